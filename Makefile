@@ -1,0 +1,75 @@
+# Needs only Python 3.11 or newer and make. Everything else is installed into .venv, pinned and checked by hash.
+# Other interpreter: make setup PYTHON=python3.13. Options of the demo: make demo ARGS="--limit 37 --json".
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.SUFFIXES:
+MAKEFLAGS += --no-print-directory
+
+VENV   := .venv
+BIN    := $(VENV)/bin
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
+	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+ARGS   ?=
+
+INSTALLED := $(VENV)/.installed
+KAFKA     := $(VENV)/.kafka
+
+.PHONY: help setup demo up test check format bench lock clean
+
+help: ## List these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+setup: $(INSTALLED) $(KAFKA) ## Install everything into .venv and fetch Kafka (a second call is instant)
+
+demo: setup ## Run the main job on real Kafka, Postgres and Faust, from nothing
+	@$(BIN)/entitlements demo $(ARGS)
+
+up: setup ## Keep Kafka, Postgres and all processes running until Ctrl-C
+	@$(BIN)/entitlements up $(ARGS)
+
+test: setup ## Run all tests
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: setup ## Style, types, dependency rules and the fast tests
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/python -m pytest -q tests/unit
+
+format: setup ## Let ruff format and mend what it can
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: setup ## Measure, print a table and write bench/results.json
+	@$(BIN)/python -m bench $(ARGS)
+
+lock: ## Renew requirements*.txt and the list of Kafka's jars (needs uv)
+	uv pip compile -q pyproject.toml --extra local --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-annotate --no-header --upgrade -o requirements.txt
+	uv pip compile -q pyproject.toml --extra local --extra dev -c requirements.txt --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --no-annotate --no-header --upgrade -o requirements-dev.txt
+	$(MAKE) $(INSTALLED)
+	$(BIN)/python -m entitlements.local.jars --lock
+
+clean: ## Remove .venv, local data and what the tools left
+	@rm -rf $(VENV) .entitlements .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed, and no python3 here is. Try: make setup PYTHON=/path/to/python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is older than Python 3.11." >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "$(PYTHON) could not make a virtual environment; on Debian and Ubuntu the package python3-venv is missing." >&2; exit 1; }
+
+# The stamp is written last, so an interrupted set-up starts again.
+$(INSTALLED): $(BIN)/python requirements-dev.txt pyproject.toml
+	@echo "Installing pinned packages into $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(KAFKA): $(INSTALLED) services/entitlements/local/kafka.lock
+	@echo "Fetching Kafka ..."
+	@$(BIN)/python -m entitlements.local.jars
+	@touch $@
