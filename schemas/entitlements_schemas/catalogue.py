@@ -118,9 +118,7 @@ def unfrozen() -> tuple[str, ...]:
     """The records whose .avsc differs from the newest frozen version, or has none."""
     known = _newest()
     return tuple(
-        name
-        for name in travelling()
-        if name not in known or known[name].fingerprint != fingerprint(sources.text(name))
+        name for name in travelling() if name not in known or known[name].fingerprint != fingerprint(sources.text(name))
     )
 
 

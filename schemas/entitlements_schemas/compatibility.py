@@ -5,7 +5,10 @@ Stricter than Avro in one point: an instant stays an instant. Avro itself would 
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 #: What a writer's primitive may be read as, beside itself.
 _WIDER: Final = {
@@ -15,9 +18,10 @@ _WIDER: Final = {
     "string": {"bytes"},
     "bytes": {"string"},
 }
+_PRIMITIVES: Final = frozenset(("null", "boolean", "int", "long", "float", "double", "bytes", "string"))
 _NAMED: Final = frozenset(("record", "enum", "fixed"))
 
-type_names = dict[str, dict[str, Any]]
+_Types = dict[str, dict[str, Any]]
 
 
 def why_unreadable(*, written: Any, wanted: Any) -> list[str]:
@@ -30,13 +34,13 @@ def why_unreadable(*, written: Any, wanted: Any) -> list[str]:
     )
 
 
-def _named_types(definition: Any) -> type_names:
-    found: type_names = {}
+def _named_types(definition: Any) -> _Types:
+    found: _Types = {}
     _collect(definition, "", found)
     return found
 
 
-def _collect(node: Any, namespace: str, found: type_names) -> None:
+def _collect(node: Any, namespace: str, found: _Types) -> None:
     """Note every named type under its full name, with all names inside it spelled out in place."""
     if isinstance(node, list):
         for branch in node:
@@ -79,16 +83,13 @@ def _reference(node: Any, namespace: str) -> Any:
     return resolved["name"] if isinstance(resolved, dict) and resolved["type"] in _NAMED else resolved
 
 
-_PRIMITIVES: Final = frozenset(("null", "boolean", "int", "long", "float", "double", "bytes", "string"))
-
-
 class _Comparison:
     """Walks two definitions side by side; every pair of records once, so that recursive types end."""
 
-    def __init__(self, written: type_names, wanted: type_names) -> None:
+    def __init__(self, written: _Types, wanted: _Types, seen: Iterable[tuple[str, str]] = ()) -> None:
         self._written = written
         self._wanted = wanted
-        self._seen: set[tuple[str, str]] = set()
+        self._seen = set(seen)
 
     def compare(self, written: Any, wanted: Any, *, path: str) -> list[str]:
         if isinstance(written, str):
@@ -98,33 +99,38 @@ class _Comparison:
         if isinstance(written, list):
             return [problem for branch in written for problem in self.compare(branch, wanted, path=path)]
         if isinstance(wanted, list):
-            if any(not self._fresh().compare(written, branch, path=path) for branch in wanted):
-                return []
-            return [f"{path}: no branch of the union reads {_label(written)}"]
-        kind, wanted_kind = _kind(written), _kind(wanted)
-        if kind != wanted_kind:
-            if wanted_kind in _WIDER.get(kind, ()) and not (_logical(written) or _logical(wanted)):
-                return []
-            return [f"{path}: {_label(written)} is read as {_label(wanted)}"]
-        if _logical(written) != _logical(wanted):
-            return [f"{path}: logical type {_logical(written)} is read as {_logical(wanted)}"]
-        return self._same_kind(kind, written, wanted, path)
+            return self._one_branch(written, wanted, path)
+        if _kind(written) == _kind(wanted) and _logical(written) == _logical(wanted):
+            return self._same_kind(written, wanted, path)
+        if _kind(wanted) in _WIDER.get(_kind(written), ()) and not (_logical(written) or _logical(wanted)):
+            return []
+        return [f"{path}: {_label(written)} is read as {_label(wanted)}"]
 
-    def _same_kind(self, kind: str, written: Any, wanted: Any, path: str) -> list[str]:
-        if kind in _NAMED and written["name"] not in (wanted["name"], *_aliases(wanted)):
-            return [f"{path}: {written['name']} is read as {wanted['name']}"]
-        if kind == "record":
-            return self._records(written, wanted, path)
-        if kind == "enum":
-            missing = sorted(set(written["symbols"]) - set(wanted["symbols"]))
-            if missing and "default" not in wanted:
-                return [f"{path}: {wanted['name']} lacks {', '.join(missing)} and has no default"]
-        if kind == "fixed" and written["size"] != wanted["size"]:
-            return [f"{path}: {wanted['name']} changed its size"]
+    def _one_branch(self, written: Any, wanted: list[Any], path: str) -> list[str]:
+        for branch in wanted:
+            # A branch that fails must not count as seen for the next one.
+            attempt = _Comparison(self._written, self._wanted, self._seen)
+            if not attempt.compare(written, branch, path=path):
+                return []
+        return [f"{path}: no branch of the union reads {_label(written)}"]
+
+    def _same_kind(self, written: Any, wanted: Any, path: str) -> list[str]:
+        kind = _kind(written)
         if kind == "array":
             return self.compare(written["items"], wanted["items"], path=f"{path}[]")
         if kind == "map":
             return self.compare(written["values"], wanted["values"], path=f"{path}{{}}")
+        if kind in _NAMED and written["name"] not in (wanted["name"], *_aliases(wanted)):
+            return [f"{path}: {written['name']} is read as {wanted['name']}"]
+        return self._records(written, wanted, path) if kind == "record" else self._values(kind, written, wanted, path)
+
+    @staticmethod
+    def _values(kind: str, written: Any, wanted: Any, path: str) -> list[str]:
+        missing = sorted(set(written["symbols"]) - set(wanted["symbols"])) if kind == "enum" else []
+        if missing and "default" not in wanted:
+            return [f"{path}: {wanted['name']} lacks {', '.join(missing)} and has no default"]
+        if kind == "fixed" and written["size"] != wanted["size"]:
+            return [f"{path}: {wanted['name']} changed its size"]
         return []
 
     def _records(self, written: Any, wanted: Any, path: str) -> list[str]:
@@ -143,12 +149,6 @@ class _Comparison:
                 problems.append(f"{where}: is new and has no default")
         return problems
 
-    def _fresh(self) -> _Comparison:
-        # A branch that fails must not count as seen for the next one.
-        fresh = _Comparison(self._written, self._wanted)
-        fresh._seen = set(self._seen)
-        return fresh
-
 
 def _kind(node: Any) -> str:
     return node if isinstance(node, str) else str(node["type"])
@@ -161,7 +161,7 @@ def _logical(node: Any) -> str | None:
 def _label(node: Any) -> str:
     if isinstance(node, str):
         return node
-    return str(node.get("name", node["type"]))
+    return str(node.get("name") or node.get("logicalType") or node["type"])
 
 
 def _aliases(node: Any) -> list[str]:

@@ -57,10 +57,7 @@ def names(folder: str | None = None) -> list[str]:
 def _text(full_name: str) -> dict[str, Any]:
     if full_name not in sources():
         raise SchemaError(f"No file defines {full_name}.")
-    defined: set[str] = set()
-    inlined = _set_in(sources()[full_name], NAMESPACE, defined, where=full_name)
-    assert isinstance(inlined, dict), "a file holds a named type"
-    return inlined
+    return _definition(sources()[full_name], NAMESPACE, set(), where=full_name)
 
 
 def text(full_name: str) -> dict[str, Any]:
@@ -78,26 +75,30 @@ def _set_in(node: Any, namespace: str, defined: set[str], *, where: str) -> Any:
             return full_name
         if full_name not in sources():
             raise SchemaError(f"{where} refers to {full_name}, which no file defines.")
-        return _set_in(sources()[full_name], NAMESPACE, defined, where=full_name)
+        return _definition(sources()[full_name], NAMESPACE, defined, where=full_name)
     if isinstance(node, list):
         return [_set_in(branch, namespace, defined, where=where) for branch in node]
-    made = dict(node)
     if node["type"] in _NAMED:
-        namespace = node.get("namespace", namespace)
-        full_name = f"{namespace}.{node['name']}"
-        if full_name in defined:
-            raise SchemaError(f"{where} defines {full_name} a second time; give it a file of its own.")
-        defined.add(full_name)
-        if node["type"] == "record":
-            made["fields"] = [
-                {**field, "type": _set_in(field["type"], namespace, defined, where=where)} for field in node["fields"]
-            ]
-    elif node["type"] == "array":
-        made["items"] = _set_in(node["items"], namespace, defined, where=where)
-    elif node["type"] == "map":
-        made["values"] = _set_in(node["values"], namespace, defined, where=where)
-    elif node["type"] not in _PRIMITIVES:
-        made["type"] = _set_in(node["type"], namespace, defined, where=where)
+        return _definition(node, namespace, defined, where=where)
+    made = dict(node)
+    for part in ("items", "values"):
+        if part in node:
+            made[part] = _set_in(node[part], namespace, defined, where=where)
+    return made
+
+
+def _definition(node: dict[str, Any], namespace: str, defined: set[str], *, where: str) -> dict[str, Any]:
+    """As _set_in, for the definition of a named type."""
+    namespace = node.get("namespace", namespace)
+    full_name = f"{namespace}.{node['name']}"
+    if full_name in defined:
+        raise SchemaError(f"{where} defines {full_name} a second time; give it a file of its own.")
+    defined.add(full_name)
+    made = dict(node)
+    if "fields" in node:
+        made["fields"] = [
+            {**field, "type": _set_in(field["type"], namespace, defined, where=where)} for field in node["fields"]
+        ]
     return made
 
 

@@ -188,7 +188,7 @@ def _decode(reader: _Reader, value: bytes) -> Decoded:
             return_record_name=reader.named,
             return_record_name_override=reader.named,
         )
-    except Exception as error:  # Random bytes raise anything: EOFError, IndexError, OverflowError, UnicodeDecodeError ...
+    except Exception as error:  # Random bytes raise anything: EOFError, IndexError, OverflowError ...
         raise Undecodable(f"{reader.name}: {type(error).__name__}: {error}") from error
     if body.tell() != len(value):
         raise Undecodable(f"{reader.name}: {len(value) - body.tell()} bytes are left over after the record.")
