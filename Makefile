@@ -51,7 +51,7 @@ lock: ## Renew requirements*.txt and the list of Kafka's jars (needs uv)
 	uv pip compile -q pyproject.toml --extra local --extra dev -c requirements.txt --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-annotate --no-header --upgrade -o requirements-dev.txt
 	$(MAKE) $(INSTALLED)
-	$(BIN)/python -m entitlements.local.jars --lock
+	$(BIN)/python -m entitlements.local --lock
 
 clean: ## Remove .venv, local data and what the tools left
 	@rm -rf $(VENV) .entitlements .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
@@ -71,5 +71,5 @@ $(INSTALLED): $(BIN)/python requirements-dev.txt pyproject.toml
 
 $(KAFKA): $(INSTALLED) services/entitlements/local/kafka.lock
 	@echo "Fetching Kafka ..."
-	@$(BIN)/python -m entitlements.local.jars
+	@$(BIN)/python -m entitlements.local
 	@touch $@

