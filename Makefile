@@ -47,9 +47,9 @@ bench: setup ## Measure, print a table and write bench/results.json
 
 lock: ## Renew requirements*.txt and the list of Kafka's jars (needs uv)
 	uv pip compile -q pyproject.toml --extra local --universal --python-version 3.11 --generate-hashes \
-		--no-emit-index-url --no-annotate --no-header --upgrade -o requirements.txt
+		--no-emit-index-url --no-annotate --custom-compile-command 'make lock' --upgrade -o requirements.txt
 	uv pip compile -q pyproject.toml --extra local --extra dev -c requirements.txt --universal --python-version 3.11 \
-		--generate-hashes --no-emit-index-url --no-annotate --no-header --upgrade -o requirements-dev.txt
+		--generate-hashes --no-emit-index-url --no-annotate --custom-compile-command 'make lock' --upgrade -o requirements-dev.txt
 	$(MAKE) $(INSTALLED)
 	$(BIN)/python -m entitlements.local --lock
 

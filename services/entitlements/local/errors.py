@@ -10,41 +10,55 @@ LocalServerError
 
 from pathlib import Path
 
+from entitlements.errors import EntitlementsError
 
-class LocalServerError(RuntimeError):
+
+class LocalServerError(EntitlementsError):
     """A local server cannot do what was asked."""
+
+    code = "local_server_error"
 
 
 class FolderIsInUse(LocalServerError):
     """Another process runs a server in this folder."""
 
+    code = "folder_is_in_use"
+
     def __init__(self, folder: Path, owner: str) -> None:
-        super().__init__(f"{folder} is in use by process {owner}. Stop that one, or give another folder.")
+        super().__init__(f"Folder {folder}, process {owner}. Stop that one, or give another folder.")
 
 
 class FolderIsUnusable(LocalServerError):
-    """The folder cannot be made, entered or written."""
+    """The folder cannot hold a server's data."""
+
+    code = "folder_is_unusable"
 
     def __init__(self, folder: Path, reason: object) -> None:
-        super().__init__(f"{folder} cannot hold a server's data: {reason}. Give another folder.")
+        super().__init__(f"Folder {folder}: {reason}. Give another folder.")
 
 
 class JarIsNotTheLockedOne(LocalServerError):
-    """A jar differs from what kafka.lock says; it was not used."""
+    """A jar differs from what kafka.lock says, so it was not used."""
+
+    code = "jar_is_not_the_locked_one"
 
     def __init__(self, coordinate: str, expected: str, found: str) -> None:
-        super().__init__(f"{coordinate} has SHA-256 {found}, but kafka.lock says {expected}. It was not used.")
+        super().__init__(f"{coordinate} has SHA-256 {found}, expected is {expected}.")
 
 
 class PortIsTaken(LocalServerError):
-    """Somebody else took the port while the server was away, and clients only know the old one."""
+    """Another process took the server's port while it was away, and clients know only that one."""
+
+    code = "port_is_taken"
 
     def __init__(self, name: str, port: int) -> None:
-        super().__init__(f"{name} cannot come back: port {port} was taken by another process meanwhile.")
+        super().__init__(f"{name} cannot come back on port {port}.")
 
 
 class ServerDidNotStart(LocalServerError):
-    """The server ended or stayed silent."""
+    """A local server did not start."""
+
+    code = "server_did_not_start"
 
     def __init__(self, name: str, what: str, log: Path, tail: str) -> None:
         quoted = "\n".join(f"  | {line}" for line in tail.splitlines()) or "  | (empty)"

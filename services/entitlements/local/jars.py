@@ -214,4 +214,3 @@ def write_lock() -> None:
             coordinates[f"{artifact.groupId}:{artifact.artifactId}:{artifact.version}"] = None
     lines = [f"{coordinate} sha256:{_sha256(_resolve(coordinate, context))}" for coordinate in coordinates]
     LOCK_FILE.write_text("\n".join(["# Kafka and all it needs. Renew with `make lock`.", *lines, ""]))
-

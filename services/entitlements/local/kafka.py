@@ -15,7 +15,8 @@ from entitlements.local import jars
 from entitlements.local.server import HOST, LocalServer, accepts_connections
 
 NODE_ID: Final = 1
-MESSAGE_BYTES_MAX: Final = 16 * 1024 * 1024
+# A ledger frame of 16 MiB, with its record's own overhead.
+MESSAGE_BYTES_MAX: Final = 17 * 1024 * 1024
 HEAP_BYTES_MAX: Final = "1g"
 PROBE_SECONDS_MAX: Final = 1.0
 
@@ -46,7 +47,7 @@ SETTINGS: Final[Mapping[str, object]] = {
     "group.min.session.timeout.ms": 1_000,
     # After a SIGKILL the broker may register again when its old session is over; the default is 9 s.
     "broker.heartbeat.interval.ms": 500,
-    "broker.session.timeout.ms": 2_000,
+    "broker.session.timeout.ms": 3_000,
     # Sized for one machine of 2 cores.
     "num.network.threads": 2,
     "num.io.threads": 4,
@@ -130,7 +131,7 @@ class LocalKafka(LocalServer):
         ]
 
     def _answers(self) -> bool:
-        return accepts_connections(self.port) and _gives_producer_ids(self.port) and _knows_itself(self.bootstrap)
+        return accepts_connections(self.port) and _gives_producer_ids(self.port) and knows_itself(self.bootstrap)
 
     def exercise(self) -> None:
         """Create a topic, write to it and read it in a group once: what every later broker will be asked to do."""
@@ -197,7 +198,7 @@ def _gives_producer_ids(port: int) -> bool:
     return bool(error_code == 0)
 
 
-def _knows_itself(bootstrap: str) -> bool:
+def knows_itself(bootstrap: str) -> bool:
     """Say whether the broker names itself as alive: before that, topics cannot be created."""
     from confluent_kafka import KafkaException
     from confluent_kafka.admin import AdminClient
@@ -207,5 +208,3 @@ def _knows_itself(bootstrap: str) -> bool:
     except KafkaException:
         return False
     return len(metadata.brokers) == 1
-
-

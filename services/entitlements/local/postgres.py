@@ -88,7 +88,7 @@ class LocalPostgres(LocalServer):
         if done:
             raise ServerDidNotStart(self.name, "could not make its data folder", self.log, done)
         self._first_database(new)
-        self._data.exists() and shutil.rmtree(self._data)
+        shutil.rmtree(self._data, ignore_errors=True)
         new.rename(self._data)
 
     def _first_database(self, data: Path) -> None:

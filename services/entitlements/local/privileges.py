@@ -39,7 +39,8 @@ def identity_for(program: Path, folder: Path) -> Identity | None:
 def run_as(identity: Identity | None, command: list[str], *, cwd: Path) -> subprocess.CompletedProcess[str]:
     """Run a command to its end as identity. It dies with us."""
     prepare = supervisor.before_exec(None if identity is None else vars(identity))
-    return subprocess.run(  # noqa: PLW1509 - what runs between fork and exec takes no locks.
+    # preexec_fn is unsafe beside threads that hold locks; what runs there takes none of ours.
+    return subprocess.run(
         command, preexec_fn=prepare, cwd=cwd, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
     )
 

@@ -5,6 +5,7 @@ Run as a script with the standard library only, so that it starts in some 30 ms 
 - Our end of its standard input is a pipe. The pipe closes when we die, however we die; then the server is stopped.
 - Where a fork of ours still holds the pipe open, the supervisor notices that it has another parent.
 - When the supervisor itself is killed, the kernel kills the server (PR_SET_PDEATHSIG, Linux only).
+- What a killed server leaves, such as Postgres' sessions, becomes the supervisor's; it ends only after them.
 - It inherits the lock on the server's folder, so nobody takes the folder over before the server is gone.
 - It leads a session of its own: Ctrl-C in our terminal reaches us, and we decide what stops first.
 
@@ -24,19 +25,21 @@ from collections.abc import Callable
 
 POLL_SECONDS = 0.25
 POLL_STOPPING_SECONDS = 0.02
+ORPHANS_SECONDS_MAX = 3.0
 PR_SET_PDEATHSIG = 1
 PR_SET_KEEPCAPS = 8
+PR_SET_CHILD_SUBREAPER = 36
 PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE = 47, 2
 CAPABILITY_VERSION_3 = 0x20080522
-CAP_SETGID, CAP_SETUID, CAP_DAC_OVERRIDE = 6, 7, 1
+CAP_DAC_OVERRIDE = 1
 
 
 class _CapabilityHeader(ctypes.Structure):
-    _fields_ = [("version", ctypes.c_uint32), ("pid", ctypes.c_int)]  # noqa: RUF012 - ctypes' own form.
+    _fields_ = [("version", ctypes.c_uint32), ("pid", ctypes.c_int)]
 
 
 class _CapabilityData(ctypes.Structure):
-    _fields_ = [(name, ctypes.c_uint32) for name in ("effective", "permitted", "inheritable")]  # noqa: RUF012
+    _fields_ = [(name, ctypes.c_uint32) for name in ("effective", "permitted", "inheritable")]
 
 
 def become(uid: int, gid: int, *, enter_any_folder: bool, libc: ctypes.CDLL | None) -> None:
@@ -75,9 +78,7 @@ def before_exec(identity: dict[str, int] | None) -> Callable[[], None]:
 
     def prepare() -> None:
         if identity is not None:
-            become(
-                identity["uid"], identity["gid"], enter_any_folder=bool(identity.get("enter_any_folder")), libc=libc
-            )
+            become(identity["uid"], identity["gid"], enter_any_folder=bool(identity.get("enter_any_folder")), libc=libc)
         if libc is not None:
             _call(libc, "prctl", PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
             if os.getppid() != supervisor:  # It died before the kernel was told.
@@ -94,11 +95,14 @@ def supervise(spec: dict[str, object]) -> int:
         signal.signal(number, lambda *_: asked.append("stop"))
     command = [str(part) for part in spec["command"]]  # type: ignore[attr-defined]
     identity: dict[str, int] | None = spec["identity"]  # type: ignore[assignment]
+    libc = system_library()
+    if libc is not None:
+        _call(libc, "prctl", PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     with open(str(spec["log"]), "ab") as log:  # noqa: PTH123 - pathlib costs start-up time here.
         # preexec_fn is unsafe beside threads; this process has none.
-        server = subprocess.Popen(  # noqa: PLW1509
+        server = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=str(spec["cwd"]),
-            preexec_fn=before_exec(identity),
+            preexec_fn=before_exec(identity),  # noqa: PLW1509
         )  # fmt: skip
     _say(f"pid {server.pid}")
     _wait(server, parent, asked)
@@ -107,6 +111,7 @@ def supervise(spec: dict[str, object]) -> int:
     if server.poll() is None:
         server.kill()
     code = server.wait()
+    _outlive_orphans()
     _say(f"exit {code}")
     return code
 
@@ -126,6 +131,26 @@ def _stop(server: subprocess.Popen[bytes], stop_signal: int, grace_seconds: floa
     while server.poll() is None and time.monotonic() < deadline and asked[-1] != "kill":
         time.sleep(POLL_STOPPING_SECONDS)
         _listen(0, asked)
+
+
+def _outlive_orphans() -> None:
+    """Wait for the processes that the server left to us; after a while, end them."""
+    deadline = time.monotonic() + ORPHANS_SECONDS_MAX
+    with contextlib.suppress(ChildProcessError):  # No more children.
+        while True:
+            if os.waitpid(-1, os.WNOHANG) == (0, 0):
+                if time.monotonic() > deadline:
+                    for pid in _children():
+                        os.kill(pid, signal.SIGKILL)
+                time.sleep(POLL_STOPPING_SECONDS)
+
+
+def _children() -> list[int]:
+    try:
+        with open(f"/proc/self/task/{os.getpid()}/children") as file:  # noqa: PTH123
+            return [int(pid) for pid in file.read().split()]
+    except OSError:
+        return []
 
 
 def _listen(seconds: float, asked: list[str]) -> None:

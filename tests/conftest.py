@@ -1,0 +1,53 @@
+"""Servers for all tests, and the marker of each test's folder.
+
+kafka and postgres are real and shared by the session (entitlements.testing says where they come from); a test keeps to
+itself by its topic_prefix and its own database. Tests under unit/ have no server: they run in seconds.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from entitlements import testing
+
+HERE = Path(__file__).parent
+SERVER_FIXTURES = {"kafka", "postgres", "database"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        parts = item.path.relative_to(HERE).parts if item.path.is_relative_to(HERE) else ()
+        if len(parts) < 2:
+            continue
+        item.add_marker(getattr(pytest.mark, parts[0]))
+        wanted = SERVER_FIXTURES & set(getattr(item, "fixturenames", ()))
+        if parts[0] == "unit" and wanted:
+            raise pytest.UsageError(f"{item.nodeid} is a unit test and asks for {', '.join(sorted(wanted))}")
+
+
+@pytest.fixture(scope="session")
+def kafka() -> Iterator[str]:
+    """Bootstrap address of a Kafka broker."""
+    with testing.a_kafka() as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """URL of a Postgres server, with a user that may create databases."""
+    with testing.a_postgres() as url:
+        yield url
+
+
+@pytest.fixture
+def database(postgres: str) -> Iterator[str]:
+    """URL of an empty database that only this test has."""
+    with testing.a_database(postgres) as url:
+        yield url
+
+
+@pytest.fixture
+def topic_prefix() -> str:
+    """A prefix for topics and groups that only this test has: Settings(topic_prefix=topic_prefix)."""
+    return testing.unique_prefix()
