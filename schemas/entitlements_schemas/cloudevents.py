@@ -34,8 +34,8 @@ def type_of(full_name: str) -> str:
 
 def headers(
     *,
-    id: str,  # noqa: A002  (CloudEvents calls it so.)
-    type: str,  # noqa: A002
+    id: str,
+    type: str,
     source: str,
     time: datetime,
     subject: str = "",

@@ -16,6 +16,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
 import fastavro
+from fastavro.const import AVRO_TYPES
 
 from entitlements_schemas import catalogue, sources
 
@@ -119,7 +120,8 @@ class Wire:
     def encode(self, full_name: str, record: Mapping[str, Any]) -> bytes:
         """The framed record. Instants are aware datetimes; in a union of records give (full name, record).
 
-        Raises NotEncodable when a field is missing, unknown or of the wrong type.
+        Raises NotEncodable when a field is missing, unknown or of the wrong type. Not everything is wrong in fastavro's
+        eyes: it cuts a float to an integer, so quantities must have been checked before.
         """
         writer = self._writers.get(full_name) or self._writer(full_name)
         return _encode(full_name, writer.prefix, writer.schema, record)
@@ -206,7 +208,7 @@ def _reason(prefix: bytes) -> WireError:
 def _has_record_union(node: Any) -> bool:
     """Whether a parsed schema has a union of several records (or names of types: fastavro counts them alike)."""
     if isinstance(node, list):
-        named = [branch for branch in node if isinstance(branch, dict) or branch not in fastavro.const.AVRO_TYPES]
+        named = [branch for branch in node if isinstance(branch, dict) or branch not in AVRO_TYPES]
         return sum(1 for branch in named if isinstance(branch, str) or branch["type"] == "record") > 1 or any(
             map(_has_record_union, node)
         )
