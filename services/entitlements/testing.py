@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import Final
 
 from entitlements.local import LocalKafka, LocalPostgres
+from entitlements.local.folder import a_free_port
 from entitlements.local.jars import KAFKA_VERSION
 from entitlements.local.kafka import NODE_ID, SETTINGS, knows_itself
-from entitlements.local.server import a_free_port
 
 KAFKA_VARIABLE: Final = "ENTITLEMENTS_KAFKA"
 POSTGRES_VARIABLE: Final = "ENTITLEMENTS_POSTGRES"

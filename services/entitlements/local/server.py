@@ -5,12 +5,9 @@ restart() keeps the port. All may block: start up to START_SECONDS_MAX, stop up 
 """
 
 import contextlib
-import fcntl
 import json
 import os
-import random
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,18 +15,14 @@ from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, ClassVar, Final, Self
+from typing import ClassVar, Final, Self
 
 from entitlements.local import supervisor
-from entitlements.local.errors import FolderIsInUse, FolderIsUnusable, PortIsTaken, ServerDidNotStart
+from entitlements.local.errors import FolderIsUnusable, PortIsTaken, ServerDidNotStart
+from entitlements.local.folder import POLL_SECONDS, ServerFolder, a_free_port, is_free
 
-HOST: Final = "127.0.0.1"
-# Below the range from which Linux takes ports for outgoing connections, so that one cannot sit on ours during a restart.
-PORTS: Final = range(20_000, 32_000)
 START_SECONDS_MAX: Final = 60.0
 STOP_SECONDS_MAX: Final = 20.0
-LOCK_SECONDS_MAX: Final = STOP_SECONDS_MAX + 5.0
-POLL_SECONDS: Final = 0.02
 LOG_BYTES_MAX: Final = 16 * 1024 * 1024
 TAIL_LINES: Final = 25
 
@@ -52,9 +45,9 @@ class LocalServer(ABC):
     log_words_of_a_taken_port: ClassVar[tuple[str, ...]] = ("Address already in use",)
 
     def __init__(self, folder: Path | str) -> None:
-        self.folder = Path(folder).absolute()
+        self._folder = ServerFolder(folder)
+        self.folder = self._folder.path
         self.log = self.folder / "server.log"
-        self._lock: int | None = None
         self._supervisor: subprocess.Popen[bytes] | None = None
         self._pid: int | None = None
 
@@ -76,24 +69,10 @@ class LocalServer(ABC):
         """Say whom the server runs as, None for ourselves."""
         return None
 
-    # State that outlives the process: ports and ids.
-
-    def _state(self) -> dict[str, Any]:
-        try:
-            state: dict[str, Any] = json.loads((self.folder / "state.json").read_text())
-        except (FileNotFoundError, json.JSONDecodeError):
-            return {}
-        return state
-
-    def _remember(self, **facts: object) -> None:
-        path = self.folder / "state.json"
-        path.with_suffix(".new").write_text(json.dumps(self._state() | facts, indent=2))
-        path.with_suffix(".new").replace(path)
-
     @property
     def port(self) -> int:
         """The port clients connect to. Known once the server was started in this folder."""
-        return int(self._state()["port"])
+        return int(self._folder.state()["port"])
 
     @property
     def pid(self) -> int | None:
@@ -120,16 +99,17 @@ class LocalServer(ABC):
         """Start the server and do not wait, so that two can start side by side. A running one is left alone."""
         if self.is_running:
             return
-        self._take_folder()
+        self._end("stop")  # Of one that ended by itself, pipes are left.
+        self._folder.take()
         try:
             self._choose_ports(keep=keep_port)
             self._prepare()
             self._run()
         except OSError as error:
-            self._give_folder_back()
+            self._folder.give_back()
             raise FolderIsUnusable(self.folder, error) from error
         except BaseException:
-            self._give_folder_back()
+            self._folder.give_back()
             raise
 
     def wait_until_ready(self) -> None:
@@ -150,13 +130,13 @@ class LocalServer(ABC):
                 time.sleep(POLL_SECONDS)
         except BaseException:
             self.kill()
-            self._give_folder_back()
+            self._folder.give_back()
             raise
 
     def stop(self) -> None:
         """Stop the server in good order and give its folder back. Does nothing when it is not running."""
         self._end("stop")
-        self._give_folder_back()
+        self._folder.give_back()
 
     def kill(self) -> None:
         """Kill the server like a crash does (SIGKILL). Its folder stays ours; start() or restart() brings it back."""
@@ -188,38 +168,9 @@ class LocalServer(ABC):
 
     # Below: how.
 
-    def _take_folder(self) -> None:
-        """Lock the folder. A dead owner's supervisor may still hold it while it stops the server; that we wait for."""
-        if self._lock is not None:
-            return
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            lock = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        except OSError as error:
-            raise FolderIsUnusable(self.folder, error) from error
-        deadline = time.monotonic() + LOCK_SECONDS_MAX
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                owner = os.pread(lock, 32, 0).decode().strip()
-                if _is_alive(owner) or time.monotonic() > deadline:
-                    os.close(lock)
-                    raise FolderIsInUse(self.folder, owner or "unknown") from None
-                time.sleep(POLL_SECONDS)
-        os.ftruncate(lock, 0)
-        os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
-        self._lock = lock
-
-    def _give_folder_back(self) -> None:
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
-
     def _choose_ports(self, *, keep: bool) -> None:
         """Keep the remembered ports where they are free. Raises PortIsTaken when they must be kept and are not."""
-        state = self._state()
+        state = self._folder.state()
         chosen: dict[str, int] = {}
         for key in self._ports():
             remembered = state.get(key)
@@ -229,7 +180,7 @@ class LocalServer(ABC):
                 raise PortIsTaken(self.name, remembered)
             else:
                 chosen[key] = a_free_port(except_for=set(chosen.values()))
-        self._remember(**chosen)
+        self._folder.remember(**chosen)
 
     def _ports(self) -> tuple[str, ...]:
         """Name the ports the server needs; "port" is the one for clients."""
@@ -251,7 +202,6 @@ class LocalServer(ABC):
             "stop_signal": int(self.stop_signal),
             "grace_seconds": STOP_SECONDS_MAX - 5.0,
         }
-        assert self._lock is not None, "the folder is locked before anything runs in it"
         with self.log.open("ab") as log:
             self._supervisor = subprocess.Popen(
                 [sys.executable, "-I", "-S", supervisor.__file__, json.dumps(spec)],
@@ -259,7 +209,7 @@ class LocalServer(ABC):
                 stdout=subprocess.PIPE,
                 stderr=log,
                 start_new_session=True,
-                pass_fds=(self._lock,),
+                pass_fds=(self._folder.lock,),
             )
         assert self._supervisor.stdout is not None
         words = self._supervisor.stdout.readline().split()
@@ -286,43 +236,3 @@ class LocalServer(ABC):
                 process.stdin.close()
             if process.stdout is not None:
                 process.stdout.close()
-
-
-def is_free(port: int) -> bool:
-    """Say whether a server could listen on the port now. Connections in TIME_WAIT do not matter to servers."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError:
-            return False
-    return True
-
-
-def a_free_port(*, except_for: set[int]) -> int:
-    """Choose a port at random, so that stacks starting at the same time rarely meet."""
-    for port in random.sample(PORTS, len(PORTS)):
-        if port not in except_for and is_free(port):
-            return port
-    raise OSError(f"no port between {PORTS.start} and {PORTS.stop} is free")
-
-
-def accepts_connections(port: int) -> bool:
-    """Say whether something listens on the port."""
-    try:
-        socket.create_connection((HOST, port), timeout=1).close()
-    except OSError:
-        return False
-    return True
-
-
-def _is_alive(pid: str) -> bool:
-    if not pid.isdigit():
-        return True  # Just locked, not yet signed.
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
