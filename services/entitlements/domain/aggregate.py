@@ -1,0 +1,86 @@
+"""What every event and aggregate is made of: explicit classes of the `eventsourcing` library, with string ids."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar, Final, Literal, Self, TypeVar
+
+from eventsourcing.domain import BaseAggregate, CanMutateAggregate, MetaDomainEvent
+
+A = TypeVar("A", bound="Aggregate")
+AggregateType = Literal["pool", "entitlement_set", "resource_key"]
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND: Final = timedelta(milliseconds=1)
+
+#: An instant that never comes; larger than any log timestamp, in epoch milliseconds.
+NEVER_MS: Final = 2**62
+
+
+def to_ms(at: datetime) -> int:
+    """Epoch milliseconds of an aware instant."""
+    return (at - EPOCH) // _MILLISECOND
+
+
+def from_ms(ms: int) -> datetime:
+    """The aware UTC instant of epoch milliseconds."""
+    return EPOCH + timedelta(milliseconds=ms)
+
+
+class Event(CanMutateAggregate[str], metaclass=MetaDomainEvent):
+    """A fact about one aggregate: what happened, at which version, when by the log's clock."""
+
+    originator_id: str
+    originator_version: int
+    timestamp: datetime
+
+
+class Aggregate(BaseAggregate[str]):
+    """A consistency boundary. Its clock is the instant of its newest event and never goes back."""
+
+    aggregate_type: ClassVar[AggregateType]
+
+    def __init__(self, opened: Event) -> None:
+        self.__base_init__(opened.originator_id, opened.originator_version, opened.timestamp)
+        #: The aggregate's clock in epoch milliseconds.
+        self.clock_ms = to_ms(opened.timestamp)
+        #: The command whose decision is under way; stamped on the events it causes. No part of the state.
+        self.command_id = ""
+
+    @classmethod
+    def opened_by(cls, opened: Event) -> Self:
+        """A new aggregate by its first event. (Calling the class is the library's way to *decide* a first event.)"""
+        aggregate = cls.__new__(cls)
+        aggregate.__init__(opened)  # type: ignore[misc]
+        return aggregate
+
+    @property
+    def modified_on(self) -> datetime:
+        """When the newest event happened."""
+        return self._modified_on
+
+    @modified_on.setter
+    def modified_on(self, at: datetime) -> None:
+        self._modified_on = at
+        self.clock_ms = to_ms(at)
+
+    def happen(self, event_class: type[Event], at: datetime, **facts: Any) -> None:
+        """Let an event happen that the command under way has caused."""
+        self.trigger_event(event_class, timestamp=at, command_id=self.command_id, **facts)
+
+    def seal(self) -> None:
+        """Turn whatever was decided but not yet written as an event into events."""
+
+    def take_events(self) -> list[Event]:
+        """The events since the last call, oldest first."""
+        self.seal()
+        events, self._pending_events = self._pending_events, []
+        return events  # type: ignore[return-value]
+
+
+def begin(opening: Event, kind: type[A]) -> A:
+    """The aggregate that an opening event brings into being, with that event pending."""
+    aggregate = opening.mutate(None)
+    assert isinstance(aggregate, kind)
+    aggregate._pending_events.append(opening)
+    return aggregate

@@ -1,0 +1,190 @@
+"""What can be asked. Each class equals its .avsc in schemas (commands); a test holds them together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from entitlements.domain.values import AssignmentRole, DataType, ProvisionSource, Rule, UsageGroup, UsageLine
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """The envelope of every command: who asks, who waits, and the key that makes a repeat harmless."""
+
+    command_id: str
+    idempotency_key: str | None = None
+    actor: str = ""
+    caller: str | None = None
+    effective_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DefineResourceKey(Command):
+    """Bring a resource key into the shared namespace, or change its description."""
+
+    resource_key: str
+    name: str
+    data_type: DataType
+    unit: str = ""
+    scale: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class DefineEntitlementSet(Command):
+    """Define a new version of a named set of rules."""
+
+    set_id: str
+    name: str
+    ladder: str | None = None
+    rung: int | None = None
+    rules: list[Rule]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolCommand(Command):
+    """A command to one pool."""
+
+    pool_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenPool(PoolCommand):
+    """Open a resource pool."""
+
+    organization_id: str
+    billing_account_id: str | None = None
+    name: str = ""
+    backfill_from: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SuspendPool(PoolCommand):
+    """Take everything a pool confers away until it is resumed."""
+
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResumePool(PoolCommand):
+    """Give a suspended pool back what it confers."""
+
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClosePool(PoolCommand):
+    """End a pool and all its provisions for good."""
+
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProvisionPool(PoolCommand):
+    """Connect a billing source to a pool for a period and confer a set of rules."""
+
+    provision_id: str
+    source: ProvisionSource
+    source_id: str = ""
+    billing_account_id: str | None = None
+    set_id: str
+    set_version: int
+    ladder: str | None = None
+    rung: int | None = None
+    quantity: int = 1
+    rules: list[Rule]
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SuspendProvision(PoolCommand):
+    """Stop what a provision confers until it is resumed."""
+
+    provision_id: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResumeProvision(PoolCommand):
+    """Let a suspended provision confer again."""
+
+    provision_id: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EndProvision(PoolCommand):
+    """End a provision now or at a later instant."""
+
+    provision_id: str
+    ends_at: datetime | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class IssueGrant(PoolCommand):
+    """Give a pool a set of rules that nobody pays for."""
+
+    grant_id: str
+    reason: str
+    set_id: str
+    set_version: int
+    quantity: int = 1
+    rules: list[Rule]
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RevokeGrant(PoolCommand):
+    """Take a grant back before it expires."""
+
+    grant_id: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AssignWorkspace(PoolCommand):
+    """Let a workspace use a pool."""
+
+    workspace_id: str
+    role: AssignmentRole
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnassignWorkspace(PoolCommand):
+    """Stop a workspace from using a pool."""
+
+    workspace_id: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordUsage(PoolCommand):
+    """Record usage of one pool; every line is decided by itself, in order."""
+
+    lines: list[UsageLine]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordUsageBatch(Command):
+    """Record usage of many pools of one partition. A numbered batch counts once in each pool, for ever."""
+
+    source: str = ""
+    sequence: int = 0
+    groups: list[UsageGroup] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReleaseUsage(PoolCommand):
+    """Give back what is held of a limit."""
+
+    resource_key: str
+    quantity: int
+    workspace_id: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdvanceClock(PoolCommand):
+    """Let happen what has become due on a pool."""

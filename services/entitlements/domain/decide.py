@@ -1,0 +1,189 @@
+"""One door to every decision: (aggregate, command, log timestamp) to an answer and pending events. Pure.
+
+A refusal raises CommandRefused and leaves nothing behind but what was due anyway.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from datetime import datetime
+from functools import cache
+from typing import Any, Final
+
+from entitlements.domain import assignments, catalogue, commands, grants, lifecycle, provisions, usage
+from entitlements.domain.aggregate import Aggregate, from_ms, to_ms
+from entitlements.domain.commands import Command, OpenPool, PoolCommand, RecordUsage
+from entitlements.domain.due import let_due_happen
+from entitlements.domain.errors import IdempotencyKeyReused, InvalidId, InvalidQuantity, UnknownPool
+from entitlements.domain.pool_events import AnswerRemembered, BackfillEnded
+from entitlements.domain.pools import IDEMPOTENCY_WINDOW_MS, ResourcePool
+from entitlements.domain.usage import UsageAnswer
+from entitlements.domain.values import ID_CHARACTERS_MAX, QUANTITY_MAX, UsageLine
+
+
+@dataclass(slots=True)
+class Answer:
+    """What the caller hears when the command is not refused."""
+
+    aggregate: Aggregate
+    repeated: bool = False
+    usage: UsageAnswer | None = None
+
+
+PoolRule = Callable[[ResourcePool, Any, datetime], None]
+
+POOL_RULES: Final[dict[type[PoolCommand], PoolRule]] = {
+    commands.SuspendPool: lifecycle.suspend_pool,
+    commands.ResumePool: lifecycle.resume_pool,
+    commands.ClosePool: lifecycle.close_pool,
+    commands.ProvisionPool: provisions.provision_pool,
+    commands.SuspendProvision: provisions.suspend_provision,
+    commands.ResumeProvision: provisions.resume_provision,
+    commands.EndProvision: provisions.end_provision,
+    commands.IssueGrant: grants.issue_grant,
+    commands.RevokeGrant: grants.revoke_grant,
+    commands.AssignWorkspace: assignments.assign_workspace,
+    commands.UnassignWorkspace: assignments.unassign_workspace,
+    commands.ReleaseUsage: usage.release_usage,
+    commands.AdvanceClock: lambda pool, command, now: None,
+}
+
+
+def decide(aggregate: Aggregate | None, command: Command, logged_ms: int) -> Answer:
+    """Decide any command but usage of many pools; `logged_ms` is its log timestamp in epoch milliseconds."""
+    check_fields(command)
+    if isinstance(command, PoolCommand):
+        assert aggregate is None or isinstance(aggregate, ResourcePool)
+        return _decide_pool(aggregate, command, logged_ms)
+    now = from_ms(logged_ms if aggregate is None else max(logged_ms, aggregate.clock_ms))
+    if aggregate is not None:
+        aggregate.command_id = command.command_id
+    if isinstance(command, commands.DefineResourceKey):
+        assert aggregate is None or isinstance(aggregate, catalogue.ResourceKey)
+        return Answer(catalogue.define_resource_key(aggregate, command, now))
+    assert isinstance(command, commands.DefineEntitlementSet)
+    assert aggregate is None or isinstance(aggregate, catalogue.EntitlementSet)
+    return Answer(catalogue.define_entitlement_set(aggregate, command, now))
+
+
+def _decide_pool(pool: ResourcePool | None, command: PoolCommand, logged_ms: int) -> Answer:
+    if pool is None:
+        if not isinstance(command, OpenPool):
+            raise UnknownPool(command.pool_id)
+        opened = lifecycle.open_pool(None, command, from_ms(logged_ms))
+        opened.command_id = command.command_id
+        _remember(opened, command, from_ms(opened.clock_ms))
+        return Answer(opened)
+    now_ms = advance(pool, command, logged_ms)
+    if isinstance(command, RecordUsage):
+        answer = UsageAnswer()
+        usage.record_lines(pool, command.lines, now_ms, answer, 0)
+        return Answer(pool, repeated=0 < len(command.lines) == answer.repeated, usage=answer)
+    now = from_ms(now_ms)
+    if _is_repeat(pool, command, now_ms):
+        return Answer(pool, repeated=True)
+    if isinstance(command, OpenPool):
+        lifecycle.open_pool(pool, command, now)
+    else:
+        POOL_RULES[type(command)](pool, command, now)
+    _remember(pool, command, now)
+    return Answer(pool)
+
+
+def advance(pool: ResourcePool, command: Command, logged_ms: int) -> int:
+    """Move the pool's clock to the command: everything due happens first. Returns the instant to decide at (DESIGN 3.2).
+
+    The ticker's AdvanceClock carries no effective_at and is never sent to a pool in backfill.
+    """
+    pool.command_id = command.command_id
+    now_ms = logged_ms
+    if pool.is_backfilling:
+        if command.effective_at is not None:
+            now_ms = min(to_ms(command.effective_at), logged_ms)
+        elif not isinstance(command, OpenPool):
+            now_ms = max(now_ms, pool.clock_ms)
+            let_due_happen(pool, now_ms)
+            pool.happen(BackfillEnded, from_ms(now_ms))
+    if now_ms < pool.clock_ms:
+        now_ms = pool.clock_ms
+    if pool.due_ms <= now_ms:
+        let_due_happen(pool, now_ms)
+    return now_ms
+
+
+def record_group(
+    pool: ResourcePool,
+    command: commands.RecordUsageBatch,
+    lines: list[UsageLine],
+    logged_ms: int,
+    answer: UsageAnswer,
+    first: int,
+) -> None:
+    """Decide the lines that a batch of many pools has for this one; a numbered batch counts once, for ever."""
+    now_ms = advance(pool, command, logged_ms)
+    source = command.source
+    if source:
+        if command.sequence <= pool.sources.get(source, -1):
+            answer.repeated += len(lines)
+            answer.accepted += len(lines)
+            return
+        pool.sources[source] = command.sequence
+    usage.record_lines(pool, lines, now_ms, answer, first)
+    if source:
+        # With whichever event is to come; where a threshold has just sealed both, with one of no lines.
+        sources = pool.refused_sources if pool.refused and not pool.recorded else pool.recorded_sources
+        sources[source] = command.sequence
+
+
+def _is_repeat(pool: ResourcePool, command: PoolCommand, now_ms: int) -> bool:
+    key = command.idempotency_key
+    remembered = pool.answers.get(key) if key is not None else None
+    if remembered is None or remembered.at_ms <= now_ms - IDEMPOTENCY_WINDOW_MS:
+        return False
+    if remembered.body_digest != digest_of(command):
+        raise IdempotencyKeyReused(str(key))
+    return True
+
+
+def _remember(pool: ResourcePool, command: PoolCommand, now: datetime) -> None:
+    if command.idempotency_key is not None:
+        digest = digest_of(command)
+        pool.happen(AnswerRemembered, now, idempotency_key=command.idempotency_key, body_digest=digest)
+
+
+_ENVELOPE: Final = frozenset(field.name for field in fields(Command)) - {"actor"}
+
+
+def digest_of(command: Command) -> str:
+    """SHA-256 over what is asked, without who waits for it and when: the first 16 bytes in hex."""
+    body = {field.name: getattr(command, field.name) for field in fields(command) if field.name not in _ENVELOPE}
+    text = json.dumps([type(command).__name__, body], sort_keys=True, default=_plain)
+    return hashlib.sha256(text.encode()).digest()[:16].hex()
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, datetime) else vars(value)
+
+
+def check_fields(command: Command) -> None:
+    """Every id has 1 to 128 characters and every quantity can be counted, whoever wrote the command."""
+    for name, characters_min in _ids_of(type(command)):
+        value = getattr(command, name)
+        if value is not None and not characters_min <= len(value) <= ID_CHARACTERS_MAX:
+            raise InvalidId(f"{name} has {len(value)}")
+    quantity = getattr(command, "quantity", 1)
+    if not 0 < quantity <= QUANTITY_MAX:
+        raise InvalidQuantity(str(quantity))
+
+
+_ALSO_IDS: Final = frozenset({"resource_key", "idempotency_key", "ladder"})
+
+
+@cache
+def _ids_of(kind: type[Command]) -> tuple[tuple[str, int], ...]:
+    """The names of a command's ids, each with the least of characters: one that defaults to empty may be empty."""
+    ids = (field for field in fields(kind) if field.name.endswith("_id") or field.name in _ALSO_IDS)
+    return tuple((field.name, 0 if field.default == "" else 1) for field in ids)

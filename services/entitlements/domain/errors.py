@@ -1,0 +1,191 @@
+"""Why a command is refused. The tree is the table of contents; the code is for ever.
+
+CommandRefused
+├── InvalidCommand            the command cannot be meant
+│   ├── InvalidId, InvalidQuantity, InvalidRules, InvalidInstant
+├── pools        UnknownPool, PoolAlreadyExists, PoolIsClosed, PoolIsSuspended, PoolIsElsewhere
+├── provisions   UnknownProvision, ProvisionAlreadyExists, ProvisionIsOver, LadderIsOccupied, RulesConflict,
+│                TooManyProvisions
+├── grants       UnknownGrant, GrantAlreadyExists
+├── assignments  WorkspaceIsNotAssigned
+├── usage        NotEntitled, UnknownKey, KeyIsNotMetered, KeyIsNotHeld, QuotaIsExceeded, PeriodIsClosed, MoreThanIsHeld
+└── IdempotencyKeyReused      the same key with another body
+
+The docstring is the message.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class CommandRefused(Exception):
+    """The command was refused."""
+
+    code: ClassVar[str] = "refused"
+
+    def __init__(self, detail: str = "") -> None:
+        said = (type(self).__doc__ or "").strip()
+        super().__init__(f"{said} ({detail})" if detail else said)
+
+
+class InvalidCommand(CommandRefused):
+    """The command is not valid."""
+
+    code = "invalid_command"
+
+
+class InvalidId(InvalidCommand):
+    """An id has 1 to 128 characters."""
+
+    code = "invalid_id"
+
+
+class InvalidQuantity(InvalidCommand):
+    """A quantity is an integer from 1 to 2^53."""
+
+    code = "invalid_quantity"
+
+
+class InvalidRules(InvalidCommand):
+    """The rules of the set cannot be meant."""
+
+    code = "invalid_rules"
+
+
+class InvalidInstant(InvalidCommand):
+    """An instant of the command cannot be meant."""
+
+    code = "invalid_instant"
+
+
+class UnknownPool(CommandRefused):
+    """There is no such pool."""
+
+    code = "unknown_pool"
+
+
+class PoolAlreadyExists(CommandRefused):
+    """A pool with this id exists and is another one."""
+
+    code = "pool_already_exists"
+
+
+class PoolIsClosed(CommandRefused):
+    """The pool is closed for good."""
+
+    code = "pool_is_closed"
+
+
+class PoolIsSuspended(CommandRefused):
+    """The pool is suspended and confers nothing."""
+
+    code = "pool_is_suspended"
+
+
+class PoolIsElsewhere(CommandRefused):
+    """The pool lives on another partition than the command."""
+
+    code = "pool_is_elsewhere"
+
+
+class UnknownProvision(CommandRefused):
+    """The pool has no such provision."""
+
+    code = "unknown_provision"
+
+
+class ProvisionAlreadyExists(CommandRefused):
+    """A provision with this id exists and is another one."""
+
+    code = "provision_already_exists"
+
+
+class ProvisionIsOver(CommandRefused):
+    """The provision has ended."""
+
+    code = "provision_is_over"
+
+
+class LadderIsOccupied(CommandRefused):
+    """Another provision occupies this ladder of the pool at that time."""
+
+    code = "ladder_is_occupied"
+
+
+class RulesConflict(CommandRefused):
+    """The pool has the key already with another type, period or stacking policy."""
+
+    code = "rules_conflict"
+
+
+class TooManyProvisions(CommandRefused):
+    """A pool holds at most 500 provisions that are not over."""
+
+    code = "too_many_provisions"
+
+
+class UnknownGrant(CommandRefused):
+    """The pool has no such grant."""
+
+    code = "unknown_grant"
+
+
+class GrantAlreadyExists(CommandRefused):
+    """A grant with this id exists and is another one."""
+
+    code = "grant_already_exists"
+
+
+class WorkspaceIsNotAssigned(CommandRefused):
+    """The workspace is not assigned to the pool."""
+
+    code = "workspace_is_not_assigned"
+
+
+class UnknownKey(CommandRefused):
+    """The pool has never had this resource key."""
+
+    code = "unknown_key"
+
+
+class KeyIsNotMetered(CommandRefused):
+    """The resource key is a feature; nothing of it is used up."""
+
+    code = "key_is_not_metered"
+
+
+class KeyIsNotHeld(CommandRefused):
+    """The resource key is not a limit; nothing of it can be given back."""
+
+    code = "key_is_not_held"
+
+
+class NotEntitled(CommandRefused):
+    """No active provision of the pool confers this resource key."""
+
+    code = "not_entitled"
+
+
+class QuotaIsExceeded(CommandRefused):
+    """The usage does not fit into what is left."""
+
+    code = "quota_exceeded"
+
+
+class PeriodIsClosed(CommandRefused):
+    """The usage occurred in a period that is closed; only reported usage is taken late."""
+
+    code = "period_is_closed"
+
+
+class MoreThanIsHeld(CommandRefused):
+    """More is given back than is held."""
+
+    code = "more_than_is_held"
+
+
+class IdempotencyKeyReused(CommandRefused):
+    """The idempotency key was used before with another body."""
+
+    code = "idempotency_key_reused"

@@ -1,0 +1,86 @@
+"""Decisions about grants: what an administrator gives away, why, and until when."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from entitlements.domain.commands import IssueGrant, ProvisionPool, RevokeGrant
+from entitlements.domain.errors import (
+    GrantAlreadyExists,
+    InvalidCommand,
+    PoolIsClosed,
+    ProvisionAlreadyExists,
+    UnknownGrant,
+)
+from entitlements.domain.pool_events import GrantIssued, GrantRevoked, ProvisionEnded
+from entitlements.domain.pools import ResourcePool
+from entitlements.domain.provisions import check_period, schedule
+from entitlements.domain.restack import restack
+from entitlements.domain.rules import check_amounts, check_rules, check_rules_beside
+
+
+def issue_grant(pool: ResourcePool, command: IssueGrant, now: datetime) -> None:
+    """Give a pool a set of rules that nobody pays for: a provision whose source is the grant."""
+    if pool.is_closed:
+        raise PoolIsClosed
+    if not command.reason.strip() or not command.actor.strip():
+        raise InvalidCommand("a grant names its reason and its actor")
+    if command.grant_id in pool.grants:
+        _check_same(pool, command)
+        return
+    if command.grant_id in pool.provisions:
+        raise ProvisionAlreadyExists(command.grant_id)
+    starts_at = command.starts_at or now
+    # All that scheduling may refuse is checked before the first event: a refusal leaves nothing behind.
+    check_rules(command.rules)
+    check_amounts(command.rules, command.quantity)
+    check_period(starts_at, command.ends_at, now)
+    check_rules_beside(pool, command.rules)
+    pool.happen(
+        GrantIssued,
+        now,
+        grant_id=command.grant_id,
+        reason=command.reason,
+        actor=command.actor,
+        starts_at=starts_at,
+        ends_at=command.ends_at,
+    )
+    schedule(pool, _provision_of(command), now)
+
+
+def _provision_of(command: IssueGrant) -> ProvisionPool:
+    return ProvisionPool(
+        command_id=command.command_id,
+        actor=command.actor,
+        pool_id=command.pool_id,
+        provision_id=command.grant_id,
+        source="grant",
+        source_id=command.grant_id,
+        set_id=command.set_id,
+        set_version=command.set_version,
+        quantity=command.quantity,
+        rules=command.rules,
+        starts_at=command.starts_at,
+        ends_at=command.ends_at,
+    )
+
+
+def _check_same(pool: ResourcePool, command: IssueGrant) -> None:
+    grant, provision = pool.grants[command.grant_id], pool.provisions[command.grant_id]
+    stated = (command.reason, command.actor, command.set_id, command.set_version, command.quantity, command.ends_at)
+    held = (grant.reason, grant.actor, provision.set_id, provision.set_version, provision.quantity, provision.ends_at)
+    if stated != held:
+        raise GrantAlreadyExists(command.grant_id)
+
+
+def revoke_grant(pool: ResourcePool, command: RevokeGrant, now: datetime) -> None:
+    """Take a grant back before it expires; one that is over already is left as it is."""
+    grant = pool.grants.get(command.grant_id)
+    if grant is None:
+        raise UnknownGrant(command.grant_id)
+    if grant.is_over:
+        return
+    pool.happen(GrantRevoked, now, grant_id=command.grant_id, reason=command.reason, actor=command.actor)
+    if not pool.provisions[command.grant_id].is_over:
+        pool.happen(ProvisionEnded, now, provision_id=command.grant_id, reason="revoked", actor=command.actor)
+    restack(pool, now)

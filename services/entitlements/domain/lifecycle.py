@@ -1,0 +1,83 @@
+"""Decisions about the pool itself: open, suspend, resume, close."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from entitlements.domain.aggregate import begin
+from entitlements.domain.commands import ClosePool, OpenPool, ResumePool, SuspendPool
+from entitlements.domain.errors import InvalidInstant, PoolAlreadyExists, PoolIsClosed
+from entitlements.domain.pool_events import (
+    GrantExpired,
+    PoolClosed,
+    PoolOpened,
+    PoolResumed,
+    PoolSuspended,
+    ProvisionEnded,
+)
+from entitlements.domain.pools import ResourcePool
+from entitlements.domain.restack import restack
+
+
+def open_pool(pool: ResourcePool | None, command: OpenPool, now: datetime) -> ResourcePool:
+    """Open a pool. With backfill_from its clock starts there, so that history can be brought in."""
+    if pool is not None:
+        _check_same(pool, command)
+        return pool
+    if command.backfill_from is not None and command.backfill_from > now:
+        raise InvalidInstant("backfill starts in the past")
+    opened = PoolOpened(
+        originator_id=command.pool_id,
+        originator_version=ResourcePool.INITIAL_VERSION,
+        timestamp=command.backfill_from or now,
+        command_id=command.command_id,
+        organization_id=command.organization_id,
+        billing_account_id=command.billing_account_id,
+        name=command.name,
+        backfill_from=command.backfill_from,
+        actor=command.actor,
+    )
+    return begin(opened, ResourcePool)
+
+
+def _check_same(pool: ResourcePool, command: OpenPool) -> None:
+    stated = (command.organization_id, command.billing_account_id, command.name, command.backfill_from)
+    held = (pool.organization_id, pool.billing_account_id, pool.name, pool.backfill_from)
+    if stated != held:
+        raise PoolAlreadyExists(pool.id)
+
+
+def suspend_pool(pool: ResourcePool, command: SuspendPool, now: datetime) -> None:
+    """Take everything the pool confers away until it is resumed."""
+    if pool.is_closed:
+        raise PoolIsClosed
+    if pool.status == "suspended":
+        return
+    pool.happen(PoolSuspended, now, reason=command.reason, actor=command.actor)
+    restack(pool, now)
+
+
+def resume_pool(pool: ResourcePool, command: ResumePool, now: datetime) -> None:
+    """Give a suspended pool back what it confers."""
+    if pool.is_closed:
+        raise PoolIsClosed
+    if pool.status == "open":
+        return
+    pool.happen(PoolResumed, now, reason=command.reason, actor=command.actor)
+    restack(pool, now)
+
+
+def close_pool(pool: ResourcePool, command: ClosePool, now: datetime) -> None:
+    """End the pool, its provisions and grants for good."""
+    if pool.is_closed:
+        return
+    for provision in list(pool.provisions.values()):
+        if provision.is_over:
+            continue
+        if provision.provision_id in pool.grants:
+            pool.happen(GrantExpired, now, grant_id=provision.provision_id)
+        pool.happen(
+            ProvisionEnded, now, provision_id=provision.provision_id, reason="pool_closed", actor=command.actor
+        )
+    restack(pool, now)
+    pool.happen(PoolClosed, now, reason=command.reason, actor=command.actor)

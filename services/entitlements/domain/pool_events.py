@@ -1,0 +1,357 @@
+"""The facts about a pool. `apply` only takes down what happened: facts are not judged again."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from entitlements.domain.aggregate import Event, to_ms
+from entitlements.domain.entitlement import Entitlement
+from entitlements.domain.pools import Grant, Provision, ResourcePool
+from entitlements.domain.values import (
+    AssignmentRole,
+    EndReason,
+    EntitlementChange,
+    ProvisionSource,
+    RecordedLine,
+    RefusedLine,
+    Rule,
+    UsageSource,
+    UsageTotal,
+)
+
+
+class PoolEvent(Event):
+    """A fact about one pool, and the command that caused it."""
+
+    command_id: str
+
+
+class PoolOpened(PoolEvent):
+    """A pool exists from now on."""
+
+    organization_id: str
+    billing_account_id: str | None
+    name: str
+    backfill_from: datetime | None
+    actor: str
+
+    def mutate(self, aggregate: ResourcePool | None) -> ResourcePool:  # type: ignore[override]
+        assert aggregate is None, "the log opens this pool twice"
+        return ResourcePool.opened_by(self)
+
+
+class BackfillEnded(PoolEvent):
+    """The pool is decided at the log's time from now on."""
+
+    def apply(self, aggregate: ResourcePool) -> None:
+        aggregate.is_backfilling = False
+
+
+class PoolSuspended(PoolEvent):
+    """The pool confers nothing until it is resumed."""
+
+    reason: str
+    actor: str
+
+    def apply(self, aggregate: ResourcePool) -> None:
+        aggregate.status = "suspended"
+
+
+class PoolResumed(PoolEvent):
+    """The pool confers again."""
+
+    reason: str
+    actor: str
+
+    def apply(self, aggregate: ResourcePool) -> None:
+        aggregate.status = "open"
+
+
+class PoolClosed(PoolEvent):
+    """The pool has ended for good."""
+
+    reason: str
+    actor: str
+
+    def apply(self, aggregate: ResourcePool) -> None:
+        aggregate.status = "closed"
+        aggregate.find_due()
+
+
+class ProvisionScheduled(PoolEvent):
+    """A billing source is connected to the pool."""
+
+    provision_id: str
+    source: ProvisionSource
+    source_id: str
+    billing_account_id: str | None
+    set_id: str
+    set_version: int
+    ladder: str | None
+    rung: int | None
+    quantity: int
+    rules: list[Rule]
+    starts_at: datetime
+    ends_at: datetime | None
+    actor: str
+
+    def apply(self, aggregate: ResourcePool) -> None:
+        assert self.provision_id not in aggregate.provisions, "the log holds this provision twice"
+        aggregate.provisions[self.provision_id] = Provision(
+            provision_id=self.provision_id,
+            source=self.source,
+            source_id=self.source_id,
+            billing_account_id=self.billing_account_id,
+            set_id=self.set_id,
+            set_version=self.set_version,
+            ladder=self.ladder,
+            rung=self.rung,
+            quantity=self.quantity,
+            rules=self.rules,
+            starts_at=self.starts_at,
+            ends_at=self.ends_at,
+        )
+        aggregate.find_due()
+
+
+class ProvisionStarted(PoolEvent):
+    """The provision contributes from now on."""
+
+    provision_id: str
+
+    def apply(self, aggregate: ResourcePool) -> None:
+        aggregate.provisions[self.provision_id].status = "active"
+        aggregate.find_due()
+
+
+class ProvisionSuspended(PoolEvent):
+    """The provision contributes nothing until it is resumed."""
+
+    provision_id: str
+    reason: str
+    actor: str
+
+    def apply(self, aggregate: ResourcePool) -> None:
+        aggregate.provisions[self.provision_id].status = "suspended"
+        aggregate.find_due()
+
+
+class ProvisionResumed(PoolEvent):
+    """The provision contributes again."""
+
+    provision_id: str
+    reason: str
+    actor: str
+
+    def apply(self, aggregate: ResourcePool) -> None:
+        aggregate.provisions[self.provision_id].status = "active"
+        aggregate.find_due()
+
+
+class ProvisionEndScheduled(PoolEvent):
+    """The provision will end at another instant than before."""
+
+    provision_id: str
+    ends_at: datetime
+    reason: str
+    actor: str
+
+    def apply(self, aggregate: ResourcePool) -> None:
+        aggregate.provisions[self.provision_id].ends_at = self.ends_at
+        aggregate.find_due()
+
+
+class ProvisionEnded(PoolEvent):
+    """The provision is over for good."""
+
+    provision_id: str
+    reason: EndReason
+    actor: str
+
+    def apply(self, aggregate: ResourcePool) -> None:
+        aggregate.provisions[self.provision_id].status = "ended"
+        aggregate.find_due()
+
+
+class GrantIssued(PoolEvent):
+    """The pool was given something that nobody pays for."""
+
+    grant_id: str
+    reason: str
+    actor: str
+    starts_at: datetime
+    ends_at: datetime | None
+
+    def apply(self, aggregate: ResourcePool) -> None:
+        assert self.grant_id not in aggregate.grants, "the log holds this grant twice"
+        aggregate.grants[self.grant_id] = Grant(reason=self.reason, actor=self.actor)
+
+
+class GrantRevoked(PoolEvent):
+    """A grant was taken back."""
+
+    grant_id: str
+    reason: str
+    actor: str
+
+    def apply(self, aggregate: ResourcePool) -> None:
+        aggregate.grants[self.grant_id].is_over = True
+
+
+class GrantExpired(PoolEvent):
+    """A grant has come to its end."""
+
+    grant_id: str
+
+    def apply(self, aggregate: ResourcePool) -> None:
+        aggregate.grants[self.grant_id].is_over = True
+
+
+class WorkspaceAssigned(PoolEvent):
+    """A workspace may use the pool."""
+
+    workspace_id: str
+    role: AssignmentRole
+    actor: str
+
+    def apply(self, aggregate: ResourcePool) -> None:
+        aggregate.assignments[self.workspace_id] = self.role
+
+
+class WorkspaceUnassigned(PoolEvent):
+    """A workspace may not use the pool any more."""
+
+    workspace_id: str
+    reason: str
+    actor: str
+
+    def apply(self, aggregate: ResourcePool) -> None:
+        del aggregate.assignments[self.workspace_id]
+
+
+class EntitlementsChanged(PoolEvent):
+    """What the pool has after stacking has changed."""
+
+    changes: list[EntitlementChange]
+
+    def apply(self, aggregate: ResourcePool) -> None:
+        for change in self.changes:
+            entitlement = aggregate.entitlements.get(change.resource_key)
+            if entitlement is None:
+                entitlement = Entitlement(change.resource_key, change.entitlement_type, change.stacking)
+                aggregate.entitlements[change.resource_key] = entitlement
+            bearer = aggregate.bearer_of([c.provision_id for c in change.contributions])
+            entitlement.change(change, bearer)
+        aggregate.find_due()
+
+
+class UsageRecorded(Event):
+    """Usage was recorded. The totals are what stands after the last line."""
+
+    sources: list[UsageSource]
+    lines: list[RecordedLine]
+    totals: list[UsageTotal]
+
+    def apply(self, aggregate: ResourcePool) -> None:
+        for source in self.sources:
+            aggregate.sources[source.source] = source.sequence
+        for line in self.lines:
+            take_line(aggregate, line)
+
+
+def take_line(pool: ResourcePool, line: RecordedLine) -> None:
+    """Take a recorded line into the state: the one place where consumption grows."""
+    if not line["late"]:
+        entitlement = pool.entitlements[line["resource_key"]]
+        if line["recorded_at"] >= entitlement.period_end_ms:
+            entitlement.enter(line["recorded_at"])
+        entitlement.consumed += line["quantity"]
+        resets_at_ms = entitlement.resets_at_ms
+        if resets_at_ms < pool.due_ms:
+            pool.due_ms = resets_at_ms
+    if line["usage_id"]:
+        pool.remember_usage(line)
+
+
+class UsageRefused(Event):
+    """Strict usage was refused."""
+
+    sources: list[UsageSource]
+    lines: list[RefusedLine]
+
+    def apply(self, aggregate: ResourcePool) -> None:
+        for source in self.sources:
+            aggregate.sources[source.source] = source.sequence
+
+
+class UsageReleased(PoolEvent):
+    """What was held of a limit was given back."""
+
+    resource_key: str
+    quantity: int
+    workspace_id: str
+    total: UsageTotal
+    actor: str
+
+    def apply(self, aggregate: ResourcePool) -> None:
+        entitlement = aggregate.entitlements[self.resource_key]
+        entitlement.consumed -= self.quantity
+        # Whoever falls below a threshold can be told again when it is reached again.
+        entitlement.was_exceeded = entitlement.was_exceeded and entitlement.consumed >= entitlement.limit
+        entitlement.was_warned = entitlement.was_warned and entitlement.consumed >= entitlement.soft_limit
+
+
+class QuotaWarned(PoolEvent):
+    """The soft limit was reached for the first time in the period."""
+
+    resource_key: str
+    period_start: datetime | None
+    period_end: datetime | None
+    soft_limit: int
+    consumed: int
+    workspace_id: str
+
+    def apply(self, aggregate: ResourcePool) -> None:
+        aggregate.entitlements[self.resource_key].was_warned = True
+
+
+class QuotaExceeded(PoolEvent):
+    """Usage was refused or lies above the limit for the first time in the period."""
+
+    resource_key: str
+    period_start: datetime | None
+    period_end: datetime | None
+    limit: int | None
+    consumed: int
+    requested: int
+    workspace_id: str
+
+    def apply(self, aggregate: ResourcePool) -> None:
+        entitlement = aggregate.entitlements[self.resource_key]
+        if self.period_end is not None and to_ms(self.timestamp) >= entitlement.period_end_ms:
+            entitlement.enter(to_ms(self.timestamp))  # Refused before anything was consumed.
+        entitlement.was_exceeded = True
+        aggregate.due_ms = min(aggregate.due_ms, entitlement.resets_at_ms)
+
+
+class QuotaReset(PoolEvent):
+    """A period ended in which something was consumed; the next one starts at nothing."""
+
+    resource_key: str
+    period_start: datetime
+    period_end: datetime
+    consumed: int
+
+    def apply(self, aggregate: ResourcePool) -> None:
+        aggregate.entitlements[self.resource_key].start_over()
+        aggregate.find_due()
+
+
+class AnswerRemembered(PoolEvent):
+    """A command with an idempotency key was accepted; a repeat gets the same answer."""
+
+    idempotency_key: str
+    body_digest: str
+
+    def apply(self, aggregate: ResourcePool) -> None:
+        aggregate.remember_answer(self.idempotency_key, self.body_digest, to_ms(self.timestamp))

@@ -1,0 +1,163 @@
+"""Decisions about provisions: schedule, start, suspend, resume, end. At most one per ladder at any time."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from entitlements.domain.commands import EndProvision, ProvisionPool, ResumeProvision, SuspendProvision
+from entitlements.domain.errors import (
+    InvalidInstant,
+    LadderIsOccupied,
+    PoolIsClosed,
+    ProvisionAlreadyExists,
+    ProvisionIsOver,
+    UnknownProvision,
+)
+from entitlements.domain.pool_events import (
+    ProvisionEnded,
+    ProvisionEndScheduled,
+    ProvisionResumed,
+    ProvisionScheduled,
+    ProvisionStarted,
+    ProvisionSuspended,
+)
+from entitlements.domain.pools import Provision, ResourcePool
+from entitlements.domain.restack import restack
+from entitlements.domain.rules import check_amounts, check_rules, check_rules_beside
+
+_FAR = datetime.max.replace(tzinfo=UTC)
+
+
+def provision_pool(pool: ResourcePool, command: ProvisionPool, now: datetime) -> None:
+    """Connect a billing source to the pool; it starts at once if its time has come."""
+    if pool.is_closed:
+        raise PoolIsClosed
+    known = pool.provisions.get(command.provision_id)
+    if known is not None:
+        if _is_same(known, command):
+            return
+        raise ProvisionAlreadyExists(command.provision_id)
+    schedule(pool, command, now)
+
+
+def schedule(pool: ResourcePool, command: ProvisionPool, now: datetime) -> None:
+    """Schedule a provision that the pool does not know yet, and start it if its time has come."""
+    starts_at = command.starts_at or now
+    check_rules(command.rules)
+    check_amounts(command.rules, command.quantity)
+    check_period(starts_at, command.ends_at, now)
+    check_rules_beside(pool, command.rules)
+    _check_ladder(pool, command.ladder, starts_at, command.ends_at)
+    pool.happen(
+        ProvisionScheduled,
+        now,
+        provision_id=command.provision_id,
+        source=command.source,
+        source_id=command.source_id,
+        billing_account_id=command.billing_account_id or pool.billing_account_id,
+        set_id=command.set_id,
+        set_version=command.set_version,
+        ladder=command.ladder,
+        rung=command.rung,
+        quantity=command.quantity,
+        rules=command.rules,
+        starts_at=starts_at,
+        ends_at=command.ends_at,
+        actor=command.actor,
+    )
+    if starts_at <= now:
+        pool.happen(ProvisionStarted, now, provision_id=command.provision_id)
+        restack(pool, now)
+
+
+def check_period(starts_at: datetime, ends_at: datetime | None, now: datetime) -> None:
+    """A period ends after it starts, and is not over already."""
+    if ends_at is None:
+        return
+    if ends_at <= starts_at:
+        raise InvalidInstant(f"it would end at {ends_at.isoformat()}, not after its start at {starts_at.isoformat()}")
+    if ends_at <= now:
+        raise InvalidInstant(f"it would have ended at {ends_at.isoformat()} already")
+
+
+def _check_ladder(pool: ResourcePool, ladder: str | None, starts_at: datetime, ends_at: datetime | None) -> None:
+    for other in pool.provisions.values():
+        if ladder is None or other.ladder != ladder or other.is_over:
+            continue
+        if starts_at < (other.ends_at or _FAR) and other.starts_at < (ends_at or _FAR):
+            raise LadderIsOccupied(f"{other.provision_id} is on ladder {ladder}")
+
+
+def _is_same(known: Provision, command: ProvisionPool) -> bool:
+    stated = (command.source, command.source_id, command.set_id, command.set_version, command.quantity, command.rules)
+    held = (known.source, known.source_id, known.set_id, known.set_version, known.quantity, known.rules)
+    same_start = command.starts_at is None or command.starts_at == known.starts_at
+    return stated == held and command.ladder == known.ladder and same_start and command.ends_at == known.ends_at
+
+
+def find(pool: ResourcePool, provision_id: str) -> Provision:
+    """The provision, or a refusal that names it."""
+    provision = pool.provisions.get(provision_id)
+    if provision is None:
+        raise UnknownProvision(provision_id)
+    return provision
+
+
+def suspend_provision(pool: ResourcePool, command: SuspendProvision, now: datetime) -> None:
+    """Stop what an active provision confers. Its ladder stays occupied and its end stays due."""
+    provision = find(pool, command.provision_id)
+    if provision.status == "suspended":
+        return
+    if provision.is_over:
+        raise ProvisionIsOver(command.provision_id)
+    if provision.status == "scheduled":
+        raise InvalidInstant(f"{command.provision_id} has not started yet")
+    pool.happen(
+        ProvisionSuspended, now, provision_id=command.provision_id, reason=command.reason, actor=command.actor
+    )
+    restack(pool, now)
+
+
+def resume_provision(pool: ResourcePool, command: ResumeProvision, now: datetime) -> None:
+    """Let a suspended provision confer again."""
+    provision = find(pool, command.provision_id)
+    if provision.is_over:
+        raise ProvisionIsOver(command.provision_id)
+    if provision.status != "suspended":
+        return
+    pool.happen(ProvisionResumed, now, provision_id=command.provision_id, reason=command.reason, actor=command.actor)
+    restack(pool, now)
+
+
+def end_provision(pool: ResourcePool, command: EndProvision, now: datetime) -> None:
+    """End a provision now, or let it end at a later instant."""
+    provision = find(pool, command.provision_id)
+    ends_at = command.ends_at
+    if ends_at is not None and ends_at > now:
+        _end_later(pool, provision, command, ends_at, now)
+    elif not provision.is_over:
+        pool.happen(ProvisionEnded, now, provision_id=command.provision_id, reason="ended", actor=command.actor)
+        restack(pool, now)
+
+
+def _end_later(
+    pool: ResourcePool, provision: Provision, command: EndProvision, ends_at: datetime, now: datetime
+) -> None:
+    if provision.is_over:
+        raise ProvisionIsOver(command.provision_id)
+    if provision.ends_at == ends_at:
+        return
+    if ends_at <= provision.starts_at:
+        raise InvalidInstant(f"it starts at {provision.starts_at.isoformat()} only")
+    for other in pool.provisions.values():
+        is_rival = other is not provision and other.ladder == provision.ladder and not other.is_over
+        if provision.ladder is not None and is_rival and provision.starts_at < other.starts_at < ends_at:
+            raise LadderIsOccupied(f"{other.provision_id} follows on ladder {provision.ladder}")
+    pool.happen(
+        ProvisionEndScheduled,
+        now,
+        provision_id=command.provision_id,
+        ends_at=ends_at,
+        reason=command.reason,
+        actor=command.actor,
+    )

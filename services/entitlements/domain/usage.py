@@ -1,0 +1,257 @@
+"""Decisions about usage: every line by itself, in order. This is the hot path: plain dicts, ints and one pass.
+
+A strict line is refused whole when it does not fit under the hard limit; a reported line already happened and is always
+recorded, and what lies above the limit is marked overage (DESIGN 5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from entitlements.domain.aggregate import from_ms
+from entitlements.domain.commands import ReleaseUsage
+from entitlements.domain.entitlement import UNLIMITED, Entitlement
+from entitlements.domain.errors import (
+    CommandRefused,
+    IdempotencyKeyReused,
+    InvalidId,
+    InvalidInstant,
+    InvalidQuantity,
+    KeyIsNotHeld,
+    KeyIsNotMetered,
+    MoreThanIsHeld,
+    NotEntitled,
+    PeriodIsClosed,
+    PoolIsClosed,
+    PoolIsSuspended,
+    QuotaIsExceeded,
+    UnknownKey,
+    WorkspaceIsNotAssigned,
+)
+from entitlements.domain.pool_events import QuotaExceeded, QuotaWarned, UsageReleased, take_line
+from entitlements.domain.pools import IDEMPOTENCY_WINDOW_MS, ResourcePool
+from entitlements.domain.values import ID_CHARACTERS_MAX, QUANTITY_MAX, RecordedLine, RefusedLine, UsageLine, UsageTotal
+
+#: How far ahead of the log's clock a reported instant may be: clocks of callers differ. Milliseconds.
+CLOCK_SKEW_MS_MAX: Final = 300_000
+
+
+@dataclass(slots=True)
+class UsageAnswer:
+    """What became of the lines of one command: (index, code, remaining) of those refused; all others were accepted."""
+
+    accepted: int = 0
+    repeated: int = 0
+    refused: list[tuple[int, str, int]] = field(default_factory=list)
+
+
+def record_lines(pool: ResourcePool, lines: Sequence[UsageLine], now_ms: int, answer: UsageAnswer, first: int) -> None:
+    """Decide lines at an instant to which time has advanced already; `first` is the index of the first line."""
+    closed = pool.status == "closed"
+    for index, line in enumerate(lines, first):
+        entitlement = pool.entitlements.get(line["resource_key"])
+        if entitlement is None or closed:
+            _refuse(pool, line, now_ms, answer, index, PoolIsClosed if closed else UnknownKey)
+            continue
+        usage_id = line["usage_id"]
+        if usage_id and usage_id in pool.usage_ids:
+            known = pool.usage_ids[usage_id]
+            if known["recorded_at"] > now_ms - IDEMPOTENCY_WINDOW_MS:
+                _repeat(pool, line, known, now_ms, answer, index)
+                continue
+        invalid = _what_is_invalid(pool, entitlement, line, now_ms)
+        if invalid is not None:
+            _refuse(pool, line, now_ms, answer, index, invalid)
+            continue
+        _decide(pool, entitlement, line, now_ms, answer, index)
+
+
+def _what_is_invalid(
+    pool: ResourcePool, entitlement: Entitlement, line: UsageLine, now_ms: int
+) -> type[CommandRefused] | None:
+    """What is wrong with a line whatever the limits are."""
+    if not 0 < line["quantity"] <= QUANTITY_MAX or entitlement.consumed + line["quantity"] >= UNLIMITED:
+        return InvalidQuantity
+    if len(line["usage_id"]) > ID_CHARACTERS_MAX:
+        return InvalidId
+    workspace_id = line["workspace_id"]
+    if workspace_id and workspace_id not in pool.assignments:
+        return WorkspaceIsNotAssigned
+    if entitlement.entitlement_type == "boolean":
+        return KeyIsNotMetered
+    if line["occurred_at"] > now_ms + CLOCK_SKEW_MS_MAX or line["occurred_at"] < 0:
+        return InvalidInstant
+    return None
+
+
+def _decide(
+    pool: ResourcePool, entitlement: Entitlement, line: UsageLine, now_ms: int, answer: UsageAnswer, index: int
+) -> None:
+    quantity, occurred_at = line["quantity"], line["occurred_at"] or now_ms
+    if now_ms < entitlement.period_end_ms:
+        start_ms, consumed = entitlement.period_start_ms, entitlement.consumed
+    else:
+        start_ms, consumed = entitlement.period_at(now_ms)[0], entitlement.consumed
+    late = occurred_at < start_ms
+    after = consumed + quantity
+    strict = line["mode"] == "strict"
+    if strict and (late or after > entitlement.hard_limit or entitlement.value is None):
+        _refuse_strict(pool, entitlement, line, now_ms, answer, index, late)
+        return
+    over = after - entitlement.limit
+    overage = 0 if over <= 0 or late else min(over, quantity)
+    recorded: RecordedLine = {
+        "resource_key": line["resource_key"],
+        "quantity": quantity,
+        "overage": overage,
+        "mode": line["mode"],
+        "occurred_at": occurred_at,
+        "recorded_at": now_ms,
+        "workspace_id": line["workspace_id"],
+        "usage_id": line["usage_id"],
+        "provision_id": entitlement.bearer,
+        "late": late,
+    }
+    take_line(pool, recorded)
+    pool.clock_ms = now_ms
+    pool.recorded.append(recorded)
+    answer.accepted += 1
+    if late:
+        return
+    pool.counted[entitlement.resource_key] = entitlement
+    if after >= entitlement.soft_limit and not entitlement.was_warned:
+        _warn(pool, entitlement, now_ms, line["workspace_id"])
+    if overage and not entitlement.was_exceeded:
+        _exceed(pool, entitlement, now_ms, quantity, line["workspace_id"])
+
+
+def _refuse_strict(
+    pool: ResourcePool,
+    entitlement: Entitlement,
+    line: UsageLine,
+    now_ms: int,
+    answer: UsageAnswer,
+    index: int,
+    late: bool,
+) -> None:
+    if pool.status == "suspended":
+        _refuse(pool, line, now_ms, answer, index, PoolIsSuspended)
+    elif late:
+        _refuse(pool, line, now_ms, answer, index, PeriodIsClosed)
+    elif entitlement.value is None:
+        _refuse(pool, line, now_ms, answer, index, NotEntitled)
+    else:
+        remaining = max(0, entitlement.hard_limit - entitlement.consumed)
+        _refuse(pool, line, now_ms, answer, index, QuotaIsExceeded, remaining)
+        if not entitlement.was_exceeded:
+            _exceed(pool, entitlement, now_ms, line["quantity"], line["workspace_id"])
+
+
+def _refuse(
+    pool: ResourcePool,
+    line: UsageLine,
+    now_ms: int,
+    answer: UsageAnswer,
+    index: int,
+    reason: type[CommandRefused],
+    remaining: int = -1,
+) -> None:
+    refused: RefusedLine = {
+        "resource_key": line["resource_key"],
+        "quantity": line["quantity"],
+        "occurred_at": line["occurred_at"] or now_ms,
+        "recorded_at": now_ms,
+        "workspace_id": line["workspace_id"],
+        "usage_id": line["usage_id"],
+        "code": reason.code,
+        "remaining": remaining,
+    }
+    pool.clock_ms = now_ms
+    pool.refused.append(refused)
+    answer.refused.append((index, reason.code, remaining))
+
+
+def _repeat(
+    pool: ResourcePool, line: UsageLine, known: RecordedLine, now_ms: int, answer: UsageAnswer, index: int
+) -> None:
+    """A line whose id was recorded before: the original answer, or a refusal if the body is another one."""
+    same = (
+        line["quantity"] == known["quantity"]
+        and line["resource_key"] == known["resource_key"]
+        and line["mode"] == known["mode"]
+        and line["workspace_id"] == known["workspace_id"]
+        and line["occurred_at"] in (0, known["occurred_at"])
+    )
+    if same:
+        answer.accepted += 1
+        answer.repeated += 1
+    else:
+        _refuse(pool, line, now_ms, answer, index, IdempotencyKeyReused)
+
+
+def _warn(pool: ResourcePool, entitlement: Entitlement, now_ms: int, workspace_id: str) -> None:
+    period_start, period_end = _period(entitlement, now_ms)
+    pool.happen(
+        QuotaWarned,
+        from_ms(now_ms),
+        resource_key=entitlement.resource_key,
+        period_start=period_start,
+        period_end=period_end,
+        soft_limit=entitlement.soft_limit,
+        consumed=entitlement.consumed,
+        workspace_id=workspace_id,
+    )
+
+
+def _exceed(pool: ResourcePool, entitlement: Entitlement, now_ms: int, requested: int, workspace_id: str) -> None:
+    period_start, period_end = _period(entitlement, now_ms)
+    pool.happen(
+        QuotaExceeded,
+        from_ms(now_ms),
+        resource_key=entitlement.resource_key,
+        period_start=period_start,
+        period_end=period_end,
+        limit=None if entitlement.limit == UNLIMITED else entitlement.limit,
+        consumed=entitlement.consumed,
+        requested=requested,
+        workspace_id=workspace_id,
+    )
+
+
+def _period(entitlement: Entitlement, now_ms: int) -> tuple[datetime | None, datetime | None]:
+    if entitlement.entitlement_type != "quota":
+        return None, None
+    start_ms, end_ms = entitlement.period_at(now_ms)
+    return from_ms(start_ms), from_ms(end_ms)
+
+
+def release_usage(pool: ResourcePool, command: ReleaseUsage, now: datetime) -> None:
+    """Give back what is held of a limit."""
+    if pool.is_closed:
+        raise PoolIsClosed
+    entitlement = pool.entitlements.get(command.resource_key)
+    if entitlement is None:
+        raise UnknownKey(command.resource_key)
+    if entitlement.entitlement_type != "limit":
+        raise KeyIsNotHeld(command.resource_key)
+    if command.workspace_id and command.workspace_id not in pool.assignments:
+        raise WorkspaceIsNotAssigned(command.workspace_id)
+    if command.quantity > entitlement.consumed:
+        raise MoreThanIsHeld(f"{entitlement.consumed} of {command.resource_key} are held")
+    pool.happen(
+        UsageReleased,
+        now,
+        resource_key=command.resource_key,
+        quantity=command.quantity,
+        workspace_id=command.workspace_id,
+        total=UsageTotal(
+            resource_key=command.resource_key,
+            period_start=None,
+            period_end=None,
+            consumed=entitlement.consumed - command.quantity,
+        ),
+        actor=command.actor,
+    )

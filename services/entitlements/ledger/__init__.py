@@ -1,0 +1,19 @@
+"""Commands in, frames out; the only writer of the event log.
+
+topics       what exists on the broker and how it is kept
+clients      Kafka clients with our settings
+partitioning which partition an aggregate lives on
+records      events and commands to Avro records and back
+frames       a frame's bytes
+chain        which frames count: the one reader's rules
+tail         valid frames from Kafka, for everybody who reads the ledger
+partition    state and decisions of one partition
+recovery     state from snapshots and the ledger's tail
+engine       the process: polls, decides, writes, reads back, answers
+snapshots    state at a version, in a compacted topic
+outcomes     answers on their way back
+caller       sends commands and waits for answers
+publisher    unfolds frames into entitlements.events and entitlements.usage
+quarantine   what could not be handled, and why
+Start reading at engine.py; the rules are in DESIGN section 3.
+"""

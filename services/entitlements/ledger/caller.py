@@ -1,0 +1,203 @@
+"""Sends commands and waits for their answers. Unknown is not failed (DESIGN 3.7)."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
+from dataclasses import dataclass
+from typing import Any, Self
+
+from confluent_kafka import KafkaError, TopicPartition
+from entitlements_schemas import WireError
+
+from entitlements.domain import commands
+from entitlements.domain.commands import Command
+from entitlements.errors import CommandIsTooLarge, OutcomeUnknown
+from entitlements.ledger import clients
+from entitlements.ledger.frames import wire
+from entitlements.ledger.outcomes import OUTCOME
+from entitlements.ledger.partitioning import partition_of
+from entitlements.ledger.records import name_of_command, shape_of
+from entitlements.settings import RECORD_BYTES_MAX, Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class LineRefusal:
+    """A line of usage that was refused; remaining in the smallest unit, -1: without meaning for the reason."""
+
+    index: int
+    code: str
+    remaining: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What became of a command, and the log position to wait for when reading."""
+
+    command_id: str
+    status: str
+    repeated: bool
+    code: str
+    message: str
+    aggregate_id: str
+    version: int
+    accepted_lines: int
+    refused_lines: list[LineRefusal]
+    partition: int
+    frame_offset: int
+
+    @property
+    def is_accepted(self) -> bool:
+        """Whether all of it was accepted, now or before."""
+        return self.status == "accepted"
+
+
+def new_id() -> str:
+    """An id that nobody else has."""
+    return uuid.uuid4().hex
+
+
+class Caller:
+    """Sends commands to the log and hears what became of them. Safe to share between threads; close it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.name = f"caller-{new_id()}"
+        self._topic = settings.topic("commands")
+        self._waiting: dict[str, Future[Outcome]] = {}
+        self._lock = threading.Lock()
+        self._closing = threading.Event()
+        self._producer = clients.producer(settings)
+        self._consumer = clients.reader(settings, **{"fetch.wait.max.ms": 50})
+        self._assign()
+        self._thread = threading.Thread(target=self._listen, name=self.name, daemon=True)
+        self._thread.start()
+
+    def _assign(self) -> None:
+        """Listen from the end of our partition on, before anything is sent. Raises KafkaException: the broker is away."""
+        own = TopicPartition(self.settings.topic("outcomes"), partition_of(self.name, self.settings.partitions))
+        _, end = self._consumer.get_watermark_offsets(own, timeout=10)
+        self._consumer.assign([TopicPartition(own.topic, own.partition, end)])
+
+    def send(self, command: Command, *, wait: bool = True, partition: int | None = None) -> Future[Outcome]:
+        """Send a command; the future gives its outcome. Without wait nobody answers, and it gives what was sent.
+
+        The partition follows from the aggregate; a batch of many pools names it. Raises CommandIsTooLarge, and
+        NotEncodable (of entitlements_schemas) when a field does not fit its type.
+        """
+        record = shape_of(type(command)).to_record(command) | {"caller": self.name if wait else None}
+        value = wire().encode_plain(name_of_command(command), record)
+        if len(value) > RECORD_BYTES_MAX:
+            raise CommandIsTooLarge(f"{len(value)} bytes; {RECORD_BYTES_MAX} are taken")
+        key = address_of(command)
+        future: Future[Outcome] = Future()
+        if wait:
+            with self._lock:
+                self._waiting[command.command_id] = future
+        if partition is None:
+            partition = partition_of(key, self.settings.partitions)
+
+        def delivered(error: KafkaError | None, _: Any) -> None:
+            if error is not None and not future.done():
+                # It may have been written all the same: only the log knows.
+                self._settle(command.command_id, OutcomeUnknown(error.str()))
+
+        while True:
+            try:
+                self._producer.produce(self._topic, value, key=key, partition=partition, on_delivery=delivered)
+                break
+            except BufferError:
+                self._producer.poll(0.1)
+        self._producer.poll(0)
+        return future
+
+    def call(self, command: Command, partition: int | None = None) -> Outcome:
+        """Send a command and wait for its outcome. Raises OutcomeUnknown after settings.answer_timeout_for seconds."""
+        return self.wait(command, self.send(command, partition=partition))
+
+    def wait(self, command: Command, future: Future[Outcome]) -> Outcome:
+        """Wait for an outcome. Raises OutcomeUnknown after settings.answer_timeout_for seconds."""
+        try:
+            return future.result(self.settings.answer_timeout_for)
+        except FutureTimeout:
+            with self._lock:
+                self._waiting.pop(command.command_id, None)
+            raise OutcomeUnknown from None
+
+    def call_all(self, many: Sequence[Command]) -> list[Outcome]:
+        """Send commands together, those of one aggregate in order, and wait for all outcomes."""
+        return [self.wait(command, future) for command, future in [(c, self.send(c)) for c in many]]
+
+    def flush(self) -> None:
+        """Wait until everything is written. Raises OutcomeUnknown when the broker does not take it."""
+        if self._producer.flush(self.settings.answer_timeout_for):
+            raise OutcomeUnknown("Some commands are not written yet")
+
+    def _listen(self) -> None:
+        while not self._closing.is_set():
+            message = self._consumer.poll(0.2)
+            self._producer.poll(0)
+            if message is None or message.error() is not None or message.key() != self.name.encode():
+                continue
+            try:
+                name, record = wire().decode_plain(message.value())
+            except WireError:
+                continue  # Not one of ours, whatever its key says; the caller hears outcome_unknown.
+            if name == OUTCOME:
+                self._settle_all(record)
+
+    def _settle_all(self, record: dict[str, Any]) -> None:
+        for result in record["results"]:
+            refusals = [LineRefusal(**line) for line in result.pop("refused_lines")]
+            outcome = Outcome(
+                **result, refused_lines=refusals, partition=record["partition"], frame_offset=record["frame_offset"]
+            )
+            self._settle(outcome.command_id, outcome)
+
+    def _settle(self, command_id: str, outcome: Outcome | OutcomeUnknown) -> None:
+        with self._lock:
+            future = self._waiting.pop(command_id, None)
+        if future is None or future.done():
+            return
+        if isinstance(outcome, Outcome):
+            future.set_result(outcome)
+        else:
+            future.set_exception(outcome)
+
+    def close(self) -> None:
+        """Stop. Whoever still waits hears outcome_unknown."""
+        self._producer.flush(5)
+        self._closing.set()
+        self._thread.join(5)
+        self._consumer.close()
+        for command_id in list(self._waiting):
+            self._settle(command_id, OutcomeUnknown("The caller was closed"))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def address_of(command: Command) -> str:
+    """The key of a command: the id of its aggregate; for a batch of many pools its first pool."""
+    if isinstance(command, commands.PoolCommand):
+        return command.pool_id
+    if isinstance(command, commands.DefineEntitlementSet):
+        return command.set_id
+    if isinstance(command, commands.DefineResourceKey):
+        return command.resource_key
+    assert isinstance(command, commands.RecordUsageBatch)
+    return command.groups[0]["pool_id"] if command.groups else command.command_id
+
+
+def by_partition(pool_ids: Iterable[str], partitions: int) -> dict[int, list[str]]:
+    """Pools by the partition they live on: a batch of many pools stays on one."""
+    found: dict[int, list[str]] = {}
+    for pool_id in pool_ids:
+        found.setdefault(partition_of(pool_id, partitions), []).append(pool_id)
+    return found

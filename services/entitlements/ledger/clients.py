@@ -1,0 +1,80 @@
+"""Kafka clients with our settings. Everybody who talks to Kafka on the hot path gets its client here."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from confluent_kafka import Consumer, Producer
+from confluent_kafka.admin import AdminClient
+
+from entitlements.settings import FRAME_BYTES_MAX, Settings
+
+_log = logging.getLogger("entitlements.kafka")
+_log.setLevel(logging.ERROR)  # librdkafka reports every reconnect; what matters reaches us as errors of calls.
+
+
+def _common(settings: Settings) -> dict[str, Any]:
+    return {
+        "bootstrap.servers": settings.kafka,
+        "logger": _log,
+        "reconnect.backoff.max.ms": 1_000,
+        "socket.keepalive.enable": True,
+        "allow.auto.create.topics": False,
+    }
+
+
+def producer(settings: Settings, **more: Any) -> Producer:
+    """An idempotent producer: what it writes is written once and in order, or its delivery is reported as failed."""
+    return Producer(
+        _common(settings)
+        | {
+            "enable.idempotence": True,
+            "acks": "all",
+            "linger.ms": 0.5,
+            "message.max.bytes": FRAME_BYTES_MAX,
+            "delivery.timeout.ms": 30_000,
+            "queue.buffering.max.messages": 1_000_000,
+            "queue.buffering.max.kbytes": 256 * 1024,
+        }
+        | more
+    )
+
+
+def reader(settings: Settings, **more: Any) -> Consumer:
+    """A consumer without a group: it reads what it is assigned and commits nothing."""
+    return Consumer(
+        _common(settings)
+        | {
+            "group.id": settings.group("nobody"),
+            "enable.auto.commit": False,
+            "enable.auto.offset.store": False,
+            "auto.offset.reset": "error",
+            "fetch.wait.max.ms": 100,
+            "fetch.error.backoff.ms": 50,
+            "fetch.message.max.bytes": FRAME_BYTES_MAX,
+            "queued.max.messages.kbytes": 64 * 1024,
+        }
+        | more
+    )
+
+
+def member(settings: Settings, group: str, **more: Any) -> Consumer:
+    """A consumer in one of our groups. Offsets are committed by hand, and are only ever a hint."""
+    return reader(
+        settings,
+        **(
+            {
+                "group.id": settings.group(group),
+                "partition.assignment.strategy": "range",
+                "session.timeout.ms": 10_000,
+                "heartbeat.interval.ms": 1_000,
+            }
+            | more
+        ),
+    )
+
+
+def admin(settings: Settings) -> AdminClient:
+    """An admin client."""
+    return AdminClient(_common(settings))

@@ -1,0 +1,313 @@
+"""The process that decides. One loop: poll commands, decide, write a frame, read it back, answer.
+
+One frame is under way per partition: the next one names its offset and hash. Partitions take turns, so that one decides
+while another's frame is on its way. A crash anywhere repeats at most one frame, which readers drop or which never was.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+import time
+import uuid
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from entitlements.domain.commands import AdvanceClock
+from entitlements.errors import EntitlementsError
+from entitlements.ledger import clients
+from entitlements.ledger.chain import HASH_HEADER
+from entitlements.ledger.frames import wire
+from entitlements.ledger.outcomes import Outcomes, Result
+from entitlements.ledger.partition import CannotBeDecided, LoggedCommand, Partition, results_of
+from entitlements.ledger.quarantine import Quarantine
+from entitlements.ledger.records import name_of_command, shape_of
+from entitlements.ledger.recovery import Stopped, recover
+from entitlements.ledger.snapshots import Snapshots
+from entitlements.ledger.tail import LedgerFrame, LedgerTail
+from entitlements.settings import Settings
+
+_log = logging.getLogger(__name__)
+
+#: Bounds of one frame: commands, and bytes of commands. What is decided is about as large as what was asked.
+BATCH_COMMANDS_MAX: Final = 5_000
+BATCH_BYTES_MAX: Final = 512 * 1024
+#: Commands that wait in memory before no more are taken from Kafka's client.
+WAITING_COMMANDS_MAX: Final = 20_000
+#: Seconds: how long an idle engine waits for commands, and how often it looks at clocks.
+IDLE_FOR: Final = 0.05
+TICK_EVERY_FOR: Final = 0.25
+TICKS_MAX: Final = 1_000
+COMMIT_EVERY_FOR: Final = 1.0
+#: A frame that is neither read back nor refused for so long (seconds) is given up, and the log asked what became of it.
+READ_BACK_WITHIN_FOR: Final = 45.0
+
+
+class CommandsAreMissing(EntitlementsError):
+    """Commands that were never decided are gone from the log: the engine was away longer than commands are kept."""
+
+    code = "commands_are_missing"
+
+
+@dataclass
+class UnderWay:
+    """A frame that was written and not yet read back."""
+
+    hash: bytes
+    results: list[tuple[str, Result]]
+    since: float = field(default_factory=time.monotonic)
+    failed: bool = False
+
+
+class Owned:
+    """A partition that this engine owns."""
+
+    def __init__(self, settings: Settings, partition: Partition, producer: Any) -> None:
+        self.partition = partition
+        self.waiting: deque[Message] = deque()
+        self.under_way: UnderWay | None = None
+        self.snapshots = Snapshots(settings, producer, partition)
+        self.committed = -1
+
+
+class Engine:
+    """Decides the commands of the partitions its group gives it, until stopping is set."""
+
+    def __init__(self, settings: Settings, stopping: threading.Event) -> None:
+        self.settings = settings
+        self.stopping = stopping
+        self.name = f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
+        self._topic = settings.topic("commands")
+        self._ledger_topic = settings.topic("ledger")
+        self._producer = clients.producer(settings)
+        self._quarantine = Quarantine(settings, self._producer, "engine")
+        self._outcomes = Outcomes(settings, self._producer)
+        self._tail = LedgerTail(settings, {}, self._on_foreign)
+        self._commands: Consumer = clients.member(settings, "engine", **{"fetch.wait.max.ms": 50})
+        self._owned: dict[int, Owned] = {}
+        self._poison: set[tuple[int, int]] = set()
+        self._next_tick = self._next_commit = 0.0
+        self._failure: BaseException | None = None
+
+    def run(self) -> None:
+        """Decide until stopping is set. Raises LedgerError when the ledger does not continue: nobody may go on then."""
+        self._join()
+        try:
+            while not self.stopping.is_set():
+                self.turn()
+        except Stopped:
+            pass
+        finally:
+            self.close()
+
+    def turn(self) -> None:
+        """One round of the loop."""
+        self._take_commands()
+        self._raise_failure()
+        for owned in list(self._owned.values()):
+            if owned.under_way is None:
+                if owned.waiting:
+                    self._decide(owned)
+                else:
+                    owned.snapshots.work()
+        self._producer.poll(0)
+        under_way = any(owned.under_way is not None for owned in self._owned.values())
+        for frame in self._tail.read(timeout=0.001 if under_way else 0):
+            self._read_back(frame)
+        self._give_up_late_frames()
+        now = time.monotonic()
+        if now >= self._next_tick:
+            self._tick()
+            self._next_tick = now + TICK_EVERY_FOR
+        if now >= self._next_commit:
+            self._commit()
+            self._next_commit = now + COMMIT_EVERY_FOR
+
+    # --- Ownership ---------------------------------------------------------------------------------------------------
+
+    def _join(self) -> None:
+        self._commands.subscribe([self._topic], on_assign=self._on_assign, on_revoke=self._on_revoke)
+
+    def _on_assign(self, consumer: Consumer, given: list[TopicPartition]) -> None:
+        try:
+            for at in given:
+                at.offset = self._take_over(at.partition)
+            consumer.assign(given)
+        except BaseException as error:  # Errors in callbacks of the client are lost: the loop raises it.
+            self._failure = error
+
+    def _on_revoke(self, consumer: Consumer, taken: list[TopicPartition]) -> None:
+        for at in taken:
+            self._owned.pop(at.partition, None)
+        self._tail.drop(at.partition for at in taken)
+        consumer.unassign()
+
+    def _take_over(self, number: int) -> int:
+        """Learn the state from the log; the offset of the first command that is not decided."""
+        partition = recover(self.settings, number, self.stopping)
+        self._owned[number] = Owned(self.settings, partition, self._producer)
+        self._tail.add({number: partition.position})
+        low, high = self._commands.get_watermark_offsets(TopicPartition(self._topic, number), timeout=10)
+        if partition.position.offset < 0:
+            return low
+        following = partition.position.last_command + 1
+        if not low <= following <= high:
+            raise CommandsAreMissing(f"Partition {number} continues at {following}, the log has {low} to {high}")
+        return following
+
+    def _start_over(self, number: int, reason: str) -> None:
+        """Forget what we believe of a partition and learn it from the log (DESIGN 3.6)."""
+        _log.warning("Partition %s starts over from the log: %s", number, reason)
+        following = self._take_over(number)
+        self._commands.seek(TopicPartition(self._topic, number, following))
+
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+
+    # --- Commands ----------------------------------------------------------------------------------------------------
+
+    def _take_commands(self) -> None:
+        waiting = sum(len(owned.waiting) for owned in self._owned.values())
+        idle = waiting == 0 and all(owned.under_way is None for owned in self._owned.values())
+        if waiting >= WAITING_COMMANDS_MAX:
+            return
+        first = self._commands.poll(IDLE_FOR if idle else 0)
+        if first is None:
+            return
+        for message in (first, *self._commands.consume(BATCH_COMMANDS_MAX, 0)):
+            error: Any = message.error()
+            owned = self._owned.get(message.partition())  # type: ignore[arg-type]
+            if error is not None:
+                _explain(error)
+            elif owned is not None:
+                owned.waiting.append(message)
+
+    def _decide(self, owned: Owned) -> None:
+        partition = owned.partition
+        messages = _next_batch(owned)
+        if not messages:
+            return
+        logged = [LoggedCommand(m.offset(), m.timestamp()[1], m.value()) for m in messages]  # type: ignore[arg-type]
+        poison = frozenset(offset for number, offset in self._poison if number == partition.number)
+        try:
+            batch = partition.decide(logged, poison)
+        except CannotBeDecided as error:
+            _log.exception("The decision broke; the command is put in quarantine", exc_info=error.__cause__)
+            self._poison.add((partition.number, error.offset))
+            self._start_over(partition.number, str(error))
+            return
+        if batch.unreadable:
+            for index, code, reason in batch.unreadable:
+                self._quarantine.put(messages[index], code, reason)
+            self._producer.flush(30)  # The frame says it is in quarantine: it must be there.
+        value, digest = partition.to_frame(batch, self.name)
+        owned.under_way = under_way = UnderWay(digest, results_of(batch))
+
+        def delivered(error: KafkaError | None, _: Message) -> None:
+            under_way.failed = error is not None
+
+        self._producer.produce(
+            self._ledger_topic,
+            value,
+            partition=partition.number,
+            headers={HASH_HEADER: digest},
+            on_delivery=delivered,
+        )
+
+    # --- Frames ------------------------------------------------------------------------------------------------------
+
+    def _read_back(self, frame: LedgerFrame) -> None:
+        owned = self._owned.get(frame.partition)
+        if owned is None or frame.offset <= owned.partition.position.offset:
+            return
+        under_way = owned.under_way
+        if under_way is None or frame.position_after.hash != under_way.hash:
+            self._start_over(frame.partition, f"frame {frame.offset} was written by a rival")
+            return
+        owned.partition.position = frame.position_after
+        owned.under_way = None
+        if under_way.results:
+            self._outcomes.send(frame.partition, frame.offset, under_way.results)
+            self._producer.poll(0)
+
+    def _give_up_late_frames(self) -> None:
+        now = time.monotonic()
+        for number, owned in list(self._owned.items()):
+            under_way = owned.under_way
+            if under_way is not None and (under_way.failed or now - under_way.since > READ_BACK_WITHIN_FOR):
+                self._start_over(number, "nobody knows what became of a frame")
+
+    def _on_foreign(self, message: Message) -> None:
+        self._quarantine.put(message, "not_a_frame", "The ledger holds a record that is no frame.")
+
+    # --- Time --------------------------------------------------------------------------------------------------------
+
+    def _tick(self) -> None:
+        """Ask for what has become due by time alone; the decision itself is made by the log's clock."""
+        now_ms = time.time_ns() // 1_000_000
+        for number, owned in self._owned.items():
+            for pool_id in owned.partition.pools_due(now_ms, TICKS_MAX):
+                command = AdvanceClock(command_id=uuid.uuid4().hex, actor="ticker", pool_id=pool_id)
+                value = wire().encode_plain(name_of_command(command), shape_of(AdvanceClock).to_record(command))
+                self._producer.produce(
+                    self._topic, value, key=pool_id, partition=number, on_delivery=_ticked(owned.partition, pool_id)
+                )
+
+    def _commit(self) -> None:
+        """Tell the group where we are; a hint for people and lag monitors, never for a take-over."""
+        offsets = []
+        for number, owned in self._owned.items():
+            at = owned.partition.position.last_command + 1
+            if at > 0 and at != owned.committed:
+                owned.committed = at
+                offsets.append(TopicPartition(self._topic, number, at))
+        if offsets:
+            try:
+                self._commands.commit(offsets=offsets, asynchronous=True)
+            except KafkaException as error:
+                _log.debug("The hint was not committed: %s", error)
+
+    def close(self) -> None:
+        """Leave the group and stop. Frames under way are read back by whoever comes next."""
+        self._producer.flush(5)
+        self._commands.close()
+        self._tail.close()
+
+
+def _ticked(partition: Partition, pool_id: str) -> Any:
+    def delivered(error: KafkaError | None, _: Message) -> None:
+        if error is not None:
+            partition.schedule_again(pool_id)
+
+    return delivered
+
+
+def _next_batch(owned: Owned) -> list[Message]:
+    """Commands for one frame, without those that are decided already."""
+    batch: list[Message] = []
+    size = 0
+    decided = owned.partition.position.last_command if owned.partition.position.offset >= 0 else -1
+    while owned.waiting and len(batch) < BATCH_COMMANDS_MAX and size < BATCH_BYTES_MAX:
+        message = owned.waiting.popleft()
+        if message.offset() > decided:  # type: ignore[operator]
+            batch.append(message)
+            size += len(message)
+    return batch
+
+
+def _explain(error: KafkaError) -> None:
+    if error.code() == KafkaError._AUTO_OFFSET_RESET:
+        raise CommandsAreMissing(error.str())
+    if error.fatal():
+        raise KafkaException(error)
+    _log.debug("Commands: %s", error.str())
+
+
+def run(settings: Settings, stopping: threading.Event) -> None:
+    """Run an engine until stopping is set."""
+    Engine(settings, stopping).run()

@@ -1,0 +1,70 @@
+"""Answers on their way back: one record per caller and frame, sent after the frame was read back as valid."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from confluent_kafka import Producer
+
+from entitlements.domain.decide import Answer
+from entitlements.domain.usage import UsageAnswer
+from entitlements.ledger.frames import wire
+from entitlements.ledger.partitioning import partition_of
+from entitlements.settings import Settings
+
+OUTCOME: Final = "entitlements.outcomes.Outcome"
+
+Result = dict[str, Any]
+
+
+def accepted(command_id: str, answer: Answer) -> Result:
+    """The result of a command that was not refused; its version is set when the frame is complete."""
+    usage = answer.usage
+    if usage is None:
+        return {"command_id": command_id, "status": "accepted", "repeated": answer.repeated}
+    return usage_result(command_id, usage, repeated=answer.repeated)
+
+
+def usage_result(command_id: str, usage: UsageAnswer, *, repeated: bool) -> Result:
+    """The result of a command of usage: accepted, refused, or some of both."""
+    result: Result = {
+        "command_id": command_id,
+        "status": "accepted",
+        "repeated": repeated,
+        "accepted_lines": usage.accepted,
+    }
+    if usage.refused:
+        result["status"] = "partial" if usage.accepted else "refused"
+        result["code"] = usage.refused[0][1]
+        result["message"] = f"{len(usage.refused)} of {usage.accepted + len(usage.refused)} lines were refused."
+        result["refused_lines"] = [
+            {"index": index, "code": code, "remaining": remaining} for index, code, remaining in usage.refused
+        ]
+    return result
+
+
+def refused(command_id: str, code: str, message: str) -> Result:
+    """The result of a command that had no effect."""
+    return {"command_id": command_id, "status": "refused", "code": code, "message": message}
+
+
+class Outcomes:
+    """Sends results to the callers that wait for them."""
+
+    def __init__(self, settings: Settings, producer: Producer) -> None:
+        self._topic = settings.topic("outcomes")
+        self._partitions = settings.partitions
+        self._producer = producer
+
+    def send(self, partition: int, frame_offset: int, results: Iterable[tuple[str, Result]]) -> None:
+        """Send (caller, result) pairs of one frame, one record per caller."""
+        by_caller: dict[str, list[Result]] = {}
+        for caller, result in results:
+            by_caller.setdefault(caller, []).append(result)
+        for caller, of_caller in by_caller.items():
+            record = {"caller": caller, "partition": partition, "frame_offset": frame_offset, "results": of_caller}
+            value = wire().encode_plain(OUTCOME, record)
+            self._producer.produce(
+                self._topic, value, key=caller, partition=partition_of(caller, self._partitions)
+            )

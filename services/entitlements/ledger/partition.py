@@ -1,0 +1,274 @@
+"""State and decisions of one partition: commands in, one frame out; frames in, state out. No Kafka here."""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from entitlements_schemas import WireError
+
+from entitlements.domain import commands
+from entitlements.domain.aggregate import NEVER_MS, Aggregate, AggregateType
+from entitlements.domain.commands import Command
+from entitlements.domain.decide import check_fields, decide, record_group
+from entitlements.domain.errors import CommandRefused, InvalidCommand, PoolIsElsewhere, UnknownPool
+from entitlements.domain.pools import ResourcePool
+from entitlements.domain.usage import UsageAnswer
+from entitlements.ledger import outcomes, records
+from entitlements.ledger.chain import ChainPosition
+from entitlements.ledger.frames import FrameHead, Refusal, decode_plain_events, wire, write_frame
+from entitlements.ledger.outcomes import Result
+from entitlements.ledger.partitioning import partition_of
+from entitlements.settings import LINES_PER_COMMAND_MAX, RECORD_BYTES_MAX
+
+
+class LoggedCommand(NamedTuple):
+    """A record of the command log."""
+
+    offset: int
+    timestamp_ms: int
+    value: bytes | None
+
+
+class CannotBeDecided(Exception):
+    """A command broke a decision that should never break; the offset says which."""
+
+    def __init__(self, offset: int) -> None:
+        super().__init__(f"The command at offset {offset} cannot be decided.")
+        self.offset = offset
+
+
+@dataclass(slots=True)
+class Batch:
+    """What was decided about commands m to n, before it is a frame."""
+
+    first_command: int
+    last_command: int
+    decided_at_ms: int
+    refusals: list[Refusal] = field(default_factory=list)
+    #: (caller, result, aggregate): the version is read off when everything is sealed.
+    results: list[tuple[str, Result, Aggregate | None]] = field(default_factory=list)
+    #: (index in the batch of commands, code, reason) of records that go to the quarantine.
+    unreadable: list[tuple[int, str, str]] = field(default_factory=list)
+    touched: dict[tuple[AggregateType, str], Aggregate] = field(default_factory=dict)
+
+
+class Partition:
+    """All aggregates of one partition, and the chain position they stand at."""
+
+    def __init__(self, number: int, partitions: int) -> None:
+        self.number = number
+        self._partitions = partitions
+        self.position = ChainPosition()
+        self.aggregates: dict[AggregateType, dict[str, Any]] = {"pool": {}, "entitlement_set": {}, "resource_key": {}}
+        self._pools: dict[str, ResourcePool] = self.aggregates["pool"]
+        #: Aggregates that have changed since their snapshot.
+        self.dirty: set[tuple[AggregateType, str]] = set()
+        #: What happens by itself and when: a heap, with the entries that were superseded still in it.
+        self._due: list[tuple[int, str]] = []
+        self._scheduled: dict[str, int] = {}
+
+    # --- Folding: what the ledger says -------------------------------------------------------------------------------
+
+    def fold(self, value: bytes, position: ChainPosition) -> int:
+        """Take a valid frame into the state and count its events. Those that a snapshot holds already are passed over."""
+        events = decode_plain_events(value).events
+        for short_name, record in events:
+            kind = records.aggregate_type_of(short_name)
+            of_kind = self.aggregates[kind]
+            aggregate = of_kind.get(record["originator_id"])
+            if aggregate is not None and record["originator_version"] <= aggregate.version:
+                continue
+            event = records.event_from_record(f"entitlements.events.{short_name}", record)
+            of_kind[event.originator_id] = aggregate = event.mutate(aggregate)
+            self._note(kind, aggregate)
+        self.position = position
+        return len(events)
+
+    def _note(self, kind: AggregateType, aggregate: Aggregate) -> None:
+        self.dirty.add((kind, aggregate.id))
+        if isinstance(aggregate, ResourcePool):
+            self._schedule(aggregate)
+
+    def _schedule(self, pool: ResourcePool) -> None:
+        if pool.due_ms < NEVER_MS and not pool.is_backfilling and self._scheduled.get(pool.id) != pool.due_ms:
+            self._scheduled[pool.id] = pool.due_ms
+            heapq.heappush(self._due, (pool.due_ms, pool.id))
+
+    def schedule_again(self, pool_id: str) -> None:
+        """What was due of a pool did not happen: name it again."""
+        pool = self._pools.get(pool_id)
+        if pool is not None:
+            self._scheduled.pop(pool_id, None)
+            self._schedule(pool)
+
+    def restore(self, kind: AggregateType, aggregate: Aggregate) -> None:
+        """Take an aggregate from its snapshot."""
+        self.aggregates[kind][aggregate.id] = aggregate
+        if isinstance(aggregate, ResourcePool):
+            self._schedule(aggregate)
+
+    def count(self) -> int:
+        """How many aggregates there are."""
+        return sum(map(len, self.aggregates.values()))
+
+    def count_events(self) -> int:
+        """How many events the state is made of: every event raises one version by one."""
+        return sum(aggregate.version for of_kind in self.aggregates.values() for aggregate in of_kind.values())
+
+    def pools_due(self, now_ms: int, at_most: int) -> list[str]:
+        """Pools on which something has become due, each named once until its clock has advanced."""
+        due: list[str] = []
+        while self._due and self._due[0][0] <= now_ms and len(due) < at_most:
+            due_ms, pool_id = heapq.heappop(self._due)
+            pool = self._pools.get(pool_id)
+            if pool is not None and pool.due_ms == due_ms and not pool.is_backfilling:
+                due.append(pool_id)
+        return due
+
+    # --- Deciding: what the commands ask -----------------------------------------------------------------------------
+
+    def decide(self, commands_logged: Sequence[LoggedCommand], poison: frozenset[int]) -> Batch:
+        """Decide commands in the order of the log. Raises CannotBeDecided: then the state is worth nothing."""
+        first = self.position.last_command + 1 if self.position.offset >= 0 else commands_logged[0].offset
+        last = commands_logged[-1]
+        batch = Batch(first, last.offset, last.timestamp_ms)
+        for index, logged in enumerate(commands_logged):
+            if logged.offset in poison:
+                self._unreadable(batch, index, logged, "could_not_be_decided", "The decision failed twice.")
+                continue
+            command = self._read(batch, index, logged)
+            if command is None:
+                continue
+            try:
+                if type(command) is commands.RecordUsageBatch:
+                    self._decide_many(batch, command, logged)
+                else:
+                    self._decide_one(batch, command, logged)
+            except Exception as error:
+                raise CannotBeDecided(logged.offset) from error
+        return batch
+
+    def _read(self, batch: Batch, index: int, logged: LoggedCommand) -> Command | None:
+        if logged.value is not None and len(logged.value) > RECORD_BYTES_MAX:
+            self._unreadable(batch, index, logged, "oversize", f"{len(logged.value)} bytes are too many.")
+            return None
+        try:
+            name, record = wire().decode_plain(logged.value)
+            return records.command_from_record(name, record)
+        except WireError as error:
+            self._unreadable(batch, index, logged, error.code, str(error))
+        except KeyError as error:
+            self._unreadable(batch, index, logged, "not_a_command", f"{error} is no command.")
+        except (ArithmeticError, ValueError) as error:
+            self._unreadable(batch, index, logged, "undecodable", f"An instant is out of range: {error}")
+        return None
+
+    def _unreadable(self, batch: Batch, index: int, logged: LoggedCommand, code: str, reason: str) -> None:
+        batch.unreadable.append((index, code, reason))
+        batch.refusals.append(Refusal(logged.offset, "", "", code, reason[:500]))
+
+    def _decide_one(self, batch: Batch, command: Command, logged: LoggedCommand) -> None:
+        kind, aggregate_id = _address(command)
+        aggregate: Aggregate | None = self.aggregates[kind].get(aggregate_id)
+        try:
+            self._check_place(aggregate, aggregate_id)
+            if type(command) is commands.RecordUsage:
+                _check_lines(len(command.lines))
+            answer = decide(aggregate, command, logged.timestamp_ms)
+        except CommandRefused as refusal:
+            self._refuse(batch, command, logged, aggregate_id, refusal)
+        else:
+            if aggregate is None:
+                self.aggregates[kind][aggregate_id] = aggregate = answer.aggregate
+            if command.caller is not None:
+                batch.results.append((command.caller, outcomes.accepted(command.command_id, answer), aggregate))
+        if aggregate is not None:
+            batch.touched[kind, aggregate_id] = aggregate
+
+    def _decide_many(self, batch: Batch, command: commands.RecordUsageBatch, logged: LoggedCommand) -> None:
+        answer, first = UsageAnswer(), 0
+        try:
+            check_fields(command)
+            _check_lines(sum(len(group["lines"]) for group in command.groups))
+        except CommandRefused as refusal:
+            self._refuse(batch, command, logged, "", refusal)
+            return
+        for group in command.groups:
+            pool_id, lines = group["pool_id"], group["lines"]
+            pool = self._pools.get(pool_id)
+            if pool is None:
+                reason = self._why_unknown(pool_id)
+                batch.refusals.append(Refusal(logged.offset, command.command_id, pool_id, reason.code, str(reason)))
+                answer.refused.extend((first + at, reason.code, -1) for at in range(len(lines)))
+            else:
+                record_group(pool, command, lines, logged.timestamp_ms, answer, first)
+                batch.touched["pool", pool_id] = pool
+            first += len(lines)
+        if command.caller is not None:
+            repeated = 0 < first == answer.repeated
+            result = outcomes.usage_result(command.command_id, answer, repeated=repeated)
+            batch.results.append((command.caller, result, None))
+
+    def _refuse(
+        self, batch: Batch, command: Command, logged: LoggedCommand, aggregate_id: str, refusal: CommandRefused
+    ) -> None:
+        code, message = refusal.code, str(refusal)
+        batch.refusals.append(Refusal(logged.offset, command.command_id, aggregate_id, code, message))
+        if command.caller is not None:
+            batch.results.append((command.caller, outcomes.refused(command.command_id, code, message), None))
+
+    def _check_place(self, aggregate: Aggregate | None, aggregate_id: str) -> None:
+        """An aggregate that came to be on two partitions would be two: whoever chose the partition is told."""
+        if aggregate is None and partition_of(aggregate_id, self._partitions) != self.number:
+            raise PoolIsElsewhere(f"{aggregate_id} is not on partition {self.number}")
+
+    def _why_unknown(self, pool_id: str) -> CommandRefused:
+        try:
+            self._check_place(None, pool_id)
+        except PoolIsElsewhere as elsewhere:
+            return elsewhere
+        return UnknownPool(pool_id)
+
+    # --- The frame ---------------------------------------------------------------------------------------------------
+
+    def to_frame(self, batch: Batch, engine: str) -> tuple[bytes, bytes]:
+        """Seal what was decided: the frame and its SHA-256. The state is now that after it, should it turn out valid."""
+        events = []
+        for (kind, _), aggregate in batch.touched.items():
+            taken = aggregate.take_events()
+            if taken:
+                self._note(kind, aggregate)
+                events.extend(map(records.event_to_record, taken))
+        head = FrameHead(
+            self.number, batch.first_command, batch.last_command, self.position.offset, self.position.hash
+        )
+        value = write_frame(
+            head, decided_at_ms=batch.decided_at_ms, engine=engine, events=events, refusals=batch.refusals
+        )
+        return value, hashlib.sha256(value).digest()
+
+
+def results_of(batch: Batch) -> list[tuple[str, Result]]:
+    """The results for the callers, with the versions after the whole batch."""
+    for _, result, aggregate in batch.results:
+        if aggregate is not None:
+            result["aggregate_id"], result["version"] = aggregate.id, aggregate.version
+    return [(caller, result) for caller, result, _ in batch.results]
+
+
+def _check_lines(lines: int) -> None:
+    if not 0 < lines <= LINES_PER_COMMAND_MAX:
+        raise InvalidCommand(f"it has {lines} lines; 1 to {LINES_PER_COMMAND_MAX} are taken")
+
+
+def _address(command: Command) -> tuple[AggregateType, str]:
+    if isinstance(command, commands.PoolCommand):
+        return "pool", command.pool_id
+    if isinstance(command, commands.DefineEntitlementSet):
+        return "entitlement_set", command.set_id
+    assert isinstance(command, commands.DefineResourceKey)
+    return "resource_key", command.resource_key

@@ -1,0 +1,121 @@
+"""Events and commands to plain records and back, by the types of their fields.
+
+A plain record has instants as epoch milliseconds and nested values as dicts, as `Wire.encode_plain` takes it. Fields
+that are plain already (texts, numbers, lines of usage) are passed through untouched: that is what makes usage cheap.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable
+from dataclasses import fields, is_dataclass
+from datetime import datetime
+from functools import cache
+from typing import Any, Final, Union, get_args, get_origin, get_type_hints
+
+from entitlements.domain import catalogue, commands, pool_events
+from entitlements.domain.aggregate import AggregateType, Event, from_ms, to_ms
+from entitlements.domain.commands import Command
+
+Convert = Callable[[Any], Any]
+
+
+class Shape:
+    """How one class is converted. Fields that need nothing are not mentioned."""
+
+    def __init__(self, kind: type) -> None:
+        self.kind = kind
+        hints = get_type_hints(kind)
+        names = [field.name for field in fields(kind)]
+        self._out = [(name, convert) for name in names if (convert := _outward(hints[name]))]
+        self._in = [(name, convert) for name in names if (convert := _inward(hints[name]))]
+
+    def to_record(self, value: Any) -> dict[str, Any]:
+        """The plain record of an object."""
+        record = dict(vars(value))
+        for name, convert in self._out:
+            record[name] = convert(record[name])
+        return record
+
+    def from_record(self, record: dict[str, Any]) -> Any:
+        """The object of a plain record. The record is used up."""
+        for name, convert in self._in:
+            record[name] = convert(record[name])
+        return self.kind(**record)
+
+
+@cache
+def shape_of(kind: type) -> Shape:
+    """The shape of a class, found once."""
+    return Shape(kind)
+
+
+def _outward(hint: Any) -> Convert | None:
+    return _conversion(hint, to_ms, lambda kind: shape_of(kind).to_record)
+
+
+def _inward(hint: Any) -> Convert | None:
+    return _conversion(hint, from_ms, lambda kind: shape_of(kind).from_record)
+
+
+def _conversion(hint: Any, instant: Convert, nested: Callable[[type], Convert]) -> Convert | None:
+    if hint is datetime:
+        return instant
+    if isinstance(hint, type) and is_dataclass(hint):
+        return nested(hint)
+    if get_origin(hint) is list:
+        each = _conversion(get_args(hint)[0], instant, nested)
+        return None if each is None else lambda values: [each(value) for value in values]
+    if get_origin(hint) in (Union, types.UnionType):
+        (inner,) = (arg for arg in get_args(hint) if arg is not type(None))
+        some = _conversion(inner, instant, nested)
+        return None if some is None else lambda value: None if value is None else some(value)
+    return None
+
+
+def _subclasses(kind: type) -> list[type]:
+    return [sub for child in kind.__subclasses__() for sub in (child, *_subclasses(child))]
+
+
+def _classes(base: type, abstract: set[type], folder: str) -> dict[str, type]:
+    return {f"entitlements.{folder}.{kind.__name__}": kind for kind in _subclasses(base) if kind not in abstract}
+
+
+#: Every event and command class by the full name of its schema.
+EVENTS: Final[dict[str, type[Event]]] = _classes(Event, {pool_events.PoolEvent}, "events")
+COMMANDS: Final[dict[str, type[Command]]] = _classes(Command, {commands.PoolCommand}, "commands")
+
+_EVENT_NAMES: Final = {kind: name for name, kind in EVENTS.items()}
+_COMMAND_NAMES: Final = {kind: name for name, kind in COMMANDS.items()}
+_CATALOGUE: Final[dict[str, AggregateType]] = {
+    catalogue.EntitlementSetDefined.__name__: "entitlement_set",
+    catalogue.ResourceKeyDefined.__name__: "resource_key",
+}
+
+
+def name_of_command(command: Command) -> str:
+    """The full name of a command's schema."""
+    return _COMMAND_NAMES[type(command)]
+
+
+def event_to_record(event: Event) -> tuple[str, dict[str, Any]]:
+    """Full name and plain record of an event, as a union of records takes it."""
+    kind = type(event)
+    return _EVENT_NAMES[kind], shape_of(kind).to_record(event)
+
+
+def event_from_record(name: str, record: dict[str, Any]) -> Event:
+    """The event of a full name and plain record."""
+    event: Event = shape_of(EVENTS[name]).from_record(record)
+    return event
+
+
+def command_from_record(name: str, record: dict[str, Any]) -> Command:
+    """The command of a full name and plain record; KeyError: the record is no command."""
+    command: Command = shape_of(COMMANDS[name]).from_record(record)
+    return command
+
+
+def aggregate_type_of(short_event_name: str) -> AggregateType:
+    """What kind of aggregate an event is about."""
+    return _CATALOGUE.get(short_event_name, "pool")

@@ -1,0 +1,81 @@
+"""Take-over proves itself from the log (DESIGN 3.5): snapshots, then the ledger's tail to its end."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+
+from confluent_kafka import KafkaException
+from eventsourcing.domain import OriginatorVersionError
+
+from entitlements.ledger.partition import Partition
+from entitlements.ledger.snapshots import NOTHING, restore
+from entitlements.ledger.tail import LedgerTail
+from entitlements.settings import Settings
+
+_log = logging.getLogger(__name__)
+
+_RETRY_AFTER = 0.5
+
+
+class Stopped(Exception):
+    """The process is stopping; the recovery is given up."""
+
+
+def recover(settings: Settings, number: int, stopping: threading.Event) -> Partition:
+    """The state of a partition at the end of its ledger. While the broker is away it tries again until stopping is set.
+
+    Raises LedgerIsCorrupt or LedgerHasAGap, and Stopped.
+    """
+    while not stopping.is_set():
+        try:
+            return _recover(settings, number, stopping)
+        except (KafkaException, TimeoutError) as error:
+            _log.warning("Partition %s cannot be recovered yet: %s", number, error)
+            stopping.wait(_RETRY_AFTER)
+    raise Stopped
+
+
+def _recover(settings: Settings, number: int, stopping: threading.Event) -> Partition:
+    partition = Partition(number, settings.partitions)
+    restored = restore(settings, partition)
+    partition.position = restored.position
+    try:
+        events = restored.events + _fold(settings, partition, stopping)
+        if events == partition.count_events():
+            return partition
+        reason = f"the ledger has {events} events, the state {partition.count_events()}"
+    except (OriginatorVersionError, AssertionError) as error:
+        reason = f"a version is missing: {error}"
+    assert restored is not NOTHING, f"the ledger alone does not add up: {reason}"
+    _log.warning("Snapshots of partition %s are passed over: %s", number, reason)
+    partition = Partition(number, settings.partitions)
+    _fold(settings, partition, stopping)
+    return partition
+
+
+def _fold(settings: Settings, partition: Partition, stopping: threading.Event) -> int:
+    """Fold the ledger from where the partition stands to its end; how many events that were."""
+    number, began = partition.number, time.monotonic()
+    tail = LedgerTail(settings, {number: partition.position})
+    try:
+        end, frames, events = tail.end_offset(number), 0, 0
+        while tail.next_offset(number) < end:
+            if stopping.is_set():
+                raise Stopped
+            for frame in tail.read():
+                events += partition.fold(frame.value, frame.position_after)
+                frames += 1
+        # Rivals' tips after the last valid frame are part of where we stand.
+        partition.position = tail.position(number)
+    finally:
+        tail.close()
+    _log.info(
+        "Partition %s stands at command %s after %s frames, %.2f s",
+        number,
+        partition.position.last_command,
+        frames,
+        time.monotonic() - began,
+    )
+    return events

@@ -1,0 +1,109 @@
+"""What exists on the broker and how it is kept (DESIGN 4). Topics are created by us, never by writing to them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import ConfigResource, ResourceType
+from confluent_kafka.cimpl import NewTopic
+
+from entitlements.errors import EntitlementsError
+from entitlements.ledger import clients
+from entitlements.settings import FRAME_BYTES_MAX, Settings
+
+_DAY_MS: Final = 86_400_000
+_FOR_EVER: Final = -1
+#: Above RECORD_BYTES_MAX on purpose: what is too large for us arrives, and goes to the quarantine with its bytes.
+_MESSAGE_BYTES_MAX: Final = 4 * 1024 * 1024
+
+
+class TopicDiffers(EntitlementsError):
+    """A topic exists with other partitions or another clock than we need."""
+
+    code = "topic_differs"
+
+
+@dataclass(frozen=True)
+class Topic:
+    """One of our topics: what it is for, how long it keeps records (milliseconds), and other settings."""
+
+    name: str
+    content: str
+    retention_ms: int = _FOR_EVER
+    compacted: bool = False
+    keyed: bool = True
+    config: dict[str, str] = field(default_factory=dict)
+
+
+TOPICS: Final = (
+    Topic("commands", "commands", 7 * _DAY_MS, config={"message.timestamp.type": "LogAppendTime"}),
+    Topic("ledger", "frames: the truth", config={"max.message.bytes": str(FRAME_BYTES_MAX)}),
+    Topic("events", "business events unfolded from the frames", 30 * _DAY_MS),
+    Topic("usage", "metering unfolded from the frames", 30 * _DAY_MS, config={"max.message.bytes": str(FRAME_BYTES_MAX)}),
+    Topic("outcomes", "decisions on the way back", 3_600_000, config={"max.message.bytes": str(FRAME_BYTES_MAX)}),
+    Topic("changes", "public facts about customers", 30 * _DAY_MS),
+    Topic("snapshots", "state at a version", compacted=True, config={"max.message.bytes": str(FRAME_BYTES_MAX)}),
+    Topic("access-log", "access decisions", 90 * _DAY_MS),
+    Topic(
+        "quarantine",
+        "what could not be handled, and why",
+        90 * _DAY_MS,
+        keyed=False,
+        config={"max.message.bytes": str(FRAME_BYTES_MAX)},
+    ),
+)
+
+
+def create_topics(settings: Settings) -> list[str]:
+    """Create the topics that are missing and hold those that exist against what we need; returns the names created.
+
+    Raises TopicDiffers: a changed number of partitions would move pools to other partitions, for ever wrong.
+    """
+    admin = clients.admin(settings)
+    existing = admin.list_topics(timeout=15).topics
+    missing = [topic for topic in TOPICS if settings.topic(topic.name) not in existing]
+    for topic in TOPICS:
+        known = existing.get(settings.topic(topic.name))
+        if known is not None and len(known.partitions) != _partitions(topic, settings):
+            raise TopicDiffers(
+                f"{settings.topic(topic.name)} has {len(known.partitions)} partitions,"
+                f" the settings say {_partitions(topic, settings)}"
+            )
+    if missing:
+        futures = admin.create_topics([_new(topic, settings) for topic in missing])
+        for name, future in futures.items():
+            try:
+                future.result(30)
+            except KafkaException as error:
+                if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                    raise TopicDiffers(f"{name} cannot be created: {error.args[0].str()}") from error
+    _check_clock(settings)
+    return [settings.topic(topic.name) for topic in missing]
+
+
+def _partitions(topic: Topic, settings: Settings) -> int:
+    return settings.partitions if topic.keyed else 1
+
+
+def _new(topic: Topic, settings: Settings) -> NewTopic:
+    config = {
+        "cleanup.policy": "compact" if topic.compacted else "delete",
+        "retention.ms": str(topic.retention_ms),
+        "max.message.bytes": str(_MESSAGE_BYTES_MAX),
+    }
+    return NewTopic(
+        settings.topic(topic.name),
+        num_partitions=_partitions(topic, settings),
+        replication_factor=settings.replication_factor,
+        config=config | topic.config,
+    )
+
+
+def _check_clock(settings: Settings) -> None:
+    """Decisions are made by the log's clock; commands stamped by their senders would let senders choose the time."""
+    resource = ConfigResource(ResourceType.TOPIC, settings.topic("commands"))
+    config = clients.admin(settings).describe_configs([resource])[resource].result(15)
+    if config["message.timestamp.type"].value != "LogAppendTime":
+        raise TopicDiffers(f"{resource.name} must have message.timestamp.type=LogAppendTime")

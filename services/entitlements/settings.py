@@ -1,0 +1,40 @@
+"""Every setting of every process, in one place, read from `ENTITLEMENTS_*` variables."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+#: Bounds that every reader and writer shares. Bytes unless the name says otherwise.
+RECORD_BYTES_MAX: Final = 1024 * 1024
+FRAME_BYTES_MAX: Final = 16 * 1024 * 1024
+LINES_PER_COMMAND_MAX: Final = 10_000
+QUANTITY_MAX: Final = 2**53
+ID_CHARACTERS_MAX: Final = 128
+
+
+class Settings(BaseSettings):
+    """Where the servers are and how the topics are named."""
+
+    model_config = SettingsConfigDict(env_prefix="ENTITLEMENTS_", extra="ignore", frozen=True)
+
+    kafka: str = Field("127.0.0.1:9092", description="Bootstrap servers, comma separated.")
+    postgres: str = Field("postgresql://127.0.0.1/entitlements", description="Connection URL of the read models.")
+    registry_url: str | None = Field(None, description="A Confluent compatible registry; none: the bundled schema ids.")
+    registry_host: str = Field("127.0.0.1", description="Where our own registry listens.")
+    registry_port: int = Field(8081, description="Port of our own registry; 0: any free one.")
+    topic_prefix: str = Field("", description="Set before every topic name and consumer group, to keep installations apart.")
+    partitions: int = Field(6, ge=1, description="Partitions of every keyed topic. Never change it for a topic that exists.")
+    replication_factor: int = Field(1, ge=1)
+    answer_timeout_for: float = Field(10.0, gt=0, description="Seconds a caller waits before it hears outcome_unknown.")
+    publish_usage: bool = Field(True, description="Unfold metering into entitlements.usage.")
+
+    def topic(self, name: str) -> str:
+        """The full name of one of our topics, such as `ledger` or `commands`."""
+        return f"{self.topic_prefix}entitlements.{name}"
+
+    def group(self, name: str) -> str:
+        """The full name of one of our consumer groups, such as `engine`."""
+        return f"{self.topic_prefix}entitlements-{name}"
