@@ -65,6 +65,7 @@ $(BIN)/python:
 # The stamp is written last, so an interrupted set-up starts again.
 $(INSTALLED): $(BIN)/python requirements-dev.txt pyproject.toml
 	@echo "Installing pinned packages into $(VENV) ..."
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@

@@ -120,10 +120,26 @@ def _fetch(home: Path) -> None:
     """Download what kafka.lock names, nothing else, and keep only what has the right bytes."""
     folder = home / "jars"
     folder.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=home) as download, ThreadPoolExecutor(DOWNLOADS_AT_ONCE) as pool:
+    with (
+        tempfile.TemporaryDirectory(dir=home) as download,
+        _trust_of_this_machine(),
+        ThreadPoolExecutor(DOWNLOADS_AT_ONCE) as pool,
+    ):
         # First what Maven users have already; where that is damaged, the download.
         contexts = [_maven(Path(download) / "a", reuse=True), _maven(Path(download) / "b", reuse=False)]
         list(pool.map(lambda jar: _fetch_one(jar[0], jar[1], folder, contexts), locked()))
+
+
+@contextmanager
+def _trust_of_this_machine() -> Iterator[None]:
+    """Let downloads trust the certificates that this machine trusts, such as a company's own."""
+    import truststore
+
+    truststore.inject_into_ssl()
+    try:
+        yield
+    finally:
+        truststore.extract_from_ssl()
 
 
 def _fetch_one(coordinate: str, checksum: str, folder: Path, contexts: "list[MavenContext]") -> None:
@@ -209,8 +225,9 @@ def write_lock() -> None:
     import jgo
 
     coordinates: dict[str, None] = {}
-    for root in ROOTS:
-        for artifact in jgo.resolve(root):
-            coordinates[f"{artifact.groupId}:{artifact.artifactId}:{artifact.version}"] = None
-    lines = [f"{coordinate} sha256:{_sha256(_resolve(coordinate, context))}" for coordinate in coordinates]
+    with _trust_of_this_machine():
+        for root in ROOTS:
+            for artifact in jgo.resolve(root):
+                coordinates[f"{artifact.groupId}:{artifact.artifactId}:{artifact.version}"] = None
+        lines = [f"{coordinate} sha256:{_sha256(_resolve(coordinate, context))}" for coordinate in coordinates]
     LOCK_FILE.write_text("\n".join(["# Kafka and all it needs. Renew with `make lock`.", *lines, ""]))

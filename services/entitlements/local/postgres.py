@@ -65,7 +65,7 @@ class LocalPostgres(LocalServer):
 
     def _prepare(self) -> None:
         if os.geteuid() == 0:
-            self.folder.chmod(0o711)  # The unprivileged user has to pass, not to look.
+            self.folder.chmod(0o755)  # The unprivileged user has to pass.
         self._as = privileges.identity_for(program("postgres"), self.folder)
         if not (self._data / "PG_VERSION").exists():
             self._initialise()

@@ -36,9 +36,20 @@ def identity_for(program: Path, folder: Path) -> Identity | None:
     )
 
 
-def run_as(identity: Identity | None, command: list[str], *, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end as identity. It dies with us."""
-    prepare = supervisor.before_exec(None if identity is None else vars(identity))
+def run_as(
+    identity: Identity | None, command: list[str], *, cwd: Path, reaching: tuple[Path, ...] = ()
+) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end as identity. It dies with us.
+
+    reaching: exit code 126 when the identity may not enter one of these.
+    """
+    become = supervisor.before_exec(None if identity is None else vars(identity))
+
+    def prepare() -> None:
+        become()
+        if not all(os.access(path, os.R_OK | os.X_OK) for path in reaching):
+            os._exit(126)
+
     # preexec_fn is unsafe beside threads that hold locks; what runs there takes none of ours.
     return subprocess.run(
         command, preexec_fn=prepare, cwd=cwd, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
@@ -59,8 +70,7 @@ def _somebody() -> pwd.struct_passwd:
 def _can_run(identity: Identity, program: Path, folder: Path) -> bool:
     """Try it: permissions have too many sources (modes, access lists, mounts, modules) to be computed."""
     try:
-        tried = run_as(identity, [str(program), "--version"], cwd=folder)
-        entered = run_as(identity, ["/bin/sh", "-c", 'test -x "$1"', "sh", str(folder)], cwd=folder)
+        tried = run_as(identity, [str(program), "--version"], cwd=folder, reaching=(program, folder))
     except (OSError, subprocess.SubprocessError):
         return False
-    return tried.returncode == 0 and entered.returncode == 0
+    return tried.returncode == 0

@@ -27,7 +27,7 @@ POLL_SECONDS = 0.25
 POLL_STOPPING_SECONDS = 0.02
 ORPHANS_SECONDS_MAX = 3.0
 PR_SET_PDEATHSIG = 1
-PR_SET_KEEPCAPS = 8
+PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP = 28, 4
 PR_SET_CHILD_SUBREAPER = 36
 PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE = 47, 2
 CAPABILITY_VERSION_3 = 0x20080522
@@ -49,7 +49,8 @@ def become(uid: int, gid: int, *, enter_any_folder: bool, libc: ctypes.CDLL | No
     """
     if enter_any_folder:
         assert libc is not None, "only Linux knows capabilities"
-        _call(libc, "prctl", PR_SET_KEEPCAPS, 1, 0, 0, 0)
+        # Without this access(2) ignores capabilities, and programs that ask before they open are told "no".
+        _call(libc, "prctl", PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0)
     os.setgroups([])
     os.setgid(gid)
     os.setuid(uid)
