@@ -21,6 +21,7 @@ from entitlements.ledger.frames import wire
 from entitlements.ledger.outcomes import OUTCOME
 from entitlements.ledger.partitioning import partition_of
 from entitlements.ledger.records import name_of_command, shape_of
+from entitlements.registry import wire_for
 from entitlements.settings import RECORD_BYTES_MAX, Settings
 
 
@@ -70,6 +71,7 @@ class Caller:
         self._waiting: dict[str, Future[Outcome]] = {}
         self._lock = threading.Lock()
         self._closing = threading.Event()
+        self._wire = wire_for(settings)
         self._producer = clients.producer(settings)
         self._consumer = clients.reader(settings, **{"fetch.wait.max.ms": 50})
         self._assign()
@@ -79,7 +81,7 @@ class Caller:
     def _assign(self) -> None:
         """Listen from the end of our partition on, before anything is sent. Raises KafkaException: the broker is away."""
         own = TopicPartition(self.settings.topic("outcomes"), partition_of(self.name, self.settings.partitions))
-        _, end = self._consumer.get_watermark_offsets(own, timeout=10)
+        _, end = clients.watermarks(self._consumer, own)
         self._consumer.assign([TopicPartition(own.topic, own.partition, end)])
 
     def send(self, command: Command, *, wait: bool = True, partition: int | None = None) -> Future[Outcome]:
@@ -89,7 +91,7 @@ class Caller:
         NotEncodable (of entitlements_schemas) when a field does not fit its type.
         """
         record = shape_of(type(command)).to_record(command) | {"caller": self.name if wait else None}
-        value = wire().encode_plain(name_of_command(command), record)
+        value = self._wire.encode_plain(name_of_command(command), record)
         if len(value) > RECORD_BYTES_MAX:
             raise CommandIsTooLarge(f"{len(value)} bytes; {RECORD_BYTES_MAX} are taken")
         key = address_of(command)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import time
 from typing import Any
 
-from confluent_kafka import Consumer, Producer
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from entitlements.settings import FRAME_BYTES_MAX, Settings
@@ -78,3 +79,21 @@ def member(settings: Settings, group: str, **more: Any) -> Consumer:
 def admin(settings: Settings) -> AdminClient:
     """An admin client."""
     return AdminClient(_common(settings))
+
+
+def watermarks(consumer: Consumer, at: TopicPartition, timeout: float = 10.0) -> tuple[int, int]:
+    """The first offset of a partition and the one after its last, in so many seconds.
+
+    A leader that is being elected, as right after a topic was created, is waited for. Raises KafkaException.
+    """
+    until = time.monotonic() + timeout
+    while True:
+        try:
+            low, high = consumer.get_watermark_offsets(at, timeout=max(0.1, until - time.monotonic()))
+        except KafkaException as error:
+            if time.monotonic() >= until:
+                raise
+            _log.debug("The ends of %s are not known yet: %s", at.topic, error)
+            time.sleep(0.05)
+        else:
+            return low, high

@@ -29,6 +29,7 @@ from entitlements.ledger.records import name_of_command, shape_of
 from entitlements.ledger.recovery import Stopped, recover
 from entitlements.ledger.snapshots import Snapshots
 from entitlements.ledger.tail import LedgerFrame, LedgerTail
+from entitlements.registry import wire_for
 from entitlements.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -83,6 +84,7 @@ class Engine:
         self.name = f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
         self._topic = settings.topic("commands")
         self._ledger_topic = settings.topic("ledger")
+        self._wire = wire_for(settings)
         self._producer = clients.producer(settings)
         self._quarantine = Quarantine(settings, self._producer, "engine")
         self._outcomes = Outcomes(settings, self._producer)
@@ -149,9 +151,10 @@ class Engine:
     def _take_over(self, number: int) -> int:
         """Learn the state from the log; the offset of the first command that is not decided."""
         partition = recover(self.settings, number, self.stopping)
+        partition.commands_wire = self._wire
         self._owned[number] = Owned(self.settings, partition, self._producer)
         self._tail.add({number: partition.position})
-        low, high = self._commands.get_watermark_offsets(TopicPartition(self._topic, number), timeout=10)
+        low, high = clients.watermarks(self._commands, TopicPartition(self._topic, number))
         if partition.position.offset < 0:
             return low
         following = partition.position.last_command + 1

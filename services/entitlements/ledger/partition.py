@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from entitlements_schemas import WireError
+from entitlements_schemas import Wire, WireError
 
 from entitlements.domain import commands
 from entitlements.domain.aggregate import NEVER_MS, Aggregate, AggregateType
@@ -59,8 +59,10 @@ class Batch:
 class Partition:
     """All aggregates of one partition, and the chain position they stand at."""
 
-    def __init__(self, number: int, partitions: int) -> None:
+    def __init__(self, number: int, partitions: int, commands_wire: Wire | None = None) -> None:
         self.number = number
+        # Commands may be written under the ids of an external registry; bundled ids are understood in any case.
+        self.commands_wire = commands_wire or wire()
         self._partitions = partitions
         self.position = ChainPosition()
         self.aggregates: dict[AggregateType, dict[str, Any]] = {"pool": {}, "entitlement_set": {}, "resource_key": {}}
@@ -157,7 +159,7 @@ class Partition:
             self._unreadable(batch, index, logged, "oversize", f"{len(logged.value)} bytes are too many.")
             return None
         try:
-            name, record = wire().decode_plain(logged.value)
+            name, record = self.commands_wire.decode_plain(logged.value)
             return records.command_from_record(name, record)
         except WireError as error:
             self._unreadable(batch, index, logged, error.code, str(error))

@@ -142,7 +142,7 @@ def _read_all(settings: Settings, number: int) -> list[tuple[str, bytes | None]]
     consumer = clients.reader(settings, **{"enable.partition.eof": True})
     try:
         start = TopicPartition(settings.topic("snapshots"), number)
-        low, high = consumer.get_watermark_offsets(start, timeout=10)
+        low, high = clients.watermarks(consumer, start)
         if high <= low:
             return []
         consumer.assign([TopicPartition(start.topic, number, low)])

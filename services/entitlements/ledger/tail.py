@@ -91,7 +91,7 @@ class LedgerTail:
 
     def end_offset(self, partition: int, timeout: float = 10.0) -> int:
         """The offset after the newest record of a partition now. Raises KafkaException when the broker is away."""
-        return self._consumer.get_watermark_offsets(TopicPartition(self._topic, partition), timeout=timeout)[1]
+        return clients.watermarks(self._consumer, TopicPartition(self._topic, partition), timeout)[1]
 
     def read(self, max_frames: int = 500, timeout: float = 0.05) -> list[LedgerFrame]:
         """The frames that are there, waiting at most `timeout` seconds for the first."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import ConfigResource, ResourceType
+from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 from confluent_kafka.cimpl import NewTopic
 
 from entitlements.errors import EntitlementsError
@@ -72,14 +72,14 @@ def create_topics(settings: Settings) -> list[str]:
                 f" the settings say {_partitions(topic, settings)}"
             )
     if missing:
-        futures = admin.create_topics([_new(topic, settings) for topic in missing])
+        futures = admin.create_topics([_new(topic, settings) for topic in missing], operation_timeout=30)
         for name, future in futures.items():
             try:
                 future.result(30)
             except KafkaException as error:
                 if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                     raise TopicDiffers(f"{name} cannot be created: {error.args[0].str()}") from error
-    _check_clock(settings)
+    _check_clock(admin, settings)
     return [settings.topic(topic.name) for topic in missing]
 
 
@@ -101,9 +101,9 @@ def _new(topic: Topic, settings: Settings) -> NewTopic:
     )
 
 
-def _check_clock(settings: Settings) -> None:
+def _check_clock(admin: AdminClient, settings: Settings) -> None:
     """Decisions are made by the log's clock; commands stamped by their senders would let senders choose the time."""
     resource = ConfigResource(ResourceType.TOPIC, settings.topic("commands"))
-    config = clients.admin(settings).describe_configs([resource])[resource].result(15)
+    config = admin.describe_configs([resource])[resource].result(15)
     if config["message.timestamp.type"].value != "LogAppendTime":
         raise TopicDiffers(f"{resource.name} must have message.timestamp.type=LogAppendTime")

@@ -1,0 +1,220 @@
+"""Unfolds frames into `entitlements.events` (business events, one a record) and `entitlements.usage` (metering).
+
+At least once, with deterministic ids and positions: a repeat is recognisable and nothing is missing. On start it goes back
+to the position its group has stored and reads the tail of its own output, so that only what may be missing is written
+again. Output partition = ledger partition, so each output partition is in the order of the ledger.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import Any, Final, NamedTuple
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from entitlements_schemas import cloudevents
+
+from entitlements.domain.aggregate import from_ms
+from entitlements.errors import EntitlementsError
+from entitlements.ledger import clients
+from entitlements.ledger.chain import ChainPosition
+from entitlements.ledger.frames import decode_plain_events
+from entitlements.ledger.quarantine import Quarantine
+from entitlements.ledger.records import aggregate_type_of
+from entitlements.ledger.tail import LedgerFrame, LedgerTail
+from entitlements.registry import wire_for
+from entitlements.settings import Settings
+
+_log = logging.getLogger(__name__)
+
+METERING: Final = frozenset({"UsageRecorded", "UsageRefused", "UsageReleased"})
+#: Bookkeeping of the ledger, nobody's business outside.
+INTERNAL: Final = frozenset({"AnswerRemembered"})
+#: Seconds between stored positions; a crash repeats at most what was published since, which the output's tail cuts off.
+STORE_EVERY_FOR: Final = 1.0
+FRAMES_MAX: Final = 200
+SOURCE: Final = "entitlements/ledger"
+
+
+class OutputFailed(EntitlementsError):
+    """The broker did not take what was to be published."""
+
+    code = "output_failed"
+
+
+class Place(NamedTuple):
+    """Where an event stands in its partition of the ledger: the frame's offset and the event's index in it."""
+
+    offset: int
+    index: int
+
+
+class Publisher:
+    """Publishes the partitions its group gives it, until stopping is set."""
+
+    def __init__(self, settings: Settings, stopping: threading.Event) -> None:
+        self.settings = settings
+        self.stopping = stopping
+        self._events, self._usage = settings.topic("events"), settings.topic("usage")
+        self._wire = wire_for(settings)
+        self._producer = clients.producer(settings, **{"linger.ms": 5})
+        self._tail = LedgerTail(settings, {}, self._on_foreign)
+        # The group watches the ledger's partitions only to share them out; frames come through the tail.
+        self._group: Consumer = clients.member(settings, "publisher")
+        self._published: dict[tuple[str, int], Place] = {}
+        self._stored: dict[int, int] = {}
+        self._quarantine = Quarantine(settings, self._producer, "publisher")
+        self._failure: BaseException | None = None
+        self._next_store = 0.0
+
+    def run(self) -> None:
+        """Publish until stopping is set. Raises LedgerError when the ledger does not continue."""
+        self._group.subscribe([self.settings.topic("ledger")], on_assign=self._on_assign, on_revoke=self._on_revoke)
+        try:
+            while not self.stopping.is_set():
+                self.turn()
+        finally:
+            self.close()
+
+    def turn(self) -> None:
+        """One round: keep our place in the group, publish what is there, store positions now and then."""
+        message = self._group.poll(0)  # Paused: it brings rebalances and errors, no frames.
+        if message is not None and message.error() is not None and message.error().fatal():  # type: ignore[union-attr]
+            raise KafkaException(message.error())
+        if self._failure is not None:
+            raise self._failure
+        frames = self._tail.read(FRAMES_MAX, timeout=0.05)
+        if not frames and not self._stored:
+            self.stopping.wait(0.02)
+        for frame in frames:
+            self._publish(frame)
+        self._producer.poll(0)
+        if time.monotonic() >= self._next_store:
+            self._store()
+
+    # --- Ownership ---------------------------------------------------------------------------------------------------
+
+    def _on_assign(self, consumer: Consumer, given: list[TopicPartition]) -> None:
+        try:
+            consumer.assign(given)
+            consumer.pause(given)
+            self._tail.add({at.partition: self._resume(at) for at in consumer.committed(given, timeout=15)})
+        except BaseException as error:  # Errors in callbacks of the client are lost: the loop raises it.
+            self._failure = error
+
+    def _on_revoke(self, consumer: Consumer, taken: list[TopicPartition]) -> None:
+        if self._producer.flush(10) == 0:
+            self._store()
+        for at in taken:
+            self._stored.pop(at.partition, None)
+        self._tail.drop(at.partition for at in taken)
+        consumer.unassign()
+
+    def _resume(self, stored: TopicPartition) -> ChainPosition:
+        """The stored position; what was published after it is learnt from the tail of the output."""
+        number = stored.partition
+        for topic in (self._events, self._usage):
+            self._published[topic, number] = _last_place(self.settings, topic, number)
+        try:
+            position = ChainPosition.from_json(stored.metadata) if stored.metadata else ChainPosition()
+        except ValueError:
+            position = ChainPosition()
+        self._stored[number] = position.offset
+        return position
+
+    # --- Publishing --------------------------------------------------------------------------------------------------
+
+    def _publish(self, frame: LedgerFrame) -> None:
+        for index, (short_name, record) in enumerate(decode_plain_events(frame.value).events):
+            if short_name in INTERNAL:
+                continue
+            topic = self._usage if short_name in METERING else self._events
+            if topic == self._usage and not self.settings.publish_usage:
+                continue
+            place = Place(frame.offset, index)
+            if place > self._published[topic, frame.partition]:
+                self._published[topic, frame.partition] = place
+                self._produce(topic, frame.partition, place, short_name, record)
+
+    def _produce(self, topic: str, partition: int, place: Place, short_name: str, record: dict[str, Any]) -> None:
+        name = f"entitlements.events.{short_name}"
+        aggregate_id = record["originator_id"]
+        headers = cloudevents.headers(
+            id=f"{aggregate_type_of(short_name)}/{aggregate_id}/{record['originator_version']}",
+            type=name,
+            source=SOURCE,
+            time=from_ms(record["timestamp"]),
+            subject=aggregate_id,
+        )
+        headers += [
+            ("ledger_partition", str(partition).encode()),
+            ("ledger_offset", str(place.offset).encode()),
+            ("ledger_index", str(place.index).encode()),
+        ]
+        value = self._wire.encode_plain(name, record)
+        while True:
+            try:
+                self._producer.produce(
+                    topic, value, key=aggregate_id, partition=partition, headers=headers, on_delivery=self._on_delivery
+                )
+                return
+            except BufferError:
+                self._producer.poll(0.1)
+
+    def _on_delivery(self, error: KafkaError | None, message: Message) -> None:
+        if error is not None and self._failure is None:
+            # Whoever restarts us begins where the output ends.
+            self._failure = OutputFailed(f"{message.topic()}: {error.str()}")
+
+    def _on_foreign(self, message: Message) -> None:
+        self._quarantine.put(message, "not_a_frame", "The ledger holds a record that is no frame.")
+
+    def _store(self) -> None:
+        """Store positions with the group, after everything before them is written."""
+        self._next_store = time.monotonic() + STORE_EVERY_FOR
+        positions = {number: self._tail.position(number) for number in self._stored}
+        moved = {number: at for number, at in positions.items() if at.offset != self._stored[number]}
+        if not moved or self._producer.flush(10) or self._failure is not None:
+            return
+        topic = self.settings.topic("ledger")
+        offsets = [TopicPartition(topic, n, at.offset + 1, metadata=at.to_json()) for n, at in moved.items()]
+        try:
+            self._group.commit(offsets=offsets, asynchronous=False)
+        except KafkaException as error:
+            _log.debug("Positions were not stored: %s", error)
+        else:
+            self._stored |= {number: at.offset for number, at in moved.items()}
+
+    def close(self) -> None:
+        """Write what is under way, store positions and leave the group."""
+        if self._failure is None:
+            self._store()
+        self._producer.flush(5)
+        self._group.close()
+        self._tail.close()
+
+
+def _last_place(settings: Settings, topic: str, partition: int) -> Place:
+    """The place of the newest event of an output partition; before all places when it has none."""
+    consumer = clients.reader(settings)
+    try:
+        at = TopicPartition(topic, partition)
+        low, high = clients.watermarks(consumer, at)
+        # From the end backwards: a foreign record has no place and says nothing.
+        for offset in range(high - 1, max(low, high - 100) - 1, -1):
+            consumer.assign([TopicPartition(topic, partition, offset)])
+            message = consumer.poll(10)
+            if message is None or message.error() is not None:
+                break
+            headers = dict(message.headers() or ())
+            if "ledger_offset" in headers and "ledger_index" in headers:
+                return Place(int(headers["ledger_offset"]), int(headers["ledger_index"]))
+    finally:
+        consumer.close()
+    return Place(-1, -1)
+
+
+def run(settings: Settings, stopping: threading.Event) -> None:
+    """Run a publisher until stopping is set."""
+    Publisher(settings, stopping).run()
