@@ -1,0 +1,225 @@
+"""The Faust app and its start: two agents, one for each step, in one consumer group.
+
+A worker never repairs itself: whatever breaks ends the process with status 75, and a supervisor starts it again. What a
+crash may lose or repeat is told in lane.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import tempfile
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from entitlements.changes import topics
+from entitlements.changes.lane import Lane
+from entitlements.changes.quiet import set_up_logging
+from entitlements.changes.records import Outgoing, Quarantine
+from entitlements.changes.steps import Pools, Workspaces
+from entitlements.changes.tables import Kafka, Rows
+from entitlements.changes.watchdog import Watchdog
+from entitlements.errors import ServerIsAway
+from entitlements.settings import FRAME_BYTES_MAX, Settings
+from entitlements_schemas import Wire
+
+if TYPE_CHECKING:
+    from entitlements.changes.driver import App
+
+log = logging.getLogger(__name__)
+
+#: Start me again (EX_TEMPFAIL).
+EXIT_BROKEN: Final = 75
+#: Records handled together, and seconds to wait for more of them.
+BATCH_RECORDS_MAX: Final = 1_000
+BATCH_WITHIN_FOR: Final = 0.05
+#: Seconds without a heartbeat after which the group gives our partitions to others; so long they stand still when we are
+#: killed. Brokers allow 6 or more, unless set up otherwise.
+SESSION_FOR: Final = 6.0
+#: Seconds for an orderly end. What is left then is repeated by the next worker.
+STOP_FOR_MAX: Final = 6.0
+_TRY_AGAIN_EVERY: Final = 1.0
+
+
+def make_app(
+    settings: Settings, wire: Wire, *, broken: Callable[[BaseException], None], session_for: float = SESSION_FOR
+) -> App:
+    """The app, ready to start. Call it inside the event loop that it is to run in. broken: something is beyond repair.
+
+    Raises ServerIsAway.
+    """
+    from entitlements.changes.driver import App
+
+    app = App(settings.group("changes"), **_faust_settings(settings, session_for))
+    kafka = Kafka(settings, settings.group("changes"))
+    quarantine = Quarantine(settings, wire, topics.record_bytes_max(settings, "quarantine"))
+
+    async def write(record: Outgoing) -> Awaitable[Any]:
+        sent: Awaitable[Any] = await app.producer.send(
+            record.topic, record.key, record.value, record.partition, time.time(), record.headers
+        )
+        return sent
+
+    lanes = [
+        Lane(step=step, rows=Rows(step.rows_topic), kafka=kafka, quarantine=quarantine, write=write, turn_for=session_for)
+        for step in (Pools(settings, wire), Workspaces(settings, wire))
+    ]
+    for lane in lanes:
+        _add_agent(app, lane, broken)
+    _follow_the_partitions(app, lanes, broken)
+    app.lanes = lanes
+    return app
+
+
+def _faust_settings(settings: Settings, session_for: float) -> dict[str, Any]:
+    """Every setting that matters, said aloud."""
+    return {
+        "broker": [f"kafka://{server}" for server in settings.kafka.split(",")],
+        "autodiscover": False,
+        "datadir": os.path.join(tempfile.gettempdir(), "entitlements-changes"),  # noqa: PTH118  (Faust wants text; nothing is written there.)
+        "web_enabled": False,
+        "processing_guarantee": "at_least_once",  # Its exactly_once picks the transaction by the output's partition.
+        "store": "memory://",
+        "topic_allow_declare": False,
+        "topic_disable_leader": True,
+        "stream_wait_empty": False,  # driver.py waits for the lanes instead.
+        "stream_recovery_delay": 0.0,
+        "stream_buffer_maxsize": 4 * BATCH_RECORDS_MAX,
+        "broker_session_timeout": session_for,
+        "broker_heartbeat_interval": session_for / 4,
+        "broker_rebalance_timeout": 2 * session_for,
+        "broker_request_timeout": 30.0,
+        "broker_commit_interval": 1.0,
+        "broker_max_poll_records": BATCH_RECORDS_MAX,
+        "consumer_auto_offset_reset": "earliest",
+        "consumer_max_fetch_size": 4 * 1024 * 1024,
+        "producer_acks": -1,
+        "producer_linger": 0.002,
+        "producer_max_request_size": FRAME_BYTES_MAX,
+        "producer_request_timeout": 30.0,
+    }
+
+
+def _add_agent(app: App, lane: Lane, broken: Callable[[BaseException], None]) -> None:
+    topic = app.topic(
+        lane.step.topic,
+        key_type=bytes,
+        value_type=bytes,
+        key_serializer="raw",
+        value_serializer="raw",
+        allow_empty=True,  # Else a record without a value would vanish.
+    )
+
+    async def agent(stream: Any) -> None:
+        async for events in stream.noack_take(BATCH_RECORDS_MAX, within=BATCH_WITHIN_FOR):
+            try:
+                await lane.work([(event.message, event.message.generation_id) for event in events])
+            except Exception as error:  # noqa: BLE001  (Faust would count the batch as handled and go on.)
+                broken(error)
+
+    app.agent(topic, name=f"entitlements.changes.{lane.step.name}", concurrency=1)(agent)
+
+
+def _follow_the_partitions(app: App, lanes: list[Lane], broken: Callable[[BaseException], None]) -> None:
+    def committable() -> dict[tuple[str, int], int]:
+        return {place: offset for lane in lanes for place, offset in lane.committable().items()}
+
+    async def let_go(commit: Callable[[], Awaitable[Any]]) -> None:
+        try:
+            await asyncio.gather(*[lane.finish() for lane in lanes])
+            await commit()
+            for lane in lanes:
+                lane.end()
+        except Exception as error:  # noqa: BLE001
+            broken(error)
+
+    async def take_over(*_: Any, **__: Any) -> None:
+        try:
+            generation, assigned = app.consumer_generation_id, app.consumer.assignment()
+            for lane in lanes:
+                await lane.begin({tp.partition for tp in assigned if tp.topic == lane.step.topic}, generation)
+            log.info("Working on %s.", ", ".join(f"{tp.topic}/{tp.partition}" for tp in sorted(assigned)) or "nothing")
+        except Exception as error:  # noqa: BLE001
+            broken(error)
+
+    app.committable = committable
+    app.let_go = let_go
+    app.broken = broken
+    app.on_rebalance_complete.connect(take_over, weak=False)
+
+
+def run(settings: Settings, stopping: threading.Event | None = None, *, session_for: float = SESSION_FOR) -> int:
+    """Work until SIGTERM, Ctrl-C or `stopping`; the process's exit status. Whatever breaks ends the process with 75.
+
+    session_for: seconds without a heartbeat after which others get our partitions.
+    """
+    set_up_logging()
+    stopping = stopping or threading.Event()
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stopping.set())
+    _wait_for_topics(settings, stopping)
+    if not stopping.is_set():
+        try:
+            asyncio.run(_serve(settings, stopping, session_for))
+        except Exception as error:  # noqa: BLE001
+            die(error)
+    return 0
+
+
+def _wait_for_topics(settings: Settings, stopping: threading.Event) -> None:
+    said = ""
+    while not stopping.is_set():
+        try:
+            topics.create_topics(settings)
+            topics.require_topics(settings)
+        except ServerIsAway as error:
+            if str(error) != said:
+                said = str(error)
+                log.warning("Waiting: %s", said)
+            stopping.wait(_TRY_AGAIN_EVERY)
+        else:
+            return
+
+
+async def _serve(settings: Settings, stopping: threading.Event, session_for: float) -> None:
+    app = make_app(settings, Wire(), broken=die, session_for=session_for)
+    await app.start()
+    watchdog = _watch(settings, app)
+    while not stopping.is_set():  # noqa: ASYNC110  (Also set from other threads and signal handlers.)
+        await asyncio.sleep(0.1)
+    watchdog.stop()
+    try:
+        async with asyncio.timeout(STOP_FOR_MAX):
+            await app.stop()
+    except TimeoutError:
+        log.warning("Not everything ended within %.0f s; the next worker repeats what was not committed.", STOP_FOR_MAX)
+        _exit(0)
+    log.info("Stopped.")
+
+
+def _watch(settings: Settings, app: App) -> Watchdog:
+    inputs = {lane.step.topic for lane in app.lanes}
+    watchdog = Watchdog(
+        kafka=Kafka(settings, settings.group("changes")),
+        everything=[(topic, partition) for topic in inputs for partition in range(settings.partitions)],
+        ours=lambda: set(app.committable()),
+        bite=lambda sentence: die(RuntimeError(sentence)),
+    )
+    watchdog.start()
+    return watchdog
+
+
+def die(reason: BaseException) -> None:
+    """End the process at once, from any thread: what is not written and committed is repeated by the next worker."""
+    log.critical("Ending to start again: %s: %s", type(reason).__name__, reason, exc_info=reason)
+    _exit(EXIT_BROKEN)
+
+
+def _exit(status: int) -> None:
+    logging.shutdown()
+    os._exit(status)

@@ -1,0 +1,93 @@
+"""The words between the two steps: what happened to a pool, said about one workspace."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+#: Bounds of one row, so that it always fits one Kafka record even when all ids are long and not ASCII.
+WORKSPACES_PER_POOL_MAX: Final = 25_000
+KEYS_PER_POOL_MAX: Final = 2_000
+VALUES_PER_WORKSPACE_MAX: Final = 10_000
+
+
+class Unfit(Exception):
+    """A record cannot be handled as it is; it goes to the quarantine."""
+
+    code: ClassVar[str] = "unfit"
+
+
+class PoolIsTooLarge(Unfit):
+    """The pool has more workspaces or entitlements than a row holds."""
+
+    code = "pool_is_too_large"
+
+
+class WorkspaceIsTooLarge(Unfit):
+    """The workspace has more entitlements than a row holds."""
+
+    code = "workspace_is_too_large"
+
+
+class Position(NamedTuple):
+    """A place in one partition of the ledger: offset of the frame, index of the event in it."""
+
+    offset: int
+    index: int
+
+
+#: Before everything.
+NOWHERE: Final = Position(-1, -1)
+
+
+class Held(NamedTuple):
+    """The effective value of one key in one pool; that it is there at all means that the pool has it."""
+
+    entitlement_type: str
+    limit: int | None
+    soft_limit: int | None
+    hard_limit: int | None
+    period: str | None
+
+
+class Cause(NamedTuple):
+    """The event behind a fact. at: milliseconds since 1970 (UTC), when it took effect."""
+
+    event_id: str
+    pool_id: str
+    at: int
+    ledger_partition: int
+    position: Position
+
+
+class Quota(NamedTuple):
+    """Something happened to a quota or limit. change: short name of the change's record, such as QuotaExceeded.
+
+    fields: those of the change's record that only this kind has.
+    """
+
+    change: str
+    resource_key: str
+    fields: Mapping[str, int | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """What one event of one pool means for one workspace: other values from this pool (None: not any more), or a quota."""
+
+    cause: Cause
+    workspace_id: str
+    values: Mapping[str, Held | None]
+    quota: Quota | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PoolEvent:
+    """One event of a pool as it was read: its short name, the record with instants in milliseconds, and where it stands."""
+
+    name: str
+    record: Mapping[str, object]
+    cause: Cause

@@ -1,0 +1,146 @@
+"""Step 1: which workspaces a pool has and what it confers; an event of the pool becomes facts about its workspaces.
+
+Rules only. `facts_of` decides and changes nothing; `take_in` is the step of state that follows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from entitlements.changes.facts import (
+    KEYS_PER_POOL_MAX,
+    NOWHERE,
+    WORKSPACES_PER_POOL_MAX,
+    Fact,
+    Held,
+    PoolEvent,
+    PoolIsTooLarge,
+    Position,
+    Quota,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+
+@dataclass(slots=True)
+class PoolRow:
+    """What is remembered of one pool. position: the last event taken in."""
+
+    position: Position = NOWHERE
+    workspaces: dict[str, None] = field(default_factory=dict)  # A set that keeps its order.
+    values: dict[str, Held] = field(default_factory=dict)
+
+
+def facts_of(row: PoolRow, event: PoolEvent) -> list[Fact]:
+    """The facts that follow from an event. An event that the row took in before has none.
+
+    Raises PoolIsTooLarge, KeyError or TypeError for an event that cannot be handled.
+    """
+    if event.cause.position <= row.position:
+        return []  # Read again. Whatever followed from it was in Kafka before the row advanced.
+    return _RULES[event.name](row, event)
+
+
+def take_in(row: PoolRow, event: PoolEvent) -> None:
+    """The row as it stands after the event. Changes nothing when the row took it in before."""
+    if event.cause.position <= row.position:
+        return
+    row.position = event.cause.position
+    if event.name == "WorkspaceAssigned":
+        row.workspaces[_text(event, "workspace_id")] = None
+    elif event.name == "WorkspaceUnassigned":
+        row.workspaces.pop(_text(event, "workspace_id"), None)
+    elif event.name == "EntitlementsChanged":
+        row.values = _values_after(row, event)
+    elif event.name == "PoolClosed":
+        row.values = {}
+
+
+def _assigned(row: PoolRow, event: PoolEvent) -> list[Fact]:
+    workspace_id = _text(event, "workspace_id")
+    if workspace_id in row.workspaces:
+        return []  # Only its role changed.
+    if len(row.workspaces) >= WORKSPACES_PER_POOL_MAX:
+        raise PoolIsTooLarge(f"More than {WORKSPACES_PER_POOL_MAX} workspaces.")
+    return _told(event, [workspace_id], row.values)
+
+
+def _unassigned(row: PoolRow, event: PoolEvent) -> list[Fact]:
+    workspace_id = _text(event, "workspace_id")
+    return _told(event, [workspace_id], dict.fromkeys(row.values)) if workspace_id in row.workspaces else []
+
+
+def _entitlements_changed(row: PoolRow, event: PoolEvent) -> list[Fact]:
+    if len(_values_after(row, event)) > KEYS_PER_POOL_MAX:
+        raise PoolIsTooLarge(f"More than {KEYS_PER_POOL_MAX} entitlements.")
+    changed = {key: held for key, held in _changed(event).items() if held != row.values.get(key)}
+    return _told(event, row.workspaces, changed)
+
+
+def _closed(row: PoolRow, event: PoolEvent) -> list[Fact]:
+    """Normally EntitlementsChanged has taken everything away before."""
+    return _told(event, row.workspaces, dict.fromkeys(row.values))
+
+
+def _changed(event: PoolEvent) -> dict[str, Held | None]:
+    """The event lists a key also when only its contributions changed."""
+    changes: Any = event.record["changes"]
+    return {change["resource_key"]: _held(change["entitlement_type"], change["after"]) for change in changes}
+
+
+def _values_after(row: PoolRow, event: PoolEvent) -> dict[str, Held]:
+    return {key: held for key, held in {**row.values, **_changed(event)}.items() if held is not None}
+
+
+def _quota_warned(row: PoolRow, event: PoolEvent) -> list[Fact]:
+    return _quota(row, event, "period_start", "period_end", "soft_limit", "consumed")
+
+
+def _quota_exceeded(row: PoolRow, event: PoolEvent) -> list[Fact]:
+    return _quota(row, event, "period_start", "period_end", "limit", "consumed", "requested")
+
+
+def _quota_reset(row: PoolRow, event: PoolEvent) -> list[Fact]:
+    return _quota(row, event, "period_start", "period_end", "consumed")
+
+
+def _quota(row: PoolRow, event: PoolEvent, *fields: str) -> list[Fact]:
+    """To the workspace whose usage it was, or else to everyone who shares the pool."""
+    record: Mapping[str, Any] = event.record
+    quota = Quota(event.name, _text(event, "resource_key"), {name: record[name] for name in fields})
+    named = record.get("workspace_id")
+    return [Fact(event.cause, workspace, {}, quota) for workspace in ([named] if named else row.workspaces)]
+
+
+def _told(event: PoolEvent, workspaces: Iterable[str], values: Mapping[str, Held | None]) -> list[Fact]:
+    values = dict(values)
+    return [Fact(event.cause, workspace, values) for workspace in workspaces] if values else []
+
+
+def _held(entitlement_type: str, value: Mapping[str, Any] | None) -> Held | None:
+    if value is None:
+        return None
+    return Held(entitlement_type, value["limit"], value["soft_limit"], value["hard_limit"], value["period"])
+
+
+def _text(event: PoolEvent, name: str) -> str:
+    value = event.record[name]
+    if not isinstance(value, str) or not value:
+        raise TypeError(f"{name} is empty.")
+    return value
+
+
+_RULES: Final[dict[str, Callable[[PoolRow, PoolEvent], list[Fact]]]] = {
+    "WorkspaceAssigned": _assigned,
+    "WorkspaceUnassigned": _unassigned,
+    "EntitlementsChanged": _entitlements_changed,
+    "PoolClosed": _closed,
+    "QuotaWarned": _quota_warned,
+    "QuotaExceeded": _quota_exceeded,
+    "QuotaReset": _quota_reset,
+}
+
+#: Short names of the events that concern customers; all others change nothing for them.
+RELEVANT: Final = frozenset(_RULES)
