@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, ClassVar, Final, Literal, Self, TypeVar
 
 from eventsourcing.domain import BaseAggregate, CanMutateAggregate, MetaDomainEvent
@@ -17,13 +18,15 @@ _MILLISECOND: Final = timedelta(milliseconds=1)
 NEVER_MS: Final = 2**62
 
 
+@lru_cache(maxsize=4096)  # Thousands of commands share a millisecond, and periods share their bounds.
 def to_ms(at: datetime) -> int:
     """Epoch milliseconds of an aware instant."""
     return (at - EPOCH) // _MILLISECOND
 
 
+@lru_cache(maxsize=4096)
 def from_ms(ms: int) -> datetime:
-    """The aware UTC instant of epoch milliseconds."""
+    """The aware UTC instant of epoch milliseconds. Raises OverflowError beyond the year 9999."""
     return EPOCH + timedelta(milliseconds=ms)
 
 

@@ -77,11 +77,11 @@ def _decide_pool(pool: ResourcePool | None, command: PoolCommand, logged_ms: int
         opened.command_id = command.command_id
         _remember(opened, command, from_ms(opened.clock_ms))
         return Answer(opened)
-    now_ms = advance(pool, command, logged_ms)
+    effective_ms = None if command.effective_at is None else to_ms(command.effective_at)
     if isinstance(command, RecordUsage):
-        answer = UsageAnswer()
-        usage.record_lines(pool, command.lines, now_ms, answer, 0)
+        answer = record_usage(pool, command.command_id, effective_ms, command.lines, logged_ms)
         return Answer(pool, repeated=0 < len(command.lines) == answer.repeated, usage=answer)
+    now_ms = advance(pool, command.command_id, effective_ms, logged_ms, opens=isinstance(command, OpenPool))
     now = from_ms(now_ms)
     if _is_repeat(pool, command, now_ms):
         return Answer(pool, repeated=True)
@@ -93,17 +93,30 @@ def _decide_pool(pool: ResourcePool | None, command: PoolCommand, logged_ms: int
     return Answer(pool)
 
 
-def advance(pool: ResourcePool, command: Command, logged_ms: int) -> int:
-    """Move the pool's clock to the command: everything due happens first. Returns the instant to decide at (DESIGN 3.2).
+def record_usage(
+    pool: ResourcePool, command_id: str, effective_ms: int | None, lines: list[UsageLine], logged_ms: int
+) -> UsageAnswer:
+    """Decide the lines of one command of usage."""
+    answer = UsageAnswer()
+    now_ms = advance(pool, command_id, effective_ms, logged_ms)
+    usage.record_lines(pool, lines, now_ms, answer, 0)
+    return answer
 
-    The ticker's AdvanceClock carries no effective_at and is never sent to a pool in backfill.
+
+def advance(
+    pool: ResourcePool, command_id: str, effective_ms: int | None, logged_ms: int, *, opens: bool = False
+) -> int:
+    """Move the pool's clock to a command: everything due happens first. Returns the instant to decide at (DESIGN 3.2).
+
+    `opens`: the command is a repeated OpenPool, which has no effective instant and does not end a backfill. The ticker's
+    AdvanceClock has none either, and is never sent to a pool in backfill.
     """
-    pool.command_id = command.command_id
+    pool.command_id = command_id
     now_ms = logged_ms
     if pool.is_backfilling:
-        if command.effective_at is not None:
-            now_ms = min(to_ms(command.effective_at), logged_ms)
-        elif not isinstance(command, OpenPool):
+        if effective_ms is not None:
+            now_ms = min(effective_ms, logged_ms)
+        elif not opens:
             now_ms = max(now_ms, pool.clock_ms)
             let_due_happen(pool, now_ms)
             pool.happen(BackfillEnded, from_ms(now_ms))
@@ -123,7 +136,8 @@ def record_group(
     first: int,
 ) -> None:
     """Decide the lines that a batch of many pools has for this one; a numbered batch counts once, for ever."""
-    now_ms = advance(pool, command, logged_ms)
+    effective_ms = None if command.effective_at is None else to_ms(command.effective_at)
+    now_ms = advance(pool, command.command_id, effective_ms, logged_ms)
     source = command.source
     if source:
         if command.sequence <= pool.sources.get(source, -1):

@@ -169,8 +169,8 @@ class ResourcePool(Aggregate):
         if self.recorded or self.recorded_sources:
             self._append(
                 UsageRecorded(
-                    originator_id=self.id,
-                    originator_version=self.version + 1,
+                    originator_id=self._id,
+                    originator_version=self._version + 1,
                     timestamp=from_ms(self.clock_ms),
                     sources=_sources(self.recorded_sources),
                     lines=self.recorded,
@@ -181,8 +181,8 @@ class ResourcePool(Aggregate):
         if self.refused or self.refused_sources:
             self._append(
                 UsageRefused(
-                    originator_id=self.id,
-                    originator_version=self.version + 1,
+                    originator_id=self._id,
+                    originator_version=self._version + 1,
                     timestamp=from_ms(self.clock_ms),
                     sources=_sources(self.refused_sources),
                     lines=self.refused,

@@ -6,14 +6,14 @@ import hashlib
 import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from entitlements_schemas import Wire, WireError
 
 from entitlements.domain import commands
 from entitlements.domain.aggregate import NEVER_MS, Aggregate, AggregateType
 from entitlements.domain.commands import Command
-from entitlements.domain.decide import check_fields, decide, record_group
+from entitlements.domain.decide import check_fields, decide, record_group, record_usage
 from entitlements.domain.errors import CommandRefused, InvalidCommand, PoolIsElsewhere, UnknownPool
 from entitlements.domain.pools import ResourcePool
 from entitlements.domain.usage import UsageAnswer
@@ -23,6 +23,8 @@ from entitlements.ledger.frames import FrameHead, Refusal, decode_plain_events, 
 from entitlements.ledger.outcomes import Result
 from entitlements.ledger.partitioning import partition_of
 from entitlements.settings import LINES_PER_COMMAND_MAX, RECORD_BYTES_MAX
+
+RECORD_USAGE: Final = "entitlements.commands.RecordUsage"
 
 
 class LoggedCommand(NamedTuple):
@@ -86,12 +88,12 @@ class Partition:
                 continue
             event = records.event_from_record(f"entitlements.events.{short_name}", record)
             of_kind[event.originator_id] = aggregate = event.mutate(aggregate)
-            self._note(kind, aggregate)
+            self._note((kind, aggregate.id), aggregate)
         self.position = position
         return len(events)
 
-    def _note(self, kind: AggregateType, aggregate: Aggregate) -> None:
-        self.dirty.add((kind, aggregate.id))
+    def _note(self, address: tuple[AggregateType, str], aggregate: Aggregate) -> None:
+        self.dirty.add(address)
         if isinstance(aggregate, ResourcePool):
             self._schedule(aggregate)
 
@@ -146,7 +148,9 @@ class Partition:
             if command is None:
                 continue
             try:
-                if type(command) is commands.RecordUsageBatch:
+                if type(command) is dict:
+                    self._decide_usage(batch, command, logged)
+                elif type(command) is commands.RecordUsageBatch:
                     self._decide_many(batch, command, logged)
                 else:
                     self._decide_one(batch, command, logged)
@@ -154,12 +158,15 @@ class Partition:
                 raise CannotBeDecided(logged.offset) from error
         return batch
 
-    def _read(self, batch: Batch, index: int, logged: LoggedCommand) -> Command | None:
+    def _read(self, batch: Batch, index: int, logged: LoggedCommand) -> Any:
+        """The command; usage of one pool, which is most of what there is, stays the plain record that it came as."""
         if logged.value is not None and len(logged.value) > RECORD_BYTES_MAX:
             self._unreadable(batch, index, logged, "oversize", f"{len(logged.value)} bytes are too many.")
             return None
         try:
             name, record = self.commands_wire.decode_plain(logged.value)
+            if name == RECORD_USAGE:
+                return record
             return records.command_from_record(name, record)
         except WireError as error:
             self._unreadable(batch, index, logged, error.code, str(error))
@@ -172,6 +179,20 @@ class Partition:
     def _unreadable(self, batch: Batch, index: int, logged: LoggedCommand, code: str, reason: str) -> None:
         batch.unreadable.append((index, code, reason))
         batch.refusals.append(Refusal(logged.offset, "", "", code, reason[:500]))
+
+    def _decide_usage(self, batch: Batch, command: dict[str, Any], logged: LoggedCommand) -> None:
+        pool_id, command_id, caller = command["pool_id"], command["command_id"], command["caller"]
+        pool = self._pools.get(pool_id)
+        lines = command["lines"]
+        if pool is None or not 0 < len(lines) <= LINES_PER_COMMAND_MAX:
+            # Off the path: the door of all commands says what is wrong.
+            self._decide_one(batch, records.command_from_record(RECORD_USAGE, command), logged)
+            return
+        answer = record_usage(pool, command_id, command["effective_at"], lines, logged.timestamp_ms)
+        batch.touched["pool", pool_id] = pool
+        if caller is not None:
+            result = outcomes.usage_result(command_id, answer, repeated=answer.repeated == len(lines))
+            batch.results.append((caller, result, pool))
 
     def _decide_one(self, batch: Batch, command: Command, logged: LoggedCommand) -> None:
         kind, aggregate_id = _address(command)
@@ -240,10 +261,10 @@ class Partition:
     def to_frame(self, batch: Batch, engine: str) -> tuple[bytes, bytes]:
         """Seal what was decided: the frame and its SHA-256. The state is now that after it, should it turn out valid."""
         events = []
-        for (kind, _), aggregate in batch.touched.items():
+        for address, aggregate in batch.touched.items():
             taken = aggregate.take_events()
             if taken:
-                self._note(kind, aggregate)
+                self._note(address, aggregate)
                 events.extend(map(records.event_to_record, taken))
         head = FrameHead(
             self.number, batch.first_command, batch.last_command, self.position.offset, self.position.hash
