@@ -1,1 +1,15 @@
-"""Read models in Postgres: rows that can be thrown away and rebuilt from the ledger."""
+"""Read models in Postgres: rows that can be thrown away and rebuilt from the ledger.
+
+migrations   the tables, as plain SQL, and the runner
+projector    the process: ledger in, rows and positions out, in one transaction
+writing      one batch of frames becomes one transaction
+assignment   which partitions a projector reads
+rebuild      all tables anew from the whole ledger, compared with the live ones and swapped in
+comparing    are two schemas the same, row by row?
+reading      what the CLI and the API ask, and waiting until a position is reached
+positions    where the tables stand, moved by compare-and-set
+
+One folder per read model: its class says which events it takes and how they change a row; its SQL stands beside it in
+files with one named and described statement each, all of them safe to repeat. SQL names no schema: the search path
+says whether the live tables are meant or those of a rebuild.
+"""

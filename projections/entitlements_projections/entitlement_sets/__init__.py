@@ -1,0 +1,42 @@
+"""Versions of entitlement sets and their rules. Both are only ever added to."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from entitlements_projections.database import Cursor
+from entitlements_projections.read_model import Event, ReadModel, Stage
+from entitlements_projections.statements import statement
+
+_RULE: Final = ("resource_key", "rule_type", "amount", "soft_limit", "hard_limit", "period", "stacking", "per_unit")
+
+
+class EntitlementSets(ReadModel):
+    """One row for each version of each set, and one for each rule in it."""
+
+    folder = "entitlement_sets"
+    staged = ("entitlement_sets", "entitlement_set_rules")
+    events = frozenset({"EntitlementSetDefined"})
+
+    def __init__(self) -> None:
+        self._sets: list[tuple[Any, ...]] = []
+        self._rules: list[tuple[Any, ...]] = []
+
+    def take(self, name: str, event: Event) -> None:  # noqa: ARG002 - one event.
+        """Collect one event."""
+        key = (event["originator_id"], event["version"])
+        self._sets.append((*key, event["name"], event["ladder"], event["rung"], event["timestamp"], event["actor"]))
+        self._rules.extend((*key, place, *(rule[name] for name in _RULE)) for place, rule in enumerate(event["rules"]))
+
+    def write(self, cursor: Cursor, stage: Stage) -> None:
+        """Add the versions that are not there yet."""
+        if self._sets:
+            stage.fill(cursor, "entitlement_sets", self._sets)
+            cursor.execute(statement(self.folder, "insert_sets"))
+            stage.fill(cursor, "entitlement_set_rules", self._rules)
+            cursor.execute(statement(self.folder, "insert_rules"))
+
+    def clear(self) -> None:
+        """Forget the collected events."""
+        self._sets.clear()
+        self._rules.clear()

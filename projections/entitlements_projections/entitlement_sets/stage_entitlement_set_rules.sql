@@ -1,0 +1,15 @@
+-- stage_entitlement_set_rules --
+-- Takes the rules of one batch by COPY.
+create temporary table staged_entitlement_set_rules (
+    set_id text,
+    set_version integer,
+    position integer,
+    resource_key text,
+    rule_type text,
+    amount bigint,
+    soft_limit bigint,
+    hard_limit bigint,
+    period text,
+    stacking text,
+    per_unit boolean
+);

@@ -1,0 +1,11 @@
+-- stage_entitlement_sets --
+-- Takes the set versions of one batch by COPY.
+create temporary table staged_entitlement_sets (
+    set_id text,
+    set_version integer,
+    name text,
+    ladder text,
+    rung integer,
+    defined_at timestamptz,
+    actor text
+);

@@ -1,0 +1,52 @@
+-- Named, versioned, reusable rules: what is conferred, apart from how it is sold. Versions never change.
+
+create table entitlement_sets (
+    set_id text not null,
+    set_version integer not null check (set_version >= 1),
+    name text not null,
+    ladder text,
+    rung integer,
+    defined_at timestamptz not null,
+    actor text not null,
+    primary key (set_id, set_version)
+);
+
+comment on table entitlement_sets is 'Versions of entitlement sets.';
+comment on column entitlement_sets.set_id is 'The set.';
+comment on column entitlement_sets.set_version is 'Number of the version, from 1.';
+comment on column entitlement_sets.name is 'Its name for people.';
+comment on column entitlement_sets.ladder is 'The plan ladder it is a rung of; null: none.';
+comment on column entitlement_sets.rung is 'Its place on the ladder, higher is more.';
+comment on column entitlement_sets.defined_at is 'When this version was defined.';
+comment on column entitlement_sets.actor is 'Who defined it.';
+
+create table entitlement_set_rules (
+    set_id text not null,
+    set_version integer not null,
+    position integer not null check (position >= 0),
+    resource_key text not null references resource_keys,
+    rule_type text not null check (rule_type in ('boolean', 'limit', 'quota', 'credit')),
+    amount bigint check (amount >= 0),
+    soft_limit bigint check (soft_limit >= 0),
+    hard_limit bigint check (hard_limit >= 0),
+    period text,
+    stacking text not null,
+    per_unit boolean not null,
+    primary key (set_id, set_version, position),
+    foreign key (set_id, set_version) references entitlement_sets
+);
+
+create index entitlement_set_rules_of_key on entitlement_set_rules (resource_key);
+
+comment on table entitlement_set_rules is 'The rules of every version of every set; one table for all four types of rule.';
+comment on column entitlement_set_rules.set_id is 'The set.';
+comment on column entitlement_set_rules.set_version is 'Its version.';
+comment on column entitlement_set_rules.position is 'Place of the rule in its set, from 0.';
+comment on column entitlement_set_rules.resource_key is 'The key the rule is about.';
+comment on column entitlement_set_rules.rule_type is 'boolean, limit, quota or credit.';
+comment on column entitlement_set_rules.amount is 'Included quantity in the smallest unit; null is unlimited. Without meaning for boolean rules.';
+comment on column entitlement_set_rules.soft_limit is 'Warn from here on; null: no warning.';
+comment on column entitlement_set_rules.hard_limit is 'Refuse strict usage above; null: the amount is the hard limit.';
+comment on column entitlement_set_rules.period is 'When a quota resets: hour, day or month in UTC; null for limits and features.';
+comment on column entitlement_set_rules.stacking is 'How contributions combine: any, sum or max.';
+comment on column entitlement_set_rules.per_unit is 'True: the amounts are multiplied by the quantity of the provision.';

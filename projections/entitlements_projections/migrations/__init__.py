@@ -1,0 +1,72 @@
+"""The tables, as numbered SQL files, and the runner that applies each of them once.
+
+The files name no schema: `migrate` makes the schema and lets the search path point there, so that the same files make
+the live tables and those of a rebuild.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from importlib.resources import files
+
+from psycopg import sql
+
+from entitlements_projections.database import LIVE, Connection, connect
+from entitlements_projections.errors import MigrationIsMissing, MigrationIsOutOfOrder, MigrationWasChanged
+
+
+def known_migrations() -> dict[str, str]:
+    """Name and text of every migration of this version, in the order of their names."""
+    folder = files(__package__)
+    names = sorted(file.name for file in folder.iterdir() if file.name.endswith(".sql"))
+    return {name.removesuffix(".sql"): folder.joinpath(name).read_text(encoding="utf-8") for name in names}
+
+
+def migrate(conninfo: str, schema: str = LIVE, migrations: Mapping[str, str] | None = None) -> list[str]:
+    """Bring a schema to this version and return the names of what was applied; nothing, when it is already there.
+
+    All or nothing, in one transaction; two runners at once take turns. Raises MigrationError when the database has
+    another history than the files, psycopg.OperationalError when Postgres is away.
+    """
+    known = known_migrations() if migrations is None else migrations
+    with connect(conninfo, schema) as connection, connection.transaction():
+        connection.execute("select pg_advisory_xact_lock(hashtextextended('entitlements.migrations', 0))")
+        _begin(connection, schema)
+        applied = dict(connection.execute("select name, checksum from schema_migrations order by name").fetchall())
+        missing = _check(applied, known)
+        for name in missing:
+            connection.execute(known[name].encode())
+            connection.execute("insert into schema_migrations values (%s, %s)", (name, checksum(known[name])))
+    return missing
+
+
+def checksum(text: str) -> str:
+    """SHA-256 of a migration's text, in hex."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _begin(connection: Connection, schema: str) -> None:
+    # Asked first: whoever may not create schemas can still run what is there.
+    if connection.execute("select to_regnamespace(quote_ident(%s)) is null", (schema,)).fetchone() == (True,):
+        connection.execute(sql.SQL("create schema {}").format(sql.Identifier(schema)))
+    connection.execute("""
+        create table if not exists schema_migrations (
+            name text primary key, checksum text not null, applied_at timestamptz not null default now())""")
+    connection.execute(
+        "comment on table schema_migrations is 'Migrations that made these tables, with the SHA-256 of their text.'"
+    )
+
+
+def _check(applied: Mapping[str, str], known: Mapping[str, str]) -> list[str]:
+    for name, was in applied.items():
+        if name not in known:
+            raise MigrationIsMissing(name)
+        if checksum(known[name]) != was:
+            raise MigrationWasChanged(name)
+    missing = sorted(known.keys() - applied.keys())
+    newest = max(applied, default="")
+    for name in missing:
+        if name < newest:
+            raise MigrationIsOutOfOrder(f"{name} before {newest}")
+    return missing

@@ -1,0 +1,12 @@
+-- stage_numeric_entitlement_contributions --
+-- Takes the contributions of one batch by COPY.
+create temporary table staged_numeric_entitlement_contributions (
+    pool_id text,
+    resource_key text,
+    provision_id text,
+    position integer,
+    included_limit bigint,
+    soft_limit bigint,
+    hard_limit bigint,
+    version bigint
+);

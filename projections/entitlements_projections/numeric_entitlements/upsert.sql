@@ -1,0 +1,23 @@
+-- upsert --
+-- Takes the newest version only, so a replayed batch changes nothing.
+insert into numeric_entitlements as t (
+    pool_id, resource_key, entitlement_type, held, effective_limit, soft_limit, hard_limit, period, stacking,
+    changed_at, counts_from, version
+)
+select
+    pool_id, resource_key, entitlement_type, held, effective_limit, soft_limit, hard_limit, period, stacking,
+    changed_at, counts_from, version
+from staged_numeric_entitlements
+order by pool_id, resource_key
+on conflict (pool_id, resource_key) do update set
+    entitlement_type = excluded.entitlement_type,
+    held = excluded.held,
+    effective_limit = excluded.effective_limit,
+    soft_limit = excluded.soft_limit,
+    hard_limit = excluded.hard_limit,
+    period = excluded.period,
+    stacking = excluded.stacking,
+    changed_at = excluded.changed_at,
+    counts_from = excluded.counts_from,
+    version = excluded.version
+where t.version < excluded.version;

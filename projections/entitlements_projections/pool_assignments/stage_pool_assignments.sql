@@ -1,0 +1,12 @@
+-- stage_pool_assignments --
+-- Takes the rows of one batch by COPY.
+create temporary table staged_pool_assignments (
+    pool_id text,
+    workspace_id text,
+    role text,
+    assigned_at timestamptz,
+    unassigned_at timestamptz,
+    reason text,
+    actor text,
+    version bigint
+);

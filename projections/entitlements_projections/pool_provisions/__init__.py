@@ -1,0 +1,74 @@
+"""Provisions of pools: scheduled, active, suspended, ended."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from entitlements_projections.database import Row
+from entitlements_projections.read_model import Event, FoldedByEvent
+
+
+def _scheduled(event: Event, _: Row | None) -> Row:
+    fields = ("source", "source_id", "billing_account_id", "set_id", "set_version", "quantity", "starts_at", "ends_at")
+    return {field: event[field] for field in fields} | {
+        "status": "scheduled",
+        "scheduled_at": event["timestamp"],
+        "started_at": None,
+        "ended_at": None,
+        "end_reason": None,
+        "status_reason": "",
+        "actor": event["actor"],
+    }
+
+
+def _known(row: Row | None) -> Row:
+    assert row is not None, "an event of a provision that was never scheduled"
+    return row
+
+
+def _started(event: Event, row: Row | None) -> Row:
+    return _known(row) | {"status": "active", "started_at": event["timestamp"]}
+
+
+def _suspended(event: Event, row: Row | None) -> Row:
+    return _known(row) | {"status": "suspended", "status_reason": event["reason"], "actor": event["actor"]}
+
+
+def _resumed(event: Event, row: Row | None) -> Row:
+    return _known(row) | {"status": "active", "status_reason": event["reason"], "actor": event["actor"]}
+
+
+def _end_scheduled(event: Event, row: Row | None) -> Row:
+    return _known(row) | {"ends_at": event["ends_at"], "status_reason": event["reason"], "actor": event["actor"]}
+
+
+def _ended(event: Event, row: Row | None) -> Row:
+    return _known(row) | {
+        "status": "ended",
+        "ended_at": event["timestamp"],
+        "end_reason": event["reason"],
+        "actor": event["actor"],
+    }
+
+
+class PoolProvisions(FoldedByEvent):
+    """One row for each provision of each pool."""
+
+    folder = "pool_provisions"
+    staged = ("pool_provisions",)
+    key = ("pool_id", "provision_id")
+    part = "provision_id"
+    columns = (
+        "pool_id", "provision_id", "source", "source_id", "billing_account_id", "set_id", "set_version", "quantity",
+        "status", "starts_at", "ends_at", "scheduled_at", "started_at", "ended_at", "end_reason", "status_reason",
+        "actor", "version",
+    )  # fmt: skip
+    folds: ClassVar = {
+        "ProvisionScheduled": _scheduled,
+        "ProvisionStarted": _started,
+        "ProvisionSuspended": _suspended,
+        "ProvisionResumed": _resumed,
+        "ProvisionEndScheduled": _end_scheduled,
+        "ProvisionEnded": _ended,
+    }
+    events = frozenset(folds)

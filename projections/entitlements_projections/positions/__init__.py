@@ -1,0 +1,60 @@
+"""Where the tables stand in the ledger: moved by compare-and-set, in the transaction that moves the rows.
+
+Positions come from here and never from Kafka. Whoever moves one holds its row until commit, so of two projectors that
+both believe they own a partition one writes a batch and the other hears PositionMoved: nothing is written twice.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from entitlements_projections.errors import PositionMoved
+from entitlements_projections.statements import statement
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from entitlements.ledger.chain import ChainPosition
+    from entitlements_projections.database import Connection, Cursor
+
+#: Where readers who wait for a position listen.
+CHANNEL: Final = "entitlements_positions"
+
+
+def read_positions(connection: Connection) -> dict[int, ChainPosition]:
+    """The position of each partition that has one."""
+    from entitlements.ledger.chain import ChainPosition
+
+    rows = connection.execute(statement("positions", "read")).fetchall()
+    return {partition: ChainPosition.from_json(position) for partition, _, position in rows}
+
+
+def read_offsets(connection: Connection) -> dict[int, int]:
+    """The offset of the last frame in the tables, of each partition that has one."""
+    rows = connection.execute(statement("positions", "read")).fetchall()
+    return {partition: offset for partition, offset, _ in rows}
+
+
+def advance(cursor: Cursor, expected: Mapping[int, int], reached: Mapping[int, tuple[ChainPosition, int]]) -> None:
+    """Move positions from the offsets expected (none: the partition has none yet). Raises PositionMoved.
+
+    Each is moved to a position of the chain and its frame's decided_at in epoch milliseconds.
+    """
+    for partition in sorted(reached):  # The same order everywhere: two projectors never wait in a circle.
+        position, decided_at_ms = reached[partition]
+        was = expected.get(partition)
+        row = {
+            "partition": partition,
+            "expected": was,
+            "offset": position.offset,
+            "position": position.to_json(),
+            "decided_at_ms": decided_at_ms,
+        }
+        cursor.execute(statement("positions", "begin" if was is None else "advance"), row)
+        if cursor.rowcount != 1:
+            raise PositionMoved(f"Partition {partition} is not at {was} any more.")
+
+
+def notify(cursor: Cursor) -> None:
+    """Wake readers at commit."""
+    cursor.execute(statement("positions", "notify"))

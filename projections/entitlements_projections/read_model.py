@@ -1,0 +1,175 @@
+"""What every read model is, and the kind whose rows are folded from events."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import cache, partial
+from typing import Any, ClassVar, Final, LiteralString, TypeAlias
+
+from psycopg import sql
+
+from entitlements_projections.database import Connection, Cursor, Row
+from entitlements_projections.statements import statement
+
+#: An event as a dict of its fields. Plain: instants are epoch milliseconds. Else those below are aware datetimes.
+Event: TypeAlias = dict[str, Any]
+_INSTANTS: Final = ("timestamp", "starts_at", "ends_at", "backfill_from")
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+Key: TypeAlias = tuple[str, ...]
+#: Takes an event and the row as it was (None: there is none) and returns the row as it is (None: still none).
+Fold: TypeAlias = Callable[[Event, Row | None], Row | None]
+
+#: Every event of a pool: all but those that define sets and keys.
+POOL_EVENTS: Final = frozenset({
+    "AnswerRemembered", "BackfillEnded", "EntitlementsChanged", "GrantExpired", "GrantIssued", "GrantRevoked",
+    "PoolClosed", "PoolOpened", "PoolResumed", "PoolSuspended", "ProvisionEndScheduled", "ProvisionEnded",
+    "ProvisionResumed", "ProvisionScheduled", "ProvisionStarted", "ProvisionSuspended", "QuotaExceeded", "QuotaReset",
+    "QuotaWarned", "UsageRecorded", "UsageRefused", "UsageReleased", "WorkspaceAssigned", "WorkspaceUnassigned",
+})  # fmt: skip
+
+
+#: Rows that may lie deleted in a temporary table before it is truncated: that costs a new file.
+_DEAD_ROWS_MAX: Final = 20_000
+
+
+class Stage:
+    """The temporary tables of one connection, filled by binary COPY.
+
+    They keep their rows until they are filled again: to empty all of them at each commit costs more than a small batch.
+    """
+
+    def __init__(self, connection: Connection, read_models: Iterable[ReadModel]) -> None:
+        self._types: dict[str, list[int]] = {}
+        self._dead: dict[str, int] = {}
+        for model in read_models:
+            for table in model.staged:
+                connection.execute(statement(model.folder, f"stage_{table}"))
+                columns = connection.execute(_on("select * from {} limit 0", table)).description or []
+                self._types[table] = [column.type_code for column in columns]
+
+    def fill(self, cursor: Cursor, table: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Put rows, their columns in the order of the table, into a temporary table in place of those there."""
+        self._empty(cursor, table)
+        with cursor.copy(_on("copy {} from stdin (format binary)", table)) as copy:
+            copy.set_types(self._types[table])
+            for row in rows:
+                copy.write_row(row)
+        self._dead[table] += cursor.rowcount
+
+    def _empty(self, cursor: Cursor, table: str) -> None:
+        if self._dead.setdefault(table, 0) > _DEAD_ROWS_MAX:
+            cursor.execute(_on("truncate {}", table))
+            self._dead[table] = 0
+        elif self._dead[table]:
+            cursor.execute(_on("delete from {}", table))
+
+
+@cache
+def _on(statement_text: LiteralString, table: str) -> bytes:
+    """A statement on the temporary table that stands before a table."""
+    return sql.SQL(statement_text).format(sql.Identifier(f"staged_{table}")).as_bytes()
+
+
+def with_instants(event: Event) -> Event:
+    """A plain event with aware datetimes."""
+    instants = {field: event[field] for field in _INSTANTS if event.get(field) is not None}
+    return event | {field: _EPOCH + timedelta(milliseconds=ms) for field, ms in instants.items()}
+
+
+class ReadModel(ABC):
+    """Rows of one table, kept from events.
+
+    Contract: `take` only collects and never does input or output. `prepare` runs before the transaction and may make
+    what is harmless when nothing follows. `write` runs in the transaction, in the order of `writing.READ_MODELS`, and
+    leaves rows that depend on the events alone: not on the clock, not on how events are cut into batches, not on how
+    partitions interleave. `clear` forgets what was collected.
+    """
+
+    folder: ClassVar[str]
+    staged: ClassVar[tuple[str, ...]] = ()
+    #: Whether it wants events plain: those that take usage do, because a datetime costs as much as a line.
+    plain: ClassVar[bool] = False
+    #: Short names of the events it wants.
+    events: ClassVar[frozenset[str]]
+
+    @abstractmethod
+    def take(self, name: str, event: Event) -> None:
+        """Collect one event."""
+
+    def prepare(self, connection: Connection) -> None:  # noqa: B027 - most have nothing to prepare.
+        """Make what must exist before the transaction begins."""
+
+    @abstractmethod
+    def write(self, cursor: Cursor, stage: Stage) -> None:
+        """Bring the table to where the collected events lead."""
+
+    @abstractmethod
+    def clear(self) -> None:
+        """Forget the collected events."""
+
+
+class FoldedRows(ReadModel):
+    """A table whose rows are read, changed by events one after the other, and written once.
+
+    The SQL beside a subclass: `load` (keys as arrays, one for each column of the key), `stage_<table>`, `upsert`.
+    """
+
+    #: Columns of the primary key.
+    key: ClassVar[Key]
+    #: All columns, in the order of the temporary table; `version` among them.
+    columns: ClassVar[tuple[str, ...]]
+
+    def __init__(self) -> None:
+        self._steps: list[tuple[Key, int, Callable[[Row | None], Row | None]]] = []
+
+    @abstractmethod
+    def facts(self, name: str, event: Event) -> Iterator[tuple[Key, Callable[[Row | None], Row | None]]]:
+        """Which rows an event touches, and how each is changed."""
+
+    def take(self, name: str, event: Event) -> None:
+        """Collect one event."""
+        version = event["originator_version"]
+        self._steps.extend((key, version, step) for key, step in self.facts(name, event))
+
+    def write(self, cursor: Cursor, stage: Stage) -> None:
+        """Fold the events over the rows as they are and write every row that changed once."""
+        if not self._steps:
+            return
+        rows = self._load(cursor, list(dict.fromkeys(key for key, _, _ in self._steps)))
+        changed: dict[Key, Row] = {}
+        for key, version, step in self._steps:
+            before = rows.get(key)
+            if before is not None and before["version"] >= version:
+                continue  # A repeat.
+            row = step(before)
+            if row is not None:
+                row.update(zip(self.key, key, strict=True), version=version)
+                rows[key] = changed[key] = row
+        if changed:
+            stage.fill(cursor, self.folder, ([row[column] for column in self.columns] for row in changed.values()))
+            cursor.execute(statement(self.folder, "upsert"))
+
+    def clear(self) -> None:
+        """Forget the collected events."""
+        self._steps.clear()
+
+    def _load(self, cursor: Cursor, keys: list[Key]) -> dict[Key, Row]:
+        cursor.execute(statement(self.folder, "load"), [list(part) for part in zip(*keys, strict=True)])
+        names = [column.name for column in cursor.description or ()]
+        loaded = (dict(zip(names, record, strict=True)) for record in cursor.fetchall())
+        return {tuple(row[column] for column in self.key): row for row in loaded}
+
+
+class FoldedByEvent(FoldedRows):
+    """Folded rows of which each event touches one, found by a field of the event within the pool."""
+
+    #: Field of the event that names the row within its aggregate; None: the aggregate is the row.
+    part: ClassVar[str | None] = None
+    folds: ClassVar[Mapping[str, Fold]]
+
+    def facts(self, name: str, event: Event) -> Iterator[tuple[Key, Callable[[Row | None], Row | None]]]:
+        """The one row an event is about."""
+        owner = event["originator_id"]
+        yield (owner,) if self.part is None else (owner, event[self.part]), partial(self.folds[name], event)

@@ -1,0 +1,3 @@
+-- pool --
+-- A pool as it is.
+select * from resource_pools where pool_id = %s;

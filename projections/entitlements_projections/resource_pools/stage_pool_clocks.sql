@@ -1,0 +1,7 @@
+-- stage_pool_clocks --
+-- Takes the clocks of one batch by COPY, in epoch milliseconds.
+create temporary table staged_pool_clocks (
+    pool_id text,
+    version bigint,
+    clock_ms bigint
+);

@@ -1,0 +1,17 @@
+-- stage_resource_pools --
+-- Takes the rows of one batch by COPY.
+create temporary table staged_resource_pools (
+    pool_id text,
+    organization_id text,
+    billing_account_id text,
+    name text,
+    status text,
+    status_reason text,
+    status_actor text,
+    opened_at timestamptz,
+    status_at timestamptz,
+    backfill_from timestamptz,
+    backfilling boolean,
+    clock timestamptz,
+    version bigint
+);

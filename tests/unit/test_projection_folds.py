@@ -1,0 +1,132 @@
+"""How events change rows, without a database."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from entitlements_projections.numeric_entitlement_usage import NumericEntitlementUsage
+from entitlements_projections.numeric_entitlements import NumericEntitlements
+from entitlements_projections.grants import Grants
+from entitlements_projections.pool_provision_ladders import PoolProvisionLadders
+from entitlements_projections.read_model import POOL_EVENTS, FoldedRows, with_instants
+from entitlements_projections.resource_keys import ResourceKeys
+from entitlements_projections.usage_events import UsageEvents
+from entitlements_projections.writing import READ_MODELS
+from entitlements_schemas import names
+
+AT = datetime(2026, 11, 21, tzinfo=UTC)
+
+
+def event(version: int, **fields: Any) -> dict[str, Any]:
+    return {"originator_id": "pool", "originator_version": version, "timestamp": AT, **fields}
+
+
+def folded(model: FoldedRows, *happened: tuple[str, dict[str, Any]]) -> dict[Any, Any]:
+    """The rows after these events, as the model's write would leave them on an empty table."""
+    rows: dict[Any, Any] = {}
+    for name, fact in happened:
+        for key, step in model.facts(name, fact):
+            row = step(rows.get(key))
+            if row is not None:
+                rows[key] = row
+    return rows
+
+
+def changed(version: int, entitlement_type: str, after: dict[str, Any] | None) -> tuple[str, dict[str, Any]]:
+    change = {"resource_key": "api_calls", "entitlement_type": entitlement_type, "after": after, "stacking": "sum"}
+    return "EntitlementsChanged", event(version, changes=[change | {"contributions": []}])
+
+
+def value(limit: int | None, period: str | None) -> dict[str, Any]:
+    return {"limit": limit, "soft_limit": None, "hard_limit": limit, "period": period}
+
+
+def test_a_quota_that_is_lost_and_regained_goes_on_counting() -> None:
+    rows = folded(
+        NumericEntitlements(),
+        changed(2, "quota", value(9, "day")),
+        changed(3, "quota", None),
+        changed(7, "quota", value(5, "day")),
+    )
+    row = rows["pool", "api_calls"]
+    assert (row["held"], row["effective_limit"], row["counts_from"]) == (True, 5, 2)
+
+
+def test_a_quota_of_another_period_counts_anew() -> None:
+    rows = folded(NumericEntitlements(), changed(2, "quota", value(9, "day")), changed(3, "quota", value(9, "month")))
+    assert rows["pool", "api_calls"]["counts_from"] == 3
+
+
+def test_a_quota_that_was_a_feature_in_between_counts_anew() -> None:
+    rows = folded(
+        NumericEntitlements(),
+        changed(2, "quota", value(9, "day")),
+        changed(3, "boolean", value(None, None)),
+        changed(4, "quota", value(9, "day")),
+    )
+    assert rows["pool", "api_calls"]["counts_from"] == 4
+
+
+def test_a_limit_that_is_lost_is_not_unlimited() -> None:
+    rows = folded(NumericEntitlements(), changed(2, "limit", value(None, None)), changed(3, "limit", None))
+    assert rows["pool", "api_calls"]["held"] is False
+
+
+def test_a_provision_without_a_ladder_has_no_place_on_one() -> None:
+    scheduled = event(2, provision_id="p", ladder=None, rung=None)
+    assert not folded(
+        PoolProvisionLadders(), ("ProvisionScheduled", scheduled), ("ProvisionStarted", event(3, provision_id="p"))
+    )
+
+
+def test_a_grant_that_was_revoked_is_not_ended_once_more_by_its_provision() -> None:
+    issued = event(2, grant_id="g", reason="sorry", actor="ann", starts_at=AT, ends_at=None)
+    revoked = event(3, grant_id="g", reason="mistake", actor="bob")
+    ended = event(4, provision_id="g", reason="revoked", actor="bob")
+    (row,) = folded(Grants(), ("GrantIssued", issued), ("GrantRevoked", revoked), ("ProvisionEnded", ended)).values()
+    assert (row["status"], row["reason"], row["over_reason"], row["over_actor"]) == (
+        "revoked",
+        "sorry",
+        "mistake",
+        "bob",
+    )
+
+
+def test_the_end_of_a_bought_provision_makes_no_grant() -> None:
+    assert not folded(Grants(), ("ProvisionEnded", event(4, provision_id="p", reason="expired", actor="")))
+
+
+def test_many_totals_of_one_period_are_one_row_with_the_newest() -> None:
+    model = NumericEntitlementUsage()
+    for version, consumed in ((2, 10), (3, 25)):
+        total = {"resource_key": "api_calls", "period_start": 0, "period_end": 86_400_000, "consumed": consumed}
+        model.take("UsageRecorded", event(version, totals=[total]))
+    model.take("QuotaWarned", event(4, resource_key="api_calls", period_start=0, period_end=86_400_000, consumed=25))
+    assert model._totals == {("pool", "api_calls", 0, 86_400_000): [25, AT, None, AT, 4]}
+
+
+def test_what_is_given_back_is_a_line_of_its_own() -> None:
+    model = UsageEvents()
+    model.take("UsageReleased", event(5, resource_key="seats", quantity=2, workspace_id="ws", total={}))
+    assert model._rows == [("pool", 5, 0, AT, AT, "seats", -2, 0, "release", False, "ws", "", "")]
+
+
+def test_a_key_that_is_only_used_is_not_described() -> None:
+    model = ResourceKeys()
+    model.take("EntitlementsChanged", event(2, changes=[{"resource_key": "seats"}]))
+    assert (model._used, model._defined) == ({"seats"}, {})
+
+
+def test_only_absent_instants_stay_absent() -> None:
+    plain = {"timestamp": 86_400_000, "starts_at": 0, "ends_at": None, "quantity": 7}
+    assert with_instants(plain) == {
+        "timestamp": datetime(1970, 1, 2, tzinfo=UTC),
+        "starts_at": datetime(1970, 1, 1, tzinfo=UTC),
+        "ends_at": None,
+        "quantity": 7,
+    }
+
+
+def test_every_event_of_the_contract_is_known_here() -> None:
+    known = {name.rpartition(".")[2] for name in names("events")}
+    assert known == POOL_EVENTS | {"ResourceKeyDefined", "EntitlementSetDefined"}
+    assert set().union(*(model.events for model in READ_MODELS)) == known

@@ -1,0 +1,48 @@
+"""Every SQL file of the projections is one named and described statement, and is used."""
+
+from pathlib import Path
+
+import entitlements_projections
+import pytest
+from entitlements_projections.migrations import known_migrations
+from entitlements_projections.statements import statement
+from entitlements_projections.writing import READ_MODELS
+
+HERE = Path(entitlements_projections.__file__).parent
+FILES = sorted(path for path in HERE.rglob("*.sql") if path.parent.name != "migrations")
+CODE = "\n".join(path.read_text() for path in HERE.rglob("*.py"))
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: f"{file.parent.name}/{file.stem}")
+def test_a_statement_is_named_for_its_file_and_says_what_it_is_for(file: Path) -> None:
+    name, described, *body = file.read_text().splitlines()
+    assert name == f"-- {file.stem} --"
+    assert described.startswith("-- ") and described.endswith(".")
+    code = "\n".join(line.partition("--")[0] for line in body).strip()
+    assert code.endswith(";") and code.count(";") == 1
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: f"{file.parent.name}/{file.stem}")
+def test_no_statement_names_a_schema(file: Path) -> None:
+    assert "entitlements." not in file.read_text().replace("'entitlements.projections:'", "")
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: f"{file.parent.name}/{file.stem}")
+def test_a_statement_is_used(file: Path) -> None:
+    staged = {f"stage_{table}" for model in READ_MODELS for table in model.staged}
+    assert f'"{file.stem}"' in CODE or file.stem in staged
+
+
+def test_every_read_model_stands_in_a_folder_of_its_own() -> None:
+    for model in READ_MODELS:
+        assert model.__module__ == f"entitlements_projections.{model.folder}"
+
+
+def test_an_unknown_statement_is_an_error() -> None:
+    with pytest.raises(FileNotFoundError):
+        statement("grants", "no_such_statement")
+
+
+def test_migrations_are_numbered_without_gaps() -> None:
+    numbers = [int(name.partition("_")[0]) for name in known_migrations()]
+    assert numbers == list(range(1, len(numbers) + 1))
