@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Any, ClassVar, Final, Literal, Self, TypeVar
+from typing import Any, ClassVar, Final, Literal, Self, TypeVar, dataclass_transform
 
 from eventsourcing.domain import BaseAggregate, CanMutateAggregate, MetaDomainEvent
 
@@ -30,7 +30,12 @@ def from_ms(ms: int) -> datetime:
     return EPOCH + timedelta(milliseconds=ms)
 
 
-class Event(CanMutateAggregate[str], metaclass=MetaDomainEvent):
+@dataclass_transform(frozen_default=True)
+class FrozenFacts(MetaDomainEvent):
+    """The library's metaclass that makes frozen dataclasses of events, told to type checkers."""
+
+
+class Event(CanMutateAggregate[str], metaclass=FrozenFacts):
     """A fact about one aggregate: what happened, at which version, when by the log's clock."""
 
     originator_id: str
@@ -83,7 +88,7 @@ class Aggregate(BaseAggregate[str]):
 
 def begin(opening: Event, kind: type[A]) -> A:
     """The aggregate that an opening event brings into being, with that event pending."""
-    aggregate = opening.mutate(None)
+    aggregate: Any = opening.mutate(None)
     assert isinstance(aggregate, kind)
-    aggregate._pending_events.append(opening)
+    aggregate.pending_events.append(opening)
     return aggregate

@@ -23,6 +23,4 @@ def unassign_workspace(pool: ResourcePool, command: UnassignWorkspace, now: date
     """Stop a workspace from using the pool."""
     if command.workspace_id not in pool.assignments:
         return
-    pool.happen(
-        WorkspaceUnassigned, now, workspace_id=command.workspace_id, reason=command.reason, actor=command.actor
-    )
+    pool.happen(WorkspaceUnassigned, now, workspace_id=command.workspace_id, reason=command.reason, actor=command.actor)

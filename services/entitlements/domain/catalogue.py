@@ -99,9 +99,7 @@ def define_resource_key(key: ResourceKey | None, command: DefineResourceKey, now
     return key
 
 
-def define_entitlement_set(
-    held: EntitlementSet | None, command: DefineEntitlementSet, now: datetime
-) -> EntitlementSet:
+def define_entitlement_set(held: EntitlementSet | None, command: DefineEntitlementSet, now: datetime) -> EntitlementSet:
     """Define a new version of a set; the same definition again is no new version."""
     check_rules(command.rules)
     if (command.ladder is None) != (command.rung is None):

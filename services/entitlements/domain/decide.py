@@ -48,7 +48,7 @@ POOL_RULES: Final[dict[type[PoolCommand], PoolRule]] = {
     commands.AssignWorkspace: assignments.assign_workspace,
     commands.UnassignWorkspace: assignments.unassign_workspace,
     commands.ReleaseUsage: usage.release_usage,
-    commands.AdvanceClock: lambda pool, command, now: None,
+    commands.AdvanceClock: lambda _pool, _command, _now: None,  # Whatever is due has happened when it is reached.
 }
 
 
@@ -120,8 +120,7 @@ def advance(
             now_ms = max(now_ms, pool.clock_ms)
             let_due_happen(pool, now_ms)
             pool.happen(BackfillEnded, from_ms(now_ms))
-    if now_ms < pool.clock_ms:
-        now_ms = pool.clock_ms
+    now_ms = max(now_ms, pool.clock_ms)
     if pool.due_ms <= now_ms:
         let_due_happen(pool, now_ms)
     return now_ms
@@ -184,7 +183,8 @@ def _plain(value: Any) -> Any:
 
 def check_fields(command: Command) -> None:
     """Every id has 1 to 128 characters and every quantity can be counted, whoever wrote the command."""
-    for name, characters_min in _ids_of(type(command)):
+    kind: type = type(command)
+    for name, characters_min in _ids_of(kind):
         value = getattr(command, name)
         if value is not None and not characters_min <= len(value) <= ID_CHARACTERS_MAX:
             raise InvalidId(f"{name} has {len(value)}")
@@ -197,7 +197,7 @@ _ALSO_IDS: Final = frozenset({"resource_key", "idempotency_key", "ladder"})
 
 
 @cache
-def _ids_of(kind: type[Command]) -> tuple[tuple[str, int], ...]:
+def _ids_of(kind: type[Any]) -> tuple[tuple[str, int], ...]:
     """The names of a command's ids, each with the least of characters: one that defaults to empty may be empty."""
     ids = (field for field in fields(kind) if field.name.endswith("_id") or field.name in _ALSO_IDS)
     return tuple((field.name, 0 if field.default == "" else 1) for field in ids)

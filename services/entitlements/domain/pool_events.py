@@ -267,8 +267,7 @@ def take_line(pool: ResourcePool, line: RecordedLine) -> None:
             entitlement.enter(line["recorded_at"])
         entitlement.consumed += line["quantity"]
         resets_at_ms = entitlement.resets_at_ms
-        if resets_at_ms < pool.due_ms:
-            pool.due_ms = resets_at_ms
+        pool.due_ms = min(pool.due_ms, resets_at_ms)
     if line["usage_id"]:
         pool.remember_usage(line)
 

@@ -112,9 +112,7 @@ def suspend_provision(pool: ResourcePool, command: SuspendProvision, now: dateti
         raise ProvisionIsOver(command.provision_id)
     if provision.status == "scheduled":
         raise InvalidInstant(f"{command.provision_id} has not started yet")
-    pool.happen(
-        ProvisionSuspended, now, provision_id=command.provision_id, reason=command.reason, actor=command.actor
-    )
+    pool.happen(ProvisionSuspended, now, provision_id=command.provision_id, reason=command.reason, actor=command.actor)
     restack(pool, now)
 
 

@@ -16,7 +16,9 @@ def restack(pool: ResourcePool, at: datetime) -> None:
     rules, contributions = _contributions(pool)
     changes = []
     for resource_key in sorted(rules.keys() | pool.entitlements.keys()):
-        change = _change(pool.entitlements.get(resource_key), rules.get(resource_key), contributions.get(resource_key, []))
+        change = _change(
+            pool.entitlements.get(resource_key), rules.get(resource_key), contributions.get(resource_key, [])
+        )
         if change is not None:
             changes.append(change)
     if changes:
@@ -28,7 +30,9 @@ def _contributions(pool: ResourcePool) -> tuple[dict[str, Rule], dict[str, list[
     contributions: dict[str, list[Contribution]] = {}
     for provision in pool.active_provisions():
         for rule in provision.rules:
-            rules[rule.resource_key] = rule  # All rules of one key agree on what is read here: provisions.py sees to it.
+            rules[rule.resource_key] = (
+                rule  # All rules of one key agree on what is read here: provisions.py sees to it.
+            )
             contribution = contribution_of(rule, provision.provision_id, provision.quantity)
             contributions.setdefault(rule.resource_key, []).append(contribution)
     return rules, contributions

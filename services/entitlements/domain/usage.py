@@ -99,7 +99,7 @@ def _decide(
     after = consumed + quantity
     strict = line["mode"] == "strict"
     if strict and (late or after > entitlement.hard_limit or entitlement.value is None):
-        _refuse_strict(pool, entitlement, line, now_ms, answer, index, late)
+        _refuse_strict(pool, entitlement, line, now_ms, answer, index, late=late)
         return
     over = after - entitlement.limit
     overage = 0 if over <= 0 or late else min(over, quantity)
@@ -135,6 +135,7 @@ def _refuse_strict(
     now_ms: int,
     answer: UsageAnswer,
     index: int,
+    *,
     late: bool,
 ) -> None:
     if pool.status == "suspended":

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from confluent_kafka import KafkaError, TopicPartition
-from entitlements_schemas import WireError
 
 from entitlements.domain import commands
 from entitlements.domain.commands import Command
@@ -23,6 +22,7 @@ from entitlements.ledger.partitioning import partition_of
 from entitlements.ledger.records import name_of_command, shape_of
 from entitlements.registry import wire_for
 from entitlements.settings import RECORD_BYTES_MAX, Settings
+from entitlements_schemas import WireError
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -71,7 +71,9 @@ class ChainReader:
             return Verdict.FOREIGN
         digest = hashlib.sha256(value or b"").digest()
         if value is None or digest != stated_hash:
-            raise LedgerIsCorrupt(f"{self._name(offset)} says {stated_hash.hex()[:16]}, its bytes give {digest.hex()[:16]}")
+            raise LedgerIsCorrupt(
+                f"{self._name(offset)} says {stated_hash.hex()[:16]}, its bytes give {digest.hex()[:16]}"
+            )
         head = read_head(value)
         if head is None:
             raise LedgerIsCorrupt(f"{self._name(offset)} has a hash but is no frame")

@@ -140,7 +140,7 @@ class Engine:
             for at in given:
                 at.offset = self._take_over(at.partition)
             consumer.assign(given)
-        except BaseException as error:  # Errors in callbacks of the client are lost: the loop raises it.
+        except BaseException as error:  # noqa: BLE001  Errors in callbacks of the client are lost: the loop raises it.
             self._failure = error
 
     def _on_revoke(self, consumer: Consumer, taken: list[TopicPartition]) -> None:

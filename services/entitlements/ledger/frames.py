@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any, Final, NamedTuple
 
 import fastavro
+
 from entitlements_schemas import Wire, WireError, plain_schema
 from entitlements_schemas.wire import PREFIX_BYTES
 
@@ -83,7 +84,7 @@ def read_head(value: bytes) -> FrameHead | None:
     try:
         head: Any = fastavro.schemaless_reader(body, _head_schema(), None)
         return FrameHead(**head)
-    except Exception:  # Random bytes raise anything; no head is the answer.
+    except Exception:  # noqa: BLE001  Random bytes raise anything; no head is the answer.
         return None
 
 

@@ -65,6 +65,4 @@ class Outcomes:
         for caller, of_caller in by_caller.items():
             record = {"caller": caller, "partition": partition, "frame_offset": frame_offset, "results": of_caller}
             value = wire().encode_plain(OUTCOME, record)
-            self._producer.produce(
-                self._topic, value, key=caller, partition=partition_of(caller, self._partitions)
-            )
+            self._producer.produce(self._topic, value, key=caller, partition=partition_of(caller, self._partitions))

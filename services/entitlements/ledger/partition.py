@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
-from entitlements_schemas import Wire, WireError
-
 from entitlements.domain import commands
 from entitlements.domain.aggregate import NEVER_MS, Aggregate, AggregateType
 from entitlements.domain.commands import Command
@@ -23,6 +21,7 @@ from entitlements.ledger.frames import FrameHead, Refusal, decode_plain_events, 
 from entitlements.ledger.outcomes import Result
 from entitlements.ledger.partitioning import partition_of
 from entitlements.settings import LINES_PER_COMMAND_MAX, RECORD_BYTES_MAX
+from entitlements_schemas import Wire, WireError
 
 RECORD_USAGE: Final = "entitlements.commands.RecordUsage"
 
@@ -87,8 +86,9 @@ class Partition:
             if aggregate is not None and record["originator_version"] <= aggregate.version:
                 continue
             event = records.event_from_record(f"entitlements.events.{short_name}", record)
-            of_kind[event.originator_id] = aggregate = event.mutate(aggregate)
-            self._note((kind, aggregate.id), aggregate)
+            of_kind[event.originator_id] = mutated = event.mutate(aggregate)
+            assert isinstance(mutated, Aggregate)
+            self._note((kind, mutated.id), mutated)
         self.position = position
         return len(events)
 
@@ -260,15 +260,13 @@ class Partition:
 
     def to_frame(self, batch: Batch, engine: str) -> tuple[bytes, bytes]:
         """Seal what was decided: the frame and its SHA-256. The state is now that after it, should it turn out valid."""
-        events = []
+        events: list[tuple[str, dict[str, Any]]] = []
         for address, aggregate in batch.touched.items():
             taken = aggregate.take_events()
             if taken:
                 self._note(address, aggregate)
                 events.extend(map(records.event_to_record, taken))
-        head = FrameHead(
-            self.number, batch.first_command, batch.last_command, self.position.offset, self.position.hash
-        )
+        head = FrameHead(self.number, batch.first_command, batch.last_command, self.position.offset, self.position.hash)
         value = write_frame(
             head, decided_at_ms=batch.decided_at_ms, engine=engine, events=events, refusals=batch.refusals
         )

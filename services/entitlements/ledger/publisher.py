@@ -13,7 +13,6 @@ import time
 from typing import Any, Final, NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
-from entitlements_schemas import cloudevents
 
 from entitlements.domain.aggregate import from_ms
 from entitlements.errors import EntitlementsError
@@ -25,6 +24,7 @@ from entitlements.ledger.records import aggregate_type_of
 from entitlements.ledger.tail import LedgerFrame, LedgerTail
 from entitlements.registry import wire_for
 from entitlements.settings import Settings
+from entitlements_schemas import cloudevents
 
 _log = logging.getLogger(__name__)
 
@@ -44,10 +44,10 @@ class OutputFailed(EntitlementsError):
 
 
 class Place(NamedTuple):
-    """Where an event stands in its partition of the ledger: the frame's offset and the event's index in it."""
+    """Where an event stands in its partition of the ledger: the frame's offset and the event's place in it."""
 
     offset: int
-    index: int
+    place: int
 
 
 class Publisher:
@@ -100,7 +100,7 @@ class Publisher:
             consumer.assign(given)
             consumer.pause(given)
             self._tail.add({at.partition: self._resume(at) for at in consumer.committed(given, timeout=15)})
-        except BaseException as error:  # Errors in callbacks of the client are lost: the loop raises it.
+        except BaseException as error:  # noqa: BLE001  Errors in callbacks of the client are lost: the loop raises it.
             self._failure = error
 
     def _on_revoke(self, consumer: Consumer, taken: list[TopicPartition]) -> None:
@@ -140,17 +140,17 @@ class Publisher:
     def _produce(self, topic: str, partition: int, place: Place, short_name: str, record: dict[str, Any]) -> None:
         name = f"entitlements.events.{short_name}"
         aggregate_id = record["originator_id"]
-        headers = cloudevents.headers(
-            id=f"{aggregate_type_of(short_name)}/{aggregate_id}/{record['originator_version']}",
-            type=name,
-            source=SOURCE,
-            time=from_ms(record["timestamp"]),
-            subject=aggregate_id,
-        )
-        headers += [
+        headers: list[Any] = [
+            *cloudevents.headers(
+                id=f"{aggregate_type_of(short_name)}/{aggregate_id}/{record['originator_version']}",
+                type=name,
+                source=SOURCE,
+                time=from_ms(record["timestamp"]),
+                subject=aggregate_id,
+            ),
             ("ledger_partition", str(partition).encode()),
             ("ledger_offset", str(place.offset).encode()),
-            ("ledger_index", str(place.index).encode()),
+            ("ledger_index", str(place.place).encode()),
         ]
         value = self._wire.encode_plain(name, record)
         while True:
@@ -158,9 +158,10 @@ class Publisher:
                 self._producer.produce(
                     topic, value, key=aggregate_id, partition=partition, headers=headers, on_delivery=self._on_delivery
                 )
-                return
-            except BufferError:
+            except BufferError:  # The broker is slower than we are.
                 self._producer.poll(0.1)
+            else:
+                return
 
     def _on_delivery(self, error: KafkaError | None, message: Message) -> None:
         if error is not None and self._failure is None:
@@ -208,8 +209,9 @@ def _last_place(settings: Settings, topic: str, partition: int) -> Place:
             if message is None or message.error() is not None:
                 break
             headers = dict(message.headers() or ())
-            if "ledger_offset" in headers and "ledger_index" in headers:
-                return Place(int(headers["ledger_offset"]), int(headers["ledger_index"]))
+            offset_said, index_said = headers.get("ledger_offset"), headers.get("ledger_index")
+            if offset_said is not None and index_said is not None:
+                return Place(int(offset_said), int(index_said))
     finally:
         consumer.close()
     return Place(-1, -1)

@@ -10,7 +10,6 @@ import types
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from datetime import datetime
-from functools import cache
 from typing import Any, Final, Union, get_args, get_origin, get_type_hints
 
 from entitlements.domain import catalogue, commands, pool_events
@@ -44,10 +43,15 @@ class Shape:
         return self.kind(**record)
 
 
-@cache
+_SHAPES: Final[dict[type, Shape]] = {}
+
+
 def shape_of(kind: type) -> Shape:
     """The shape of a class, found once."""
-    return Shape(kind)
+    shape = _SHAPES.get(kind)
+    if shape is None:
+        shape = _SHAPES[kind] = Shape(kind)
+    return shape
 
 
 def _outward(hint: Any) -> Convert | None:
@@ -73,7 +77,7 @@ def _conversion(hint: Any, instant: Convert, nested: Callable[[type], Convert]) 
     return None
 
 
-def _subclasses(kind: type) -> list[type]:
+def _subclasses(kind: type[Any]) -> list[type[Any]]:
     return [sub for child in kind.__subclasses__() for sub in (child, *_subclasses(child))]
 
 

@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from confluent_kafka import Producer, TopicPartition
-from entitlements_schemas import WireError
 
 from entitlements.domain.aggregate import Aggregate, AggregateType
 from entitlements.ledger import clients
@@ -25,6 +24,7 @@ from entitlements.ledger.frames import wire
 from entitlements.ledger.partition import Partition
 from entitlements.ledger.states import STATE_FORMAT, StateDoesNotFit, dump_state, load_state
 from entitlements.settings import Settings
+from entitlements_schemas import WireError
 
 _log = logging.getLogger(__name__)
 
@@ -133,7 +133,9 @@ def _load(record: dict[str, Any]) -> tuple[AggregateType, Aggregate]:
     kind: AggregateType = record["aggregate_type"]
     aggregate = load_state(kind, record["state"])
     if (aggregate.id, aggregate.version) != (record["aggregate_id"], record["version"]):
-        raise StateDoesNotFit(f"{record['aggregate_id']} at {record['version']} is {aggregate.id} at {aggregate.version}")
+        raise StateDoesNotFit(
+            f"{record['aggregate_id']} at {record['version']} is {aggregate.id} at {aggregate.version}"
+        )
     return kind, aggregate
 
 
@@ -148,7 +150,7 @@ def _read_all(settings: Settings, number: int) -> list[tuple[str, bytes | None]]
         consumer.assign([TopicPartition(start.topic, number, low)])
         found: list[tuple[str, bytes | None]] = []
         while True:
-            message = consumer.poll(10)
+            message: Any = consumer.poll(10)
             if message is None:
                 raise TimeoutError("the snapshots cannot be read")
             error = message.error()

@@ -13,7 +13,7 @@ from typing import Any, Final
 from pydantic import TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
-from entitlements.domain.aggregate import Aggregate, AggregateType, to_ms
+from entitlements.domain.aggregate import Aggregate, AggregateType
 from entitlements.domain.catalogue import EntitlementSet, ResourceKey
 from entitlements.domain.entitlement import Entitlement
 from entitlements.domain.pools import Grant, PoolStatus, Provision, RememberedAnswer, ResourcePool
@@ -101,8 +101,7 @@ def load_state(kind: AggregateType, state: bytes) -> Aggregate:
     aggregate = cls.__new__(cls)
     aggregate.__base_init__(fields.pop("id"), fields.pop("version"), fields.pop("created_on"))
     aggregate.command_id = ""
-    aggregate._modified_on = fields.pop("modified_on")
-    aggregate.clock_ms = to_ms(aggregate._modified_on)
+    aggregate.modified_on = fields.pop("modified_on")
     for name, value in fields.items():
         setattr(aggregate, name, value)
     if isinstance(aggregate, ResourcePool):

@@ -107,8 +107,8 @@ class LedgerTail:
                 frames.append(frame)
         return frames
 
-    def _judge(self, message: Message) -> LedgerFrame | None:
-        error: Any = message.error()
+    def _judge(self, message: Any) -> LedgerFrame | None:
+        error = message.error()
         partition = message.partition()
         if error is not None:
             self._explain(error, partition)
@@ -118,7 +118,7 @@ class LedgerTail:
         if chain is None or offset < self._next[partition]:
             return None  # Of an assignment that is over.
         value = message.value()
-        headers: Any = message.headers() or ()
+        headers = message.headers() or ()
         verdict = chain.read(offset, value, next((v for name, v in headers if name == HASH_HEADER), None))
         self._next[partition] = offset + 1
         if verdict is Verdict.FOREIGN and self._on_foreign is not None:

@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
-from confluent_kafka.cimpl import NewTopic
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType  # type: ignore[attr-defined]
 
 from entitlements.errors import EntitlementsError
 from entitlements.ledger import clients
@@ -41,7 +40,9 @@ TOPICS: Final = (
     Topic("commands", "commands", 7 * _DAY_MS, config={"message.timestamp.type": "LogAppendTime"}),
     Topic("ledger", "frames: the truth", config={"max.message.bytes": str(FRAME_BYTES_MAX)}),
     Topic("events", "business events unfolded from the frames", 30 * _DAY_MS),
-    Topic("usage", "metering unfolded from the frames", 30 * _DAY_MS, config={"max.message.bytes": str(FRAME_BYTES_MAX)}),
+    Topic(
+        "usage", "metering unfolded from the frames", 30 * _DAY_MS, config={"max.message.bytes": str(FRAME_BYTES_MAX)}
+    ),
     Topic("outcomes", "decisions on the way back", 3_600_000, config={"max.message.bytes": str(FRAME_BYTES_MAX)}),
     Topic("changes", "public facts about customers", 30 * _DAY_MS),
     Topic("snapshots", "state at a version", compacted=True, config={"max.message.bytes": str(FRAME_BYTES_MAX)}),
