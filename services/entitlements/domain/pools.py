@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from entitlements.domain.aggregate import NEVER_MS, Aggregate, Event, from_ms, to_ms
 from entitlements.domain.entitlement import Entitlement
@@ -15,6 +15,8 @@ from entitlements.domain.values import (
     RecordedLine,
     RefusedLine,
     Rule,
+    UsageLine,
+    UsageMode,
     UsageSource,
 )
 
@@ -80,6 +82,13 @@ class RememberedAnswer:
     at_ms: int
 
 
+class RememberedLine(NamedTuple):
+    """A recorded line under its usage id: when, and what it said. Short: a busy pool remembers very many."""
+
+    recorded_at: int
+    body: tuple[str, int, UsageMode, str, int]
+
+
 class ResourcePool(Aggregate):
     """A capability container: decouples who pays from who uses."""
 
@@ -98,7 +107,7 @@ class ResourcePool(Aggregate):
         self.assignments: dict[str, AssignmentRole] = {}
         self.entitlements: dict[str, Entitlement] = {}
         self.answers: dict[str, RememberedAnswer] = {}
-        self.usage_ids: dict[str, RecordedLine] = {}
+        self.usage_ids: dict[str, RememberedLine] = {}
         self.sources: dict[str, int] = {}
         #: The next instant at which something happens by itself, in epoch milliseconds.
         self.due_ms = NEVER_MS
@@ -139,14 +148,14 @@ class ResourcePool(Aggregate):
 
     def remember_usage(self, line: RecordedLine) -> None:
         """Remember the id of a line for the idempotency window, and forget those whose window is over."""
-        at_ms = line["recorded_at"]
+        at_ms, usage_id = line["recorded_at"], line["usage_id"]
         remembered = self.usage_ids
-        remembered.pop(line["usage_id"], None)  # To the end: the dict is in the order of time.
-        remembered[line["usage_id"]] = line
-        oldest = next(iter(remembered.values()))
-        while oldest["recorded_at"] <= at_ms - IDEMPOTENCY_WINDOW_MS:
-            del remembered[oldest["usage_id"]]
-            oldest = next(iter(remembered.values()))
+        remembered.pop(usage_id, None)  # To the end: the dict is in the order of time.
+        remembered[usage_id] = RememberedLine(at_ms, body_of(line, line["occurred_at"]))
+        oldest = next(iter(remembered))
+        while remembered[oldest].recorded_at <= at_ms - IDEMPOTENCY_WINDOW_MS:
+            del remembered[oldest]
+            oldest = next(iter(remembered))
 
     def remember_answer(self, idempotency_key: str, body_digest: str, at_ms: int) -> None:
         """Remember an answer for the idempotency window, and forget those whose window is over."""
@@ -194,6 +203,11 @@ class ResourcePool(Aggregate):
         self._version = event.originator_version
         self._modified_on = event.timestamp
         self._pending_events.append(event)
+
+
+def body_of(line: RecordedLine | UsageLine, occurred_at: int) -> tuple[str, int, UsageMode, str, int]:
+    """What a line says: two lines under one usage id must say the same."""
+    return line["resource_key"], line["quantity"], line["mode"], line["workspace_id"], occurred_at
 
 
 def _sources(sources: dict[str, int]) -> list[UsageSource]:

@@ -32,7 +32,7 @@ from entitlements.domain.errors import (
     WorkspaceIsNotAssigned,
 )
 from entitlements.domain.pool_events import QuotaExceeded, QuotaWarned, UsageReleased, take_line
-from entitlements.domain.pools import IDEMPOTENCY_WINDOW_MS, ResourcePool
+from entitlements.domain.pools import IDEMPOTENCY_WINDOW_MS, RememberedLine, ResourcePool, body_of
 from entitlements.domain.values import ID_CHARACTERS_MAX, QUANTITY_MAX, RecordedLine, RefusedLine, UsageLine, UsageTotal
 
 #: How far ahead of the log's clock a reported instant may be: clocks of callers differ. Milliseconds.
@@ -59,7 +59,7 @@ def record_lines(pool: ResourcePool, lines: Sequence[UsageLine], now_ms: int, an
         usage_id = line["usage_id"]
         if usage_id and usage_id in pool.usage_ids:
             known = pool.usage_ids[usage_id]
-            if known["recorded_at"] > now_ms - IDEMPOTENCY_WINDOW_MS:
+            if known.recorded_at > now_ms - IDEMPOTENCY_WINDOW_MS:
                 _repeat(pool, line, known, now_ms, answer, index)
                 continue
         invalid = _what_is_invalid(pool, entitlement, line, now_ms)
@@ -163,7 +163,8 @@ def _refuse(
     refused: RefusedLine = {
         "resource_key": line["resource_key"],
         "quantity": line["quantity"],
-        "occurred_at": line["occurred_at"] or now_ms,
+        # An instant that nobody can mean is not taken into the log: readers would stumble over it for ever.
+        "occurred_at": line["occurred_at"] if 0 < line["occurred_at"] <= now_ms + CLOCK_SKEW_MS_MAX else now_ms,
         "recorded_at": now_ms,
         "workspace_id": line["workspace_id"],
         "usage_id": line["usage_id"],
@@ -176,17 +177,11 @@ def _refuse(
 
 
 def _repeat(
-    pool: ResourcePool, line: UsageLine, known: RecordedLine, now_ms: int, answer: UsageAnswer, index: int
+    pool: ResourcePool, line: UsageLine, known: RememberedLine, now_ms: int, answer: UsageAnswer, index: int
 ) -> None:
     """A line whose id was recorded before: the original answer, or a refusal if the body is another one."""
-    same = (
-        line["quantity"] == known["quantity"]
-        and line["resource_key"] == known["resource_key"]
-        and line["mode"] == known["mode"]
-        and line["workspace_id"] == known["workspace_id"]
-        and line["occurred_at"] in (0, known["occurred_at"])
-    )
-    if same:
+    occurred_at = line["occurred_at"] or known.body[-1]
+    if body_of(line, occurred_at) == known.body:
         answer.accepted += 1
         answer.repeated += 1
     else:

@@ -31,13 +31,15 @@ from entitlements.ledger.recovery import Stopped, recover
 from entitlements.ledger.snapshots import Snapshots
 from entitlements.ledger.tail import LedgerFrame, LedgerTail
 from entitlements.registry import wire_for
-from entitlements.settings import Settings
+from entitlements.settings import FRAME_BYTES_MAX, Settings
 
 _log = logging.getLogger(__name__)
 
 #: Bounds of one frame: commands, and bytes of commands. What is decided is about as large as what was asked.
 BATCH_COMMANDS_MAX: Final = 5_000
 BATCH_BYTES_MAX: Final = 512 * 1024
+#: Room for what Kafka puts around a record.
+_FRAME_MARGIN_BYTES: Final = 64 * 1024
 #: Commands that wait in memory before no more are taken from Kafka's client.
 WAITING_COMMANDS_MAX: Final = 20_000
 #: Seconds: how long an idle engine waits for commands, and how often it looks at clocks.
@@ -74,6 +76,8 @@ class Owned:
         self.under_way: UnderWay | None = None
         self.snapshots = Snapshots(settings, producer, partition)
         self.committed = -1
+        #: Commands in the next frame at most; less than usual after a frame that became too large.
+        self.batch_commands_max = BATCH_COMMANDS_MAX
 
 
 class Engine:
@@ -210,6 +214,10 @@ class Engine:
                 self._quarantine.put(messages[index], code, reason)
             self._producer.flush(30)  # The frame says it is in quarantine: it must be there.
         value, digest = partition.to_frame(batch, self.name)
+        if len(value) > FRAME_BYTES_MAX - _FRAME_MARGIN_BYTES:
+            self._split(owned, messages, len(value))
+            return
+        owned.batch_commands_max = BATCH_COMMANDS_MAX
         owned.under_way = under_way = UnderWay(digest, results_of(batch))
 
         def delivered(error: KafkaError | None, _: Message) -> None:
@@ -222,6 +230,14 @@ class Engine:
             headers={HASH_HEADER: digest},
             on_delivery=delivered,
         )
+
+    def _split(self, owned: Owned, messages: list[Message], size: int) -> None:
+        """What was decided does not fit into one frame: decide again, half of it; one command alone is put away."""
+        number, offset = owned.partition.number, messages[0].offset()
+        if len(messages) == 1:
+            self._poison.add((number, offset))  # type: ignore[arg-type]
+        self._start_over(number, f"{len(messages)} commands from {offset} make a frame of {size} bytes")
+        self._owned[number].batch_commands_max = max(1, len(messages) // 2)
 
     # --- Frames ------------------------------------------------------------------------------------------------------
 
@@ -296,7 +312,7 @@ def _next_batch(owned: Owned) -> list[Message]:
     batch: list[Message] = []
     size = 0
     decided = owned.partition.position.last_command if owned.partition.position.offset >= 0 else -1
-    while owned.waiting and len(batch) < BATCH_COMMANDS_MAX and size < BATCH_BYTES_MAX:
+    while owned.waiting and len(batch) < owned.batch_commands_max and size < BATCH_BYTES_MAX:
         message = owned.waiting.popleft()
         if message.offset() > decided:  # type: ignore[operator]
             batch.append(message)

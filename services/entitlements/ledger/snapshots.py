@@ -23,7 +23,7 @@ from entitlements.ledger.chain import ChainPosition
 from entitlements.ledger.frames import wire
 from entitlements.ledger.partition import Partition
 from entitlements.ledger.states import STATE_FORMAT, StateDoesNotFit, dump_state, load_state
-from entitlements.settings import Settings
+from entitlements.settings import FRAME_BYTES_MAX, Settings
 from entitlements_schemas import WireError
 
 _log = logging.getLogger(__name__)
@@ -64,13 +64,21 @@ class Snapshots:
             }
         for _ in range(min(SLICE, len(self._left))):
             kind, aggregate_id = self._left.pop()
-            self._write(kind, self.partition.aggregates[kind][aggregate_id])
+            if not self._write(kind, self.partition.aggregates[kind][aggregate_id]):
+                self._give_up((kind, aggregate_id))
+                return
         if not self._left:
             self.producer.flush(30)  # The mark promises that the snapshots are there.
             self._produce("mark", wire().encode_plain(MARK, self._mark))
             self._mark, self._next_round = None, time.monotonic() + ROUND_EVERY_FOR
 
-    def _write(self, kind: AggregateType, aggregate: Aggregate) -> None:
+    def _give_up(self, too_large: tuple[AggregateType, str]) -> None:
+        """One state does not fit into a record: the round has no mark, and a new owner folds more of the ledger."""
+        _log.warning("The state of %s is too large for a snapshot; the round is given up", "/".join(too_large))
+        self.partition.dirty.update(self._left, [too_large])
+        self._mark, self._left, self._next_round = None, [], time.monotonic() + ROUND_EVERY_FOR * 10
+
+    def _write(self, kind: AggregateType, aggregate: Aggregate) -> bool:
         record = {
             "aggregate_type": kind,
             "aggregate_id": aggregate.id,
@@ -78,7 +86,11 @@ class Snapshots:
             "state_format": STATE_FORMAT,
             "state": dump_state(aggregate),
         }
-        self._produce(f"{kind}/{aggregate.id}", wire().encode_plain(SNAPSHOT, record))
+        value = wire().encode_plain(SNAPSHOT, record)
+        if len(value) > FRAME_BYTES_MAX - 4096:  # Room for the key and what Kafka puts around a record.
+            return False
+        self._produce(f"{kind}/{aggregate.id}", value)
+        return True
 
     def _produce(self, key: str, value: bytes) -> None:
         self.producer.produce(self.settings.topic("snapshots"), value, key=key, partition=self.partition.number)

@@ -1,4 +1,4 @@
-"""The state of an aggregate as JSON and back, for snapshots.
+"""The state of an aggregate as compressed JSON and back, for snapshots.
 
 `STATE_FORMAT` rises whenever the meaning of a state changes; snapshots of another format are passed over and the ledger is
 folded from its start instead. The types below are checked on the way in, so a snapshot that does not fit is found out.
@@ -6,6 +6,7 @@ folded from its start instead. The types below are checked on the way in, so a s
 
 from __future__ import annotations
 
+import zlib
 from datetime import datetime
 from functools import cache
 from typing import Any, Final
@@ -16,8 +17,8 @@ from typing_extensions import TypedDict
 from entitlements.domain.aggregate import Aggregate, AggregateType
 from entitlements.domain.catalogue import EntitlementSet, ResourceKey
 from entitlements.domain.entitlement import Entitlement
-from entitlements.domain.pools import Grant, PoolStatus, Provision, RememberedAnswer, ResourcePool
-from entitlements.domain.values import AssignmentRole, DataType, RecordedLine, Rule
+from entitlements.domain.pools import Grant, PoolStatus, Provision, RememberedAnswer, RememberedLine, ResourcePool
+from entitlements.domain.values import AssignmentRole, DataType, Rule
 
 STATE_FORMAT: Final = 1
 
@@ -56,7 +57,7 @@ class _PoolState(_State):
     assignments: dict[str, AssignmentRole]
     entitlements: dict[str, Entitlement]
     answers: dict[str, RememberedAnswer]
-    usage_ids: dict[str, RecordedLine]
+    usage_ids: dict[str, RememberedLine]
     sources: dict[str, int]
 
 
@@ -88,14 +89,14 @@ def dump_state(aggregate: Aggregate) -> bytes:
     """The whole state of an aggregate whose decisions are sealed."""
     kind = aggregate.aggregate_type
     names = _STATES[kind][1].__annotations__.keys() | _State.__annotations__.keys()
-    return _adapter(kind).dump_json({name: getattr(aggregate, name) for name in sorted(names)})
+    return zlib.compress(_adapter(kind).dump_json({name: getattr(aggregate, name) for name in sorted(names)}), 1)
 
 
 def load_state(kind: AggregateType, state: bytes) -> Aggregate:
     """The aggregate of a state. Raises StateDoesNotFit."""
     try:
-        fields = _adapter(kind).validate_json(state)
-    except ValidationError as error:
+        fields = _adapter(kind).validate_json(zlib.decompress(state))
+    except (ValidationError, zlib.error) as error:
         raise StateDoesNotFit(str(error)) from error
     cls = _STATES[kind][0]
     aggregate = cls.__new__(cls)
