@@ -21,18 +21,24 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="ENTITLEMENTS_", extra="ignore", frozen=True)
 
     kafka: str = Field(default="127.0.0.1:9092", description="Bootstrap servers, comma separated.")
-    postgres: str = Field(default="postgresql://127.0.0.1/entitlements", description="Connection URL of the read models.")
-    registry_url: str | None = Field(default=None, description="A Confluent compatible registry; none: the bundled schema ids.")
+    postgres: str = Field(
+        default="postgresql://127.0.0.1/entitlements", description="Connection URL of the read models."
+    )
+    registry_url: str | None = Field(
+        default=None, description="A Confluent compatible registry; none: the bundled schema ids."
+    )
     registry_host: str = Field(default="127.0.0.1", description="Where our own registry listens.")
     registry_port: int = Field(default=8081, description="Port of our own registry; 0: any free one.")
     topic_prefix: str = Field(
-        "", description="Set before every topic name and consumer group, to keep installations apart."
+        default="", description="Set before every topic name and consumer group, to keep installations apart."
     )
     partitions: int = Field(
-        6, ge=1, description="Partitions of every keyed topic. Never change it for a topic that exists."
+        default=6, ge=1, description="Partitions of every keyed topic. Never change it for a topic that exists."
     )
     replication_factor: int = Field(default=1, ge=1)
-    answer_timeout_for: float = Field(default=10.0, gt=0, description="Seconds a caller waits before it hears outcome_unknown.")
+    answer_timeout_for: float = Field(
+        default=10.0, gt=0, description="Seconds a caller waits before it hears outcome_unknown."
+    )
     publish_usage: bool = Field(default=True, description="Unfold metering into entitlements.usage.")
 
     def topic(self, name: str) -> str:
