@@ -40,9 +40,10 @@ class Stage:
     They keep their rows until they are filled again: to empty all of them at each commit costs more than a small batch.
     """
 
-    def __init__(self, connection: Connection, read_models: Iterable[ReadModel]) -> None:
+    def __init__(self, connection: Connection, read_models: Sequence[ReadModel]) -> None:
         self._types: dict[str, list[int]] = {}
-        self._dead: dict[str, int] = {}
+        # Truncated before the first use: an earlier writer may have left rows.
+        self._dead = {table: _DEAD_ROWS_MAX + 1 for model in read_models for table in model.staged}
         for model in read_models:
             for table in model.staged:
                 connection.execute(statement(model.folder, f"stage_{table}"))
@@ -59,7 +60,7 @@ class Stage:
         self._dead[table] += cursor.rowcount
 
     def _empty(self, cursor: Cursor, table: str) -> None:
-        if self._dead.setdefault(table, 0) > _DEAD_ROWS_MAX:
+        if self._dead[table] > _DEAD_ROWS_MAX:
             cursor.execute(_on("truncate {}", table))
             self._dead[table] = 0
         elif self._dead[table]:

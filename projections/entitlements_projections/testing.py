@@ -15,6 +15,9 @@ from entitlements.ledger.frames import read_head, wire
 from entitlements.ledger.partition import LoggedCommand, Partition
 from entitlements.ledger.partitioning import partition_of
 from entitlements.ledger.tail import LedgerFrame
+from entitlements_projections.database import Connection
+from entitlements_projections.projector import projected
+from entitlements_projections.writing import Writer
 
 
 class SyntheticLedger:
@@ -105,7 +108,7 @@ def usage_line(key: str, quantity: int = 1, **more: Any) -> Any:
 def random_history(ledger: SyntheticLedger, random: Random, commands: int, pools: int = 6) -> None:
     """Fill a ledger with whatever can happen to a few pools over some days; refusals among it."""
     names = [f"pool-{n}" for n in range(pools)]
-    at_ms = 1_767_225_600_000  # 2026-01-01
+    at_ms = AT_MS
     for place, command in enumerate(_opening(names)):
         ledger.ask(at_ms + place, command)
     for number in range(commands):
@@ -200,3 +203,46 @@ def _random_line(random: Random, at_ms: int) -> Any:
         occurred_at=random.choice((0, 0, at_ms - 90_000_000, at_ms - 3_000_000_000)),
         usage_id=random.choice(("", "", f"u-{random.randint(0, 99)}")),
     )
+
+
+# --- A small history that is easy to follow --------------------------------------------------------------------------
+
+#: The instant at which it begins: 2026-01-01.
+AT_MS = 1_767_225_600_000
+
+
+def pool_with_a_plan(ledger: SyntheticLedger, pool_id: str = "pool", at_ms: int = AT_MS) -> None:
+    """Open a pool with a plan of 50 calls a day and assign the workspace "ws" to it."""
+    ledger.ask(
+        at_ms,
+        asks.OpenPool(command_id="o", pool_id=pool_id, organization_id="acme", billing_account_id="bill", name="Pool"),
+        asks.ProvisionPool(
+            command_id="p",
+            pool_id=pool_id,
+            provision_id="pro-1",
+            source="subscription",
+            set_id="pro",
+            set_version=1,
+            ladder="plans",
+            rung=2,
+            rules=rules_of(50),
+        ),
+        asks.AssignWorkspace(command_id="a", pool_id=pool_id, workspace_id="ws", role="primary"),
+    )
+
+
+def use(pool_id: str, *lines: Any) -> asks.RecordUsage:
+    """Ask to record lines of usage."""
+    return asks.RecordUsage(command_id="u", pool_id=pool_id, lines=list(lines))
+
+
+def write(connection: Connection, *batches: list[LedgerFrame]) -> None:
+    """Write batches of frames as a projector does."""
+    writer = Writer(connection)
+    for batch in batches:
+        writer.write([projected(frame) for frame in batch])
+
+
+def all_frames(ledger: SyntheticLedger) -> list[LedgerFrame]:
+    """The frames of all partitions, one partition after the other."""
+    return [frame for stream in ledger.streams.values() for frame in stream]

@@ -3,9 +3,9 @@
 from datetime import UTC, datetime
 from typing import Any
 
+from entitlements_projections.grants import Grants
 from entitlements_projections.numeric_entitlement_usage import NumericEntitlementUsage
 from entitlements_projections.numeric_entitlements import NumericEntitlements
-from entitlements_projections.grants import Grants
 from entitlements_projections.pool_provision_ladders import PoolProvisionLadders
 from entitlements_projections.read_model import POOL_EVENTS, FoldedRows, with_instants
 from entitlements_projections.resource_keys import ResourceKeys

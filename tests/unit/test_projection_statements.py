@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-import entitlements_projections
 import pytest
+
+import entitlements_projections
 from entitlements_projections.migrations import known_migrations
 from entitlements_projections.statements import statement
 from entitlements_projections.writing import READ_MODELS
@@ -17,9 +18,11 @@ CODE = "\n".join(path.read_text() for path in HERE.rglob("*.py"))
 def test_a_statement_is_named_for_its_file_and_says_what_it_is_for(file: Path) -> None:
     name, described, *body = file.read_text().splitlines()
     assert name == f"-- {file.stem} --"
-    assert described.startswith("-- ") and described.endswith(".")
+    assert described.startswith("-- ")
+    assert described.endswith(".")
     code = "\n".join(line.partition("--")[0] for line in body).strip()
-    assert code.endswith(";") and code.count(";") == 1
+    assert code.endswith(";")
+    assert code.count(";") == 1
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: f"{file.parent.name}/{file.stem}")

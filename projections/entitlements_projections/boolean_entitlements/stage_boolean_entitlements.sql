@@ -1,6 +1,6 @@
 -- stage_boolean_entitlements --
 -- Takes the rows of one batch by COPY.
-create temporary table staged_boolean_entitlements (
+create temporary table if not exists staged_boolean_entitlements (
     pool_id text,
     resource_key text,
     held boolean,

@@ -1,6 +1,6 @@
 -- stage_entitlement_set_rules --
 -- Takes the rules of one batch by COPY.
-create temporary table staged_entitlement_set_rules (
+create temporary table if not exists staged_entitlement_set_rules (
     set_id text,
     set_version integer,
     position integer,

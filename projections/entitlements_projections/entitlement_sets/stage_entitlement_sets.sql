@@ -1,6 +1,6 @@
 -- stage_entitlement_sets --
 -- Takes the set versions of one batch by COPY.
-create temporary table staged_entitlement_sets (
+create temporary table if not exists staged_entitlement_sets (
     set_id text,
     set_version integer,
     name text,

@@ -1,6 +1,6 @@
 -- stage_grants --
 -- Takes the rows of one batch by COPY.
-create temporary table staged_grants (
+create temporary table if not exists staged_grants (
     pool_id text,
     grant_id text,
     status text,

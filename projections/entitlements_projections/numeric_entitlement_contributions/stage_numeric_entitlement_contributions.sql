@@ -1,6 +1,6 @@
 -- stage_numeric_entitlement_contributions --
 -- Takes the contributions of one batch by COPY.
-create temporary table staged_numeric_entitlement_contributions (
+create temporary table if not exists staged_numeric_entitlement_contributions (
     pool_id text,
     resource_key text,
     provision_id text,

@@ -1,6 +1,6 @@
 -- stage_numeric_entitlement_usage --
 -- Takes the newest totals of one batch by COPY; instants in epoch milliseconds, as they come.
-create temporary table staged_numeric_entitlement_usage (
+create temporary table if not exists staged_numeric_entitlement_usage (
     pool_id text,
     resource_key text,
     period_start_ms bigint,

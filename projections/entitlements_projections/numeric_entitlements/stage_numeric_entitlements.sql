@@ -1,6 +1,6 @@
 -- stage_numeric_entitlements --
 -- Takes the rows of one batch by COPY.
-create temporary table staged_numeric_entitlements (
+create temporary table if not exists staged_numeric_entitlements (
     pool_id text,
     resource_key text,
     entitlement_type text,

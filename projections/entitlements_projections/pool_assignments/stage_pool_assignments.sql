@@ -1,6 +1,6 @@
 -- stage_pool_assignments --
 -- Takes the rows of one batch by COPY.
-create temporary table staged_pool_assignments (
+create temporary table if not exists staged_pool_assignments (
     pool_id text,
     workspace_id text,
     role text,

@@ -1,6 +1,6 @@
 -- stage_pool_provisions --
 -- Takes the rows of one batch by COPY.
-create temporary table staged_pool_provisions (
+create temporary table if not exists staged_pool_provisions (
     pool_id text,
     provision_id text,
     source text,

@@ -1,6 +1,6 @@
 -- stage_resource_keys --
 -- Takes the keys of one batch by COPY; a key that was only used has no description and version 0.
-create temporary table staged_resource_keys (
+create temporary table if not exists staged_resource_keys (
     resource_key text,
     name text,
     data_type text,

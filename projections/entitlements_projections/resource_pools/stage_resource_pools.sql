@@ -1,6 +1,6 @@
 -- stage_resource_pools --
 -- Takes the rows of one batch by COPY.
-create temporary table staged_resource_pools (
+create temporary table if not exists staged_resource_pools (
     pool_id text,
     organization_id text,
     billing_account_id text,

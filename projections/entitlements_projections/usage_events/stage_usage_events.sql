@@ -1,6 +1,6 @@
 -- stage_usage_events --
 -- Takes the lines of one batch by COPY, as they come: absent texts are empty, instants are epoch milliseconds.
-create temporary table staged_usage_events (
+create temporary table if not exists staged_usage_events (
     pool_id text,
     version bigint,
     line integer,

@@ -1,0 +1,195 @@
+"""What is read from the read models, on a real Postgres."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from entitlements.domain import commands as asks
+from entitlements.domain.aggregate import from_ms
+from entitlements_projections import reading
+from entitlements_projections.database import Connection, connect
+from entitlements_projections.errors import NotReachedYet
+from entitlements_projections.migrations import migrate
+from entitlements_projections.testing import (
+    AT_MS,
+    FEATURE,
+    LIMIT,
+    QUOTA,
+    SyntheticLedger,
+    all_frames,
+    pool_with_a_plan,
+    rules_of,
+    usage_line,
+    use,
+    write,
+)
+
+DAY_MS = 86_400_000
+
+
+@pytest.fixture
+def connection(database: str) -> Iterator[Connection]:
+    migrate(database)
+    with closing(connect(database)) as connection:
+        yield connection
+
+
+def test_a_period_that_has_ended_counts_nothing(connection: Connection) -> None:
+    ledger = SyntheticLedger()
+    pool_with_a_plan(ledger)
+    ledger.ask(AT_MS + 1, use("pool", usage_line(QUOTA, 41, workspace_id="ws"), usage_line(LIMIT, 2)))
+    write(connection, all_frames(ledger))
+
+    def read(at: datetime) -> dict[str, Any]:
+        rows = reading.entitlements_of_workspace(connection, "ws", at)
+        return {row["resource_key"]: (row["effective_limit"], row["consumed"], row["remaining"]) for row in rows}
+
+    assert read(from_ms(AT_MS + 2)) == {QUOTA: (50, 41, 9), LIMIT: (5, 2, 3), FEATURE: (None, None, None)}
+    assert read(from_ms(AT_MS + DAY_MS - 1))[QUOTA] == (50, 41, 9)
+    assert read(from_ms(AT_MS + DAY_MS)) == {QUOTA: (50, 0, 50), LIMIT: (5, 2, 3), FEATURE: (None, None, None)}
+    (quota,) = [row for row in reading.entitlements_of_pools(connection, ["pool"], from_ms(AT_MS + 2)) if row["period"]]
+    assert (quota["period_start"], quota["resets_at"]) == (from_ms(AT_MS), from_ms(AT_MS + DAY_MS))
+    assert (quota["warned_at"], quota["exceeded_at"]) == (from_ms(AT_MS + 1), None)
+    assert quota["provision_ids"] == ["pro-1"]
+
+
+def test_the_present_of_a_pool_in_backfill_is_its_own_clock(connection: Connection) -> None:
+    ledger = SyntheticLedger()
+    past = from_ms(AT_MS) - timedelta(days=4000)
+    usage = asks.RecordUsage(
+        command_id="u", pool_id="old", effective_at=past + timedelta(hours=1), lines=[usage_line(QUOTA, 7)]
+    )
+    ledger.ask(
+        AT_MS,
+        asks.OpenPool(command_id="o", pool_id="old", organization_id="acme", backfill_from=past),
+        asks.IssueGrant(
+            command_id="g", pool_id="old", grant_id="g", reason="trial", actor="ann", set_id="pro", set_version=1,
+            rules=rules_of(10), effective_at=past,
+        ),
+        usage,
+    )  # fmt: skip
+    write(connection, all_frames(ledger))
+    (quota,) = [row for row in reading.entitlements_of_pools(connection, ["old"], from_ms(AT_MS)) if row["period"]]
+    assert (quota["consumed"], quota["period_start"]) == (7, past)
+    pool = reading.pool(connection, "old", from_ms(AT_MS))
+    assert pool is not None
+    assert (pool["backfilling"], pool["clock"], pool["grants"][0]["reason"]) == (
+        True,
+        past + timedelta(hours=1),
+        "trial",
+    )
+
+
+def test_the_payer_is_the_provisions_and_nobody_pays_for_a_grant(connection: Connection) -> None:
+    ledger = SyntheticLedger()
+    pool_with_a_plan(ledger)
+    ledger.ask(AT_MS + 1, use("pool", usage_line(QUOTA, 1)))
+    grant = asks.IssueGrant(
+        command_id="g",
+        pool_id="free",
+        grant_id="g",
+        reason="trial",
+        actor="ann",
+        set_id="s",
+        set_version=1,
+        rules=rules_of(10),
+    )
+    ledger.ask(
+        AT_MS, asks.OpenPool(command_id="o", pool_id="free", organization_id="acme", billing_account_id="bill-2"), grant
+    )
+    ledger.ask(AT_MS + 1, use("free", usage_line(QUOTA, 10), usage_line(QUOTA, 5, mode="report")))
+    write(connection, all_frames(ledger))
+    lines = b"select pool_id, provision_id, billing_account_id, overage from usage_events order by pool_id, line"
+    assert connection.execute(lines).fetchall() == [
+        ("free", "g", None, 0),
+        ("free", "g", "bill-2", 5),
+        ("pool", "pro-1", "bill", 0),
+    ]
+
+
+def test_the_primary_pool_is_the_one_most_recently_assigned_as_primary(connection: Connection) -> None:
+    ledger = SyntheticLedger()
+    roles = (("a", "primary"), ("b", "secondary"), ("c", "primary"), ("d", "secondary"), ("e", "primary"))
+    for place, (pool_id, role) in enumerate(roles):
+        opened = asks.OpenPool(command_id="o", pool_id=pool_id, organization_id="acme")
+        assigned = asks.AssignWorkspace(command_id="a", pool_id=pool_id, workspace_id="ws", role=role)  # type: ignore[arg-type]
+        ledger.ask(AT_MS + place, opened, assigned)
+    ledger.ask(AT_MS + 9, asks.UnassignWorkspace(command_id="x", pool_id="e", workspace_id="ws"))
+    write(connection, all_frames(ledger))
+    pools = reading.pools_of_workspace(connection, "ws")
+    assert [(row["pool_id"], row["is_primary"]) for row in pools] == [
+        ("c", True),
+        ("a", False),
+        ("b", False),
+        ("d", False),
+    ]
+
+
+def test_the_newest_version_of_a_set_is_read_with_its_rules(connection: Connection) -> None:
+    ledger = SyntheticLedger()
+    for amount in (10, 20):
+        ledger.ask(AT_MS, asks.DefineEntitlementSet(command_id="d", set_id="pro", name="Pro", rules=rules_of(amount)))
+    write(connection, all_frames(ledger))
+    newest, first = reading.entitlement_set(connection, "pro"), reading.entitlement_set(connection, "pro", 1)
+    assert newest is not None
+    assert first is not None
+    assert (newest["set_version"], newest["rules"][2]["amount"], first["rules"][2]["amount"]) == (2, 20, 10)
+    assert reading.entitlement_set(connection, "free") is None
+
+
+def test_a_key_that_was_only_used_is_not_known_until_it_is_defined(connection: Connection) -> None:
+    ledger = SyntheticLedger()
+    pool_with_a_plan(ledger)
+    write(connection, all_frames(ledger))
+    assert reading.resource_key(connection, QUOTA) is None
+    defining = asks.DefineResourceKey(
+        command_id="k", resource_key=QUOTA, name="API calls", data_type="integer", unit="call"
+    )
+    write(connection, ledger.ask(AT_MS, defining))
+    key = reading.resource_key(connection, QUOTA)
+    assert key is not None
+    assert (key["name"], key["unit"], key["scale"]) == ("API calls", "call", 0)
+
+
+def test_the_busiest_customers_come_first(connection: Connection) -> None:
+    ledger = SyntheticLedger()
+    pool_with_a_plan(ledger)
+    ledger.ask(AT_MS, asks.AssignWorkspace(command_id="a", pool_id="pool", workspace_id="ws-2", role="primary"))
+    lines = [usage_line(QUOTA, quantity, workspace_id=who) for who, quantity in (("ws", 3), ("ws-2", 5), ("ws", 4))]
+    ledger.ask(AT_MS + 1, use("pool", *lines, usage_line(LIMIT, 5, workspace_id="ws-2")))
+    write(connection, all_frames(ledger))
+    busiest = reading.busiest_customers(connection, QUOTA)
+    assert [(row["workspace_id"], row["consumed"], row["lines"]) for row in busiest] == [("ws", 7, 2), ("ws-2", 5, 1)]
+    assert reading.busiest_customers(connection, QUOTA, until=from_ms(AT_MS)) == []
+
+
+def test_a_reader_who_waits_for_a_position_is_woken_when_it_is_reached(connection: Connection, database: str) -> None:
+    ledger = SyntheticLedger(partitions=1)
+    pool_with_a_plan(ledger)
+    with closing(connect(database)) as other:
+        with pytest.raises(NotReachedYet, match="is at -1, not at 0"):
+            reading.wait_for(connection, 0, 0, 0.05)
+        writer = threading.Timer(0.2, write, (other, all_frames(ledger)))
+        writer.start()
+        started = time.monotonic()
+        reading.wait_for(connection, 0, 0, 10)
+        assert time.monotonic() - started < 2
+        writer.join()
+    reading.wait_for(connection, 0, 0, 0)
+
+
+def test_instants_are_read_in_utc(connection: Connection) -> None:
+    ledger = SyntheticLedger()
+    pool_with_a_plan(ledger)
+    write(connection, all_frames(ledger))
+    (at,) = connection.execute(b"select opened_at from resource_pools").fetchone() or (None,)
+    assert at == from_ms(AT_MS)
+    assert at.tzinfo is not None
+    assert at.utcoffset() == datetime.now(UTC).utcoffset()
