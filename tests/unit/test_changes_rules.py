@@ -120,7 +120,10 @@ def test_another_amount_is_a_change_for_every_workspace_of_the_pool() -> None:
 
 
 def test_contributions_alone_change_nothing_for_a_customer() -> None:
-    assert after(assigned("w1", at=1), conferred({"calls": quota(50)}, at=2)).take(conferred({"calls": quota(50)}, at=3)) == []
+    assert (
+        after(assigned("w1", at=1), conferred({"calls": quota(50)}, at=2)).take(conferred({"calls": quota(50)}, at=3))
+        == []
+    )
 
 
 def test_what_comes_from_a_second_pool_is_changed_and_revoked_only_with_the_last() -> None:
@@ -207,13 +210,19 @@ def test_an_event_that_cannot_be_handled_leaves_the_row_as_it_was() -> None:
 def test_the_largest_rows_fit_one_kafka_record() -> None:
     widest = "\U0001f600" * 128
     held = Held("boolean", 2**53, 2**53, 2**53, "month")
-    of_a_pool = PoolRow(Position(2**62, 2**31), {f"{n}{widest}": None for n in range(25_000)}, {f"{n}{widest}": held for n in range(2_000)})
+    of_a_pool = PoolRow(
+        Position(2**62, 2**31),
+        {f"{n}{widest}": None for n in range(25_000)},
+        {f"{n}{widest}": held for n in range(2_000)},
+    )
     of_a_workspace = WorkspaceRow(2**62, {}, {f"{n}{widest}": {f"{n}{widest}": held} for n in range(10_000)})
     assert len(codec.pool_to_bytes(of_a_pool)) < 16 * 1024 * 1024
     assert len(codec.workspace_to_bytes(of_a_workspace)) < 16 * 1024 * 1024
 
 
-@pytest.mark.parametrize("value", [None, b"", b"null", b"[]", b"{}", b"\x00\x00", b'{"format": 2}', b'{"format": 1, "ledger": 3}'])
+@pytest.mark.parametrize(
+    "value", [None, b"", b"null", b"[]", b"{}", b"\x00\x00", b'{"format": 2}', b'{"format": 1, "ledger": 3}']
+)
 def test_what_is_no_fact_is_named_so(value: bytes | None) -> None:
     with pytest.raises(codec.NotAFact):
         codec.fact_from_bytes(value)
@@ -245,12 +254,14 @@ def played(history: list[tuple[str, Any, Any]]) -> Iterator[tuple[PoolEvent | No
             repeated += [change for said in list(both.facts)[-detail:] for change in both.tell(said)] if detail else []
             yield None, repeated
             continue
-        made = {
-            "assign": lambda: assigned(detail, which, at=at),
-            "unassign": lambda: unassigned(detail, which, at=at),
-            "confer": lambda: conferred(detail, which, at=at),
-            "close": lambda: event("PoolClosed", which, at=at),
-        }[what]()
+        if what == "assign":
+            made = assigned(detail, which, at=at)
+        elif what == "unassign":
+            made = unassigned(detail, which, at=at)
+        elif what == "confer":
+            made = conferred(detail, which, at=at)
+        else:
+            made = event("PoolClosed", which, at=at)
         events.append(made)
         yield made, both.take(made)
 

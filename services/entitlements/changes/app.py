@@ -24,11 +24,12 @@ from entitlements.changes.steps import Pools, Workspaces
 from entitlements.changes.tables import Kafka, Rows
 from entitlements.changes.watchdog import Watchdog
 from entitlements.errors import ServerIsAway
+from entitlements.registry import wire_for
 from entitlements.settings import FRAME_BYTES_MAX, Settings
-from entitlements_schemas import Wire
 
 if TYPE_CHECKING:
     from entitlements.changes.driver import App
+    from entitlements_schemas import Wire
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +66,9 @@ def make_app(
         return sent
 
     lanes = [
-        Lane(step=step, rows=Rows(step.rows_topic), kafka=kafka, quarantine=quarantine, write=write, turn_for=session_for)
+        Lane(
+            step=step, rows=Rows(step.rows_topic), kafka=kafka, quarantine=quarantine, write=write, turn_for=session_for
+        )
         for step in (Pools(settings, wire), Workspaces(settings, wire))
     ]
     for lane in lanes:
@@ -83,7 +86,8 @@ def _faust_settings(settings: Settings, session_for: float) -> dict[str, Any]:
         "datadir": os.path.join(tempfile.gettempdir(), "entitlements-changes"),  # noqa: PTH118  (Faust wants text; nothing is written there.)
         "web_enabled": False,
         "processing_guarantee": "at_least_once",  # Its exactly_once picks the transaction by the output's partition.
-        "store": "memory://",
+        "store": "memory://",  # Of no use: tables.py says why there are no tables of Faust's.
+        "table_standby_replicas": 0,  # Else Faust's own assignor, made for its tables, would share out the partitions.
         "topic_allow_declare": False,
         "topic_disable_leader": True,
         "stream_wait_empty": False,  # driver.py waits for the lanes instead.
@@ -187,7 +191,7 @@ def _wait_for_topics(settings: Settings, stopping: threading.Event) -> None:
 
 
 async def _serve(settings: Settings, stopping: threading.Event, session_for: float) -> None:
-    app = make_app(settings, Wire(), broken=die, session_for=session_for)
+    app = make_app(settings, wire_for(settings), broken=die, session_for=session_for)
     await app.start()
     watchdog = _watch(settings, app)
     while not stopping.is_set():  # noqa: ASYNC110  (Also set from other threads and signal handlers.)
@@ -195,6 +199,7 @@ async def _serve(settings: Settings, stopping: threading.Event, session_for: flo
     watchdog.stop()
     try:
         async with asyncio.timeout(STOP_FOR_MAX):
+            await app.let_go(app.consumer.commit)
             await app.stop()
     except TimeoutError:
         log.warning("Not everything ended within %.0f s; the next worker repeats what was not committed.", STOP_FOR_MAX)

@@ -3,12 +3,14 @@
 - It counts a record as handled whenever its stream lets go of it: also when an agent raised, was cancelled, or skipped
   the record in the middle of a rebalance. Here only what the lanes say they have handled is committed.
 - Its at-least-once producer is not idempotent: after a batch that could not be written a later one still can.
+- After partitions changed hands it may go on where it was, or deliver what was fetched before: records are skipped. Here it
+  goes where the lanes want to go on, and the lanes check every offset.
 - It gives up partitions without waiting for what is being handled. Here lanes finish, offsets are committed, then they go.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import faust
@@ -32,9 +34,9 @@ class Consumer(driver.Consumer):
         del message
         return False
 
-    def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterable[TP]:
+    def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
         del topics
-        return [TP(*place) for place in self.app.committable()]
+        return iter([TP(*place) for place in self.app.committable()])
 
     def _filter_committable_offsets(self, tps: Iterable[TP]) -> dict[TP, int]:
         handled = self.app.committable()
@@ -44,6 +46,18 @@ class Consumer(driver.Consumer):
             if offset > (self._committed_offset[tp] or 0):
                 found[tp] = offset
         return found
+
+    async def perform_seek(self) -> None:
+        """Go on exactly where the lanes want to. Faust stays where it is when nothing is committed yet."""
+        await super().perform_seek()
+        if places := self.app.committable():
+            await self.seek_wait({TP(*place): offset for place, offset in places.items()})
+
+    async def _wait_next_records(self, timeout: float) -> tuple[Any, Any]:
+        """Records that were asked for before the partitions changed hands are not of this turn."""
+        generation = self.app.consumer_generation_id
+        records, active = await super()._wait_next_records(timeout)
+        return (records if generation == self.app.consumer_generation_id else {}), active
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Finish, commit, and only then let go."""

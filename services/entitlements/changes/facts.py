@@ -33,10 +33,10 @@ class WorkspaceIsTooLarge(Unfit):
 
 
 class Position(NamedTuple):
-    """A place in one partition of the ledger: offset of the frame, index of the event in it."""
+    """A place in one partition of the ledger: offset of the frame, and which of the events in it, from 0."""
 
     offset: int
-    index: int
+    nth: int
 
 
 #: Before everything.

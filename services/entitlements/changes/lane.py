@@ -75,7 +75,7 @@ class _Pending:
 class Lane:
     """One step at work. `begin`, then `finish` and `end` bracket a turn of having partitions; `work` is called between them."""
 
-    def __init__(  # noqa: PLR0913  (The composition root gives it its parts.)
+    def __init__(
         self, *, step: Step[Any, Any], rows: Rows, kafka: Kafka, quarantine: Quarantine, write: Write, turn_for: float
     ) -> None:
         """turn_for: seconds after which the group may have given our partitions to somebody else without our hearing it."""
@@ -179,14 +179,23 @@ class Lane:
         self.handled += 1
 
     def _put_aside(self, message: Incoming, pending: _Pending, code: str, reason: str) -> None:
-        log.warning("%s/%d/%d goes to the quarantine: %s. %s", message.topic, message.partition, message.offset, code, reason[:300])
+        log.warning(
+            "%s/%d/%d goes to the quarantine: %s. %s",
+            message.topic,
+            message.partition,
+            message.offset,
+            code,
+            reason[:300],
+        )
         pending.results.append(self._quarantine.record(message, code=code, reason=reason, now=datetime.now(UTC)))
 
     async def _flush(self, turn: Turn, pending: _Pending, started_at: float) -> None:
         """Steps 2 to 4."""
         await self._written(pending.results)
         if time.monotonic() - started_at > self._turn_for:
-            raise Broken(f"A batch took longer than {self._turn_for:.0f} s; the partitions may be somebody else's by now.")
+            raise Broken(
+                f"A batch took longer than {self._turn_for:.0f} s; the partitions may be somebody else's by now."
+            )
         rows = {place: self.step.row_to_bytes(row) for place, row in pending.rows.items()}
         rows = {place: value for place, value in rows.items() if value != self.rows.get(*place)}
         await self._written(

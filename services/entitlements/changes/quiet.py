@@ -37,6 +37,8 @@ def set_up_logging() -> None:
     warnings.simplefilter("ignore")
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter(_FORMAT, "%H:%M:%S"))
+    # librdkafka reports every reconnect; what matters reaches us as errors of calls.
+    logging.getLogger("entitlements.kafka").setLevel(logging.ERROR)
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.WARNING)

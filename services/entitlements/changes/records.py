@@ -22,7 +22,7 @@ class Outgoing(NamedTuple):
     """A record to be written. Everything of one key keeps its order."""
 
     topic: str
-    partition: int
+    partition: int | None  # None: wherever its key belongs.
     key: bytes | None
     value: bytes
     headers: list[tuple[str, bytes]]
@@ -41,12 +41,11 @@ class Incoming(Protocol):
 
 
 class Quarantine:
-    """Makes records for the quarantine: the record as it was, where it stood, and why it could not be handled."""
+    """Makes records for the quarantine: the record as it was, and why it could not be handled. The key is where it stood."""
 
     def __init__(self, settings: Settings, wire: Wire, record_bytes_max: int) -> None:
         """record_bytes_max: what the topic takes. A value that is too large for it is cut, and the message says so."""
         self._topic = settings.topic("quarantine")
-        self._partitions = settings.partitions
         self._wire = wire
         self._bytes_max = record_bytes_max - _AROUND_BYTES
 
@@ -78,8 +77,10 @@ class Quarantine:
         name = "entitlements.entities.Quarantined"
         return Outgoing(
             self._topic,
-            message.partition % self._partitions,
-            key,
+            None,
+            place.encode(),
             self._wire.encode_plain(name, record),
-            cloudevents.headers(id=f"{FOUND_BY}/{place}", type=name, source="entitlements/changes", time=now, subject=place),
+            cloudevents.headers(
+                id=f"{FOUND_BY}/{place}", type=name, source="entitlements/changes", time=now, subject=place
+            ),
         )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import zlib
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, NamedTuple, Protocol, TypeVar
 
 from entitlements.changes import codec, pools, workspaces
 from entitlements.changes.facts import Cause, Fact, PoolEvent, Position, Unfit
 from entitlements.changes.records import Outgoing
+from entitlements.ledger.partitioning import partition_of
 from entitlements.settings import FRAME_BYTES_MAX, RECORD_BYTES_MAX
 from entitlements_schemas import Wire, cloudevents
 
@@ -93,11 +93,6 @@ class Step(Protocol[R, W]):
         """Do it: the row takes it in, and the result is what follows, in order. An error leaves the row as it was."""
 
 
-def partition_of(key: bytes, partitions: int) -> int:
-    """Where a key lives in the topics that we write: CRC-32, the same for ever and in every version of every client."""
-    return zlib.crc32(key) % partitions
-
-
 class Pools:
     """Step 1: events to facts, one row a pool."""
 
@@ -145,7 +140,13 @@ class Pools:
     def _outgoing(self, fact: Fact) -> Outgoing:
         key = fact.workspace_id.encode()
         headers = [("content-type", b"application/json"), ("ce_id", fact.cause.event_id.encode())]
-        return Outgoing(self._facts_topic, partition_of(key, self._partitions), key, codec.fact_to_bytes(fact), headers)
+        return Outgoing(
+            self._facts_topic,
+            partition_of(fact.workspace_id, self._partitions),
+            key,
+            codec.fact_to_bytes(fact),
+            headers,
+        )
 
 
 class Workspaces:
@@ -165,7 +166,7 @@ class Workspaces:
         _require_size(message, self.bytes_max)
         fact = codec.fact_from_bytes(message.value)
         key = fact.workspace_id.encode()
-        if message.key != key or message.partition != partition_of(key, self._partitions):
+        if message.key != key or message.partition != partition_of(fact.workspace_id, self._partitions):
             raise WrongPlace(f"The fact about workspace {fact.workspace_id!r} has another key or partition.")
         return Work(key, fact)
 
@@ -190,7 +191,8 @@ class Workspaces:
             subject=record["customer_id"],
         )
         value = self._wire.encode_plain(CHANGES + change.name, record)
-        return Outgoing(self._changes_topic, partition_of(key, self._partitions), key, value, headers)
+        partition = partition_of(record["customer_id"], self._partitions)
+        return Outgoing(self._changes_topic, partition, key, value, headers)
 
 
 def _require_size(message: Incoming, bytes_max: int) -> None:
@@ -203,10 +205,13 @@ def _require_size(message: Incoming, bytes_max: int) -> None:
 def _position(headers: dict[str, bytes | None], partition: int) -> Position:
     try:
         stands_in, offset, index = (
-            int((headers[name] or b"").decode("ascii")) for name in ("ledger_partition", "ledger_offset", "ledger_index")
+            int((headers[name] or b"").decode("ascii"))
+            for name in ("ledger_partition", "ledger_offset", "ledger_index")
         )
     except (KeyError, ValueError) as error:
         raise NoPosition(f"{type(error).__name__}: {error}") from error
     if stands_in != partition:
-        raise WrongPlace(f"The event stands in partition {stands_in} of the ledger, but was found in partition {partition}.")
+        raise WrongPlace(
+            f"The event stands in partition {stands_in} of the ledger, but was found in partition {partition}."
+        )
     return Position(offset, index)

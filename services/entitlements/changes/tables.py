@@ -15,7 +15,7 @@ import logging
 import time
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
 
@@ -23,15 +23,19 @@ from entitlements.changes.codec import age_of
 from entitlements.errors import ServerIsAway
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from entitlements.settings import Settings
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 #: Seconds without any answer after which a load gives up.
 SILENCE_FOR_MAX: Final = 30.0
-_ANSWER_FOR_MAX: Final = 10.0
+#: Seconds to wait for one answer, and to go on asking when answers are errors.
+ANSWER_FOR_MAX: Final = 10.0
+PATIENCE_FOR: Final = 20.0
 
 
 @dataclass(slots=True)
@@ -46,7 +50,7 @@ class Kafka:
     """Reads beside Faust: rows, committed offsets and ends of partitions. Calls block; errors are ServerIsAway."""
 
     def __init__(self, settings: Settings, group: str) -> None:
-        self._config = {
+        self._config: dict[str, Any] = {
             "bootstrap.servers": settings.kafka,
             "group.id": group,  # To read its offsets; never joined.
             "enable.auto.commit": False,
@@ -54,7 +58,7 @@ class Kafka:
             "allow.auto.create.topics": False,
             "fetch.wait.max.ms": 50,
             "fetch.queue.backoff.ms": 50,
-            "logger": logging.getLogger(f"{__name__}.client"),
+            "logger": logging.getLogger("entitlements.kafka"),
         }
 
     def consumer(self) -> Consumer:
@@ -63,51 +67,56 @@ class Kafka:
 
     def load(self, topic: str, partitions: Iterable[int]) -> dict[int, Loaded]:
         """The rows of these partitions as they are now."""
-        loaded = {partition: Loaded() for partition in partitions}
-        try:
-            with closing(self.consumer()) as consumer:
-                _read_to_the_end(consumer, topic, loaded)
-        except KafkaException as error:
-            raise ServerIsAway(f"{topic}: {error.args[0]}") from error
-        return loaded
+        wanted = list(partitions)
+        return self._ask(lambda consumer: _read_to_the_end(consumer, topic, {number: Loaded() for number in wanted}))
 
     def next_offsets(self, topic: str, partitions: Iterable[int]) -> dict[int, int]:
         """By partition the offset that the group reads next: the committed one, or the first one that is there."""
         places = [TopicPartition(topic, partition) for partition in partitions]
-        if not places:
-            return {}
-        try:
-            with closing(self.consumer()) as consumer:
-                found: dict[int, int] = {}
-                for place in consumer.committed(places, timeout=_ANSWER_FOR_MAX):
-                    low, high = _range(consumer, place)
-                    if place.offset > high:
-                        log.error(
-                            "%s/%d ends at %d, but %d was read already. Was the topic made anew?",
-                            topic, place.partition, high, place.offset,
-                        )  # fmt: skip
-                    found[place.partition] = place.offset if low <= place.offset <= high else low
-                return found
-        except KafkaException as error:
-            raise ServerIsAway(f"{topic}: {error.args[0]}") from error
+        return self._ask(lambda consumer: _next_offsets(consumer, places)) if places else {}
 
     def first_offset_from(self, topic: str, partition: int, offset: int) -> int | None:
         """The first offset at or after this one that holds a record; None: none was found in time."""
-        try:
-            with closing(self.consumer()) as consumer:
-                consumer.assign([TopicPartition(topic, partition, offset)])
-                message = consumer.poll(_ANSWER_FOR_MAX)
-                return None if message is None or message.error() else message.offset()
-        except KafkaException as error:
-            raise ServerIsAway(f"{topic}: {error.args[0]}") from error
+
+        def first(consumer: Consumer) -> int | None:
+            consumer.assign([TopicPartition(topic, partition, offset)])
+            message = consumer.poll(ANSWER_FOR_MAX)
+            return None if message is None or message.error() else message.offset()
+
+        return self._ask(first)
+
+    def _ask(self, question: Callable[[Consumer], T]) -> T:
+        """Ask again for a while: right after a topic is made or a broker has come back, the leader is not known."""
+        until = time.monotonic() + PATIENCE_FOR
+        while True:
+            try:
+                with closing(self.consumer()) as consumer:
+                    return question(consumer)
+            except KafkaException as error:
+                if time.monotonic() > until:
+                    raise ServerIsAway(str(error.args[0])) from error
+                time.sleep(0.2)
+
+
+def _next_offsets(consumer: Consumer, places: list[TopicPartition]) -> dict[int, int]:
+    found: dict[int, int] = {}
+    for place in consumer.committed(places, timeout=ANSWER_FOR_MAX):
+        low, high = _range(consumer, place)
+        if place.offset > high:
+            log.error(
+                "%s/%d ends at %d, but %d was read already. Was the topic made anew?",
+                *(place.topic, place.partition, high, place.offset),
+            )
+        found[place.partition] = place.offset if low <= place.offset <= high else low
+    return found
 
 
 def _range(consumer: Consumer, place: TopicPartition) -> tuple[int, int]:
-    low, high = consumer.get_watermark_offsets(place, timeout=_ANSWER_FOR_MAX)
+    low, high = consumer.get_watermark_offsets(place, timeout=ANSWER_FOR_MAX)
     return low, high
 
 
-def _read_to_the_end(consumer: Consumer, topic: str, loaded: dict[int, Loaded]) -> None:
+def _read_to_the_end(consumer: Consumer, topic: str, loaded: dict[int, Loaded]) -> dict[int, Loaded]:
     """Positions are compared with ends, not records: compaction may have removed the last ones."""
     ends: dict[int, int] = {}
     for partition in loaded:
@@ -122,12 +131,15 @@ def _read_to_the_end(consumer: Consumer, topic: str, loaded: dict[int, Loaded]) 
             if (problem := message.error()) is not None:
                 raise KafkaException(problem)
             heard_at = time.monotonic()
-            _take(loaded[message.partition()], message.key(), message.value())  # type: ignore[arg-type, index]
+            _take(loaded[message.partition()], message.key(), message.value())  # type: ignore[index]
         for place in consumer.position(places):
             if place.offset >= ends.get(place.partition, 1 << 62):
                 del ends[place.partition]
         if time.monotonic() - heard_at > SILENCE_FOR_MAX:
-            raise ServerIsAway(f"{topic}: no record for {SILENCE_FOR_MAX:.0f} s, partitions {sorted(ends)} are not at their end.")
+            raise ServerIsAway(
+                f"{topic}: no record for {SILENCE_FOR_MAX:.0f} s, partitions {sorted(ends)} are not at their end."
+            )
+    return loaded
 
 
 def _take(loaded: Loaded, key: bytes | None, value: bytes | None) -> None:

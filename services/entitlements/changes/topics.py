@@ -6,7 +6,8 @@ import logging
 from typing import TYPE_CHECKING, Any, Final
 
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic
+from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType  # type: ignore[attr-defined]
+from confluent_kafka.cimpl import NewTopic
 
 from entitlements.errors import ServerIsAway
 from entitlements.settings import FRAME_BYTES_MAX
@@ -22,8 +23,8 @@ _DAY_MS: Final = 24 * 60 * 60 * 1000
 _FACTS_KEPT_DAYS: Final = 30
 _RECORD_BYTES: Final = {"max.message.bytes": str(FRAME_BYTES_MAX), "message.timestamp.type": "CreateTime"}
 
-#: Topics of everybody that this part reads and writes; `entitlements topics` makes them.
-SHARED: Final = ("events", "changes", "quarantine")
+#: Topics of everybody with one partition for each of the ledger's; `entitlements topics` makes them.
+KEYED: Final = ("events", "changes")
 OWN: Final[dict[str, dict[str, str]]] = {
     "changes-facts": {"cleanup.policy": "delete", "retention.ms": str(_FACTS_KEPT_DAYS * _DAY_MS), **_RECORD_BYTES},
     # An old version of a row that was written late must stay beside the newer one until the next load (tables.py).
@@ -51,7 +52,9 @@ def create_topics(settings: Settings) -> None:
         for name, config in OWN.items()
     ]
     try:
-        for made in admin.create_topics(wanted, operation_timeout=_ANSWER_FOR_MAX, request_timeout=_ANSWER_FOR_MAX).values():
+        for made in admin.create_topics(
+            wanted, operation_timeout=_ANSWER_FOR_MAX, request_timeout=_ANSWER_FOR_MAX
+        ).values():
             try:
                 made.result()
             except KafkaException as error:
@@ -67,18 +70,21 @@ def require_topics(settings: Settings) -> None:
         found = _admin(settings).list_topics(timeout=_ANSWER_FOR_MAX).topics
     except KafkaException as error:
         raise ServerIsAway(f"{settings.kafka}: {error.args[0]}") from error
+    has = {topic: len(metadata.partitions) for topic, metadata in found.items()}
     wrong = [
-        f"{topic} has {len(found[topic].partitions) if topic in found else 0} partitions, not {settings.partitions}"
-        for topic in map(settings.topic, (*SHARED, *OWN))
-        if topic not in found or len(found[topic].partitions) != settings.partitions
+        f"{topic} has {has.get(topic, 0)} partitions, not {settings.partitions}"
+        for topic in map(settings.topic, (*KEYED, *OWN))
+        if has.get(topic, 0) != settings.partitions
     ]
+    if settings.topic("quarantine") not in has:
+        wrong.append(f"{settings.topic('quarantine')} is not there")
     if wrong:
         raise TopicsAreMissing("; ".join(wrong))
 
 
 def record_bytes_max(settings: Settings, name: str) -> int:
     """What the broker takes for one record of a topic, in bytes. Raises ServerIsAway."""
-    resource = ConfigResource(ConfigResource.Type.TOPIC, settings.topic(name))
+    resource = ConfigResource(ResourceType.TOPIC, settings.topic(name))
     admin = _admin(settings)  # Its answers end with it.
     try:
         answer: Any = admin.describe_configs([resource], request_timeout=_ANSWER_FOR_MAX)[resource].result()
@@ -88,4 +94,5 @@ def record_bytes_max(settings: Settings, name: str) -> int:
 
 
 def _admin(settings: Settings) -> AdminClient:
-    return AdminClient({"bootstrap.servers": settings.kafka, "logger": logging.getLogger(f"{__name__}.client")})
+    config: dict[str, Any] = {"bootstrap.servers": settings.kafka, "logger": logging.getLogger("entitlements.kafka")}
+    return AdminClient(config)
