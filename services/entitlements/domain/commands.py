@@ -169,7 +169,7 @@ class RecordUsage(PoolCommand):
 
 @dataclass(frozen=True, kw_only=True)
 class RecordUsageBatch(Command):
-    """Record usage of many pools of one partition. A numbered batch counts once in each pool, for ever."""
+    """Record usage of many pools of one partition; every line is decided by itself, in order."""
 
     source: str = ""
     sequence: int = 0

@@ -17,11 +17,17 @@ from entitlements.domain import assignments, catalogue, commands, grants, lifecy
 from entitlements.domain.aggregate import Aggregate, from_ms, to_ms
 from entitlements.domain.commands import Command, OpenPool, PoolCommand, RecordUsage
 from entitlements.domain.due import let_due_happen
-from entitlements.domain.errors import IdempotencyKeyReused, InvalidId, InvalidQuantity, UnknownPool
+from entitlements.domain.errors import (
+    IdempotencyKeyReused,
+    InvalidCommand,
+    InvalidId,
+    InvalidQuantity,
+    UnknownPool,
+)
 from entitlements.domain.pool_events import AnswerRemembered, BackfillEnded
 from entitlements.domain.pools import IDEMPOTENCY_WINDOW_MS, ResourcePool
 from entitlements.domain.usage import UsageAnswer
-from entitlements.domain.values import ID_CHARACTERS_MAX, QUANTITY_MAX, UsageLine
+from entitlements.domain.values import QUANTITY_MAX, UsageLine, is_id
 
 
 @dataclass(slots=True)
@@ -79,7 +85,8 @@ def _decide_pool(pool: ResourcePool | None, command: PoolCommand, logged_ms: int
         return Answer(opened)
     effective_ms = None if command.effective_at is None else to_ms(command.effective_at)
     if isinstance(command, RecordUsage):
-        answer = record_usage(pool, command.command_id, effective_ms, command.lines, logged_ms)
+        lines = usage.lines_under_key(command.idempotency_key, command.lines, 0)
+        answer = record_usage(pool, command.command_id, effective_ms, lines, logged_ms)
         return Answer(pool, repeated=0 < len(command.lines) == answer.repeated, usage=answer)
     now_ms = advance(pool, command.command_id, effective_ms, logged_ms, opens=isinstance(command, OpenPool))
     now = from_ms(now_ms)
@@ -116,7 +123,9 @@ def advance(
     if pool.is_backfilling:
         if effective_ms is not None:
             now_ms = min(effective_ms, logged_ms)
-        elif not opens:
+        elif opens:
+            now_ms = pool.clock_ms  # History goes on where it stands.
+        else:
             now_ms = max(now_ms, pool.clock_ms)
             let_due_happen(pool, now_ms)
             pool.happen(BackfillEnded, from_ms(now_ms))
@@ -144,7 +153,7 @@ def record_group(
             answer.accepted += len(lines)
             return
         pool.sources[source] = command.sequence
-    usage.record_lines(pool, lines, now_ms, answer, first)
+    usage.record_lines(pool, usage.lines_under_key(command.idempotency_key, lines, first), now_ms, answer, first)
     if source:
         # With whichever event is to come; where a threshold has just sealed both, with one of no lines.
         sources = pool.refused_sources if pool.refused and not pool.recorded else pool.recorded_sources
@@ -186,14 +195,19 @@ def check_fields(command: Command) -> None:
     kind: type = type(command)
     for name, characters_min in _ids_of(kind):
         value = getattr(command, name)
-        if value is not None and not characters_min <= len(value) <= ID_CHARACTERS_MAX:
-            raise InvalidId(f"{name} has {len(value)}")
+        if value is not None and not is_id(value, characters_min):
+            raise InvalidId(f"{name} has {len(value)}, or a zero character")
+    for name, value in vars(command).items():
+        if isinstance(value, str) and "\0" in value:
+            raise InvalidCommand(f"{name} holds a zero character")
+    if getattr(command, "sequence", 0) < 0:
+        raise InvalidCommand("a sequence begins at 0 or above")
     quantity = getattr(command, "quantity", 1)
     if not 0 < quantity <= QUANTITY_MAX:
         raise InvalidQuantity(str(quantity))
 
 
-_ALSO_IDS: Final = frozenset({"resource_key", "idempotency_key", "ladder"})
+_ALSO_IDS: Final = frozenset({"resource_key", "idempotency_key", "ladder", "source"})
 
 
 @cache

@@ -61,6 +61,13 @@ class Entitlement:
         if after.period != self.period:
             self.period = after.period
             self.start_over()
+        elif after.period is None:
+            self.fall_below()
+
+    def fall_below(self) -> None:
+        """Of what is held: whoever is below a threshold now can be told again when it is reached again."""
+        self.was_exceeded = self.was_exceeded and self.consumed >= self.limit
+        self.was_warned = self.was_warned and self.consumed >= self.soft_limit
 
     def enter(self, at_ms: int) -> None:
         """Move to the period of an instant after the current one; nothing is consumed there yet."""

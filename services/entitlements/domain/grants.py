@@ -14,7 +14,7 @@ from entitlements.domain.errors import (
 )
 from entitlements.domain.pool_events import GrantIssued, GrantRevoked, ProvisionEnded
 from entitlements.domain.pools import ResourcePool
-from entitlements.domain.provisions import check_period, schedule
+from entitlements.domain.provisions import check_period, is_same, schedule
 from entitlements.domain.restack import restack
 from entitlements.domain.rules import check_amounts, check_rules, check_rules_beside
 
@@ -67,9 +67,8 @@ def _provision_of(command: IssueGrant) -> ProvisionPool:
 
 def _check_same(pool: ResourcePool, command: IssueGrant) -> None:
     grant, provision = pool.grants[command.grant_id], pool.provisions[command.grant_id]
-    stated = (command.reason, command.actor, command.set_id, command.set_version, command.quantity, command.ends_at)
-    held = (grant.reason, grant.actor, provision.set_id, provision.set_version, provision.quantity, provision.ends_at)
-    if stated != held:
+    same_words = (command.reason, command.actor) == (grant.reason, grant.actor)
+    if not same_words or not is_same(pool, provision, _provision_of(command)):
         raise GrantAlreadyExists(command.grant_id)
 
 

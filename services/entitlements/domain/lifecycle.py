@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from entitlements.domain.aggregate import begin
+from entitlements.domain.aggregate import EPOCH, begin
 from entitlements.domain.commands import ClosePool, OpenPool, ResumePool, SuspendPool
 from entitlements.domain.errors import InvalidInstant, PoolAlreadyExists, PoolIsClosed
 from entitlements.domain.pool_events import (
@@ -24,8 +24,8 @@ def open_pool(pool: ResourcePool | None, command: OpenPool, now: datetime) -> Re
     if pool is not None:
         _check_same(pool, command)
         return pool
-    if command.backfill_from is not None and command.backfill_from > now:
-        raise InvalidInstant("backfill starts in the past")
+    if command.backfill_from is not None and not EPOCH <= command.backfill_from <= now:
+        raise InvalidInstant("backfill starts in the past, and not before 1970")
     opened = PoolOpened(
         originator_id=command.pool_id,
         originator_version=ResourcePool.INITIAL_VERSION,

@@ -158,6 +158,9 @@ class ProvisionEndScheduled(PoolEvent):
 
     def apply(self, aggregate: ResourcePool) -> None:
         aggregate.provisions[self.provision_id].ends_at = self.ends_at
+        for entitlement in aggregate.entitlements.values():
+            # Another may be the first to end now.
+            entitlement.bearer = aggregate.bearer_of(entitlement.contributions)
         aggregate.find_due()
 
 
@@ -240,13 +243,12 @@ class EntitlementsChanged(PoolEvent):
             if entitlement is None:
                 entitlement = Entitlement(change.resource_key, change.entitlement_type, change.stacking)
                 aggregate.entitlements[change.resource_key] = entitlement
-            bearer = aggregate.bearer_of([c.provision_id for c in change.contributions])
-            entitlement.change(change, bearer)
+            entitlement.change(change, aggregate.bearer_of(change.contributions))
         aggregate.find_due()
 
 
 class UsageRecorded(Event):
-    """Usage was recorded. The totals are what stands after the last line."""
+    """Usage was recorded."""
 
     sources: list[UsageSource]
     lines: list[RecordedLine]
@@ -295,9 +297,7 @@ class UsageReleased(PoolEvent):
     def apply(self, aggregate: ResourcePool) -> None:
         entitlement = aggregate.entitlements[self.resource_key]
         entitlement.consumed -= self.quantity
-        # Whoever falls below a threshold can be told again when it is reached again.
-        entitlement.was_exceeded = entitlement.was_exceeded and entitlement.consumed >= entitlement.limit
-        entitlement.was_warned = entitlement.was_warned and entitlement.consumed >= entitlement.soft_limit
+        entitlement.fall_below()
 
 
 class QuotaWarned(PoolEvent):

@@ -11,6 +11,7 @@ from entitlements.domain.aggregate import NEVER_MS, Aggregate, Event, from_ms, t
 from entitlements.domain.entitlement import Entitlement
 from entitlements.domain.values import (
     AssignmentRole,
+    Contribution,
     ProvisionSource,
     RecordedLine,
     RefusedLine,
@@ -128,14 +129,14 @@ class ResourcePool(Aggregate):
         if self.status == "open":
             yield from (p for p in self.provisions.values() if p.status == "active")
 
-    def bearer_of(self, provision_ids: list[str]) -> str:
-        """Who bears usage: of these provisions the first to end, then the oldest (DESIGN 5, burn order)."""
+    def bearer_of(self, contributions: list[Contribution]) -> str:
+        """Who bears usage: of those that contribute the first to end, then the oldest (DESIGN 5, burn order)."""
 
         def end(provision_id: str) -> int:
             ends_at = self.provisions[provision_id].ends_at
             return NEVER_MS if ends_at is None else to_ms(ends_at)
 
-        return min(provision_ids, key=end, default="")
+        return min((c.provision_id for c in contributions), key=end, default="")
 
     def find_due(self) -> None:
         """Find the next instant at which something happens by itself."""

@@ -14,6 +14,7 @@ from entitlements.domain.errors import (
     UnknownProvision,
 )
 from entitlements.domain.pool_events import (
+    GrantExpired,
     ProvisionEnded,
     ProvisionEndScheduled,
     ProvisionResumed,
@@ -34,7 +35,7 @@ def provision_pool(pool: ResourcePool, command: ProvisionPool, now: datetime) ->
         raise PoolIsClosed
     known = pool.provisions.get(command.provision_id)
     if known is not None:
-        if _is_same(known, command):
+        if is_same(pool, known, command):
             return
         raise ProvisionAlreadyExists(command.provision_id)
     schedule(pool, command, now)
@@ -88,11 +89,24 @@ def _check_ladder(pool: ResourcePool, ladder: str | None, starts_at: datetime, e
             raise LadderIsOccupied(f"{other.provision_id} is on ladder {ladder}")
 
 
-def _is_same(known: Provision, command: ProvisionPool) -> bool:
-    stated = (command.source, command.source_id, command.set_id, command.set_version, command.quantity, command.rules)
-    held = (known.source, known.source_id, known.set_id, known.set_version, known.quantity, known.rules)
-    same_start = command.starts_at is None or command.starts_at == known.starts_at
-    return stated == held and command.ladder == known.ladder and same_start and command.ends_at == known.ends_at
+def is_same(pool: ResourcePool, known: Provision, command: ProvisionPool) -> bool:
+    """Whether a command asks for a provision that the pool has already."""
+    payer = command.billing_account_id or pool.billing_account_id
+    return known == Provision(
+        provision_id=command.provision_id,
+        source=command.source,
+        source_id=command.source_id,
+        billing_account_id=payer,
+        set_id=command.set_id,
+        set_version=command.set_version,
+        ladder=command.ladder,
+        rung=command.rung,
+        quantity=command.quantity,
+        rules=command.rules,
+        starts_at=command.starts_at or known.starts_at,
+        ends_at=command.ends_at,
+        status=known.status,
+    )
 
 
 def find(pool: ResourcePool, provision_id: str) -> Provision:
@@ -134,6 +148,8 @@ def end_provision(pool: ResourcePool, command: EndProvision, now: datetime) -> N
     if ends_at is not None and ends_at > now:
         _end_later(pool, provision, command, ends_at, now)
     elif not provision.is_over:
+        if command.provision_id in pool.grants:
+            pool.happen(GrantExpired, now, grant_id=command.provision_id)
         pool.happen(ProvisionEnded, now, provision_id=command.provision_id, reason="ended", actor=command.actor)
         restack(pool, now)
 

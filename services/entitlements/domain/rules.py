@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from entitlements.domain.errors import InvalidRules, RulesConflict, TooManyProvisions
 from entitlements.domain.pools import PROVISIONS_MAX, ResourcePool
-from entitlements.domain.values import ID_CHARACTERS_MAX, QUANTITY_MAX, Rule
+from entitlements.domain.values import ID_CHARACTERS_MAX, QUANTITY_MAX, Rule, is_id
+
+#: Bound of the rules of one set; with PROVISIONS_MAX it bounds what one restacking looks at.
+RULES_MAX: Final = 500
 
 
 def check_rules(rules: Sequence[Rule]) -> None:
     """Each rule can be meant, and no key has two."""
     if not rules:
         raise InvalidRules("a set confers at least one resource key")
-    keys = [rule.resource_key for rule in rules]
-    for key in keys:
-        if keys.count(key) > 1:
-            raise InvalidRules(f"{key} has two rules")
+    if len(rules) > RULES_MAX:
+        raise InvalidRules(f"{len(rules)} rules are more than {RULES_MAX}")
+    seen: set[str] = set()
     for rule in rules:
         _check_rule(rule)
+        if rule.resource_key in seen:
+            raise InvalidRules(f"{rule.resource_key} has two rules")
+        seen.add(rule.resource_key)
 
 
 def _check_rule(rule: Rule) -> None:
     key = rule.resource_key
-    if not 1 <= len(key) <= ID_CHARACTERS_MAX:
-        raise InvalidRules(f"a resource key has 1 to {ID_CHARACTERS_MAX} characters")
+    if not is_id(key):
+        raise InvalidRules(f"a resource key has 1 to {ID_CHARACTERS_MAX} characters, none of them zero")
     for amount in (rule.amount, rule.soft_limit, rule.hard_limit):
         if amount is not None and not 0 <= amount <= QUANTITY_MAX:
             raise InvalidRules(f"{key}: amounts are integers from 0 to 2^53")

@@ -6,6 +6,7 @@ recorded, and what lies above the limit is marked overage (DESIGN 5).
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -33,7 +34,15 @@ from entitlements.domain.errors import (
 )
 from entitlements.domain.pool_events import QuotaExceeded, QuotaWarned, UsageReleased, take_line
 from entitlements.domain.pools import IDEMPOTENCY_WINDOW_MS, RememberedLine, ResourcePool, body_of
-from entitlements.domain.values import ID_CHARACTERS_MAX, QUANTITY_MAX, RecordedLine, RefusedLine, UsageLine, UsageTotal
+from entitlements.domain.values import (
+    ID_CHARACTERS_MAX,
+    QUANTITY_MAX,
+    RecordedLine,
+    RefusedLine,
+    UsageLine,
+    UsageTotal,
+    is_id,
+)
 
 #: How far ahead of the log's clock a reported instant may be: clocks of callers differ. Milliseconds.
 CLOCK_SKEW_MS_MAX: Final = 300_000
@@ -48,20 +57,39 @@ class UsageAnswer:
     refused: list[tuple[int, str, int]] = field(default_factory=list)
 
 
+def lines_under_key(idempotency_key: str | None, lines: list[UsageLine], first: int) -> list[UsageLine]:
+    """The lines of a command with an idempotency key: each that has no id of its own gets one that follows from the key.
+
+    So a repeat finds every line that was accepted, and a line that was refused is free again, as a key is (DESIGN 3.7).
+    """
+    if idempotency_key is None:
+        return lines
+    return [
+        line if line["usage_id"] else line | {"usage_id": _id_under_key(idempotency_key, index)}
+        for index, line in enumerate(lines, first)
+    ]
+
+
+def _id_under_key(idempotency_key: str, index: int) -> str:
+    usage_id = f"{idempotency_key}/{index}" if index else idempotency_key
+    # Longer than an id may be: a digest stands for it.
+    return usage_id if len(usage_id) <= ID_CHARACTERS_MAX else hashlib.sha256(usage_id.encode()).hexdigest()
+
+
 def record_lines(pool: ResourcePool, lines: Sequence[UsageLine], now_ms: int, answer: UsageAnswer, first: int) -> None:
     """Decide lines at an instant to which time has advanced already; `first` is the index of the first line."""
     closed = pool.status == "closed"
     for index, line in enumerate(lines, first):
-        entitlement = pool.entitlements.get(line["resource_key"])
-        if entitlement is None or closed:
-            _refuse(pool, line, now_ms, answer, index, PoolIsClosed if closed else UnknownKey)
-            continue
         usage_id = line["usage_id"]
         if usage_id and usage_id in pool.usage_ids:
             known = pool.usage_ids[usage_id]
             if known.recorded_at > now_ms - IDEMPOTENCY_WINDOW_MS:
                 _repeat(pool, line, known, now_ms, answer, index)
                 continue
+        entitlement = pool.entitlements.get(line["resource_key"])
+        if entitlement is None or closed:
+            _refuse(pool, line, now_ms, answer, index, PoolIsClosed if closed else UnknownKey)
+            continue
         invalid = _what_is_invalid(pool, entitlement, line, now_ms)
         if invalid is not None:
             _refuse(pool, line, now_ms, answer, index, invalid)
@@ -75,7 +103,7 @@ def _what_is_invalid(
     """What is wrong with a line whatever the limits are."""
     if not 0 < line["quantity"] <= QUANTITY_MAX or entitlement.consumed + line["quantity"] >= UNLIMITED:
         return InvalidQuantity
-    if len(line["usage_id"]) > ID_CHARACTERS_MAX:
+    if line["usage_id"] and not is_id(line["usage_id"]):
         return InvalidId
     workspace_id = line["workspace_id"]
     if workspace_id and workspace_id not in pool.assignments:
@@ -161,19 +189,24 @@ def _refuse(
     remaining: int = -1,
 ) -> None:
     refused: RefusedLine = {
-        "resource_key": line["resource_key"],
+        "resource_key": _as_told(line["resource_key"]),
         "quantity": line["quantity"],
         # An instant that nobody can mean is not taken into the log: readers would stumble over it for ever.
         "occurred_at": line["occurred_at"] if 0 < line["occurred_at"] <= now_ms + CLOCK_SKEW_MS_MAX else now_ms,
         "recorded_at": now_ms,
-        "workspace_id": line["workspace_id"],
-        "usage_id": line["usage_id"],
+        "workspace_id": _as_told(line["workspace_id"]),
+        "usage_id": _as_told(line["usage_id"]),
         "code": reason.code,
         "remaining": remaining,
     }
     pool.clock_ms = now_ms
     pool.refused.append(refused)
     answer.refused.append((index, reason.code, remaining))
+
+
+def _as_told(text: str) -> str:
+    """What was given for an id, as far as an event can hold it."""
+    return text if is_id(text, 0) else text[:ID_CHARACTERS_MAX].replace("\0", "�")
 
 
 def _repeat(

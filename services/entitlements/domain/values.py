@@ -23,6 +23,11 @@ QUANTITY_MAX: Final = 2**53
 ID_CHARACTERS_MAX: Final = 128
 
 
+def is_id(text: str, characters_min: int = 1) -> bool:
+    """Whether a text can be an id. Not with a zero character, which Postgres cannot store."""
+    return characters_min <= len(text) <= ID_CHARACTERS_MAX and "\0" not in text
+
+
 @dataclass(frozen=True, kw_only=True)
 class Rule:
     """What one entitlement set version confers on one resource key. Amounts in the smallest unit; None is unlimited."""

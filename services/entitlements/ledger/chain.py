@@ -42,9 +42,12 @@ class ChainPosition:
     @classmethod
     def from_json(cls, text: str) -> ChainPosition:
         """A stored position. Raises ValueError when the text is none."""
-        offset, last_command, digest, tips = json.loads(text)
-        rivals = tuple((int(at), bytes.fromhex(tip)) for at, tip in tips)
-        return cls(int(offset), int(last_command), bytes.fromhex(digest), rivals)
+        try:
+            offset, last_command, digest, tips = json.loads(text)
+            rivals = tuple((int(at), bytes.fromhex(tip)) for at, tip in tips)
+            return cls(int(offset), int(last_command), bytes.fromhex(digest), rivals)
+        except TypeError as error:  # JSON, but of another shape.
+            raise ValueError(f"{text[:80]!r} is no position") from error
 
 
 class Verdict(Enum):

@@ -12,9 +12,10 @@ from entitlements.domain import commands
 from entitlements.domain.aggregate import NEVER_MS, Aggregate, AggregateType
 from entitlements.domain.commands import Command
 from entitlements.domain.decide import check_fields, decide, record_group, record_usage
-from entitlements.domain.errors import CommandRefused, InvalidCommand, PoolIsElsewhere, UnknownPool
+from entitlements.domain.errors import CommandRefused, InvalidCommand, InvalidId, PoolIsElsewhere, UnknownPool
 from entitlements.domain.pools import ResourcePool
 from entitlements.domain.usage import UsageAnswer
+from entitlements.domain.values import ID_CHARACTERS_MAX, is_id
 from entitlements.ledger import outcomes, records
 from entitlements.ledger.chain import ChainPosition
 from entitlements.ledger.frames import FrameHead, Refusal, decode_plain_events, wire, write_frame
@@ -184,7 +185,8 @@ class Partition:
         pool_id, command_id, caller = command["pool_id"], command["command_id"], command["caller"]
         pool = self._pools.get(pool_id)
         lines = command["lines"]
-        if pool is None or not 0 < len(lines) <= LINES_PER_COMMAND_MAX:
+        is_plain = 0 < len(lines) <= LINES_PER_COMMAND_MAX and command["idempotency_key"] is None and is_id(command_id)
+        if pool is None or not is_plain:
             # Off the path: the door of all commands says what is wrong.
             self._decide_one(batch, records.command_from_record(RECORD_USAGE, command), logged)
             return
@@ -216,7 +218,7 @@ class Partition:
         answer, first = UsageAnswer(), 0
         try:
             check_fields(command)
-            _check_lines(sum(len(group["lines"]) for group in command.groups))
+            _check_groups(command)
         except CommandRefused as refusal:
             self._refuse(batch, command, logged, "", refusal)
             return
@@ -225,7 +227,8 @@ class Partition:
             pool = self._pools.get(pool_id)
             if pool is None:
                 reason = self._why_unknown(pool_id)
-                batch.refusals.append(Refusal(logged.offset, command.command_id, pool_id, reason.code, str(reason)))
+                told = pool_id[:ID_CHARACTERS_MAX]
+                batch.refusals.append(Refusal(logged.offset, command.command_id, told, reason.code, str(reason)))
                 answer.refused.extend((first + at, reason.code, -1) for at in range(len(lines)))
             else:
                 record_group(pool, command, lines, logged.timestamp_ms, answer, first)
@@ -250,6 +253,8 @@ class Partition:
             raise PoolIsElsewhere(f"{aggregate_id} is not on partition {self.number}")
 
     def _why_unknown(self, pool_id: str) -> CommandRefused:
+        if not is_id(pool_id):
+            return InvalidId(f"pool_id has {len(pool_id)}, or a zero character")
         try:
             self._check_place(None, pool_id)
         except PoolIsElsewhere as elsewhere:
@@ -284,6 +289,12 @@ def results_of(batch: Batch) -> list[tuple[str, Result]]:
 def _check_lines(lines: int) -> None:
     if not 0 < lines <= LINES_PER_COMMAND_MAX:
         raise InvalidCommand(f"it has {lines} lines; 1 to {LINES_PER_COMMAND_MAX} are taken")
+
+
+def _check_groups(command: commands.RecordUsageBatch) -> None:
+    _check_lines(sum(len(group["lines"]) for group in command.groups))
+    if command.source and len({group["pool_id"] for group in command.groups}) < len(command.groups):
+        raise InvalidCommand("a numbered batch names each pool once: it counts once in each")
 
 
 def _address(command: Command) -> tuple[AggregateType, str]:
