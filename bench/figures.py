@@ -1,0 +1,78 @@
+"""Every figure once: its unit and what it means. The table and results.json are made of these."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from rich.console import Console
+from rich.table import Table
+
+RESULTS: Final = Path(__file__).with_name("results.json")
+
+
+class Figure(NamedTuple):
+    """What is measured."""
+
+    unit: str
+    meaning: str
+    aim: str = ""
+
+
+FIGURES: Final[dict[str, Figure]] = {
+    "strict_lines_per_s": Figure("lines/s", "strict lines, 100 a batch, 100 of 10,000 pools in each", ">= 100,000"),
+    "strict_lines_per_s_hot_pool": Figure("lines/s", "strict lines, 100 a command, all on one pool"),
+    "strict_lines_per_s_fsync": Figure("lines/s", "the first figure, with an fsync of the ledger for every frame"),
+    "commands_per_s": Figure("commands/s", "strict lines one by one over 10,000 pools", ">= 25,000"),
+    "commands_per_s_hot_pool": Figure("commands/s", "strict lines one by one on one pool"),
+    "command_p50_ms": Figure(
+        "ms", "from sending a command to holding its decision, at 1,000/s: half are faster", "< 5"
+    ),
+    "command_p99_ms": Figure("ms", "the same: 99 of 100 are faster", "< 25"),
+    "read_back_p50_ms": Figure("ms", "from sending a command to the engine having read its frame back: half"),
+    "read_back_p99_ms": Figure("ms", "the same: 99 of 100"),
+    "projection_events_per_s": Figure("events/s", "usage lines and events from the ledger into an empty database"),
+    "postgres_update_per_s": Figure("lines/s", "rival: conditional UPDATE + INSERT, a transaction a line, 10,000 rows"),
+    "postgres_update_per_s_hot_row": Figure("lines/s", "the same on one row"),
+    "postgres_update_per_s_batched": Figure("lines/s", "the same with 100 lines a transaction and statement"),
+    "eventsourcing_per_s": Figure("lines/s", "rival: `eventsourcing` on Postgres, one save a line, 10,000 aggregates"),
+    "broker_produce_mb_per_s": Figure("MB/s", "what the broker takes from one idempotent producer, 1 KB records"),
+    "ratio_to_postgres": Figure("times", "strict_lines_per_s / postgres_update_per_s", ">= 15"),
+    "ratio_to_eventsourcing": Figure("times", "strict_lines_per_s / eventsourcing_per_s"),
+}
+
+
+def with_ratios(measured: Mapping[str, float]) -> dict[str, float]:
+    """The figures in their order, with the ratios that can be made of them."""
+    found = dict(measured)
+    if "strict_lines_per_s" in found:
+        for ratio, rival in (
+            ("ratio_to_postgres", "postgres_update_per_s"),
+            ("ratio_to_eventsourcing", "eventsourcing_per_s"),
+        ):
+            if rival in found:
+                found[ratio] = found["strict_lines_per_s"] / found[rival]
+    return {name: found[name] for name in FIGURES if name in found}
+
+
+def write_results(measured: Mapping[str, float], path: Path = RESULTS) -> None:
+    """Write {name: {"value": ..., "unit": ...}}."""
+    results = {name: {"value": round(value, 3), "unit": FIGURES[name].unit} for name, value in measured.items()}
+    path.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+
+
+def show(console: Console, measured: Mapping[str, float], machine: str, notes: Mapping[str, str]) -> None:
+    """Print the table, and below it how the best of several was chosen."""
+    table = Table(title=f"Measured on {machine}", title_justify="left", header_style="bold", pad_edge=False)
+    table.add_column("Figure", no_wrap=True)
+    table.add_column("Value", justify="right", no_wrap=True)
+    table.add_column("Unit", no_wrap=True)
+    table.add_column("Aim", no_wrap=True)
+    table.add_column("What it is")
+    for name, value in measured.items():
+        figure = FIGURES[name]
+        meaning = figure.meaning + (f" ({notes[name]})" if name in notes else "")
+        table.add_row(name, f"{value:,.0f}" if value >= 1_000 else f"{value:,.2f}", figure.unit, figure.aim, meaning)
+    console.print(table)
