@@ -34,7 +34,7 @@ MARK: Final = "entitlements.entities.SnapshotMark"
 DIRTY_MAX: Final = 20_000
 ROUND_EVERY_FOR: Final = 30.0
 #: Aggregates written between two frames.
-SLICE: Final = 100
+SLICE: Final = 25
 
 
 @dataclass

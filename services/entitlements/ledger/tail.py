@@ -8,7 +8,7 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 
-from entitlements.errors import LedgerHasAGap, LedgerIsCorrupt
+from entitlements.errors import LedgerError, LedgerHasAGap, LedgerIsCorrupt
 from entitlements.ledger import clients
 from entitlements.ledger.chain import HASH_HEADER, ChainPosition, ChainReader, Verdict
 from entitlements.ledger.frames import FrameHead
@@ -57,6 +57,7 @@ class LedgerTail:
         self._on_foreign = on_foreign
         self._chains: dict[int, ChainReader] = {}
         self._next: dict[int, int] = {}
+        self._broken: LedgerError | None = None
         self.assign(positions)
 
     def assign(self, positions: Mapping[int, ChainPosition]) -> None:
@@ -95,14 +96,22 @@ class LedgerTail:
 
     def read(self, max_frames: int = 500, timeout: float = 0.05) -> list[LedgerFrame]:
         """The frames that are there, waiting at most `timeout` seconds for the first."""
+        if self._broken is not None:
+            raise self._broken
         if not self._chains:
             return []
         first = self._consumer.poll(timeout)
         if first is None:
             return []
-        frames = []
+        frames: list[LedgerFrame] = []
         for message in (first, *self._consumer.consume(max_frames - 1, 0)) if max_frames > 1 else (first,):
-            frame = self._judge(message)
+            try:
+                frame = self._judge(message)
+            except LedgerError as error:
+                if not frames:
+                    raise
+                self._broken = error  # What is valid before it counts: the next call raises.
+                break
             if frame is not None:
                 frames.append(frame)
         return frames
