@@ -39,6 +39,9 @@ class Settings(BaseSettings):
     answer_timeout_for: float = Field(
         default=10.0, gt=0, description="Seconds a caller waits before it hears outcome_unknown."
     )
+    session_timeout_for: float = Field(
+        default=10.0, ge=1, description="Seconds after which a silent engine or publisher is replaced."
+    )
     publish_usage: bool = Field(default=True, description="Unfold metering into entitlements.usage.")
 
     def topic(self, name: str) -> str:

@@ -68,8 +68,8 @@ def member(settings: Settings, group: str, **more: Any) -> Consumer:
             {
                 "group.id": settings.group(group),
                 "partition.assignment.strategy": "range",
-                "session.timeout.ms": 10_000,
-                "heartbeat.interval.ms": 1_000,
+                "session.timeout.ms": round(settings.session_timeout_for * 1_000),
+                "heartbeat.interval.ms": round(min(1.0, settings.session_timeout_for / 5) * 1_000),
             }
             | more
         ),
