@@ -61,10 +61,19 @@ class Life:
 
     def __init__(self, log: Log, chance: random.Random, crash_after: int) -> None:
         self.log, self.chance, self.writes_left = log, chance, crash_after
+        self.gone_to: list[tuple[str, int, int]] = []
         self.on_the_way: dict[Place, list[Outgoing]] = defaultdict(list)
         quarantine = Quarantine(SETTINGS, WIRE, 1_000_000)
         self.lanes = [
-            Lane(step=step, rows=Rows(step.rows_topic), kafka=log, quarantine=quarantine, write=self.write, turn_for=60)  # type: ignore[arg-type]
+            Lane(
+                step=step,
+                rows=Rows(step.rows_topic),
+                kafka=log,
+                quarantine=quarantine,
+                write=self.write,
+                go_to=self.go_to,
+                turn_for=60,
+            )  # type: ignore[arg-type]
             for step in (Pools(SETTINGS, WIRE), Workspaces(SETTINGS, WIRE))
         ]
 
@@ -74,6 +83,9 @@ class Life:
             raise Crash
         self.on_the_way[record.topic, record.partition].append(record)
         return self.acknowledged()
+
+    async def go_to(self, topic: str, partition: int, offset: int) -> None:
+        self.gone_to.append((topic, partition, offset))
 
     async def acknowledged(self) -> None:
         for place, records in self.on_the_way.items():
@@ -201,18 +213,52 @@ def a_lane(log: Log) -> tuple[Lane, Life]:
     return life.lanes[0], life
 
 
-def test_records_that_were_skipped_on_the_way_break_the_lane() -> None:
+def test_records_that_were_skipped_on_the_way_are_asked_for_and_what_came_instead_waits() -> None:
+    log = Log()
+    a_history(log, random.Random(1), 40)
+    lane, life = a_lane(log)
+    topic = lane.step.topic
+
+    async def run() -> None:
+        await lane.begin({0}, 1)
+        await lane.work([(log.message(topic, 0, offset), 1) for offset in (0, 2, 3)])
+        assert lane.committable() == {(topic, 0): 1}
+        assert life.gone_to == [(topic, 0, 1)]
+        await lane.work([(log.message(topic, 0, offset), 1) for offset in (0, 1, 2)])
+        assert lane.committable() == {(topic, 0): 3}
+
+    asyncio.run(run())
+
+
+def test_a_record_that_never_comes_breaks_the_lane(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("entitlements.changes.lane.ASK_AGAIN_EVERY", 0)
     log = Log()
     a_history(log, random.Random(1), 40)
     lane, _ = a_lane(log)
 
     async def run() -> None:
         await lane.begin({0}, 1)
-        topic = lane.step.topic
-        await lane.work([(log.message(topic, 0, 0), 1), (log.message(topic, 0, 2), 1)])
+        for _ in range(22):
+            await lane.work([(log.message(lane.step.topic, 0, 2), 1)])
 
-    with pytest.raises(Broken, match="offset 1 must come next, but 2 came"):
+    with pytest.raises(Broken, match="offset 0 must come next, but 2 came"):
         asyncio.run(run())
+
+
+def test_what_is_late_is_asked_for_unless_it_came_meanwhile() -> None:
+    log = Log()
+    a_history(log, random.Random(1), 40)
+    lane, life = a_lane(log)
+
+    async def run() -> None:
+        await lane.begin({0, 1}, 1)
+        await lane.work([(log.message(lane.step.topic, 0, 0), 1)])
+        await lane.ask_for_what_is_late({0: 0, 1: 0})
+        await lane.finish()
+        await lane.ask_for_what_is_late({0: 1})
+
+    asyncio.run(run())
+    assert life.gone_to == [(lane.step.topic, 1, 0)]
 
 
 def test_offsets_without_a_record_are_passed_over() -> None:

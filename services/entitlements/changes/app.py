@@ -22,7 +22,7 @@ from entitlements.changes.quiet import set_up_logging
 from entitlements.changes.records import Outgoing, Quarantine
 from entitlements.changes.steps import Pools, Workspaces
 from entitlements.changes.tables import Kafka, Rows
-from entitlements.changes.watchdog import Watchdog
+from entitlements.changes.watchdog import Look, Standstill, Watchdog
 from entitlements.errors import ServerIsAway
 from entitlements.registry import wire_for
 from entitlements.settings import FRAME_BYTES_MAX, Settings
@@ -41,6 +41,9 @@ BATCH_WITHIN_FOR: Final = 0.05
 #: Seconds without a heartbeat after which the group gives our partitions to others; so long they stand still when we are
 #: killed. Brokers allow 6 or more, unless set up otherwise.
 SESSION_FOR: Final = 6.0
+#: Seconds without a record where records are, after which we ask for them again, and seconds that asking may take.
+LATE_FOR: Final = 3.0
+GO_TO_FOR_MAX: Final = 3.0
 #: Seconds for an orderly end. What is left then is repeated by the next worker.
 STOP_FOR_MAX: Final = 6.0
 _TRY_AGAIN_EVERY: Final = 1.0
@@ -65,9 +68,22 @@ def make_app(
         )
         return sent
 
+    async def go_to(topic: str, partition: int, offset: int) -> None:
+        try:
+            async with asyncio.timeout(GO_TO_FOR_MAX):
+                await app.reader.go_to(topic, partition, offset)
+        except Exception as error:  # noqa: BLE001  (In the middle of a rebalance. It is asked for again.)
+            log.debug("%s/%d: cannot go to %d now: %r", topic, partition, offset, error)
+
     lanes = [
         Lane(
-            step=step, rows=Rows(step.rows_topic), kafka=kafka, quarantine=quarantine, write=write, turn_for=session_for
+            step=step,
+            rows=Rows(step.rows_topic),
+            kafka=kafka,
+            quarantine=quarantine,
+            write=write,
+            go_to=go_to,
+            turn_for=session_for,
         )
         for step in (Pools(settings, wire), Workspaces(settings, wire))
     ]
@@ -132,7 +148,11 @@ def _follow_the_partitions(app: App, lanes: list[Lane], broken: Callable[[BaseEx
     def committable() -> dict[tuple[str, int], int]:
         return {place: offset for lane in lanes for place, offset in lane.committable().items()}
 
+    turns = 0
+
     async def let_go(commit: Callable[[], Awaitable[Any]]) -> None:
+        nonlocal turns
+        turns += 1
         try:
             await asyncio.gather(*[lane.finish() for lane in lanes])
             await commit()
@@ -143,9 +163,10 @@ def _follow_the_partitions(app: App, lanes: list[Lane], broken: Callable[[BaseEx
 
     async def take_over(*_: Any, **__: Any) -> None:
         try:
-            generation, assigned = app.consumer_generation_id, app.consumer.assignment()
+            turn, generation, assigned = turns, app.consumer_generation_id, app.consumer.assignment()
             for lane in lanes:
-                await lane.begin({tp.partition for tp in assigned if tp.topic == lane.step.topic}, generation)
+                ours = {tp.partition for tp in assigned if tp.topic == lane.step.topic}
+                await lane.begin(ours, generation, still=lambda: turn == turns)
             log.info("Working on %s.", ", ".join(f"{tp.topic}/{tp.partition}" for tp in sorted(assigned)) or "nothing")
         except Exception as error:  # noqa: BLE001
             broken(error)
@@ -194,8 +215,9 @@ async def _serve(settings: Settings, stopping: threading.Event, session_for: flo
     app = make_app(settings, wire_for(settings), broken=die, session_for=session_for)
     await app.start()
     watchdog = _watch(settings, app)
-    while not stopping.is_set():  # noqa: ASYNC110  (Also set from other threads and signal handlers.)
-        await asyncio.sleep(0.1)
+    moving = asyncio.create_task(_keep_moving(app))
+    await _until(stopping, session_for)
+    moving.cancel()
     watchdog.stop()
     try:
         async with asyncio.timeout(STOP_FOR_MAX):
@@ -205,6 +227,35 @@ async def _serve(settings: Settings, stopping: threading.Event, session_for: flo
         log.warning("Not everything ended within %.0f s; the next worker repeats what was not committed.", STOP_FOR_MAX)
         _exit(0)
     log.info("Stopped.")
+
+
+async def _keep_moving(app: App) -> None:
+    """Faust may drop records that it fetched in the middle of a rebalance, and wait for others for ever."""
+    standstill = Standstill(LATE_FOR)
+    while True:
+        await asyncio.sleep(LATE_FOR / 3)
+        looks = {place: Look(offset, 0, app.reader.end_of(*place)) for place, offset in app.committable().items()}
+        late = standstill.see(looks, time.monotonic())
+        for lane in app.lanes:
+            asked = {place[1]: looks[place].committed for place in late if place[0] == lane.step.topic}
+            if asked:
+                log.debug("%s: nothing comes from %s", lane.step.topic, asked)
+                await lane.ask_for_what_is_late(asked)
+                standstill.forget()
+
+
+async def _until(stopping: threading.Event, session_for: float) -> None:
+    """Until stopping is set, also from other threads and signal handlers. A process that slept longer than its session ends.
+
+    Its partitions are somebody else's by now, and Faust's consumer does not always find its way back.
+    """
+    looked_at = time.monotonic()
+    while not stopping.is_set():
+        await asyncio.sleep(0.1)
+        slept_for = time.monotonic() - looked_at
+        if slept_for > session_for:
+            die(RuntimeError(f"Nothing moved for {slept_for:.1f} s: the process was stopped, or starved."))
+        looked_at = time.monotonic()
 
 
 def _watch(settings: Settings, app: App) -> Watchdog:

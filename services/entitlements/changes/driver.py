@@ -3,15 +3,15 @@
 - It counts a record as handled whenever its stream lets go of it: also when an agent raised, was cancelled, or skipped
   the record in the middle of a rebalance. Here only what the lanes say they have handled is committed.
 - Its at-least-once producer is not idempotent: after a batch that could not be written a later one still can.
-- After partitions changed hands it may go on where it was, or deliver what was fetched before: records are skipped. Here it
-  goes where the lanes want to go on, and the lanes check every offset.
+- After partitions changed hands it may go on where it was, or drop what it fetched meanwhile: records are skipped. Here it goes
+  where the lanes want to go on, and a lane that is given a later record makes it go back.
 - It gives up partitions without waiting for what is being handled. Here lanes finish, offsets are committed, then they go.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import faust
 from faust.transport.drivers import aiokafka as driver
@@ -24,10 +24,27 @@ if TYPE_CHECKING:
 Committable = Callable[[], Mapping[tuple[str, int], int]]
 
 
+class _Forgets(dict[Any, Any]):
+    """Where Faust notes how far it has read, and drops what lies before. The lanes know better."""
+
+    def __getitem__(self, key: Any) -> None:
+        return None
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        pass
+
+    def update(self, *_: Any, **__: Any) -> None:
+        pass
+
+
 class Consumer(driver.Consumer):
     """Commits what the lanes have handled, nothing else."""
 
     app: App
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._read_offset = _Forgets()
 
     def ack(self, message: Any) -> bool:
         """Faust's opinion of what is handled is not asked for."""
@@ -53,11 +70,16 @@ class Consumer(driver.Consumer):
         if places := self.app.committable():
             await self.seek_wait({TP(*place): offset for place, offset in places.items()})
 
-    async def _wait_next_records(self, timeout: float) -> tuple[Any, Any]:
-        """Records that were asked for before the partitions changed hands are not of this turn."""
-        generation = self.app.consumer_generation_id
-        records, active = await super()._wait_next_records(timeout)
-        return (records if generation == self.app.consumer_generation_id else {}), active
+    async def go_to(self, topic: str, partition: int, offset: int) -> None:
+        """The next record of this partition is to be this one."""
+        await self.seek_wait({TP(topic, partition): offset})
+
+    def end_of(self, topic: str, partition: int) -> int:
+        """The end of a partition as the last fetch told it; 0: not known."""
+        try:
+            return self.highwater(TP(topic, partition)) or 0
+        except Exception:  # noqa: BLE001  (Not ours at this moment.)
+            return 0
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Finish, commit, and only then let go."""
@@ -87,6 +109,11 @@ class App(faust.App):
     committable: Committable
     let_go: Callable[[Callable[[], Awaitable[Any]]], Awaitable[None]]
     broken: Callable[[BaseException], None]
+
+    @property
+    def reader(self) -> Consumer:
+        """Our consumer."""
+        return cast("Consumer", self.consumer)
 
     def _new_transport(self) -> Transport:
         return Transport(self.conf.broker_consumer, self)

@@ -16,7 +16,7 @@ Any error in 2 and 3 ends the process: nothing later may be written after someth
 idempotent, so that the broker, too, refuses a batch after a missing one. A supervisor starts the process again.
 
 Every offset is checked against the one that must come next: records that were skipped on the way to us are never
-taken for handled.
+taken for handled, but asked for again.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from entitlements.changes.records import Outgoing
 from entitlements_schemas import WireError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from entitlements.changes.records import Incoming, Quarantine
     from entitlements.changes.steps import Step
@@ -43,6 +43,9 @@ log = logging.getLogger(__name__)
 
 #: Records that may wait for acknowledgement before the rest of a batch is handled.
 UNWRITTEN_MAX: Final = 5_000
+#: How often a record that was skipped is asked for, and the seconds between.
+ASK_AGAIN_TIMES_MAX: Final = 20
+ASK_AGAIN_EVERY: Final = 0.5
 
 
 class Broken(Exception):
@@ -55,12 +58,28 @@ class Write(Protocol):
     async def __call__(self, record: Outgoing) -> Awaitable[Any]: ...
 
 
+class GoTo(Protocol):
+    """Makes the consumer go on at this offset."""
+
+    async def __call__(self, topic: str, partition: int, offset: int) -> None: ...
+
+
+@dataclass(slots=True)
+class Asked:
+    """A record that must come next, but did not: how often it was asked for, and when last."""
+
+    offset: int
+    times: int = 0
+    at: float = -ASK_AGAIN_EVERY
+
+
 @dataclass(slots=True)
 class Turn:
-    """One time of having partitions. next_offsets: by partition what must come next."""
+    """One time of having partitions. next_offsets: by partition what must come next; asked: what was asked for again."""
 
     generation: int
     next_offsets: dict[int, int]
+    asked: dict[int, Asked] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -76,7 +95,15 @@ class Lane:
     """One step at work. `begin`, then `finish` and `end` bracket a turn of having partitions; `work` is called between them."""
 
     def __init__(
-        self, *, step: Step[Any, Any], rows: Rows, kafka: Kafka, quarantine: Quarantine, write: Write, turn_for: float
+        self,
+        *,
+        step: Step[Any, Any],
+        rows: Rows,
+        kafka: Kafka,
+        quarantine: Quarantine,
+        write: Write,
+        go_to: GoTo,
+        turn_for: float,
     ) -> None:
         """turn_for: seconds after which the group may have given our partitions to somebody else without our hearing it."""
         self.step = step
@@ -85,6 +112,7 @@ class Lane:
         self._kafka = kafka
         self._quarantine = quarantine
         self._write = write
+        self._go_to = go_to
         self._turn_for = turn_for
         self._turn: Turn | None = None
         self._open = False
@@ -92,12 +120,17 @@ class Lane:
 
     # --- Partitions come and go ----------------------------------------------------------------------------------
 
-    async def begin(self, partitions: set[int], generation: int) -> None:
-        """These partitions are ours: load their rows and find out where to go on. Raises ServerIsAway."""
+    async def begin(self, partitions: set[int], generation: int, still: Callable[[], bool] = lambda: True) -> None:
+        """These partitions are ours, if they `still` are when all is ready: load their rows, find out where to go on.
+
+        Raises ServerIsAway.
+        """
         async with self._working:
             self._turn = None
             loaded = await asyncio.to_thread(self._kafka.load, self.step.rows_topic, sorted(partitions))
             next_offsets = await asyncio.to_thread(self._kafka.next_offsets, self.step.topic, sorted(partitions))
+            if not still():
+                return
             await self._mend(loaded)
             self.rows.replace(loaded)
             self._turn = Turn(generation, next_offsets)
@@ -151,12 +184,32 @@ class Lane:
         if generation != turn.generation or partition not in turn.next_offsets:
             return False
         wanted = pending.next_offsets.get(partition, turn.next_offsets[partition])
-        if offset > wanted:
-            # Offsets that hold no record, such as the marks of a transaction, are no loss.
+        return offset == wanted or (offset > wanted and await self._nothing_is_between(turn, partition, wanted, offset))
+
+    async def _nothing_is_between(self, turn: Turn, partition: int, wanted: int, offset: int) -> bool:
+        """Whether the offsets between hold no record, such as the marks of a transaction. Else asks for them again."""
+        asked = turn.asked.get(partition)
+        if asked is None or asked.offset != wanted:
             first = await asyncio.to_thread(self._kafka.first_offset_from, self.step.topic, partition, wanted)
-            if first != offset:
+            if first == offset:
+                return True
+            asked = turn.asked[partition] = Asked(wanted)
+        if time.monotonic() - asked.at >= ASK_AGAIN_EVERY:
+            if asked.times >= ASK_AGAIN_TIMES_MAX:
                 raise Broken(f"{self.step.topic}/{partition}: offset {wanted} must come next, but {offset} came.")
-        return offset >= wanted
+            log.debug("%s/%d: %d must come next, but %d came", self.step.topic, partition, wanted, offset)
+            asked.times, asked.at = asked.times + 1, time.monotonic()
+            await self._go_to(self.step.topic, partition, wanted)
+        return False
+
+    async def ask_for_what_is_late(self, late: dict[int, int]) -> None:
+        """Make the consumer go back where records are there, but none came for a while. late: offsets by partition."""
+        async with self._working:
+            turn = self._turn
+            if turn is not None and self._open:
+                for partition, offset in late.items():
+                    if turn.next_offsets.get(partition) == offset:
+                        await self._go_to(self.step.topic, partition, offset)
 
     def _handle(self, message: Incoming, pending: _Pending) -> None:
         """Errors are the record's own: there is no I/O here."""
