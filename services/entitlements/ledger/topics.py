@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -105,6 +106,16 @@ def _new(topic: Topic, settings: Settings) -> NewTopic:
 def _check_clock(admin: AdminClient, settings: Settings) -> None:
     """Decisions are made by the log's clock; commands stamped by their senders would let senders choose the time."""
     resource = ConfigResource(ResourceType.TOPIC, settings.topic("commands"))
-    config = admin.describe_configs([resource])[resource].result(15)
+    until = time.monotonic() + 15
+    while True:
+        try:
+            config = admin.describe_configs([resource])[resource].result(15)
+        except KafkaException as error:
+            # A broker may have created a topic and not yet know it.
+            if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART or time.monotonic() > until:
+                raise
+            time.sleep(0.05)
+        else:
+            break
     if config["message.timestamp.type"].value != "LogAppendTime":
         raise TopicDiffers(f"{resource.name} must have message.timestamp.type=LogAppendTime")
