@@ -3,7 +3,8 @@
 A frame is valid when it hangs on the last valid frame: it names its offset and hash and starts at the command after its
 last. First in the log wins. A frame that competes with a valid one starts a rival's branch; what hangs on that branch is
 dropped with it. Bytes that do not match their hash are corruption, a frame that hangs on nothing seen is a gap: both stop
-the reader.
+the reader. A reader that goes on from a position is shown first the frame it stands at: a position that does not come
+from this ledger is a gap too.
 """
 
 from __future__ import annotations
@@ -54,20 +55,25 @@ class Verdict(Enum):
     """What a record of the ledger is."""
 
     VALID = "valid"
+    KNOWN = "known"
     RIVAL = "rival"
     FOREIGN = "foreign"
 
 
 class ChainReader:
-    """Reads one partition of the ledger from a position on; `position` is where it stands."""
+    """Reads one partition of the ledger; `position` is where it stands, and `starts_at` the first offset to show it."""
 
     def __init__(self, partition: int, position: ChainPosition) -> None:
         self.partition = partition
         self.position = position
         self.head: FrameHead | None = None
+        self.starts_at = max(0, position.offset)
+        self._is_proven = position.offset < 0
 
     def read(self, offset: int, value: bytes | None, stated_hash: bytes | None) -> Verdict:
         """Judge the next record. Raises LedgerIsCorrupt or LedgerHasAGap, which name the frame."""
+        if not self._is_proven and offset > self.position.offset:
+            raise LedgerHasAGap(f"{self._name(self.position.offset)} is gone, where a reader stands")
         if stated_hash is None:
             if value is not None and is_frame(value):
                 raise LedgerIsCorrupt(f"{self._name(offset)} has lost its hash")
@@ -80,12 +86,24 @@ class ChainReader:
         head = read_head(value)
         if head is None:
             raise LedgerIsCorrupt(f"{self._name(offset)} has a hash but is no frame")
+        if not self._is_proven:
+            self._prove(offset, head, digest)
+            return Verdict.KNOWN
         if not self._continues(offset, head):
             self._follow_rival(offset, head, digest)
             return Verdict.RIVAL
         self.head = head
         self.position = ChainPosition(offset, head.last_command, digest, self.position.tips)
         return Verdict.VALID
+
+    def _prove(self, offset: int, head: FrameHead, digest: bytes) -> None:
+        at = self.position
+        if (offset, head.last_command, digest, head.partition) != (at.offset, at.last_command, at.hash, self.partition):
+            raise LedgerHasAGap(
+                f"{self._name(offset)} is {head.last_command}:{digest.hex()[:16]},"
+                f" a reader stands at {at.last_command}:{at.hash.hex()[:16]}"
+            )
+        self._is_proven = True
 
     def _continues(self, offset: int, head: FrameHead) -> bool:
         at = self.position
@@ -100,8 +118,8 @@ class ChainReader:
     def _follow_rival(self, offset: int, head: FrameHead, digest: bytes) -> None:
         at = self.position
         link = (head.previous_offset, head.previous_hash)
-        others = tuple(tip for tip in at.tips if tip != link)
-        hangs_on_rival = len(others) < len(at.tips)
+        others = tuple(tip for tip in at.tips if tip not in {link, (offset, digest)})
+        hangs_on_rival = link in at.tips
         competes = head.previous_offset < at.offset and head.first_command <= at.last_command
         if head.partition != self.partition or not (hangs_on_rival or competes):
             raise LedgerHasAGap(f"{self._name(offset)} hangs on {link[0]}:{link[1].hex()[:16]}, which was not seen")

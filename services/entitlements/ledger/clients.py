@@ -51,6 +51,7 @@ def reader(settings: Settings, **more: Any) -> Consumer:
             "enable.auto.commit": False,
             "enable.auto.offset.store": False,
             "auto.offset.reset": "error",
+            "check.crcs": True,  # The broker does not look; snapshots and commands have no hash of their own.
             "fetch.wait.max.ms": 100,
             "fetch.error.backoff.ms": 50,
             "fetch.message.max.bytes": FRAME_BYTES_MAX,

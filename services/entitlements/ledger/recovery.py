@@ -9,6 +9,7 @@ import time
 from confluent_kafka import KafkaException
 from eventsourcing.domain import OriginatorVersionError
 
+from entitlements.errors import LedgerError, LedgerHasAGap
 from entitlements.ledger.partition import Partition
 from entitlements.ledger.snapshots import NOTHING, restore
 from entitlements.ledger.tail import LedgerTail
@@ -46,6 +47,10 @@ def _recover(settings: Settings, number: int, stopping: threading.Event) -> Part
         if events == partition.count_events():
             return partition
         reason = f"the ledger has {events} events, the state {partition.count_events()}"
+    except LedgerError as error:
+        if restored is NOTHING:
+            raise
+        reason = str(error)  # If it is the ledger and not the mark that is wrong, its start will tell.
     except (OriginatorVersionError, AssertionError) as error:
         reason = f"a version is missing: {error}"
     assert restored is not NOTHING, f"the ledger alone does not add up: {reason}"
@@ -61,6 +66,8 @@ def _fold(settings: Settings, partition: Partition, stopping: threading.Event) -
     tail = LedgerTail(settings, {number: partition.position})
     try:
         end, frames, events = tail.end_offset(number), 0, 0
+        if partition.position.offset >= end:
+            raise LedgerHasAGap(f"Frame {partition.position.offset} of partition {number} is gone, it ends at {end}")
         while tail.next_offset(number) < end:
             if stopping.is_set():
                 raise Stopped

@@ -63,13 +63,13 @@ class LedgerTail:
     def assign(self, positions: Mapping[int, ChainPosition]) -> None:
         """Read these partitions from these positions on, and no others."""
         self._chains = {p: ChainReader(p, position) for p, position in positions.items()}
-        self._next = {p: position.offset + 1 for p, position in positions.items()}
+        self._next = {p: chain.starts_at for p, chain in self._chains.items()}
         self._assign()
 
     def add(self, positions: Mapping[int, ChainPosition]) -> None:
         """Read these partitions too; the others go on where they stand."""
         self._chains |= {p: ChainReader(p, position) for p, position in positions.items()}
-        self._next |= {p: position.offset + 1 for p, position in positions.items()}
+        self._next |= {p: self._chains[p].starts_at for p in positions}
         self._assign()
 
     def drop(self, partitions: Iterable[int]) -> None:
@@ -142,7 +142,8 @@ class LedgerTail:
             at = "?" if partition is None else self._next.get(partition, "?")
             raise LedgerIsCorrupt(f"Frame {at} of partition {partition} cannot be read: {error.str()}")
         if error.code() == KafkaError._AUTO_OFFSET_RESET:
-            raise LedgerHasAGap(f"Partition {partition} has lost the frames a reader stands at: {error.str()}")
+            at = "?" if partition is None else self._next.get(partition, "?")
+            raise LedgerHasAGap(f"Frame {at} of partition {partition} is gone, where a reader stands: {error.str()}")
         if error.fatal() or error.code() not in _PASSING:
             raise KafkaException(error)
 
