@@ -28,7 +28,10 @@ TIPS_MAX: Final = 64
 
 @dataclass(frozen=True, slots=True)
 class ChainPosition:
-    """Where a reader stands: all it needs to go on. Offset -1: before the first frame."""
+    """Where a reader stands: all it needs to go on. Offset -1: before the first frame.
+
+    The tips are those at that frame: rivals after it are read again by whoever goes on from here, and judged the same.
+    """
 
     offset: int = -1
     last_command: int = -1
@@ -69,6 +72,7 @@ class ChainReader:
         self.head: FrameHead | None = None
         self.starts_at = max(0, position.offset)
         self._is_proven = position.offset < 0
+        self._tips = position.tips
 
     def read(self, offset: int, value: bytes | None, stated_hash: bytes | None) -> Verdict:
         """Judge the next record. Raises LedgerIsCorrupt or LedgerHasAGap, which name the frame."""
@@ -93,7 +97,7 @@ class ChainReader:
             self._follow_rival(offset, head, digest)
             return Verdict.RIVAL
         self.head = head
-        self.position = ChainPosition(offset, head.last_command, digest, self.position.tips)
+        self.position = ChainPosition(offset, head.last_command, digest, self._tips)
         return Verdict.VALID
 
     def _prove(self, offset: int, head: FrameHead, digest: bytes) -> None:
@@ -118,13 +122,12 @@ class ChainReader:
     def _follow_rival(self, offset: int, head: FrameHead, digest: bytes) -> None:
         at = self.position
         link = (head.previous_offset, head.previous_hash)
-        others = tuple(tip for tip in at.tips if tip not in {link, (offset, digest)})
-        hangs_on_rival = link in at.tips
+        others = tuple(tip for tip in self._tips if tip != link)
+        hangs_on_rival = len(others) < len(self._tips)
         competes = head.previous_offset < at.offset and head.first_command <= at.last_command
         if head.partition != self.partition or not (hangs_on_rival or competes):
             raise LedgerHasAGap(f"{self._name(offset)} hangs on {link[0]}:{link[1].hex()[:16]}, which was not seen")
-        tips = (*others, (offset, digest))[-TIPS_MAX:]
-        self.position = ChainPosition(at.offset, at.last_command, at.hash, tips)
+        self._tips = (*others, (offset, digest))[-TIPS_MAX:]
 
     def _name(self, offset: int) -> str:
         return f"Frame {offset} of partition {self.partition}"

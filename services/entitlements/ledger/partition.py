@@ -166,7 +166,7 @@ class Partition:
             return None
         try:
             name, record = self.commands_wire.decode_plain(logged.value)
-            if name == RECORD_USAGE:
+            if name == RECORD_USAGE and self._is_plain(record):
                 return record
             return records.command_from_record(name, record)
         except WireError as error:
@@ -177,19 +177,22 @@ class Partition:
             self._unreadable(batch, index, logged, "undecodable", f"An instant is out of range: {error}")
         return None
 
+    def _is_plain(self, usage: dict[str, Any]) -> bool:
+        """Whether usage needs none of what the door of all commands does."""
+        return (
+            usage["pool_id"] in self._pools
+            and usage["idempotency_key"] is None
+            and 0 < len(usage["lines"]) <= LINES_PER_COMMAND_MAX
+            and is_id(usage["command_id"])
+        )
+
     def _unreadable(self, batch: Batch, index: int, logged: LoggedCommand, code: str, reason: str) -> None:
         batch.unreadable.append((index, code, reason))
         batch.refusals.append(Refusal(logged.offset, "", "", code, reason[:500]))
 
     def _decide_usage(self, batch: Batch, command: dict[str, Any], logged: LoggedCommand) -> None:
         pool_id, command_id, caller = command["pool_id"], command["command_id"], command["caller"]
-        pool = self._pools.get(pool_id)
-        lines = command["lines"]
-        is_plain = 0 < len(lines) <= LINES_PER_COMMAND_MAX and command["idempotency_key"] is None and is_id(command_id)
-        if pool is None or not is_plain:
-            # Off the path: the door of all commands says what is wrong.
-            self._decide_one(batch, records.command_from_record(RECORD_USAGE, command), logged)
-            return
+        pool, lines = self._pools[pool_id], command["lines"]
         answer = record_usage(pool, command_id, command["effective_at"], lines, logged.timestamp_ms)
         batch.touched["pool", pool_id] = pool
         if caller is not None:
