@@ -107,7 +107,6 @@ class Partition:
         """What was due of a pool did not happen: name it again."""
         pool = self._pools.get(pool_id)
         if pool is not None:
-            self._scheduled.pop(pool_id, None)
             self._schedule(pool)
 
     def restore(self, kind: AggregateType, aggregate: Aggregate) -> None:
@@ -125,12 +124,15 @@ class Partition:
         return sum(aggregate.version for of_kind in self.aggregates.values() for aggregate in of_kind.values())
 
     def pools_due(self, now_ms: int, at_most: int) -> list[str]:
-        """Pools on which something has become due, each named once until its clock has advanced."""
+        """Pools on which something has become due, each named once until it is decided whether its time has come."""
         due: list[str] = []
         while self._due and self._due[0][0] <= now_ms and len(due) < at_most:
-            due_ms, pool_id = heapq.heappop(self._due)
+            due_ms, pool_id = entry = heapq.heappop(self._due)
+            while self._due and self._due[0] == entry:  # What was due was moved away and back again.
+                heapq.heappop(self._due)
             pool = self._pools.get(pool_id)
             if pool is not None and pool.due_ms == due_ms and not pool.is_backfilling:
+                self._scheduled.pop(pool_id, None)
                 due.append(pool_id)
         return due
 
@@ -212,6 +214,8 @@ class Partition:
         else:
             if aggregate is None:
                 self.aggregates[kind][aggregate_id] = aggregate = answer.aggregate
+            if type(command) is commands.AdvanceClock and isinstance(aggregate, ResourcePool):
+                self._schedule(aggregate)  # The log's clock may be behind that of who asked: then it is asked again.
             if command.caller is not None:
                 batch.results.append((command.caller, outcomes.accepted(command.command_id, answer), aggregate))
         if aggregate is not None:

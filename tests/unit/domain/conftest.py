@@ -1,0 +1,10 @@
+"""The specifications and the generated histories are told in words of their own: modules beside the tests."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+# Tests are imported by importlib, which puts no folder on the path.
+sys.path.insert(0, str(Path(__file__).parent))
+pytest.register_assert_rewrite("specification", "model")
