@@ -1,0 +1,179 @@
+"""Compiled readers and writers are fastavro, faster: the same bytes, the same records, the same refusals."""
+
+from __future__ import annotations
+
+import time
+from io import BytesIO
+from typing import Any
+
+import fastavro
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from entitlements_schemas import Undecodable, Wire, WireError, catalogue, plain_schema
+from entitlements_schemas.compiled import Unusual, reader_of, writer_of
+from entitlements_schemas.testing import records
+from entitlements_schemas.wire import PREFIX_BYTES
+
+TRAVELLING = catalogue.travelling()
+
+
+def by_fastavro_alone() -> Wire:
+    wire = Wire()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("entitlements_schemas.compiled.writer_of", lambda _: None)
+        patch.setattr("entitlements_schemas.compiled.reader_of", lambda _: None)
+        for name in TRAVELLING:
+            wire._reader(wire._writer(name).prefix, plain=True)
+    assert all(each.fast is None for each in (*wire._writers.values(), *wire._plain_readers.values()))
+    return wire
+
+
+FAST = Wire()
+SLOW = by_fastavro_alone()
+few = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+RECORD_USAGE = "entitlements.commands.RecordUsage"
+PROVISION_POOL = "entitlements.commands.ProvisionPool"
+line = {
+    "resource_key": "api_calls",
+    "quantity": 1,
+    "mode": "strict",
+    "occurred_at": 0,
+    "workspace_id": "",
+    "usage_id": "",
+}
+used = {"command_id": "c", "pool_id": "p", "lines": [line]}
+
+
+def result_of(call: Any, *arguments: Any) -> Any:
+    try:
+        return call(*arguments)
+    except WireError as error:
+        return type(error), str(error)
+
+
+@pytest.mark.parametrize("name", TRAVELLING)
+def test_every_record_that_travels_is_compiled(name: str) -> None:
+    assert writer_of(plain_schema(name)) is not None
+    assert reader_of(plain_schema(name)) is not None
+
+
+@pytest.mark.parametrize("name", TRAVELLING)
+@few
+@given(data=st.data())
+def test_the_bytes_are_those_of_fastavro_and_are_read_back(name: str, data: st.DataObject) -> None:
+    record = data.draw(records(name, plain=True))
+    out = BytesIO()
+    fastavro.schemaless_writer(out, plain_schema(name), record)
+    write, read = writer_of(plain_schema(name)), reader_of(plain_schema(name))
+    assert write is not None
+    assert read is not None
+    assert write(record) == out.getvalue()
+    found, end = read(b"12345" + out.getvalue(), 5)
+    assert (found, end) == (record, 5 + len(out.getvalue()))
+    assert repr(found) == repr(SLOW.decode_plain(FAST.encode_plain(name, record)).record), "fields in the same order"
+
+
+@pytest.mark.parametrize("name", TRAVELLING)
+@few
+@given(data=st.data())
+def test_damaged_bytes_are_what_fastavro_makes_of_them(name: str, data: st.DataObject) -> None:
+    value = bytearray(SLOW.encode_plain(name, data.draw(records(name, plain=True))))
+    for _ in range(data.draw(st.integers(1, 3))):
+        at = data.draw(st.integers(PREFIX_BYTES, max(PREFIX_BYTES, len(value) - 1)))
+        value[at : at + data.draw(st.integers(0, 2))] = data.draw(st.binary(max_size=3))
+    assert result_of(FAST.decode_plain, bytes(value)) == result_of(SLOW.decode_plain, bytes(value))
+
+
+@settings(max_examples=2000, deadline=None)
+@given(entry=st.sampled_from(catalogue.entries()), body=st.binary(max_size=60))
+def test_random_bytes_are_what_fastavro_makes_of_them(entry: catalogue.Entry, body: bytes) -> None:
+    value = b"\x00" + entry.id.to_bytes(4, "big") + body
+    assert result_of(FAST.decode_plain, value) == result_of(SLOW.decode_plain, value)
+
+
+@pytest.mark.parametrize(
+    ("name", "record"),
+    [
+        (RECORD_USAGE, used),
+        (RECORD_USAGE, {**used, "lines": []}),
+        (RECORD_USAGE, {**used, "lines": ()}),
+        (RECORD_USAGE, {**used, "lines": (line, line)}),
+        (RECORD_USAGE, {**used, "lines": "ab"}),
+        (RECORD_USAGE, {**used, "lines": [{"resource_key": "k", "quantity": 1}]}),
+        (RECORD_USAGE, {**used, "lines": [{**line, "more": 1}]}),
+        (RECORD_USAGE, {**used, "lines": [{**line, "quantity": "1"}]}),
+        (RECORD_USAGE, {**used, "lines": [{**line, "quantity": 1.0}]}),
+        (RECORD_USAGE, {**used, "lines": [{**line, "quantity": 1.9}]}),
+        (RECORD_USAGE, {**used, "lines": [{**line, "quantity": True}]}),
+        (RECORD_USAGE, {**used, "lines": [{**line, "quantity": None}]}),
+        (RECORD_USAGE, {**used, "lines": [{**line, "quantity": 2**63}]}),
+        (RECORD_USAGE, {**used, "lines": [{**line, "mode": "lax"}]}),
+        (RECORD_USAGE, {**used, "lines": [{**line, "mode": ["strict"]}]}),
+        (RECORD_USAGE, {**used, "lines": [{**line, "resource_key": b"k"}]}),
+        (RECORD_USAGE, {**used, "lines": [None]}),
+        (RECORD_USAGE, {**used, "effective_at": True}),
+        (RECORD_USAGE, {**used, "effective_at": 1.0}),
+        (RECORD_USAGE, {**used, "effective_at": "1"}),
+        (RECORD_USAGE, {**used, "caller": 1}),
+        (RECORD_USAGE, {**used, "caller": "\ud800"}),
+        (RECORD_USAGE, {"pool_id": "p", "lines": [line]}),
+        (RECORD_USAGE, {**used, "command_id": "ä" * 200}),
+    ],
+)
+def test_a_record_of_another_shape_is_what_fastavro_makes_of_it(name: str, record: dict[str, Any]) -> None:
+    for number in (1, 0):  # What is remembered is not taken for what equals it.
+        FAST.encode_plain(RECORD_USAGE, {**used, "effective_at": number, "lines": [{**line, "quantity": number}]})
+    assert result_of(FAST.encode_plain, name, record) == result_of(SLOW.encode_plain, name, record)
+
+
+def test_arrays_in_several_blocks_are_read() -> None:
+    blocks = b"\x02c\x00\x00\x00\x00\x02p\x02\x02k\x02\x00\x00\x00\x00\x01\x0e\x02l\x04\x02\x00\x00\x00\x00"
+    value = b"\x00" + FAST.id_of(RECORD_USAGE).to_bytes(4, "big") + blocks
+    assert result_of(FAST.decode_plain, value) == result_of(SLOW.decode_plain, value)
+    assert [each["resource_key"] for each in FAST.decode_plain(value).record["lines"]] == ["k", "l"]
+
+
+def test_numbers_without_an_end_cost_no_time() -> None:
+    value = b"\x00" + FAST.id_of(RECORD_USAGE).to_bytes(4, "big") + b"\xff" * 1_000_000
+    began = time.perf_counter()
+    with pytest.raises(Undecodable):
+        FAST.decode_plain(value)
+    assert time.perf_counter() - began < 1.0
+
+
+def test_more_texts_and_numbers_than_are_remembered_come_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("entitlements_schemas.compiled.values._REMEMBERED_MAX", 10)
+    for number in range(1_000):
+        record = {
+            **used,
+            "pool_id": f"p-{number}",
+            "lines": [{**line, "quantity": number, "occurred_at": 2**40 + number}],
+        }
+        value = FAST.encode_plain(RECORD_USAGE, record)
+        assert value == SLOW.encode_plain(RECORD_USAGE, record)
+        assert FAST.decode_plain(value) == SLOW.decode_plain(value)
+
+
+@pytest.mark.parametrize(
+    "type_",
+    [
+        "double",
+        "float",
+        {"type": "map", "values": "long"},
+        {"type": "fixed", "name": "f", "size": 2},
+        ["null", "long", "string"],
+    ],
+)
+def test_a_type_that_is_not_known_here_is_left_to_fastavro(type_: Any) -> None:
+    schema = fastavro.parse_schema({"type": "record", "name": "n.r", "fields": [{"name": "x", "type": type_}]})
+    assert writer_of(schema) is None
+    assert reader_of(schema) is None
+
+
+def test_what_is_not_known_is_raised_not_guessed() -> None:
+    write = writer_of(plain_schema(RECORD_USAGE))
+    assert write is not None
+    with pytest.raises(Unusual):
+        write({**used, "more": 1})
