@@ -167,7 +167,7 @@ def publisher(settings: Settings, patches: Mapping[str, Any] | None = None, **mo
 
 
 @contextmanager
-def in_background(*work: Callable[[], None]) -> Iterator[None]:
+def in_background(*work: Callable[[], None]) -> Iterator[list[threading.Thread]]:
     """Run functions in threads; their errors are raised at the end."""
     failures: list[BaseException] = []
 
@@ -181,7 +181,7 @@ def in_background(*work: Callable[[], None]) -> Iterator[None]:
     for thread in threads:
         thread.start()
     try:
-        yield
+        yield threads
     finally:
         for thread in threads:
             thread.join(60)
@@ -287,17 +287,24 @@ class Traffic:
     accepted: set[str] = field(default_factory=set)
     refused: set[str] = field(default_factory=set)
     unknown: int = 0
+    _threads: list[threading.Thread] = field(default_factory=list)
 
     @contextmanager
     def flowing(self) -> Iterator[None]:
         """Let it flow while the block runs; what was begun then is ended."""
         with Caller(self.settings) as caller:
             work = [lambda n=n: self._work(caller, n) for n in range(self.threads)]
-            with in_background(*work):
+            with in_background(*work) as self._threads:
                 try:
                     yield
                 finally:
                     self.stopping.set()
+
+    def end(self) -> None:
+        """Stop it and wait for what was begun."""
+        self.stopping.set()
+        for thread in self._threads:
+            thread.join(60)
 
     def go_on(self, lines: int) -> None:
         """Wait until so many more lines are accepted."""

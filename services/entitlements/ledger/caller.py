@@ -73,7 +73,11 @@ class Caller:
         self._closing = threading.Event()
         self._wire = wire_for(settings)
         self._producer = clients.producer(settings)
-        self._consumer = clients.reader(settings, **{"fetch.wait.max.ms": 50})
+        self._consumer = clients.reader(
+            settings,
+            # Whoever slept longer than outcomes are kept hears what is said from now on; who waited hears outcome_unknown.
+            **{"fetch.wait.max.ms": 50, "auto.offset.reset": "latest"},
+        )
         self._assign()
         self._thread = threading.Thread(target=self._listen, name=self.name, daemon=True)
         self._thread.start()

@@ -4,15 +4,56 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import Any
+from collections.abc import Callable
+from threading import Event
+from typing import Any, Final
 
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from entitlements.errors import ServerIsAway
 from entitlements.settings import FRAME_BYTES_MAX, Settings
 
 _log = logging.getLogger("entitlements.kafka")
-_log.setLevel(logging.ERROR)  # librdkafka reports every reconnect; what matters reaches us as errors of calls.
+_process_log = logging.getLogger(__name__)
+#: Seconds until the client gives up a record that the broker does not take.
+DELIVERED_WITHIN_FOR: Final = 30.0
+#: Seconds before a process that lost the broker begins anew, and between two words of the client about the same broker.
+RETURN_AFTER_FOR: Final = 1.0
+SAY_EVERY_FOR: Final = 30.0
+
+
+class _NowAndThen(logging.Filter):
+    """librdkafka reports every reconnect of every client; what matters reaches us as errors of calls."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._next = 0.0
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.levelno < logging.ERROR or record.created < self._next:
+            return False
+        self._next = record.created + SAY_EVERY_FOR
+        return True
+
+
+_log.addFilter(_NowAndThen())
+
+
+def come_back(run: Callable[[], None], stopping: Event) -> None:
+    """Run a process until it ends; when the broker lets it down run it anew, as if it had been killed.
+
+    Whatever the client's state is after an outage: a new one learns everything from the log. Errors of the ledger and of
+    our own are raised.
+    """
+    while not stopping.is_set():
+        try:
+            run()
+        except (KafkaException, TimeoutError, BufferError, ServerIsAway) as error:
+            _process_log.warning("Begins anew, because of the broker: %s", error)
+            stopping.wait(RETURN_AFTER_FOR)
+        else:
+            return
 
 
 def _common(settings: Settings) -> dict[str, Any]:
@@ -34,7 +75,7 @@ def producer(settings: Settings, **more: Any) -> Producer:
             "acks": "all",
             "linger.ms": 0.5,
             "message.max.bytes": FRAME_BYTES_MAX,
-            "delivery.timeout.ms": 30_000,
+            "delivery.timeout.ms": round(DELIVERED_WITHIN_FOR * 1_000),
             "queue.buffering.max.messages": 1_000_000,
             "queue.buffering.max.kbytes": 256 * 1024,
         }

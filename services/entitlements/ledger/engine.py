@@ -212,7 +212,7 @@ class Engine:
         if batch.unreadable:
             for index, code, reason in batch.unreadable:
                 self._quarantine.put(messages[index], code, reason)
-            self._producer.flush(30)  # The frame says it is in quarantine: it must be there.
+            self._quarantine.settle()  # The frame says it is in quarantine: it must be there.
         value, digest = partition.to_frame(batch, self.name)
         if len(value) > FRAME_BYTES_MAX - _FRAME_MARGIN_BYTES:
             self._split(owned, messages, len(value))
@@ -329,7 +329,10 @@ def _explain(error: KafkaError) -> None:
 
 
 def run(settings: Settings, stopping: threading.Event) -> None:
-    """Run an engine until stopping is set."""
+    """Run an engine until stopping is set; it comes back by itself when the broker was away.
+
+    Raises LedgerError and CommandsAreMissing: what was lost does not come back by trying.
+    """
     # State is many small objects that live for ever and hold no cycles; looking for some would stop the loop for nothing.
     gc.set_threshold(100_000, 50, 1_000)
-    Engine(settings, stopping).run()
+    clients.come_back(lambda: Engine(settings, stopping).run(), stopping)

@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from entitlements.domain.aggregate import from_ms
-from entitlements.errors import EntitlementsError
+from entitlements.errors import ServerIsAway
 from entitlements.ledger import clients
 from entitlements.ledger.chain import ChainPosition
 from entitlements.ledger.frames import decode_plain_events
@@ -37,7 +37,7 @@ FRAMES_MAX: Final = 200
 SOURCE: Final = "entitlements/ledger"
 
 
-class OutputFailed(EntitlementsError):
+class OutputFailed(ServerIsAway):
     """The broker did not take what was to be published."""
 
     code = "output_failed"
@@ -165,7 +165,7 @@ class Publisher:
 
     def _on_delivery(self, error: KafkaError | None, message: Message) -> None:
         if error is not None and self._failure is None:
-            # Whoever restarts us begins where the output ends.
+            # We begin anew where the output ends.
             self._failure = OutputFailed(f"{message.topic()}: {error.str()}")
 
     def _on_foreign(self, message: Message) -> None:
@@ -218,5 +218,5 @@ def _last_place(settings: Settings, topic: str, partition: int) -> Place:
 
 
 def run(settings: Settings, stopping: threading.Event) -> None:
-    """Run a publisher until stopping is set."""
-    Publisher(settings, stopping).run()
+    """Run a publisher until stopping is set; it comes back by itself when the broker was away. Raises LedgerError."""
+    clients.come_back(lambda: Publisher(settings, stopping).run(), stopping)

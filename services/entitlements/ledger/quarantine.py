@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from confluent_kafka import Message, Producer
+from confluent_kafka import KafkaError, Message, Producer
 
+from entitlements.errors import ServerIsAway
 from entitlements.ledger.frames import wire
 from entitlements.settings import Settings
 
 QUARANTINED: Final = "entitlements.entities.Quarantined"
+#: Seconds; as long as the client itself goes on trying.
+SETTLED_WITHIN_FOR: Final = 30.0
 
 
 class Quarantine:
@@ -19,9 +22,10 @@ class Quarantine:
         self._topic = settings.topic("quarantine")
         self._producer = producer
         self._found_by = found_by
+        self._open = 0
 
     def put(self, message: Message, code: str, reason: str) -> None:
-        """Write the record away. It is safe once the producer is flushed."""
+        """Write the record away. It is safe once it is settled."""
         topic, partition, offset = message.topic(), message.partition(), message.offset()
         headers: Any = message.headers() or ()
         record = {
@@ -37,4 +41,15 @@ class Quarantine:
             "recorded_at": max(0, message.timestamp()[1]),
         }
         value = wire().encode_plain(QUARANTINED, record)
-        self._producer.produce(self._topic, value, key=f"{topic}/{partition}/{offset}")
+        self._open += 1
+        self._producer.produce(self._topic, value, key=f"{topic}/{partition}/{offset}", on_delivery=self._on_delivery)
+
+    def settle(self) -> None:
+        """Wait until everything that was put is there. Raises ServerIsAway when the broker does not take it."""
+        self._producer.flush(SETTLED_WITHIN_FOR)
+        if self._open:
+            raise ServerIsAway(f"{self._open} records are not in quarantine yet.")
+
+    def _on_delivery(self, error: KafkaError | None, _: Message) -> None:
+        if error is None:
+            self._open -= 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType  # type: ignore[attr-defined]
@@ -40,7 +40,13 @@ class Topic:
 TOPICS: Final = (
     Topic("commands", "commands", 7 * _DAY_MS, config={"message.timestamp.type": "LogAppendTime"}),
     Topic("ledger", "frames: the truth", config={"max.message.bytes": str(FRAME_BYTES_MAX)}),
-    Topic("events", "business events unfolded from the frames", 30 * _DAY_MS),
+    Topic(
+        "events",
+        "business events unfolded from the frames",
+        30 * _DAY_MS,
+        # What fits into a frame fits here: the publisher would stand before it for ever.
+        config={"max.message.bytes": str(FRAME_BYTES_MAX)},
+    ),
     Topic(
         "usage", "metering unfolded from the frames", 30 * _DAY_MS, config={"max.message.bytes": str(FRAME_BYTES_MAX)}
     ),
@@ -106,16 +112,18 @@ def _new(topic: Topic, settings: Settings) -> NewTopic:
 def _check_clock(admin: AdminClient, settings: Settings) -> None:
     """Decisions are made by the log's clock; commands stamped by their senders would let senders choose the time."""
     resource = ConfigResource(ResourceType.TOPIC, settings.topic("commands"))
-    until = time.monotonic() + 15
-    while True:
-        try:
-            config = admin.describe_configs([resource])[resource].result(15)
-        except KafkaException as error:
-            # A broker may have created a topic and not yet know it.
-            if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART or time.monotonic() > until:
-                raise
-            time.sleep(0.05)
-        else:
-            break
+    config = _described(admin, resource)
     if config["message.timestamp.type"].value != "LogAppendTime":
         raise TopicDiffers(f"{resource.name} must have message.timestamp.type=LogAppendTime")
+
+
+def _described(admin: AdminClient, resource: ConfigResource, within: float = 15.0) -> Any:
+    """The settings of a topic. A broker may have created it and not yet know it: so long (seconds) it is asked again."""
+    until = time.monotonic() + within
+    while True:
+        try:
+            return admin.describe_configs([resource])[resource].result(15)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART or time.monotonic() > until:
+                raise
+        time.sleep(0.05)
