@@ -1,0 +1,10 @@
+"""What comes in from files: read, numbered, and sent in an order that a crash cannot change.
+
+definitions  files that define resource keys and entitlement sets
+rows         a CSV file of requests, checked line by line before anything is sent
+lines        a row as the usage it stands for: a numbered batch of the pool concerned
+lanes        many commands under way, but of each pool one after the other; an answer that does not come is asked for again
+
+The numbers make a repeated import harmless for ever: a pool counts each number of a source once (DESIGN 3.8). That is only
+safe while no later number of a pool is decided before an earlier one, and the lanes see to it.
+"""

@@ -1,0 +1,157 @@
+"""Files that define resource keys and entitlement sets, YAML or JSON: checked here, then commands.
+
+The words are those of the commands; what a file leaves out is said beside each field.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Final, Self
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictInt,
+    ValidationError,
+    model_validator,
+)
+
+from entitlements.domain.commands import DefineEntitlementSet, DefineResourceKey
+from entitlements.domain.values import DataType, PeriodName, Rule, RuleType, Stacking
+from entitlements.errors import RequestError
+from entitlements.ledger.caller import new_id
+from entitlements.settings import ID_CHARACTERS_MAX, QUANTITY_MAX
+
+FILE_BYTES_MAX: Final = 1024 * 1024
+UNLIMITED: Final = "unlimited"
+
+Id = Annotated[str, Field(min_length=1, max_length=ID_CHARACTERS_MAX)]
+Amount = Annotated[StrictInt, Field(ge=0, le=QUANTITY_MAX)]
+IncludedAmount = Annotated[Amount | None, BeforeValidator(lambda value: None if value == UNLIMITED else value)]
+
+
+class DefinitionIsInvalid(RequestError):
+    """The definition cannot be meant."""
+
+    code = "definition_is_invalid"
+
+
+class _Definition(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class KeyDefinition(_Definition):
+    """A resource key: something one can be entitled to."""
+
+    name: str = ""  # For people; the key itself.
+    data_type: DataType = "integer"  # boolean for features.
+    unit: str = ""
+    scale: Annotated[StrictInt, Field(ge=0, le=18)] = 0  # Decimals that people see.
+
+    def command(self, resource_key: str, actor: str) -> DefineResourceKey:
+        """Bring the key into the namespace."""
+        facts = self.model_dump() | {"name": self.name or resource_key}
+        return DefineResourceKey(command_id=new_id(), actor=actor, resource_key=resource_key, **facts)
+
+
+class RuleDefinition(_Definition):
+    """What the set confers on one resource key."""
+
+    resource_key: Id
+    rule_type: RuleType
+    amount: IncludedAmount = None  # Needed for limits and quotas; `unlimited` must be said.
+    soft_limit: Amount | None = None  # No warning.
+    hard_limit: Amount | None = None  # The amount.
+    period: PeriodName | None = None  # Needed for quotas.
+    stacking: Stacking | None = None  # sum for numbers, any for features.
+    per_unit: StrictBool = False
+
+    @model_validator(mode="after")
+    def _says_how_much(self) -> Self:
+        if self.rule_type in {"limit", "quota"} and "amount" not in self.model_fields_set:
+            raise ValueError(f"{self.resource_key} needs an amount: an integer, or `{UNLIMITED}`")
+        if self.rule_type == "quota" and self.period is None:
+            raise ValueError(f"{self.resource_key} needs a period: hour, day or month")
+        return self
+
+    def rule(self) -> Rule:
+        """The rule as commands carry it."""
+        stacking: Stacking = self.stacking or ("any" if self.rule_type == "boolean" else "sum")
+        return Rule(**self.model_dump() | {"stacking": stacking})
+
+
+class SetDefinition(_Definition):
+    """An entitlement set, and the resource keys it brings along."""
+
+    set_id: Id
+    name: str = ""  # For people; the id.
+    ladder: Id | None = None
+    rung: StrictInt | None = None
+    keys: dict[Id, KeyDefinition] = {}
+    rules: Annotated[list[RuleDefinition], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if (self.ladder is None) != (self.rung is None):
+            raise ValueError("a set names a ladder and its rung, or neither")
+        for rule in self.rules:
+            key = self.keys.get(rule.resource_key)
+            if key is not None and (rule.rule_type == "boolean") != (key.data_type == "boolean"):
+                raise ValueError(f"{rule.resource_key} is {key.data_type}, and its rule is a {rule.rule_type}")
+        return self
+
+    def key_commands(self, actor: str) -> list[DefineResourceKey]:
+        """Define the keys it brings along."""
+        return [key.command(resource_key, actor) for resource_key, key in self.keys.items()]
+
+    def set_command(self, actor: str) -> DefineEntitlementSet:
+        """Define the set; the same definition again makes no new version."""
+        return DefineEntitlementSet(
+            command_id=new_id(),
+            actor=actor,
+            set_id=self.set_id,
+            name=self.name or self.set_id,
+            ladder=self.ladder,
+            rung=self.rung,
+            rules=[rule.rule() for rule in self.rules],
+        )
+
+
+def read_set(path: Path) -> SetDefinition:
+    """Read a set's file. Raises DefinitionIsInvalid, naming the place in the file."""
+    return parse_set(_load(path), str(path))
+
+
+def parse_set(content: Any, where: str) -> SetDefinition:
+    """Check a set's definition. Raises DefinitionIsInvalid."""
+    try:
+        return SetDefinition.model_validate(content)
+    except ValidationError as error:
+        raise DefinitionIsInvalid(f"{where}: {explained(error)}") from error
+
+
+def explained(error: ValidationError) -> str:
+    """The first thing that is wrong, in a sentence that names its place."""
+    what = error.errors(include_url=False)[0]
+    place = ".".join(map(str, what["loc"]))
+    message = what["msg"].removeprefix("Value error, ")
+    if not place:
+        return f"{message}."
+    given = "" if what["type"] == "missing" else f", not {what['input']!r}"
+    return f"{place}: {message}{given}."
+
+
+def _load(path: Path) -> Any:
+    import yaml
+
+    try:
+        if path.stat().st_size > FILE_BYTES_MAX:
+            raise DefinitionIsInvalid(f"{path} is larger than {FILE_BYTES_MAX} bytes.")
+        return yaml.safe_load(path.read_text(encoding="utf-8"))  # JSON is YAML too.
+    except OSError as error:
+        raise DefinitionIsInvalid(f"{path}: {error.strerror or error}.") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise DefinitionIsInvalid(f"{path} is neither YAML nor JSON: {' '.join(str(error).split())}.") from error

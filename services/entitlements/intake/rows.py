@@ -1,0 +1,109 @@
+"""A CSV file of requests: one row is one request of one workspace, in the order of time."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import hashlib
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, Final, TextIO
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from entitlements.errors import RequestError
+from entitlements.settings import ID_CHARACTERS_MAX, QUANTITY_MAX
+
+COLUMNS: Final = ("usage_id", "occurred_at", "workspace_id", "bytes")
+_GZIP: Final = b"\x1f\x8b"
+#: Usage ids get a suffix per resource key; together they must stay an id.
+USAGE_ID_CHARACTERS_MAX: Final = ID_CHARACTERS_MAX - 16
+
+
+class FileIsInvalid(RequestError):
+    """The usage file cannot be read."""
+
+    code = "file_is_invalid"
+
+
+class Row(BaseModel):
+    """One request: who, when, and how many bytes were answered; 0 is none."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    number: int
+    usage_id: Annotated[str, Field(min_length=1, max_length=USAGE_ID_CHARACTERS_MAX)]
+    occurred_at: Annotated[AwareDatetime, AfterValidator(lambda at: at.astimezone(UTC))]
+    workspace_id: Annotated[str, Field(min_length=1, max_length=ID_CHARACTERS_MAX)]
+    bytes: Annotated[int, Field(ge=0, le=QUANTITY_MAX), BeforeValidator(lambda text: text or 0)]
+
+    @property
+    def occurred_at_ms(self) -> int:
+        """The instant in epoch milliseconds."""
+        return round(self.occurred_at.timestamp() * 1000)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """What is in a file that was checked to its end."""
+
+    rows: int
+    workspaces: list[str]
+    #: The earliest instant; aware UTC.
+    begins_at: datetime
+    #: SHA-256 of the bytes as they lie in the file, in hex: the same file is the same source.
+    digest: str
+
+
+def read_rows(path: Path) -> Iterator[Row]:
+    """The rows of a CSV file, plain or gzipped. Raises FileIsInvalid, naming the line."""
+    with _opened(path) as file:
+        reader = csv.DictReader(file, strict=True)
+        try:
+            missing = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
+            if missing:
+                raise FileIsInvalid(f"{path} has no column {', '.join(missing)}; it needs {', '.join(COLUMNS)}.")
+            for number, record in enumerate(reader, 1):
+                yield _row(path, reader.line_num, number, record)
+        except (csv.Error, UnicodeDecodeError, EOFError, OSError) as error:
+            raise FileIsInvalid(f"{path}, after line {reader.line_num}: {error}.") from error
+
+
+def check(path: Path) -> Summary:
+    """Read a file to its end. Raises FileIsInvalid: then nothing of it has been sent yet."""
+    count, workspaces, begins_at = 0, dict[str, None](), datetime.max.replace(tzinfo=UTC)
+    for row in read_rows(path):
+        count += 1
+        workspaces[row.workspace_id] = None
+        begins_at = min(begins_at, row.occurred_at)
+    if count == 0:
+        raise FileIsInvalid(f"{path} has no rows.")
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return Summary(rows=count, workspaces=list(workspaces), begins_at=begins_at, digest=digest)
+
+
+def _row(path: Path, line: int, number: int, record: dict[str, Any]) -> Row:
+    try:
+        return Row.model_validate(record | {"number": number})
+    except ValidationError as error:
+        what = error.errors(include_url=False)[0]
+        column = ".".join(map(str, what["loc"]))
+        raise FileIsInvalid(f"{path}, line {line}, {column} is {what['input']!r}: {what['msg']}.") from error
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[TextIO]:
+    try:
+        with path.open("rb") as file:
+            is_gzipped = file.read(2) == _GZIP
+            file.seek(0)
+            plain = gzip.GzipFile(fileobj=file) if is_gzipped else file
+            with io.TextIOWrapper(plain, encoding="utf-8-sig", newline="") as text:
+                yield text
+    except OSError as error:
+        raise FileIsInvalid(f"{path}: {error.strerror or error}.") from error

@@ -1,0 +1,70 @@
+"""Where the servers are: the environment first, then what `entitlements up` wrote into its data folder, then defaults."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any, Final
+
+from entitlements.errors import EntitlementsError
+from entitlements.settings import Settings
+
+DATA_VARIABLE: Final = "ENTITLEMENTS_DATA"
+_FILE: Final = "addresses.json"
+#: What belongs to a server: an address given in the environment brings its own, and nothing of the file's fits it.
+_OF_SERVER: Final = {
+    "kafka": ("kafka", "topic_prefix", "partitions", "replication_factor"),
+    "postgres": ("postgres",),
+}
+
+
+class AddressesAreUnreadable(EntitlementsError):
+    """The file with the addresses of a running installation cannot be read."""
+
+    code = "addresses_are_unreadable"
+
+
+def variable(field: str) -> str:
+    """The name of a setting in the environment."""
+    return f"ENTITLEMENTS_{field.upper()}"
+
+
+def environment_of(settings: Settings) -> dict[str, str]:
+    """The settings as variables, for processes that are started with them."""
+    return {variable(field): str(value) for field, value in settings.model_dump().items() if value is not None}
+
+
+def settings_at(folder: Path) -> Settings:
+    """The settings of an installation. Raises AddressesAreUnreadable."""
+    known = read(folder)
+    wanted: dict[str, Any] = {}
+    for server, fields in _OF_SERVER.items():
+        if variable(server) not in os.environ:
+            wanted |= {field: known[field] for field in fields if field in known and variable(field) not in os.environ}
+    return Settings(**wanted)
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """What a running installation says of itself; nothing where none runs. Raises AddressesAreUnreadable."""
+    try:
+        known = json.loads((folder / _FILE).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise AddressesAreUnreadable(f"{folder / _FILE}: {error}") from error
+    return known if isinstance(known, dict) else {}
+
+
+def write(folder: Path, settings: Settings, **more: object) -> None:
+    """Say in a folder where the servers are and what runs; whole or not at all."""
+    folder.mkdir(parents=True, exist_ok=True)
+    known = {field: getattr(settings, field) for fields in _OF_SERVER.values() for field in fields}
+    new = folder / f"{_FILE}.new"
+    new.write_text(json.dumps(known | more, indent=2) + "\n", encoding="utf-8")
+    new.replace(folder / _FILE)
+
+
+def remove(folder: Path) -> None:
+    """The installation has stopped: its addresses lead nowhere."""
+    (folder / _FILE).unlink(missing_ok=True)

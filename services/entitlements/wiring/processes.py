@@ -1,0 +1,139 @@
+"""The processes of an installation, each by its name, and how one runs in the foreground: `python -m entitlements.wiring NAME`."""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Final
+
+from entitlements.settings import Settings
+from entitlements.wiring.logs import set_up_logs
+
+#: The process id of a supervisor whose end is ours too.
+SUPERVISOR_VARIABLE: Final = "ENTITLEMENTS_SUPERVISOR"
+#: Seconds between attempts while a server is away: doubled from the first to the last.
+BACKOFF_FOR_MIN: Final = 0.25
+BACKOFF_FOR_MAX: Final = 5.0
+#: Seconds a process has to work for its next failure to be the first again.
+WELL_FOR: Final = 10.0
+_PR_SET_PDEATHSIG: Final = 1
+_LOOK_EVERY_FOR: Final = 0.5
+
+_log = logging.getLogger(__name__)
+
+Run = Callable[[Settings, threading.Event], None]
+
+
+def _engine(settings: Settings, stopping: threading.Event) -> None:
+    from entitlements.ledger import engine
+
+    engine.run(settings, stopping)
+
+
+def _publisher(settings: Settings, stopping: threading.Event) -> None:
+    from entitlements.ledger import publisher
+
+    publisher.run(settings, stopping)
+
+
+def _projector(settings: Settings, stopping: threading.Event) -> None:
+    from entitlements_projections import projector
+
+    projector.run(settings, stopping)
+
+
+def _registry(settings: Settings, stopping: threading.Event) -> None:
+    from entitlements import registry
+
+    registry.run(settings, stopping, lambda url: _log.info("serving at %s", url))
+
+
+#: What each process does, in one sentence; the changes worker is Faust's and runs itself.
+PROCESSES: Final[dict[str, str]] = {
+    "engine": "decides commands and writes the ledger",
+    "publisher": "unfolds the ledger into entitlements.events and entitlements.usage",
+    "projector": "keeps the read models in Postgres",
+    "changes": "tells what changed for each customer (Faust)",
+    "registry": "serves the Avro schemas over HTTP",
+}
+_RUNS: Final[dict[str, Run]] = {
+    "engine": _engine,
+    "publisher": _publisher,
+    "projector": _projector,
+    "registry": _registry,
+}
+
+
+def run_process(name: str, settings: Settings) -> int:
+    """Run one process in the foreground until SIGTERM or Ctrl-C; its exit status: 0 when it was told to stop."""
+    die_with_supervisor()
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    if name == "changes":
+        from entitlements.changes.app import run
+
+        return run(settings, stopping)
+    set_up_logs(name)
+    _log.info("starting: %s", PROCESSES[name])
+    try:
+        keep_running(_RUNS[name], settings, stopping)
+    except Exception as error:  # noqa: BLE001  (Whatever it is, it is said in one line.)
+        _log.critical("ended: %s: %s", getattr(error, "code", type(error).__name__), error, exc_info=error)
+        return 1
+    _log.info("stopped")
+    return 0
+
+
+def keep_running(run: Run, settings: Settings, stopping: threading.Event) -> None:
+    """Run until stopping is set; while a server is away, try again. Whatever else goes wrong is raised."""
+    passing = _what_passes()
+    backoff_for = BACKOFF_FOR_MIN
+    while not stopping.is_set():
+        started = time.monotonic()
+        try:
+            run(settings, stopping)
+        except passing as error:
+            if time.monotonic() - started > WELL_FOR:
+                backoff_for = BACKOFF_FOR_MIN
+            _log.warning("trying again in %.2f s: %s: %s", backoff_for, type(error).__name__, error)
+            stopping.wait(backoff_for)
+            backoff_for = min(2 * backoff_for, BACKOFF_FOR_MAX)
+
+
+def _what_passes() -> tuple[type[Exception], ...]:
+    """A server is away, or does not take what we write: the next attempt begins at the log again."""
+    from confluent_kafka import KafkaException
+
+    from entitlements.errors import ServerIsAway
+    from entitlements.ledger.publisher import OutputFailed
+
+    return (KafkaException, ServerIsAway, OutputFailed)
+
+
+def die_with_supervisor() -> None:
+    """End at once when the supervisor that started us is gone, in whatever way: nothing may be left running.
+
+    An end at any moment is safe for each of our processes, so it need not be an orderly one.
+    """
+    supervisor = os.environ.pop(SUPERVISOR_VARIABLE, "")
+    if not supervisor.isdigit():
+        return
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+    else:
+        threading.Thread(target=_look_for, args=(int(supervisor),), name="supervisor-is-there", daemon=True).start()
+    if os.getppid() != int(supervisor):
+        os._exit(1)
+
+
+def _look_for(supervisor: int) -> None:
+    while os.getppid() == supervisor:
+        time.sleep(_LOOK_EVERY_FOR)
+    os._exit(1)

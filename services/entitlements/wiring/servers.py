@@ -1,0 +1,63 @@
+"""The servers of `up` and `demo`: those the environment names, and local ones for the rest, in one folder."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from entitlements.errors import ServerIsAway
+from entitlements.settings import Settings
+from entitlements.wiring.addresses import variable
+
+_CONNECT_WITHIN_FOR = 2.0
+
+
+@contextmanager
+def servers_in(folder: Path, *, fast: bool = False) -> Iterator[Settings]:
+    """Run what the environment does not name in a folder, and stop it at the end.
+
+    fast: the data need not survive a crash of the machine. Raises LocalServerError, ServerIsAway.
+    """
+    from entitlements.local import LocalKafka, LocalPostgres
+
+    settings = Settings()
+    kafka = None if variable("kafka") in os.environ else LocalKafka(folder / "kafka")
+    postgres = None if variable("postgres") in os.environ else LocalPostgres(folder / "postgres", fast=fast)
+    try:
+        # Side by side: Kafka takes its seconds while Postgres makes its folder.
+        if kafka is not None:
+            kafka.launch()
+        if postgres is not None:
+            postgres.start()
+            settings = settings.model_copy(update={"postgres": postgres.url})
+        if kafka is not None:
+            kafka.wait_until_ready()
+            settings = settings.model_copy(update={"kafka": kafka.bootstrap})
+        else:
+            require_kafka(settings)
+        yield settings
+    finally:
+        try:
+            if kafka is not None:
+                kafka.stop()
+        finally:
+            if postgres is not None:
+                postgres.stop()
+
+
+def require_kafka(settings: Settings) -> None:
+    """Raises ServerIsAway when no broker's address can be connected to: sooner than Kafka's client would say so."""
+    reasons = []
+    for address in settings.kafka.split(","):
+        parts = urlsplit(f"//{address.strip()}")
+        try:
+            socket.create_connection((parts.hostname or "", parts.port or 9092), timeout=_CONNECT_WITHIN_FOR).close()
+        except (OSError, ValueError) as error:
+            reasons.append(f"{address.strip()}: {error}")
+        else:
+            return
+    raise ServerIsAway(f"Kafka at {'; '.join(reasons)}.")
