@@ -9,6 +9,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -17,6 +18,7 @@ from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from entitlements.changes import pools, workspaces
 from entitlements.changes.facts import Cause, PoolEvent, Position
 from entitlements.ledger.topics import create_topics
+from entitlements.local import LocalKafka
 from entitlements.settings import Settings
 from entitlements_schemas import Wire
 
@@ -41,7 +43,9 @@ class Bus:
 
     def __init__(self, kafka: str, prefix: str) -> None:
         self.settings = Settings(kafka=kafka, topic_prefix=prefix, partitions=PARTITIONS)
-        self.producer = Producer({"bootstrap.servers": kafka, "linger.ms": 2, "message.max.bytes": 8_000_000})
+        self.producer = Producer(
+            {"bootstrap.servers": kafka, "linger.ms": 2, "enable.idempotence": True, "message.max.bytes": 8_000_000}
+        )
         self.sent = 0
         self.versions: Counter[str] = Counter()
         create_topics(self.settings)
@@ -340,7 +344,7 @@ def test_an_event_becomes_a_change_that_any_consumer_can_read(bus: Bus) -> None:
 def test_killing_the_worker_at_random_moments_neither_loses_nor_invents_a_change(bus: Bus) -> None:
     history = History(bus, seed=random.randrange(10**6))
     with working(bus) as workers:
-        play(history, workers, disturb=workers[0].kill, times=6)
+        play(history, workers, disturb=workers[0].kill, times=5)
         wait_until(bus.is_handled, workers)
     repeats = assert_nothing_is_missing_or_invented(bus, history)
     print(f"{len(history.happened)} events, {repeats} repeats")
@@ -370,9 +374,25 @@ def test_a_worker_that_slept_while_another_took_over_writes_nothing_wrong_when_i
             flow(history, workers, seconds=2.5 * SESSION_FOR)
             workers[0].process.send_signal(signal.SIGCONT)
 
-        play(history, workers, disturb=sleep, times=2)
+        play(history, workers, disturb=sleep, times=1)
         wait_until(bus.is_handled, workers)
     assert_nothing_is_missing_or_invented(bus, history)
+
+
+def test_a_broker_that_dies_and_comes_back_costs_no_change(tmp_path: Path, topic_prefix: str) -> None:
+    with LocalKafka(tmp_path) as kafka:
+        bus = Bus(kafka.bootstrap, topic_prefix)
+        history = History(bus, seed=random.randrange(10**6))
+        with working(bus) as workers:
+
+            def die_and_come_back() -> None:
+                kafka.kill()
+                flow(history, workers, seconds=2 * SESSION_FOR)
+                kafka.start()
+
+            play(history, workers, disturb=die_and_come_back, times=1)
+            wait_until(bus.is_handled, workers)
+        assert_nothing_is_missing_or_invented(bus, history)
 
 
 def test_what_cannot_be_handled_goes_to_the_quarantine_and_stops_nobody(bus: Bus) -> None:

@@ -10,20 +10,19 @@ import asyncio
 import logging
 import os
 import signal
-import tempfile
 import threading
 import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from entitlements.changes import topics
-from entitlements.changes.lane import Lane
+from entitlements.changes.lane import Broken, Lane
 from entitlements.changes.quiet import set_up_logging
 from entitlements.changes.records import Outgoing, Quarantine
 from entitlements.changes.steps import Pools, Workspaces
 from entitlements.changes.tables import Kafka, Rows
 from entitlements.changes.watchdog import Look, Standstill, Watchdog
-from entitlements.errors import ServerIsAway
+from entitlements.errors import EntitlementsError, ServerIsAway
 from entitlements.registry import wire_for
 from entitlements.settings import FRAME_BYTES_MAX, Settings
 
@@ -37,7 +36,7 @@ log = logging.getLogger(__name__)
 EXIT_BROKEN: Final = 75
 #: Records handled together, and seconds to wait for more of them.
 BATCH_RECORDS_MAX: Final = 1_000
-BATCH_WITHIN_FOR: Final = 0.05
+BATCH_WITHIN_FOR: Final = 0.02
 #: Seconds without a heartbeat after which the group gives our partitions to others; so long they stand still when we are
 #: killed. Brokers allow 6 or more, unless set up otherwise.
 SESSION_FOR: Final = 6.0
@@ -99,7 +98,6 @@ def _faust_settings(settings: Settings, session_for: float) -> dict[str, Any]:
     return {
         "broker": [f"kafka://{server}" for server in settings.kafka.split(",")],
         "autodiscover": False,
-        "datadir": os.path.join(tempfile.gettempdir(), "entitlements-changes"),  # noqa: PTH118  (Faust wants text; nothing is written there.)
         "web_enabled": False,
         "processing_guarantee": "at_least_once",  # Its exactly_once picks the transaction by the output's partition.
         "store": "memory://",  # Of no use: tables.py says why there are no tables of Faust's.
@@ -114,7 +112,7 @@ def _faust_settings(settings: Settings, session_for: float) -> dict[str, Any]:
         "broker_rebalance_timeout": 2 * session_for,
         "broker_request_timeout": 30.0,
         "broker_commit_interval": 1.0,
-        "broker_max_poll_records": BATCH_RECORDS_MAX,
+        "broker_max_poll_records": 2 * BATCH_RECORDS_MAX,
         "consumer_auto_offset_reset": "earliest",
         "consumer_max_fetch_size": 4 * 1024 * 1024,
         "producer_acks": -1,
@@ -232,8 +230,11 @@ async def _serve(settings: Settings, stopping: threading.Event, session_for: flo
 async def _keep_moving(app: App) -> None:
     """Faust may drop records that it fetched in the middle of a rebalance, and wait for others for ever."""
     standstill = Standstill(LATE_FOR)
+    handled = 0
     while True:
         await asyncio.sleep(LATE_FOR / 3)
+        if handled != (handled := sum(lane.handled for lane in app.lanes)):
+            standstill.forget()  # There is enough to do; one partition may wait for another.
         looks = {place: Look(offset, 0, app.reader.end_of(*place)) for place, offset in app.committable().items()}
         late = standstill.see(looks, time.monotonic())
         for lane in app.lanes:
@@ -254,7 +255,7 @@ async def _until(stopping: threading.Event, session_for: float) -> None:
         await asyncio.sleep(0.1)
         slept_for = time.monotonic() - looked_at
         if slept_for > session_for:
-            die(RuntimeError(f"Nothing moved for {slept_for:.1f} s: the process was stopped, or starved."))
+            die(Broken(f"Nothing moved for {slept_for:.1f} s: the process was stopped, or starved."))
         looked_at = time.monotonic()
 
 
@@ -264,7 +265,7 @@ def _watch(settings: Settings, app: App) -> Watchdog:
         kafka=Kafka(settings, settings.group("changes")),
         everything=[(topic, partition) for topic in inputs for partition in range(settings.partitions)],
         ours=lambda: set(app.committable()),
-        bite=lambda sentence: die(RuntimeError(sentence)),
+        bite=lambda sentence: die(Broken(sentence)),
     )
     watchdog.start()
     return watchdog
@@ -272,7 +273,10 @@ def _watch(settings: Settings, app: App) -> Watchdog:
 
 def die(reason: BaseException) -> None:
     """End the process at once, from any thread: what is not written and committed is repeated by the next worker."""
-    log.critical("Ending to start again: %s: %s", type(reason).__name__, reason, exc_info=reason)
+    explained = isinstance(reason, (Broken, EntitlementsError))
+    log.critical(
+        "Ending to start again: %s", reason if explained else repr(reason), exc_info=None if explained else reason
+    )
     _exit(EXIT_BROKEN)
 
 
