@@ -56,9 +56,9 @@ class ReaderCode(Code):
         self.line("b = v[i]")
         self.line("i += 1")
         self.line(f'if not b: {name} = ""')
-        self.line(f"elif b <= {2 * SHORT_BYTES_MAX} and not b & 1:")
+        self.line("elif b < 128 and not b & 1:")
         self.line("    e = i + (b >> 1)")
-        self.line(f"    {name} = texts_in[v[i:e]]")
+        self.line(f"    {name} = texts_in[v[i:e]] if b <= {2 * SHORT_BYTES_MAX} else v[i:e].decode()")
         self.line("    i = e")
         self.line(f"else: {name}, i = text_in(v, i, b)")
 
