@@ -13,6 +13,7 @@ from tests.faults import driving
 from tests.faults.driving import WIRE, eventually, line, open_pool, pools_on, provision, quota, use
 
 from entitlements import testing
+from entitlements.errors import LedgerHasAGap
 from entitlements.ledger import recovery
 from entitlements.ledger.caller import Caller
 from entitlements.ledger.partition import Partition
@@ -68,40 +69,55 @@ DAMAGE: dict[str, Callable[[Stored], dict[str, bytes | None]]] = {
     "the mark is gone": lambda s: {"mark": None},
     "a mark of another format": lambda s: {"mark": changed(s, "mark", state_format=99)},
     "a mark that is no position": lambda s: {"mark": changed(s, "mark", position="somewhere")},
-    "a mark with another hash": lambda s: {"mark": mark_at(s, hash="00" * 32)},
-    "a mark with another command": lambda s: {"mark": mark_at(s, last_command=10_000)},
-    "a mark at a rival's place": lambda s: {"mark": mark_at(s, offset=1)},
-    "a mark beyond the ledger's end": lambda s: {"mark": mark_at(s, offset=10_000)},
     "an old mark under newer snapshots": lambda s: {"mark": s.older["mark"]},
 }
 CASES = {name: number for number, name in enumerate(DAMAGE)}
+#: Marks that are whole and say what the ledger does not: then the ledger has been cut or changed.
+CONTRADICTIONS: dict[str, Callable[[Stored], dict[str, bytes | None]]] = {
+    "a mark with another hash": lambda s: {"mark": mark_at(s, hash="00" * 32)},
+    "a mark with another command": lambda s: {"mark": mark_at(s, last_command=10_000)},
+    "a mark of an earlier frame with a later hash": lambda s: {"mark": mark_at(s, offset=0)},
+    "a mark beyond the ledger's end": lambda s: {"mark": mark_at(s, offset=10_000)},
+}
 #: Damage that leaves the snapshots usable.
 HARMLESS = {"nothing", "an old mark under newer snapshots"}
 
 
 @pytest.fixture(scope="module")
 def damaged(kafka: str) -> Settings:
-    """A partition for each case: rounds of snapshots were taken, usage went on after them, then the damage was done."""
-    settings = driving.settings_for(kafka, testing.unique_prefix(), partitions=len(CASES))
+    """A partition for each case of damage."""
+    return partitions_with(kafka, DAMAGE)
+
+
+@pytest.fixture(scope="module")
+def contradicted(kafka: str) -> Settings:
+    """A partition for each contradiction."""
+    return partitions_with(kafka, CONTRADICTIONS)
+
+
+def partitions_with(kafka: str, damage: dict[str, Callable[[Stored], dict[str, bytes | None]]]) -> Settings:
+    """Rounds of snapshots were taken, usage went on after them, then the damage was done."""
+    settings = driving.settings_for(kafka, testing.unique_prefix(), partitions=len(damage))
+    everywhere = [pools(settings, number) for number in range(len(damage))]
     with Caller(settings) as caller:
         with driving.engine(settings, {ROUND: 0.2}):
-            commands = [(open_pool(p), provision(p, quota(100))) for n in CASES.values() for p in pools(n)]
+            commands = [(open_pool(p), provision(p, quota(100))) for of_partition in everywhere for p in of_partition]
             caller.call_all([command for both in commands for command in both])
             older = eventually(partial(snapshots, settings))
-            caller.call_all([use(p, line(7, usage_id="a")) for n in CASES.values() for p in pools(n)])
+            caller.call_all([use(p, line(7, usage_id="a")) for of_partition in everywhere for p in of_partition])
             newest = eventually(partial(snapshots, settings))
         with driving.engine(settings, {ROUND: 3600.0}):
-            caller.call_all([use(p, line(5, usage_id="b")) for n in CASES.values() for p in pools(n)[:2]])
+            caller.call_all([use(p, line(5, usage_id="b")) for of_partition in everywhere for p in of_partition[:2]])
     producer = Producer({"bootstrap.servers": kafka})
-    for name, number in CASES.items():
-        for key, value in DAMAGE[name](Stored(older[number], newest[number])).items():
+    for number, what_happened in enumerate(damage.values()):
+        for key, value in what_happened(Stored(older[number], newest[number])).items():
             producer.produce(settings.topic("snapshots"), value, key, number)
     assert producer.flush(10) == 0
     return settings
 
 
-def pools(number: int) -> list[str]:
-    ids = pools_on(number, len(CASES))
+def pools(settings: Settings, number: int) -> list[str]:
+    ids = pools_on(number, settings.partitions)
     return [next(ids) for _ in range(POOLS)]
 
 
@@ -161,9 +177,18 @@ def counting(real: Any, frames: list[int]) -> Any:
 
 def test_a_new_engine_goes_on_with_the_totals_of_the_old_one(damaged: Settings) -> None:
     with driving.engine(damaged), Caller(damaged) as caller:
-        outcomes = caller.call_all([use(p, line(7, usage_id="a"), line(2)) for n in CASES.values() for p in pools(n)])
+        outcomes = caller.call_all(
+            [use(p, line(7, usage_id="a"), line(2)) for n in CASES.values() for p in pools(damaged, n)]
+        )
     assert all(outcome.accepted_lines == 2 for outcome in outcomes)
     truth = driving.read_ledger(damaged)
     for number in CASES.values():
-        assert [truth.totals[pool, "api_calls"] for pool in pools(number)] == [14, 14, 9]
+        assert [truth.totals[pool, "api_calls"] for pool in pools(damaged, number)] == [14, 14, 9]
     assert truth.rivals == 0
+
+
+@pytest.mark.parametrize("name", CONTRADICTIONS)
+def test_a_ledger_that_is_not_what_a_snapshot_saw_stops_a_new_owner(contradicted: Settings, name: str) -> None:
+    number = list(CONTRADICTIONS).index(name)
+    with pytest.raises(LedgerHasAGap, match=rf"Frame \d+ of partition {number} "):
+        recover(contradicted, number, threading.Event())

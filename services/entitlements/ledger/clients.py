@@ -8,7 +8,7 @@ from collections.abc import Callable
 from threading import Event
 from typing import Any, Final
 
-from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from entitlements.errors import ServerIsAway
@@ -121,6 +121,15 @@ def member(settings: Settings, group: str, **more: Any) -> Consumer:
 def admin(settings: Settings) -> AdminClient:
     """An admin client."""
     return AdminClient(_common(settings))
+
+
+def headers_of(message: Message) -> list[tuple[str, bytes | None]] | None:
+    """The headers of a record; None: a name is no text, which Kafka allows and the client does not."""
+    try:
+        found: Any = message.headers()
+    except (SystemError, UnicodeDecodeError):
+        return None
+    return found or []
 
 
 def watermarks(consumer: Consumer, at: TopicPartition, timeout: float = 10.0) -> tuple[int, int]:

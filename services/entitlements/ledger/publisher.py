@@ -208,13 +208,21 @@ def _last_place(settings: Settings, topic: str, partition: int) -> Place:
             message = consumer.poll(10)
             if message is None or message.error() is not None:
                 break
-            headers = dict(message.headers() or ())
-            offset_said, index_said = headers.get("ledger_offset"), headers.get("ledger_index")
-            if offset_said is not None and index_said is not None:
-                return Place(int(offset_said), int(index_said))
+            place = _place_of(message)
+            if place is not None:
+                return place
     finally:
         consumer.close()
     return Place(-1, -1)
+
+
+def _place_of(message: Message) -> Place | None:
+    """Where a published event stands in the ledger; None: it is none of ours."""
+    headers: Any = dict(clients.headers_of(message) or ())
+    try:
+        return Place(int(headers["ledger_offset"]), int(headers["ledger_index"]))
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def run(settings: Settings, stopping: threading.Event) -> None:

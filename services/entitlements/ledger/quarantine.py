@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from confluent_kafka import KafkaError, Message, Producer
 
 from entitlements.errors import ServerIsAway
+from entitlements.ledger import clients
 from entitlements.ledger.frames import wire
 from entitlements.settings import Settings
 
@@ -27,14 +28,16 @@ class Quarantine:
     def put(self, message: Message, code: str, reason: str) -> None:
         """Write the record away. It is safe once it is settled."""
         topic, partition, offset = message.topic(), message.partition(), message.offset()
-        headers: Any = message.headers() or ()
+        headers = clients.headers_of(message)
+        if headers is None:
+            reason = f"{reason} Its headers cannot be read."
         record = {
             "topic": topic,
             "partition": partition,
             "offset": offset,
             "key": message.key(),
             "value": message.value(),
-            "headers": [{"name": name, "value": value} for name, value in headers],
+            "headers": [{"name": name, "value": value} for name, value in headers or ()],
             "code": code,
             "message": reason[:1000],
             "found_by": self._found_by,

@@ -9,7 +9,7 @@ import time
 from confluent_kafka import KafkaException
 from eventsourcing.domain import OriginatorVersionError
 
-from entitlements.errors import LedgerError, LedgerHasAGap
+from entitlements.errors import LedgerHasAGap
 from entitlements.ledger.partition import Partition
 from entitlements.ledger.snapshots import NOTHING, restore
 from entitlements.ledger.tail import LedgerTail
@@ -47,10 +47,6 @@ def _recover(settings: Settings, number: int, stopping: threading.Event) -> Part
         if events == partition.count_events():
             return partition
         reason = f"the ledger has {events} events, the state {partition.count_events()}"
-    except LedgerError as error:
-        if restored is NOTHING:
-            raise
-        reason = str(error)  # If it is the ledger and not the mark that is wrong, its start will tell.
     except (OriginatorVersionError, AssertionError) as error:
         reason = f"a version is missing: {error}"
     assert restored is not NOTHING, f"the ledger alone does not add up: {reason}"

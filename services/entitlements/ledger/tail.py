@@ -14,7 +14,13 @@ from entitlements.ledger.chain import HASH_HEADER, ChainPosition, ChainReader, V
 from entitlements.ledger.frames import FrameHead
 from entitlements.settings import Settings
 
-_CORRUPT = {KafkaError._BAD_MSG, KafkaError._BAD_COMPRESSION, KafkaError.INVALID_MSG}
+_CORRUPT = {
+    KafkaError._BAD_MSG,
+    KafkaError._BAD_COMPRESSION,
+    KafkaError._NOT_IMPLEMENTED,  # A format of records that nobody has written.
+    KafkaError._UNDERFLOW,
+    KafkaError.INVALID_MSG,
+}
 _PASSING = {
     KafkaError._ALL_BROKERS_DOWN,
     KafkaError._TRANSPORT,
@@ -57,6 +63,8 @@ class LedgerTail:
         self._on_foreign = on_foreign
         self._chains: dict[int, ChainReader] = {}
         self._next: dict[int, int] = {}
+        self._asked_again: dict[int, int] = {}
+        self._sought: set[int] = set()
         self._broken: LedgerError | None = None
         self.assign(positions)
 
@@ -100,6 +108,7 @@ class LedgerTail:
             raise self._broken
         if not self._chains:
             return []
+        self._sought.clear()
         first = self._consumer.poll(timeout)
         if first is None:
             return []
@@ -124,10 +133,13 @@ class LedgerTail:
             return None
         chain = self._chains.get(partition)
         offset = message.offset()
-        if chain is None or offset < self._next[partition]:
+        if chain is None or offset < self._next[partition] or partition in self._sought:
             return None  # Of an assignment that is over.
+        if offset > self._next[partition]:
+            self._ask_again(partition, offset)
+            return None
         value = message.value()
-        headers = message.headers() or ()
+        headers = clients.headers_of(message) or ()
         verdict = chain.read(offset, value, next((v for name, v in headers if name == HASH_HEADER), None))
         self._next[partition] = offset + 1
         if verdict is Verdict.FOREIGN and self._on_foreign is not None:
@@ -136,6 +148,15 @@ class LedgerTail:
             return None
         assert chain.head is not None
         return LedgerFrame(partition, offset, value, chain.head, chain.position)
+
+    def _ask_again(self, partition: int, offset: int) -> None:
+        """The ledger has no holes: it is never compacted and nobody writes to it in transactions."""
+        following = self._next[partition]
+        if self._asked_again.get(partition) == following:
+            raise LedgerHasAGap(f"Frame {following} of partition {partition} is gone, {offset} comes next")
+        self._asked_again[partition] = following
+        self._sought.add(partition)
+        self._consumer.seek(TopicPartition(self._topic, partition, following))
 
     def _explain(self, error: KafkaError, partition: int | None) -> None:
         if error.code() in _CORRUPT:
