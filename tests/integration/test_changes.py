@@ -44,7 +44,13 @@ class Bus:
     def __init__(self, kafka: str, prefix: str) -> None:
         self.settings = Settings(kafka=kafka, topic_prefix=prefix, partitions=PARTITIONS)
         self.producer = Producer(
-            {"bootstrap.servers": kafka, "linger.ms": 2, "enable.idempotence": True, "message.max.bytes": 8_000_000}
+            {
+                "bootstrap.servers": kafka,
+                "linger.ms": 2,
+                "enable.idempotence": True,
+                "log_level": 0,
+                "message.max.bytes": 8_000_000,
+            }
         )
         self.sent = 0
         self.versions: Counter[str] = Counter()
