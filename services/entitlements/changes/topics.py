@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_ANSWER_FOR_MAX: Final = 10.0
+_ANSWER_FOR_MAX: Final = 5.0
 _DAY_MS: Final = 24 * 60 * 60 * 1000
 #: Facts are needed only until they are handled; a month leaves time for any repair.
 _FACTS_KEPT_DAYS: Final = 30
