@@ -125,6 +125,16 @@ def test_keys_whose_window_is_over_are_forgotten() -> None:
     assert list(story.pool.answers) == ["new"]
 
 
+def test_what_was_remembered_anew_is_forgotten_after_what_was_remembered_before() -> None:
+    a, b, c = (
+        [assign_workspace(name, idempotency_key=name), used("held", 1, usage_id=name), unassign_workspace(name)]
+        for name in "abc"
+    )
+    story = given(pool_with(limit("held", 10)), a, hours(1), b)
+    story.when(hours(23.5), a, hours(1), c)
+    assert list(story.pool.answers) == list(story.pool.usage_ids) == ["a", "c"]
+
+
 @pytest.mark.parametrize("key", ["", "x" * 129, "a\0b"])
 def test_a_key_has_the_length_of_an_id(key: str) -> None:
     given(open_pool()).when(assign_workspace("berlin", idempotency_key=key)).refused(InvalidId)

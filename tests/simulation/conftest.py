@@ -1,0 +1,9 @@
+"""Simulations are told in the words of the specifications: modules of tests/unit/domain."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "domain"))
+pytest.register_assert_rewrite("specification", "model", "engines")

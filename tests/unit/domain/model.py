@@ -1,0 +1,320 @@
+"""What a pool must be after its events, worked out the slow and obvious way: the oracle of the generated histories.
+
+Nothing here is shared with the rules but the classes of events and values. Periods are texts of the calendar, consumption is
+the sum over all lines ever recorded, effective values are stacked anew at every look.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from entitlements.domain import pool_events as facts
+from entitlements.domain.aggregate import Event
+from entitlements.domain.pools import ResourcePool
+from entitlements.domain.values import Contribution, EffectiveValue, RecordedLine, Rule
+
+NEVER = datetime.max.replace(tzinfo=UTC)
+
+
+def at(ms: int) -> datetime:
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=ms)
+
+
+def calendar(period: str | None, instant: datetime) -> str:
+    """The name of the period of an instant: names of the same kind sort by time."""
+    names = {"hour": "%Y-%m-%dT%H", "day": "%Y-%m-%d", "month": "%Y-%m", None: ""}
+    return instant.strftime(names[period])
+
+
+def end_of(period: str, instant: datetime) -> datetime:
+    hour = instant.replace(minute=0, second=0, microsecond=0)
+    if period == "hour":
+        return hour + timedelta(hours=1)
+    day = hour.replace(hour=0)
+    return day + timedelta(days=1) if period == "day" else (day.replace(day=1) + timedelta(days=32)).replace(day=1)
+
+
+@dataclass
+class Held:
+    """One key of the pool."""
+
+    value: EffectiveValue | None = None
+    kind: str = ""
+    period: str | None = None
+    used: list[tuple[datetime, int]] = field(default_factory=list)
+    touched: datetime | None = None
+    told: set[tuple[str, str]] = field(default_factory=set)
+
+    def consumed(self, now: datetime) -> int:
+        """Consumed in the period of an instant, or held."""
+        return sum(
+            quantity for when, quantity in self.used if calendar(self.period, when) == calendar(self.period, now)
+        )
+
+
+class Model:
+    """Takes the events of one pool, checks each against all before it, and knows what must be so after it."""
+
+    def __init__(self, opened: Event) -> None:
+        assert isinstance(opened, facts.PoolOpened)
+        self.version, self.now = 1, opened.timestamp
+        self.status, self.closed_at = "open", NEVER
+        self.scheduled: dict[str, facts.ProvisionScheduled] = {}
+        self.ends: dict[str, datetime] = {}
+        self.statuses: dict[str, str] = {}
+        self.keys: defaultdict[str, Held] = defaultdict(Held)
+        self.met: set[tuple[str, str]] = set()
+
+    # --- What must be so ---------------------------------------------------------------------------------------------
+
+    def active(self) -> list[facts.ProvisionScheduled]:
+        """The provisions that contribute, oldest first."""
+        return [
+            p for p in self.scheduled.values() if self.status == "open" and self.statuses[p.provision_id] == "active"
+        ]
+
+    def contributions(self, key: str) -> list[tuple[Rule, Contribution]]:
+        found = []
+        for provision in self.active():
+            for rule in provision.rules:
+                if rule.resource_key == key:
+                    times = provision.quantity if rule.per_unit else 1
+                    limit, soft, hard = (
+                        None if amount is None else amount * times
+                        for amount in (rule.amount, rule.soft_limit, rule.hard_limit)
+                    )
+                    found.append(
+                        (
+                            rule,
+                            Contribution(
+                                provision_id=provision.provision_id, limit=limit, soft_limit=soft, hard_limit=hard
+                            ),
+                        )
+                    )
+        return found
+
+    def effective(self, key: str) -> EffectiveValue | None:
+        stacked = self.contributions(key)
+        if not stacked:
+            return None
+        rule = stacked[0][0]
+        of = [contribution for _, contribution in stacked]
+        if rule.stacking == "any":
+            return EffectiveValue(limit=None, soft_limit=None, hard_limit=None, period=None)
+
+        def combined(amounts: Sequence[int | None]) -> int | None:
+            numbers = [amount for amount in amounts if amount is not None]
+            if len(numbers) < len(amounts):
+                return None
+            return sum(numbers) if rule.stacking == "sum" else max(numbers)
+
+        soft = [c.limit if c.soft_limit is None else c.soft_limit for c in of]
+        return EffectiveValue(
+            limit=combined([c.limit for c in of]),
+            soft_limit=combined(soft) if any(c.soft_limit is not None for c in of) else None,
+            hard_limit=combined([c.limit if c.hard_limit is None else c.hard_limit for c in of]),
+            period=rule.period,
+        )
+
+    def bearer(self, key: str) -> str:
+        of = [contribution.provision_id for _, contribution in self.contributions(key)]
+        return min(of, key=lambda provision_id: self.ends.get(provision_id, NEVER), default="")
+
+    def due(self) -> datetime:
+        if self.status == "closed":
+            return NEVER
+        starts = [p.starts_at for p in self.scheduled.values() if self.statuses[p.provision_id] == "scheduled"]
+        ends = [ends_at for name, ends_at in self.ends.items() if self.statuses[name] in {"active", "suspended"}]
+        resets = [
+            end_of(held.period, held.touched)
+            for held in self.keys.values()
+            if held.touched is not None and held.kind == "quota" and held.period is not None
+        ]
+        return min([*starts, *ends, *resets], default=NEVER)
+
+    def check(self, pool: ResourcePool) -> None:
+        """After a command: the pool is what the events make of it."""
+        # What a closed pool had counted stands for ever.
+        clock = min(at(pool.clock_ms), self.closed_at)
+        for key, held in self.keys.items():
+            assert held.value == self.effective(key) == pool.entitlements[key].value
+            assert pool.entitlements[key].consumed == held.consumed(clock), key
+            assert pool.entitlements[key].bearer == self.bearer(key)
+        due = self.due()
+        assert min(at(min(pool.due_ms, 10**14)), NEVER) == due if due < NEVER else pool.due_ms >= 2**62
+        assert pool.status == self.status
+        assert {name: p.status for name, p in pool.provisions.items()} == self.statuses
+        for key, what in self.met:
+            held = self.keys[key]
+            if held.kind == "quota":
+                assert (what, calendar(held.period, at(pool.clock_ms))) in held.told, (
+                    f"nobody was told that {key} is {what}"
+                )
+        self.met.clear()
+        self._check_ladders()
+
+    def _check_ladders(self) -> None:
+        living = [
+            p for p in self.scheduled.values() if p.ladder is not None and self.statuses[p.provision_id] != "ended"
+        ]
+        for one in living:
+            for other in living:
+                if one is not other and one.ladder == other.ladder:
+                    assert {self.statuses[one.provision_id], self.statuses[other.provision_id]} != {"active"}
+                    end = self.ends.get(one.provision_id, NEVER)
+                    other_end = self.ends.get(other.provision_id, NEVER)
+                    assert end <= other.starts_at or other_end <= one.starts_at
+
+    # --- What happens ------------------------------------------------------------------------------------------------
+
+    def take(self, event: Event) -> None:
+        """Check an event against what was before, then take it down."""
+        self.version += 1
+        assert event.originator_version == self.version
+        assert event.timestamp >= self.now, "time went back"
+        self.now = event.timestamp
+        name = re.sub(r"(?<!^)(?=[A-Z])", "_", type(event).__name__).lower()
+        handler = getattr(self, f"_{name}", None)
+        if handler is not None:
+            handler(event)
+
+    def _pool_suspended(self, _: facts.PoolSuspended) -> None:
+        self.status = "suspended"
+
+    def _pool_resumed(self, _: facts.PoolResumed) -> None:
+        self.status = "open"
+
+    def _pool_closed(self, event: facts.PoolClosed) -> None:
+        assert set(self.statuses.values()) <= {"ended"}
+        self.status, self.closed_at = "closed", event.timestamp
+
+    def _provision_scheduled(self, event: facts.ProvisionScheduled) -> None:
+        assert event.provision_id not in self.scheduled
+        assert event.ends_at is None or event.ends_at > max(event.starts_at, event.timestamp)
+        self.scheduled[event.provision_id], self.statuses[event.provision_id] = event, "scheduled"
+        if event.ends_at is not None:
+            self.ends[event.provision_id] = event.ends_at
+
+    def _provision_started(self, event: facts.ProvisionStarted) -> None:
+        scheduled = self.scheduled[event.provision_id]
+        assert event.timestamp == max(scheduled.starts_at, scheduled.timestamp), "it did not start when it was due"
+        assert self.statuses[event.provision_id] == "scheduled"
+        self.statuses[event.provision_id] = "active"
+
+    def _provision_suspended(self, event: facts.ProvisionSuspended) -> None:
+        assert self.statuses[event.provision_id] == "active"
+        self.statuses[event.provision_id] = "suspended"
+
+    def _provision_resumed(self, event: facts.ProvisionResumed) -> None:
+        assert self.statuses[event.provision_id] == "suspended"
+        self.statuses[event.provision_id] = "active"
+
+    def _provision_end_scheduled(self, event: facts.ProvisionEndScheduled) -> None:
+        assert event.timestamp < event.ends_at != self.ends.get(event.provision_id)
+        self.ends[event.provision_id] = event.ends_at
+
+    def _provision_ended(self, event: facts.ProvisionEnded) -> None:
+        assert self.statuses[event.provision_id] != "ended"
+        if event.reason == "expired":
+            assert event.timestamp == self.ends[event.provision_id], "it did not end when it was due"
+        self.statuses[event.provision_id] = "ended"
+
+    def _entitlements_changed(self, event: facts.EntitlementsChanged) -> None:
+        keys = [change.resource_key for change in event.changes]
+        assert keys == sorted(set(keys))
+        for change in event.changes:
+            held = self.keys[change.resource_key]
+            assert change.before == held.value
+            assert change.after == self.effective(change.resource_key)
+            assert change.contributions == [c for _, c in self.contributions(change.resource_key)]
+            held.value, held.kind = change.after, change.entitlement_type
+            if change.after is not None and change.after.period != held.period:
+                held.period, held.used, held.touched = change.after.period, [], None
+                held.told.clear()
+
+    def _usage_recorded(self, event: facts.UsageRecorded) -> None:
+        for line in event.lines:
+            self._take_line(line)
+        for total in event.totals:
+            held = self.keys[total["resource_key"]]
+            assert total["consumed"] == held.consumed(event.timestamp)
+            if held.period is not None:
+                assert total["period_end"] is not None
+                assert at(total["period_end"]) == end_of(held.period, event.timestamp)
+
+    def _take_line(self, line: RecordedLine) -> None:
+        held, when, quantity = self.keys[line["resource_key"]], at(line["recorded_at"]), line["quantity"]
+        occurred = calendar(held.period, at(line["occurred_at"]))
+        assert line["late"] == (occurred < calendar(held.period, when))
+        assert line["provision_id"] == self.bearer(line["resource_key"])
+        if line["late"]:
+            assert (line["mode"], line["overage"]) == ("report", 0)
+            return
+        before, value = held.consumed(when), held.value
+        limit = 0 if value is None else value.limit
+        if line["mode"] == "strict":
+            assert value is not None, "strict usage of what the pool has not"
+            assert value.hard_limit is None or before + quantity <= value.hard_limit, (
+                "strict usage above the hard limit"
+            )
+        assert line["overage"] == (0 if limit is None else max(0, min(quantity, before + quantity - limit)))
+        held.used.append((when, quantity))
+        held.touched = when
+        if line["overage"]:
+            self.met.add((line["resource_key"], "exceeded"))
+        if value is not None and value.soft_limit is not None and before + quantity >= value.soft_limit:
+            self.met.add((line["resource_key"], "warned"))
+
+    def _usage_refused(self, event: facts.UsageRefused) -> None:
+        for line in event.lines:
+            if line["code"] != "quota_exceeded":
+                assert line["remaining"] == -1
+                continue
+            value = self.keys[line["resource_key"]].value
+            assert value is not None
+            assert value.hard_limit is not None
+            # Lines after it in its command may be recorded already: of what was left then, at least so much is left.
+            left = max(0, value.hard_limit - self.keys[line["resource_key"]].consumed(at(line["recorded_at"])))
+            assert left <= line["remaining"] < line["quantity"]
+            self.met.add((line["resource_key"], "exceeded"))
+
+    def _usage_released(self, event: facts.UsageReleased) -> None:
+        held = self.keys[event.resource_key]
+        held.used.append((event.timestamp, -event.quantity))
+        assert event.total["consumed"] == held.consumed(event.timestamp) >= 0
+
+    def _quota_warned(self, event: facts.QuotaWarned) -> None:
+        value = self.keys[event.resource_key].value
+        assert value is not None
+        assert value.soft_limit == event.soft_limit <= event.consumed
+        self._tell("warned", event)
+
+    def _quota_exceeded(self, event: facts.QuotaExceeded) -> None:
+        value = self.keys[event.resource_key].value
+        assert event.limit == (0 if value is None else value.limit)
+        self.keys[event.resource_key].touched = event.timestamp
+        self._tell("exceeded", event)
+
+    def _tell(self, what: str, event: facts.QuotaWarned | facts.QuotaExceeded) -> None:
+        held = self.keys[event.resource_key]
+        assert event.consumed == held.consumed(event.timestamp)
+        if held.kind == "quota":
+            assert held.period is not None
+            assert event.period_end == end_of(held.period, event.timestamp)
+            assert (what, calendar(held.period, event.timestamp)) not in held.told, (
+                f"told twice that {event.resource_key} is {what}"
+            )
+            held.told.add((what, calendar(held.period, event.timestamp)))
+
+    def _quota_reset(self, event: facts.QuotaReset) -> None:
+        held = self.keys[event.resource_key]
+        assert held.touched is not None
+        assert held.period is not None
+        assert event.timestamp == event.period_end == end_of(held.period, held.touched)
+        assert calendar(held.period, event.period_start) == calendar(held.period, held.touched)
+        assert event.consumed == held.consumed(held.touched)
+        held.touched = None
