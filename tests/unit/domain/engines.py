@@ -75,7 +75,7 @@ class Engine:
         self.mine: bytes | None = None
         self.results: list[tuple[str, dict[str, Any]]] = []
         while self.next_offset < len(self.ledger.records):
-            _, verdict = self._read_one()
+            value, verdict = self._read_one()
             if verdict is Verdict.VALID:
                 self.partition.fold(value, self.chain.position)
 
