@@ -31,6 +31,8 @@ BENCHMARKS: Final[dict[str, Callable[[Place], dict[str, float]]]] = {
     "broker": broker.measure,
 }
 QUICK_SCALE: Final = 0.25
+#: Load average per core from which on others use the machine too much for good figures.
+BUSY: Final = 0.5
 
 
 def main() -> None:
@@ -43,6 +45,8 @@ def main() -> None:
     if unknown:
         parser.error(f"no benchmark is named {', '.join(sorted(unknown))}")
     console, began = Console(), time.monotonic()
+    if os.getloadavg()[0] > (os.cpu_count() or 1) * BUSY:
+        console.print(f"The machine is busy (load {os.getloadavg()[0]:.1f}): figures will be lower than it can do.")
     chosen = [name for name in BENCHMARKS if not arguments.names or name in arguments.names]
     measured, notes = _measure(console, chosen, quick=arguments.quick)
     machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"

@@ -37,7 +37,8 @@ def flushed(place: Place) -> dict[str, float]:
         settings.topic("ledger"),
         incremental_configs=[ConfigEntry("flush.messages", "1", incremental_operation=AlterConfigOpType.SET)],
     )
-    clients.admin(settings).incremental_alter_configs([topic])[topic].result(15)
+    admin = clients.admin(settings)  # Kept: without it the answer never comes.
+    admin.incremental_alter_configs([topic])[topic].result(15)
     pools, count = work.pool_ids(), place.sized(BATCHES)
     found = rates(place, settings, pools, lambda chance: work.wide_batches(pools, settings.partitions, count, chance))
     return {"strict_lines_per_s_fsync": median(found)}

@@ -190,6 +190,10 @@ def in_background(*work: Callable[[], None]) -> Iterator[list[threading.Thread]]
     assert not any(thread.is_alive() for thread in threads)
 
 
+def projector(settings: Settings, patches: Mapping[str, Any] | None = None, **more: Any) -> Running:
+    return Running("entitlements_projections.projector", settings, patches, **more)
+
+
 class OfAnotherGroup(Settings):
     """The settings of somebody who starts a second installation on the same topics by mistake."""
 

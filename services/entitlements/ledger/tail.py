@@ -72,12 +72,14 @@ class LedgerTail:
         """Read these partitions from these positions on, and no others."""
         self._chains = {p: ChainReader(p, position) for p, position in positions.items()}
         self._next = {p: chain.starts_at for p, chain in self._chains.items()}
+        self._asked_again.clear()
         self._assign()
 
     def add(self, positions: Mapping[int, ChainPosition]) -> None:
         """Read these partitions too; the others go on where they stand."""
         self._chains |= {p: ChainReader(p, position) for p, position in positions.items()}
         self._next |= {p: self._chains[p].starts_at for p in positions}
+        self._asked_again.clear()
         self._assign()
 
     def drop(self, partitions: Iterable[int]) -> None:

@@ -83,7 +83,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(sent)
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  (The standard library calls it so.)
+    def log_message(self, format: str, *args: Any) -> None:
         _log.debug(format, *args)
 
 

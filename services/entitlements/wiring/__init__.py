@@ -4,6 +4,8 @@ addresses   where the servers are: the environment, else what `entitlements up` 
 processes   the five processes by name, and how one of them runs in the foreground
 logs        one line a message on standard error
 supervisor  starts processes, starts those again that end, stops all of them
+preparing   topics and tables, before processes start
 readiness   has every process taken up its work, and is it done with what there is?
+signals     being told to stop, once
 servers     the servers of `up` and `demo`: given ones, or local ones in a folder
 """

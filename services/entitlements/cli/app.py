@@ -1,0 +1,64 @@
+"""The commands and their groups, put together. Each group's file imports what is heavy inside its commands."""
+
+from __future__ import annotations
+
+from entitlements.cli import catalogue, demo, grants, metering, operating, pools, provisions, tailing, workspaces
+from entitlements.cli.options import group
+
+_HELP = """
+Who may use how much, and why.
+
+A [bold]resource pool[/bold] holds what an organization may use. [bold]Provisions[/bold] (subscriptions, purchases, grants) confer
+[bold]entitlement sets[/bold] on it; [bold]workspaces[/bold], the customers, use it.
+
+[bold]First steps[/bold]
+
+  $ entitlements demo                          the main job, from nothing, in half a minute
+
+  $ entitlements up                            Kafka, Postgres and all processes, until Ctrl-C
+
+Then in a second terminal, in the same folder:
+
+  $ entitlements set define plan.yaml          see `entitlements set define --help` for the file
+
+  $ entitlements pool open p1 --organization acme
+
+  $ entitlements provision add p1 free
+
+  $ entitlements assign p1 ws-1
+
+  $ entitlements use api_calls 3 --workspace ws-1
+
+  $ entitlements usage ws-1
+
+Exit status: 0 done, 1 refused or failed, 2 the command cannot be meant.
+"""
+
+app = group(_HELP)
+app.info.context_settings = {"help_option_names": ["-h", "--help"]}
+
+_START, _DEFINE, _USE, _OPERATE = "Start here", "Define and connect", "Use and look", "Operate"
+
+app.command("demo", rich_help_panel=_START, epilog=demo.EXAMPLE)(demo.demo)
+app.command("up", rich_help_panel=_START, epilog=operating.UP_EXAMPLE)(operating.up)
+
+app.add_typer(catalogue.keys, name="key", rich_help_panel=_DEFINE)
+app.add_typer(catalogue.sets, name="set", rich_help_panel=_DEFINE)
+app.add_typer(pools.pools, name="pool", rich_help_panel=_DEFINE)
+app.add_typer(provisions.provisions, name="provision", rich_help_panel=_DEFINE)
+app.add_typer(grants.grants, name="grant", rich_help_panel=_DEFINE)
+app.command("assign", rich_help_panel=_DEFINE, epilog=workspaces.ASSIGN_EXAMPLE)(workspaces.assign)
+app.command("unassign", rich_help_panel=_DEFINE, epilog=workspaces.UNASSIGN_EXAMPLE)(workspaces.unassign)
+
+app.command("use", rich_help_panel=_USE, epilog=metering.USE_EXAMPLE)(metering.use)
+app.command("release", rich_help_panel=_USE, epilog=metering.RELEASE_EXAMPLE)(metering.release)
+app.command("check", rich_help_panel=_USE, epilog=workspaces.CHECK_EXAMPLE)(workspaces.check)
+app.command("usage", rich_help_panel=_USE, epilog=workspaces.USAGE_EXAMPLE)(workspaces.usage)
+app.add_typer(metering.imports, name="import", rich_help_panel=_USE)
+app.add_typer(tailing.changes, name="changes", rich_help_panel=_USE)
+
+app.command("topics", rich_help_panel=_OPERATE, epilog=operating.TOPICS_EXAMPLE)(operating.topics)
+app.command("migrate", rich_help_panel=_OPERATE, epilog=operating.MIGRATE_EXAMPLE)(operating.migrate)
+app.add_typer(operating.project, name="project", rich_help_panel=_OPERATE)
+for name in ("engine", "publisher", "projector", "registry"):
+    app.command(name, rich_help_panel=_OPERATE, epilog=operating.process_example(name))(operating.process_command(name))

@@ -1,0 +1,49 @@
+"""What a customer has, a row for each entitlement: Entitlement, Current, Quota, Status."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, Literal
+
+from entitlements.cli import output
+
+Status = Literal["OK", "WARNING", "EXCEEDED", "ACTIVE"]
+
+_COLOURS: Final[dict[Status, str]] = {"OK": "green", "WARNING": "yellow", "EXCEEDED": "red", "ACTIVE": "green"}
+
+
+def status_of(row: Mapping[str, Any]) -> Status:
+    """ACTIVE: a feature. EXCEEDED: usage was refused or lay above the limit. WARNING: the soft limit is reached, or nothing is left.
+
+    What happened under other limits does not count: after an upgrade it starts at OK.
+    """
+    if row["entitlement_type"] == "boolean":
+        return "ACTIVE"
+    consumed, limit, soft_limit = row["consumed"], row["effective_limit"], row["soft_limit"]
+    if limit is None:
+        return "OK"
+    exceeded_under_this_limit = row["exceeded_at"] is not None and row["exceeded_at"] >= row["changed_at"]
+    if consumed > limit or exceeded_under_this_limit:
+        return "EXCEEDED"
+    if consumed >= limit or (soft_limit is not None and consumed >= soft_limit):
+        return "WARNING"
+    return "OK"
+
+
+def cells(row: Mapping[str, Any]) -> tuple[str, str, str, str]:
+    """A row of the read models as people see it."""
+    status = status_of(row)
+    shown = f"[{_COLOURS[status]}]{status}[/{_COLOURS[status]}]"
+    name = row["name"] or row["resource_key"]
+    if status == "ACTIVE":
+        return name, "", "", shown
+    unit = f" {row['unit']}s" if row["unit"] else ""
+    quota = output.amount(row["effective_limit"], row["scale"]) + (f" / {row['period']}" if row["period"] else "")
+    return name, output.amount(row["consumed"], row["scale"]) + unit, quota, shown
+
+
+def fact(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of the read models as JSON has it."""
+    names = ("resource_key", "name", "entitlement_type", "pool_id", "consumed", "effective_limit", "soft_limit", "hard_limit",
+             "remaining", "unit", "scale", "period", "period_start", "resets_at", "provision_ids")  # fmt: skip
+    return {name: row[name] for name in names} | {"status": status_of(row)}

@@ -1,0 +1,109 @@
+"""`entitlements grant`: what is given away, by whom, why, and until when."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from entitlements.cli.options import (
+    FOLDER,
+    AsJson,
+    Data,
+    EffectiveAt,
+    Key,
+    NamedActor,
+    NoWait,
+    PoolId,
+    SetId,
+    example,
+    group,
+)
+from entitlements.cli.session import envelope, report, session
+
+grants = group("Grants: what nobody pays for; who gave it, why, and until when.")
+
+Why = Annotated[
+    str, typer.Option("--reason", help="Why it is given or taken. Recorded for auditors.", show_default=False)
+]
+GrantId = Annotated[str, typer.Argument(metavar="GRANT", help="Id of the grant.", show_default=False)]
+_ID_CHARACTERS = 120
+
+
+@grants.command(
+    "issue",
+    epilog=example("entitlements grant issue p1 pro-trial --reason 'trial' --actor jane --until 2026-12-31T00:00:00Z"),
+)
+def issue(
+    pool_id: PoolId,
+    set_id: SetId,
+    reason: Why,
+    actor: NamedActor,
+    grant_id: Annotated[
+        str, typer.Option("--id", help="Id of the grant; a new one, if left out.", show_default=False)
+    ] = "",
+    until: Annotated[str, typer.Option(help="When it expires; until revoked, if left out.", show_default=False)] = "",
+    starts_at: Annotated[str, typer.Option(help="When it starts; at once, if left out.", show_default=False)] = "",
+    quantity: Annotated[str, typer.Option(help="How many times.")] = "1",
+    version: Annotated[
+        int | None, typer.Option(help="Version of the set; the newest, if left out.", show_default=False)
+    ] = None,
+    key: Key = "",
+    effective_at: EffectiveAt = "",
+    no_wait: NoWait = False,
+    as_json: AsJson = False,
+    data: Data = FOLDER,
+) -> None:
+    """Give a pool an entitlement set that nobody pays for."""
+    from entitlements.cli import values
+    from entitlements.domain.commands import IssueGrant
+
+    carried = envelope(actor, key)
+    grant_id = values.id_of("grant", grant_id or f"grt-{carried['idempotency_key'][:_ID_CHARACTERS]}")
+    values.id_of("pool", pool_id)
+    with session(data) as opened:
+        found, rules = opened.rules_of(set_id, version)
+        command = IssueGrant(
+            **carried,
+            effective_at=values.instant(effective_at),
+            pool_id=pool_id,
+            grant_id=grant_id,
+            reason=values.reason(reason),
+            set_id=set_id,
+            set_version=found["set_version"],
+            quantity=values.quantity(quantity),
+            rules=rules,
+            starts_at=values.instant(starts_at),
+            ends_at=values.instant(until),
+        )
+        done = opened.do(command, wait=not no_wait)
+        sentence = f"Pool [bold]{pool_id}[/bold] has {set_id} v{found['set_version']} by grant [bold]{grant_id}[/bold]."
+        report(done, sentence, as_json=as_json, pool_id=pool_id, grant_id=grant_id, set_version=found["set_version"])
+
+
+@grants.command("revoke", epilog=example("entitlements grant revoke p1 grt-17 --reason 'abuse' --actor jane"))
+def revoke(
+    pool_id: PoolId,
+    grant_id: GrantId,
+    reason: Why,
+    actor: NamedActor,
+    key: Key = "",
+    effective_at: EffectiveAt = "",
+    no_wait: NoWait = False,
+    as_json: AsJson = False,
+    data: Data = FOLDER,
+) -> None:
+    """Take a grant back before it expires."""
+    from entitlements.cli import values
+    from entitlements.domain.commands import RevokeGrant
+
+    command = RevokeGrant(
+        **envelope(actor, key),
+        pool_id=values.id_of("pool", pool_id),
+        grant_id=values.id_of("grant", grant_id),
+        reason=values.reason(reason),
+        effective_at=values.instant(effective_at),
+    )
+    with session(data) as opened:
+        done = opened.do(command, wait=not no_wait)
+        report(done, f"Grant [bold]{grant_id}[/bold] is revoked.", as_json=as_json, pool_id=pool_id, grant_id=grant_id)

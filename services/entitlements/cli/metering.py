@@ -1,0 +1,326 @@
+"""`entitlements use, release, import usage`: what was consumed, and what is given back."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from entitlements.cli import output
+from entitlements.cli.failures import Refused
+from entitlements.cli.options import (
+    FOLDER,
+    Actor,
+    AsJson,
+    Data,
+    EffectiveAt,
+    Key,
+    NoWait,
+    Quantity,
+    ResourceKey,
+    example,
+    group,
+)
+from entitlements.cli.session import Done, Session, envelope, report, session
+from entitlements.cli.workspaces import Pool, Workspace
+
+if TYPE_CHECKING:
+    from entitlements.domain.commands import Command, RecordUsage
+    from entitlements.intake.rows import Summary
+    from entitlements.ledger.caller import Outcome
+
+USE_EXAMPLE = example(
+    "entitlements use api_calls 3 --workspace ws-1",
+    "entitlements use bandwidth_bytes 1500 --pool p1 --report --id req-17",
+)
+RELEASE_EXAMPLE = example("entitlements release seats 1 --pool p1")
+
+imports = group("Bring usage in from files.")
+
+#: Refusals of one pool after which the next pool of the workspace is asked.
+_ASK_THE_NEXT: Final = frozenset(
+    {"quota_exceeded", "not_entitled", "unknown_key", "pool_is_suspended", "pool_is_closed"}
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Usage:
+    """What is to be recorded, apart from the pool."""
+
+    resource_key: str
+    quantity: int
+    mode: Any
+    workspace_id: str
+    usage_id: str
+    occurred_at_ms: int
+
+    def of(self, pool_id: str, actor: str, effective_at: Any) -> RecordUsage:
+        """The command to one pool. The usage id makes a repeat harmless; it needs no other key."""
+        from entitlements.domain.commands import RecordUsage
+
+        line: Any = {
+            "resource_key": self.resource_key,
+            "quantity": self.quantity,
+            "mode": self.mode,
+            "occurred_at": self.occurred_at_ms,
+            "workspace_id": self.workspace_id,
+            "usage_id": self.usage_id,
+        }
+        carried = envelope(actor, "") | {"idempotency_key": None}
+        return RecordUsage(**carried, pool_id=pool_id, lines=[line], effective_at=effective_at)
+
+
+def use(
+    resource_key: ResourceKey,
+    quantity: Quantity,
+    workspace: Workspace = "",
+    pool: Pool = "",
+    has_happened: Annotated[
+        bool, typer.Option("--report", help="It has happened already: record it even above the limit.")
+    ] = False,
+    usage_id: Annotated[
+        str, typer.Option("--id", help="Id of the usage: the same id again counts once.", show_default=False)
+    ] = "",
+    occurred_at: Annotated[str, typer.Option(help="When it happened; now, if left out.", show_default=False)] = "",
+    actor: Actor = "",
+    effective_at: EffectiveAt = "",
+    no_wait: NoWait = False,
+    as_json: AsJson = False,
+    data: Data = FOLDER,
+) -> None:
+    """Record usage. It is refused whole when it does not fit into what is left, unless it is a --report.
+
+    A workspace draws on its primary pool first, then on the others; one usage is never split.
+    """
+    from entitlements.cli import values
+    from entitlements.ledger.caller import new_id
+
+    at = values.instant(occurred_at)
+    wanted = _Usage(
+        resource_key=values.id_of("resource key", resource_key),
+        quantity=values.quantity(quantity),
+        mode="report" if has_happened else "strict",
+        workspace_id=values.id_of("workspace", workspace) if workspace else "",
+        usage_id=values.id_of("usage", usage_id) if usage_id else new_id(),
+        occurred_at_ms=0 if at is None else round(at.timestamp() * 1000),
+    )
+    with session(data) as opened:
+        candidates = [values.id_of("pool", pool)] if pool else _pools_of(opened, wanted)
+        effective = values.instant(effective_at)
+        pool_id, done = _use_first_that_fits(opened, wanted, candidates, actor, effective, wait=not no_wait)
+    facts = {"pool_id": pool_id, "usage_id": wanted.usage_id, "resource_key": resource_key, "quantity": wanted.quantity}
+    report(
+        done,
+        f"Recorded {wanted.quantity:,} of {resource_key} in pool [bold]{pool_id}[/bold].",
+        as_json=as_json,
+        **facts,
+    )
+
+
+def _pools_of(opened: Session, wanted: _Usage) -> list[str]:
+    """The pools to ask, in order. What has happened goes to the first that has the key: it is never refused for being too much."""
+    from entitlements.cli.workspaces import _what_they_have
+
+    pools, rows = _what_they_have(opened, wanted.workspace_id, "")
+    ids = [row["pool_id"] for row in pools]
+    if wanted.mode == "report":
+        having = [row["pool_id"] for row in rows if row["resource_key"] == wanted.resource_key]
+        return [*having, *ids][:1]
+    return ids
+
+
+def _use_first_that_fits(
+    opened: Session, wanted: _Usage, candidates: list[str], actor: str, effective_at: Any, *, wait: bool
+) -> tuple[str, Done]:
+    """Record it in the first pool that takes it. Raises Refused with what the first one said."""
+    refusals: list[Refused] = []
+    for pool_id in candidates:
+        retry = f"Retry with --pool {pool_id} --id {wanted.usage_id}."
+        done = opened.do(wanted.of(pool_id, actor, effective_at), wait=wait, retry=retry)
+        refused = done.outcome.refused_lines
+        if not refused:
+            return pool_id, done
+        code, remaining = refused[0].code, refused[0].remaining
+        left = f" {wanted.quantity:,} were asked for, {remaining:,} are left." if remaining >= 0 else ""
+        facts = {"pool_id": pool_id, "usage_id": wanted.usage_id, "remaining": remaining if remaining >= 0 else None}
+        refusals.append(Refused(code, f"{_sentence_of(code)}{left} Pool {pool_id}, {wanted.resource_key}.", **facts))
+        if code not in _ASK_THE_NEXT:
+            break
+    raise refusals[0]
+
+
+def _sentence_of(code: str) -> str:
+    """What a code of the engine means."""
+    from entitlements.domain.errors import CommandRefused
+
+    kinds = [CommandRefused]
+    for kind in kinds:
+        kinds += kind.__subclasses__()
+    return next((str(kind()) for kind in kinds if kind.code == code), "It was refused.")
+
+
+def release(
+    resource_key: ResourceKey,
+    quantity: Quantity,
+    workspace: Workspace = "",
+    pool: Pool = "",
+    actor: Actor = "",
+    key: Key = "",
+    effective_at: EffectiveAt = "",
+    no_wait: NoWait = False,
+    as_json: AsJson = False,
+    data: Data = FOLDER,
+) -> None:
+    """Give back what is held of a limit, such as seats."""
+    from entitlements.cli import values
+    from entitlements.cli.workspaces import _what_they_have
+    from entitlements.domain.commands import ReleaseUsage
+
+    number = values.quantity(quantity)
+    with session(data) as opened:
+        pool_id = values.id_of("pool", pool) if pool else _holder(resource_key, *_what_they_have(opened, workspace, ""))
+        command = ReleaseUsage(
+            **envelope(actor, key),
+            pool_id=pool_id,
+            resource_key=values.id_of("resource key", resource_key),
+            quantity=number,
+            workspace_id=workspace,
+            effective_at=values.instant(effective_at),
+        )
+        done = opened.do(command, wait=not no_wait)
+    sentence = f"Gave {number:,} of {resource_key} back to pool [bold]{pool_id}[/bold]."
+    report(done, sentence, as_json=as_json, pool_id=pool_id, resource_key=resource_key, quantity=number)
+
+
+def _holder(resource_key: str, pools: list[dict[str, Any]], rows: list[dict[str, Any]]) -> str:
+    """The first of the workspace's pools that holds something of a key."""
+    holding = [row["pool_id"] for row in rows if row["resource_key"] == resource_key and row["consumed"]]
+    return str([*holding, pools[0]["pool_id"]][0])
+
+
+@imports.command(
+    "usage",
+    epilog=example("entitlements import usage web-usage.csv.gz", "entitlements import usage growing.csv --source web"),
+)
+def import_usage(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A CSV file, plain or gzipped.", show_default=False)],
+    source: Annotated[
+        str,
+        typer.Option(
+            help="Who numbers the rows: a row number of a source counts once in each pool, for ever. The file's SHA-256, if left "
+            "out; name it for a file that grows.",
+            show_default=False,
+        ),
+    ] = "",
+    request_key: Annotated[str, typer.Option(help="The key of which each row uses 1, strictly.")] = "api_calls",
+    bytes_key: Annotated[
+        str, typer.Option(help="The key that gets each row's bytes, as reported usage.")
+    ] = "bandwidth_bytes",
+    as_json: AsJson = False,
+    data: Data = FOLDER,
+) -> None:
+    """Import requests: columns usage_id, occurred_at, workspace_id, bytes, in the order of time. Other columns may be there.
+
+    Each row goes to the primary pool of its workspace. A pool in backfill decides it at the instant it occurred; any other
+    pool now. Imported twice, a file counts once. The whole file is checked before the first row is sent.
+    """
+    from entitlements.cli import values
+    from entitlements.intake.lanes import Lanes
+    from entitlements.intake.lines import Meaning
+    from entitlements.intake.rows import check, read_rows
+
+    summary = check(file)
+    meaning = Meaning(
+        source=values.id_of("source", source or f"sha256-{summary.digest}"),
+        request_key=request_key,
+        bytes_key=bytes_key,
+    )
+    tally = _Tally()
+    with session(data) as opened:
+        primary = _primary_pools(opened, summary, (request_key, bytes_key))
+        commands = (meaning.command(row, primary[row.workspace_id]) for row in read_rows(file))
+        lanes = Lanes(opened.caller)
+        with output.progress(f"Importing {summary.rows:,} rows") as progress:
+            lanes.run(commands, lambda command, outcome: tally.take(command, outcome, progress, summary.rows))
+        for partition, offset in tally.ends.items():
+            opened.is_visible(partition, offset)
+    _report_import(tally, summary, meaning.source, lanes.repeats, as_json=as_json)
+
+
+def _primary_pools(opened: Session, summary: Summary, keys: tuple[str, ...]) -> dict[str, str]:
+    """The primary pool of each workspace of a file. Raises UnknownKey, UnknownWorkspace before anything is sent."""
+    from entitlements.cli.workspaces import _require_key
+    from entitlements.errors import UnknownWorkspace
+    from entitlements_projections import reading
+
+    for key in keys:
+        _require_key(opened, key)
+    found = {workspace: reading.pools_of_workspace(opened.database, workspace) for workspace in summary.workspaces}
+    unknown = [workspace for workspace, pools in found.items() if not pools]
+    if unknown:
+        more = f" and {len(unknown) - 3} more" if len(unknown) > 3 else ""
+        raise UnknownWorkspace(f"{', '.join(unknown[:3])}{more}. Nothing was sent.")
+    return {workspace: str(pools[0]["pool_id"]) for workspace, pools in found.items()}
+
+
+class _Tally:
+    """What became of the rows of a file."""
+
+    def __init__(self) -> None:
+        self.rows = self.accepted = self.repeated = 0
+        self.refused: Counter[str] = Counter()
+        self.refused_bytes: Counter[str] = Counter()
+        self.ends: dict[int, int] = {}
+
+    def take(self, command: Command, outcome: Outcome, progress: output.Progress, total: int) -> None:
+        """Count one outcome."""
+        if outcome.status == "refused" and not outcome.refused_lines:
+            raise Refused(outcome.code, outcome.message, command_id=command.command_id)
+        self.rows += 1
+        self.ends[outcome.partition] = max(outcome.frame_offset, self.ends.get(outcome.partition, -1))
+        refused = {line.index: line.code for line in outcome.refused_lines}
+        if outcome.repeated:
+            self.repeated += 1
+        elif 0 in refused:
+            self.refused[refused[0]] += 1
+        else:
+            self.accepted += 1
+        if 1 in refused:
+            self.refused_bytes[refused[1]] += 1
+        if self.rows % 50 == 0 or self.rows == total:
+            progress(self.rows, total)
+
+
+def _report_import(tally: _Tally, summary: Summary, source: str, repeats: int, *, as_json: bool) -> None:
+    if as_json:
+        output.document(
+            {
+                "rows": summary.rows,
+                "accepted": tally.accepted,
+                "refused": tally.refused.total(),
+                "repeated": tally.repeated,
+                "refused_by_code": dict(tally.refused),
+                "bytes_refused_by_code": dict(tally.refused_bytes),
+                "source": source,
+                "sent_again": repeats,
+            }
+        )
+        return
+    output.facts(
+        {
+            "Rows": summary.rows,
+            "Accepted": tally.accepted,
+            "Refused": _counts(tally.refused) or 0,
+            "Bytes refused": _counts(tally.refused_bytes),
+            "Imported before": tally.repeated or None,
+            "Source": source,
+        },
+        title="Imported",
+    )
+
+
+def _counts(codes: Counter[str]) -> str:
+    return ", ".join(f"{count:,} {code}" for code, count in codes.most_common())

@@ -1,0 +1,224 @@
+"""`entitlements up, topics, migrate, project rebuild` and one command for each process."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from entitlements.cli import output
+from entitlements.cli.options import FOLDER, AsJson, Data, example, group
+from entitlements.cli.session import address_of_postgres, session
+
+if TYPE_CHECKING:
+    from entitlements.settings import Settings
+    from entitlements.wiring.supervisor import Program, Supervisor
+
+UP_EXAMPLE = example("entitlements up", "ENTITLEMENTS_KAFKA=broker:9092 entitlements up --data /var/lib/entitlements")
+TOPICS_EXAMPLE = example("entitlements topics")
+MIGRATE_EXAMPLE = example("entitlements migrate")
+
+project = group("The read models in Postgres.")
+
+_READY_WITHIN_FOR = 60.0
+_DOES = {
+    "engine": "Run an engine: it decides commands and writes the ledger. Several share the partitions.",
+    "publisher": "Run a publisher: it unfolds the ledger into entitlements.events and entitlements.usage.",
+    "projector": "Run a projector: it keeps the read models in Postgres.",
+    "registry": "Run the schema registry: it answers the read part of Confluent's REST API.",
+}
+
+
+def up(
+    data: Annotated[
+        Path, typer.Option("--data", envvar="ENTITLEMENTS_DATA", help="Folder for data, logs and addresses.")
+    ] = FOLDER,
+    as_json: AsJson = False,
+) -> None:
+    """Keep Kafka, Postgres and all processes running until Ctrl-C.
+
+    Servers named in the environment (ENTITLEMENTS_KAFKA, ENTITLEMENTS_POSTGRES) are used, others run in the folder. Commands
+    in a second terminal, in the same directory, find them. A process that dies is started again; nothing is left running at the
+    end.
+    """
+    from entitlements.wiring import addresses
+    from entitlements.wiring.servers import servers_in
+    from entitlements.wiring.signals import until_told_to_stop
+
+    folder = data.absolute()
+    with until_told_to_stop() as wait:
+        if not as_json:
+            output.say("Starting Kafka and Postgres ...")
+        with servers_in(folder) as settings:
+            try:
+                with _everything(settings, folder, as_json=as_json):
+                    wait()
+            finally:
+                addresses.remove(folder)
+                if not as_json:
+                    output.say("Stopping ...")
+
+
+def _everything(settings: Settings, folder: Path, *, as_json: bool) -> Any:
+    from contextlib import contextmanager
+
+    from entitlements.wiring import addresses, readiness
+    from entitlements.wiring.preparing import prepare, with_registry_port
+    from entitlements.wiring.processes import PROCESSES
+    from entitlements.wiring.supervisor import Supervisor
+
+    @contextmanager
+    def running() -> Any:
+        prepare(settings)
+        ours = with_registry_port(settings)
+        registry = f"http://{ours.registry_host}:{ours.registry_port}"
+        supervisor: Supervisor
+
+        def on_change(program: Program) -> None:
+            addresses.write(folder, ours, registry=registry, pid=os.getpid(), processes=supervisor.pids())
+            if program.process is None and not as_json:
+                output.say(
+                    f"[yellow]{program.name} ended with status {program.last_exit}[/yellow] and is started again; see {program.log}"
+                )
+
+        supervisor = Supervisor(PROCESSES, addresses.environment_of(ours), folder / "logs", on_change)
+        with supervisor:
+            readiness.wait_until_at_work(ours, PROCESSES, _READY_WITHIN_FOR)
+            _tell_what_runs(ours, registry, supervisor, folder, as_json=as_json)
+            yield
+
+    return running()
+
+
+def _tell_what_runs(settings: Settings, registry: str, supervisor: Supervisor, folder: Path, *, as_json: bool) -> None:
+    from entitlements.wiring.processes import PROCESSES
+
+    if as_json:
+        servers = {"kafka": settings.kafka, "postgres": settings.postgres, "registry": registry}
+        output.line_of_json(servers | {"data": str(folder), "pid": os.getpid(), "processes": supervisor.pids()})
+        return
+    output.facts(
+        {"Kafka": settings.kafka, "Postgres": settings.postgres, "Registry": registry, "Data": folder}, title="Ready"
+    )
+    output.table(
+        ("Process", ">Id", "What it does", "Log"),
+        [
+            (program.name, str(program.pid), PROCESSES[program.name], program.log.name)
+            for program in supervisor.programs
+        ],
+    )
+    output.say(
+        f"Logs are in {folder / 'logs'}. Try `entitlements --help` in a second terminal. Ctrl-C stops everything."
+    )
+
+
+def topics(as_json: AsJson = False, data: Data = FOLDER) -> None:
+    """Create the topics that are missing, and hold those that exist against what we need."""
+    from entitlements.ledger.topics import TOPICS
+    from entitlements.wiring.preparing import prepare_topics
+    from entitlements.wiring.servers import require_kafka
+
+    with session(data) as opened:
+        settings = opened.settings
+    require_kafka(settings)
+    created = prepare_topics(settings)
+    shown = [
+        {
+            "topic": settings.topic(topic.name),
+            "partitions": settings.partitions if topic.keyed else 1,
+            "kept": _kept(topic.retention_ms, compacted=topic.compacted),
+            "content": topic.content,
+            "created": settings.topic(topic.name) in created,
+        }
+        for topic in TOPICS
+    ]
+    if as_json:
+        output.document({"kafka": settings.kafka, "topics": shown})
+        return
+    columns = ("Topic", ">Partitions", "Kept", "Content", "")
+    rows = [
+        (row["topic"], row["partitions"], row["kept"], row["content"], "new" if row["created"] else "") for row in shown
+    ]
+    output.table(columns, rows, title=f"Topics at {settings.kafka}")
+
+
+def _kept(retention_ms: int, *, compacted: bool) -> str:
+    if compacted:
+        return "newest of each key"
+    if retention_ms < 0:
+        return "for ever"
+    hours = retention_ms // 3_600_000
+    return f"{hours // 24} days" if hours >= 24 else f"{hours} h"
+
+
+def migrate(as_json: AsJson = False, data: Data = FOLDER) -> None:
+    """Bring the tables in Postgres to this version. Nothing happens when they are."""
+    from entitlements_projections.migrations import migrate as bring_up_to_date
+
+    with session(data) as opened:
+        _ = opened.database
+        applied = bring_up_to_date(opened.settings.postgres)
+        where = address_of_postgres(opened.settings.postgres)
+    if as_json:
+        output.document({"postgres": where, "applied": applied})
+    elif applied:
+        output.say(f"Applied to {where}: {', '.join(applied)}.")
+    else:
+        output.say(f"The tables at {where} are up to date.")
+
+
+@project.command(
+    "rebuild", epilog=example("entitlements project rebuild", "entitlements project rebuild --compare-only")
+)
+def rebuild(
+    compare_only: Annotated[bool, typer.Option("--compare-only", help="Leave the live tables as they are.")] = False,
+    as_json: AsJson = False,
+    data: Data = FOLDER,
+) -> None:
+    """Rebuild every table from the ledger, compare with the live ones row by row, and put the new ones in their place.
+
+    With --compare-only the exit status is 1 when a row differs. Projectors may go on meanwhile.
+    """
+    from entitlements.wiring.servers import require_kafka
+    from entitlements_projections.rebuild import rebuild as rebuild_tables
+
+    with session(data) as opened:
+        require_kafka(opened.settings)
+        _ = opened.database
+        with output.progress("Rebuilding the read models") as progress:
+            report = rebuild_tables(opened.settings, progress=progress, compare_only=compare_only)
+    if as_json:
+        tables = [vars(table) for table in report.tables]
+        output.document(
+            {"equal": report.equal, "swapped": report.swapped, "seconds": round(report.seconds, 2), "tables": tables}
+        )
+    else:
+        output.table(
+            ("Table", ">Rows", ">Only live", ">Only rebuilt"),
+            [(table.table, table.rows, table.only_live, table.only_rebuilt) for table in report.tables],
+        )
+        verdict = "[green]Every row is the same.[/green]" if report.equal else "[red]Rows differ.[/red]"
+        output.say(verdict + (" The new tables are in place." if report.swapped else ""))
+    if compare_only and not report.equal:
+        raise typer.Exit(1)
+
+
+def process_command(name: str) -> Callable[..., None]:
+    """The command that runs one process in the foreground."""
+
+    def run(data: Data = FOLDER) -> None:
+        from entitlements.wiring.addresses import settings_at
+        from entitlements.wiring.processes import run_process
+
+        raise typer.Exit(run_process(name, settings_at(data)))
+
+    run.__doc__ = f"{_DOES[name]}\n\nIn the foreground, until SIGTERM or Ctrl-C; one line a message on standard error."
+    return run
+
+
+def process_example(name: str) -> str:
+    """An example for a process."""
+    return example(f"ENTITLEMENTS_KAFKA=broker:9092 entitlements {name}")

@@ -1,0 +1,74 @@
+"""Options that many commands share, and the way examples are shown in their help."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+_WAYS: Final = "Ways to ask"
+
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print one JSON document instead of tables.", rich_help_panel=_WAYS)
+]
+Data = Annotated[
+    Path,
+    typer.Option(
+        "--data",
+        envvar="ENTITLEMENTS_DATA",
+        help="Folder in which `entitlements up` says where its servers are. Addresses in the environment win.",
+        rich_help_panel=_WAYS,
+    ),
+]
+Actor = Annotated[
+    str, typer.Option("--actor", help="Who asks; you, if left out.", show_default=False, rich_help_panel=_WAYS)
+]
+NamedActor = Annotated[str, typer.Option("--actor", help="Who decides it. Recorded for auditors.")]
+Key = Annotated[
+    str,
+    typer.Option(
+        "--idempotency-key",
+        help="A repeat under the same key has one effect and gets the original answer.",
+        show_default=False,
+        rich_help_panel=_WAYS,
+    ),
+]
+NoWait = Annotated[
+    bool, typer.Option("--no-wait", help="Do not wait until the read models show the change.", rich_help_panel=_WAYS)
+]
+EffectiveAt = Annotated[
+    str,
+    typer.Option(
+        "--effective-at",
+        help="Only for a pool in backfill: the instant to decide at, such as 2026-01-31T12:00:00Z.",
+        show_default=False,
+        rich_help_panel=_WAYS,
+    ),
+]
+PoolId = Annotated[str, typer.Argument(metavar="POOL", help="Id of the pool.", show_default=False)]
+SetId = Annotated[str, typer.Argument(metavar="SET", help="Id of the entitlement set.", show_default=False)]
+ProvisionId = Annotated[str, typer.Argument(metavar="PROVISION", help="Id of the provision.", show_default=False)]
+WorkspaceId = Annotated[
+    str, typer.Argument(metavar="WORKSPACE", help="Id of the workspace, the customer.", show_default=False)
+]
+ResourceKey = Annotated[
+    str, typer.Argument(metavar="KEY", help="The resource key, such as api_calls.", show_default=False)
+]
+Quantity = Annotated[
+    str,
+    typer.Argument(metavar="QUANTITY", help="How much, a whole number in the key's smallest unit.", show_default=False),
+]
+Reason = Annotated[str, typer.Option("--reason", help="Why, in words for an auditor.", show_default=False)]
+
+FOLDER: Final = Path(".entitlements")
+
+
+def example(*lines: str) -> str:
+    """The end of a command's help."""
+    return "[bold]Example[/bold]\n\n" + "\n\n".join(f"  $ {line}" for line in lines)
+
+
+def group(sentence: str) -> typer.Typer:
+    """A group of commands."""
+    return typer.Typer(help=sentence, no_args_is_help=True, rich_markup_mode="rich")

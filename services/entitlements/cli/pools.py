@@ -1,0 +1,184 @@
+"""`entitlements pool`: the capability container between who pays and who uses."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from entitlements.cli import output
+from entitlements.cli.options import (
+    FOLDER,
+    Actor,
+    AsJson,
+    Data,
+    EffectiveAt,
+    Key,
+    NoWait,
+    PoolId,
+    Reason,
+    example,
+    group,
+)
+from entitlements.cli.session import envelope, report, session
+
+pools = group("Resource pools: what an organization may use, apart from who pays for it.")
+
+
+@pools.command("open", epilog=example("entitlements pool open p1 --organization acme"))
+def open_pool(
+    pool_id: PoolId,
+    organization: Annotated[str, typer.Option("--organization", "-o", help="Who owns it.", show_default=False)],
+    name: Annotated[str, typer.Option(help="Its name for people.", show_default=False)] = "",
+    billing_account: Annotated[
+        str, typer.Option(help="Who pays, unless a provision says otherwise.", show_default=False)
+    ] = "",
+    backfill_from: Annotated[
+        str,
+        typer.Option(
+            help="Take history from this instant on: commands are decided at their --effective-at, until the first without one.",
+            show_default=False,
+        ),
+    ] = "",
+    actor: Actor = "",
+    key: Key = "",
+    no_wait: NoWait = False,
+    as_json: AsJson = False,
+    data: Data = FOLDER,
+) -> None:
+    """Open a pool. The same pool again is no error."""
+    from entitlements.cli import values
+    from entitlements.domain.commands import OpenPool
+
+    command = OpenPool(
+        **envelope(actor, key),
+        pool_id=values.id_of("pool", pool_id),
+        organization_id=values.id_of("organization", organization),
+        billing_account_id=values.id_of("billing account", billing_account) if billing_account else None,
+        name=name,
+        backfill_from=values.instant(backfill_from),
+    )
+    with session(data) as opened:
+        report(
+            opened.do(command, wait=not no_wait),
+            f"Pool [bold]{pool_id}[/bold] is open.",
+            as_json=as_json,
+            pool_id=pool_id,
+        )
+
+
+@pools.command("show", epilog=example("entitlements pool show p1"))
+def show_pool(pool_id: PoolId, as_json: AsJson = False, data: Data = FOLDER) -> None:
+    """Show a pool: its provisions, grants, workspaces, and what it has."""
+    with session(data) as opened:
+        found = opened.require_pool(pool_id)
+    if as_json:
+        output.document(found)
+        return
+    _show(found)
+
+
+def _show(pool: dict[str, Any]) -> None:
+    from entitlements.cli import dashboard
+
+    since = f"{pool['status']} since {output.text(pool['status_at'])}"
+    output.facts(
+        {
+            "Name": pool["name"],
+            "Organization": pool["organization_id"],
+            "Billing account": pool["billing_account_id"],
+            "Status": since + (f": {pool['status_reason']}" if pool["status_reason"] else ""),
+            "In backfill at": pool["clock"] if pool["backfilling"] else None,
+        },
+        title=f"Pool {pool['pool_id']}",
+    )
+    output.table(("Entitlement", ">Current", ">Quota", "Status"), map(dashboard.cells, pool["entitlements"]))
+    if pool["provisions"]:
+        output.table(
+            ("Provision", "Source", "Set", ">Quantity", "Ladder", "Status", "Starts", "Ends"),
+            [
+                (
+                    row["provision_id"],
+                    row["source"],
+                    f"{row['set_id']} v{row['set_version']}",
+                    row["quantity"],
+                    row["ladder"] and f"{row['ladder']} {row['rung']}",
+                    row["status"],
+                    row["starts_at"],
+                    row["ended_at"] or row["ends_at"],
+                )
+                for row in pool["provisions"]
+            ],
+        )
+    if pool["assignments"]:
+        output.table(
+            ("Workspace", "Role", "Since"),
+            [(row["workspace_id"], row["role"], row["assigned_at"]) for row in pool["assignments"]],
+        )
+
+
+def _change(
+    command: type, sentence: str, pool_id: str, reason: str, at: str, way: tuple[str, str, bool, bool], data: Any
+) -> None:
+    from entitlements.cli import values
+
+    actor, key, no_wait, as_json = way
+    asked = command(
+        **envelope(actor, key), pool_id=values.id_of("pool", pool_id), reason=reason, effective_at=values.instant(at)
+    )
+    with session(data) as opened:
+        report(opened.do(asked, wait=not no_wait), sentence, as_json=as_json, pool_id=pool_id)
+
+
+@pools.command("suspend", epilog=example("entitlements pool suspend p1 --reason 'invoice 17 is overdue'"))
+def suspend(
+    pool_id: PoolId,
+    reason: Reason = "",
+    actor: Actor = "",
+    key: Key = "",
+    effective_at: EffectiveAt = "",
+    no_wait: NoWait = False,
+    as_json: AsJson = False,
+    data: Data = FOLDER,
+) -> None:
+    """Take everything a pool confers away until it is resumed."""
+    from entitlements.domain.commands import SuspendPool
+
+    sentence = f"Pool [bold]{pool_id}[/bold] is suspended and confers nothing."
+    _change(SuspendPool, sentence, pool_id, reason, effective_at, (actor, key, no_wait, as_json), data)
+
+
+@pools.command("resume", epilog=example("entitlements pool resume p1"))
+def resume(
+    pool_id: PoolId,
+    reason: Reason = "",
+    actor: Actor = "",
+    key: Key = "",
+    effective_at: EffectiveAt = "",
+    no_wait: NoWait = False,
+    as_json: AsJson = False,
+    data: Data = FOLDER,
+) -> None:
+    """Give a suspended pool back what it confers."""
+    from entitlements.domain.commands import ResumePool
+
+    sentence = f"Pool [bold]{pool_id}[/bold] is open again."
+    _change(ResumePool, sentence, pool_id, reason, effective_at, (actor, key, no_wait, as_json), data)
+
+
+@pools.command("close", epilog=example("entitlements pool close p1 --reason 'contract ended'"))
+def close(
+    pool_id: PoolId,
+    reason: Reason = "",
+    actor: Actor = "",
+    key: Key = "",
+    effective_at: EffectiveAt = "",
+    no_wait: NoWait = False,
+    as_json: AsJson = False,
+    data: Data = FOLDER,
+) -> None:
+    """End a pool and all its provisions, for good."""
+    from entitlements.domain.commands import ClosePool
+
+    sentence = f"Pool [bold]{pool_id}[/bold] is closed for good."
+    _change(ClosePool, sentence, pool_id, reason, effective_at, (actor, key, no_wait, as_json), data)

@@ -1,0 +1,183 @@
+"""`entitlements provision`: what was bought, connected to a pool for a period."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from entitlements.cli.options import (
+    FOLDER,
+    Actor,
+    AsJson,
+    Data,
+    EffectiveAt,
+    Key,
+    NoWait,
+    PoolId,
+    ProvisionId,
+    Reason,
+    SetId,
+    example,
+    group,
+)
+from entitlements.cli.session import envelope, report, session
+
+provisions = group("Provisions: what was bought, connected to a pool for a period.")
+
+#: Ids of ours are made of the idempotency key, so that a repeat asks for the same.
+_ID_CHARACTERS = 120
+
+
+@provisions.command(
+    "add",
+    epilog=example(
+        "entitlements provision add p1 pro --id sub-17", "entitlements provision add p1 seats-pack --quantity 20"
+    ),
+)
+def add(
+    pool_id: PoolId,
+    set_id: SetId,
+    provision_id: Annotated[
+        str, typer.Option("--id", help="Id of the provision; a new one, if left out.", show_default=False)
+    ] = "",
+    source: Annotated[
+        str, typer.Option(help="subscription or purchase; for gifts see `entitlements grant`.")
+    ] = "subscription",
+    source_id: Annotated[str, typer.Option(help="Its id in the billing system.", show_default=False)] = "",
+    quantity: Annotated[str, typer.Option(help="How many times it was bought.")] = "1",
+    starts_at: Annotated[str, typer.Option(help="When it starts; at once, if left out.", show_default=False)] = "",
+    ends_at: Annotated[str, typer.Option(help="When it ends; open, if left out.", show_default=False)] = "",
+    version: Annotated[
+        int | None, typer.Option(help="Version of the set; the newest, if left out.", show_default=False)
+    ] = None,
+    billing_account: Annotated[str, typer.Option(help="Who pays; the pool's, if left out.", show_default=False)] = "",
+    actor: Actor = "",
+    key: Key = "",
+    effective_at: EffectiveAt = "",
+    no_wait: NoWait = False,
+    as_json: AsJson = False,
+    data: Data = FOLDER,
+) -> None:
+    """Connect a billing source to a pool and confer an entitlement set.
+
+    At most one plan of a ladder is active in a pool: end the old one before you add the next.
+    """
+    from entitlements.cli import values
+    from entitlements.cli.failures import InvalidValue
+    from entitlements.domain.commands import ProvisionPool
+
+    if source not in {"subscription", "purchase"}:
+        raise InvalidValue("invalid_request", f"The source of a provision is subscription or purchase, not {source!r}.")
+    carried = envelope(actor, key)
+    provision_id = values.id_of("provision", provision_id or f"prv-{carried['idempotency_key'][:_ID_CHARACTERS]}")
+    facts: dict[str, Any] = {
+        "pool_id": values.id_of("pool", pool_id),
+        "provision_id": provision_id,
+        "source": source,
+        "source_id": source_id and values.id_of("source", source_id),
+        "billing_account_id": values.id_of("billing account", billing_account) if billing_account else None,
+        "quantity": values.quantity(quantity),
+        "starts_at": values.instant(starts_at),
+        "ends_at": values.instant(ends_at),
+        "effective_at": values.instant(effective_at),
+    }
+    with session(data) as opened:
+        found, rules = opened.rules_of(set_id, version)
+        conferred = {name: found[name] for name in ("set_id", "set_version", "ladder", "rung")}
+        command = ProvisionPool(**carried, **facts, **conferred, rules=rules)
+        done = opened.do(command, wait=not no_wait)
+        sentence = f"Pool [bold]{pool_id}[/bold] has {set_id} v{found['set_version']} by provision [bold]{provision_id}[/bold]."
+        report(done, sentence, as_json=as_json, pool_id=pool_id, provision_id=provision_id, **conferred)
+
+
+def _change(asked: Any, sentence: str, data: Any, *, no_wait: bool, as_json: bool) -> None:
+    with session(data) as opened:
+        done = opened.do(asked, wait=not no_wait)
+        report(done, sentence, as_json=as_json, pool_id=asked.pool_id, provision_id=asked.provision_id)
+
+
+@provisions.command("suspend", epilog=example("entitlements provision suspend p1 sub-17 --reason 'payment failed'"))
+def suspend(
+    pool_id: PoolId,
+    provision_id: ProvisionId,
+    reason: Reason = "",
+    actor: Actor = "",
+    key: Key = "",
+    effective_at: EffectiveAt = "",
+    no_wait: NoWait = False,
+    as_json: AsJson = False,
+    data: Data = FOLDER,
+) -> None:
+    """Stop what a provision confers until it is resumed. Its place on the ladder stays taken."""
+    from entitlements.cli import values
+    from entitlements.domain.commands import SuspendProvision
+
+    asked = SuspendProvision(
+        **envelope(actor, key),
+        pool_id=values.id_of("pool", pool_id),
+        provision_id=values.id_of("provision", provision_id),
+        reason=reason,
+        effective_at=values.instant(effective_at),
+    )
+    _change(asked, f"Provision [bold]{provision_id}[/bold] is suspended.", data, no_wait=no_wait, as_json=as_json)
+
+
+@provisions.command("resume", epilog=example("entitlements provision resume p1 sub-17"))
+def resume(
+    pool_id: PoolId,
+    provision_id: ProvisionId,
+    reason: Reason = "",
+    actor: Actor = "",
+    key: Key = "",
+    effective_at: EffectiveAt = "",
+    no_wait: NoWait = False,
+    as_json: AsJson = False,
+    data: Data = FOLDER,
+) -> None:
+    """Let a suspended provision confer again."""
+    from entitlements.cli import values
+    from entitlements.domain.commands import ResumeProvision
+
+    asked = ResumeProvision(
+        **envelope(actor, key),
+        pool_id=values.id_of("pool", pool_id),
+        provision_id=values.id_of("provision", provision_id),
+        reason=reason,
+        effective_at=values.instant(effective_at),
+    )
+    _change(asked, f"Provision [bold]{provision_id}[/bold] is active again.", data, no_wait=no_wait, as_json=as_json)
+
+
+@provisions.command(
+    "end",
+    epilog=example(
+        "entitlements provision end p1 sub-17", "entitlements provision end p1 sub-17 --ends-at 2027-01-01T00:00:00Z"
+    ),
+)
+def end(
+    pool_id: PoolId,
+    provision_id: ProvisionId,
+    ends_at: Annotated[str, typer.Option(help="A later instant; now, if left out.", show_default=False)] = "",
+    reason: Reason = "",
+    actor: Actor = "",
+    key: Key = "",
+    effective_at: EffectiveAt = "",
+    no_wait: NoWait = False,
+    as_json: AsJson = False,
+    data: Data = FOLDER,
+) -> None:
+    """End a provision, now or at a later instant."""
+    from entitlements.cli import values
+    from entitlements.domain.commands import EndProvision
+
+    asked = EndProvision(
+        **envelope(actor, key),
+        pool_id=values.id_of("pool", pool_id),
+        provision_id=values.id_of("provision", provision_id),
+        ends_at=values.instant(ends_at),
+        reason=reason,
+        effective_at=values.instant(effective_at),
+    )
+    when = f"ends at {ends_at}" if ends_at else "has ended"
+    _change(asked, f"Provision [bold]{provision_id}[/bold] {when}.", data, no_wait=no_wait, as_json=as_json)

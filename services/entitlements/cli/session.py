@@ -1,0 +1,181 @@
+"""One command's connections: send a command and wait for its outcome, then for the read models to show it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from entitlements.cli import output
+from entitlements.cli.failures import Refused
+from entitlements.errors import OutcomeUnknown, ServerIsAway, UnknownPool, UnknownSet
+from entitlements.wiring.addresses import settings_at
+
+if TYPE_CHECKING:
+    from entitlements.domain.commands import Command
+    from entitlements.domain.values import Rule
+    from entitlements.ledger.caller import Caller, Outcome
+    from entitlements_projections.database import Connection
+
+#: Seconds to wait for the read models to show a change.
+VISIBLE_WITHIN_FOR: Final = 10.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Done:
+    """A command that was accepted."""
+
+    outcome: Outcome
+    #: Whether the read models show it; None: nobody waited for them.
+    visible: bool | None
+    idempotency_key: str | None
+
+    def document(self, **facts: Any) -> dict[str, Any]:
+        """As JSON has it."""
+        outcome = self.outcome
+        return {
+            "status": outcome.status,
+            "repeated": outcome.repeated,
+            **facts,
+            "version": outcome.version,
+            "position": {"partition": outcome.partition, "offset": outcome.frame_offset},
+            "visible": self.visible,
+            "command_id": outcome.command_id,
+            "idempotency_key": self.idempotency_key,
+        }
+
+
+class Session:
+    """Opens what is asked for, once, and closes it at the end."""
+
+    def __init__(self, data: Path) -> None:
+        self.settings = settings_at(data)
+        self._stack = ExitStack()
+
+    def close(self) -> None:
+        """Close what was opened."""
+        self._stack.close()
+
+    @cached_property
+    def caller(self) -> Caller:
+        """A caller of the engine. Raises ServerIsAway."""
+        from entitlements.ledger.caller import Caller
+        from entitlements.wiring.servers import require_kafka
+
+        require_kafka(self.settings)
+        return self._stack.enter_context(Caller(self.settings))
+
+    @cached_property
+    def database(self) -> Connection:
+        """A connection that sees the read models. Raises ServerIsAway."""
+        import psycopg
+
+        from entitlements_projections.database import connect
+
+        try:
+            connection = connect(self.settings.postgres)
+        except psycopg.OperationalError as error:
+            raise ServerIsAway(f"Postgres at {address_of_postgres(self.settings.postgres)}: {error}") from error
+        self._stack.callback(connection.close)
+        return connection
+
+    def do(self, command: Command, *, wait: bool = True, retry: str = "") -> Done:
+        """Send a command; return when it was accepted and, with wait, when the read models show it.
+
+        Raises Refused, OutcomeUnknown saying how to retry, ServerIsAway.
+        """
+        if wait:
+            _ = self.database  # Better to hear now that it is away.
+        try:
+            outcome = self.caller.call(command)
+        except OutcomeUnknown as error:
+            key = command.idempotency_key
+            how = retry or (f"Retry with --idempotency-key {key}." if key else "Retry: it has one effect.")
+            raise _unknown(error, how, key) from error
+        if outcome.status == "refused" and not outcome.refused_lines:
+            raise Refused(outcome.code, outcome.message)
+        visible = self.is_visible(outcome.partition, outcome.frame_offset) if wait else None
+        return Done(outcome=outcome, visible=visible, idempotency_key=command.idempotency_key)
+
+    def is_visible(self, partition: int, offset: int) -> bool:
+        """Wait until the read models show a position of the ledger; whether they did in time."""
+        from entitlements_projections import reading
+        from entitlements_projections.errors import NotReachedYet
+
+        try:
+            reading.wait_for(self.database, partition, offset, VISIBLE_WITHIN_FOR)
+        except NotReachedYet as error:
+            output.note(f"Accepted, but the read models do not show it yet: {error}")
+            return False
+        return True
+
+    def rules_of(self, set_id: str, version: int | None) -> tuple[dict[str, Any], list[Rule]]:
+        """A version of a set (None: the newest) and its rules as commands carry them. Raises UnknownSet."""
+        from dataclasses import fields
+
+        from entitlements.domain.values import Rule
+        from entitlements_projections import reading
+
+        found = reading.entitlement_set(self.database, set_id, version)
+        if found is None:
+            raise UnknownSet(f"{set_id}" if version is None else f"{set_id}, version {version}")
+        names = [field.name for field in fields(Rule)]
+        return found, [Rule(**{name: row[name] for name in names}) for row in found["rules"]]
+
+    def require_pool(self, pool_id: str) -> dict[str, Any]:
+        """A pool as the read models have it now. Raises UnknownPool."""
+        from datetime import UTC, datetime
+
+        from entitlements_projections import reading
+
+        found = reading.pool(self.database, pool_id, datetime.now(UTC))
+        if found is None:
+            raise UnknownPool(pool_id)
+        return found
+
+
+@contextmanager
+def session(data: Path) -> Iterator[Session]:
+    """A session for one command."""
+    opened = Session(data)
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+def envelope(actor: str, key: str) -> dict[str, Any]:
+    """What every command carries: its id, who asks, and the key that makes a repeat harmless."""
+    from entitlements.cli import values
+    from entitlements.ledger.caller import new_id
+
+    return {
+        "command_id": new_id(),
+        "actor": values.actor(actor),
+        "idempotency_key": values.id_of("idempotency key", key) if key else new_id(),
+    }
+
+
+def report(done: Done, sentence: str, *, as_json: bool, **facts: Any) -> None:
+    """Say that a command is done."""
+    if as_json:
+        output.document(done.document(**facts))
+    else:
+        output.say(sentence + (" [dim](It was so already.)[/dim]" if done.outcome.repeated else ""))
+
+
+def address_of_postgres(url: str) -> str:
+    """Host, port and database of a connection string, without its password."""
+    from psycopg.conninfo import conninfo_to_dict
+
+    parts = conninfo_to_dict(url)
+    return f"{parts.get('host', 'localhost')}:{parts.get('port', 5432)}/{parts.get('dbname', '')}"
+
+
+def _unknown(error: OutcomeUnknown, how: str, key: str | None) -> OutcomeUnknown:
+    told = OutcomeUnknown(how)
+    told.facts = {"idempotency_key": key, "detail": str(error)}  # type: ignore[attr-defined]
+    return told

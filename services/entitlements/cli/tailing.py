@@ -1,0 +1,148 @@
+"""`entitlements changes`: the worker that tells them, and `changes tail`, which listens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+
+from entitlements.cli import output
+from entitlements.cli.options import FOLDER, AsJson, Data, example
+from entitlements.cli.session import session
+
+changes = typer.Typer(
+    help="What changed for each customer. Without a command: run the Faust worker that tells it.",
+    invoke_without_command=True,
+    rich_markup_mode="rich",
+)
+
+
+@changes.callback(epilog=example("entitlements changes", "entitlements changes tail --from-beginning --count 20"))
+def changes_worker(context: typer.Context, data: Data = FOLDER) -> None:
+    """What changed for each customer. Without a command: run the Faust worker that tells it, until SIGTERM or Ctrl-C."""
+    if context.invoked_subcommand is not None:
+        return
+    from entitlements.wiring.addresses import settings_at
+    from entitlements.wiring.processes import run_process
+
+    raise typer.Exit(run_process("changes", settings_at(data)))
+
+
+@changes.command(
+    "tail",
+    epilog=example(
+        "entitlements changes tail", "entitlements changes tail --from-beginning --customer ws-1 --count 5 --json"
+    ),
+)
+def tail(
+    from_beginning: Annotated[
+        bool, typer.Option("--from-beginning", help="Everything that is kept, not only what comes.")
+    ] = False,
+    customer: Annotated[str, typer.Option(help="Only the changes of this customer.", show_default=False)] = "",
+    count: Annotated[int | None, typer.Option(min=1, help="Stop after so many.", show_default=False)] = None,
+    no_follow: Annotated[bool, typer.Option("--no-follow", help="Stop at the end of what is there.")] = False,
+    as_json: AsJson = False,
+    data: Data = FOLDER,
+) -> None:
+    """Show changes as they come: granted, revoked, changed, quota warning, exceeded, reset.
+
+    With --json: one document when it ends by itself (--count, --no-follow), else one document a line.
+    """
+    bounded = count is not None or no_follow
+    with session(data) as opened:
+        found: list[dict[str, Any]] = []
+        try:
+            for change in _read(opened.settings, from_beginning=from_beginning, follow=not no_follow):
+                if customer and change["customer_id"] != customer:
+                    continue
+                found.append(change if bounded else {})
+                if not as_json:
+                    output.say(_sentence(change))
+                elif not bounded:
+                    output.line_of_json(change)
+                if count is not None and len(found) >= count:
+                    break
+        except KeyboardInterrupt:
+            if not bounded:
+                return
+    if as_json and bounded:
+        output.document({"changes": found})
+
+
+def _read(settings: Any, *, from_beginning: bool, follow: bool) -> Iterator[dict[str, Any]]:
+    """Decoded changes, from now or from the beginning on. A repeat is passed over; what is no change of ours is named on stderr."""
+    from contextlib import closing
+
+    from confluent_kafka import TopicPartition
+
+    from entitlements.ledger import clients
+    from entitlements.wiring.servers import require_kafka
+    from entitlements_schemas import Wire, WireError
+
+    require_kafka(settings)
+    wire, topic, seen = Wire(), settings.topic("changes"), set[str]()
+    with closing(clients.reader(settings)) as consumer:
+        places, goals = [], {}
+        for partition in range(settings.partitions):
+            low, high = clients.watermarks(consumer, TopicPartition(topic, partition))
+            start = low if from_beginning else high
+            places.append(TopicPartition(topic, partition, start))
+            if start < high:
+                goals[partition] = high
+        consumer.assign(places)
+        while follow or goals:
+            message: Any = consumer.poll(0.2)
+            if message is None or message.error() is not None:
+                continue
+            if message.offset() + 1 >= goals.get(message.partition(), 0):
+                goals.pop(message.partition(), None)
+            try:
+                change = wire.decode(message.value()).record
+            except WireError as error:
+                output.note(
+                    f"{error.code}: record {message.offset()} of partition {message.partition()} is no change of ours"
+                )
+                continue
+            if change["change_id"] in seen:
+                continue
+            seen.add(change["change_id"])
+            kind = dict(message.headers() or ()).get("ce_type", b"").decode()
+            yield {"type": kind, **change}
+
+
+def _sentence(change: dict[str, Any]) -> str:
+    """A change in one line."""
+    kind = change["type"]
+    colour = {
+        "entitlement.granted": "green",
+        "entitlement.revoked": "red",
+        "quota.exceeded": "red",
+        "quota.warning": "yellow",
+    }
+    shown = f"[{colour[kind]}]{kind:20}[/]" if kind in colour else f"{kind:20}"
+    what = (
+        f"{output.text(change['effective_at'])}  {shown} [bold]{change['customer_id']}[/bold]  {change['resource_key']}"
+    )
+    return f"{what}  {_detail(change)}"
+
+
+def _detail(change: dict[str, Any]) -> str:
+    if "after" in change:
+        return f"{_value(change['before'])} -> {_value(change['after'])}"
+    if "requested" in change:
+        return (
+            f"{change['consumed']:,} of {output.amount(change['limit'])} used, {change['requested']:,} more asked for"
+        )
+    if "soft_limit" in change:
+        return f"{change['consumed']:,} used, warned from {change['soft_limit']:,}"
+    period = change.get("period_end")
+    return f"at {output.text(period)}" if isinstance(period, datetime) else ""
+
+
+def _value(value: dict[str, Any] | None) -> str:
+    if value is None:
+        return "nothing"
+    limit = "held" if value["limit"] is None and value["period"] is None else output.amount(value["limit"])
+    return limit + (f" / {value['period']}" if value["period"] else "")

@@ -1,0 +1,78 @@
+"""What people type, checked at the edge by pydantic. The engine checks all of it again."""
+
+from __future__ import annotations
+
+import getpass
+from datetime import UTC, datetime
+from functools import cache
+from typing import Annotated, Any
+
+from pydantic import AwareDatetime, Field, TypeAdapter, ValidationError
+
+from entitlements.cli.failures import InvalidValue
+from entitlements.settings import ID_CHARACTERS_MAX, QUANTITY_MAX
+
+
+@cache
+def _quantities() -> TypeAdapter[Any]:
+    return TypeAdapter(Annotated[int, Field(ge=1, le=QUANTITY_MAX)])
+
+
+@cache
+def _ids() -> TypeAdapter[Any]:
+    return TypeAdapter(Annotated[str, Field(min_length=1, max_length=ID_CHARACTERS_MAX)])
+
+
+@cache
+def _instants() -> TypeAdapter[Any]:
+    return TypeAdapter(AwareDatetime)
+
+
+def quantity(text: str) -> int:
+    """A quantity: an integer from 1 to 2^53. Raises InvalidValue."""
+    try:
+        # pydantic would take 2.0 for an integer, and Python 1_000.
+        number: int = _quantities().validate_python(
+            int(text) if text.strip().lstrip("+-").isdecimal() else text, strict=True
+        )
+    except ValidationError:
+        raise InvalidValue("invalid_quantity", f"A quantity is an integer from 1 to 2^53, not {text!r}.") from None
+    return number
+
+
+def id_of(what: str, text: str) -> str:
+    """An id or key: 1 to 128 characters. Raises InvalidValue."""
+    try:
+        return str(_ids().validate_python(text))
+    except ValidationError:
+        raise InvalidValue(
+            "invalid_id", f"The id of the {what} has {len(text)} characters; an id has 1 to {ID_CHARACTERS_MAX}."
+        ) from None
+
+
+def instant(text: str) -> datetime | None:
+    """An aware instant, in UTC; None for nothing. Raises InvalidValue."""
+    if not text:
+        return None
+    try:
+        at: datetime = _instants().validate_strings(text)
+        return at.astimezone(UTC)
+    except (ValidationError, OverflowError):
+        raise InvalidValue("invalid_instant", f"{text!r} is no instant with a time zone.") from None
+
+
+def reason(text: str) -> str:
+    """A reason that says something. Raises InvalidValue."""
+    if not text.strip():
+        raise InvalidValue("invalid_request", "A reason must say something.")
+    return text
+
+
+def actor(text: str) -> str:
+    """Who asks: the one named, else who runs this."""
+    if text:
+        return text
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # An account without a name, as in some containers.
+        return "cli"

@@ -1,0 +1,32 @@
+"""What must be there before processes start: topics and tables."""
+
+from __future__ import annotations
+
+from entitlements.settings import Settings
+
+
+def prepare(settings: Settings) -> None:
+    """Create topics and tables where they are missing. Raises TopicDiffers, ServerIsAway, MigrationError."""
+    from entitlements_projections.migrations import migrate
+
+    prepare_topics(settings)
+    migrate(settings.postgres)
+
+
+def prepare_topics(settings: Settings) -> list[str]:
+    """Create the topics that are missing, those of the changes worker too; the names created of those that others use."""
+    from entitlements.changes import topics as of_changes
+    from entitlements.ledger.topics import create_topics
+
+    created = create_topics(settings)
+    of_changes.create_topics(settings)
+    return created
+
+
+def with_registry_port(settings: Settings) -> Settings:
+    """The settings with a port that is free for our registry: the one that is set, if it can be had."""
+    from entitlements.local.folder import a_free_port, is_free
+
+    if settings.registry_port and is_free(settings.registry_port):
+        return settings
+    return settings.model_copy(update={"registry_port": a_free_port(except_for=set())})

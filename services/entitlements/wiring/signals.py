@@ -1,0 +1,40 @@
+"""Being told to stop: Ctrl-C, SIGTERM or a closed terminal unwind what was started, once."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@contextmanager
+def until_told_to_stop() -> Iterator[Callable[[], None]]:
+    """Run the block until it ends or we are told to stop; gives a function that waits for that.
+
+    The first signal raises KeyboardInterrupt in the block, so that everything is stopped in order; the ones after it do nothing.
+    """
+    told = threading.Event()
+
+    def stop(*_: Any) -> None:
+        if not told.is_set():
+            told.set()
+            raise KeyboardInterrupt
+
+    def wait() -> None:
+        while not told.wait(3600):
+            pass
+
+    before = {number: signal.signal(number, stop) for number in _SIGNALS}
+    try:
+        yield wait
+    except KeyboardInterrupt:
+        if not told.is_set():
+            raise
+    finally:
+        told.set()
+        for number, handler in before.items():
+            signal.signal(number, handler)
