@@ -9,9 +9,11 @@ import pytest
 from engines import Engine, Ledger, answers_of, as_logged, final_states, story_of, undisturbed
 from generated import NIGHTLY, history
 
-SEEDS = range(50_000) if NIGHTLY else range(80)
+#: Seeds that once failed: an older number of a source, refused in the same frame, outlived a newer one.
+FAILED_ONCE = [1124, 1650, 2024, 2217, 2670, 3207, 3273]
+SEEDS = [*FAILED_ONCE, *(range(50_000) if NIGHTLY else range(80))]
 if "SIMULATION_SEED" in os.environ:
-    SEEDS = range(int(os.environ["SIMULATION_SEED"]), int(os.environ["SIMULATION_SEED"]) + 1)
+    SEEDS = [int(os.environ["SIMULATION_SEED"])]
 GROUPS = 10
 #: Turns after which trouble ends, and everything must come to its end.
 TURNS = 400
@@ -40,9 +42,11 @@ def in_trouble(random: Random, engines: list[Engine], ledger: Ledger) -> None:
             ledger.records.append(ledger.records[-1])  # A producer that is not idempotent.
 
 
-@pytest.mark.parametrize("seeds", [SEEDS[at::GROUPS] for at in range(GROUPS)], ids=lambda seeds: f"from {seeds.start}")
+@pytest.mark.parametrize(
+    "seeds", [SEEDS[at::GROUPS] for at in range(GROUPS)], ids=lambda seeds: f"from {seeds[0]}" if seeds else ""
+)
 @pytest.mark.timeout(0 if NIGHTLY else 120)
-def test_whatever_happens_to_engines_every_command_counts_once(seeds: range) -> None:
+def test_whatever_happens_to_engines_every_command_counts_once(seeds: list[int]) -> None:
     for seed in seeds:
         random = Random(seed)
         commands = as_logged(history(random, 80, pools=2), gaps=random)

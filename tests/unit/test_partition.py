@@ -215,6 +215,17 @@ def test_folding_counts_the_events_that_the_versions_add_up_to() -> None:
     assert counted == folded.count_events()
 
 
+def test_whoever_takes_over_knows_the_last_numbered_batch_though_an_earlier_one_was_refused_in_the_same_frame() -> None:
+    ledger = opened()
+    ledger.decide(
+        record_usage_batch(line("unheard_of"), source="gateway", sequence=1),
+        record_usage_batch(line("api_calls", 7), source="gateway", sequence=2),
+    )
+    assert [name for name, _ in ledger.events()] == ["UsageRecorded", "UsageRefused"]
+    assert ledger.folded().aggregates["pool"][POOL].sources == {"gateway": 2}
+    assert states(ledger.folded()) == states(ledger.partition)
+
+
 def test_what_changed_since_a_snapshot_is_noted() -> None:
     ledger = opened()
     ledger.partition.dirty.clear()

@@ -255,8 +255,7 @@ class UsageRecorded(Event):
     totals: list[UsageTotal]
 
     def apply(self, aggregate: ResourcePool) -> None:
-        for source in self.sources:
-            aggregate.sources[source.source] = source.sequence
+        aggregate.count_sources(self.sources)
         for line in self.lines:
             take_line(aggregate, line)
 
@@ -281,8 +280,7 @@ class UsageRefused(Event):
     lines: list[RefusedLine]
 
     def apply(self, aggregate: ResourcePool) -> None:
-        for source in self.sources:
-            aggregate.sources[source.source] = source.sequence
+        aggregate.count_sources(self.sources)
 
 
 class UsageReleased(PoolEvent):

@@ -147,6 +147,11 @@ class ResourcePool(Aggregate):
         resets = (entitlement.resets_at_ms for entitlement in self.entitlements.values())
         self.due_ms = min(min(provisions, default=NEVER_MS), min(resets, default=NEVER_MS))
 
+    def count_sources(self, sources: list[UsageSource]) -> None:
+        """Note numbered batches as counted. What was refused stands after what was recorded, whatever came first."""
+        for counted in sources:
+            self.sources[counted.source] = max(counted.sequence, self.sources.get(counted.source, -1))
+
     def remember_usage(self, line: RecordedLine) -> None:
         """Remember the id of a line for the idempotency window, and forget those whose window is over."""
         at_ms, usage_id = line["recorded_at"], line["usage_id"]
