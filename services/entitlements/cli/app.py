@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import typer
+
 from entitlements.cli import catalogue, demo, grants, metering, operating, pools, provisions, tailing, workspaces
-from entitlements.cli.options import group
+from entitlements.cli.options import group, prose
 
 _HELP = """
 Who may use how much, and why.
@@ -13,22 +15,16 @@ A [bold]resource pool[/bold] holds what an organization may use. [bold]Provision
 
 [bold]First steps[/bold]
 
-  $ entitlements demo                          the main job, from nothing, in half a minute
+  $ entitlements demo    [dim]the main job, from nothing, in half a minute[/dim]
+  $ entitlements up      [dim]Kafka, Postgres and all processes, until Ctrl-C[/dim]
 
-  $ entitlements up                            Kafka, Postgres and all processes, until Ctrl-C
+Then, in a second terminal in the same directory:
 
-Then in a second terminal, in the same folder:
-
-  $ entitlements set define plan.yaml          see `entitlements set define --help` for the file
-
+  $ entitlements set define free.yaml    [dim]its --help shows the file[/dim]
   $ entitlements pool open p1 --organization acme
-
   $ entitlements provision add p1 free
-
   $ entitlements assign p1 ws-1
-
   $ entitlements use api_calls 3 --workspace ws-1
-
   $ entitlements usage ws-1
 
 Exit status: 0 done, 1 refused or failed, 2 the command cannot be meant.
@@ -62,3 +58,16 @@ app.command("migrate", rich_help_panel=_OPERATE, epilog=operating.MIGRATE_EXAMPL
 app.add_typer(operating.project, name="project", rich_help_panel=_OPERATE)
 for name in ("engine", "publisher", "projector", "registry"):
     app.command(name, rich_help_panel=_OPERATE, epilog=operating.process_example(name))(operating.process_command(name))
+
+
+def _fold_helps(typer_app: typer.Typer) -> None:
+    """Docstrings are written to the width of the code; their help is read at any width."""
+    for command in typer_app.registered_commands:
+        if command.help is None and command.callback is not None:
+            command.help = prose(command.callback.__doc__ or "")
+    for inner in typer_app.registered_groups:
+        if inner.typer_instance is not None:
+            _fold_helps(inner.typer_instance)
+
+
+_fold_helps(app)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from entitlements.cli import output
-from entitlements.cli.options import FOLDER, Actor, AsJson, Data, NoWait, ResourceKey, SetId, example, group
+from entitlements.cli.options import FOLDER, Actor, AsJson, Data, NoWait, ResourceKey, SetId, example, group, prose
 from entitlements.cli.session import Done, Session, report, session
 
 if TYPE_CHECKING:
@@ -25,23 +25,23 @@ Each rule confers one resource key: a [bold]boolean[/bold] (a feature), a [bold]
 
 [bold]The file[/bold]
 
-  set_id: pro\n
-  name: Pro\n
-  ladder: plans              # optional: at most one plan of a ladder is active in a pool\n
-  rung: 2                    # its place there, higher is more\n
-  keys:                      # optional: resource keys to define\n
-  [dim]·[/dim]   api_calls: {name: API calls, unit: call}\n
-  [dim]·[/dim]   premium_analytics: {name: Premium analytics, data_type: boolean}\n
-  rules:\n
-  [dim]·[/dim]   - resource_key: api_calls\n
-  [dim]·[/dim]     rule_type: quota\n
-  [dim]·[/dim]     amount: 1000         # in the smallest unit, or `unlimited`\n
-  [dim]·[/dim]     period: day          # hour, day or month\n
-  [dim]·[/dim]     soft_limit: 800      # optional: warn from here on\n
-  [dim]·[/dim]     hard_limit: 1200     # optional: refuse above; the amount, if left out\n
-  [dim]·[/dim]     stacking: sum        # optional: sum or max of several provisions\n
-  [dim]·[/dim]     per_unit: false      # optional: true multiplies by the provision's quantity\n
-  [dim]·[/dim]   - {resource_key: premium_analytics, rule_type: boolean}
+  set_id: pro
+  name: Pro
+  ladder: plans              [dim]# optional: one plan of a ladder at a time[/dim]
+  rung: 2                    [dim]# its place there, higher is more[/dim]
+  keys:                      [dim]# optional: resource keys to define[/dim]
+    api_calls: {name: API calls, unit: call}
+    premium_analytics: {name: Premium analytics, data_type: boolean}
+  rules:
+    - resource_key: api_calls
+      rule_type: quota       [dim]# boolean, limit or quota[/dim]
+      amount: 1000           [dim]# in the smallest unit, or unlimited[/dim]
+      period: day            [dim]# hour, day or month; for quotas only[/dim]
+      soft_limit: 800        [dim]# optional: warn from here on[/dim]
+      hard_limit: 1200       [dim]# optional: refuse above; the amount, if left out[/dim]
+      stacking: sum          [dim]# optional: sum or max over several provisions[/dim]
+      per_unit: false        [dim]# optional: times the provision's quantity[/dim]
+    - {resource_key: premium_analytics, rule_type: boolean}
 """
 
 
@@ -76,7 +76,7 @@ def define_key(
         )
 
 
-@sets.command("define", help=_SET_HELP, epilog=example("entitlements set define pro.yaml"))
+@sets.command("define", help=prose(_SET_HELP), epilog=example("entitlements set define pro.yaml"))
 def define_set(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The definition, YAML or JSON.", show_default=False)],
     actor: Actor = "",
@@ -110,7 +110,9 @@ def _require_keys(opened: Session, definition: SetDefinition) -> None:
             continue
         known = reading.resource_key(opened.database, rule.resource_key)
         if known is None:
-            raise UnknownKey(f"{rule.resource_key}, of rule {definition.rules.index(rule)} of {definition.set_id}")
+            raise UnknownKey(
+                f"Asked for: {rule.resource_key}, of rule {definition.rules.index(rule)} of {definition.set_id}"
+            )
         if (known["data_type"] == "boolean") != (rule.rule_type == "boolean"):
             raise DefinitionIsInvalid(
                 f"{rule.resource_key} is {known['data_type']}, and its rule is a {rule.rule_type}."
@@ -145,7 +147,7 @@ def show_set(
     with session(data) as opened:
         found = reading.entitlement_set(opened.database, set_id, version)
     if found is None:
-        raise UnknownSet(set_id if version is None else f"{set_id}, version {version}")
+        raise UnknownSet(f"Asked for: {set_id}{f', version {version}' if version else ''}.")
     if as_json:
         output.document(found)
         return

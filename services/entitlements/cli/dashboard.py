@@ -15,15 +15,18 @@ _COLOURS: Final[dict[Status, str]] = {"OK": "green", "WARNING": "yellow", "EXCEE
 def status_of(row: Mapping[str, Any]) -> Status:
     """ACTIVE: a feature. EXCEEDED: usage was refused or lay above the limit. WARNING: the soft limit is reached, or nothing is left.
 
-    What happened under other limits does not count: after an upgrade it starts at OK.
+    A refusal counts until the quota's reset, or until something of a limit is free again; and only under this limit: after an
+    upgrade it starts at OK.
     """
     if row["entitlement_type"] == "boolean":
         return "ACTIVE"
     consumed, limit, soft_limit = row["consumed"], row["effective_limit"], row["soft_limit"]
     if limit is None:
         return "OK"
-    exceeded_under_this_limit = row["exceeded_at"] is not None and row["exceeded_at"] >= row["changed_at"]
-    if consumed > limit or exceeded_under_this_limit:
+    was_refused = row["exceeded_at"] is not None and row["exceeded_at"] >= row["changed_at"]
+    if row["entitlement_type"] == "limit":
+        was_refused = was_refused and consumed >= limit
+    if consumed > limit or was_refused:
         return "EXCEEDED"
     if consumed >= limit or (soft_limit is not None and consumed >= soft_limit):
         return "WARNING"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from entitlements.cli import output
+from entitlements.cli.failures import DONE, FAILED, INTERRUPTED
 from entitlements.cli.options import AsJson, example
 
 if TYPE_CHECKING:
@@ -45,9 +46,8 @@ def demo(
             output.document(_document(result))
         else:
             _show(result, data)
-        if not result.is_right:
-            raise typer.Exit(1)
-    # Reached only when we were told to stop before the end.
+        raise typer.Exit(DONE if result.is_right else FAILED)
+    raise typer.Exit(INTERRUPTED)  # We were told to stop before the end.
 
 
 def _document(result: Result) -> dict[str, object]:
@@ -85,7 +85,7 @@ def _show(result: Result, data: Path | None) -> None:
         {
             "Requests": f"{result.requests:,} of {result.customers:,} customers, {result.limit:,} a day each",
             "Accepted": f"{result.accepted:,}",
-            "Refused": f"{result.refused:,} on {result.exceeded_days:,} days of a customer",
+            "Refused": f"{result.refused:,} on {result.exceeded_days:,} customer-days",
             "Changes": f"{result.changes:,}",
             "Read models rebuilt from the log": proof,
             "Took": f"{result.seconds:.1f} s: "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from entitlements.errors import EntitlementsError, InvalidRequest, RequestError
@@ -32,9 +32,6 @@ ADVICE: Final[dict[str, str]] = {
     "pool_already_exists": "choose another id, or look at it with `entitlements pool show`",
     "not_reached_yet": "is the projector running? `entitlements projector`",
     "not_ready_yet": "look into the logs of the processes",
-    "invalid_quantity": "give a whole number from 1 to 9007199254740992, in the smallest unit of the key",
-    "invalid_id": "give an id of 1 to 128 characters",
-    "invalid_instant": "give an instant with its time zone, such as 2026-01-31T12:00:00Z",
     "ledger_is_corrupt": "restore that partition from a copy; nobody reads on from here",
 }
 
@@ -51,8 +48,9 @@ class Refused(Exception):
 class InvalidValue(InvalidRequest):
     """A value cannot be meant."""
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: str, message: str, advice: str = "") -> None:
         Exception.__init__(self, message)
+        self.advice = advice
         self.code = code  # type: ignore[misc]  # The codes the engine has for the same.
 
 
@@ -77,8 +75,7 @@ class Failure:
 
     def document(self) -> dict[str, Any]:
         """As JSON has it."""
-        known = {name: value for name, value in asdict(self).items() if name not in {"status", "facts"}}
-        return known | self.facts
+        return {"code": self.code, "message": self.sentence, "advice": self.advice} | self.facts
 
 
 def explained(error: Exception) -> Failure | None:
@@ -88,14 +85,20 @@ def explained(error: Exception) -> Failure | None:
     if isinstance(error, EntitlementsError):
         invalid = isinstance(error, RequestError) and not error.code.startswith("unknown_")
         facts = getattr(error, "facts", {})
-        return _failure(error.code, str(error), USAGE if invalid else FAILED, facts)
+        failure = _failure(error.code, str(error), USAGE if invalid else FAILED, facts)
+        advice = getattr(error, "advice", "")
+        return replace(failure, advice=advice) if advice else failure
     return _of_domain(error) or _of_kafka(error) or _of_postgres(error) or _of_wire(error)
 
 
 def _failure(code: str, sentence: str, status: int = FAILED, facts: dict[str, Any] | None = None) -> Failure:
     sentence = " ".join(sentence.split())
     return Failure(
-        code, sentence if sentence.endswith(".") else f"{sentence}.", ADVICE.get(code, ""), status, facts or {}
+        code,
+        sentence if sentence.endswith((".", "?", "!")) else f"{sentence}.",
+        ADVICE.get(code, ""),
+        status,
+        facts or {},
     )
 
 

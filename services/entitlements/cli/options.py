@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -66,9 +67,15 @@ FOLDER: Final = Path(".entitlements")
 
 def example(*lines: str) -> str:
     """The end of a command's help."""
-    return "[bold]Example[/bold]\n\n" + "\n\n".join(f"  $ {line}" for line in lines)
+    return "\n".join(["[bold]Example[/bold]", *(f"  $ {line}" for line in lines)])
 
 
 def group(sentence: str) -> typer.Typer:
     """A group of commands."""
-    return typer.Typer(help=sentence, no_args_is_help=True, rich_markup_mode="rich")
+    return typer.Typer(help=prose(sentence), no_args_is_help=True, rich_markup_mode="rich", add_completion=False)
+
+
+def prose(text: str) -> str:
+    """Help whose paragraphs fold to the width of the terminal; those that begin with two spaces stay as they are."""
+    paragraphs = inspect.cleandoc(text).split("\n\n")
+    return "\n\n".join(part if part.startswith("  ") else " ".join(part.split()) for part in paragraphs)

@@ -96,21 +96,24 @@ def progress(sentence: str) -> Iterator[Progress]:
         yield lambda done, total: None  # noqa: ARG005
         note(f"{sentence} ... {time.monotonic() - started:.1f} s")
         return
-    from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bar
 
     columns = (
         SpinnerColumn(finished_text="[green]✓[/green]"),
         TextColumn("{task.description}"),
         BarColumn(bar_width=24),
-        MofNCompleteColumn(),
+        TextColumn("{task.fields[count]}"),
         TimeElapsedColumn(),
     )
     with Bar(*columns, console=_console(stderr=True)) as bar:
-        task = bar.add_task(sentence, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total or None)
-        shown = bar.tasks[0]
-        end = shown.total or 1
+        task = bar.add_task(sentence, total=None, count="")
+
+        def hear(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total or None, count=f"{done:,}/{total:,}" if total else "")
+
+        yield hear
+        end = bar.tasks[0].total or 1
         bar.update(task, completed=end, total=end)
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 
-import click
+import typer
+from typer.exceptions import TyperException
 
 from entitlements.cli.failures import DONE, FAILED, INTERRUPTED, USAGE, Failure, explained
 
@@ -18,10 +20,9 @@ def run(arguments: Sequence[str]) -> int:
     as_json = "--json" in arguments
     try:
         status = app(args=list(arguments), prog_name="entitlements", standalone_mode=False)
-    except click.UsageError as error:
-        see = f"see `{error.ctx.command_path} --help`" if error.ctx is not None else "see `entitlements --help`"
-        return _tell(Failure("usage", _sentence(error.format_message()), see, USAGE), as_json)
-    except (KeyboardInterrupt, click.Abort):
+    except TyperException as error:
+        return _not_understood(error, as_json)
+    except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
     except BrokenPipeError:
         # Whoever read our output has enough; the interpreter must not flush into it again at exit.
@@ -33,6 +34,26 @@ def run(arguments: Sequence[str]) -> int:
             raise
         return _tell(failure, as_json)
     return status if isinstance(status, int) else DONE
+
+
+def _not_understood(error: TyperException, as_json: bool) -> int:
+    said = error.format_message()
+    if not said:
+        return USAGE  # A group without a command: its help was shown.
+    if negative := re.fullmatch(r"No such option: (-\d\S*?)\.?", said):
+        return _tell(_negative(negative[1]), as_json)
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context is not None else "entitlements"
+    return _tell(Failure("usage", _sentence(said), f"see `{command} --help`", USAGE), as_json)
+
+
+def _negative(number: str) -> Failure:
+    """To the parser -3 is an option; whoever typed it meant a quantity."""
+    from entitlements.cli.values import not_a_quantity
+
+    failure = explained(not_a_quantity(number))
+    assert failure is not None
+    return failure
 
 
 def _tell(failure: Failure, as_json: bool) -> int:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Final
 from entitlements.cli import output
 from entitlements.cli.failures import Refused
 from entitlements.errors import OutcomeUnknown, ServerIsAway, UnknownPool, UnknownSet
-from entitlements.wiring.addresses import settings_at
 
 if TYPE_CHECKING:
     from entitlements.domain.commands import Command
@@ -52,6 +51,8 @@ class Session:
     """Opens what is asked for, once, and closes it at the end."""
 
     def __init__(self, data: Path) -> None:
+        from entitlements.wiring.addresses import settings_at
+
         self.settings = settings_at(data)
         self._stack = ExitStack()
 
@@ -78,7 +79,7 @@ class Session:
         try:
             connection = connect(self.settings.postgres)
         except psycopg.OperationalError as error:
-            raise ServerIsAway(f"Postgres at {address_of_postgres(self.settings.postgres)}: {error}") from error
+            raise ServerIsAway(f"Postgres at {address_of_postgres(self.settings.postgres)}: {_why(error)}") from error
         self._stack.callback(connection.close)
         return connection
 
@@ -121,7 +122,7 @@ class Session:
 
         found = reading.entitlement_set(self.database, set_id, version)
         if found is None:
-            raise UnknownSet(f"{set_id}" if version is None else f"{set_id}, version {version}")
+            raise UnknownSet(f"Asked for: {set_id}{f', version {version}' if version else ''}.")
         names = [field.name for field in fields(Rule)]
         return found, [Rule(**{name: row[name] for name in names}) for row in found["rules"]]
 
@@ -133,7 +134,7 @@ class Session:
 
         found = reading.pool(self.database, pool_id, datetime.now(UTC))
         if found is None:
-            raise UnknownPool(pool_id)
+            raise UnknownPool(f"Asked for: {pool_id}.")
         return found
 
 
@@ -173,6 +174,11 @@ def address_of_postgres(url: str) -> str:
 
     parts = conninfo_to_dict(url)
     return f"{parts.get('host', 'localhost')}:{parts.get('port', 5432)}/{parts.get('dbname', '')}"
+
+
+def _why(error: Exception) -> str:
+    """What the client library says, without its questions."""
+    return str(error).strip().splitlines()[0].rpartition(": ")[2]
 
 
 def _unknown(error: OutcomeUnknown, how: str, key: str | None) -> OutcomeUnknown:

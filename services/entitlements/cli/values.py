@@ -36,8 +36,17 @@ def quantity(text: str) -> int:
             int(text) if text.strip().lstrip("+-").isdecimal() else text, strict=True
         )
     except ValidationError:
-        raise InvalidValue("invalid_quantity", f"A quantity is an integer from 1 to 2^53, not {text!r}.") from None
+        raise not_a_quantity(text) from None
     return number
+
+
+def not_a_quantity(text: str) -> InvalidValue:
+    """What to say to somebody who gave another thing than a quantity."""
+    return InvalidValue(
+        "invalid_quantity",
+        f"A quantity is an integer from 1 to 2^53, not {text!r}.",
+        "count in the smallest unit of the key, see `entitlements set show`",
+    )
 
 
 def id_of(what: str, text: str) -> str:
@@ -58,7 +67,9 @@ def instant(text: str) -> datetime | None:
         at: datetime = _instants().validate_strings(text)
         return at.astimezone(UTC)
     except (ValidationError, OverflowError):
-        raise InvalidValue("invalid_instant", f"{text!r} is no instant with a time zone.") from None
+        raise InvalidValue(
+            "invalid_instant", f"{text!r} is no instant with a time zone.", "write it like 2026-01-31T12:00:00Z"
+        ) from None
 
 
 def reason(text: str) -> str:

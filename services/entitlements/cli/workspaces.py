@@ -135,7 +135,7 @@ def _require_key(opened: Session, resource_key: str) -> None:
     from entitlements_projections import reading
 
     if reading.resource_key(opened.database, resource_key) is None:
-        raise UnknownKey(resource_key)
+        raise UnknownKey(f"Asked for: {resource_key}.")
 
 
 def _what_they_have(opened: Session, workspace: str, pool: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -152,12 +152,12 @@ def _what_they_have(opened: Session, workspace: str, pool: str) -> tuple[list[di
         return [found], found["entitlements"]
     pools = reading.pools_of_workspace(opened.database, workspace)
     if not pools:
-        raise UnknownWorkspace(workspace)
+        raise UnknownWorkspace(f"Asked for: {workspace}.")
     if pool:
         opened.require_pool(pool)
         pools = [row for row in pools if row["pool_id"] == pool]
         if not pools:
-            raise UnknownWorkspace(f"{workspace} in pool {pool}")
+            raise UnknownWorkspace(f"Asked for: {workspace} in pool {pool}.")
     ids = {row["pool_id"] for row in pools}
     rows = reading.entitlements_of_workspace(opened.database, workspace, now)
     return pools, [row for row in rows if row["pool_id"] in ids]

@@ -42,7 +42,7 @@ def _is_at_work(settings: Settings, name: str) -> bool:
         described = admin.describe_consumer_groups([group], request_timeout=_ASK_WITHIN_FOR)[group].result(
             _ASK_WITHIN_FOR
         )
-    except KafkaException:
+    except (KafkaException, TimeoutError):
         return False  # Nobody has joined yet.
     return described.state == ConsumerGroupState.STABLE and any(
         member.assignment is not None and member.assignment.topic_partitions for member in described.members

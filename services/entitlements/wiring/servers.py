@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from entitlements.errors import ServerIsAway
 from entitlements.settings import Settings
 from entitlements.wiring.addresses import variable
 
-_CONNECT_WITHIN_FOR = 2.0
+if TYPE_CHECKING:
+    from entitlements.local.server import LocalServer
+
+_CONNECT_WITHIN_FOR: Final = 2.0
+_LOOK_EVERY_FOR: Final = 0.5
+
+_log = logging.getLogger(__name__)
 
 
 @contextmanager
 def servers_in(folder: Path, *, fast: bool = False) -> Iterator[Settings]:
-    """Run what the environment does not name in a folder, and stop it at the end.
+    """Run what the environment does not name in a folder, and stop it at the end. A server that ends meanwhile is started again.
 
     fast: the data need not survive a crash of the machine. Raises LocalServerError, ServerIsAway.
     """
@@ -39,7 +48,8 @@ def servers_in(folder: Path, *, fast: bool = False) -> Iterator[Settings]:
             settings = settings.model_copy(update={"kafka": kafka.bootstrap})
         else:
             require_kafka(settings)
-        yield settings
+        with _kept_running([server for server in (kafka, postgres) if server is not None]):
+            yield settings
     finally:
         try:
             if kafka is not None:
@@ -47,6 +57,36 @@ def servers_in(folder: Path, *, fast: bool = False) -> Iterator[Settings]:
         finally:
             if postgres is not None:
                 postgres.stop()
+
+
+@contextmanager
+def _kept_running(servers: list[LocalServer]) -> Iterator[None]:
+    """Bring a server back, on its port, when it ends by itself; whoever uses it waits or tries again meanwhile."""
+    stopping = threading.Event()
+
+    def watch() -> None:
+        while not stopping.wait(_LOOK_EVERY_FOR):
+            for server in servers:
+                if not server.is_running:
+                    _bring_back(server)
+
+    watching = threading.Thread(target=watch, name="servers", daemon=True)
+    watching.start()
+    try:
+        yield
+    finally:
+        stopping.set()
+        watching.join()
+
+
+def _bring_back(server: LocalServer) -> None:
+    from entitlements.local import LocalServerError
+
+    _log.warning("%s ended; starting it again, see %s", server.name, server.log)
+    try:
+        server.restart()
+    except LocalServerError as error:
+        _log.error("%s", error)
 
 
 def require_kafka(settings: Settings) -> None:

@@ -21,9 +21,9 @@ from entitlements.wiring.processes import SUPERVISOR_VARIABLE
 
 #: Seconds before a process that ended is started again: doubled from the first to the last.
 PAUSE_FOR_MIN: Final = 0.1
-PAUSE_FOR_MAX: Final = 10.0
+PAUSE_FOR_MAX: Final = 5.0
 #: Seconds a process has to live for its next end to be the first again.
-WELL_FOR: Final = 10.0
+WELL_FOR: Final = 2.0
 #: Seconds for an orderly end, before it is killed.
 STOP_FOR_MAX: Final = 10.0
 LOG_BYTES_MAX: Final = 16 * 1024 * 1024
