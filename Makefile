@@ -29,7 +29,7 @@ up: setup ## Keep Kafka, Postgres and all processes running until Ctrl-C
 	@$(BIN)/entitlements up $(ARGS)
 
 test: setup ## Run all tests
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 check: setup ## Style, types, dependency rules and the fast tests
 	@$(BIN)/ruff check .

@@ -16,6 +16,8 @@ from entitlements.settings import FRAME_BYTES_MAX, Settings
 
 _log = logging.getLogger("entitlements.kafka")
 _process_log = logging.getLogger(__name__)
+#: Stands for the headers of a record that cannot be read.
+UNREADABLE: Final = "unreadable"
 #: Seconds until the client gives up a record that the broker does not take.
 DELIVERED_WITHIN_FOR: Final = 30.0
 #: Seconds before a process that lost the broker begins anew, and between two words of the client about the same broker.
@@ -123,13 +125,14 @@ def admin(settings: Settings) -> AdminClient:
     return AdminClient(_common(settings))
 
 
-def headers_of(message: Message) -> list[tuple[str, bytes | None]] | None:
-    """The headers of a record; None: a name is no text, which Kafka allows and the client does not."""
+def headers_of(message: Message) -> list[tuple[str, bytes | None]]:
+    """The headers of a record. Kafka allows names that are no text, the client does not: UNREADABLE stands for all then."""
     try:
-        found: Any = message.headers()
+        return message.headers() or []  # type: ignore[return-value]
     except (SystemError, UnicodeDecodeError):
-        return None
-    return found or []
+        # The client keeps what it has read so far, and whoever looks at that ends with a segmentation fault.
+        message.set_headers([(UNREADABLE, None)])
+        return [(UNREADABLE, None)]
 
 
 def watermarks(consumer: Consumer, at: TopicPartition, timeout: float = 10.0) -> tuple[int, int]:

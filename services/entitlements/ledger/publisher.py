@@ -218,7 +218,7 @@ def _last_place(settings: Settings, topic: str, partition: int) -> Place:
 
 def _place_of(message: Message) -> Place | None:
     """Where a published event stands in the ledger; None: it is none of ours."""
-    headers: Any = dict(clients.headers_of(message) or ())
+    headers: Any = dict(clients.headers_of(message))
     try:
         return Place(int(headers["ledger_offset"]), int(headers["ledger_index"]))
     except (KeyError, TypeError, ValueError):

@@ -28,16 +28,13 @@ class Quarantine:
     def put(self, message: Message, code: str, reason: str) -> None:
         """Write the record away. It is safe once it is settled."""
         topic, partition, offset = message.topic(), message.partition(), message.offset()
-        headers = clients.headers_of(message)
-        if headers is None:
-            reason = f"{reason} Its headers cannot be read."
         record = {
             "topic": topic,
             "partition": partition,
             "offset": offset,
             "key": message.key(),
             "value": message.value(),
-            "headers": [{"name": name, "value": value} for name, value in headers or ()],
+            "headers": [{"name": name, "value": value} for name, value in clients.headers_of(message)],
             "code": code,
             "message": reason[:1000],
             "found_by": self._found_by,

@@ -141,7 +141,7 @@ class LedgerTail:
             self._ask_again(partition, offset)
             return None
         value = message.value()
-        headers = clients.headers_of(message) or ()
+        headers = clients.headers_of(message)
         verdict = chain.read(offset, value, next((v for name, v in headers if name == HASH_HEADER), None))
         self._next[partition] = offset + 1
         if verdict is Verdict.FOREIGN and self._on_foreign is not None:
