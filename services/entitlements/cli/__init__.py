@@ -8,7 +8,7 @@ failures    every expected error as "code: sentence (what to do)" and an exit st
 output      tables for people, or one JSON document
 dashboard   what a customer has: Entitlement, Current, Quota, Status
 
-catalogue   key define · set define, show
+catalogue   key define · set define, show, example
 pools       pool open, show, suspend, resume, close
 provisions  provision add, suspend, resume, end
 grants      grant issue, revoke

@@ -20,7 +20,8 @@ A [bold]resource pool[/bold] holds what an organization may use. [bold]Provision
 
 Then, in a second terminal in the same directory:
 
-  $ entitlements set define free.yaml    [dim]its --help shows the file[/dim]
+  $ entitlements set example free > free.yaml
+  $ entitlements set define free.yaml
   $ entitlements pool open p1 --organization acme
   $ entitlements provision add p1 free
   $ entitlements assign p1 ws-1

@@ -162,6 +162,28 @@ def show_set(
     )
 
 
+@sets.command("example", epilog=example("entitlements set example free > free.yaml"))
+def example_set(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="free, pro or enterprise: one ladder of plans.")] = "free",
+    as_json: AsJson = False,
+) -> None:
+    """Print a definition to start from."""
+    from importlib.resources import files
+
+    import yaml
+
+    from entitlements.cli.failures import InvalidValue
+
+    file = files("entitlements.demo") / "plans" / f"{name}.yaml"
+    if name not in {"free", "pro", "enterprise"}:
+        raise InvalidValue("invalid_request", f"There is no example {name!r}.", "ask for free, pro or enterprise")
+    content = file.read_text(encoding="utf-8")
+    if as_json:
+        output.document(yaml.safe_load(content))
+    else:
+        output.plain(content)
+
+
 def _rule_cells(rule: dict[str, Any]) -> tuple[Any, ...]:
     is_feature, scale = rule["rule_type"] == "boolean", rule["scale"]
 

@@ -28,6 +28,11 @@ def say(sentence: str = "") -> None:
     _console().print(sentence, highlight=False)
 
 
+def plain(text: str) -> None:
+    """Print text as it is."""
+    print(text, end="")
+
+
 def note(sentence: str) -> None:
     """Print a sentence beside the output: on standard error."""
     print(sentence, file=sys.stderr)

@@ -1,0 +1,184 @@
+"""The command line without servers: help, values, what people see, and what is imported for it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from entitlements.cli import dashboard, output, values
+from entitlements.cli.app import app
+from entitlements.cli.failures import InvalidValue
+from entitlements.cli.running import run
+
+#: Nothing listens there: connections are refused at once.
+NOWHERE = "127.0.0.1:1"
+HEAVY = ("confluent_kafka", "psycopg", "pydantic", "fastavro", "faust", "fastapi", "yaml", "entitlements.settings")
+
+
+def commands(of: typer.Typer, path: str = "") -> Iterator[tuple[str, Any]]:
+    for command in of.registered_commands:
+        yield f"{path} {command.name}".strip(), command
+    for group in of.registered_groups:
+        assert group.typer_instance is not None
+        yield from commands(group.typer_instance, f"{path} {group.name}".strip())
+
+
+@pytest.fixture
+def no_servers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ENTITLEMENTS_KAFKA", NOWHERE)
+    monkeypatch.setenv("ENTITLEMENTS_POSTGRES", "postgresql://somebody:secret@127.0.0.1:2/things")
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = f"import sys, entitlements.cli.app; print([name for name in {HEAVY} if name in sys.modules])"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    )
+
+
+@pytest.mark.parametrize(("path", "command"), commands(app), ids=[path for path, _ in commands(app)])
+def test_every_command_says_what_it_does_and_shows_an_example(path: str, command: Any) -> None:
+    assert command.help
+    assert "entitlements " in command.epilog
+
+
+def test_every_command_but_the_processes_speaks_json() -> None:
+    silent = {path for path, command in commands(app) if "as_json" not in command.callback.__annotations__}
+    assert silent == {"engine", "publisher", "projector", "registry"}
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["set", "define", "--help"], ["changes", "--help"]])
+def test_help_is_answered(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(arguments) == 0
+    assert "Usage: entitlements" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "1.5", "2.0", "1e3", "", "ten", "9007199254740993", "٣٠٠٠٠٠٠٠٠٠٠٠٠٠٠٠٠٠٠"])
+def test_what_is_no_quantity_is_refused(text: str) -> None:
+    with pytest.raises(InvalidValue) as refused:
+        values.quantity(text)
+    assert refused.value.code == "invalid_quantity"
+
+
+@pytest.mark.parametrize(("text", "number"), [("1", 1), ("9007199254740992", 2**53), ("007", 7)])
+def test_a_quantity_is_an_integer_from_1_to_2_to_the_53(text: str, number: int) -> None:
+    assert values.quantity(text) == number
+
+
+@pytest.mark.parametrize("text", ["x" * 129, ""])
+def test_an_id_has_1_to_128_characters(text: str) -> None:
+    with pytest.raises(InvalidValue):
+        values.id_of("pool", text)
+    assert values.id_of("pool", "x" * 128) == "x" * 128
+
+
+def test_an_instant_has_a_time_zone_and_becomes_utc() -> None:
+    assert values.instant("2026-01-31T12:00:00+02:00") == datetime(2026, 1, 31, 10, tzinfo=UTC)
+    assert values.instant("") is None
+    for text in ("2026-01-31T12:00:00", "2026-01-31", "tomorrow", "2026-13-01T00:00:00Z"):
+        with pytest.raises(InvalidValue):
+            values.instant(text)
+
+
+@pytest.mark.parametrize(
+    ("quantity", "scale", "shown"),
+    [
+        (1250, 2, "12.50"),
+        (5, 2, "0.05"),
+        (-1250, 2, "-12.50"),
+        (1234567, 0, "1,234,567"),
+        (None, 2, "unlimited"),
+        (0, 3, "0.000"),
+    ],
+)
+def test_quantities_are_shown_with_the_decimals_of_their_key(quantity: int | None, scale: int, shown: str) -> None:
+    assert output.amount(quantity, scale) == shown
+
+
+def held(**more: Any) -> dict[str, Any]:
+    row = {"entitlement_type": "quota", "consumed": 10, "effective_limit": 50, "soft_limit": 40, "exceeded_at": None}
+    return row | {"changed_at": datetime(2026, 1, 1, tzinfo=UTC)} | more
+
+
+@pytest.mark.parametrize(
+    ("row", "status"),
+    [
+        (held(entitlement_type="boolean", consumed=None), "ACTIVE"),
+        (held(), "OK"),
+        (held(consumed=39), "OK"),
+        (held(consumed=40), "WARNING"),
+        (held(consumed=50, soft_limit=None), "WARNING"),
+        (held(consumed=51), "EXCEEDED"),
+        (held(consumed=45, exceeded_at=datetime(2026, 1, 2, tzinfo=UTC)), "EXCEEDED"),
+        (held(consumed=45, exceeded_at=datetime(2025, 12, 31, tzinfo=UTC), effective_limit=100, soft_limit=80), "OK"),
+        (
+            held(entitlement_type="limit", consumed=2, soft_limit=None, exceeded_at=datetime(2026, 1, 2, tzinfo=UTC)),
+            "OK",
+        ),
+        (held(entitlement_type="limit", consumed=50, exceeded_at=datetime(2026, 1, 2, tzinfo=UTC)), "EXCEEDED"),
+        (held(effective_limit=None, consumed=10**9), "OK"),
+    ],
+)
+def test_the_status_says_how_a_customer_stands(row: dict[str, Any], status: str) -> None:
+    assert dashboard.status_of(row) == status
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "code"),
+    [
+        (["pool", "show", "p1"], 1, "server_is_away"),
+        (["use", "api_calls", "1", "--pool", "p1", "--no-wait"], 1, "server_is_away"),
+        (["changes", "tail", "--no-follow"], 1, "server_is_away"),
+        (["topics"], 1, "server_is_away"),
+        (["use", "api_calls", "-3", "--pool", "p1"], 2, "invalid_quantity"),
+        (["use", "api_calls", "1.5", "--pool", "p1"], 2, "invalid_quantity"),
+        (["pool", "open", "x" * 129, "--organization", "o"], 2, "invalid_id"),
+        (["pool", "open", "p1", "--organization", "o", "--backfill-from", "yesterday"], 2, "invalid_instant"),
+        (["check", "api_calls", "--quantity", "0"], 2, "invalid_quantity"),
+        (["grant", "issue", "p1", "pro", "--reason", "r"], 2, "usage"),
+        (["pool", "opne"], 2, "usage"),
+        (["set", "define", "nowhere.yaml"], 2, "definition_is_invalid"),
+        (["import", "usage", "nowhere.csv"], 2, "file_is_invalid"),
+        (["set", "example", "platinum"], 2, "invalid_request"),
+    ],
+)
+@pytest.mark.usefixtures("no_servers")
+def test_what_goes_wrong_is_one_line_or_one_document(
+    arguments: list[str], status: int, code: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(arguments) == status
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.startswith(f"{code}: ")
+    assert shown.err.count("\n") == 1
+    assert "secret" not in shown.err
+    assert run([*arguments, "--json"]) == status
+    assert json.loads(capsys.readouterr().out)["error"]["code"] == code
+
+
+@pytest.mark.usefixtures("no_servers")
+def test_a_server_that_is_away_is_named_by_its_address(capsys: pytest.CaptureFixture[str]) -> None:
+    run(["pool", "show", "p1"])
+    assert "Postgres at 127.0.0.1:2/things" in capsys.readouterr().err
+    run(["topics"])
+    assert f"Kafka at {NOWHERE}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["free", "pro", "enterprise"])
+def test_an_example_is_a_definition_that_can_be_used(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from entitlements.intake.definitions import read_set
+
+    assert run(["set", "example", name]) == 0
+    (tmp_path / "set.yaml").write_text(capsys.readouterr().out)
+    assert read_set(tmp_path / "set.yaml").set_id == name
