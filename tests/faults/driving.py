@@ -6,6 +6,7 @@ real process with clients of its own.
 
 import contextlib
 import ctypes
+import faulthandler
 import hashlib
 import importlib
 import itertools
@@ -84,6 +85,7 @@ def _main(role: str, settings: Settings, patches: Mapping[str, Any], prepare: Ca
     out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(out, 1)
     os.dup2(out, 2)
+    faulthandler.enable()
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(name)s %(message)s")
     for name, value in patches.items():
         patch(name, value)
@@ -421,7 +423,7 @@ def read_ledger(settings: Settings) -> Truth:
     for partition, messages in read_all(settings, "ledger").items():
         last, last_hash, last_command = -1, bytes(32), None
         for message in messages:
-            value, headers = message.value(), dict(message.headers() or ())
+            value, headers = message.value(), dict(clients.headers_of(message))
             if value is None or "frame_sha256" not in headers:
                 continue
             digest = hashlib.sha256(value).digest()

@@ -20,9 +20,14 @@ TWO_MB = 2 * 1024 * 1024
 POOL = next(pools_on(0))
 BREAKS = next(pools_on(0, prefix="breaks"))
 OPENED = {
-    **{name: None for name in ("billing_account_id", "backfill_from")},
-    **{"originator_id": POOL, "originator_version": 1, "timestamp": 0, "command_id": "c", "name": ""},
-    **{"organization_id": "o", "actor": ""},
+    **dict.fromkeys(("billing_account_id", "backfill_from")),
+    "originator_id": POOL,
+    "originator_version": 1,
+    "timestamp": 0,
+    "command_id": "c",
+    "name": "",
+    "organization_id": "o",
+    "actor": "",
 }
 
 
