@@ -1,0 +1,340 @@
+"""The command line against a running installation: `entitlements up` in one terminal, commands in another."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+from urllib.request import urlopen
+
+import pytest
+
+from entitlements import testing
+from entitlements.cli.running import run
+from entitlements.ledger.topics import create_topics
+from entitlements.settings import Settings
+from entitlements.wiring import addresses
+from entitlements_projections.migrations import migrate
+
+pytestmark = pytest.mark.timeout(180)
+
+Ask: TypeAlias = Callable[..., Any]
+READY_WITHIN_FOR = 90.0
+
+
+def without_addresses(environment: dict[str, str]) -> dict[str, str]:
+    return {name: value for name, value in environment.items() if not name.startswith("ENTITLEMENTS_")}
+
+
+@contextmanager
+def up(folder: Path, **variables: str) -> Iterator[subprocess.Popen[bytes]]:
+    """`entitlements up` as a process of its own, told to stop at the end."""
+    command = [sys.executable, "-m", "entitlements.cli", "up", "--data", str(folder), "--json"]
+    environment = without_addresses(dict(os.environ)) | variables
+    with (
+        (folder.parent / "up.err").open("wb") as errors,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, env=environment) as process,
+    ):
+        try:
+            yield process
+        finally:
+            process.terminate()
+            process.wait(60)
+
+
+@pytest.fixture(scope="module")
+def installed(
+    kafka: str, postgres: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """An installation on the servers of the session, under names of its own; commands know only its folder."""
+    folder = tmp_path_factory.mktemp("up") / "data"
+    with testing.a_database(postgres) as database:
+        names = {"KAFKA": kafka, "POSTGRES": database, "TOPIC_PREFIX": testing.unique_prefix(), "PARTITIONS": "2"}
+        more = {"REGISTRY_PORT": "0", "SESSION_TIMEOUT_FOR": "6"}
+        with up(folder, **{f"ENTITLEMENTS_{name}": value for name, value in (names | more).items()}) as process:
+            assert process.stdout is not None
+            said = process.stdout.readline()
+            assert said, (folder.parent / "up.err").read_text()[-2000:]
+            yield folder, json.loads(said)
+        assert process.returncode == 0
+
+
+@pytest.fixture
+def ask(
+    installed: tuple[Path, dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> Ask:
+    """Run a command with --json and give its document; `status` is what it must exit with."""
+    for name in set(os.environ) - set(without_addresses(dict(os.environ))):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("ENTITLEMENTS_DATA", str(installed[0]))
+    monkeypatch.chdir(tmp_path)
+
+    def asked(*arguments: str, status: int = 0) -> Any:
+        capsys.readouterr()
+        got = run([*arguments, "--json"])
+        shown = capsys.readouterr()
+        assert got == status, shown.out + shown.err
+        return json.loads(shown.out)
+
+    return asked
+
+
+@pytest.fixture
+def define_plans(ask: Ask, tmp_path: Path, installed: tuple[Path, dict[str, Any]]) -> None:
+    """The examples as files, and defined once."""
+    for name in ("free", "pro"):
+        (tmp_path / f"{name}.yaml").write_text(json.dumps(ask("set", "example", name)))
+        if name not in installed[1]:
+            installed[1][name] = ask("set", "define", f"{name}.yaml")
+
+
+@pytest.fixture
+def pool(ask: Ask, define_plans: None) -> str:
+    """A pool on the free plan (50 api_calls a day) with the workspace ws-<pool>."""
+    name = testing.unique_prefix().strip(".")
+    ask("pool", "open", name, "--organization", "acme", "--no-wait")
+    ask("provision", "add", name, "free", "--id", "sub", "--no-wait")
+    ask("assign", name, f"ws-{name}")
+    return name
+
+
+def test_a_newcomer_gets_from_a_plan_to_a_dashboard(ask: Ask, pool: str) -> None:
+    workspace = f"ws-{pool}"
+    assert ask("use", "api_calls", "3", "--workspace", workspace)["pool_id"] == pool
+    assert ask("use", "api_calls", "48", "--workspace", workspace, status=1)["error"]["remaining"] == 47
+    assert ask("use", "bandwidth_bytes", "2000000000", "--workspace", workspace, "--report")["visible"] is True
+    shown = {row["resource_key"]: row for row in ask("usage", workspace)["entitlements"]}
+    assert [(row["consumed"], row["effective_limit"], row["status"]) for row in shown.values()] == [
+        (3, 50, "EXCEEDED"),
+        (2_000_000_000, 1_000_000_000, "EXCEEDED"),
+        (None, None, "ACTIVE"),
+    ]
+    answer = ask("check", "api_calls", "--workspace", workspace, "--quantity", "47")
+    assert (answer["allowed"], answer["remaining"], answer["pool_id"]) == (True, 47, pool)
+    assert answer["provision_ids"] == ["sub"]
+    assert answer["resets_at"].endswith("T00:00:00Z")
+    assert answer["as_of"]["offset"] >= 0
+    assert ask("check", "api_calls", "--workspace", workspace, "--quantity", "48")["allowed"] is False
+    assert ask("check", "seats", "--workspace", workspace)["reason_code"] == "not_entitled"
+    assert ask("pool", "show", pool)["assignments"][0]["workspace_id"] == workspace
+
+
+def test_plans_grants_and_pools_come_and_go(ask: Ask, pool: str) -> None:
+    assert ask("provision", "add", pool, "pro", status=1)["error"]["code"] == "ladder_is_occupied"
+    ask("provision", "end", pool, "sub", "--reason", "upgrade")
+    bought = ask("provision", "add", pool, "pro", "--quantity", "2", "--source", "purchase")
+    ask("use", "seats", "3", "--pool", pool)
+    ask("release", "seats", "1", "--pool", pool)
+    seats = next(row for row in ask("usage", "--pool", pool)["entitlements"] if row["resource_key"] == "seats")
+    assert (seats["consumed"], seats["effective_limit"]) == (2, 10)
+    ask("provision", "suspend", pool, bought["provision_id"])
+    assert ask("check", "seats", "--pool", pool)["allowed"] is False
+    ask("provision", "resume", pool, bought["provision_id"])
+    ask("provision", "end", pool, bought["provision_id"])
+    ask(
+        "grant",
+        "issue",
+        pool,
+        "pro",
+        "--id",
+        "g1",
+        "--reason",
+        "trial",
+        "--actor",
+        "jane",
+        "--until",
+        "2099-01-01T00:00:00Z",
+    )
+    assert ask("check", "premium_analytics", "--pool", pool)["allowed"] is True
+    ask("grant", "revoke", pool, "g1", "--reason", "enough", "--actor", "jane")
+    assert ask("check", "premium_analytics", "--pool", pool)["allowed"] is False
+    ask("pool", "suspend", pool, "--reason", "overdue")
+    assert ask("pool", "show", pool)["status"] == "suspended"
+    ask("pool", "resume", pool)
+    ask("unassign", pool, f"ws-{pool}")
+    ask("pool", "close", pool)
+    assert ask("use", "api_calls", "1", "--pool", pool, status=1)["error"]["code"] == "pool_is_closed"
+
+
+def test_usage_goes_to_the_primary_pool_then_to_others_and_is_never_split(ask: Ask, pool: str) -> None:
+    workspace, second = f"ws-{pool}", f"{pool}-second"
+    ask("pool", "open", second, "--organization", "acme")
+    ask("provision", "add", second, "free")
+    ask("assign", second, workspace, "--secondary")
+    assert ask("use", "api_calls", "30", "--workspace", workspace)["pool_id"] == pool
+    assert ask("use", "api_calls", "30", "--workspace", workspace)["pool_id"] == second
+    assert ask("use", "api_calls", "30", "--workspace", workspace, status=1)["error"]["remaining"] == 20
+    assert ask("use", "api_calls", "20", "--workspace", workspace)["pool_id"] == pool
+
+
+REFUSED: Final = (
+    ("unknown_pool", "pool show nobody"),
+    ("unknown_pool", "use api_calls 1 --pool nobody"),
+    ("unknown_pool", "assign nobody ws"),
+    ("unknown_workspace", "use api_calls 1 --workspace nobody"),
+    ("unknown_workspace", "usage nobody"),
+    ("unknown_key", "use nothing 1 --pool POOL"),
+    ("unknown_key", "check nothing --pool POOL"),
+    ("unknown_set", "provision add POOL nothing"),
+    ("unknown_set", "set show free --version 99"),
+    ("unknown_provision", "provision end POOL nothing"),
+    ("key_is_not_metered", "use community_support 1 --pool POOL"),
+    ("workspace_is_not_assigned", "use api_calls 1 --pool POOL --workspace stranger"),
+    ("pool_already_exists", "pool open POOL --organization other"),
+    ("invalid_command", "key define api_calls --type boolean"),
+)
+
+
+def test_what_does_not_exist_or_fit_is_refused_by_its_name(ask: Ask, pool: str) -> None:
+    before = ask("pool", "show", pool)
+    for code, line in REFUSED:
+        assert ask(*line.replace("POOL", pool).split(), status=1)["error"]["code"] == code, line
+    assert ask("pool", "show", pool)["entitlements"] == before["entitlements"]
+
+
+def test_a_repeat_has_one_effect_and_another_body_is_an_error(ask: Ask, pool: str) -> None:
+    again = ["pool", "suspend", pool, "--reason", "a", "--idempotency-key", "k1"]
+    assert ask(*again)["repeated"] is False
+    assert ask(*again)["repeated"] is True
+    other = ask(*again[:4], "b", *again[5:], status=1)
+    assert other["error"]["code"] == "idempotency_key_reused"
+    ask("pool", "resume", pool)
+    usage = ["use", "api_calls", "5", "--pool", pool, "--id", "request-1"]
+    assert [ask(*usage)["repeated"], ask(*usage)["repeated"]] == [False, True]
+    assert ask("check", "api_calls", "--pool", pool)["consumed"] == 5
+
+
+def test_a_set_that_is_defined_again_gets_a_version_only_when_it_differs(ask: Ask, define_plans: None) -> None:
+    assert ask("set", "define", "free.yaml")["is_new"] is False
+    gold = json.loads(Path("free.yaml").read_text()) | {"set_id": "gold"}
+    for version, amount in ((1, 70), (2, 90)):
+        gold["rules"][0]["amount"] = amount
+        Path("gold.yaml").write_text(json.dumps(gold))
+        assert ask("set", "define", "gold.yaml")["set_version"] == version
+    assert [ask("set", "show", "gold", "--version", str(n))["rules"][0]["amount"] for n in (1, 2)] == [70, 90]
+    Path("unknown.yaml").write_text("set_id: u\nrules: [{resource_key: never_defined, rule_type: boolean}]\n")
+    assert ask("set", "define", "unknown.yaml", status=1)["error"]["code"] == "unknown_key"
+
+
+def test_a_file_that_is_imported_twice_counts_once(ask: Ask, define_plans: None) -> None:
+    at = ["--effective-at", "2015-05-17T00:00:00Z"]
+    ask("pool", "open", "history", "--organization", "acme", "--backfill-from", "2015-05-17T00:00:00Z")
+    ask("provision", "add", "history", "free", *at)
+    ask("assign", "history", "old", *at)
+    days = ("17", "18", "21")
+    rows = [f"u{day}-{n},2015-05-{day}T10:05:{n:02}Z,old,100" for day in days for n in range(60)]
+    Path("usage.csv").write_text("usage_id,occurred_at,workspace_id,bytes\n" + "\n".join(rows) + "\n")
+    first, second = ask("import", "usage", "usage.csv"), ask("import", "usage", "usage.csv")
+    assert (first["rows"], first["accepted"], first["refused_by_code"]) == (180, 150, {"quota_exceeded": 30})
+    assert (second["accepted"], second["refused"], second["repeated"]) == (0, 0, 180)
+    shown = {row["resource_key"]: row["consumed"] for row in ask("usage", "old")["entitlements"]}
+    assert (shown["api_calls"], shown["bandwidth_bytes"]) == (50, 18_000)
+    Path("strangers.csv").write_text("usage_id,occurred_at,workspace_id,bytes\nu,2015-05-17T10:05:00Z,stranger,1\n")
+    assert ask("import", "usage", "strangers.csv", status=1)["error"]["code"] == "unknown_workspace"
+
+
+def test_changes_are_told_and_a_plain_reader_of_the_registry_finds_them(
+    ask: Ask, pool: str, installed: tuple[Path, dict[str, Any]]
+) -> None:
+    deadline = time.monotonic() + 60
+    granted: list[str] = []
+    while len(granted) < 3 and time.monotonic() < deadline:
+        told = ask("changes", "tail", "--from-beginning", "--no-follow", "--customer", f"ws-{pool}")["changes"]
+        granted = [change["resource_key"] for change in told if change["type"] == "entitlement.granted"]
+    assert sorted(granted) == ["api_calls", "bandwidth_bytes", "community_support"]
+    with urlopen(f"{installed[1]['registry']}/subjects") as answer:
+        assert any("EntitlementGranted" in subject for subject in json.load(answer))
+
+
+def test_the_read_models_equal_what_the_log_says_and_can_be_replaced(ask: Ask, pool: str) -> None:
+    assert ask("project", "rebuild", "--compare-only")["equal"] is True
+    rebuilt = ask("project", "rebuild")
+    assert (rebuilt["equal"], rebuilt["swapped"]) == (True, True)
+    assert ask("use", "api_calls", "1", "--pool", pool)["visible"] is True
+
+
+def test_topics_and_tables_are_there_already(ask: Ask) -> None:
+    assert not any(topic["created"] for topic in ask("topics")["topics"])
+    assert ask("migrate")["applied"] == []
+
+
+def test_a_killed_process_is_started_again_and_nothing_is_lost(
+    ask: Ask, pool: str, installed: tuple[Path, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = addresses.read(installed[0])["processes"]
+    for name in ("engine", "projector"):
+        os.kill(before[name], signal.SIGKILL)
+    # Until the broker has noticed, nobody decides: longer than a caller waits by itself.
+    monkeypatch.setenv("ENTITLEMENTS_ANSWER_TIMEOUT_FOR", "40")
+    assert ask("use", "api_calls", "2", "--pool", pool, "--no-wait")["status"] == "accepted"
+    now = addresses.read(installed[0])["processes"]
+    assert all(now[name] not in {None, before[name]} for name in ("engine", "projector"))
+    deadline = time.monotonic() + 60
+    while ask("check", "api_calls", "--pool", pool)["consumed"] != 2:
+        assert time.monotonic() < deadline, "the projector did not come back"
+
+
+def test_without_an_engine_the_outcome_is_unknown_and_says_how_to_retry(
+    kafka: str, database: str, topic_prefix: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = Settings(
+        kafka=kafka, postgres=database, topic_prefix=topic_prefix, partitions=1, answer_timeout_for=1, registry_url=None
+    )
+    for name, value in addresses.environment_of(settings).items():
+        monkeypatch.setenv(name, value)
+    create_topics(settings)
+    assert run(["pool", "show", "p"]) == 1
+    assert capsys.readouterr().err.startswith("tables_are_missing: ")
+    migrate(database)
+    assert run(["pool", "open", "p", "--organization", "o", "--idempotency-key", "mine"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("outcome_unknown: ")
+    assert "--idempotency-key mine" in said
+    assert run(["use", "k", "1", "--pool", "p", "--id", "u1"]) == 1
+    assert "--pool p --id u1" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL], ids=["told to stop", "killed"])
+def test_up_starts_from_nothing_and_leaves_nothing_running(how: signal.Signals, tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    with up(folder, ENTITLEMENTS_REGISTRY_PORT="0") as process:
+        deadline = time.monotonic() + READY_WITHIN_FOR
+        while None in (pids := list(addresses.read(folder).get("processes", {"engine": None}).values())):
+            assert process.poll() is None, (tmp_path / "up.err").read_text()
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        servers = processes_in(folder)
+        assert len(servers) >= 4  # Kafka, Postgres, and the small process above each.
+        process.send_signal(how)
+        while alive := [pid for pid in (*pids, *servers) if pid != process.pid and is_alive(pid)]:
+            assert time.monotonic() < deadline, alive
+            time.sleep(0.1)
+    assert (folder / "addresses.json").exists() == (how == signal.SIGKILL)
+    assert process.returncode == (0 if how == signal.SIGTERM else -how)
+
+
+def processes_in(folder: Path) -> list[int]:
+    """Processes whose command line names the folder."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if f"{folder}/".encode() in (process / "cmdline").read_bytes():
+                found.append(int(process.name))
+    return found
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
