@@ -7,13 +7,14 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from confluent_kafka import TopicPartition
+from confluent_kafka import KafkaException, TopicPartition
 
 from entitlements.ledger import clients, topics
 from entitlements.local import LocalStack
@@ -22,6 +23,7 @@ from entitlements.settings import Settings
 #: On the disk of the repository: a temporary folder may be in memory, where an fsync costs nothing.
 FOLDER: Final = Path(__file__).parent.parent / ".entitlements" / "bench"
 STOP_FOR_MAX: Final = 30.0
+COORDINATED_FOR_MAX: Final = 30.0
 
 #: Hears how much of the current step is done, 0 to 1.
 Progress = Callable[[float], None]
@@ -102,6 +104,13 @@ def decided(settings: Settings) -> dict[int, int]:
     consumer = clients.member(settings, "engine")
     try:
         at = [TopicPartition(settings.topic("commands"), number) for number in range(settings.partitions)]
-        return {each.partition: max(each.offset, 0) for each in consumer.committed(at, timeout=10)}
+        until = time.monotonic() + COORDINATED_FOR_MAX
+        while True:
+            try:
+                return {each.partition: max(each.offset, 0) for each in consumer.committed(at, timeout=10)}
+            except KafkaException:  # A broker that has just started may not know yet who coordinates the group.
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.2)
     finally:
         consumer.close()

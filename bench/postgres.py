@@ -17,8 +17,9 @@ import psycopg
 from bench.place import Place
 from bench.workers import Prepare, Step, best
 
-#: More workers share an fsync, until they stand in each other's way.
+#: More workers share an fsync, until they stand in each other's way: the sooner, the more rows each holds.
 WORKERS: Final = (4, 8, 16, 32)
+WORKERS_IN_THE_WAY: Final = (2, 4, 8)
 ROWS: Final = 10_000
 LINES_A_BATCH: Final = 100
 
@@ -56,20 +57,24 @@ insert into rival.usage_events (quota_id, quantity) select id, q from counted
 
 def single(place: Place) -> dict[str, float]:
     """One line a transaction over 10,000 rows."""
-    return {"postgres_update_per_s": _best(place, "postgres_update_per_s", ROWS, 1)}
+    return {"postgres_update_per_s": _best(place, "postgres_update_per_s", WORKERS, ROWS, 1)}
 
 
 def hot(place: Place) -> dict[str, float]:
     """One line a transaction, all on one row."""
-    return {"postgres_update_per_s_hot_row": _best(place, "postgres_update_per_s_hot_row", 1, 1)}
+    return {"postgres_update_per_s_hot_row": _best(place, "postgres_update_per_s_hot_row", WORKERS_IN_THE_WAY, 1, 1)}
 
 
 def batched(place: Place) -> dict[str, float]:
     """100 lines of 100 rows in one statement."""
-    return {"postgres_update_per_s_batched": _best(place, "postgres_update_per_s_batched", ROWS, LINES_A_BATCH)}
+    return {
+        "postgres_update_per_s_batched": _best(
+            place, "postgres_update_per_s_batched", WORKERS_IN_THE_WAY, ROWS, LINES_A_BATCH
+        )
+    }
 
 
-def _best(place: Place, figure: str, rows: int, lines: int) -> float:
+def _best(place: Place, figure: str, numbers: tuple[int, ...], rows: int, lines: int) -> float:
     with psycopg.connect(place.stack.postgres, autocommit=True) as connection:
         for setting in ("fsync", "synchronous_commit", "full_page_writes"):
             assert connection.execute(f"show {setting}").fetchone() == ("on",), f"{setting} is to be on"
@@ -82,7 +87,7 @@ def _best(place: Place, figure: str, rows: int, lines: int) -> float:
             return partial(_worker, place.stack.postgres, rows, lines)
 
         connection.execute(TABLES)
-        found = best(place, figure, WORKERS, begin)
+        found = best(place, figure, numbers, begin)
         _check(connection)
         connection.execute("drop schema rival cascade")
     return found
