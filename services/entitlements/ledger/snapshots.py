@@ -33,8 +33,8 @@ MARK: Final = "entitlements.entities.SnapshotMark"
 #: A round begins when so many aggregates have changed, or so many seconds have passed with any changed.
 DIRTY_MAX: Final = 20_000
 ROUND_EVERY_FOR: Final = 30.0
-#: Aggregates written between two frames.
-SLICE: Final = 25
+#: Seconds of snapshots between two frames, which then wait: a slice is felt as latency.
+SLICE_FOR: Final = 0.002
 
 
 @dataclass
@@ -62,7 +62,8 @@ class Snapshots:
                 "aggregates": self.partition.count(),
                 "events": self.partition.count_events(),
             }
-        for _ in range(min(SLICE, len(self._left))):
+        until = time.monotonic() + SLICE_FOR
+        while self._left and time.monotonic() < until:
             kind, aggregate_id = self._left.pop()
             if not self._write(kind, self.partition.aggregates[kind][aggregate_id]):
                 self._give_up((kind, aggregate_id))

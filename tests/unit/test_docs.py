@@ -1,0 +1,46 @@
+"""What the documents tell people to type exists, and what they link to is there."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.main import get_command
+
+from entitlements.cli.app import app
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "deploy/README.md"]
+TYPED = re.compile(r"^(?:\$ )?(entitlements (?!\.)[a-z].*?)(?:\s+#.*)?$", re.MULTILINE)
+LINK = re.compile(r"\]\((?!https?:)([^)#]+)\)")
+
+
+def lines_typed() -> list[str]:
+    blocks = [block for page in PAGES for block in re.findall(r"```\w*\n(.*?)```", page.read_text(), re.DOTALL)]
+    return [line for block in blocks for line in TYPED.findall(block)]
+
+
+@pytest.mark.parametrize("line", lines_typed())
+def test_what_people_are_told_to_type_exists(line: str) -> None:
+    words = shlex.split(line)[1:]
+    command: Any = get_command(app)
+    while words and hasattr(command, "commands") and words[0] in command.commands:
+        command = command.commands[words.pop(0)]
+    assert not hasattr(command, "commands"), f"{line!r} is no command"
+    known = {name for parameter in command.params for name in parameter.opts}
+    assert {word for word in words if word.startswith("-")} <= known | {"--help"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
+    assert all((page.parent / target).exists() for target in LINK.findall(page.read_text()))
+
+
+def test_the_service_template_starts_processes_that_exist() -> None:
+    named = re.search(r"entitlements@engine, (.*)\.", (ROOT / "deploy/entitlements@.service").read_text())
+    assert named is not None
+    commands: Any = get_command(app)
+    assert {"engine", *re.findall(r"@(\w+)", named[1])} <= set(commands.commands)
