@@ -72,7 +72,7 @@ def eventually(holds: Callable[[], Any], within: float = 20.0, every: float = 0.
 
 
 def patch(name: str, value: Any) -> Any:
-    """Set an attribute by its dotted name, such as "entitlements.ledger.snapshots.SLICE"; gives what it was."""
+    """Set an attribute by its dotted name, such as "entitlements.ledger.snapshots.SLICE_FOR"; gives what it was."""
     holder, _, attribute = name.rpartition(".")
     owner = pkgutil.resolve_name(holder)
     before = getattr(owner, attribute)
