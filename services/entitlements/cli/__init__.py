@@ -13,7 +13,8 @@ pools       pool open, show, suspend, resume, close
 provisions  provision add, suspend, resume, end
 grants      grant issue, revoke
 workspaces  assign · unassign · check · usage
-metering    use · release · import usage
+metering    use · release
+importing   import usage
 tailing     changes tail
 operating   up · topics · migrate · project rebuild · engine, publisher, projector, changes, registry
 demo        demo

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import typer
 
-from entitlements.cli import catalogue, demo, grants, metering, operating, pools, provisions, tailing, workspaces
+from entitlements.cli import (
+    catalogue,
+    demo,
+    grants,
+    importing,
+    metering,
+    operating,
+    pools,
+    provisions,
+    tailing,
+    workspaces,
+)
 from entitlements.cli.options import group, prose
 
 _HELP = """
@@ -51,7 +62,7 @@ app.command("use", rich_help_panel=_USE, epilog=metering.USE_EXAMPLE)(metering.u
 app.command("release", rich_help_panel=_USE, epilog=metering.RELEASE_EXAMPLE)(metering.release)
 app.command("check", rich_help_panel=_USE, epilog=workspaces.CHECK_EXAMPLE)(workspaces.check)
 app.command("usage", rich_help_panel=_USE, epilog=workspaces.USAGE_EXAMPLE)(workspaces.usage)
-app.add_typer(metering.imports, name="import", rich_help_panel=_USE)
+app.add_typer(importing.imports, name="import", rich_help_panel=_USE)
 app.add_typer(tailing.changes, name="changes", rich_help_panel=_USE)
 
 app.command("topics", rich_help_panel=_OPERATE, epilog=operating.TOPICS_EXAMPLE)(operating.topics)

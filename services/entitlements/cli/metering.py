@@ -1,15 +1,12 @@
-"""`entitlements use, release, import usage`: what was consumed, and what is given back."""
+"""`entitlements use, release`: what was consumed, and what is given back."""
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from entitlements.cli import output
 from entitlements.cli.failures import Refused
 from entitlements.cli.options import (
     FOLDER,
@@ -22,23 +19,18 @@ from entitlements.cli.options import (
     Quantity,
     ResourceKey,
     example,
-    group,
 )
 from entitlements.cli.session import Done, Session, envelope, report, session
 from entitlements.cli.workspaces import Pool, Workspace
 
 if TYPE_CHECKING:
-    from entitlements.domain.commands import Command, RecordUsage
-    from entitlements.intake.rows import Summary
-    from entitlements.ledger.caller import Outcome
+    from entitlements.domain.commands import RecordUsage
 
 USE_EXAMPLE = example(
     "entitlements use api_calls 3 --workspace ws-1",
     "entitlements use bandwidth_bytes 1500 --pool p1 --report --id req-17",
 )
 RELEASE_EXAMPLE = example("entitlements release seats 1 --pool p1")
-
-imports = group("Bring usage in from files.")
 
 #: Refusals of one pool after which the next pool of the workspace is asked.
 _ASK_THE_NEXT: Final = frozenset(
@@ -122,9 +114,9 @@ def use(
 
 def _pools_of(opened: Session, wanted: _Usage) -> list[str]:
     """The pools to ask, in order. What has happened goes to the first that has the key: it is never refused for being too much."""
-    from entitlements.cli.workspaces import _what_they_have
+    from entitlements.cli.workspaces import what_they_have
 
-    pools, rows = _what_they_have(opened, wanted.workspace_id, "")
+    pools, rows = what_they_have(opened, wanted.workspace_id, "")
     ids = [row["pool_id"] for row in pools]
     if wanted.mode == "report":
         having = [row["pool_id"] for row in rows if row["resource_key"] == wanted.resource_key]
@@ -176,12 +168,12 @@ def release(
 ) -> None:
     """Give back what is held of a limit, such as seats."""
     from entitlements.cli import values
-    from entitlements.cli.workspaces import _what_they_have
+    from entitlements.cli.workspaces import what_they_have
     from entitlements.domain.commands import ReleaseUsage
 
     number = values.quantity(quantity)
     with session(data) as opened:
-        pool_id = values.id_of("pool", pool) if pool else _holder(resource_key, *_what_they_have(opened, workspace, ""))
+        pool_id = values.id_of("pool", pool) if pool else _holder(resource_key, *what_they_have(opened, workspace, ""))
         command = ReleaseUsage(
             **envelope(actor, key),
             pool_id=pool_id,
@@ -199,128 +191,3 @@ def _holder(resource_key: str, pools: list[dict[str, Any]], rows: list[dict[str,
     """The first of the workspace's pools that holds something of a key."""
     holding = [row["pool_id"] for row in rows if row["resource_key"] == resource_key and row["consumed"]]
     return str([*holding, pools[0]["pool_id"]][0])
-
-
-@imports.command(
-    "usage",
-    epilog=example("entitlements import usage web-usage.csv.gz", "entitlements import usage growing.csv --source web"),
-)
-def import_usage(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A CSV file, plain or gzipped.", show_default=False)],
-    source: Annotated[
-        str,
-        typer.Option(
-            help="Who numbers the rows: a row number of a source counts once in each pool, for ever. The file's SHA-256, if left "
-            "out; name it for a file that grows.",
-            show_default=False,
-        ),
-    ] = "",
-    request_key: Annotated[str, typer.Option(help="The key of which each row uses 1, strictly.")] = "api_calls",
-    bytes_key: Annotated[
-        str, typer.Option(help="The key that gets each row's bytes, as reported usage.")
-    ] = "bandwidth_bytes",
-    as_json: AsJson = False,
-    data: Data = FOLDER,
-) -> None:
-    """Import requests: columns usage_id, occurred_at, workspace_id, bytes, in the order of time. Other columns may be there.
-
-    Each row goes to the primary pool of its workspace. A pool in backfill decides it at the instant it occurred; any other
-    pool now. Imported twice, a file counts once. The whole file is checked before the first row is sent.
-    """
-    from entitlements.cli import values
-    from entitlements.intake.lanes import Lanes
-    from entitlements.intake.lines import Meaning
-    from entitlements.intake.rows import check, read_rows
-
-    summary = check(file)
-    meaning = Meaning(
-        source=values.id_of("source", source or f"sha256-{summary.digest}"),
-        request_key=request_key,
-        bytes_key=bytes_key,
-    )
-    tally = _Tally()
-    with session(data) as opened:
-        primary = _primary_pools(opened, summary, (request_key, bytes_key))
-        commands = (meaning.command(row, primary[row.workspace_id]) for row in read_rows(file))
-        lanes = Lanes(opened.caller)
-        with output.progress(f"Importing {summary.rows:,} rows") as progress:
-            lanes.run(commands, lambda command, outcome: tally.take(command, outcome, progress, summary.rows))
-        for partition, offset in tally.ends.items():
-            opened.is_visible(partition, offset)
-    _report_import(tally, summary, meaning.source, lanes.repeats, as_json=as_json)
-
-
-def _primary_pools(opened: Session, summary: Summary, keys: tuple[str, ...]) -> dict[str, str]:
-    """The primary pool of each workspace of a file. Raises UnknownKey, UnknownWorkspace before anything is sent."""
-    from entitlements.cli.workspaces import _require_key
-    from entitlements.errors import UnknownWorkspace
-    from entitlements_projections import reading
-
-    for key in keys:
-        _require_key(opened, key)
-    found = {workspace: reading.pools_of_workspace(opened.database, workspace) for workspace in summary.workspaces}
-    unknown = [workspace for workspace, pools in found.items() if not pools]
-    if unknown:
-        more = f" and {len(unknown) - 3} more" if len(unknown) > 3 else ""
-        raise UnknownWorkspace(f"Asked for: {', '.join(unknown[:3])}{more}. Nothing was sent.")
-    return {workspace: str(pools[0]["pool_id"]) for workspace, pools in found.items()}
-
-
-class _Tally:
-    """What became of the rows of a file."""
-
-    def __init__(self) -> None:
-        self.rows = self.accepted = self.repeated = 0
-        self.refused: Counter[str] = Counter()
-        self.refused_bytes: Counter[str] = Counter()
-        self.ends: dict[int, int] = {}
-
-    def take(self, command: Command, outcome: Outcome, progress: output.Progress, total: int) -> None:
-        """Count one outcome."""
-        if outcome.status == "refused" and not outcome.refused_lines:
-            raise Refused(outcome.code, outcome.message, command_id=command.command_id)
-        self.rows += 1
-        self.ends[outcome.partition] = max(outcome.frame_offset, self.ends.get(outcome.partition, -1))
-        refused = {line.index: line.code for line in outcome.refused_lines}
-        if outcome.repeated:
-            self.repeated += 1
-        elif 0 in refused:
-            self.refused[refused[0]] += 1
-        else:
-            self.accepted += 1
-        if 1 in refused:
-            self.refused_bytes[refused[1]] += 1
-        if self.rows % 50 == 0 or self.rows == total:
-            progress(self.rows, total)
-
-
-def _report_import(tally: _Tally, summary: Summary, source: str, repeats: int, *, as_json: bool) -> None:
-    if as_json:
-        output.document(
-            {
-                "rows": summary.rows,
-                "accepted": tally.accepted,
-                "refused": tally.refused.total(),
-                "repeated": tally.repeated,
-                "refused_by_code": dict(tally.refused),
-                "bytes_refused_by_code": dict(tally.refused_bytes),
-                "source": source,
-                "sent_again": repeats,
-            }
-        )
-        return
-    output.facts(
-        {
-            "Rows": summary.rows,
-            "Accepted": tally.accepted,
-            "Refused": _counts(tally.refused) or 0,
-            "Bytes refused": _counts(tally.refused_bytes),
-            "Imported before": tally.repeated or None,
-            "Source": source,
-        },
-        title="Imported",
-    )
-
-
-def _counts(codes: Counter[str]) -> str:
-    return ", ".join(f"{count:,} {code}" for code, count in codes.most_common())

@@ -107,8 +107,8 @@ def check(
 
     wanted = values.quantity(quantity)
     with session(data) as opened:
-        pools, rows = _what_they_have(opened, workspace, pool)
-        _require_key(opened, resource_key)
+        pools, rows = what_they_have(opened, workspace, pool)
+        require_key(opened, resource_key)
         answer = _answer(resource_key, wanted, pools, [row for row in rows if row["resource_key"] == resource_key])
         answer |= {"workspace_id": workspace or None, "as_of": _as_of(opened, answer["pool_id"])}
     if as_json:
@@ -130,7 +130,8 @@ def check(
     )
 
 
-def _require_key(opened: Session, resource_key: str) -> None:
+def require_key(opened: Session, resource_key: str) -> None:
+    """Raises UnknownKey when the read models do not know the key."""
     from entitlements.errors import UnknownKey
     from entitlements_projections import reading
 
@@ -138,7 +139,7 @@ def _require_key(opened: Session, resource_key: str) -> None:
         raise UnknownKey(f"Asked for: {resource_key}.")
 
 
-def _what_they_have(opened: Session, workspace: str, pool: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def what_they_have(opened: Session, workspace: str, pool: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """The pools in question, in the order of use, and what they have. Raises UnknownPool, UnknownWorkspace."""
     from entitlements.cli.failures import InvalidValue
     from entitlements.errors import UnknownWorkspace
@@ -239,7 +240,7 @@ def usage(
     from entitlements.cli import dashboard
 
     with session(data) as opened:
-        pools, rows = _what_they_have(opened, workspace_id, pool)
+        pools, rows = what_they_have(opened, workspace_id, pool)
         positions = {row["pool_id"]: _as_of(opened, row["pool_id"]) for row in pools}
     if as_json:
         found = {
