@@ -1,12 +1,19 @@
 """Two engines where one is meant: by mistake, after a long stop, and while partitions change hands."""
 
+import os
+import signal
 from functools import partial
+from itertools import count
+from pathlib import Path
+from typing import Any
 
 from tests.faults import driving
-from tests.faults.driving import Traffic
+from tests.faults.driving import Traffic, eventually, line, open_pool, provision, quota, use
 
-from entitlements.ledger.partition import Partition
-from entitlements.ledger.states import dump_state
+from entitlements.domain.commands import RecordUsageBatch
+from entitlements.domain.values import UsageGroup
+from entitlements.ledger.caller import Caller, new_id
+from entitlements.settings import Settings
 
 
 def test_two_engines_on_the_same_partitions_count_nothing_twice(kafka: str, topic_prefix: str) -> None:
@@ -61,5 +68,66 @@ def test_partitions_are_shared_with_engines_that_join_and_leave(kafka: str, topi
     assert len(truth.engines) == 3
 
 
-def states(partition: Partition) -> dict[str, bytes]:
-    return {a.id: dump_state(a) for of_kind in partition.aggregates.values() for a in of_kind.values()}
+def sleep_in_a_round_and_die_after_it(flag: Path) -> None:
+    """Once the flag is there: stop in the middle of a round of snapshots, end the round when woken, and die."""
+    written = count()
+    asleep: list[bool] = []
+    dump, work = (
+        driving.patch(f"entitlements.ledger.snapshots.{name}", None) for name in ("dump_state", "Snapshots.work")
+    )
+
+    def dump_state(aggregate: Any) -> bytes:
+        if flag.exists() and next(written) == 1:
+            asleep.append(True)
+            os.kill(os.getpid(), signal.SIGSTOP)
+        return dump(aggregate)  # type: ignore[no-any-return]
+
+    def work_and_die(self: Any) -> None:
+        work(self)
+        if asleep:
+            self.producer.flush(10)
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    driving.patch("entitlements.ledger.snapshots.dump_state", dump_state)
+    driving.patch("entitlements.ledger.snapshots.Snapshots.work", work_and_die)
+
+
+def test_old_snapshots_over_newer_ones_are_noticed(kafka: str, topic_prefix: str, tmp_path: Path) -> None:
+    settings = driving.settings_for(kafka, topic_prefix, partitions=1)
+    pools, flag = [f"p{n}" for n in range(6)], tmp_path / "flag"
+    often = {"entitlements.ledger.snapshots.ROUND_EVERY_FOR": 0.2, "entitlements.ledger.snapshots.SLICE_FOR": 60.0}
+    first = driving.engine(settings, often, prepare=partial(sleep_in_a_round_and_die_after_it, flag))
+    with first, Caller(settings) as caller:
+        for make in (open_pool, lambda pool: provision(pool, quota(100))):
+            caller.call_all([make(pool) for pool in pools])
+        eventually(lambda: events_of_the_mark(settings) == len(driving.read_ledger(settings).events[0]))
+        flag.touch()
+        caller.call(use_each(pools, 1), partition=0)
+        eventually(lambda: driving.is_stopped(first))
+        with driving.engine(settings, often) as second:
+            caller.call(use_each(pools, 10), partition=0)
+            eventually(lambda: events_of_the_mark(settings) == len(driving.read_ledger(settings).events[0]))
+            before = driving.end_of(settings, "snapshots", 0)
+            first.resume()
+            assert first.ended() == -signal.SIGKILL
+            assert driving.end_of(settings, "snapshots", 0) > before + 2, "it wrote nothing: nothing was tested"
+            caller.call(use(pools[0], line(20)))
+            eventually(lambda: events_of_the_mark(settings) == len(driving.read_ledger(settings).events[0]))
+            second.kill()
+        with driving.engine(settings) as third:
+            caller.call(use_each(pools, 30), partition=0)
+            assert "Snapshots of partition 0 are passed over" in third.said
+    totals = driving.read_ledger(settings).totals
+    assert [totals[pool, "api_calls"] for pool in pools] == [61, 41, 41, 41, 41, 41]
+
+
+def use_each(pools: list[str], quantity: int) -> RecordUsageBatch:
+    """One command, and so one frame."""
+    groups = [UsageGroup(pool_id=pool, lines=[line(quantity)]) for pool in pools]
+    return RecordUsageBatch(command_id=new_id(), groups=groups)
+
+
+def events_of_the_mark(settings: Settings) -> int | None:
+    """How many events the newest mark of partition 0 knows of."""
+    marks = [m.value() for m in driving.read_all(settings, "snapshots")[0] if m.key() == b"mark"]
+    return driving.WIRE.decode_plain(marks[-1]).record["events"] if marks else None
