@@ -113,7 +113,7 @@ def test_old_snapshots_over_newer_ones_are_noticed(kafka: str, topic_prefix: str
             assert driving.end_of(settings, "snapshots", 0) > before + 2, "it wrote nothing: nothing was tested"
             caller.call(use(pools[0], line(20)))
             eventually(lambda: events_of_the_mark(settings) == len(driving.read_ledger(settings).events[0]))
-            second.kill()
+            second.stop()
         with driving.engine(settings) as third:
             caller.call(use_each(pools, 30), partition=0)
             assert "Snapshots of partition 0 are passed over" in third.said

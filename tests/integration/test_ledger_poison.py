@@ -218,3 +218,25 @@ def test_a_caller_passes_over_what_is_no_outcome(bus: Bus) -> None:
             bus.producer.produce(name, value, key=bus.caller.name, partition=partition)
     assert bus.producer.flush(10) == 0
     bus.use()
+
+
+def test_what_is_decided_is_split_over_frames_and_what_fits_in_none_is_put_away(kafka: str, topic_prefix: str) -> None:
+    settings = driving.settings_for(kafka, topic_prefix, partitions=1)
+    margin, room = 64 * 1024, 16 * 1024
+    pools = [f"p{n}" for n in range(40)]
+    with Caller(settings) as caller:
+        many = [command for pool in pools for command in (open_pool(pool), provision(pool, quota(9)))]
+        large = provision(pools[0], *(quota(9, f"key-{n}") for n in range(400)), provision_id="large")
+        # They wait for an engine, and so are one batch.
+        answers = [caller.send(command) for command in (*many, large, use(pools[0], line()))]
+        caller.flush()
+        with driving.engine(settings, {"entitlements.ledger.engine.FRAME_BYTES_MAX": margin + room}) as engine:
+            assert answers[-1].result(20).is_accepted
+            assert all(answer.result(1).is_accepted for answer in answers[: len(many)])
+            assert not answers[len(many)].done()
+            assert engine.is_running
+    sizes = [len(message.value() or b"") for message in driving.read_all(settings, "ledger")[0]]
+    assert len(sizes) > 2
+    assert max(sizes) <= room
+    (put_away,) = quarantined(settings)
+    assert (put_away["offset"], put_away["code"]) == (len(many), "could_not_be_decided")
