@@ -35,6 +35,6 @@ def until_told_to_stop() -> Iterator[Callable[[], None]]:
         if not told.is_set():
             raise
     finally:
-        told.set()
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        if not told.is_set():  # Else the process is about to end: a second signal shall not end it in another way.
+            for number, handler in before.items():
+                signal.signal(number, handler)
