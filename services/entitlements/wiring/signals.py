@@ -35,6 +35,6 @@ def until_told_to_stop() -> Iterator[Callable[[], None]]:
         if not told.is_set():
             raise
     finally:
-        if not told.is_set():  # Else the process is about to end: a second signal shall not end it in another way.
-            for number, handler in before.items():
-                signal.signal(number, handler)
+        for number, handler in before.items():
+            # Once told, the process is about to end: a second signal shall not end it in another way.
+            signal.signal(number, signal.SIG_IGN if told.is_set() else handler)
