@@ -34,8 +34,8 @@ def shorten_periods() -> None:
 
 def put_the_clock_ahead() -> None:
     """The engine's, by two seconds; the log's stays as it is."""
-    ahead = SimpleNamespace(monotonic=time.monotonic, time_ns=lambda: time.time_ns() + 2_000_000_000)
-    driving.patch("entitlements.ledger.engine.time", ahead)
+    ahead = SimpleNamespace(time_ns=lambda: time.time_ns() + 2_000_000_000)
+    driving.patch("entitlements.ledger.ticker.time", ahead)
 
 
 def now() -> datetime:
@@ -158,3 +158,24 @@ def test_an_engine_whose_clock_is_ahead_asks_again_until_the_time_has_come(kafka
     for ahead in told(kafka, put_the_clock_ahead):
         assert ahead.happened("later", "ProvisionStarted") == [ahead.at + 4 * A_SECOND]
         assert 1 < ahead.ticks()["later"] < 20
+
+
+def break_what_is_due() -> None:
+    def broken(pool: object, now_ms: int) -> None:
+        raise AssertionError(f"a fault in a rule at {now_ms}")
+
+    driving.patch("entitlements.domain.decide.let_due_happen", broken)
+
+
+def test_a_pool_whose_time_cannot_advance_is_not_asked_for_ever(kafka: str, topic_prefix: str) -> None:
+    settings = driving.settings_for(kafka, topic_prefix, partitions=1)
+    with driving.engine(settings, prepare=break_what_is_due) as engine, Caller(settings) as caller:
+        soon = now() + A_SECOND
+        caller.call_all(
+            [open_pool("p"), provision("p", quota(5), starts_at=soon), open_pool("q"), provision("q", quota(5))]
+        )
+        eventually(lambda: driving.quarantined(settings))
+        time.sleep(1.5)
+        assert caller.call(use("q", line())).is_accepted
+        assert len(driving.quarantined(settings)) == 1
+        assert engine.is_running

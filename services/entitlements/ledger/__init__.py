@@ -10,6 +10,7 @@ tail         valid frames from Kafka, for everybody who reads the ledger
 partition    state and decisions of one partition
 recovery     state from snapshots and the ledger's tail
 engine       the process: polls, decides, writes, reads back, answers
+ticker       asks for what has become due by time alone
 snapshots    state at a version, in a compacted topic
 outcomes     answers on their way back
 caller       sends commands and waits for answers

@@ -18,18 +18,16 @@ from typing import Any, Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from entitlements.domain.commands import AdvanceClock
 from entitlements.errors import EntitlementsError
 from entitlements.ledger import clients
 from entitlements.ledger.chain import HASH_HEADER
-from entitlements.ledger.frames import wire
 from entitlements.ledger.outcomes import Outcomes, Result
 from entitlements.ledger.partition import CannotBeDecided, LoggedCommand, Partition, results_of
 from entitlements.ledger.quarantine import Quarantine
-from entitlements.ledger.records import name_of_command, shape_of
 from entitlements.ledger.recovery import Stopped, recover
 from entitlements.ledger.snapshots import Snapshots
 from entitlements.ledger.tail import LedgerFrame, LedgerTail
+from entitlements.ledger.ticker import Ticker
 from entitlements.registry import wire_for
 from entitlements.settings import FRAME_BYTES_MAX, Settings
 
@@ -45,7 +43,6 @@ WAITING_COMMANDS_MAX: Final = 20_000
 #: Seconds: how long an idle engine waits for commands, and how often it looks at clocks.
 IDLE_FOR: Final = 0.05
 TICK_EVERY_FOR: Final = 0.25
-TICKS_MAX: Final = 1_000
 COMMIT_EVERY_FOR: Final = 1.0
 #: A frame that is neither read back nor refused for so long (seconds) is given up, and the log asked what became of it.
 READ_BACK_WITHIN_FOR: Final = 45.0
@@ -93,6 +90,7 @@ class Engine:
         self._producer = clients.producer(settings)
         self._quarantine = Quarantine(settings, self._producer, "engine")
         self._outcomes = Outcomes(settings, self._producer)
+        self._ticker = Ticker(settings, self._producer)
         self._tail = LedgerTail(settings, {}, self._on_foreign)
         self._commands: Consumer = clients.member(settings, "engine", **{"fetch.wait.max.ms": 50})
         self._owned: dict[int, Owned] = {}
@@ -128,7 +126,7 @@ class Engine:
         self._give_up_late_frames()
         now = time.monotonic()
         if now >= self._next_tick:
-            self._tick()
+            self._ticker.tick(owned.partition for owned in self._owned.values())
             self._next_tick = now + TICK_EVERY_FOR
         if now >= self._next_commit:
             self._commit()
@@ -206,7 +204,7 @@ class Engine:
             batch = partition.decide(logged, poison)
         except CannotBeDecided as error:
             _log.exception("The decision broke; the command is put in quarantine", exc_info=error.__cause__)
-            self._poison.add((partition.number, error.offset))
+            self._put_aside(partition.number, next(m for m in messages if m.offset() == error.offset))
             self._start_over(partition.number, str(error))
             return
         if batch.unreadable:
@@ -235,9 +233,14 @@ class Engine:
         """What was decided does not fit into one frame: decide again, half of it; one command alone is put away."""
         number, offset = owned.partition.number, messages[0].offset()
         if len(messages) == 1:
-            self._poison.add((number, offset))  # type: ignore[arg-type]
+            self._put_aside(number, messages[0])
         self._start_over(number, f"{len(messages)} commands from {offset} make a frame of {size} bytes")
         self._owned[number].batch_commands_max = max(1, len(messages) // 2)
+
+    def _put_aside(self, number: int, message: Message) -> None:
+        """A command that broke its decision goes to the quarantine when it is met again; a tick is not repeated."""
+        self._poison.add((number, message.offset()))  # type: ignore[arg-type]
+        self._ticker.leave_alone(number, self._wire.decode_plain(message.value()))
 
     # --- Frames ------------------------------------------------------------------------------------------------------
 
@@ -265,18 +268,7 @@ class Engine:
     def _on_foreign(self, message: Message) -> None:
         self._quarantine.put(message, "not_a_frame", "The ledger holds a record that is no frame.")
 
-    # --- Time --------------------------------------------------------------------------------------------------------
-
-    def _tick(self) -> None:
-        """Ask for what has become due by time alone; the decision itself is made by the log's clock."""
-        now_ms = time.time_ns() // 1_000_000
-        for number, owned in self._owned.items():
-            for pool_id in owned.partition.pools_due(now_ms, TICKS_MAX):
-                command = AdvanceClock(command_id=uuid.uuid4().hex, actor="ticker", pool_id=pool_id)
-                value = wire().encode_plain(name_of_command(command), shape_of(AdvanceClock).to_record(command))
-                self._producer.produce(
-                    self._topic, value, key=pool_id, partition=number, on_delivery=_ticked(owned.partition, pool_id)
-                )
+    # --- The group ---------------------------------------------------------------------------------------------------
 
     def _commit(self) -> None:
         """Tell the group where we are; a hint for people and lag monitors, never for a take-over."""
@@ -297,14 +289,6 @@ class Engine:
         self._producer.flush(5)
         self._commands.close()
         self._tail.close()
-
-
-def _ticked(partition: Partition, pool_id: str) -> Any:
-    def delivered(error: KafkaError | None, _: Message) -> None:
-        if error is not None:
-            partition.schedule_again(pool_id)
-
-    return delivered
 
 
 def _next_batch(owned: Owned) -> list[Message]:
