@@ -39,8 +39,8 @@ from entitlements.settings import Settings
 from entitlements_schemas import Wire
 
 PARTITIONS = 3
-#: The least a broker allows by our settings, and a bit: an engine that is gone is missed soon.
-SESSION_FOR = 1.5
+#: The least a broker allows by our settings: an engine that is gone is missed soon.
+SESSION_FOR = 1.0
 METERING = {"UsageRecorded", "UsageRefused", "UsageReleased"}
 INTERNAL = {"AnswerRemembered"}
 WIRE = Wire()

@@ -26,7 +26,7 @@ class Fire:
 @pytest.fixture(scope="module")
 def fire(kafka: str) -> Fire:
     """Traffic while processes are killed at random moments; when it is over, everything has come to rest."""
-    settings = driving.settings_for(kafka, testing.unique_prefix(), answer_timeout_for=1.5)
+    settings = driving.settings_for(kafka, testing.unique_prefix(), answer_timeout_for=1.0)
     traffic, kills = Traffic(settings), {}
     survivors: list[Running] = []
 
@@ -35,7 +35,7 @@ def fire(kafka: str) -> Fire:
         process = start(settings)
         for _ in range(KILLS):
             # From before it has joined its group to well after; a dead member is missed for SESSION_FOR.
-            time.sleep(generator.uniform(0.3, driving.SESSION_FOR + 1.2))
+            time.sleep(generator.uniform(0.3, driving.SESSION_FOR + 0.9))
             process.kill()
             kills[what] += 1
             process = start(settings)

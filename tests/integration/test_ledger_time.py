@@ -33,8 +33,8 @@ def shorten_periods() -> None:
 
 
 def put_the_clock_ahead() -> None:
-    """The engine's, by two seconds; the log's stays as it is."""
-    ahead = SimpleNamespace(time_ns=lambda: time.time_ns() + 2_000_000_000)
+    """The engine's, by one and a half seconds; the log's stays as it is."""
+    ahead = SimpleNamespace(time_ns=lambda: time.time_ns() + 1_500_000_000)
     driving.patch("entitlements.ledger.ticker.time", ahead)
 
 
@@ -86,7 +86,7 @@ def told(kafka: str, prepare: Callable[[], None]) -> Iterator[Told]:
                 open_pool("starts"),
                 provision("starts", quota(5), starts_at=at + A_SECOND, ends_at=at + 2 * A_SECOND),
                 open_pool("later"),
-                provision("later", quota(5), starts_at=at + 4 * A_SECOND),
+                provision("later", quota(5), starts_at=at + 2.5 * A_SECOND),
                 open_pool("resets"),
                 provision("resets", quota(5)),
                 use("resets", line(3)),
@@ -139,10 +139,10 @@ def test_each_instant_is_asked_for_about_once(on_time: Told) -> None:
 
 def test_an_engine_that_begins_anew_knows_what_is_due(kafka: str) -> None:
     settings = driving.settings_for(kafka, testing.unique_prefix())
-    due = now() + 3 * A_SECOND
+    due = now() + 1.5 * A_SECOND
     with Caller(settings) as caller:
         with driving.engine(settings) as engine:
-            caller.call_all([open_pool("p"), provision("p", quota(5), starts_at=due, ends_at=due + A_SECOND)])
+            caller.call_all([open_pool("p"), provision("p", quota(5), starts_at=due, ends_at=due + A_SECOND / 2)])
             engine.kill()
         with driving.engine(settings):
             names = eventually(lambda: names_with(settings, "ProvisionEnded"))
@@ -156,7 +156,7 @@ def names_with(settings: Settings, name: str) -> list[str]:
 
 def test_an_engine_whose_clock_is_ahead_asks_again_until_the_time_has_come(kafka: str) -> None:
     for ahead in told(kafka, put_the_clock_ahead):
-        assert ahead.happened("later", "ProvisionStarted") == [ahead.at + 4 * A_SECOND]
+        assert ahead.happened("later", "ProvisionStarted") == [ahead.at + 2.5 * A_SECOND]
         assert 1 < ahead.ticks()["later"] < 20
 
 
@@ -175,7 +175,7 @@ def test_a_pool_whose_time_cannot_advance_is_not_asked_for_ever(kafka: str, topi
             [open_pool("p"), provision("p", quota(5), starts_at=soon), open_pool("q"), provision("q", quota(5))]
         )
         eventually(lambda: driving.quarantined(settings))
-        time.sleep(1.5)
+        time.sleep(1.0)
         assert caller.call(use("q", line())).is_accepted
         assert len(driving.quarantined(settings)) == 1
         assert engine.is_running

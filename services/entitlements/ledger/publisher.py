@@ -58,7 +58,9 @@ class Publisher:
         self.stopping = stopping
         self._events, self._usage = settings.topic("events"), settings.topic("usage")
         self._wire = wire_for(settings)
-        self._producer = clients.producer(settings, **{"linger.ms": 5})
+        # No event is ever given up while one after it is written: the output's tail would hide that it is missing.
+        patient = {"delivery.timeout.ms": 0, "enable.gapless.guarantee": True}
+        self._producer = clients.producer(settings, **{"linger.ms": 5} | patient)
         self._tail = LedgerTail(settings, {}, self._on_foreign)
         # The group watches the ledger's partitions only to share them out; frames come through the tail.
         self._group: Consumer = clients.member(settings, "publisher")
@@ -159,6 +161,10 @@ class Publisher:
                     topic, value, key=aggregate_id, partition=partition, headers=headers, on_delivery=self._on_delivery
                 )
             except BufferError:  # The broker is slower than we are.
+                if self.stopping.is_set():
+                    # Set, too, so that no position behind it is stored.
+                    self._failure = OutputFailed("stopped before everything was written")
+                    raise self._failure from None
                 self._producer.poll(0.1)
             else:
                 return
