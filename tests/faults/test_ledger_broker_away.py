@@ -70,13 +70,13 @@ def test_no_event_is_left_out_when_the_broker_stands_still(own_kafka: LocalKafka
     settings = driving.settings_for(own_kafka.bootstrap, topic_prefix, partitions=1)
     with driving.engine(settings), Caller(settings) as caller:
         caller.call_all([open_pool("p"), provision("p", quota(None))])
-        for _ in range(300):
+        for _ in range(200):
             caller.call(use("p", line()))
     with driving.publisher(settings, IMPATIENT, prepare=publish_slowly) as publisher:
         eventually(lambda: driving.end_of(settings, "usage", 0) > 20)
         assert own_kafka.pid is not None
         os.kill(own_kafka.pid, signal.SIGSTOP)
-        time.sleep(1.6)
+        time.sleep(1.3)
         os.kill(own_kafka.pid, signal.SIGCONT)
         truth = driving.read_ledger(settings)
         wanted = [event for event in truth.events[0] if event.name == "UsageRecorded"]
