@@ -80,6 +80,9 @@ def record_lines(pool: ResourcePool, lines: Sequence[UsageLine], now_ms: int, an
     """Decide lines at an instant to which time has advanced already; `first` is the index of the first line."""
     closed = pool.status == "closed"
     for index, line in enumerate(lines, first):
+        if not closed and _record_usual(pool, line, now_ms):
+            answer.accepted += 1
+            continue
         usage_id = line["usage_id"]
         if usage_id and usage_id in pool.usage_ids:
             known = pool.usage_ids[usage_id]
@@ -95,6 +98,47 @@ def record_lines(pool: ResourcePool, lines: Sequence[UsageLine], now_ms: int, an
             _refuse(pool, line, now_ms, answer, index, invalid)
             continue
         _decide(pool, entitlement, line, now_ms, answer, index)
+
+
+def _record_usual(pool: ResourcePool, line: UsageLine, now_ms: int) -> bool:
+    """Record a line to which nothing special applies, as most are: within every limit, in the current period, without an id.
+
+    False: nothing is done yet, and the long way decides; it would have done the same with this line.
+    """
+    entitlement = pool.entitlements.get(line["resource_key"])
+    if entitlement is None or entitlement.entitlement_type == "boolean" or line["usage_id"]:
+        return False
+    before, quantity, workspace_id = entitlement.consumed, line["quantity"], line["workspace_id"]
+    after, occurred_at = before + quantity, line["occurred_at"] or now_ms
+    if not (
+        # With something consumed the end of the period is scheduled already.
+        0 < before < after < entitlement.soft_limit
+        and after <= entitlement.limit
+        and after <= entitlement.hard_limit
+        and quantity <= QUANTITY_MAX
+        and entitlement.period_start_ms <= occurred_at <= now_ms + CLOCK_SKEW_MS_MAX
+        and now_ms < entitlement.period_end_ms
+        and (not workspace_id or workspace_id in pool.assignments)
+    ):
+        return False
+    entitlement.consumed = after
+    pool.clock_ms = now_ms
+    pool.recorded.append(
+        {
+            "resource_key": line["resource_key"],
+            "quantity": quantity,
+            "overage": 0,
+            "mode": line["mode"],
+            "occurred_at": occurred_at,
+            "recorded_at": now_ms,
+            "workspace_id": workspace_id,
+            "usage_id": "",
+            "provision_id": entitlement.bearer,
+            "late": False,
+        }
+    )
+    pool.counted[entitlement.resource_key] = entitlement
+    return True
 
 
 def _what_is_invalid(

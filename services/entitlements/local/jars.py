@@ -36,7 +36,14 @@ CLASS_CACHE: Final = "classes.aot"
 READY: Final = "ready"
 # Measured on 2 cores: these two carry the most (190 MB/s against 110 with the defaults), with the least CPU and the
 # shortest start; the optimizing compiler competes with the clients for the cores.
-JVM_FLAGS: Final = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+JVM_FLAGS: Final = (
+    "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",
+    # Objects live for one request or for ever: copying them to and fro made each pause 13 ms instead of 5.
+    "-XX:MaxTenuringThreshold=1",
+    # The room for one compiler's code is small by default; when it fills, everything stands still for 0.2 s.
+    "-XX:ReservedCodeCacheSize=128m",
+)
 
 _log = logging.getLogger(__name__)
 

@@ -7,11 +7,13 @@ from copy import deepcopy
 from random import Random
 from typing import Any
 
+import pytest
 from generated import Logged, histories, histories_settings, history
 from hypothesis import given
 from model import Model
 from specification import state_of, through_the_ledger
 
+from entitlements.domain import usage
 from entitlements.domain.aggregate import Event
 from entitlements.domain.commands import AdvanceClock, RecordUsageBatch
 from entitlements.domain.decide import Answer, check_fields, decide, record_group
@@ -44,9 +46,9 @@ class Life:
         if isinstance(command, RecordUsageBatch):
             check_fields(command)
             assert self.pool is not None
-            usage = UsageAnswer()
-            record_group(self.pool, command, command.groups[0]["lines"], logged.timestamp_ms, usage, 0)
-            return Answer(self.pool, usage=usage)
+            counted = UsageAnswer()
+            record_group(self.pool, command, command.groups[0]["lines"], logged.timestamp_ms, counted, 0)
+            return Answer(self.pool, usage=counted)
         answer = decide(self.pool, command, logged.timestamp_ms)
         assert isinstance(answer.aggregate, ResourcePool)
         self.pool = answer.aggregate
@@ -102,6 +104,18 @@ def test_deciding_the_same_log_twice_gives_equal_events_and_answers(log: list[Lo
 
 @histories_settings(12)
 @given(log=histories())
+def test_the_short_way_of_a_usual_line_decides_as_the_long_way_does(log: list[Logged]) -> None:
+    short = live(log)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(usage, "_record_usual", lambda *_: False)
+        long = live(log)
+    assert short.events == long.events
+    assert short.answers == long.answers
+    assert state_of(short.pool) == state_of(long.pool)
+
+
+@histories_settings(12)
+@given(log=histories())
 def test_a_refused_command_leaves_no_trace_but_what_was_due_anyway(log: list[Logged]) -> None:
     life = Life()
     for logged in log:
@@ -127,8 +141,8 @@ def test_what_is_asked_twice_in_a_row_under_one_key_has_one_effect(log: list[Log
         life.decide(logged)
         if logged.command.idempotency_key is None or life.was_refused or isinstance(logged.command, RecordUsageBatch):
             continue
-        repeated, usage = life.answers[-1]
-        if usage is None or not usage.refused:
+        repeated, lines = life.answers[-1]
+        if lines is None or not lines.refused:
             assert life.decide(logged) == [], repeated
 
 
