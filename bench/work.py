@@ -54,6 +54,7 @@ def line(quantity: int) -> UsageLine:
         "occurred_at": 0,
         "workspace_id": "",
         "usage_id": "",
+        "subject_id": "",
     }
 
 

@@ -102,7 +102,7 @@ def rules_of(amount: int) -> list[Rule]:
 def usage_line(key: str, quantity: int = 1, **more: Any) -> Any:
     """A line of usage as it is reported."""
     line = {"resource_key": key, "quantity": quantity, "mode": "strict", "occurred_at": 0}
-    return line | {"workspace_id": "", "usage_id": ""} | more
+    return line | {"workspace_id": "", "usage_id": "", "subject_id": ""} | more
 
 
 def random_history(ledger: SyntheticLedger, random: Random, commands: int, pools: int = 6) -> None:

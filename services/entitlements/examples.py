@@ -53,6 +53,7 @@ def line(
     occurred_at: datetime | None = None,
     workspace_id: str = "",
     usage_id: str = "",
+    subject_id: str = "",
 ) -> UsageLine:
     """One line of usage; without occurred_at it happens at the instant of the decision."""
     return {
@@ -62,6 +63,7 @@ def line(
         "occurred_at": 0 if occurred_at is None else to_ms(occurred_at),
         "workspace_id": workspace_id,
         "usage_id": usage_id,
+        "subject_id": subject_id,
     }
 
 

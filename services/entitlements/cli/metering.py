@@ -60,6 +60,7 @@ class _Usage:
             "occurred_at": self.occurred_at_ms,
             "workspace_id": self.workspace_id,
             "usage_id": self.usage_id,
+            "subject_id": "",
         }
         carried = envelope(actor, "") | {"idempotency_key": None}
         return RecordUsage(**carried, pool_id=pool_id, lines=[line], effective_at=effective_at)

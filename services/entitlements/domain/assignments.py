@@ -14,9 +14,17 @@ def assign_workspace(pool: ResourcePool, command: AssignWorkspace, now: datetime
     """Let a workspace use the pool, or change its role."""
     if pool.is_closed:
         raise PoolIsClosed
-    if pool.assignments.get(command.workspace_id) == command.role:
+    held = pool.assignments.get(command.workspace_id), pool.may_overflow.get(command.workspace_id)
+    if held == (command.role, command.may_overflow):
         return  # Already so: a repeated command is not an error.
-    pool.happen(WorkspaceAssigned, now, workspace_id=command.workspace_id, role=command.role, actor=command.actor)
+    pool.happen(
+        WorkspaceAssigned,
+        now,
+        workspace_id=command.workspace_id,
+        role=command.role,
+        may_overflow=command.may_overflow,
+        actor=command.actor,
+    )
 
 
 def unassign_workspace(pool: ResourcePool, command: UnassignWorkspace, now: datetime) -> None:

@@ -5,7 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from entitlements.domain.values import AssignmentRole, DataType, ProvisionSource, Rule, UsageGroup, UsageLine
+from entitlements.domain.values import (
+    AssignmentRole,
+    DataType,
+    PeriodName,
+    ProvisionSource,
+    Rule,
+    UsageGroup,
+    UsageLine,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +64,9 @@ class OpenPool(PoolCommand):
     billing_account_id: str | None = None
     name: str = ""
     backfill_from: datetime | None = None
+    time_zone: str = "UTC"
+    anchor_at: datetime | None = None
+    defaults: list[Rule] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +106,9 @@ class ProvisionPool(PoolCommand):
     rules: list[Rule]
     starts_at: datetime | None = None
     ends_at: datetime | None = None
+    priority: int = 0
+    follows: bool = False
+    billing_period: PeriodName | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,6 +148,8 @@ class IssueGrant(PoolCommand):
     rules: list[Rule]
     starts_at: datetime | None = None
     ends_at: datetime | None = None
+    priority: int = 0
+    follows: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,6 +166,7 @@ class AssignWorkspace(PoolCommand):
 
     workspace_id: str
     role: AssignmentRole
+    may_overflow: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,6 +200,7 @@ class ReleaseUsage(PoolCommand):
     resource_key: str
     quantity: int
     workspace_id: str = ""
+    holder_id: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

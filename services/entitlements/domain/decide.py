@@ -13,7 +13,25 @@ from datetime import datetime
 from functools import cache
 from typing import Any, Final
 
-from entitlements.domain import assignments, catalogue, commands, grants, lifecycle, provisions, usage
+from entitlements.domain import (
+    assignments,
+    calendars,
+    catalogue,
+    commands,
+    corrections,
+    grants,
+    holdings,
+    lifecycle,
+    members,
+    ondemand,
+    overrides,
+    plan_commands,
+    plans,
+    provisions,
+    reservations,
+    usage,
+    usage_commands,
+)
 from entitlements.domain.aggregate import Aggregate, from_ms, to_ms
 from entitlements.domain.commands import Command, OpenPool, PoolCommand, RecordUsage
 from entitlements.domain.due import let_due_happen
@@ -54,6 +72,25 @@ POOL_RULES: Final[dict[type[PoolCommand], PoolRule]] = {
     commands.AssignWorkspace: assignments.assign_workspace,
     commands.UnassignWorkspace: assignments.unassign_workspace,
     commands.ReleaseUsage: usage.release_usage,
+    plan_commands.CapMember: members.cap_member,
+    plan_commands.ChangeCalendar: calendars.change_calendar,
+    plan_commands.ChangeDefaults: plans.change_defaults,
+    plan_commands.ChangePlan: plans.change_plan,
+    plan_commands.ChangeQuantity: plans.change_quantity,
+    plan_commands.ClearOverride: overrides.clear_override,
+    plan_commands.ConfigureOnDemand: ondemand.configure_on_demand,
+    plan_commands.ResetUsage: calendars.reset_usage,
+    plan_commands.ReviseProvision: plans.revise_provision,
+    plan_commands.SetOverride: overrides.set_override,
+    plan_commands.StartTrial: plans.start_trial,
+    usage_commands.AllocateLimit: holdings.allocate_limit,
+    usage_commands.CommitReservation: reservations.commit_reservation,
+    usage_commands.CorrectUsage: corrections.correct_usage,
+    usage_commands.ExtendReservation: reservations.extend_reservation,
+    usage_commands.ReleaseReservation: reservations.release_reservation,
+    usage_commands.ReserveUsage: reservations.reserve_usage,
+    usage_commands.ReverseUsage: corrections.reverse_usage,
+    usage_commands.SetAllocation: holdings.set_allocation,
     commands.AdvanceClock: lambda _pool, _command, _now: None,  # Whatever is due has happened when it is reached.
 }
 

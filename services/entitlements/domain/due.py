@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
-from entitlements.domain.aggregate import from_ms
+from entitlements.domain.aggregate import from_ms, to_ms
+from entitlements.domain.entitlement import Bucket, Entitlement
+from entitlements.domain.plan_events import ContributionRecurred, OverrideExpired
 from entitlements.domain.pool_events import GrantExpired, ProvisionEnded, ProvisionStarted, QuotaReset
 from entitlements.domain.pools import ResourcePool
 from entitlements.domain.restack import restack
+from entitlements.domain.usage_events import ReservationExpired
+from entitlements.domain.values import Contribution
 
 
 def let_due_happen(pool: ResourcePool, now_ms: int) -> None:
     """Let everything due up to and at an instant happen, in the order of time.
 
-    At one instant quotas reset first, then provisions end, then others start, so that a successor finds its ladder free
+    At one instant quotas reset first, then reservations and overrides expire, then provisions end, then others start, so that a successor finds its ladder free
     and a new period is counted against what holds in it. Every step makes the next due instant later: it ends.
     """
     while pool.due_ms <= now_ms:
@@ -23,16 +28,25 @@ def let_due_happen(pool: ResourcePool, now_ms: int) -> None:
 
 
 def _happen_at(pool: ResourcePool, due_ms: int, at: datetime) -> None:
+    has_changed = False
     for entitlement in list(pool.entitlements.values()):
         if entitlement.resets_at_ms <= due_ms:
-            pool.happen(
-                QuotaReset,
-                at,
-                resource_key=entitlement.resource_key,
-                period_start=from_ms(entitlement.period_start_ms),
-                period_end=from_ms(entitlement.period_end_ms),
-                consumed=entitlement.consumed,
-            )
+            has_changed |= reset(pool, entitlement, at, from_ms(entitlement.period_end_ms))
+        has_changed |= _recur(pool, entitlement, due_ms, at)
+    for reservation in [held for held in pool.reservations.values() if to_ms(held.expires_at) <= due_ms]:
+        name, quantity = reservation.reservation_id, reservation.quantity
+        pool.happen(ReservationExpired, at, reservation_id=name, quantity=quantity)
+    for override in list(pool.overrides.values()):
+        if override.expires_at is not None and to_ms(override.expires_at) <= due_ms:
+            pool.happen(OverrideExpired, at, override_id=override.override_id)
+            has_changed = True
+    has_changed |= _turn_provisions(pool, due_ms, at)
+    if has_changed:
+        restack(pool, at)
+    pool.find_due()
+
+
+def _turn_provisions(pool: ResourcePool, due_ms: int, at: datetime) -> bool:
     due = [provision for provision in pool.provisions.values() if provision.due_ms() <= due_ms]
     for provision in due:
         if provision.status != "scheduled":
@@ -42,6 +56,86 @@ def _happen_at(pool: ResourcePool, due_ms: int, at: datetime) -> None:
     for provision in due:
         if provision.status == "scheduled":
             pool.happen(ProvisionStarted, at, provision_id=provision.provision_id)
-    if due:
-        restack(pool, at)
-    pool.find_due()
+    return bool(due)
+
+
+def reset(
+    pool: ResourcePool,
+    entitlement: Entitlement,
+    at: datetime,
+    period_end: datetime,
+    *,
+    manual: bool = False,
+    anchor_at: datetime | None = None,
+    actor: str = "",
+) -> bool:
+    """End the period of a key; whether its contributions are others in the next one, so that they must be stacked anew."""
+    contributions = _next_contributions(pool, entitlement)
+    pool.happen(
+        QuotaReset,
+        at,
+        resource_key=entitlement.resource_key,
+        period_start=from_ms(entitlement.period_start_ms),
+        period_end=period_end,
+        consumed=entitlement.consumed,
+        contributions=contributions,
+        manual=manual,
+        anchor_at=anchor_at,
+        actor=actor,
+    )
+    return bool(contributions)
+
+
+def _next_contributions(pool: ResourcePool, entitlement: Entitlement) -> list[Contribution]:
+    """What the next period begins with, if that is not simply the same again with nothing consumed."""
+    value, buckets = entitlement.value, [bucket for bucket in entitlement.buckets if not bucket.kept]
+    preserved = 0
+    if value is not None and value.overage_at_reset == "preserve":
+        preserved = max(0, entitlement.charged - entitlement.limit)
+    rolled = {bucket.provision_id: _rolled_over(pool, entitlement, bucket) for bucket in buckets}
+    if not preserved and not any(rolled.values()) and not any(b.kept or b.carried for b in entitlement.buckets):
+        return []
+    stated = []
+    for at, bucket in enumerate(buckets):
+        carried = rolled[bucket.provision_id]
+        moved = carried - bucket.carried
+        limit = None if bucket.limit is None else bucket.limit + moved
+        share = preserved if limit is None or at == len(buckets) - 1 else min(preserved, limit)
+        preserved -= share
+        stated.append(
+            replace(
+                bucket.stated(),
+                limit=limit,
+                soft_limit=None if bucket.soft_limit is None else bucket.soft_limit + moved,
+                hard_limit=None if bucket.hard_limit is None else bucket.hard_limit + moved,
+                carried=carried,
+                consumed=share,
+            )
+        )
+    return stated
+
+
+def _rolled_over(pool: ResourcePool, entitlement: Entitlement, bucket: Bucket) -> int:
+    """What is left of a contribution, within the least and the most that its rule carries over."""
+    provision = pool.provisions.get(bucket.provision_id)
+    rules = provision.rules if provision is not None else list(pool.defaults.values())
+    rule = next((rule for rule in rules if rule.resource_key == entitlement.resource_key), None)
+    if rule is None or bucket.limit is None:
+        return 0
+    return min(rule.rollover_max, max(rule.rollover_min, bucket.left))
+
+
+def _recur(pool: ResourcePool, entitlement: Entitlement, due_ms: int, at: datetime) -> bool:
+    has_recurred = False
+    for bucket in entitlement.buckets:
+        if bucket.recurs_at_ms <= due_ms:
+            pool.happen(
+                ContributionRecurred,
+                at,
+                resource_key=entitlement.resource_key,
+                provision_id=bucket.provision_id,
+                lapsed=0 if bucket.limit is None else bucket.left,
+                carried=bucket.consumed,
+            )
+            has_recurred = True
+    return has_recurred

@@ -1,11 +1,12 @@
-"""What a pool has of one resource key, and how much of it is used."""
+"""What a pool has of one resource key, how much of it is used, and which contribution bears that."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from entitlements.domain.aggregate import NEVER_MS
-from entitlements.domain.periods import period_bounds
+from entitlements.domain.periods import UTC_CALENDAR, Calendar, period_bounds
 from entitlements.domain.values import (
     Contribution,
     EffectiveValue,
@@ -13,15 +14,94 @@ from entitlements.domain.values import (
     EntitlementType,
     PeriodName,
     Stacking,
+    UsagePart,
     UsageTotal,
 )
 
 #: Stands for unlimited where numbers are compared; above every quantity that can add up.
-UNLIMITED = 2**62
+UNLIMITED: Final = 2**62
+#: No line is usual.
+NOTHING_IS_USUAL: Final = -1
 
 
 @dataclass(slots=True)
-class Entitlement:
+class Bucket:
+    """A contribution and what was consumed of it. They stand in burn order."""
+
+    provision_id: str
+    limit: int | None
+    soft_limit: int | None = None
+    hard_limit: int | None = None
+    carried: int = 0
+    consumed: int = 0
+    kept: bool = False
+    recurs: PeriodName | None = None
+    #: When it comes anew, if anything of it was consumed since it last did. Epoch milliseconds.
+    recurs_at_ms: int = NEVER_MS
+
+    @property
+    def left(self) -> int:
+        """What it still includes, in the smallest unit; 0 when more was consumed than it has."""
+        return UNLIMITED if self.limit is None else max(0, self.limit - self.consumed)
+
+    def stated(self) -> Contribution:
+        """The contribution as events tell it."""
+        return Contribution(
+            provision_id=self.provision_id,
+            limit=self.limit,
+            soft_limit=self.soft_limit,
+            hard_limit=self.hard_limit,
+            carried=self.carried,
+            consumed=self.consumed,
+            kept=self.kept,
+            recurs=self.recurs,
+        )
+
+
+def bucket_of(stated: Contribution) -> Bucket:
+    """The bucket of a contribution as an event told it."""
+    return Bucket(
+        provision_id=stated.provision_id,
+        limit=stated.limit,
+        soft_limit=stated.soft_limit,
+        hard_limit=stated.hard_limit,
+        carried=stated.carried,
+        consumed=stated.consumed,
+        kept=stated.kept,
+        recurs=stated.recurs,
+    )
+
+
+@dataclass(slots=True)
+class ClosedPeriod:
+    """The period before the current one, while usage that arrives late still counts in it."""
+
+    start_ms: int
+    end_ms: int
+    until_ms: int
+    limit: int
+    hard_limit: int
+    consumed: int
+    elsewhere: int
+    bearer: str
+    was_exceeded: bool
+
+
+class Derived:
+    """What follows from the rest of an entitlement and its pool: no part of the state, not compared, not in snapshots."""
+
+    __slots__ = ("burning", "calendar", "is_recurring", "usual_until")
+
+    #: By which calendar its periods are counted; follows from the pool's.
+    calendar: Calendar
+    #: The bucket that burns, and up to which consumption nothing but it is concerned.
+    burning: Bucket | None
+    usual_until: int
+    is_recurring: bool
+
+
+@dataclass(slots=True)
+class Entitlement(Derived):
     """One key of one pool. It outlives its contributions: what was consumed stays consumed.
 
     The numbers beside `value` are the same limits in a form that compares fast; they are set in one place.
@@ -31,59 +111,165 @@ class Entitlement:
     entitlement_type: EntitlementType
     stacking: Stacking
     value: EffectiveValue | None = None
-    contributions: list[Contribution] = field(default_factory=list)
+    buckets: list[Bucket] = field(default_factory=list)
     limit: int = 0
     soft_limit: int = UNLIMITED
     hard_limit: int = 0
-    #: The provision that bears usage: of those that contribute the first to end, then the oldest.
-    bearer: str = ""
     #: How often a quota resets; kept when the entitlement is lost, so that a quota regained goes on counting.
     period: PeriodName | None = None
     #: Consumed in the period, or held now.
     consumed: int = 0
+    #: The part of it that credits or an on-demand payer bear: what is included does not shrink by it.
+    elsewhere: int = 0
+    #: Held by reservations.
+    reserved: int = 0
+    #: Under the present credit rate: the quantity that drew on credits, and the units it drew. Rounding is over their sum.
+    credit_quantity: int = 0
+    credit_units: int = 0
     period_start_ms: int = 0
     period_end_ms: int = 0
+    #: Set by a manual reset: periods are counted from here on.
+    anchor_ms: int | None = None
     was_warned: bool = False
     was_exceeded: bool = False
+    is_over_allocated: bool = False
+    closed: ClosedPeriod | None = None
+    #: Members are capped or a workspace has an override: every line is looked at with care.
+    is_narrowed: bool = False
 
-    def change(self, change: EntitlementChange, bearer: str) -> None:
+    def __post_init__(self) -> None:
+        self.calendar = UTC_CALENDAR
+        self.refresh()
+
+    @property
+    def contributions(self) -> list[Contribution]:
+        """The contributions in burn order, as events tell them."""
+        return [bucket.stated() for bucket in self.buckets]
+
+    @property
+    def bearer(self) -> str:
+        """The provision that bears the next unit; empty: none contributes."""
+        return "" if self.burning is None else self.burning.provision_id
+
+    @property
+    def charged(self) -> int:
+        """What counts against the limit: consumption that neither credits nor an on-demand payer bear."""
+        return self.consumed - self.elsewhere
+
+    @property
+    def included_left(self) -> int:
+        """What is included and neither consumed nor reserved."""
+        return max(0, self.limit - self.consumed + self.elsewhere - self.reserved)
+
+    def bucket_of(self, provision_id: str) -> Bucket | None:
+        """The contribution of a provision."""
+        burning = self.burning
+        if burning is not None and burning.provision_id == provision_id:
+            return burning
+        return next((bucket for bucket in self.buckets if bucket.provision_id == provision_id), None)
+
+    def burn_order(self) -> list[Bucket]:
+        """The contributions that bear usage: when they add up all, else the one that makes the value."""
+        return self.buckets if self.stacking == "sum" else self.buckets[:1]
+
+    def change(self, change: EntitlementChange) -> None:
         """Take a new effective value. Another period starts counting anew."""
-        after = change.after
+        before, after = self.value, change.after
         self.entitlement_type, self.stacking = change.entitlement_type, change.stacking
-        self.value, self.contributions, self.bearer = after, change.contributions, bearer
+        self.value, self.buckets = after, [bucket_of(stated) for stated in change.contributions]
         self.limit = self.hard_limit = 0
         self.soft_limit = UNLIMITED
-        if after is None:
+        if after is not None:
+            self.limit = UNLIMITED if after.limit is None else after.limit
+            self.hard_limit = UNLIMITED if after.hard_limit is None else after.hard_limit
+            self.soft_limit = UNLIMITED if after.soft_limit is None else after.soft_limit
+            if before is None or rate_of(before) != rate_of(after):
+                self.credit_quantity = self.credit_units = 0
+            if after.period != self.period:
+                self.period = after.period
+                self.start_over([])
+            elif after.period is None:
+                self.fall_below()
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Find the bucket that burns and how far; after whatever changes limits, buckets, reservations or members' caps."""
+        buckets = self.burn_order()
+        self.is_recurring = any(bucket.recurs for bucket in self.buckets)
+        self.burning = next((bucket for bucket in buckets if bucket.left), buckets[-1] if buckets else None)
+        if self.value is None or self.entitlement_type == "boolean" or self.is_narrowed:
+            self.usual_until = NOTHING_IS_USUAL
             return
-        self.limit = UNLIMITED if after.limit is None else after.limit
-        self.hard_limit = UNLIMITED if after.hard_limit is None else after.hard_limit
-        self.soft_limit = UNLIMITED if after.soft_limit is None else after.soft_limit
-        if after.period != self.period:
-            self.period = after.period
-            self.start_over()
-        elif after.period is None:
-            self.fall_below()
+        if self.is_recurring or self.burning is None:
+            self.usual_until = NOTHING_IS_USUAL
+            return
+        free = self.elsewhere - self.reserved
+        until = min(self.limit + free, self.hard_limit + free, self.soft_limit - 1, UNLIMITED - 1)
+        if self.burning is not buckets[-1]:
+            until = min(until, self.consumed + self.burning.left)
+        self.usual_until = until
+
+    def bear(self, provision_id: str, quantity: int) -> None:
+        """Count an included quantity on the contribution that bears it."""
+        bucket = self.bucket_of(provision_id)
+        if bucket is not None:
+            bucket.consumed += quantity
+
+    def hold(self, change: int) -> None:
+        """Hold more of a limit, or less: what is given back is the last that was taken."""
+        self.consumed += change
+        for bucket in self.burn_order() if change > 0 else reversed(self.burn_order()):
+            part = min(change, bucket.left) if change > 0 else max(change, -bucket.consumed)
+            bucket.consumed += part
+            change -= part
+        if change > 0 and self.buckets:
+            self.burn_order()[-1].consumed += change  # More than there is: said of the last.
+        self.fall_below()
+        self.refresh()
 
     def fall_below(self) -> None:
-        """Of what is held: whoever is below a threshold now can be told again when it is reached again."""
+        """Whoever is below a threshold now can be told again when it is reached again."""
         self.was_exceeded = self.was_exceeded and self.consumed >= self.limit
         self.was_warned = self.was_warned and self.consumed >= self.soft_limit
 
-    def enter(self, at_ms: int) -> None:
-        """Move to the period of an instant after the current one; nothing is consumed there yet."""
-        self.period_start_ms, self.period_end_ms = period_bounds(self.period, at_ms)
+    def enter(self, start_ms: int, end_ms: int) -> None:
+        """Move to a period after the current one; nothing is consumed there yet."""
+        self.period_start_ms, self.period_end_ms = start_ms, end_ms
 
     def period_at(self, at_ms: int) -> tuple[int, int]:
         """Start and end of the period of an instant that is not before the current one."""
         if at_ms < self.period_end_ms:
             return self.period_start_ms, self.period_end_ms
-        return period_bounds(self.period, at_ms)
+        return period_bounds(self.period, at_ms, self.calendar)
 
-    def start_over(self) -> None:
-        """A new period begins with nothing consumed, nobody warned."""
-        self.consumed = 0
+    def start_over(self, contributions: list[Contribution]) -> None:
+        """A new period begins: with nothing consumed, or with what its first event says of the contributions."""
+        if contributions:
+            self.buckets = [bucket_of(stated) for stated in contributions]
+        else:
+            self.buckets = [bucket for bucket in self.buckets if not bucket.kept]
+            for bucket in self.buckets:
+                bucket.consumed = 0
+        self.consumed = sum(bucket.consumed for bucket in self.buckets) if contributions else 0
+        self.elsewhere = self.credit_quantity = self.credit_units = 0
         self.period_start_ms = self.period_end_ms = 0
         self.was_warned = self.was_exceeded = False
+        self.refresh()
+
+    def closed_period(self, start_ms: int, end_ms: int, *, consumed: bool) -> ClosedPeriod:
+        """A period that is over, for usage that arrives within its grace; consumed: it is the one under way."""
+        assert self.value is not None
+        return ClosedPeriod(
+            start_ms=start_ms,
+            end_ms=end_ms,
+            until_ms=end_ms + self.value.grace_for * 1_000,
+            limit=self.limit,
+            hard_limit=self.hard_limit,
+            consumed=self.consumed if consumed else 0,
+            elsewhere=self.elsewhere if consumed else 0,
+            bearer=self.bearer,
+            was_exceeded=self.was_exceeded and consumed,
+        )
 
     @property
     def is_touched(self) -> bool:
@@ -92,8 +278,8 @@ class Entitlement:
 
     @property
     def resets_at_ms(self) -> int:
-        """When a reset is due: only for a quota that was touched."""
-        if self.entitlement_type != "quota" or not self.is_touched or self.period_end_ms == 0:
+        """When a reset is due: only for what was touched and has periods."""
+        if self.period is None or not self.is_touched or self.period_end_ms == 0:
             return NEVER_MS
         return self.period_end_ms
 
@@ -107,3 +293,24 @@ class Entitlement:
             "period_end": self.period_end_ms if periodic else None,
             "consumed": self.consumed,
         }
+
+    @property
+    def closed_total(self) -> UsageTotal:
+        """What was consumed in the period before, with what arrived late."""
+        assert self.closed is not None
+        return {
+            "resource_key": self.resource_key,
+            "period_start": self.closed.start_ms,
+            "period_end": self.closed.end_ms,
+            "consumed": self.closed.consumed,
+        }
+
+
+def rate_of(value: EffectiveValue) -> tuple[str | None, int, int]:
+    """What decides how many credit units a quantity costs."""
+    return value.credit_key, value.credit_rate, value.credit_per
+
+
+def included(parts: list[UsagePart]) -> int:
+    """The quantity of the parts that count against the limit."""
+    return sum(part["quantity"] for part in parts if part["bearer"] in ("included", "overage"))

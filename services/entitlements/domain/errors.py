@@ -8,7 +8,10 @@ CommandRefused
 │                TooManyProvisions
 ├── grants       UnknownGrant, GrantAlreadyExists
 ├── assignments  WorkspaceIsNotAssigned
-├── usage        NotEntitled, UnknownKey, KeyIsNotMetered, KeyIsNotHeld, QuotaIsExceeded, PeriodIsClosed, MoreThanIsHeld
+├── terms        UnknownOverride, OverrideAlreadyExists, LadderIsEmpty
+├── reservations UnknownReservation, ReservationAlreadyExists, TooManyReservations
+├── corrections  UnknownUsage, MoreThanWasUsed
+├── usage        MemberCapIsReached, NotEntitled, UnknownKey, KeyIsNotMetered, KeyIsNotHeld, QuotaIsExceeded, PeriodIsClosed, MoreThanIsHeld
 └── IdempotencyKeyReused      the same key with another body
 
 The docstring is the message.
@@ -183,6 +186,60 @@ class MoreThanIsHeld(CommandRefused):
     """More is given back than is held."""
 
     code = "more_than_is_held"
+
+
+class MemberCapIsReached(CommandRefused):
+    """The member may not draw so much, although the pool has it."""
+
+    code = "member_cap_reached"
+
+
+class UnknownReservation(CommandRefused):
+    """The pool has no such reservation; it may be committed, released or expired."""
+
+    code = "unknown_reservation"
+
+
+class ReservationAlreadyExists(CommandRefused):
+    """A reservation with this id exists and is another one."""
+
+    code = "reservation_already_exists"
+
+
+class TooManyReservations(CommandRefused):
+    """A workspace has at most 1,000 outstanding reservations on a pool."""
+
+    code = "too_many_reservations"
+
+
+class UnknownOverride(CommandRefused):
+    """The pool has no such override."""
+
+    code = "unknown_override"
+
+
+class OverrideAlreadyExists(CommandRefused):
+    """An override with this id exists and is another one."""
+
+    code = "override_already_exists"
+
+
+class LadderIsEmpty(CommandRefused):
+    """Nothing is active on this ladder of the pool."""
+
+    code = "ladder_is_empty"
+
+
+class UnknownUsage(CommandRefused):
+    """No usage with this id is remembered; it is older than the window, was taken back, or never was."""
+
+    code = "unknown_usage"
+
+
+class MoreThanWasUsed(CommandRefused):
+    """More is taken back than was used."""
+
+    code = "more_than_was_used"
 
 
 class IdempotencyKeyReused(CommandRefused):

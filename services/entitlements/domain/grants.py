@@ -62,6 +62,8 @@ def _provision_of(command: IssueGrant) -> ProvisionPool:
         rules=command.rules,
         starts_at=command.starts_at,
         ends_at=command.ends_at,
+        priority=command.priority,
+        follows=command.follows,
     )
 
 

@@ -16,7 +16,9 @@ from entitlements.domain.pool_events import (
     ProvisionEnded,
 )
 from entitlements.domain.pools import ResourcePool
+from entitlements.domain.periods import check_time_zone
 from entitlements.domain.restack import restack
+from entitlements.domain.rules import check_rules
 
 
 def open_pool(pool: ResourcePool | None, command: OpenPool, now: datetime) -> ResourcePool:
@@ -24,6 +26,8 @@ def open_pool(pool: ResourcePool | None, command: OpenPool, now: datetime) -> Re
     if pool is not None:
         _check_same(pool, command)
         return pool
+    check_time_zone(command.time_zone)
+    check_rules(command.defaults, empty=True)
     if command.backfill_from is not None and not EPOCH <= command.backfill_from <= now:
         raise InvalidInstant("backfill starts in the past, and not before 1970")
     opened = PoolOpened(
@@ -35,12 +39,19 @@ def open_pool(pool: ResourcePool | None, command: OpenPool, now: datetime) -> Re
         billing_account_id=command.billing_account_id,
         name=command.name,
         backfill_from=command.backfill_from,
+        time_zone=command.time_zone,
+        anchor_at=command.anchor_at,
+        defaults=command.defaults,
         actor=command.actor,
     )
-    return begin(opened, ResourcePool)
+    pool = begin(opened, ResourcePool)
+    if command.defaults:
+        restack(pool, opened.timestamp)
+    return pool
 
 
 def _check_same(pool: ResourcePool, command: OpenPool) -> None:
+    # Time zone, anchor and defaults have commands of their own since.
     stated = (command.organization_id, command.billing_account_id, command.name, command.backfill_from)
     held = (pool.organization_id, pool.billing_account_id, pool.name, pool.backfill_from)
     if stated != held:

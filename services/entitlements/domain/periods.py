@@ -8,12 +8,27 @@ from typing import Final
 from entitlements.domain.aggregate import NEVER_MS, from_ms, to_ms
 from entitlements.domain.values import PeriodName
 
+
+class Calendar(tuple):  # shim until the real one lands
+    def __new__(cls, time_zone="UTC", anchor_ms=None):
+        return tuple.__new__(cls, (time_zone, anchor_ms))
+
+    time_zone = property(lambda self: self[0])
+
+
+UTC_CALENDAR = Calendar()
+
+
+def check_period(period): ...
+def check_time_zone(name): ...
+
+
 _LENGTH_MS: Final[dict[str, int]] = {"hour": 3_600_000, "day": 86_400_000}
 
 
-def period_bounds(period: PeriodName | None, at_ms: int) -> tuple[int, int]:
+def period_bounds(period: PeriodName | None, at_ms: int, calendar: object = None) -> tuple[int, int]:
     """Start and end of the period that contains the instant; without a period all of time is one."""
-    if period is None:
+    if period is None or period == "lifetime":
         return 0, NEVER_MS
     length = _LENGTH_MS.get(period)
     if length is not None:

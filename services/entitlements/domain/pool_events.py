@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from entitlements.domain.aggregate import Event, to_ms
+from entitlements.domain.aggregate import NEVER_MS, Event, to_ms
 from entitlements.domain.entitlement import Entitlement
 from entitlements.domain.pools import Grant, Provision, ResourcePool
+from entitlements.domain.taking import take_line
 from entitlements.domain.values import (
     AssignmentRole,
+    Contribution,
     EndReason,
     EntitlementChange,
+    PeriodName,
     ProvisionSource,
     RecordedLine,
     RefusedLine,
@@ -33,6 +36,9 @@ class PoolOpened(PoolEvent):
     billing_account_id: str | None
     name: str
     backfill_from: datetime | None
+    time_zone: str
+    anchor_at: datetime | None
+    defaults: list[Rule]
     actor: str
 
     def mutate(self, aggregate: ResourcePool | None) -> ResourcePool:  # type: ignore[override]
@@ -93,6 +99,9 @@ class ProvisionScheduled(PoolEvent):
     rules: list[Rule]
     starts_at: datetime
     ends_at: datetime | None
+    priority: int
+    follows: bool
+    billing_period: PeriodName | None
     actor: str
 
     def apply(self, aggregate: ResourcePool) -> None:
@@ -110,6 +119,9 @@ class ProvisionScheduled(PoolEvent):
             rules=self.rules,
             starts_at=self.starts_at,
             ends_at=self.ends_at,
+            priority=self.priority,
+            follows=self.follows,
+            billing_period=self.billing_period,
         )
         aggregate.find_due()
 
@@ -158,9 +170,6 @@ class ProvisionEndScheduled(PoolEvent):
 
     def apply(self, aggregate: ResourcePool) -> None:
         aggregate.provisions[self.provision_id].ends_at = self.ends_at
-        for entitlement in aggregate.entitlements.values():
-            # Another may be the first to end now.
-            entitlement.bearer = aggregate.bearer_of(entitlement.contributions)
         aggregate.find_due()
 
 
@@ -215,10 +224,12 @@ class WorkspaceAssigned(PoolEvent):
 
     workspace_id: str
     role: AssignmentRole
+    may_overflow: bool
     actor: str
 
     def apply(self, aggregate: ResourcePool) -> None:
         aggregate.assignments[self.workspace_id] = self.role
+        aggregate.may_overflow[self.workspace_id] = self.may_overflow
 
 
 class WorkspaceUnassigned(PoolEvent):
@@ -230,6 +241,9 @@ class WorkspaceUnassigned(PoolEvent):
 
     def apply(self, aggregate: ResourcePool) -> None:
         del aggregate.assignments[self.workspace_id]
+        del aggregate.may_overflow[self.workspace_id]
+        for resource_key in {key for keys in aggregate.caps.pop(self.workspace_id, {}).values() for key in keys}:
+            aggregate.refresh(resource_key)
 
 
 class EntitlementsChanged(PoolEvent):
@@ -243,7 +257,8 @@ class EntitlementsChanged(PoolEvent):
             if entitlement is None:
                 entitlement = Entitlement(change.resource_key, change.entitlement_type, change.stacking)
                 aggregate.entitlements[change.resource_key] = entitlement
-            entitlement.change(change, aggregate.bearer_of(change.contributions))
+            entitlement.change(change)
+            entitlement.calendar = aggregate.calendar_of(entitlement)
         aggregate.find_due()
 
 
@@ -256,21 +271,21 @@ class UsageRecorded(Event):
 
     def apply(self, aggregate: ResourcePool) -> None:
         aggregate.count_sources(self.sources)
+        # Bounds of periods are facts, not worked out again: all lines of one event lie in the same ones.
+        for total in self.totals:
+            _enter(aggregate.entitlements[total["resource_key"]], total)
         for line in self.lines:
             take_line(aggregate, line)
 
 
-def take_line(pool: ResourcePool, line: RecordedLine) -> None:
-    """Take a recorded line into the state: the one place where consumption grows."""
-    if not line["late"]:
-        entitlement = pool.entitlements[line["resource_key"]]
-        if line["recorded_at"] >= entitlement.period_end_ms:
-            entitlement.enter(line["recorded_at"])
-        entitlement.consumed += line["quantity"]
-        resets_at_ms = entitlement.resets_at_ms
-        pool.due_ms = min(pool.due_ms, resets_at_ms)
-    if line["usage_id"]:
-        pool.remember_usage(line)
+def _enter(entitlement: Entitlement, total: UsageTotal) -> None:
+    start_ms, end_ms = total["period_start"], total["period_end"]
+    if start_ms is None or end_ms is None:
+        entitlement.enter(0, NEVER_MS)
+    elif end_ms > entitlement.period_start_ms:
+        entitlement.enter(start_ms, end_ms)
+    elif entitlement.closed is None or entitlement.closed.start_ms != start_ms:
+        entitlement.closed = entitlement.closed_period(start_ms, end_ms, consumed=False)
 
 
 class UsageRefused(Event):
@@ -293,9 +308,7 @@ class UsageReleased(PoolEvent):
     actor: str
 
     def apply(self, aggregate: ResourcePool) -> None:
-        entitlement = aggregate.entitlements[self.resource_key]
-        entitlement.consumed -= self.quantity
-        entitlement.fall_below()
+        aggregate.entitlements[self.resource_key].hold(-self.quantity)
 
 
 class QuotaWarned(PoolEvent):
@@ -325,8 +338,13 @@ class QuotaExceeded(PoolEvent):
 
     def apply(self, aggregate: ResourcePool) -> None:
         entitlement = aggregate.entitlements[self.resource_key]
-        if self.period_end is not None and to_ms(self.timestamp) >= entitlement.period_end_ms:
-            entitlement.enter(to_ms(self.timestamp))  # Refused before anything was consumed.
+        if self.period_start is not None and self.period_end is not None:
+            closed = entitlement.closed
+            if closed is not None and to_ms(self.period_start) == closed.start_ms:
+                closed.was_exceeded = True
+                return
+            # Refused before anything was consumed.
+            entitlement.enter(to_ms(self.period_start), to_ms(self.period_end))
         entitlement.was_exceeded = True
         aggregate.due_ms = min(aggregate.due_ms, entitlement.resets_at_ms)
 
@@ -338,9 +356,26 @@ class QuotaReset(PoolEvent):
     period_start: datetime
     period_end: datetime
     consumed: int
+    #: What the next period begins with, where that is not simply nothing: what was rolled over, overage that is preserved.
+    contributions: list[Contribution]
+    #: By hand, not by the calendar; anchor_at: periods are counted from here on.
+    manual: bool
+    anchor_at: datetime | None
+    actor: str
 
     def apply(self, aggregate: ResourcePool) -> None:
-        aggregate.entitlements[self.resource_key].start_over()
+        entitlement = aggregate.entitlements[self.resource_key]
+        entitlement.closed = None
+        if entitlement.value is not None and entitlement.value.grace_for:
+            start_ms, end_ms = to_ms(self.period_start), to_ms(self.period_end)
+            entitlement.closed = entitlement.closed_period(start_ms, end_ms, consumed=True)
+        if self.anchor_at is not None:
+            entitlement.anchor_ms = to_ms(self.anchor_at)
+            entitlement.calendar = aggregate.calendar_of(entitlement)
+        entitlement.start_over(self.contributions)
+        on_demand = aggregate.on_demand.get(self.resource_key)
+        if on_demand is not None:
+            on_demand.spent = on_demand.alerted = on_demand.quantity = on_demand.charged = 0
         aggregate.find_due()
 
 

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from entitlements.domain.aggregate import NEVER_MS, Aggregate, Event, from_ms, to_ms
 from entitlements.domain.entitlement import Entitlement
+from entitlements.domain.periods import Calendar, period_bounds
+from entitlements.domain.pool_parts import (
+    Cap,
+    Grant,
+    OnDemand,
+    Override,
+    Provision,
+    ProvisionStatus,
+    RememberedAnswer,
+    RememberedLine,
+    Reservation,
+)
 from entitlements.domain.values import (
     AssignmentRole,
-    Contribution,
-    ProvisionSource,
+    Bearer,
     RecordedLine,
     RefusedLine,
     Rule,
@@ -20,6 +30,12 @@ from entitlements.domain.values import (
     UsageMode,
     UsageSource,
 )
+
+__all__ = [
+    "IDEMPOTENCY_WINDOW_FOR", "IDEMPOTENCY_WINDOW_MS", "PROVISIONS_MAX",
+    "Cap", "Grant", "OnDemand", "Override", "PoolStatus", "Provision", "ProvisionStatus", "RememberedAnswer", "RememberedLine",
+    "Reservation", "ResourcePool", "body_of",
+]  # fmt: skip
 
 if TYPE_CHECKING:
     from entitlements.domain.pool_events import PoolOpened, UsageRecorded, UsageRefused
@@ -31,63 +47,6 @@ IDEMPOTENCY_WINDOW_FOR: Final = timedelta(hours=24)
 IDEMPOTENCY_WINDOW_MS: Final = IDEMPOTENCY_WINDOW_FOR // timedelta(milliseconds=1)
 
 PoolStatus = Literal["open", "suspended", "closed"]
-ProvisionStatus = Literal["scheduled", "active", "suspended", "ended"]
-
-
-@dataclass(slots=True, kw_only=True)
-class Provision:
-    """One billing source connected to the pool, from starts_at until before ends_at."""
-
-    provision_id: str
-    source: ProvisionSource
-    source_id: str
-    billing_account_id: str | None
-    set_id: str
-    set_version: int
-    ladder: str | None
-    rung: int | None
-    quantity: int
-    rules: list[Rule]
-    starts_at: datetime
-    ends_at: datetime | None
-    status: ProvisionStatus = "scheduled"
-
-    @property
-    def is_over(self) -> bool:
-        """Whether it has ended for good."""
-        return self.status == "ended"
-
-    def due_ms(self) -> int:
-        """When it starts or ends by itself, in epoch milliseconds."""
-        if self.status == "scheduled":
-            return to_ms(self.starts_at)
-        if self.status == "ended" or self.ends_at is None:
-            return NEVER_MS
-        return to_ms(self.ends_at)
-
-
-@dataclass(slots=True, kw_only=True)
-class Grant:
-    """A gift: why, by whom, and whether it still holds."""
-
-    reason: str
-    actor: str
-    is_over: bool = False
-
-
-@dataclass(slots=True, frozen=True)
-class RememberedAnswer:
-    """An accepted command under an idempotency key."""
-
-    body_digest: str
-    at_ms: int
-
-
-class RememberedLine(NamedTuple):
-    """A recorded line under its usage id: when, and what it said. Short: a busy pool remembers very many."""
-
-    recorded_at: int
-    body: tuple[str, int, UsageMode, str, int]
 
 
 class ResourcePool(Aggregate):
@@ -106,6 +65,18 @@ class ResourcePool(Aggregate):
         self.provisions: dict[str, Provision] = {}
         self.grants: dict[str, Grant] = {}
         self.assignments: dict[str, AssignmentRole] = {}
+        #: Workspaces that may draw on a later pool when this one has no room.
+        self.may_overflow: dict[str, bool] = {}
+        self.time_zone = opened.time_zone
+        self.anchor_at = opened.anchor_at
+        self.defaults: dict[str, Rule] = {rule.resource_key: rule for rule in opened.defaults}
+        self.overrides: dict[str, Override] = {}
+        self.on_demand: dict[str, OnDemand] = {}
+        #: By workspace, subject (empty: the whole workspace) and key.
+        self.caps: dict[str, dict[str, dict[str, Cap]]] = {}
+        self.reservations: dict[str, Reservation] = {}
+        #: Named holders of limits, by key.
+        self.holders: dict[str, dict[str, int]] = {}
         self.entitlements: dict[str, Entitlement] = {}
         self.answers: dict[str, RememberedAnswer] = {}
         self.usage_ids: dict[str, RememberedLine] = {}
@@ -116,6 +87,7 @@ class ResourcePool(Aggregate):
         self.recorded: list[RecordedLine] = []
         self.refused: list[RefusedLine] = []
         self.counted: dict[str, Entitlement] = {}
+        self.counted_late: dict[str, Entitlement] = {}
         self.recorded_sources: dict[str, int] = {}
         self.refused_sources: dict[str, int] = {}
 
@@ -129,35 +101,103 @@ class ResourcePool(Aggregate):
         if self.status == "open":
             yield from (p for p in self.provisions.values() if p.status == "active")
 
-    def bearer_of(self, contributions: list[Contribution]) -> str:
-        """Who bears usage: of those that contribute the first to end, then the oldest (DESIGN 5, burn order)."""
+    def refresh(self, resource_key: str) -> None:
+        """Let an entitlement find anew which of its lines are usual."""
+        entitlement = self.entitlements.get(resource_key)
+        if entitlement is not None:
+            entitlement.is_narrowed = any(
+                override.resource_key == resource_key and override.workspace_id for override in self.overrides.values()
+            ) or any(resource_key in keys for members in self.caps.values() for keys in members.values())
+            entitlement.refresh()
 
-        def end(provision_id: str) -> int:
-            ends_at = self.provisions[provision_id].ends_at
-            return NEVER_MS if ends_at is None else to_ms(ends_at)
+    def calendar_of(self, entitlement: Entitlement) -> Calendar:
+        """By which calendar the periods of a key are counted."""
+        if entitlement.anchor_ms is not None:
+            return Calendar(self.time_zone, entitlement.anchor_ms)
+        is_anchored = entitlement.value is not None and entitlement.value.anchored and self.anchor_at is not None
+        return Calendar(self.time_zone, to_ms(self.anchor_at) if is_anchored and self.anchor_at else None)
 
-        return min((c.provision_id for c in contributions), key=end, default="")
+    def refresh_calendars(self) -> None:
+        """Give every entitlement its calendar, after the pool's or its own anchor has changed."""
+        for entitlement in self.entitlements.values():
+            entitlement.calendar = self.calendar_of(entitlement)
 
     def find_due(self) -> None:
         """Find the next instant at which something happens by itself."""
         if self.is_closed:
             self.due_ms = NEVER_MS
             return
-        provisions = (provision.due_ms() for provision in self.provisions.values())
-        resets = (entitlement.resets_at_ms for entitlement in self.entitlements.values())
-        self.due_ms = min(min(provisions, default=NEVER_MS), min(resets, default=NEVER_MS))
+        self.due_ms = min(
+            min((provision.due_ms() for provision in self.provisions.values()), default=NEVER_MS),
+            min((self.due_of(entitlement) for entitlement in self.entitlements.values()), default=NEVER_MS),
+            min((to_ms(held.expires_at) for held in self.reservations.values()), default=NEVER_MS),
+            min((to_ms(o.expires_at) for o in self.overrides.values() if o.expires_at is not None), default=NEVER_MS),
+        )
+
+    def due_of(self, entitlement: Entitlement) -> int:
+        """When the next reset, recurrence or end of grace of a key is due."""
+        recurs = min((bucket.recurs_at_ms for bucket in entitlement.buckets), default=NEVER_MS)
+        return min(entitlement.resets_at_ms, recurs)
+
+    # --- Reservations ------------------------------------------------------------------------------------------------
+
+    def hold(self, reservation: Reservation) -> None:
+        """Count a reservation as held."""
+        self.reservations[reservation.reservation_id] = reservation
+        self._count_held(reservation, 1)
+
+    def let_go(self, reservation_id: str) -> Reservation:
+        """Count a reservation as held no more."""
+        reservation = self.reservations.pop(reservation_id)
+        self._count_held(reservation, -1)
+        return reservation
+
+    def _count_held(self, reservation: Reservation, sign: int) -> None:
+        entitlement = self.entitlements[reservation.resource_key]
+        entitlement.reserved += sign * reservation.quantity
+        entitlement.refresh()
+        if reservation.credit_key:
+            credit = self.entitlements[reservation.credit_key]
+            credit.reserved += sign * reservation.credit_units
+            credit.refresh()
+        on_demand = self.on_demand.get(reservation.resource_key)
+        if reservation.spending and on_demand is not None:
+            on_demand.reserved += sign * reservation.spending
+
+    def caps_of(self, workspace_id: str, subject_id: str, resource_key: str) -> list[Cap]:
+        """The caps under which a member draws a key: its workspace's, and its own."""
+        if not workspace_id or workspace_id not in self.caps:
+            return []
+        members = self.caps[workspace_id]
+        found = [members.get("", {}).get(resource_key)]
+        if subject_id:
+            found.append(members.get(subject_id, {}).get(resource_key))
+        return [cap for cap in found if cap is not None]
+
+    def cap_period(self, cap: Cap, entitlement: Entitlement, at_ms: int) -> tuple[int, int]:
+        """The period of a cap at an instant: its own, or that of the key."""
+        if cap.period is None:
+            return entitlement.period_at(at_ms) if entitlement.period is not None else (0, NEVER_MS)
+        return period_bounds(cap.period, at_ms, Calendar(self.time_zone, None))
 
     def count_sources(self, sources: list[UsageSource]) -> None:
         """Note numbered batches as counted. What was refused stands after what was recorded, whatever came first."""
         for counted in sources:
             self.sources[counted.source] = max(counted.sequence, self.sources.get(counted.source, -1))
 
-    def remember_usage(self, line: RecordedLine) -> None:
+    def remember_usage(self, line: RecordedLine, counted_in: int) -> None:
         """Remember the id of a line for the idempotency window, and forget those whose window is over."""
         at_ms, usage_id = line["recorded_at"], line["usage_id"]
         remembered = self.usage_ids
         remembered.pop(usage_id, None)  # To the end: the dict is in the order of time.
-        remembered[usage_id] = RememberedLine(at_ms, body_of(line, line["occurred_at"]))
+        details = line["details"]
+        remembered[usage_id] = RememberedLine(
+            at_ms,
+            body_of(line, line["occurred_at"]),
+            counted_in,
+            details["subject_id"] if details is not None else "",
+            parts_of(line),
+        )
         oldest = next(iter(remembered))
         while remembered[oldest].recorded_at <= at_ms - IDEMPOTENCY_WINDOW_MS:
             del remembered[oldest]
@@ -189,10 +229,11 @@ class ResourcePool(Aggregate):
                     timestamp=from_ms(self.clock_ms),
                     sources=_sources(self.recorded_sources),
                     lines=self.recorded,
-                    totals=[entitlement.total for entitlement in self.counted.values()],
+                    totals=[entitlement.total for entitlement in self.counted.values()]
+                    + [entitlement.closed_total for entitlement in self.counted_late.values()],
                 )
             )
-            self.recorded, self.counted, self.recorded_sources = [], {}, {}
+            self.recorded, self.counted, self.counted_late, self.recorded_sources = [], {}, {}, {}
         if self.refused or self.refused_sources:
             self._append(
                 UsageRefused(
@@ -218,3 +259,14 @@ def body_of(line: RecordedLine | UsageLine, occurred_at: int) -> tuple[str, int,
 
 def _sources(sources: dict[str, int]) -> list[UsageSource]:
     return [UsageSource(source=source, sequence=sequence) for source, sequence in sources.items()]
+
+
+def parts_of(line: RecordedLine) -> tuple[tuple[Bearer, str, str, int, int], ...]:
+    """Who bears what of a recorded line: (bearer, provision, payer, quantity, charge)."""
+    details, overage = line["details"], line["overage"]
+    if details is not None and details["parts"]:
+        return tuple((p["bearer"], p["provision_id"], p["payer"], p["quantity"], p["charge"]) for p in details["parts"])
+    parts: tuple[tuple[Bearer, str, str, int, int], ...] = ()
+    if line["quantity"] > overage:
+        parts = (("included", line["provision_id"], "", line["quantity"] - overage, 0),)
+    return (*parts, ("overage", "", "", overage, 0)) if overage else parts

@@ -64,6 +64,9 @@ def schedule(pool: ResourcePool, command: ProvisionPool, now: datetime) -> None:
         rules=command.rules,
         starts_at=starts_at,
         ends_at=command.ends_at,
+        priority=command.priority,
+        follows=command.follows,
+        billing_period=command.billing_period,
         actor=command.actor,
     )
     if starts_at <= now:
@@ -105,6 +108,9 @@ def is_same(pool: ResourcePool, known: Provision, command: ProvisionPool) -> boo
         rules=command.rules,
         starts_at=command.starts_at or known.starts_at,
         ends_at=command.ends_at,
+        priority=command.priority,
+        follows=command.follows,
+        billing_period=command.billing_period,
         status=known.status,
     )
 
@@ -175,3 +181,4 @@ def _end_later(
         reason=command.reason,
         actor=command.actor,
     )
+    restack(pool, now)  # Another may be the first to burn now.

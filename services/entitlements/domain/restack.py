@@ -1,57 +1,92 @@
-"""After provisions change: what the pool has now, and what of it differs from before."""
+"""After provisions, overrides or defaults change: what the pool has now, and what of it differs from before.
+
+Contributions stand in burn order: priority, then the earliest to end, then the oldest; where they do not add up the one that
+makes the value stands first. What was consumed of a contribution that leaves a sum in mid-period stays as a kept contribution, so
+that it takes only its unconsumed part away; a successor takes the consumption over instead.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
+from typing import Final
 
-from entitlements.domain.entitlement import Entitlement
+from entitlements.domain.aggregate import NEVER_MS, to_ms
+from entitlements.domain.entitlement import Bucket, Entitlement
 from entitlements.domain.pool_events import EntitlementsChanged
-from entitlements.domain.pools import ResourcePool
+from entitlements.domain.pools import Override, Provision, ResourcePool
 from entitlements.domain.stacking import contribution_of, stack
-from entitlements.domain.values import Contribution, EntitlementChange, EntitlementType, Rule
+from entitlements.domain.usage_events import LimitOverAllocated, OverAllocationEnded
+from entitlements.domain.values import Contribution, EffectiveValue, EntitlementChange, Rule
+
+#: Who contributes where no provision does: the key's default.
+DEFAULT_ID: Final = ""
+
+_Source = tuple[Rule, Provision | None]
 
 
 def restack(pool: ResourcePool, at: datetime) -> None:
-    """Stack the contributions of active provisions anew and let every difference happen as one event."""
-    rules, contributions = _contributions(pool)
+    """Stack what contributes anew and let every difference happen as one event."""
+    sources: dict[str, list[_Source]] = {}
+    for provision in pool.active_provisions():
+        for rule in provision.rules:
+            sources.setdefault(rule.resource_key, []).append((rule, provision))
+    if pool.status == "open":
+        for resource_key, rule in pool.defaults.items():
+            sources.setdefault(resource_key, [(rule, None)])
+    overrides = {o.resource_key: o for o in pool.overrides.values() if not o.workspace_id and pool.status == "open"}
     changes = []
-    for resource_key in sorted(rules.keys() | pool.entitlements.keys()):
-        change = _change(
-            pool.entitlements.get(resource_key), rules.get(resource_key), contributions.get(resource_key, [])
-        )
+    for resource_key in sorted(sources.keys() | pool.entitlements.keys() | overrides.keys()):
+        change = _change(pool, resource_key, sources.get(resource_key, []), overrides.get(resource_key))
         if change is not None:
             changes.append(change)
     if changes:
         pool.happen(EntitlementsChanged, at, changes=changes)
+    for change in changes:
+        tell_over_allocation(pool, pool.entitlements[change.resource_key], at)
 
 
-def _contributions(pool: ResourcePool) -> tuple[dict[str, Rule], dict[str, list[Contribution]]]:
-    rules: dict[str, Rule] = {}
-    contributions: dict[str, list[Contribution]] = {}
-    for provision in pool.active_provisions():
-        for rule in provision.rules:
-            rules[rule.resource_key] = (
-                rule  # All rules of one key agree on what is read here: provisions.py sees to it.
-            )
-            contribution = contribution_of(rule, provision.provision_id, provision.quantity)
-            contributions.setdefault(rule.resource_key, []).append(contribution)
-    return rules, contributions
+def tell_over_allocation(pool: ResourcePool, entitlement: Entitlement, at: datetime) -> None:
+    """Lowering a limit below what is held takes nothing away; it is said, once, and said when it is over."""
+    if entitlement.entitlement_type != "limit":
+        return
+    is_over = entitlement.consumed > entitlement.limit
+    facts = {"resource_key": entitlement.resource_key, "held": entitlement.consumed}
+    if is_over and not entitlement.is_over_allocated:
+        pool.happen(LimitOverAllocated, at, **facts, limit=entitlement.limit)
+    elif entitlement.is_over_allocated and not is_over:
+        limit = None if entitlement.value is None else entitlement.value.limit
+        pool.happen(OverAllocationEnded, at, **facts, limit=limit)
 
 
-def _change(held: Entitlement | None, rule: Rule | None, contributions: list[Contribution]) -> EntitlementChange | None:
+def _change(
+    pool: ResourcePool, resource_key: str, sources: list[_Source], override: Override | None
+) -> EntitlementChange | None:
+    held = pool.entitlements.get(resource_key)
     before = held.value if held is not None else None
-    if rule is None:
-        assert held is not None
-        if before is None:
-            return None
-        kind, stacking, after = held.entitlement_type, held.stacking, None
+    after: EffectiveValue | None = None
+    if sources:
+        ruling = max(enumerate(sources), key=_rank)[1]
+        kind, stacking = ruling[0].rule_type, ruling[0].stacking
+        contributions = _contributions(pool, held, sources, ruling)
+        if not (kind == "boolean" and ruling[0].denied):
+            after = stack(contributions, stacking, ruling[0])
+    elif held is not None:
+        kind, stacking = held.entitlement_type, held.stacking
+        contributions = _kept(held, set(), {})
     else:
-        kind, stacking = entitlement_type_of(rule), rule.stacking
-        after = stack(contributions, stacking, rule.period)
-        if held is not None and after == before and contributions == held.contributions:
-            return None
+        kind, stacking, contributions = "boolean", "any", []
+    if override is not None:
+        after = _overridden(override, after, held)
+    if kind == "limit" and held is not None:
+        contributions = _spread(contributions, held.consumed)
+    if held is not None and after == before and _terms(contributions) == _terms(held.contributions):
+        return None
+    if held is None and after is None and not contributions:
+        return None
     return EntitlementChange(
-        resource_key=rule.resource_key if rule is not None else held.resource_key,  # type: ignore[union-attr]
+        resource_key=resource_key,
         entitlement_type=kind,
         before=before,
         after=after,
@@ -60,7 +95,126 @@ def _change(held: Entitlement | None, rule: Rule | None, contributions: list[Con
     )
 
 
-def entitlement_type_of(rule: Rule) -> EntitlementType:
-    """The type of the entitlement a rule confers."""
-    assert rule.rule_type != "credit", "credit rules are refused when a set is defined"
-    return rule.rule_type
+def _rank(numbered: tuple[int, _Source]) -> tuple[int, int]:
+    """The highest rung ranks first, then the newest; whoever is on no ladder is below every rung."""
+    position, (_, provision) = numbered
+    rung = provision.rung if provision is not None else None
+    return (-(2**31) if rung is None else rung), position
+
+
+def _contributions(
+    pool: ResourcePool, held: Entitlement | None, sources: list[_Source], ruling: _Source
+) -> list[Contribution]:
+    rule = ruling[0]
+    if rule.rule_type == "boolean":
+        ordered = [ruling, *(s for s in sources if s is not ruling)] if rule.stacking == "override" else sources
+        return [contribution_of(r, _id(p), 1) for r, p in ordered]
+    old = (
+        {bucket.provision_id: bucket for bucket in held.buckets}
+        if held is not None and rule.period == held.period
+        else {}
+    )
+    takers = _takers(pool, old, sources)
+    stated = []
+    for own_rule, provision in _burn_order(sources):
+        bucket = old.get(_id(provision))
+        predecessors = [old[name] for name, taker in takers.items() if taker == _id(provision)]
+        consumed = sum(b.consumed for b in predecessors) + (bucket.consumed if bucket is not None else 0)
+        carried = bucket.carried if bucket is not None and not bucket.kept else 0
+        quantity = provision.quantity if provision is not None else 1
+        stated.append(contribution_of(own_rule, _id(provision), quantity, carried=carried, consumed=consumed))
+    if rule.stacking == "sum":
+        present = {_id(provision) for _, provision in sources}
+        return stated + (_kept(held, present, takers) if held is not None and old else [])
+    return _winner_first(stated, rule, _id(ruling[1]))
+
+
+def _winner_first(stated: list[Contribution], rule: Rule, ruling_id: str) -> list[Contribution]:
+    """The one that makes the value stands first: it bears what is used."""
+
+    def size(contribution: Contribution) -> float:
+        return float("inf") if contribution.limit is None else contribution.limit
+
+    if rule.stacking == "override":
+        winner = next(c for c in stated if c.provision_id == ruling_id)
+    else:
+        winner = (max if rule.stacking == "max" else min)(stated, key=size)
+    return [winner, *(c for c in stated if c is not winner)]
+
+
+def _burn_order(sources: list[_Source]) -> list[_Source]:
+    def order(source: _Source) -> tuple[int, int]:
+        provision = source[1]
+        if provision is None:
+            return 0, NEVER_MS
+        return provision.priority, NEVER_MS if provision.ends_at is None else to_ms(provision.ends_at)
+
+    return sorted(sources, key=order)  # Stable: then the oldest.
+
+
+def _takers(pool: ResourcePool, old: dict[str, Bucket], sources: list[_Source]) -> dict[str, str]:
+    """Who takes over the consumption of whom: the next on the same ladder, or a subscription of the same set."""
+    present = {_id(provision): provision for _, provision in sources}
+    newcomers = [p for name, p in present.items() if p is not None and (name not in old or old[name].kept)]
+    takers = {}
+    for name, bucket in old.items():
+        gone = pool.provisions.get(name)
+        if gone is None or not gone.is_over or name in present or not bucket.consumed:
+            continue
+        for newcomer in newcomers:
+            if is_successor(newcomer, gone):
+                takers[name] = newcomer.provision_id
+                break
+    return takers
+
+
+def is_successor(newcomer: Provision, gone: Provision) -> bool:
+    """Whether what was consumed of one provision counts against another: a plan is changed or renewed, not bought once more."""
+    if gone.ladder is not None or newcomer.ladder is not None:
+        return gone.ladder == newcomer.ladder
+    return gone.source == newcomer.source == "subscription" and gone.set_id == newcomer.set_id
+
+
+def _kept(held: Entitlement, present: set[str], takers: dict[str, str]) -> list[Contribution]:
+    if held.stacking != "sum" or held.entitlement_type not in ("quota", "credit"):
+        return []
+    return [
+        replace(
+            b.stated(), limit=b.consumed, soft_limit=None, hard_limit=None, carried=b.carried, kept=True, recurs=None
+        )
+        for b in held.buckets
+        if b.provision_id not in present and b.provision_id not in takers and b.consumed
+    ]
+
+
+def _spread(contributions: list[Contribution], held: int) -> list[Contribution]:
+    """What is held of a limit belongs to the first that have room; what does not fit belongs to the last."""
+    spread = []
+    for at, contribution in enumerate(contributions):
+        room = held if contribution.limit is None or at == len(contributions) - 1 else min(held, contribution.limit)
+        spread.append(replace(contribution, consumed=room))
+        held -= room
+    return spread
+
+
+def _overridden(override: Override, stacked: EffectiveValue | None, held: Entitlement | None) -> EffectiveValue | None:
+    if not override.allowed:
+        return None
+    base = stacked or EffectiveValue(
+        limit=None, soft_limit=None, hard_limit=None, period=held.period if held is not None else None
+    )
+    return replace(
+        base,
+        limit=override.amount,
+        soft_limit=override.soft_limit,
+        hard_limit=override.amount if override.hard_limit is None else override.hard_limit,
+        override_id=override.override_id,
+    )
+
+
+def _terms(contributions: Sequence[Contribution]) -> list[Contribution]:
+    return [replace(contribution, consumed=0) for contribution in contributions]
+
+
+def _id(provision: Provision | None) -> str:
+    return DEFAULT_ID if provision is None else provision.provision_id

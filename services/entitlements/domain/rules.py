@@ -6,16 +6,29 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from entitlements.domain.errors import InvalidRules, RulesConflict, TooManyProvisions
+from entitlements.domain.periods import check_period
 from entitlements.domain.pools import PROVISIONS_MAX, ResourcePool
 from entitlements.domain.values import ID_CHARACTERS_MAX, QUANTITY_MAX, Rule, is_id
 
+#: How each type of rule may stack.
+STACKINGS: Final[dict[str, tuple[str, ...]]] = {
+    "boolean": ("any", "override"),
+    "limit": ("sum", "max", "min", "override"),
+    "quota": ("sum", "max", "min", "override"),
+    "credit": ("sum",),
+}
+ROLES: Final = ("", "viewer", "editor", "admin")
+#: Seconds: 40 days, so that a month's usage may be a month late.
+GRACE_FOR_MAX: Final = 40 * 86_400
+#: Bound of prices and rates; with quantities up to 2^53 no product leaves what Python and Avro agree on after division.
+RATE_MAX: Final = 10**9
 #: Bound of the rules of one set; with PROVISIONS_MAX it bounds what one restacking looks at.
 RULES_MAX: Final = 500
 
 
-def check_rules(rules: Sequence[Rule]) -> None:
-    """Each rule can be meant, and no key has two."""
-    if not rules:
+def check_rules(rules: Sequence[Rule], *, empty: bool = False) -> None:
+    """Each rule can be meant, and no key has two; empty: there may be none."""
+    if not rules and not empty:
         raise InvalidRules("a set confers at least one resource key")
     if len(rules) > RULES_MAX:
         raise InvalidRules(f"{len(rules)} rules are more than {RULES_MAX}")
@@ -34,16 +47,52 @@ def _check_rule(rule: Rule) -> None:
     for amount in (rule.amount, rule.soft_limit, rule.hard_limit):
         if amount is not None and not 0 <= amount <= QUANTITY_MAX:
             raise InvalidRules(f"{key}: amounts are integers from 0 to 2^53")
-    if rule.rule_type == "credit":
-        raise InvalidRules(f"{key}: credit rules are not supported yet")
-    if (rule.rule_type == "boolean") != (rule.stacking == "any"):
-        raise InvalidRules(f"{key}: features stack by any, numbers by sum or max")
-    if (rule.rule_type == "quota") != (rule.period is not None):
-        raise InvalidRules(f"{key}: a quota has a period, and nothing else has")
+    if rule.stacking not in STACKINGS[rule.rule_type]:
+        raise InvalidRules(f"{key}: a {rule.rule_type} stacks by {', '.join(STACKINGS[rule.rule_type])}")
+    if rule.rule_type == "quota" and rule.period is None:
+        raise InvalidRules(f"{key}: a quota has a period; lifetime is one")
+    if rule.rule_type in ("boolean", "limit") and rule.period is not None:
+        raise InvalidRules(f"{key}: only quotas and credits have a period")
+    _check_periods(rule)
+    _check_credit_rate(rule)
+    if rule.denied and (rule.rule_type, rule.stacking) != ("boolean", "override"):
+        raise InvalidRules(f"{key}: only a feature that stacks by override can be denied")
+    if rule.min_role not in ROLES or (rule.min_role and rule.rule_type != "boolean"):
+        raise InvalidRules(f"{key}: the least role of a feature is viewer, editor or admin")
     if rule.rule_type == "boolean" and (rule.amount, rule.soft_limit, rule.hard_limit) != (None, None, None):
         raise InvalidRules(f"{key}: a feature has no amounts")
     if rule.hard_limit is not None and (rule.amount is None or rule.hard_limit < rule.amount):
         raise InvalidRules(f"{key}: the hard limit is not below the included amount")
+
+
+def _check_periods(rule: Rule) -> None:
+    key = rule.resource_key
+    if rule.period is not None:
+        check_period(rule.period)
+    if rule.recurs is not None:
+        check_period(rule.recurs)
+        if rule.period is None or rule.amount is None or rule.stacking != "sum":
+            raise InvalidRules(f"{key}: what recurs is an amount inside a longer period, and adds up")
+    if not 0 <= rule.rollover_min <= rule.rollover_max <= QUANTITY_MAX:
+        raise InvalidRules(f"{key}: at least rollover_min and at most rollover_max are carried over")
+    if rule.rollover_max and (rule.period is None or rule.amount is None or rule.stacking != "sum"):
+        raise InvalidRules(f"{key}: only an amount in a period that adds up is carried over")
+    if rule.grace_for and (rule.period is None or not 0 < rule.grace_for <= GRACE_FOR_MAX):
+        raise InvalidRules(f"{key}: grace is for periods, from 1 to {GRACE_FOR_MAX} seconds")
+    if rule.overage_at_reset == "preserve" and rule.period is None:
+        raise InvalidRules(f"{key}: without a period no overage is preserved")
+
+
+def _check_credit_rate(rule: Rule) -> None:
+    key = rule.resource_key
+    if rule.credit_key is None:
+        if (rule.credit_rate, rule.credit_per) != (0, 1):
+            raise InvalidRules(f"{key}: a credit rate names its credit_key")
+        return
+    if rule.rule_type not in ("quota", "limit") or rule.credit_key == key or not is_id(rule.credit_key):
+        raise InvalidRules(f"{key}: a quota draws on the credits of another key")
+    if not (0 < rule.credit_rate <= RATE_MAX and 0 < rule.credit_per <= RATE_MAX):
+        raise InvalidRules(f"{key}: credit_rate units for every credit_per, each from 1 to {RATE_MAX}")
 
 
 def check_amounts(rules: Iterable[Rule], quantity: int) -> None:
@@ -54,9 +103,9 @@ def check_amounts(rules: Iterable[Rule], quantity: int) -> None:
                 raise InvalidRules(f"{rule.resource_key}: {amount} times {quantity} is above 2^53")
 
 
-def check_rules_beside(pool: ResourcePool, rules: Iterable[Rule]) -> None:
-    """Whoever confers a key on one pool must agree on its type, period and stacking policy."""
-    provisions = [provision for provision in pool.provisions.values() if not provision.is_over]
+def check_rules_beside(pool: ResourcePool, rules: Iterable[Rule], besides: Iterable[str] = ()) -> None:
+    """Whoever confers a key on one pool must agree on its type, period and stacking policy; `besides`: who does not count."""
+    provisions = [p for p in pool.provisions.values() if not p.is_over and p.provision_id not in besides]
     if len(provisions) >= PROVISIONS_MAX:
         raise TooManyProvisions
     held = {rule.resource_key: rule for provision in provisions for rule in provision.rules}
@@ -66,5 +115,5 @@ def check_rules_beside(pool: ResourcePool, rules: Iterable[Rule]) -> None:
             raise RulesConflict(f"{rule.resource_key} is {_shape(other)} there and {_shape(rule)} here")
 
 
-def _shape(rule: Rule) -> tuple[str, str | None, str]:
-    return rule.rule_type, rule.period, rule.stacking
+def _shape(rule: Rule) -> tuple[str, str | None, str, bool]:
+    return rule.rule_type, rule.period, rule.stacking, rule.anchored

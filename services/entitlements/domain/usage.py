@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from entitlements.domain.aggregate import from_ms
+from entitlements.domain.aggregate import NEVER_MS, from_ms
 from entitlements.domain.commands import ReleaseUsage
-from entitlements.domain.entitlement import UNLIMITED, Entitlement
+from entitlements.domain.cover import Cover, affordable, cover, fits
+from entitlements.domain.entitlement import UNLIMITED, ClosedPeriod, Entitlement
 from entitlements.domain.errors import (
     CommandRefused,
     IdempotencyKeyReused,
@@ -32,11 +33,17 @@ from entitlements.domain.errors import (
     UnknownKey,
     WorkspaceIsNotAssigned,
 )
-from entitlements.domain.pool_events import QuotaExceeded, QuotaWarned, UsageReleased, take_line
+from entitlements.domain.members import what_narrows
+from entitlements.domain.ondemand import alert_spending
+from entitlements.domain.periods import period_bounds
+from entitlements.domain.pool_events import QuotaExceeded, QuotaWarned, UsageReleased
 from entitlements.domain.pools import IDEMPOTENCY_WINDOW_MS, RememberedLine, ResourcePool, body_of
+from entitlements.domain.restack import tell_over_allocation
+from entitlements.domain.taking import take_line
 from entitlements.domain.values import (
     ID_CHARACTERS_MAX,
     QUANTITY_MAX,
+    LineDetails,
     RecordedLine,
     RefusedLine,
     UsageLine,
@@ -101,26 +108,27 @@ def record_lines(pool: ResourcePool, lines: Sequence[UsageLine], now_ms: int, an
 
 
 def _record_usual(pool: ResourcePool, line: UsageLine, now_ms: int) -> bool:
-    """Record a line to which nothing special applies, as most are: within every limit, in the current period, without an id.
+    """Record a line to which nothing special applies, as most are: borne by one contribution, in the current period, without ids.
 
     False: nothing is done yet, and the long way decides; it would have done the same with this line.
     """
     entitlement = pool.entitlements.get(line["resource_key"])
-    if entitlement is None or entitlement.entitlement_type == "boolean" or line["usage_id"]:
+    if entitlement is None or line["usage_id"] or line["subject_id"]:
         return False
     before, quantity, workspace_id = entitlement.consumed, line["quantity"], line["workspace_id"]
     after, occurred_at = before + quantity, line["occurred_at"] or now_ms
     if not (
         # With something consumed the end of the period is scheduled already.
-        0 < before < after < entitlement.soft_limit
-        and after <= entitlement.limit
-        and after <= entitlement.hard_limit
+        0 < before < after <= entitlement.usual_until
         and quantity <= QUANTITY_MAX
         and entitlement.period_start_ms <= occurred_at <= now_ms + CLOCK_SKEW_MS_MAX
         and now_ms < entitlement.period_end_ms
         and (not workspace_id or workspace_id in pool.assignments)
     ):
         return False
+    burning = entitlement.burning
+    assert burning is not None, "with no contribution nothing is usual"
+    burning.consumed += quantity
     entitlement.consumed = after
     pool.clock_ms = now_ms
     pool.recorded.append(
@@ -133,8 +141,9 @@ def _record_usual(pool: ResourcePool, line: UsageLine, now_ms: int) -> bool:
             "recorded_at": now_ms,
             "workspace_id": workspace_id,
             "usage_id": "",
-            "provision_id": entitlement.bearer,
+            "provision_id": burning.provision_id,
             "late": False,
+            "details": None,
         }
     )
     pool.counted[entitlement.resource_key] = entitlement
@@ -147,7 +156,7 @@ def _what_is_invalid(
     """What is wrong with a line whatever the limits are."""
     if not 0 < line["quantity"] <= QUANTITY_MAX or entitlement.consumed + line["quantity"] >= UNLIMITED:
         return InvalidQuantity
-    if line["usage_id"] and not is_id(line["usage_id"]):
+    if (line["usage_id"] and not is_id(line["usage_id"])) or (line["subject_id"] and not is_id(line["subject_id"])):
         return InvalidId
     workspace_id = line["workspace_id"]
     if workspace_id and workspace_id not in pool.assignments:
@@ -162,42 +171,159 @@ def _what_is_invalid(
 def _decide(
     pool: ResourcePool, entitlement: Entitlement, line: UsageLine, now_ms: int, answer: UsageAnswer, index: int
 ) -> None:
-    quantity, occurred_at = line["quantity"], line["occurred_at"] or now_ms
-    if now_ms < entitlement.period_end_ms:
-        start_ms, consumed = entitlement.period_start_ms, entitlement.consumed
-    else:
-        start_ms, consumed = entitlement.period_at(now_ms)[0], entitlement.consumed
-    late = occurred_at < start_ms
-    after = consumed + quantity
-    strict = line["mode"] == "strict"
-    if strict and (late or after > entitlement.hard_limit or entitlement.value is None):
-        _refuse_strict(pool, entitlement, line, now_ms, answer, index, late=late)
+    start_ms, end_ms = entitlement.period_at(now_ms)
+    occurred_at = line["occurred_at"] or now_ms
+    if occurred_at < start_ms:
+        decide_late(pool, entitlement, line, now_ms, answer, index)
         return
-    over = after - entitlement.limit
-    overage = 0 if over <= 0 or late else min(over, quantity)
-    recorded: RecordedLine = {
+    found = cover(pool, entitlement, line["quantity"])
+    if line["mode"] == "strict":
+        refusal = what_refuses(pool, entitlement, line, found, now_ms)
+        if refusal is not None:
+            _refuse_strict(pool, entitlement, line, now_ms, answer, index, refusal)
+            return
+    if now_ms >= entitlement.period_end_ms:
+        entitlement.enter(start_ms, end_ms)
+    record(pool, entitlement, line, found, now_ms)
+    answer.accepted += 1
+
+
+def what_refuses(
+    pool: ResourcePool, entitlement: Entitlement, line: UsageLine, found: Cover, now_ms: int
+) -> tuple[type[CommandRefused], int] | None:
+    """Why strict usage is refused, and how much would be taken; -1: the reason is no matter of how much."""
+    if pool.status == "suspended":
+        return PoolIsSuspended, -1
+    if entitlement.value is None:
+        return NotEntitled, -1
+    refusal = what_narrows(pool, entitlement, line["workspace_id"], line["subject_id"], line["quantity"], now_ms)
+    if refusal is not None:
+        return refusal
+    return None if fits(entitlement, found) else (QuotaIsExceeded, affordable(pool, entitlement))
+
+
+def record(
+    pool: ResourcePool,
+    entitlement: Entitlement,
+    line: UsageLine,
+    found: Cover,
+    now_ms: int,
+    reservation_id: str = "",
+) -> None:
+    """Record a line in the period under way, and tell whoever is to be told."""
+    overage, simple = found.overage, found.is_simple
+    bearer = found.parts[0]["provision_id"] if simple and found.parts else entitlement.bearer
+    details: LineDetails | None = None
+    if not simple or line["subject_id"] or reservation_id:
+        parts = [] if simple else found.parts
+        details = {
+            "subject_id": line["subject_id"],
+            "counted_in": 0,
+            "reservation_id": reservation_id,
+            "parts": parts,
+        }
+    credit = None
+    if found.credit_units and entitlement.value is not None and entitlement.value.credit_key:
+        credit = pool.entitlements[entitlement.value.credit_key]
+        credit.enter(*credit.period_at(now_ms))
+        pool.counted[credit.resource_key] = credit
+    take(pool, _recorded(line, now_ms, overage, bearer, details, late=False))
+    pool.counted[entitlement.resource_key] = entitlement
+    if entitlement.consumed >= entitlement.soft_limit and not entitlement.was_warned:
+        _warn(pool, entitlement, now_ms, line["workspace_id"])
+    if credit is not None and credit.consumed >= credit.soft_limit and not credit.was_warned:
+        _warn(pool, credit, now_ms, line["workspace_id"])
+    if overage and not entitlement.was_exceeded:
+        exceed(pool, entitlement, now_ms, line["quantity"], line["workspace_id"])
+    if found.charge:
+        alert_spending(pool, entitlement.resource_key, now_ms)
+
+
+def take(pool: ResourcePool, recorded: RecordedLine) -> None:
+    """Take a line into the state and among those that the next event tells."""
+    take_line(pool, recorded)
+    pool.clock_ms = recorded["recorded_at"]
+    pool.recorded.append(recorded)
+
+
+def _recorded(
+    line: UsageLine, now_ms: int, overage: int, bearer: str, details: LineDetails | None, *, late: bool
+) -> RecordedLine:
+    return {
         "resource_key": line["resource_key"],
-        "quantity": quantity,
+        "quantity": line["quantity"],
         "overage": overage,
         "mode": line["mode"],
-        "occurred_at": occurred_at,
+        "occurred_at": line["occurred_at"] or now_ms,
         "recorded_at": now_ms,
         "workspace_id": line["workspace_id"],
         "usage_id": line["usage_id"],
-        "provision_id": entitlement.bearer,
+        "provision_id": bearer,
         "late": late,
+        "details": details,
     }
-    take_line(pool, recorded)
-    pool.clock_ms = now_ms
-    pool.recorded.append(recorded)
-    answer.accepted += 1
-    if late:
+
+
+def decide_late(
+    pool: ResourcePool, entitlement: Entitlement, line: UsageLine, now_ms: int, answer: UsageAnswer, index: int
+) -> None:
+    """Usage of a period that is over: it counts there while its grace lasts, else it is recorded and changes nothing."""
+    closed = _within_grace(pool, entitlement, line["occurred_at"], now_ms)
+    if closed is None:
+        if line["mode"] == "strict":
+            refusal = (PoolIsSuspended if pool.status == "suspended" else PeriodIsClosed), -1
+            _refuse_strict(pool, entitlement, line, now_ms, answer, index, refusal)
+            return
+        details: LineDetails | None = None
+        if line["subject_id"]:
+            details = {"subject_id": line["subject_id"], "counted_in": 0, "reservation_id": "", "parts": []}
+        take(pool, _recorded(line, now_ms, 0, entitlement.bearer, details, late=True))
+        answer.accepted += 1
         return
-    pool.counted[entitlement.resource_key] = entitlement
-    if after >= entitlement.soft_limit and not entitlement.was_warned:
-        _warn(pool, entitlement, now_ms, line["workspace_id"])
-    if overage and not entitlement.was_exceeded:
-        _exceed(pool, entitlement, now_ms, quantity, line["workspace_id"])
+    counted = closed.consumed - closed.elsewhere
+    overage = max(0, min(line["quantity"], counted + line["quantity"] - closed.limit))
+    if line["mode"] == "strict" and overage and counted + line["quantity"] > closed.hard_limit:
+        refusal = QuotaIsExceeded, max(0, closed.hard_limit - counted)
+        _refuse(pool, line, now_ms, answer, index, *refusal)
+        return
+    details = {
+        "subject_id": line["subject_id"],
+        "counted_in": closed.start_ms,
+        "reservation_id": "",
+        "parts": [],
+    }
+    if entitlement.closed is not closed and entitlement.resource_key in pool.counted_late:
+        pool.seal()  # One event speaks of one closed period.
+    entitlement.closed = closed
+    pool.counted_late[entitlement.resource_key] = entitlement
+    take(pool, _recorded(line, now_ms, overage, closed.bearer, details, late=True))
+    answer.accepted += 1
+    if overage and not closed.was_exceeded:
+        pool.happen(
+            QuotaExceeded,
+            from_ms(now_ms),
+            resource_key=entitlement.resource_key,
+            period_start=from_ms(closed.start_ms),
+            period_end=from_ms(closed.end_ms),
+            limit=None if closed.limit == UNLIMITED else closed.limit,
+            consumed=closed.consumed,
+            requested=line["quantity"],
+            workspace_id=line["workspace_id"],
+        )
+
+
+def _within_grace(pool: ResourcePool, entitlement: Entitlement, occurred_at: int, now_ms: int) -> ClosedPeriod | None:
+    """The period that usage occurred in, if it is the one before and its grace lasts."""
+    value, closed = entitlement.value, entitlement.closed
+    if closed is not None and closed.start_ms <= occurred_at < closed.end_ms:
+        return closed if now_ms < closed.until_ms else None
+    if value is None or not value.grace_for or value.period is None:
+        return None
+    start_ms, end_ms = period_bounds(entitlement.period, occurred_at, entitlement.calendar)
+    current_ms = entitlement.period_at(now_ms)[0]
+    if end_ms != current_ms or now_ms >= end_ms + value.grace_for * 1_000:
+        return None  # Only the period right before, which had no usage of its own, can be missing.
+    return entitlement.closed_period(start_ms, end_ms, consumed=False)
 
 
 def _refuse_strict(
@@ -207,20 +333,12 @@ def _refuse_strict(
     now_ms: int,
     answer: UsageAnswer,
     index: int,
-    *,
-    late: bool,
+    refusal: tuple[type[CommandRefused], int],
 ) -> None:
-    if pool.status == "suspended":
-        _refuse(pool, line, now_ms, answer, index, PoolIsSuspended)
-    elif late:
-        _refuse(pool, line, now_ms, answer, index, PeriodIsClosed)
-    elif entitlement.value is None:
-        _refuse(pool, line, now_ms, answer, index, NotEntitled)
-    else:
-        remaining = max(0, entitlement.hard_limit - entitlement.consumed)
-        _refuse(pool, line, now_ms, answer, index, QuotaIsExceeded, remaining)
-        if not entitlement.was_exceeded:
-            _exceed(pool, entitlement, now_ms, line["quantity"], line["workspace_id"])
+    reason, remaining = refusal
+    _refuse(pool, line, now_ms, answer, index, reason, remaining)
+    if reason is QuotaIsExceeded and not entitlement.was_exceeded:
+        exceed(pool, entitlement, now_ms, line["quantity"], line["workspace_id"])
 
 
 def _refuse(
@@ -279,7 +397,8 @@ def _warn(pool: ResourcePool, entitlement: Entitlement, now_ms: int, workspace_i
     )
 
 
-def _exceed(pool: ResourcePool, entitlement: Entitlement, now_ms: int, requested: int, workspace_id: str) -> None:
+def exceed(pool: ResourcePool, entitlement: Entitlement, now_ms: int, requested: int, workspace_id: str) -> None:
+    """Tell that usage was refused or lies above the limit, for the first time in the period."""
     period_start, period_end = _period(entitlement, now_ms)
     pool.happen(
         QuotaExceeded,
@@ -295,9 +414,9 @@ def _exceed(pool: ResourcePool, entitlement: Entitlement, now_ms: int, requested
 
 
 def _period(entitlement: Entitlement, now_ms: int) -> tuple[datetime | None, datetime | None]:
-    if entitlement.entitlement_type != "quota":
-        return None, None
     start_ms, end_ms = entitlement.period_at(now_ms)
+    if entitlement.period is None or end_ms >= NEVER_MS:
+        return None, None
     return from_ms(start_ms), from_ms(end_ms)
 
 
@@ -328,3 +447,4 @@ def release_usage(pool: ResourcePool, command: ReleaseUsage, now: datetime) -> N
         ),
         actor=command.actor,
     )
+    tell_over_allocation(pool, entitlement, now)

@@ -7,17 +7,22 @@ a hundred thousand of a second, and so they travel from Avro to the rules and ba
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final, Literal, TypedDict
 
 RuleType = Literal["boolean", "limit", "quota", "credit"]
-EntitlementType = Literal["boolean", "limit", "quota"]
-PeriodName = Literal["hour", "day", "month"]
-Stacking = Literal["any", "sum", "max"]
+EntitlementType = Literal["boolean", "limit", "quota", "credit"]
+#: hour, day, week, month, year, lifetime or an ISO 8601 duration; periods.py says what each means.
+PeriodName = str
+Stacking = Literal["any", "sum", "max", "min", "override"]
+OverageAtReset = Literal["forgive", "preserve"]
 UsageMode = Literal["strict", "report"]
 DataType = Literal["boolean", "integer"]
 ProvisionSource = Literal["subscription", "purchase", "grant"]
 AssignmentRole = Literal["primary", "secondary"]
-EndReason = Literal["expired", "ended", "revoked", "pool_closed"]
+EndReason = Literal["expired", "ended", "revoked", "pool_closed", "replaced"]
+#: Who bears a part of a line of usage: what a provision includes, a credit balance, an on-demand payer, or nobody.
+Bearer = Literal["included", "credit", "on_demand", "overage"]
 
 QUANTITY_MAX: Final = 2**53
 ID_CHARACTERS_MAX: Final = 128
@@ -40,26 +45,64 @@ class Rule:
     period: PeriodName | None = None
     stacking: Stacking
     per_unit: bool = False
+    #: Of a feature that stacks by override: it is taken away.
+    denied: bool = False
+    #: The period is counted from the pool's billing anchor, not from the calendar.
+    anchored: bool = False
+    #: Inside a longer period the included amount comes anew so often; what is left of it lapses.
+    recurs: PeriodName | None = None
+    #: Of what is left at a reset so much is carried over: at least, at most. In the smallest unit.
+    rollover_min: int = 0
+    rollover_max: int = 0
+    overage_at_reset: OverageAtReset = "forgive"
+    #: Seconds for which usage that arrives late still counts in its own period.
+    grace_for: int = 0
+    #: What is used beyond the included amount draws on this credit key: credit_rate units for every credit_per.
+    credit_key: str | None = None
+    credit_rate: int = 0
+    credit_per: int = 1
+    #: The least role of a member that has the feature; empty: every member.
+    min_role: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class EffectiveValue:
-    """What a pool has of one key after stacking. Limits in the smallest unit; None is unlimited (or: a feature)."""
+    """What a pool has of one key after stacking. Limits in the smallest unit; None is unlimited (or: a feature).
+
+    What cannot be added up (from `anchored` on) is that of the contribution that ranks first: the highest rung, then the newest.
+    """
 
     limit: int | None
     soft_limit: int | None
     hard_limit: int | None
     period: PeriodName | None
+    anchored: bool = False
+    overage_at_reset: OverageAtReset = "forgive"
+    grace_for: int = 0
+    credit_key: str | None = None
+    credit_rate: int = 0
+    credit_per: int = 1
+    min_role: str = ""
+    #: The administrator's override that set this; empty: stacking did.
+    override_id: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Contribution:
-    """What one provision adds to one entitlement."""
+    """What one provision adds to one entitlement; in the order in which usage burns them.
+
+    `limit` includes what was carried over. `kept`: the provision has left within the period; what was consumed of it stays, and
+    is all that it still adds.
+    """
 
     provision_id: str
     limit: int | None
     soft_limit: int | None
     hard_limit: int | None
+    carried: int = 0
+    consumed: int = 0
+    kept: bool = False
+    recurs: PeriodName | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +115,15 @@ class EntitlementChange:
     after: EffectiveValue | None
     stacking: Stacking
     contributions: list[Contribution]
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeyPeriod:
+    """The period under way of one key."""
+
+    resource_key: str
+    period_start: datetime
+    period_end: datetime
 
 
 class UsageTotal(TypedDict):
@@ -100,10 +152,41 @@ class UsageLine(TypedDict):
     occurred_at: int
     workspace_id: str
     usage_id: str
+    subject_id: str
+
+
+class UsagePart(TypedDict):
+    """A part of a recorded line and who bears it.
+
+    charge: credit units, or minor units of the payer's currency for on-demand; 0 for what is included and for overage.
+    """
+
+    bearer: Bearer
+    provision_id: str
+    payer: str
+    quantity: int
+    charge: int
+
+
+class LineDetails(TypedDict):
+    """What only few recorded lines have to say.
+
+    counted_in: start of the closed period that a late line within its grace counts in, in epoch milliseconds, 0: the current
+    one. reservation_id: what it was committed from. parts: who bears what, where more than one does; together they are the
+    quantity.
+    """
+
+    subject_id: str
+    counted_in: int
+    reservation_id: str
+    parts: list[UsagePart]
 
 
 class RecordedLine(TypedDict):
-    """One line of usage as it was recorded; instants in epoch milliseconds."""
+    """One line of usage as it was recorded; instants in epoch milliseconds.
+
+    Without parts in its details the provision bears all but the overage, which nobody bears: the usual case, kept short.
+    """
 
     resource_key: str
     quantity: int
@@ -115,6 +198,7 @@ class RecordedLine(TypedDict):
     usage_id: str
     provision_id: str
     late: bool
+    details: LineDetails | None
 
 
 class RefusedLine(TypedDict):

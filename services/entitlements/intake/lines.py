@@ -36,6 +36,7 @@ class Meaning:
             "occurred_at": row.occurred_at_ms,
             "workspace_id": row.workspace_id,
             "usage_id": row.usage_id,
+            "subject_id": "",
         }
         if row.bytes == 0:
             return [request]
@@ -46,5 +47,6 @@ class Meaning:
             "mode": "report",
             # Usage ids are one namespace in a pool, so the second line of a row needs another one.
             "usage_id": f"{row.usage_id}/bytes",
+            "subject_id": "",
         }
         return [request, sent]

@@ -12,9 +12,20 @@ from dataclasses import fields, is_dataclass
 from datetime import datetime
 from typing import Any, Final, Union, get_args, get_origin, get_type_hints
 
-from entitlements.domain import catalogue, commands, pool_events
+from entitlements.domain import (
+    catalogue,
+    commands,
+    plan_commands,
+    plan_events,
+    pool_events,
+    usage_commands,
+    usage_events,
+)
 from entitlements.domain.aggregate import AggregateType, Event, from_ms, to_ms
 from entitlements.domain.commands import Command
+
+#: Every module that defines commands or events: their classes are found by looking at subclasses.
+_DEFINED_IN: Final = (catalogue, commands, plan_commands, plan_events, pool_events, usage_commands, usage_events)
 
 Convert = Callable[[Any], Any]
 

@@ -17,10 +17,21 @@ from typing_extensions import TypedDict
 from entitlements.domain.aggregate import Aggregate, AggregateType
 from entitlements.domain.catalogue import EntitlementSet, ResourceKey
 from entitlements.domain.entitlement import Entitlement
-from entitlements.domain.pools import Grant, PoolStatus, Provision, RememberedAnswer, RememberedLine, ResourcePool
+from entitlements.domain.pools import (
+    Cap,
+    Grant,
+    OnDemand,
+    Override,
+    PoolStatus,
+    Provision,
+    RememberedAnswer,
+    RememberedLine,
+    Reservation,
+    ResourcePool,
+)
 from entitlements.domain.values import AssignmentRole, DataType, Rule
 
-STATE_FORMAT: Final = 1
+STATE_FORMAT: Final = 2
 
 
 class _State(TypedDict):
@@ -55,6 +66,15 @@ class _PoolState(_State):
     provisions: dict[str, Provision]
     grants: dict[str, Grant]
     assignments: dict[str, AssignmentRole]
+    may_overflow: dict[str, bool]
+    time_zone: str
+    anchor_at: datetime | None
+    defaults: dict[str, Rule]
+    overrides: dict[str, Override]
+    on_demand: dict[str, OnDemand]
+    caps: dict[str, dict[str, dict[str, Cap]]]
+    reservations: dict[str, Reservation]
+    holders: dict[str, dict[str, int]]
     entitlements: dict[str, Entitlement]
     answers: dict[str, RememberedAnswer]
     usage_ids: dict[str, RememberedLine]
@@ -71,6 +91,7 @@ _EMPTY: Final[dict[str, type]] = {
     "recorded": list,
     "refused": list,
     "counted": dict,
+    "counted_late": dict,
     "recorded_sources": dict,
     "refused_sources": dict,
 }
@@ -108,5 +129,8 @@ def load_state(kind: AggregateType, state: bytes) -> Aggregate:
     if isinstance(aggregate, ResourcePool):
         for name, empty in _EMPTY.items():
             setattr(aggregate, name, empty())
+        aggregate.refresh_calendars()
+        for entitlement in aggregate.entitlements.values():
+            entitlement.refresh()
         aggregate.find_due()
     return aggregate

@@ -1,0 +1,149 @@
+"""Who bears a quantity: what is included first, then credits, then an on-demand payer; what is left is overage (DESIGN 5).
+
+Pure questions: nothing is changed. The answers are taken down by events.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from entitlements.domain.entitlement import UNLIMITED, Entitlement
+from entitlements.domain.pools import OnDemand, ResourcePool
+from entitlements.domain.values import UsagePart
+
+
+@dataclass(slots=True)
+class Cover:
+    """The parts of a quantity, in the order in which they are drawn, and what nobody bears."""
+
+    parts: list[UsagePart] = field(default_factory=list)
+    included: int = 0
+    credit_units: int = 0
+    charge: int = 0
+    overage: int = 0
+
+    @property
+    def is_simple(self) -> bool:
+        """Whether one contribution bears all but the overage: then the parts need not be said."""
+        return (
+            not self.credit_units and len(self.parts) <= 1 and (not self.parts or self.parts[0]["bearer"] == "included")
+        )
+
+
+def cover(pool: ResourcePool, entitlement: Entitlement, quantity: int) -> Cover:
+    """Split a quantity among those who bear it now."""
+    found = Cover()
+    found.included = min(quantity, entitlement.included_left)
+    _include(pool, entitlement, found)
+    left = quantity - found.included
+    if left:
+        left -= _draw_on_credits(pool, entitlement, left, found)
+    if left:
+        left -= _draw_on_demand(pool, entitlement, left, found)
+    found.overage = left
+    if left and found.parts:
+        found.parts.append(_part("overage", "", "", left, 0))
+    return found
+
+
+def affordable(pool: ResourcePool, entitlement: Entitlement) -> int:
+    """The largest quantity that strict usage could have now, in the smallest unit."""
+    if entitlement.value is None:
+        return 0
+    paid = _affordable_by_credits(pool, entitlement) + _affordable_on_demand(
+        pool.on_demand.get(entitlement.resource_key)
+    )
+    counted = entitlement.charged + entitlement.reserved
+    above = max(0, entitlement.hard_limit - max(entitlement.limit, counted))
+    return min(UNLIMITED, entitlement.included_left + paid + above)
+
+
+def fits(entitlement: Entitlement, found: Cover) -> bool:
+    """Whether strict usage that is covered so is taken: nothing is left over, or that stays under the hard limit."""
+    if not found.overage:
+        return True
+    counted = entitlement.charged + entitlement.reserved + found.included + found.overage
+    return counted <= entitlement.hard_limit
+
+
+def _part(bearer: str, provision_id: str, payer: str, quantity: int, charge: int) -> UsagePart:
+    return {
+        "bearer": bearer,  # type: ignore[typeddict-item]
+        "provision_id": provision_id,
+        "payer": payer,
+        "quantity": quantity,
+        "charge": charge,
+    }
+
+
+def _payer(pool: ResourcePool, provision_id: str) -> str:
+    provision = pool.provisions.get(provision_id)
+    return (provision.billing_account_id or "") if provision is not None else ""
+
+
+def _include(pool: ResourcePool, entitlement: Entitlement, found: Cover) -> None:
+    left, buckets = found.included, entitlement.burn_order()
+    for bucket in buckets:
+        part = min(left, bucket.left) if bucket is not buckets[-1] else left
+        if part:
+            payer = _payer(pool, bucket.provision_id)
+            found.parts.append(_part("included", bucket.provision_id, payer, part, 0))
+            left -= part
+    if left:  # An override gives what nobody contributes.
+        found.parts.append(_part("included", "", "", left, 0))
+
+
+def _affordable_by_credits(pool: ResourcePool, entitlement: Entitlement) -> int:
+    value = entitlement.value
+    credit = pool.entitlements.get(value.credit_key) if value is not None and value.credit_key else None
+    if value is None or credit is None or credit.value is None or value.credit_rate <= 0:
+        return 0
+    units = credit.included_left + entitlement.credit_units
+    return max(0, units * value.credit_per // value.credit_rate - entitlement.credit_quantity)
+
+
+def _draw_on_credits(pool: ResourcePool, entitlement: Entitlement, wanted: int, found: Cover) -> int:
+    quantity = min(wanted, _affordable_by_credits(pool, entitlement))
+    if not quantity:
+        return 0
+    value = entitlement.value
+    assert value is not None
+    assert value.credit_key is not None
+    drawn = entitlement.credit_quantity + quantity
+    units = -(-drawn * value.credit_rate // value.credit_per) - entitlement.credit_units
+    found.credit_units = units
+    left_units, left_quantity = units, quantity
+    buckets = pool.entitlements[value.credit_key].burn_order()
+    for bucket in buckets:
+        charge = min(left_units, bucket.left) if bucket is not buckets[-1] else left_units
+        if not charge and units:
+            continue
+        part = left_quantity if charge == left_units else quantity * charge // units
+        payer = _payer(pool, bucket.provision_id)
+        found.parts.append(_part("credit", bucket.provision_id, payer, part, charge))
+        left_units, left_quantity = left_units - charge, left_quantity - part
+        if not left_quantity:
+            break
+    return quantity
+
+
+def _affordable_on_demand(on_demand: OnDemand | None) -> int:
+    if on_demand is None or not on_demand.enabled:
+        return 0
+    if on_demand.spending_cap is None or on_demand.unit_price <= 0:
+        return UNLIMITED
+    money = on_demand.spending_cap - on_demand.spent - on_demand.reserved + on_demand.charged
+    return max(0, money * on_demand.price_per // on_demand.unit_price - on_demand.quantity)
+
+
+def _draw_on_demand(pool: ResourcePool, entitlement: Entitlement, wanted: int, found: Cover) -> int:
+    on_demand = pool.on_demand.get(entitlement.resource_key)
+    quantity = min(wanted, _affordable_on_demand(on_demand)) if entitlement.value is not None else 0
+    if not quantity:
+        return 0
+    assert on_demand is not None
+    bought = on_demand.quantity + quantity
+    found.charge = -(-bought * on_demand.unit_price // on_demand.price_per) - on_demand.charged
+    payer = on_demand.payer or pool.billing_account_id or ""
+    found.parts.append(_part("on_demand", "", payer, quantity, found.charge))
+    return quantity

@@ -1,0 +1,204 @@
+"""The facts about a pool's terms: revisions, calendars, overrides, on-demand, caps. `apply` only takes down what happened."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from entitlements.domain.aggregate import NEVER_MS, to_ms
+from entitlements.domain.pool_events import PoolEvent
+from entitlements.domain.pools import Cap, OnDemand, Override, ResourcePool
+from entitlements.domain.values import KeyPeriod, PeriodName, Rule
+
+
+class ProvisionRevised(PoolEvent):
+    """A provision confers another version of its set from now on."""
+
+    provision_id: str
+    set_version: int
+    rules: list[Rule]
+    reason: str
+    actor: str
+
+    def apply(self, aggregate: ResourcePool) -> None:
+        provision = aggregate.provisions[self.provision_id]
+        provision.set_version, provision.rules = self.set_version, self.rules
+
+
+class ProvisionQuantityChanged(PoolEvent):
+    """A provision was bought more or fewer times."""
+
+    provision_id: str
+    quantity: int
+    reason: str
+    actor: str
+
+    def apply(self, aggregate: ResourcePool) -> None:
+        aggregate.provisions[self.provision_id].quantity = self.quantity
+
+
+class DefaultsChanged(PoolEvent):
+    """The pool has something else where nothing contributes."""
+
+    rules: list[Rule]
+    actor: str
+
+    def apply(self, aggregate: ResourcePool) -> None:
+        aggregate.defaults = {rule.resource_key: rule for rule in self.rules}
+
+
+class CalendarChanged(PoolEvent):
+    """Periods are counted by another time zone or anchor; those under way end at another instant."""
+
+    time_zone: str
+    anchor_at: datetime | None
+    periods: list[KeyPeriod]
+    actor: str
+
+    def apply(self, aggregate: ResourcePool) -> None:
+        aggregate.time_zone, aggregate.anchor_at = self.time_zone, self.anchor_at
+        for period in self.periods:
+            entitlement = aggregate.entitlements[period.resource_key]
+            entitlement.period_start_ms = to_ms(period.period_start)
+            entitlement.period_end_ms = to_ms(period.period_end)
+        aggregate.refresh_calendars()
+        aggregate.find_due()
+
+
+class ContributionRecurred(PoolEvent):
+    """Inside its period a contribution came anew; what was left of it lapsed."""
+
+    resource_key: str
+    provision_id: str
+    lapsed: int
+    carried: int
+
+    def apply(self, aggregate: ResourcePool) -> None:
+        bucket = aggregate.entitlements[self.resource_key].bucket_of(self.provision_id)
+        assert bucket is not None, "what does not contribute cannot recur"
+        bucket.carried, bucket.recurs_at_ms = self.carried, NEVER_MS
+        aggregate.find_due()
+
+
+class OverrideSet(PoolEvent):
+    """An administrator said what the pool, or one workspace, has of a key."""
+
+    override_id: str
+    resource_key: str
+    workspace_id: str
+    allowed: bool
+    amount: int | None
+    soft_limit: int | None
+    hard_limit: int | None
+    reason: str
+    expires_at: datetime | None
+    actor: str
+
+    def apply(self, aggregate: ResourcePool) -> None:
+        aggregate.overrides[self.override_id] = Override(
+            override_id=self.override_id,
+            resource_key=self.resource_key,
+            workspace_id=self.workspace_id,
+            allowed=self.allowed,
+            amount=self.amount,
+            soft_limit=self.soft_limit,
+            hard_limit=self.hard_limit,
+            reason=self.reason,
+            expires_at=self.expires_at,
+            actor=self.actor,
+        )
+        aggregate.refresh(self.resource_key)
+        aggregate.find_due()
+
+
+class OverrideCleared(PoolEvent):
+    """An override was taken back."""
+
+    override_id: str
+    reason: str
+    actor: str
+
+    def apply(self, aggregate: ResourcePool) -> None:
+        override = aggregate.overrides.pop(self.override_id)
+        aggregate.refresh(override.resource_key)
+        aggregate.find_due()
+
+
+class OverrideExpired(PoolEvent):
+    """An override has come to its end."""
+
+    override_id: str
+
+    def apply(self, aggregate: ResourcePool) -> None:
+        override = aggregate.overrides.pop(self.override_id)
+        aggregate.refresh(override.resource_key)
+        aggregate.find_due()
+
+
+class OnDemandConfigured(PoolEvent):
+    """Consumption above what is included was allowed, priced, capped or stopped."""
+
+    resource_key: str
+    enabled: bool
+    payer: str
+    currency: str
+    unit_price: int
+    price_per: int
+    spending_cap: int | None
+    alert_at: list[int]
+    actor: str
+
+    def apply(self, aggregate: ResourcePool) -> None:
+        held = aggregate.on_demand.get(self.resource_key)
+        aggregate.on_demand[self.resource_key] = OnDemand(
+            enabled=self.enabled,
+            payer=self.payer,
+            currency=self.currency,
+            unit_price=self.unit_price,
+            price_per=self.price_per,
+            spending_cap=self.spending_cap,
+            alert_at=self.alert_at,
+            # What was spent stays spent; rounding begins anew at the new price.
+            spent=0 if held is None else held.spent,
+            reserved=0 if held is None else held.reserved,
+            alerted=0 if held is None else held.alerted,
+        )
+        aggregate.refresh(self.resource_key)
+
+
+class SpendingAlerted(PoolEvent):
+    """On-demand spending has reached a share of its cap for the first time in the period."""
+
+    resource_key: str
+    percent: int
+    spent: int
+    spending_cap: int
+    payer: str
+
+    def apply(self, aggregate: ResourcePool) -> None:
+        aggregate.on_demand[self.resource_key].alerted = self.percent
+
+
+class MemberCapped(PoolEvent):
+    """What a workspace, or one subject in it, can draw of a key was capped, or the cap lifted."""
+
+    workspace_id: str
+    subject_id: str
+    resource_key: str
+    amount: int | None
+    period: PeriodName | None
+    actor: str
+
+    def apply(self, aggregate: ResourcePool) -> None:
+        of_workspace = aggregate.caps.setdefault(self.workspace_id, {})
+        of_member = of_workspace.setdefault(self.subject_id, {})
+        if self.amount is None:
+            of_member.pop(self.resource_key, None)
+        elif self.resource_key in of_member and of_member[self.resource_key].period == self.period:
+            of_member[self.resource_key].amount = self.amount
+        else:
+            of_member[self.resource_key] = Cap(amount=self.amount, period=self.period)
+        if not of_member:
+            del of_workspace[self.subject_id]
+        if not of_workspace:
+            del aggregate.caps[self.workspace_id]
+        aggregate.refresh(self.resource_key)

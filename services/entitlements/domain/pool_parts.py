@@ -1,0 +1,145 @@
+"""What a pool is made of, beside its entitlements: plain state, changed by events only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, NamedTuple
+
+from entitlements.domain.aggregate import NEVER_MS, to_ms
+from entitlements.domain.values import Bearer, PeriodName, ProvisionSource, Rule, UsageMode
+
+ProvisionStatus = Literal["scheduled", "active", "suspended", "ended"]
+
+
+@dataclass(slots=True, kw_only=True)
+class Provision:
+    """One billing source connected to the pool, from starts_at until before ends_at."""
+
+    provision_id: str
+    source: ProvisionSource
+    source_id: str
+    billing_account_id: str | None
+    set_id: str
+    set_version: int
+    ladder: str | None
+    rung: int | None
+    quantity: int
+    rules: list[Rule]
+    starts_at: datetime
+    ends_at: datetime | None
+    #: Lower burns first.
+    priority: int = 0
+    #: Whether it is revised when its set has a new version.
+    follows: bool = False
+    #: How often it is billed, counted from the pool's anchor; None: by no calendar that we know.
+    billing_period: PeriodName | None = None
+    status: ProvisionStatus = "scheduled"
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has ended for good."""
+        return self.status == "ended"
+
+    def due_ms(self) -> int:
+        """When it starts or ends by itself, in epoch milliseconds."""
+        if self.status == "scheduled":
+            return to_ms(self.starts_at)
+        if self.status == "ended" or self.ends_at is None:
+            return NEVER_MS
+        return to_ms(self.ends_at)
+
+
+@dataclass(slots=True, kw_only=True)
+class Grant:
+    """A gift: why, by whom, and whether it still holds."""
+
+    reason: str
+    actor: str
+    is_over: bool = False
+
+
+@dataclass(slots=True, frozen=True)
+class RememberedAnswer:
+    """An accepted command under an idempotency key."""
+
+    body_digest: str
+    at_ms: int
+
+
+class RememberedLine(NamedTuple):
+    """A recorded line under its usage id: when, what it said, and who bears it. Short: a busy pool remembers very many."""
+
+    recorded_at: int
+    body: tuple[str, int, UsageMode, str, int]
+    #: Start of the period it counted in, in epoch milliseconds; -1: in none.
+    counted_in: int
+    subject_id: str
+    #: As (bearer, provision, payer, quantity, charge); what was taken back is not there any more.
+    parts: tuple[tuple[Bearer, str, str, int, int], ...]
+
+
+@dataclass(slots=True, kw_only=True)
+class Override:
+    """An administrator's value for one key of the pool, or of one of its workspaces."""
+
+    override_id: str
+    resource_key: str
+    workspace_id: str
+    allowed: bool
+    amount: int | None
+    soft_limit: int | None
+    hard_limit: int | None
+    reason: str
+    expires_at: datetime | None
+    actor: str
+
+
+@dataclass(slots=True, kw_only=True)
+class OnDemand:
+    """Consumption of one key above what is included: who pays for it, and how much of that is allowed in a period.
+
+    Money is in minor units of the currency. price_per: so many of the smallest unit cost unit_price.
+    """
+
+    enabled: bool
+    payer: str
+    currency: str
+    unit_price: int
+    price_per: int
+    spending_cap: int | None
+    alert_at: list[int]
+    spent: int = 0
+    reserved: int = 0
+    alerted: int = 0
+    #: At the present price: the quantity that was charged, and for how much. Rounding is over their sum.
+    quantity: int = 0
+    charged: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
+class Cap:
+    """What one member can draw of one key in a period; None: the key's own. It counts from when it was set."""
+
+    amount: int
+    period: PeriodName | None
+    consumed: int = 0
+    period_start_ms: int = 0
+    period_end_ms: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
+class Reservation:
+    """A quantity held; beyond what is included with the credit units and the spending that it would take."""
+
+    reservation_id: str
+    resource_key: str
+    quantity: int
+    #: The key of the credits it holds; empty: none.
+    credit_key: str
+    credit_units: int
+    spending: int
+    workspace_id: str
+    subject_id: str
+    lease: bool
+    expires_at: datetime

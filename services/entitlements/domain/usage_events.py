@@ -1,0 +1,185 @@
+"""The facts about usage beside its recording: reservations, allocations, corrections. `apply` only takes down what happened."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from entitlements.domain.aggregate import to_ms
+from entitlements.domain.pool_events import PoolEvent
+from entitlements.domain.pools import Reservation, ResourcePool
+from entitlements.domain.values import UsagePart, UsageTotal
+
+
+class UsageReserved(PoolEvent):
+    """A quantity is held until it is committed or released or expires."""
+
+    reservation_id: str
+    resource_key: str
+    quantity: int
+    credit_key: str
+    credit_units: int
+    spending: int
+    workspace_id: str
+    subject_id: str
+    lease: bool
+    expires_at: datetime
+    actor: str
+
+    def apply(self, aggregate: ResourcePool) -> None:
+        assert self.reservation_id not in aggregate.reservations, "the log holds this reservation twice"
+        aggregate.hold(
+            Reservation(
+                reservation_id=self.reservation_id,
+                resource_key=self.resource_key,
+                quantity=self.quantity,
+                credit_key=self.credit_key,
+                credit_units=self.credit_units,
+                spending=self.spending,
+                workspace_id=self.workspace_id,
+                subject_id=self.subject_id,
+                lease=self.lease,
+                expires_at=self.expires_at,
+            )
+        )
+        aggregate.find_due()
+
+
+class ReservationExtended(PoolEvent):
+    """A reservation is held until another instant than before."""
+
+    reservation_id: str
+    expires_at: datetime
+    actor: str
+
+    def apply(self, aggregate: ResourcePool) -> None:
+        aggregate.reservations[self.reservation_id].expires_at = self.expires_at
+        aggregate.find_due()
+
+
+class ReservationCommitted(PoolEvent):
+    """So much of a reservation is no longer held, because it is used; the usage is recorded beside this."""
+
+    reservation_id: str
+    quantity: int
+    kept: int
+    kept_credit_units: int
+    kept_spending: int
+    actor: str
+
+    def apply(self, aggregate: ResourcePool) -> None:
+        reservation = aggregate.let_go(self.reservation_id)
+        if self.kept:
+            reservation.quantity = self.kept
+            reservation.credit_units, reservation.spending = self.kept_credit_units, self.kept_spending
+            aggregate.hold(reservation)
+        aggregate.find_due()
+
+
+class ReservationReleased(PoolEvent):
+    """A reservation was given back unused."""
+
+    reservation_id: str
+    quantity: int
+    reason: str
+    actor: str
+
+    def apply(self, aggregate: ResourcePool) -> None:
+        aggregate.let_go(self.reservation_id)
+        aggregate.find_due()
+
+
+class ReservationExpired(PoolEvent):
+    """A reservation has come to its end; nothing of it is held any more."""
+
+    reservation_id: str
+    quantity: int
+
+    def apply(self, aggregate: ResourcePool) -> None:
+        aggregate.let_go(self.reservation_id)
+        aggregate.find_due()
+
+
+class HoldingChanged(PoolEvent):
+    """What is held of a limit has changed: of a named holder, or of nobody in particular."""
+
+    resource_key: str
+    holder_id: str
+    held: int
+    change: int
+    workspace_id: str
+    total: UsageTotal
+    actor: str
+
+    def apply(self, aggregate: ResourcePool) -> None:
+        entitlement = aggregate.entitlements[self.resource_key]
+        holders = aggregate.holders.setdefault(self.resource_key, {})
+        if self.held and self.holder_id:
+            holders[self.holder_id] = self.held
+        else:
+            holders.pop(self.holder_id, None)
+        if not holders:
+            del aggregate.holders[self.resource_key]
+        entitlement.hold(self.change)
+
+
+class LimitOverAllocated(PoolEvent):
+    """More of a limit is held than the pool has now; nothing is taken away, and nothing more can be allocated."""
+
+    resource_key: str
+    held: int
+    limit: int
+
+    def apply(self, aggregate: ResourcePool) -> None:
+        aggregate.entitlements[self.resource_key].is_over_allocated = True
+
+
+class OverAllocationEnded(PoolEvent):
+    """What is held of a limit fits into it again."""
+
+    resource_key: str
+    held: int
+    limit: int | None
+
+    def apply(self, aggregate: ResourcePool) -> None:
+        aggregate.entitlements[self.resource_key].is_over_allocated = False
+
+
+class UsageCorrected(PoolEvent):
+    """Recorded usage was corrected. Parts are what each bearer gets back, or bears more where they are negative."""
+
+    resource_key: str
+    corrects: str
+    adjustment: int
+    occurred_at: datetime
+    workspace_id: str
+    subject_id: str
+    counted_in: int
+    parts: list[UsagePart]
+    total: UsageTotal
+    reason: str
+    actor: str
+
+    def apply(self, aggregate: ResourcePool) -> None:
+        aggregate.take_correction(self.resource_key, self.corrects, self.adjustment, self.counted_in, self.parts)
+        for workspace_cap in aggregate.caps_of(self.workspace_id, self.subject_id, self.resource_key):
+            workspace_cap.consumed = max(0, workspace_cap.consumed + self.adjustment)
+        aggregate.find_due()
+
+
+class ExceededWithdrawn(PoolEvent):
+    """By a correction nothing of the period lies above the limit any more: it was not exceeded."""
+
+    resource_key: str
+    period_start: datetime | None
+    period_end: datetime | None
+    limit: int | None
+    consumed: int
+
+    def apply(self, aggregate: ResourcePool) -> None:
+        entitlement = aggregate.entitlements[self.resource_key]
+        closed = entitlement.closed
+        if closed is not None and self.period_start is not None and to_ms(self.period_start) == closed.start_ms:
+            closed.was_exceeded = False
+        else:
+            entitlement.was_exceeded = False
+        aggregate.find_due()
