@@ -6,6 +6,7 @@ latency         from sending a command to holding its read-back decision, at 1,0
 projection      from the ledger into an empty database
 postgres        the honest rival: one conditional UPDATE and one INSERT a line
 es              an `eventsourcing` application on Postgres doing the same work
+decisions       what deciding one line costs, and how that grows with provisions, keys and reservations
 broker          what the broker takes from one producer, to know what the rest is made of
 
 place           servers, topics, processes

@@ -38,6 +38,13 @@ FIGURES: Final[dict[str, Figure]] = {
     "postgres_update_per_s_hot_row": Figure("lines/s", "the same on one row"),
     "postgres_update_per_s_batched": Figure("lines/s", "the same with 100 lines a transaction and statement"),
     "eventsourcing_per_s": Figure("lines/s", "rival: `eventsourcing` on Postgres, one save a line, 10,000 aggregates"),
+    "decide_usage_line_us": Figure(
+        "us", "deciding a line in a batch on a pool of 10 provisions and 20 keys, rules only", "< 10"
+    ),
+    "decide_usage_line_us_100_provisions": Figure("us", "the same with 100 provisions"),
+    "decide_usage_line_us_200_keys": Figure("us", "the same with 200 keys"),
+    "decide_usage_line_us_1000_reservations": Figure("us", "the same with 1,000 reservations held"),
+    "decide_usage_line_us_careful": Figure("us", "the same, each line with an id, a capped workspace and a subject"),
     "broker_produce_mb_per_s": Figure("MB/s", "what the broker takes from one idempotent producer, 1 KB records"),
     "ratio_to_postgres": Figure("times", "strict_lines_per_s / postgres_update_per_s", ">= 15"),
     "ratio_to_eventsourcing": Figure("times", "strict_lines_per_s / eventsourcing_per_s"),
