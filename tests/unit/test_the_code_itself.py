@@ -17,7 +17,7 @@ PURE = {
     "__future__", "abc", "bisect", "calendar", "collections", "contextlib", "dataclasses", "datetime", "decimal", "enum",
     "functools", "hashlib", "heapq", "itertools", "json", "math", "operator", "re", "string", "types", "typing",
 }  # fmt: skip
-OURS = {"entitlements.domain", "eventsourcing.domain"}
+OURS = {"entitlements.domain", "eventsourcing.domain", "whenever"}  # whenever: calendar arithmetic, told the instant.
 REGISTRY_HOSTS = re.compile(
     r"pypi\.org|pythonhosted\.org|repo\d?\.maven|maven\.org|registry\.npmjs|registry\.yarnpkg|crates\.io", re.IGNORECASE
 )

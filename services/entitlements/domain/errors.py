@@ -2,7 +2,7 @@
 
 CommandRefused
 ├── InvalidCommand            the command cannot be meant
-│   ├── InvalidId, InvalidQuantity, InvalidRules, InvalidInstant
+│   ├── InvalidId, InvalidQuantity, InvalidRules, InvalidInstant, InvalidPeriod, InvalidTimeZone
 ├── pools        UnknownPool, PoolAlreadyExists, PoolIsClosed, PoolIsSuspended, PoolIsElsewhere
 ├── provisions   UnknownProvision, ProvisionAlreadyExists, ProvisionIsOver, LadderIsOccupied, RulesConflict,
 │                TooManyProvisions
@@ -60,6 +60,18 @@ class InvalidInstant(InvalidCommand):
     """An instant of the command cannot be meant."""
 
     code = "invalid_instant"
+
+
+class InvalidPeriod(InvalidCommand):
+    """A period is hour, day, week, month, year, lifetime or an ISO 8601 duration from a minute to a hundred years."""
+
+    code = "invalid_period"
+
+
+class InvalidTimeZone(InvalidCommand):
+    """A time zone has a name of the IANA database."""
+
+    code = "invalid_time_zone"
 
 
 class UnknownPool(CommandRefused):

@@ -1,40 +1,126 @@
-"""Calendar periods in UTC, in epoch milliseconds. A period contains its start and not its end."""
+"""Periods: hour, day, week, month, year, lifetime or an ISO 8601 duration, by the calendar of a time zone or from an anchor.
+
+All in epoch milliseconds; a period contains its start and not its end. Dates are counted on the wall clock of the zone, hours and
+shorter parts are elapsed time. An instant that a change of the clock skips is the one that much later, one that comes twice is
+the first (RFC 5545). Every boundary is counted from the anchor itself, so that the 31st comes back after a short month.
+
+Rules of time zones change. Bounds are therefore written into events when they are decided and never worked out again when
+events are folded: a later `tzdata`, which is pinned so that all engines have the same, does not rewrite the past.
+"""
 
 from __future__ import annotations
 
-from datetime import datetime
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
-from entitlements.domain.aggregate import NEVER_MS, from_ms, to_ms
-from entitlements.domain.values import PeriodName
+from whenever import Date, Instant, ItemizedDelta, Time, TimeZoneNotFoundError
+
+from entitlements.domain.aggregate import NEVER_MS
+from entitlements.domain.errors import InvalidPeriod, InvalidTimeZone
+
+LIFETIME: Final = "lifetime"
+#: Bounds of a period, so that neither its resets nor its sums run away.
+LENGTH_MS_MIN: Final = 60_000
+LENGTH_MS_MAX: Final = 100 * 366 * 86_400_000
+
+_NAMED: Final = {"hour": "PT1H", "day": "P1D", "week": "P7D", "month": "P1M", "year": "P1Y"}
+_DAY_MS: Final = 86_400_000
+_WHOLE_MS: Final = {"hour": 3_600_000, "day": _DAY_MS, "week": 7 * _DAY_MS}
+_MONTH_MS: Final = round(365.2425 / 12 * _DAY_MS)
+#: Where periods without an anchor are counted from: the first of a year, and a Monday.
+_ORIGIN: Final = Date(1970, 1, 1)
+_MONDAY: Final = Date(1969, 12, 29)
+_MONDAY_MS: Final = -3 * _DAY_MS
+_MIDNIGHT: Final = Time(0, 0)
 
 
-class Calendar(tuple):  # shim until the real one lands
-    def __new__(cls, time_zone="UTC", anchor_ms=None):
-        return tuple.__new__(cls, (time_zone, anchor_ms))
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """How periods are counted: by the calendar of a time zone, or from an anchor (the billing cycle) in it."""
 
-    time_zone = property(lambda self: self[0])
-
-
-UTC_CALENDAR = Calendar()
+    time_zone: str = "UTC"
+    anchor_ms: int | None = None
 
 
-def check_period(period): ...
-def check_time_zone(name): ...
+UTC_CALENDAR: Final = Calendar()
 
 
-_LENGTH_MS: Final[dict[str, int]] = {"hour": 3_600_000, "day": 86_400_000}
-
-
-def period_bounds(period: PeriodName | None, at_ms: int, calendar: object = None) -> tuple[int, int]:
+def period_bounds(period: str | None, at_ms: int, calendar: Calendar = UTC_CALENDAR) -> tuple[int, int]:
     """Start and end of the period that contains the instant; without a period all of time is one."""
-    if period is None or period == "lifetime":
+    if period is None or period == LIFETIME:
         return 0, NEVER_MS
-    length = _LENGTH_MS.get(period)
-    if length is not None:
-        start = at_ms - at_ms % length  # UTC days have no leap: the epoch started one.
-        return start, start + length
-    at = from_ms(at_ms)
-    start_at = datetime(at.year, at.month, 1, tzinfo=at.tzinfo)
-    following = (at.year + 1, 1) if at.month == 12 else (at.year, at.month + 1)
-    return to_ms(start_at), to_ms(datetime(*following, 1, tzinfo=at.tzinfo))
+    if calendar is UTC_CALENDAR or calendar == UTC_CALENDAR:
+        length = _WHOLE_MS.get(period)
+        if length is not None:  # UTC days have no leap: the epoch started one.
+            start = at_ms - (at_ms - (_MONDAY_MS if period == "week" else 0)) % length
+            return start, start + length
+    return _counted(period, calendar).around(at_ms)
+
+
+def check_period(period: str) -> None:
+    """Raises InvalidPeriod unless it is a name or a duration from a minute to a hundred years."""
+    if period != LIFETIME:
+        length_ms = _counted(period, UTC_CALENDAR).length_ms
+        if not LENGTH_MS_MIN <= length_ms <= LENGTH_MS_MAX:
+            raise InvalidPeriod(f"{period} is not from a minute to a hundred years")
+
+
+def check_time_zone(name: str) -> None:
+    """Raises InvalidTimeZone unless it is the name of a time zone of the IANA database."""
+    try:
+        Instant.from_timestamp(0).to_tz(name)
+    except (TimeZoneNotFoundError, ValueError):
+        raise InvalidTimeZone(name) from None
+
+
+class _Counted:
+    """One period by one calendar: its boundaries by number, from the anchor on."""
+
+    def __init__(self, period: str, calendar: Calendar) -> None:
+        try:
+            parts = dict(ItemizedDelta.parse_iso(_NAMED.get(period, period)).items())
+        except ValueError:
+            raise InvalidPeriod(period) from None
+        self.months = parts.get("years", 0) * 12 + parts.get("months", 0)
+        self.days = parts.get("weeks", 0) * 7 + parts.get("days", 0)
+        self.time_ms = 1_000 * (parts.get("hours", 0) * 3_600 + parts.get("minutes", 0) * 60 + parts.get("seconds", 0))
+        self.length_ms = self.months * _MONTH_MS + self.days * _DAY_MS + self.time_ms
+        if self.length_ms <= 0 or min(self.months, self.days, self.time_ms) < 0 or parts.get("nanoseconds"):
+            raise InvalidPeriod(period)
+        self.time_zone = calendar.time_zone
+        if calendar.anchor_ms is None:
+            self.date, self.time = _MONDAY if period == "week" else _ORIGIN, _MIDNIGHT
+        else:
+            anchor = Instant.from_timestamp(calendar.anchor_ms, unit="millisecond").to_tz(self.time_zone)
+            self.date, self.time = anchor.date(), anchor.time()
+        self.anchor_ms = calendar.anchor_ms if calendar.anchor_ms is not None else self._local(0)
+        self._last = (0, 0)
+
+    def around(self, at_ms: int) -> tuple[int, int]:
+        start_ms, end_ms = self._last
+        if start_ms <= at_ms < end_ms:
+            return self._last
+        number = (at_ms - self.anchor_ms) // self.length_ms
+        while self._boundary(number) > at_ms:
+            number -= 1
+        while (end_ms := self._boundary(number + 1)) <= at_ms:
+            number += 1
+        self._last = self._boundary(number), end_ms
+        return self._last
+
+    def _boundary(self, number: int) -> int:
+        if number == 0:
+            return self.anchor_ms
+        if not self.months and not self.days:
+            return self.anchor_ms + number * self.time_ms
+        return self._local(number) + number * self.time_ms
+
+    def _local(self, number: int) -> int:
+        date = self.date.add(months=self.months * number, days=self.days * number)
+        return date.at(self.time).assume_tz(self.time_zone, disambiguation="compatible").timestamp(unit="millisecond")
+
+
+@lru_cache(maxsize=4096)
+def _counted(period: str, calendar: Calendar) -> _Counted:
+    return _Counted(period, calendar)
