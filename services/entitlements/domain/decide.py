@@ -71,7 +71,7 @@ POOL_RULES: Final[dict[type[PoolCommand], PoolRule]] = {
     commands.RevokeGrant: grants.revoke_grant,
     commands.AssignWorkspace: assignments.assign_workspace,
     commands.UnassignWorkspace: assignments.unassign_workspace,
-    commands.ReleaseUsage: usage.release_usage,
+    commands.ReleaseUsage: holdings.release_usage,
     plan_commands.CapMember: members.cap_member,
     plan_commands.ChangeCalendar: calendars.change_calendar,
     plan_commands.ChangeDefaults: plans.change_defaults,

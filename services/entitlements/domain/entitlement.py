@@ -90,8 +90,6 @@ class ClosedPeriod:
 class Derived:
     """What follows from the rest of an entitlement and its pool: no part of the state, not compared, not in snapshots."""
 
-    __slots__ = ("burning", "calendar", "is_recurring", "usual_until")
-
     #: By which calendar its periods are counted; follows from the pool's.
     calendar: Calendar
     #: The bucket that burns, and up to which consumption nothing but it is concerned.
@@ -100,7 +98,7 @@ class Derived:
     is_recurring: bool
 
 
-@dataclass(slots=True)
+@dataclass
 class Entitlement(Derived):
     """One key of one pool. It outlives its contributions: what was consumed stays consumed.
 

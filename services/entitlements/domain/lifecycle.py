@@ -7,6 +7,7 @@ from datetime import datetime
 from entitlements.domain.aggregate import EPOCH, begin
 from entitlements.domain.commands import ClosePool, OpenPool, ResumePool, SuspendPool
 from entitlements.domain.errors import InvalidInstant, PoolAlreadyExists, PoolIsClosed
+from entitlements.domain.periods import check_time_zone
 from entitlements.domain.pool_events import (
     GrantExpired,
     PoolClosed,
@@ -16,7 +17,6 @@ from entitlements.domain.pool_events import (
     ProvisionEnded,
 )
 from entitlements.domain.pools import ResourcePool
-from entitlements.domain.periods import check_time_zone
 from entitlements.domain.restack import restack
 from entitlements.domain.rules import check_rules
 

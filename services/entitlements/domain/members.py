@@ -1,29 +1,119 @@
-"""What narrows a pool for one of its members: caps, and overrides of one workspace."""
+"""What narrows a pool for one of its members: caps, and overrides of one workspace; and where a workspace goes on."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from entitlements.domain.entitlement import Entitlement
-from entitlements.domain.errors import CommandRefused, MemberCapIsReached
+from entitlements.domain.errors import (
+    CommandRefused,
+    InvalidQuantity,
+    KeyIsNotMetered,
+    MemberCapIsReached,
+    NotEntitled,
+    PoolIsClosed,
+    UnknownKey,
+    WorkspaceIsNotAssigned,
+)
+from entitlements.domain.periods import check_period
 from entitlements.domain.plan_commands import CapMember
-from entitlements.domain.pools import ResourcePool
+from entitlements.domain.plan_events import MemberCapped
+from entitlements.domain.pools import Cap, Override, ResourcePool
+from entitlements.domain.values import QUANTITY_MAX
 
 
 def what_narrows(
     pool: ResourcePool, entitlement: Entitlement, workspace_id: str, subject_id: str, quantity: int, now_ms: int
 ) -> tuple[type[CommandRefused], int] | None:
-    """Why a member may not draw a quantity although the pool has it, and how much it could draw."""
+    """Why a member may not draw a quantity although the pool has it, and how much it could draw.
+
+    What is reserved counts as drawn. An override of the workspace outranks its cap, with an amount or without.
+    """
     if not entitlement.is_narrowed:
         return None
-    for cap in pool.caps_of(workspace_id, subject_id, entitlement.resource_key):
+    override = override_of(pool, workspace_id, entitlement.resource_key)
+    if override is not None and not override.allowed:
+        return NotEntitled, -1
+    members = pool.caps.get(workspace_id, {})
+    of_workspace = members.get("", {}).get(entitlement.resource_key)
+    if override is not None:
+        of_workspace = override.cap
+    of_subject = members.get(subject_id, {}).get(entitlement.resource_key) if subject_id else None
+    for cap, subject in ((of_workspace, ""), (of_subject, subject_id)):
+        if cap is None:
+            continue
         is_current = cap.period_start_ms <= now_ms < cap.period_end_ms
-        left = max(0, cap.amount - (cap.consumed if is_current else 0))
+        held = reserved_by(pool, entitlement.resource_key, workspace_id, subject)
+        left = max(0, cap.amount - held - (cap.consumed if is_current else 0))
         if quantity > left:
             return MemberCapIsReached, left
     return None
 
 
+def override_of(pool: ResourcePool, workspace_id: str, resource_key: str) -> Override | None:
+    """The newest override of one workspace for a key."""
+    found = None
+    for override in pool.overrides.values():
+        if workspace_id and (override.workspace_id, override.resource_key) == (workspace_id, resource_key):
+            found = override
+    return found
+
+
+def reserved_by(pool: ResourcePool, resource_key: str, workspace_id: str, subject_id: str = "") -> int:
+    """What a workspace, or one subject in it, has reserved of a key."""
+    return sum(
+        held.quantity
+        for held in pool.reservations.values()
+        if held.resource_key == resource_key
+        and held.workspace_id == workspace_id
+        and subject_id in ("", held.subject_id)
+    )
+
+
 def cap_member(pool: ResourcePool, command: CapMember, now: datetime) -> None:
-    """To be decided."""
-    raise NotImplementedError
+    """Cap what a workspace, or one subject in it, can draw; it counts from now on. No amount lifts the cap."""
+    if pool.is_closed:
+        raise PoolIsClosed
+    if command.workspace_id not in pool.assignments:
+        raise WorkspaceIsNotAssigned(command.workspace_id)
+    entitlement = pool.entitlements.get(command.resource_key)
+    if entitlement is None:
+        raise UnknownKey(command.resource_key)
+    if entitlement.entitlement_type == "boolean":
+        raise KeyIsNotMetered(command.resource_key)
+    if command.amount is not None and not 0 <= command.amount <= QUANTITY_MAX:
+        raise InvalidQuantity(str(command.amount))
+    if command.period is not None:
+        check_period(command.period)
+    known = pool.caps.get(command.workspace_id, {}).get(command.subject_id, {}).get(command.resource_key)
+    if _says(known) == (command.amount, command.period if command.amount is not None else None):
+        return
+    pool.happen(
+        MemberCapped,
+        now,
+        workspace_id=command.workspace_id,
+        subject_id=command.subject_id,
+        resource_key=command.resource_key,
+        amount=command.amount,
+        period=command.period,
+        actor=command.actor,
+    )
+
+
+def _says(cap: Cap | None) -> tuple[int | None, str | None]:
+    return (None, None) if cap is None else (cap.amount, cap.period)
+
+
+def pools_in_order(assigned: Iterable[tuple[str, str, datetime]]) -> list[str]:
+    """The pools of a workspace in the order in which usage that names none is tried, of (pool, role, assigned at).
+
+    First the one assigned as primary most recently; then the others, primaries before secondaries, oldest first (DESIGN 5).
+    """
+    ordered = sorted(assigned, key=lambda one: (one[1] != "primary", one[2], one[0]))
+    primaries = [one for one in ordered if one[1] == "primary"]
+    if primaries:
+        first = max(primaries, key=lambda one: (one[2], one[0]))
+        ordered.remove(first)
+        ordered.insert(0, first)
+    return [pool_id for pool_id, _, _ in ordered]

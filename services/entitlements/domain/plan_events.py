@@ -105,6 +105,7 @@ class OverrideSet(PoolEvent):
             reason=self.reason,
             expires_at=self.expires_at,
             actor=self.actor,
+            cap=Cap(amount=self.amount, period=None) if self.workspace_id and self.amount is not None else None,
         )
         aggregate.refresh(self.resource_key)
         aggregate.find_due()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, NamedTuple
 
@@ -67,6 +67,10 @@ class RememberedAnswer:
     at_ms: int
 
 
+#: Bearer, provision, payer, quantity and charge of a part of a remembered line.
+RememberedPart = tuple[Bearer, str, str, int, int]
+
+
 class RememberedLine(NamedTuple):
     """A recorded line under its usage id: when, what it said, and who bears it. Short: a busy pool remembers very many."""
 
@@ -76,7 +80,18 @@ class RememberedLine(NamedTuple):
     counted_in: int
     subject_id: str
     #: As (bearer, provision, payer, quantity, charge); what was taken back is not there any more.
-    parts: tuple[tuple[Bearer, str, str, int, int], ...]
+    parts: tuple[RememberedPart, ...]
+
+
+@dataclass(slots=True, kw_only=True)
+class Cap:
+    """What one member can draw of one key in a period; None: the key's own. It counts from when it was set."""
+
+    amount: int
+    period: PeriodName | None
+    consumed: int = 0
+    period_start_ms: int = 0
+    period_end_ms: int = 0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -93,6 +108,8 @@ class Override:
     reason: str
     expires_at: datetime | None
     actor: str
+    #: Of a workspace with an amount: what it drew since.
+    cap: Cap | None = field(default=None, compare=False)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -115,17 +132,6 @@ class OnDemand:
     #: At the present price: the quantity that was charged, and for how much. Rounding is over their sum.
     quantity: int = 0
     charged: int = 0
-
-
-@dataclass(slots=True, kw_only=True)
-class Cap:
-    """What one member can draw of one key in a period; None: the key's own. It counts from when it was set."""
-
-    amount: int
-    period: PeriodName | None
-    consumed: int = 0
-    period_start_ms: int = 0
-    period_end_ms: int = 0
 
 
 @dataclass(slots=True, kw_only=True)

@@ -166,10 +166,15 @@ class ResourcePool(Aggregate):
 
     def caps_of(self, workspace_id: str, subject_id: str, resource_key: str) -> list[Cap]:
         """The caps under which a member draws a key: its workspace's, and its own."""
-        if not workspace_id or workspace_id not in self.caps:
+        if not workspace_id:
             return []
-        members = self.caps[workspace_id]
+        members = self.caps.get(workspace_id, {})
         found = [members.get("", {}).get(resource_key)]
+        found += [
+            override.cap
+            for override in self.overrides.values()
+            if (override.workspace_id, override.resource_key) == (workspace_id, resource_key)
+        ]
         if subject_id:
             found.append(members.get(subject_id, {}).get(resource_key))
         return [cap for cap in found if cap is not None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, datetime
 
 from entitlements.domain.commands import EndProvision, ProvisionPool, ResumeProvision, SuspendProvision
@@ -13,6 +14,7 @@ from entitlements.domain.errors import (
     ProvisionIsOver,
     UnknownProvision,
 )
+from entitlements.domain.periods import check_period as check_billing_period
 from entitlements.domain.pool_events import (
     GrantExpired,
     ProvisionEnded,
@@ -41,13 +43,15 @@ def provision_pool(pool: ResourcePool, command: ProvisionPool, now: datetime) ->
     schedule(pool, command, now)
 
 
-def schedule(pool: ResourcePool, command: ProvisionPool, now: datetime) -> None:
-    """Schedule a provision that the pool does not know yet, and start it if its time has come."""
+def schedule(pool: ResourcePool, command: ProvisionPool, now: datetime, besides: Collection[str] = ()) -> None:
+    """Schedule a provision that the pool does not know yet, and start it if its time has come; besides: who leaves for it."""
     starts_at = command.starts_at or now
     check_rules(command.rules)
     check_amounts(command.rules, command.quantity)
     check_period(starts_at, command.ends_at, now)
-    check_rules_beside(pool, command.rules)
+    check_rules_beside(pool, command.rules, besides)
+    if command.billing_period is not None:
+        check_billing_period(command.billing_period)
     _check_ladder(pool, command.ladder, starts_at, command.ends_at)
     pool.happen(
         ProvisionScheduled,

@@ -1,28 +1,217 @@
-"""Decisions about reservations."""
+"""Decisions about reservations: hold a quantity, extend it, commit part or all or more of it, give it back."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
-from entitlements.domain.pools import ResourcePool
-from entitlements.domain.usage_commands import CommitReservation, ExtendReservation, ReleaseReservation, ReserveUsage
+from entitlements.domain.aggregate import to_ms
+from entitlements.domain.cover import Cover, affordable, cover, fits
+from entitlements.domain.entitlement import Entitlement
+from entitlements.domain.errors import (
+    InvalidInstant,
+    KeyIsNotMetered,
+    MemberCapIsReached,
+    NotEntitled,
+    PoolIsClosed,
+    PoolIsSuspended,
+    QuotaIsExceeded,
+    ReservationAlreadyExists,
+    TooManyReservations,
+    UnknownKey,
+    UnknownReservation,
+    WorkspaceIsNotAssigned,
+)
+from entitlements.domain.members import what_narrows
+from entitlements.domain.pools import Reservation, ResourcePool
+from entitlements.domain.usage import record
+from entitlements.domain.usage_commands import (
+    CommitReservation,
+    ExtendReservation,
+    ReleaseReservation,
+    ReserveUsage,
+)
+from entitlements.domain.usage_events import (
+    ReservationCommitted,
+    ReservationExtended,
+    ReservationReleased,
+    UsageReserved,
+)
+from entitlements.domain.values import UsageLine
+
+#: Outstanding reservations of one workspace on one pool.
+RESERVATIONS_MAX: Final = 1_000
+#: How long something may be held without being extended.
+HELD_FOR_MAX: Final = timedelta(days=30)
 
 
 def reserve_usage(pool: ResourcePool, command: ReserveUsage, now: datetime) -> None:
-    """To be decided."""
-    raise NotImplementedError
+    """Hold a quantity: included first, then credits, then spending. It counts against strict usage until it is let go."""
+    if pool.is_closed:
+        raise PoolIsClosed
+    known = pool.reservations.get(command.reservation_id)
+    if known is not None:
+        if _asked_so(known, command):
+            return
+        raise ReservationAlreadyExists(command.reservation_id)
+    entitlement = _metered(pool, command.resource_key)
+    _check_time(command.expires_at, now)
+    if command.workspace_id and command.workspace_id not in pool.assignments:
+        raise WorkspaceIsNotAssigned(command.workspace_id)
+    if pool.status == "suspended":
+        raise PoolIsSuspended
+    if entitlement.value is None:
+        raise NotEntitled(command.resource_key)
+    held = sum(reservation.workspace_id == command.workspace_id for reservation in pool.reservations.values())
+    if held >= RESERVATIONS_MAX:
+        raise TooManyReservations
+    found = cover(pool, entitlement, command.quantity)
+    _check_room(pool, entitlement, command, found, now)
+    pool.happen(
+        UsageReserved,
+        now,
+        reservation_id=command.reservation_id,
+        resource_key=command.resource_key,
+        quantity=command.quantity,
+        credit_key=(entitlement.value.credit_key or "") if found.credit_units else "",
+        credit_units=found.credit_units,
+        spending=found.charge,
+        workspace_id=command.workspace_id,
+        subject_id=command.subject_id,
+        lease=command.lease,
+        expires_at=command.expires_at,
+        actor=command.actor,
+    )
+
+
+def _metered(pool: ResourcePool, resource_key: str) -> Entitlement:
+    entitlement = pool.entitlements.get(resource_key)
+    if entitlement is None:
+        raise UnknownKey(resource_key)
+    if entitlement.entitlement_type == "boolean":
+        raise KeyIsNotMetered(resource_key)
+    return entitlement
+
+
+def _check_time(expires_at: datetime, now: datetime) -> None:
+    if not now < expires_at <= now + HELD_FOR_MAX:
+        raise InvalidInstant(f"a reservation expires after now and within {HELD_FOR_MAX.days} days")
+
+
+def _check_room(
+    pool: ResourcePool, entitlement: Entitlement, command: ReserveUsage, found: Cover, now: datetime
+) -> None:
+    narrowed = what_narrows(pool, entitlement, command.workspace_id, command.subject_id, command.quantity, to_ms(now))
+    if narrowed is not None:
+        reason, left = narrowed
+        raise reason(f"{left} are left" if reason is MemberCapIsReached else command.resource_key)
+    if not fits(entitlement, found):
+        raise QuotaIsExceeded(f"{affordable(pool, entitlement)} are left")
+
+
+def _asked_so(known: Reservation, command: ReserveUsage) -> bool:
+    return (
+        known.resource_key == command.resource_key
+        and known.quantity == command.quantity
+        and known.workspace_id == command.workspace_id
+        and known.subject_id == command.subject_id
+        and known.lease == command.lease
+        and known.expires_at == command.expires_at
+    )
+
+
+def find(pool: ResourcePool, reservation_id: str) -> Reservation:
+    """The reservation while it is held, or a refusal that names it."""
+    reservation = pool.reservations.get(reservation_id)
+    if reservation is None:
+        raise UnknownReservation(reservation_id)
+    return reservation
 
 
 def extend_reservation(pool: ResourcePool, command: ExtendReservation, now: datetime) -> None:
-    """To be decided."""
-    raise NotImplementedError
+    """Hold a reservation until another instant."""
+    reservation = find(pool, command.reservation_id)
+    if reservation.expires_at == command.expires_at:
+        return
+    _check_time(command.expires_at, now)
+    pool.happen(
+        ReservationExtended,
+        now,
+        reservation_id=command.reservation_id,
+        expires_at=command.expires_at,
+        actor=command.actor,
+    )
 
 
 def commit_reservation(pool: ResourcePool, command: CommitReservation, now: datetime) -> None:
-    """To be decided."""
-    raise NotImplementedError
+    """Use what was reserved. So much as is held is always taken; what is above it must fit, or is reported."""
+    reservation = find(pool, command.reservation_id)
+    if pool.is_closed:
+        raise PoolIsClosed
+    entitlement = pool.entitlements[reservation.resource_key]
+    excess = command.quantity - reservation.quantity
+    if excess > 0 and command.mode == "strict":
+        _check_excess(pool, entitlement, reservation, excess, now)
+    kept = max(0, -excess) if command.keep_rest else 0
+    share = (reservation.quantity - kept, reservation.quantity)
+    kept_units = reservation.credit_units - reservation.credit_units * share[0] // share[1] if kept else 0
+    kept_spending = reservation.spending - reservation.spending * share[0] // share[1] if kept else 0
+    pool.happen(
+        ReservationCommitted,
+        now,
+        reservation_id=command.reservation_id,
+        quantity=command.quantity,
+        kept=kept,
+        kept_credit_units=kept_units,
+        kept_spending=kept_spending,
+        actor=command.actor,
+    )
+    now_ms = to_ms(now)
+    entitlement.enter(*entitlement.period_at(now_ms))
+    record(
+        pool,
+        entitlement,
+        _line_of(reservation, command),
+        cover(pool, entitlement, command.quantity),
+        now_ms,
+        reservation.reservation_id,
+    )
+
+
+def _check_excess(
+    pool: ResourcePool, entitlement: Entitlement, reservation: Reservation, excess: int, now: datetime
+) -> None:
+    if pool.status == "suspended":
+        raise PoolIsSuspended
+    if entitlement.value is None:
+        raise NotEntitled(reservation.resource_key)
+    narrowed = what_narrows(pool, entitlement, reservation.workspace_id, reservation.subject_id, excess, to_ms(now))
+    if narrowed is not None:
+        raise narrowed[0](f"{narrowed[1]} are left beside what is reserved")
+    if not fits(entitlement, cover(pool, entitlement, excess)):
+        raise QuotaIsExceeded(f"{affordable(pool, entitlement)} are left beside what is reserved")
+
+
+def _line_of(reservation: Reservation, command: CommitReservation) -> UsageLine:
+    return {
+        "resource_key": reservation.resource_key,
+        "quantity": command.quantity,
+        "mode": command.mode,
+        "occurred_at": 0,
+        "workspace_id": reservation.workspace_id,
+        "usage_id": "",
+        "subject_id": reservation.subject_id,
+    }
 
 
 def release_reservation(pool: ResourcePool, command: ReleaseReservation, now: datetime) -> None:
-    """To be decided."""
-    raise NotImplementedError
+    """Give a reservation back unused."""
+    reservation = find(pool, command.reservation_id)
+    pool.happen(
+        ReservationReleased,
+        now,
+        reservation_id=command.reservation_id,
+        quantity=reservation.quantity,
+        reason=command.reason,
+        actor=command.actor,
+    )

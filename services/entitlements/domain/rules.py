@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 
 from entitlements.domain.errors import InvalidRules, RulesConflict, TooManyProvisions
@@ -47,22 +47,27 @@ def _check_rule(rule: Rule) -> None:
     for amount in (rule.amount, rule.soft_limit, rule.hard_limit):
         if amount is not None and not 0 <= amount <= QUANTITY_MAX:
             raise InvalidRules(f"{key}: amounts are integers from 0 to 2^53")
+    _check_type(rule)
+    _check_periods(rule)
+    _check_credit_rate(rule)
+    if rule.hard_limit is not None and (rule.amount is None or rule.hard_limit < rule.amount):
+        raise InvalidRules(f"{key}: the hard limit is not below the included amount")
+
+
+def _check_type(rule: Rule) -> None:
+    key = rule.resource_key
     if rule.stacking not in STACKINGS[rule.rule_type]:
         raise InvalidRules(f"{key}: a {rule.rule_type} stacks by {', '.join(STACKINGS[rule.rule_type])}")
     if rule.rule_type == "quota" and rule.period is None:
         raise InvalidRules(f"{key}: a quota has a period; lifetime is one")
     if rule.rule_type in ("boolean", "limit") and rule.period is not None:
         raise InvalidRules(f"{key}: only quotas and credits have a period")
-    _check_periods(rule)
-    _check_credit_rate(rule)
+    if rule.rule_type == "boolean" and (rule.amount, rule.soft_limit, rule.hard_limit) != (None, None, None):
+        raise InvalidRules(f"{key}: a feature has no amounts")
     if rule.denied and (rule.rule_type, rule.stacking) != ("boolean", "override"):
         raise InvalidRules(f"{key}: only a feature that stacks by override can be denied")
     if rule.min_role not in ROLES or (rule.min_role and rule.rule_type != "boolean"):
         raise InvalidRules(f"{key}: the least role of a feature is viewer, editor or admin")
-    if rule.rule_type == "boolean" and (rule.amount, rule.soft_limit, rule.hard_limit) != (None, None, None):
-        raise InvalidRules(f"{key}: a feature has no amounts")
-    if rule.hard_limit is not None and (rule.amount is None or rule.hard_limit < rule.amount):
-        raise InvalidRules(f"{key}: the hard limit is not below the included amount")
 
 
 def _check_periods(rule: Rule) -> None:
@@ -103,7 +108,7 @@ def check_amounts(rules: Iterable[Rule], quantity: int) -> None:
                 raise InvalidRules(f"{rule.resource_key}: {amount} times {quantity} is above 2^53")
 
 
-def check_rules_beside(pool: ResourcePool, rules: Iterable[Rule], besides: Iterable[str] = ()) -> None:
+def check_rules_beside(pool: ResourcePool, rules: Iterable[Rule], besides: Collection[str] = ()) -> None:
     """Whoever confers a key on one pool must agree on its type, period and stacking policy; `besides`: who does not count."""
     provisions = [p for p in pool.provisions.values() if not p.is_over and p.provision_id not in besides]
     if len(provisions) >= PROVISIONS_MAX:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
-from entitlements.domain.values import Contribution, EffectiveValue, PeriodName, Rule, Stacking
+from entitlements.domain.values import Contribution, EffectiveValue, Rule, Stacking
 
 _COMBINED: Final[dict[Stacking, Callable[[Iterable[int]], int]]] = {"sum": sum, "max": max}
 
@@ -49,21 +49,14 @@ def stack(contributions: Sequence[Contribution], stacking: Stacking, ruling: Rul
         limit=_combined(stacking, [c.limit for c in counting]),
         soft_limit=_combined(stacking, [_either(c.soft_limit, c.limit) for c in counting]) if warns else None,
         hard_limit=_combined(stacking, [_either(c.hard_limit, c.limit) for c in counting]),
-        **terms_of(ruling),
+        period=ruling.period,
+        anchored=ruling.anchored,
+        overage_at_reset=ruling.overage_at_reset,
+        grace_for=ruling.grace_for,
+        credit_key=ruling.credit_key,
+        credit_rate=ruling.credit_rate,
+        credit_per=ruling.credit_per,
     )
-
-
-def terms_of(rule: Rule) -> dict[str, PeriodName | int | str | bool | None]:
-    """The terms of a rule that do not add up."""
-    return {
-        "period": rule.period,
-        "anchored": rule.anchored,
-        "overage_at_reset": rule.overage_at_reset,
-        "grace_for": rule.grace_for,
-        "credit_key": rule.credit_key,
-        "credit_rate": rule.credit_rate,
-        "credit_per": rule.credit_per,
-    }
 
 
 def _either(stated: int | None, limit: int | None) -> int | None:

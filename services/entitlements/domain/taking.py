@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from entitlements.domain.aggregate import NEVER_MS
 from entitlements.domain.periods import Calendar, period_bounds
+from entitlements.domain.pool_parts import RememberedPart
 from entitlements.domain.values import RecordedLine, UsagePart
 
 if TYPE_CHECKING:
     from entitlements.domain.entitlement import Entitlement
     from entitlements.domain.pools import ResourcePool
+    from entitlements.domain.usage_events import UsageCorrected
 
 
 def take_line(pool: ResourcePool, line: RecordedLine) -> None:
@@ -62,6 +65,39 @@ def take_parts(pool: ResourcePool, entitlement: Entitlement, parts: list[UsagePa
             on_demand.quantity += quantity
             on_demand.charged += charge
             entitlement.elsewhere += quantity
+
+
+def take_correction(pool: ResourcePool, corrected: UsageCorrected) -> None:
+    """Take a correction into the state: each part returns to, or is borne by, whom it names."""
+    entitlement = pool.entitlements[corrected.resource_key]
+    if corrected.counted_in:
+        closed = entitlement.closed
+        assert closed is not None, "it corrects a period that nobody remembers"
+        closed.consumed += corrected.adjustment
+        closed.elsewhere += sum(p["quantity"] for p in corrected.parts if p["bearer"] in ("credit", "on_demand"))
+    else:
+        start_ms, end_ms = corrected.total["period_start"], corrected.total["period_end"]
+        entitlement.enter(start_ms or 0, NEVER_MS if end_ms is None else end_ms)
+        entitlement.consumed += corrected.adjustment
+        take_parts(pool, entitlement, corrected.parts, 1)
+        entitlement.was_warned = entitlement.was_warned and entitlement.consumed >= entitlement.soft_limit
+        for cap in pool.caps_of(corrected.workspace_id, corrected.subject_id, corrected.resource_key):
+            cap.consumed = max(0, cap.consumed + corrected.adjustment)
+        entitlement.refresh()
+    if corrected.corrects in pool.usage_ids and corrected.adjustment < 0:
+        known = pool.usage_ids[corrected.corrects]
+        pool.usage_ids[corrected.corrects] = known._replace(parts=_without(known.parts, -corrected.adjustment))
+
+
+def _without(parts: Sequence[RememberedPart], quantity: int) -> tuple[RememberedPart, ...]:
+    """What is left of remembered parts after so much was taken back, the last first."""
+    left: list[RememberedPart] = []
+    for bearer, provision_id, payer, held, charge in reversed(parts):
+        taken = min(quantity, held)
+        quantity -= taken
+        if taken < held:
+            left.append((bearer, provision_id, payer, held - taken, charge - charge * taken // held))
+    return tuple(reversed(left))
 
 
 def _draw(pool: ResourcePool, entitlement: Entitlement, line: RecordedLine) -> None:

@@ -13,7 +13,6 @@ from datetime import datetime
 from typing import Final
 
 from entitlements.domain.aggregate import NEVER_MS, from_ms
-from entitlements.domain.commands import ReleaseUsage
 from entitlements.domain.cover import Cover, affordable, cover, fits
 from entitlements.domain.entitlement import UNLIMITED, ClosedPeriod, Entitlement
 from entitlements.domain.errors import (
@@ -22,9 +21,7 @@ from entitlements.domain.errors import (
     InvalidId,
     InvalidInstant,
     InvalidQuantity,
-    KeyIsNotHeld,
     KeyIsNotMetered,
-    MoreThanIsHeld,
     NotEntitled,
     PeriodIsClosed,
     PoolIsClosed,
@@ -36,9 +33,8 @@ from entitlements.domain.errors import (
 from entitlements.domain.members import what_narrows
 from entitlements.domain.ondemand import alert_spending
 from entitlements.domain.periods import period_bounds
-from entitlements.domain.pool_events import QuotaExceeded, QuotaWarned, UsageReleased
+from entitlements.domain.pool_events import QuotaExceeded, QuotaWarned
 from entitlements.domain.pools import IDEMPOTENCY_WINDOW_MS, RememberedLine, ResourcePool, body_of
-from entitlements.domain.restack import tell_over_allocation
 from entitlements.domain.taking import take_line
 from entitlements.domain.values import (
     ID_CHARACTERS_MAX,
@@ -47,7 +43,6 @@ from entitlements.domain.values import (
     RecordedLine,
     RefusedLine,
     UsageLine,
-    UsageTotal,
     is_id,
 )
 
@@ -268,11 +263,11 @@ def decide_late(
     pool: ResourcePool, entitlement: Entitlement, line: UsageLine, now_ms: int, answer: UsageAnswer, index: int
 ) -> None:
     """Usage of a period that is over: it counts there while its grace lasts, else it is recorded and changes nothing."""
-    closed = _within_grace(pool, entitlement, line["occurred_at"], now_ms)
+    closed = _within_grace(entitlement, line["occurred_at"], now_ms)
     if closed is None:
         if line["mode"] == "strict":
-            refusal = (PoolIsSuspended if pool.status == "suspended" else PeriodIsClosed), -1
-            _refuse_strict(pool, entitlement, line, now_ms, answer, index, refusal)
+            reason = PoolIsSuspended if pool.status == "suspended" else PeriodIsClosed
+            _refuse(pool, line, now_ms, answer, index, reason)
             return
         details: LineDetails | None = None
         if line["subject_id"]:
@@ -283,8 +278,7 @@ def decide_late(
     counted = closed.consumed - closed.elsewhere
     overage = max(0, min(line["quantity"], counted + line["quantity"] - closed.limit))
     if line["mode"] == "strict" and overage and counted + line["quantity"] > closed.hard_limit:
-        refusal = QuotaIsExceeded, max(0, closed.hard_limit - counted)
-        _refuse(pool, line, now_ms, answer, index, *refusal)
+        _refuse(pool, line, now_ms, answer, index, QuotaIsExceeded, max(0, closed.hard_limit - counted))
         return
     details = {
         "subject_id": line["subject_id"],
@@ -312,7 +306,7 @@ def decide_late(
         )
 
 
-def _within_grace(pool: ResourcePool, entitlement: Entitlement, occurred_at: int, now_ms: int) -> ClosedPeriod | None:
+def _within_grace(entitlement: Entitlement, occurred_at: int, now_ms: int) -> ClosedPeriod | None:
     """The period that usage occurred in, if it is the one before and its grace lasts."""
     value, closed = entitlement.value, entitlement.closed
     if closed is not None and closed.start_ms <= occurred_at < closed.end_ms:
@@ -418,33 +412,3 @@ def _period(entitlement: Entitlement, now_ms: int) -> tuple[datetime | None, dat
     if entitlement.period is None or end_ms >= NEVER_MS:
         return None, None
     return from_ms(start_ms), from_ms(end_ms)
-
-
-def release_usage(pool: ResourcePool, command: ReleaseUsage, now: datetime) -> None:
-    """Give back what is held of a limit."""
-    if pool.is_closed:
-        raise PoolIsClosed
-    entitlement = pool.entitlements.get(command.resource_key)
-    if entitlement is None:
-        raise UnknownKey(command.resource_key)
-    if entitlement.entitlement_type != "limit":
-        raise KeyIsNotHeld(command.resource_key)
-    if command.workspace_id and command.workspace_id not in pool.assignments:
-        raise WorkspaceIsNotAssigned(command.workspace_id)
-    if command.quantity > entitlement.consumed:
-        raise MoreThanIsHeld(f"{entitlement.consumed} of {command.resource_key} are held")
-    pool.happen(
-        UsageReleased,
-        now,
-        resource_key=command.resource_key,
-        quantity=command.quantity,
-        workspace_id=command.workspace_id,
-        total=UsageTotal(
-            resource_key=command.resource_key,
-            period_start=None,
-            period_end=None,
-            consumed=entitlement.consumed - command.quantity,
-        ),
-        actor=command.actor,
-    )
-    tell_over_allocation(pool, entitlement, now)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from entitlements.domain.aggregate import to_ms
+from entitlements.domain.aggregate import NEVER_MS, to_ms
 from entitlements.domain.pool_events import PoolEvent
 from entitlements.domain.pools import Reservation, ResourcePool
+from entitlements.domain.taking import take_correction
 from entitlements.domain.values import UsagePart, UsageTotal
 
 
@@ -119,6 +120,7 @@ class HoldingChanged(PoolEvent):
             holders.pop(self.holder_id, None)
         if not holders:
             del aggregate.holders[self.resource_key]
+        entitlement.enter(0, NEVER_MS)  # A limit has no period.
         entitlement.hold(self.change)
 
 
@@ -160,9 +162,7 @@ class UsageCorrected(PoolEvent):
     actor: str
 
     def apply(self, aggregate: ResourcePool) -> None:
-        aggregate.take_correction(self.resource_key, self.corrects, self.adjustment, self.counted_in, self.parts)
-        for workspace_cap in aggregate.caps_of(self.workspace_id, self.subject_id, self.resource_key):
-            workspace_cap.consumed = max(0, workspace_cap.consumed + self.adjustment)
+        take_correction(aggregate, self)
         aggregate.find_due()
 
 
