@@ -15,7 +15,7 @@ from entitlements_projections.statements import statement
 
 #: An event as a dict of its fields. Plain: instants are epoch milliseconds. Else those below are aware datetimes.
 Event: TypeAlias = dict[str, Any]
-_INSTANTS: Final = ("timestamp", "starts_at", "ends_at", "backfill_from")
+_INSTANTS: Final = ("timestamp", "starts_at", "ends_at", "backfill_from", "anchor_at", "expires_at")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 Key: TypeAlias = tuple[str, ...]
 #: Takes an event and the row as it was (None: there is none) and returns the row as it is (None: still none).
@@ -23,10 +23,14 @@ Fold: TypeAlias = Callable[[Event, Row | None], Row | None]
 
 #: Every event of a pool: all but those that define sets and keys.
 POOL_EVENTS: Final = frozenset({
-    "AnswerRemembered", "BackfillEnded", "EntitlementsChanged", "GrantExpired", "GrantIssued", "GrantRevoked",
-    "PoolClosed", "PoolOpened", "PoolResumed", "PoolSuspended", "ProvisionEndScheduled", "ProvisionEnded",
-    "ProvisionResumed", "ProvisionScheduled", "ProvisionStarted", "ProvisionSuspended", "QuotaExceeded", "QuotaReset",
-    "QuotaWarned", "UsageRecorded", "UsageRefused", "UsageReleased", "WorkspaceAssigned", "WorkspaceUnassigned",
+    "AnswerRemembered", "BackfillEnded", "CalendarChanged", "ContributionRecurred", "DefaultsChanged",
+    "EntitlementsChanged", "ExceededWithdrawn", "GrantExpired", "GrantIssued", "GrantRevoked", "HoldingChanged",
+    "LimitOverAllocated", "MemberCapped", "OnDemandConfigured", "OverAllocationEnded", "OverrideCleared",
+    "OverrideExpired", "OverrideSet", "PoolClosed", "PoolOpened", "PoolResumed", "PoolSuspended", "ProvisionEndScheduled",
+    "ProvisionEnded", "ProvisionQuantityChanged", "ProvisionResumed", "ProvisionRevised", "ProvisionScheduled",
+    "ProvisionStarted", "ProvisionSuspended", "QuotaExceeded", "QuotaReset", "QuotaWarned", "ReservationCommitted",
+    "ReservationExpired", "ReservationExtended", "ReservationReleased", "SpendingAlerted", "UsageCorrected",
+    "UsageRecorded", "UsageRefused", "UsageReleased", "UsageReserved", "WorkspaceAssigned", "WorkspaceUnassigned",
 })  # fmt: skip
 
 
@@ -166,11 +170,11 @@ class FoldedRows(ReadModel):
 class FoldedByEvent(FoldedRows):
     """Folded rows of which each event touches one, found by a field of the event within the pool."""
 
-    #: Field of the event that names the row within its aggregate; None: the aggregate is the row.
-    part: ClassVar[str | None] = None
+    #: Fields of the event that name the row within its aggregate; none: the aggregate is the row.
+    parts: ClassVar[tuple[str, ...]] = ()
     folds: ClassVar[Mapping[str, Fold]]
 
     def facts(self, name: str, event: Event) -> Iterator[tuple[Key, Callable[[Row | None], Row | None]]]:
         """The one row an event is about."""
-        owner = event["originator_id"]
-        yield (owner,) if self.part is None else (owner, event[self.part]), partial(self.folds[name], event)
+        key = (event["originator_id"], *(event[part] for part in self.parts))
+        yield key, partial(self.folds[name], event)

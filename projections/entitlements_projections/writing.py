@@ -11,12 +11,17 @@ from entitlements_projections import positions
 from entitlements_projections.boolean_entitlements import BooleanEntitlements
 from entitlements_projections.entitlement_sets import EntitlementSets
 from entitlements_projections.grants import Grants
+from entitlements_projections.limit_holders import LimitHolders
+from entitlements_projections.member_caps import MemberCaps
 from entitlements_projections.numeric_entitlement_contributions import NumericEntitlementContributions
 from entitlements_projections.numeric_entitlement_usage import NumericEntitlementUsage
 from entitlements_projections.numeric_entitlements import NumericEntitlements
 from entitlements_projections.pool_assignments import PoolAssignments
+from entitlements_projections.pool_ondemand_config import PoolOndemandConfig
+from entitlements_projections.pool_overrides import PoolOverrides
 from entitlements_projections.pool_provision_ladders import PoolProvisionLadders
 from entitlements_projections.pool_provisions import PoolProvisions
+from entitlements_projections.pool_reservations import PoolReservations
 from entitlements_projections.read_model import Event, ReadModel, Stage, with_instants
 from entitlements_projections.resource_keys import ResourceKeys
 from entitlements_projections.resource_pools import PoolClocks, ResourcePools
@@ -38,6 +43,11 @@ READ_MODELS: Final[tuple[type[ReadModel], ...]] = (
     PoolProvisionLadders,
     Grants,
     PoolAssignments,
+    PoolOndemandConfig,
+    PoolOverrides,
+    MemberCaps,
+    PoolReservations,
+    LimitHolders,
     BooleanEntitlements,
     NumericEntitlements,
     NumericEntitlementContributions,

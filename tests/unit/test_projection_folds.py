@@ -101,13 +101,15 @@ def test_many_totals_of_one_period_are_one_row_with_the_newest() -> None:
         total = {"resource_key": "api_calls", "period_start": 0, "period_end": 86_400_000, "consumed": consumed}
         model.take("UsageRecorded", event(version, totals=[total]))
     model.take("QuotaWarned", event(4, resource_key="api_calls", period_start=0, period_end=86_400_000, consumed=25))
-    assert model._totals == {("pool", "api_calls", 0, 86_400_000): [25, AT, None, AT, 4]}
+    assert model._totals == {("pool", "api_calls", 0, 86_400_000): [25, None, AT, None, AT, 4]}
 
 
 def test_what_is_given_back_is_a_line_of_its_own() -> None:
     model = UsageEvents()
     model.take("UsageReleased", event(5, resource_key="seats", quantity=2, workspace_id="ws", total={}))
-    assert model._rows == [("pool", 5, 0, AT, AT, "seats", -2, 0, "release", False, "ws", "", "")]
+    assert model._rows == [
+        ("pool", 5, 0, AT, 0, AT, "seats", -2, 0, "release", False, "ws", "", "", "", "included", "", 0, "")
+    ]
 
 
 def test_a_key_that_is_only_used_is_not_described() -> None:

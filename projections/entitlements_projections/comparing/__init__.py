@@ -29,6 +29,10 @@ TABLES: Final = (
     "numeric_entitlement_contributions",
     "numeric_entitlement_usage",
     "usage_events",
+    "pool_overrides",
+    "member_caps",
+    "pool_reservations",
+    "limit_holders",
 )
 #: Rows of each kind that a report shows of each table.
 SAMPLES_MAX: Final = 5

@@ -8,7 +8,10 @@ from entitlements_projections.database import Cursor
 from entitlements_projections.read_model import Event, ReadModel, Stage
 from entitlements_projections.statements import statement
 
-_RULE: Final = ("resource_key", "rule_type", "amount", "soft_limit", "hard_limit", "period", "stacking", "per_unit")
+_RULE: Final = (
+    "resource_key", "rule_type", "amount", "soft_limit", "hard_limit", "period", "stacking", "per_unit",
+    "denied", "anchored", "recurs", "rollover_min", "rollover_max", "overage_at_reset", "grace_for", "credit_key", "credit_rate", "credit_per", "min_role",
+)  # fmt: skip
 
 
 class EntitlementSets(ReadModel):

@@ -11,5 +11,16 @@ create temporary table if not exists staged_entitlement_set_rules (
     hard_limit bigint,
     period text,
     stacking text,
-    per_unit boolean
+    per_unit boolean,
+    denied boolean,
+    anchored boolean,
+    recurs text,
+    rollover_min bigint,
+    rollover_max bigint,
+    overage_at_reset text,
+    grace_for integer,
+    credit_key text,
+    credit_rate bigint,
+    credit_per bigint,
+    min_role text
 );

@@ -55,7 +55,7 @@ class Grants(FoldedByEvent):
     folder = "grants"
     staged = ("grants",)
     key = ("pool_id", "grant_id")
-    part = "grant_id"
+    parts = ("grant_id",)
     columns = (
         "pool_id", "grant_id", "status", "reason", "actor", "issued_at", "starts_at", "ends_at", "over_at",
         "over_reason", "over_actor", "version",

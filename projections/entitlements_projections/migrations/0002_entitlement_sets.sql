@@ -32,6 +32,17 @@ create table entitlement_set_rules (
     period text,
     stacking text not null,
     per_unit boolean not null,
+    denied boolean not null,
+    anchored boolean not null,
+    recurs text,
+    rollover_min bigint not null,
+    rollover_max bigint not null,
+    overage_at_reset text not null,
+    grace_for integer not null,
+    credit_key text,
+    credit_rate bigint not null,
+    credit_per bigint not null,
+    min_role text not null,
     primary key (set_id, set_version, position),
     foreign key (set_id, set_version) references entitlement_sets
 );
@@ -47,6 +58,17 @@ comment on column entitlement_set_rules.rule_type is 'boolean, limit, quota or c
 comment on column entitlement_set_rules.amount is 'Included quantity in the smallest unit; null is unlimited. Without meaning for boolean rules.';
 comment on column entitlement_set_rules.soft_limit is 'Warn from here on; null: no warning.';
 comment on column entitlement_set_rules.hard_limit is 'Refuse strict usage above; null: the amount is the hard limit.';
-comment on column entitlement_set_rules.period is 'When a quota resets: hour, day or month in UTC; null for limits and features.';
-comment on column entitlement_set_rules.stacking is 'How contributions combine: any, sum or max.';
+comment on column entitlement_set_rules.period is 'When a quota or a balance resets: hour, day, week, month, year, lifetime or an ISO 8601 duration; null for limits and features.';
+comment on column entitlement_set_rules.stacking is 'How contributions combine: any, sum, max, min or override.';
 comment on column entitlement_set_rules.per_unit is 'True: the amounts are multiplied by the quantity of the provision.';
+comment on column entitlement_set_rules.denied is 'Of a feature that stacks by override: it is taken away.';
+comment on column entitlement_set_rules.anchored is 'The period is counted from the billing anchor.';
+comment on column entitlement_set_rules.recurs is 'Inside a longer period the amount comes anew so often; null: it does not.';
+comment on column entitlement_set_rules.rollover_min is 'At least so much is carried over at a reset.';
+comment on column entitlement_set_rules.rollover_max is 'At most so much is carried over.';
+comment on column entitlement_set_rules.overage_at_reset is 'forgive or preserve.';
+comment on column entitlement_set_rules.grace_for is 'Seconds for which late usage still counts in its own period.';
+comment on column entitlement_set_rules.credit_key is 'The credits that bear what is not included; null: none.';
+comment on column entitlement_set_rules.credit_rate is 'Credit units for every credit_per of quantity.';
+comment on column entitlement_set_rules.credit_per is 'See credit_rate.';
+comment on column entitlement_set_rules.min_role is 'The least role of a member that has the feature; empty: every member.';

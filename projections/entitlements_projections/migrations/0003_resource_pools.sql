@@ -12,6 +12,8 @@ create table resource_pools (
     status_at timestamptz not null,
     backfill_from timestamptz,
     backfilling boolean not null,
+    time_zone text not null,
+    anchor_at timestamptz,
     clock timestamptz not null,
     version bigint not null
 ) with (fillfactor = 60);  -- Room for the new versions of rows whose clock moves: no index is touched.
@@ -30,5 +32,7 @@ comment on column resource_pools.opened_at is 'When it was opened, by its own cl
 comment on column resource_pools.status_at is 'Since when it has this status.';
 comment on column resource_pools.backfill_from is 'It took history from here on; null: it did not.';
 comment on column resource_pools.backfilling is 'True: it is decided at the instants of its history, so its present is its clock.';
+comment on column resource_pools.time_zone is 'By which time zone periods are counted.';
+comment on column resource_pools.anchor_at is 'Billing anchor: anchored periods are counted from here; null: none.';
 comment on column resource_pools.clock is 'Instant of its newest event.';
 comment on column resource_pools.version is 'Version of the aggregate at its newest event.';

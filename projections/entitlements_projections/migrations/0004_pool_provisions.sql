@@ -12,6 +12,9 @@ create table pool_provisions (
     status text not null check (status in ('scheduled', 'active', 'suspended', 'ended')),
     starts_at timestamptz not null,
     ends_at timestamptz,
+    priority integer not null,
+    follows boolean not null,
+    billing_period text,
     scheduled_at timestamptz not null,
     started_at timestamptz,
     ended_at timestamptz,
@@ -38,10 +41,13 @@ comment on column pool_provisions.quantity is 'How many times it was bought.';
 comment on column pool_provisions.status is 'scheduled, active, suspended or ended.';
 comment on column pool_provisions.starts_at is 'When it is to start.';
 comment on column pool_provisions.ends_at is 'When it is to end, exclusive; null: open end.';
+comment on column pool_provisions.priority is 'Burn order: lower burns first.';
+comment on column pool_provisions.follows is 'True: revised when its set has a new version.';
+comment on column pool_provisions.billing_period is 'How often it is billed; null: by no calendar that is known.';
 comment on column pool_provisions.scheduled_at is 'When it was connected to the pool.';
 comment on column pool_provisions.started_at is 'When it did start; null: not yet.';
 comment on column pool_provisions.ended_at is 'When it did end; null: not yet.';
-comment on column pool_provisions.end_reason is 'Why it ended: expired, ended, revoked or pool_closed.';
+comment on column pool_provisions.end_reason is 'Why it ended: expired, ended, revoked, replaced or pool_closed.';
 comment on column pool_provisions.status_reason is 'Reason of the last suspension, resumption or change of its end, for an auditor.';
 comment on column pool_provisions.actor is 'Who acted on it last.';
 comment on column pool_provisions.version is 'Version of the pool at its newest event about this provision.';

@@ -4,6 +4,7 @@ create table pool_assignments (
     pool_id text not null references resource_pools,
     workspace_id text not null,
     role text not null check (role in ('primary', 'secondary')),
+    may_overflow boolean not null,
     assigned_at timestamptz not null,
     unassigned_at timestamptz,
     reason text not null,
@@ -19,6 +20,7 @@ comment on table pool_assignments is
 comment on column pool_assignments.pool_id is 'The pool.';
 comment on column pool_assignments.workspace_id is 'Who uses it; the API says customer_id.';
 comment on column pool_assignments.role is 'primary or secondary, as it was assigned last.';
+comment on column pool_assignments.may_overflow is 'True: usage without room here may draw on later pools of the workspace.';
 comment on column pool_assignments.assigned_at is 'When it was assigned in this role.';
 comment on column pool_assignments.unassigned_at is 'When it was taken away; null: it holds.';
 comment on column pool_assignments.reason is 'Why it was taken away; empty while it holds.';

@@ -6,6 +6,7 @@ create table numeric_entitlement_usage (
     period_start timestamptz,
     period_end timestamptz,
     consumed bigint not null,
+    elsewhere bigint,
     warned_at timestamptz,
     exceeded_at timestamptz,
     counted_at timestamptz not null,
@@ -21,6 +22,7 @@ comment on column numeric_entitlement_usage.resource_key is 'What was consumed o
 comment on column numeric_entitlement_usage.period_start is 'Start of the period; null for limits.';
 comment on column numeric_entitlement_usage.period_end is 'Its end, exclusive; null for limits.';
 comment on column numeric_entitlement_usage.consumed is 'Consumed in the period, or held now, in the smallest unit.';
+comment on column numeric_entitlement_usage.elsewhere is 'The part of it that credits or an on-demand payer bear; null: none.';
 comment on column numeric_entitlement_usage.warned_at is 'When the soft limit was reached, the last time; null: it was not.';
 comment on column numeric_entitlement_usage.exceeded_at is 'When usage was refused or lay above the limit for the first time since then; null: never.';
 comment on column numeric_entitlement_usage.counted_at is 'Instant of the newest event that counted here.';
@@ -31,17 +33,22 @@ create table usage_events (
     version bigint not null,
     line integer not null,
     occurred_at timestamptz not null,
+    part integer not null,
     recorded_at timestamptz not null,
     resource_key text not null references resource_keys,
     quantity bigint not null,
     overage bigint not null,
-    mode text not null check (mode in ('strict', 'report', 'release')),
+    mode text not null check (mode in ('strict', 'report', 'release', 'correction')),
     late boolean not null,
     workspace_id text,
+    subject_id text,
     usage_id text,
     provision_id text,
+    bearer text not null check (bearer in ('included', 'credit', 'on_demand', 'overage')),
+    charge bigint not null,
+    reservation_id text,
     billing_account_id text,
-    primary key (pool_id, version, line, occurred_at)
+    primary key (pool_id, version, line, occurred_at, part)
 ) partition by range (occurred_at);
 
 comment on table usage_events is
@@ -51,14 +58,19 @@ comment on column usage_events.pool_id is 'The pool that was used.';
 comment on column usage_events.version is 'Version of the pool at the event that recorded the line.';
 comment on column usage_events.line is 'Place of the line in that event, from 0.';
 comment on column usage_events.occurred_at is 'When it happened.';
+comment on column usage_events.part is 'Place among those who bear the line, from 0.';
 comment on column usage_events.recorded_at is 'When it was decided, by the pool''s clock.';
 comment on column usage_events.resource_key is 'What was used.';
 comment on column usage_events.quantity is 'How much, in the smallest unit; negative where something held was given back.';
 comment on column usage_events.overage is 'The part of the quantity that lies above the effective limit.';
-comment on column usage_events.mode is 'strict: could have been refused; report: had already happened; release: given back.';
+comment on column usage_events.mode is 'strict: could have been refused; report: had already happened; release: given back; correction: taken back or added later.';
 comment on column usage_events.late is 'True: it occurred in a period that was closed already, and changed no total.';
 comment on column usage_events.workspace_id is 'Who used it; null: nobody in particular.';
-comment on column usage_events.usage_id is 'Idempotency key of the line; null: none.';
+comment on column usage_events.subject_id is 'The subject within the workspace, or the named holder; null: nobody in particular.';
+comment on column usage_events.usage_id is 'Idempotency key of the line, or of the one that is corrected; null: none.';
+comment on column usage_events.bearer is 'included: a provision, with its overage beside; credit: a credit balance; on_demand: the payer; overage: nobody.';
+comment on column usage_events.charge is 'Credit units, or minor units of the payer''s currency for on-demand.';
+comment on column usage_events.reservation_id is 'The reservation it was committed from; null: none.';
 comment on column usage_events.provision_id is 'The provision that bears it; null: none.';
 comment on column usage_events.billing_account_id is
     'Who pays: the provision''s payer, else the pool''s. Null: nobody, as for what a grant includes.';

@@ -42,5 +42,12 @@ class NumericEntitlementContributions(ReadModel):
     def _rows(self) -> Iterator[tuple[Any, ...]]:
         for (pool_id, resource_key), (version, contributions) in self._newest.items():
             for position, item in enumerate(contributions):
-                limits = (item["limit"], item["soft_limit"], item["hard_limit"])
-                yield pool_id, resource_key, item["provision_id"], position, *limits, version
+                said = (
+                    item["limit"],
+                    item["soft_limit"],
+                    item["hard_limit"],
+                    item["carried"],
+                    item["consumed"],
+                    item["kept"],
+                )
+                yield pool_id, resource_key, item["provision_id"], position, *said, version

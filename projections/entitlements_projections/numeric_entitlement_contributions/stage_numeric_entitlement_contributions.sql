@@ -8,5 +8,8 @@ create temporary table if not exists staged_numeric_entitlement_contributions (
     included_limit bigint,
     soft_limit bigint,
     hard_limit bigint,
+    carried bigint,
+    consumed bigint,
+    kept boolean,
     version bigint
 );

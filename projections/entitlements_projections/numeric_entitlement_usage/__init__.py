@@ -17,39 +17,52 @@ class NumericEntitlementUsage(ReadModel):
 
     folder = "numeric_entitlement_usage"
     plain = True
-    staged = ("numeric_entitlement_usage",)
-    events = frozenset({"UsageRecorded", "UsageReleased", "QuotaWarned", "QuotaExceeded"})
+    staged = ("numeric_entitlement_usage", "withdrawn")
+    events = frozenset({
+        "UsageRecorded", "UsageReleased", "HoldingChanged", "UsageCorrected", "QuotaWarned", "QuotaExceeded",
+        "ExceededWithdrawn",
+    })  # fmt: skip
 
     def __init__(self) -> None:
-        # Values: consumed, warned_at, exceeded_at, counted_at, version.
+        # Values: consumed, elsewhere, warned_at, exceeded_at, counted_at, version.
         self._totals: dict[tuple[str, str, Any, Any], list[Any]] = {}
+        # What a correction withdrew: whatever stood before does not hold, and may have been told again since.
+        self._withdrawn: set[tuple[str, str, Any, Any]] = set()
 
     def take(self, name: str, event: Event) -> None:
         """Collect one event."""
         if name == "UsageRecorded":
             for total in event["totals"]:
                 self._count(event, total)
-        elif name == "UsageReleased":
+        elif name in ("UsageReleased", "HoldingChanged", "UsageCorrected"):
             self._count(event, event["total"])
+        elif name == "ExceededWithdrawn":
+            self._count(event, event)[3] = None
+            self._withdrawn.add((event["originator_id"], event["resource_key"], event["period_start"], event["period_end"]))
         else:
             # The consumption these carry is the one at their moment; the totals of a later event replace it.
-            self._count(event, event)[1 if name == "QuotaWarned" else 2] = event["timestamp"]
+            self._count(event, event)[2 if name == "QuotaWarned" else 3] = event["timestamp"]
 
     def write(self, cursor: Cursor, stage: Stage) -> None:
         """Write the newest total of every row that moved."""
         if self._totals:
             stage.fill(cursor, "numeric_entitlement_usage", ((*key, *row) for key, row in self._totals.items()))
             cursor.execute(statement(self.folder, "upsert"))
+            if self._withdrawn:
+                stage.fill(cursor, "withdrawn", ((*key, self._totals[key][3]) for key in self._withdrawn))
+                cursor.execute(statement(self.folder, "withdraw"))
 
     def clear(self) -> None:
         """Forget the collected events."""
         self._totals.clear()
+        self._withdrawn.clear()
 
     def _count(self, event: Event, total: Event) -> list[Any]:
         key = (event["originator_id"], total["resource_key"], total["period_start"], total["period_end"])
         row = self._totals.get(key)
         if row is None:
-            row = self._totals[key] = [total["consumed"], None, None, event["timestamp"], event["originator_version"]]
-        else:
-            row[0], row[3], row[4] = total["consumed"], event["timestamp"], event["originator_version"]
+            row = self._totals[key] = [total["consumed"], None, None, None, 0, 0]
+        row[0], row[4], row[5] = total["consumed"], event["timestamp"], event["originator_version"]
+        # Thresholds do not say who bears what: it is as it was.
+        row[1] = total.get("elsewhere", row[1])
         return row

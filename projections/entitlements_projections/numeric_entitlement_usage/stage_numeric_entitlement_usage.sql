@@ -6,6 +6,7 @@ create temporary table if not exists staged_numeric_entitlement_usage (
     period_start_ms bigint,
     period_end_ms bigint,
     consumed bigint,
+    elsewhere bigint,
     warned_at_ms bigint,
     exceeded_at_ms bigint,
     counted_at_ms bigint,

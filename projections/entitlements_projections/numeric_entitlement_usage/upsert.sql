@@ -1,7 +1,7 @@
 -- upsert --
 -- Takes the newest total only, so a replayed batch changes nothing. A batch without a warning leaves the earlier one.
 insert into numeric_entitlement_usage as t (
-    pool_id, resource_key, period_start, period_end, consumed, warned_at, exceeded_at, counted_at, version
+    pool_id, resource_key, period_start, period_end, consumed, elsewhere, warned_at, exceeded_at, counted_at, version
 )
 select
     pool_id,
@@ -9,6 +9,7 @@ select
     timestamptz 'epoch' + period_start_ms * interval '1 millisecond',
     timestamptz 'epoch' + period_end_ms * interval '1 millisecond',
     consumed,
+    elsewhere,
     timestamptz 'epoch' + warned_at_ms * interval '1 millisecond',
     timestamptz 'epoch' + exceeded_at_ms * interval '1 millisecond',
     timestamptz 'epoch' + counted_at_ms * interval '1 millisecond',
@@ -16,6 +17,7 @@ select
 from staged_numeric_entitlement_usage
 on conflict (pool_id, resource_key, period_start, period_end) do update set
     consumed = excluded.consumed,
+    elsewhere = coalesce(excluded.elsewhere, t.elsewhere),
     warned_at = coalesce(excluded.warned_at, t.warned_at),
     exceeded_at = coalesce(excluded.exceeded_at, t.exceeded_at),
     counted_at = excluded.counted_at,

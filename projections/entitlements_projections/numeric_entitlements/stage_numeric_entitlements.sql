@@ -10,6 +10,12 @@ create temporary table if not exists staged_numeric_entitlements (
     hard_limit bigint,
     period text,
     stacking text,
+    anchored boolean,
+    anchor_at timestamptz,
+    grace_for integer,
+    credit_key text,
+    override_id text,
+    over_allocated boolean,
     changed_at timestamptz,
     counts_from bigint,
     version bigint

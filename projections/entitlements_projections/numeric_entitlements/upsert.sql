@@ -1,11 +1,11 @@
 -- upsert --
 -- Takes the newest version only, so a replayed batch changes nothing.
 insert into numeric_entitlements as t (
-    pool_id, resource_key, entitlement_type, held, effective_limit, soft_limit, hard_limit, period, stacking,
+    pool_id, resource_key, entitlement_type, held, effective_limit, soft_limit, hard_limit, period, stacking, anchored, anchor_at, grace_for, credit_key, override_id, over_allocated,
     changed_at, counts_from, version
 )
 select
-    pool_id, resource_key, entitlement_type, held, effective_limit, soft_limit, hard_limit, period, stacking,
+    pool_id, resource_key, entitlement_type, held, effective_limit, soft_limit, hard_limit, period, stacking, anchored, anchor_at, grace_for, credit_key, override_id, over_allocated,
     changed_at, counts_from, version
 from staged_numeric_entitlements
 order by pool_id, resource_key
@@ -17,6 +17,12 @@ on conflict (pool_id, resource_key) do update set
     hard_limit = excluded.hard_limit,
     period = excluded.period,
     stacking = excluded.stacking,
+    anchored = excluded.anchored,
+    anchor_at = excluded.anchor_at,
+    grace_for = excluded.grace_for,
+    credit_key = excluded.credit_key,
+    override_id = excluded.override_id,
+    over_allocated = excluded.over_allocated,
     changed_at = excluded.changed_at,
     counts_from = excluded.counts_from,
     version = excluded.version

@@ -11,6 +11,7 @@ from entitlements_projections.read_model import Event, FoldedByEvent
 def _assigned(event: Event, _: Row | None) -> Row:
     return {
         "role": event["role"],
+        "may_overflow": event["may_overflow"],
         "assigned_at": event["timestamp"],
         "unassigned_at": None,
         "reason": "",
@@ -29,7 +30,17 @@ class PoolAssignments(FoldedByEvent):
     folder = "pool_assignments"
     staged = ("pool_assignments",)
     key = ("pool_id", "workspace_id")
-    part = "workspace_id"
-    columns = ("pool_id", "workspace_id", "role", "assigned_at", "unassigned_at", "reason", "actor", "version")
+    parts = ("workspace_id",)
+    columns = (
+        "pool_id",
+        "workspace_id",
+        "role",
+        "may_overflow",
+        "assigned_at",
+        "unassigned_at",
+        "reason",
+        "actor",
+        "version",
+    )
     folds: ClassVar = {"WorkspaceAssigned": _assigned, "WorkspaceUnassigned": _unassigned}
     events = frozenset(folds)

@@ -28,7 +28,7 @@ class PoolProvisionLadders(FoldedByEvent):
     folder = "pool_provision_ladders"
     staged = ("pool_provision_ladders",)
     key = ("pool_id", "provision_id")
-    part = "provision_id"
+    parts = ("provision_id",)
     columns = ("pool_id", "provision_id", "ladder", "rung", "started_at", "ended_at", "version")
     folds: ClassVar = {"ProvisionScheduled": _scheduled, "ProvisionStarted": _started, "ProvisionEnded": _ended}
     events = frozenset(folds)

@@ -9,7 +9,10 @@ from entitlements_projections.read_model import Event, FoldedByEvent
 
 
 def _scheduled(event: Event, _: Row | None) -> Row:
-    fields = ("source", "source_id", "billing_account_id", "set_id", "set_version", "quantity", "starts_at", "ends_at")
+    fields = (
+        "source", "source_id", "billing_account_id", "set_id", "set_version", "quantity", "starts_at", "ends_at",
+        "priority", "follows", "billing_period",
+    )  # fmt: skip
     return {field: event[field] for field in fields} | {
         "status": "scheduled",
         "scheduled_at": event["timestamp"],
@@ -51,16 +54,28 @@ def _ended(event: Event, row: Row | None) -> Row:
     }
 
 
+def _revised(event: Event, row: Row | None) -> Row:
+    return _known(row) | {
+        "set_version": event["set_version"],
+        "status_reason": event["reason"],
+        "actor": event["actor"],
+    }
+
+
+def _quantity_changed(event: Event, row: Row | None) -> Row:
+    return _known(row) | {"quantity": event["quantity"], "status_reason": event["reason"], "actor": event["actor"]}
+
+
 class PoolProvisions(FoldedByEvent):
     """One row for each provision of each pool."""
 
     folder = "pool_provisions"
     staged = ("pool_provisions",)
     key = ("pool_id", "provision_id")
-    part = "provision_id"
+    parts = ("provision_id",)
     columns = (
         "pool_id", "provision_id", "source", "source_id", "billing_account_id", "set_id", "set_version", "quantity",
-        "status", "starts_at", "ends_at", "scheduled_at", "started_at", "ended_at", "end_reason", "status_reason",
+        "status", "starts_at", "ends_at", "priority", "follows", "billing_period", "scheduled_at", "started_at", "ended_at", "end_reason", "status_reason",
         "actor", "version",
     )  # fmt: skip
     folds: ClassVar = {
@@ -70,5 +85,7 @@ class PoolProvisions(FoldedByEvent):
         "ProvisionResumed": _resumed,
         "ProvisionEndScheduled": _end_scheduled,
         "ProvisionEnded": _ended,
+        "ProvisionRevised": _revised,
+        "ProvisionQuantityChanged": _quantity_changed,
     }
     events = frozenset(folds)

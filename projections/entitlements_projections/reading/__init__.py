@@ -14,6 +14,8 @@ from psycopg import sql
 from psycopg.pq import TransactionStatus
 from psycopg.rows import dict_row
 
+from entitlements.domain.aggregate import NEVER_MS, from_ms, to_ms
+from entitlements.domain.periods import Calendar, period_bounds
 from entitlements_projections.errors import NotReachedYet
 from entitlements_projections.positions import CHANNEL
 from entitlements_projections.statements import statement
@@ -65,7 +67,18 @@ def pool(connection: Connection, pool_id: str, at: datetime) -> Row | None:
 
 def entitlements_of_pools(connection: Connection, pool_ids: list[str], at: datetime) -> list[Row]:
     """What pools have at an instant: limit, consumed, remaining and period of each key, by pool and key."""
-    return _all(connection, "entitlements", {"pool_ids": pool_ids, "at": at})
+    return [_with_period(row) for row in _all(connection, "entitlements", {"pool_ids": pool_ids, "at": at})]
+
+
+def _with_period(row: Row) -> Row:
+    """A row with the bounds of its period, by the calendar where nothing was counted in it yet."""
+    at, time_zone, anchor_at = (row.pop(name) for name in ("at", "time_zone", "anchor_at"))
+    if row["period"] is not None and row["resets_at"] is None:
+        calendar = Calendar(time_zone, None if anchor_at is None else to_ms(anchor_at))
+        start_ms, end_ms = period_bounds(row["period"], to_ms(at), calendar)
+        if end_ms < NEVER_MS:
+            row["period_start"], row["resets_at"] = from_ms(start_ms), from_ms(end_ms)
+    return row
 
 
 def entitlements_of_workspace(connection: Connection, workspace_id: str, at: datetime) -> list[Row]:

@@ -22,7 +22,8 @@ class ResourceKeys(ReadModel):
     staged = ("resource_keys",)
     events = frozenset({
         "ResourceKeyDefined", "EntitlementSetDefined", "EntitlementsChanged", "UsageRecorded", "UsageReleased",
-        "QuotaWarned", "QuotaExceeded",
+        "QuotaWarned", "QuotaExceeded", "OverrideSet", "MemberCapped", "OnDemandConfigured", "UsageReserved",
+        "HoldingChanged", "UsageCorrected",
     })  # fmt: skip
 
     def __init__(self) -> None:

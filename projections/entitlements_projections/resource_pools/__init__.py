@@ -26,6 +26,8 @@ def _opened(event: Event, _: Row | None) -> Row:
         "status_at": at,
         "backfill_from": event["backfill_from"],
         "backfilling": event["backfill_from"] is not None,
+        "time_zone": event["time_zone"],
+        "anchor_at": event["anchor_at"],
         "clock": at,
     }
 
@@ -46,6 +48,12 @@ def _backfill_ended(event: Event, row: Row | None) -> Row:
     return row
 
 
+def _calendar_changed(event: Event, row: Row | None) -> Row:
+    assert row is not None, "an event of a pool that was never opened"
+    row.update(time_zone=event["time_zone"], anchor_at=event["anchor_at"], clock=event["timestamp"])
+    return row
+
+
 class ResourcePools(FoldedByEvent):
     """Pools as their own events leave them."""
 
@@ -54,7 +62,7 @@ class ResourcePools(FoldedByEvent):
     key = ("pool_id",)
     columns = (
         "pool_id", "organization_id", "billing_account_id", "name", "status", "status_reason", "status_actor",
-        "opened_at", "status_at", "backfill_from", "backfilling", "clock", "version",
+        "opened_at", "status_at", "backfill_from", "backfilling", "time_zone", "anchor_at", "clock", "version",
     )  # fmt: skip
     folds: ClassVar = {
         "PoolOpened": _opened,
@@ -62,6 +70,7 @@ class ResourcePools(FoldedByEvent):
         "PoolResumed": _became("open"),
         "PoolClosed": _became("closed"),
         "BackfillEnded": _backfill_ended,
+        "CalendarChanged": _calendar_changed,
     }
     events = frozenset(folds)
 

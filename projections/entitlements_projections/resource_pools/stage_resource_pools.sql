@@ -12,6 +12,8 @@ create temporary table if not exists staged_resource_pools (
     status_at timestamptz,
     backfill_from timestamptz,
     backfilling boolean,
+    time_zone text,
+    anchor_at timestamptz,
     clock timestamptz,
     version bigint
 );

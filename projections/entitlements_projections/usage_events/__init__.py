@@ -6,6 +6,7 @@ of the pool, place in the event), so whatever is read twice is there once.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -20,12 +21,12 @@ _LAST_YEAR: Final = 2099
 
 
 class UsageEvents(ReadModel):
-    """One row for each recorded line, and one for each time that something held was given back."""
+    """One row for each bearer of each recorded line, one for each other change of what is held, and one for each part corrected."""
 
     folder = "usage_events"
     plain = True
     staged = ("usage_events",)
-    events = frozenset({"UsageRecorded", "UsageReleased"})
+    events = frozenset({"UsageRecorded", "UsageReleased", "HoldingChanged", "UsageCorrected"})
 
     def __init__(self) -> None:
         self._rows: list[tuple[Any, ...]] = []
@@ -34,31 +35,18 @@ class UsageEvents(ReadModel):
 
     def take(self, name: str, event: Event) -> None:
         """Collect one event."""
-        pool_id, version = event["originator_id"], event["originator_version"]
         if name == "UsageRecorded":
-            self._rows.extend(
-                (
-                    pool_id,
-                    version,
-                    index,
-                    line["occurred_at"],
-                    line["recorded_at"],
-                    line["resource_key"],
-                    line["quantity"],
-                    line["overage"],
-                    line["mode"],
-                    line["late"],
-                    line["workspace_id"],
-                    line["usage_id"],
-                    line["provision_id"],
-                )
-                for index, line in enumerate(event["lines"])
-            )
+            pool_id, version = event["originator_id"], event["originator_version"]
+            for index, line in enumerate(event["lines"]):
+                details = line["details"]
+                if details is None:
+                    self._rows.append(_simple(pool_id, version, index, line))
+                else:
+                    self._rows.extend(_detailed(pool_id, version, index, line, details))
+        elif name == "UsageCorrected":
+            self._rows.extend(_corrected(event))
         else:
-            at, key, quantity = event["timestamp"], event["resource_key"], -event["quantity"]
-            self._rows.append(
-                (pool_id, version, 0, at, at, key, quantity, 0, "release", False, event["workspace_id"], "", "")
-            )
+            self._rows.append(_held(event, -event["quantity"] if name == "UsageReleased" else event["change"]))
 
     def prepare(self, connection: Connection) -> None:
         """Make the partitions of months that are met for the first time; in a transaction of its own, so that readers wait briefly."""
@@ -78,3 +66,84 @@ class UsageEvents(ReadModel):
     def clear(self) -> None:
         """Forget the collected events."""
         self._rows.clear()
+
+
+def _simple(pool_id: str, version: int, index: int, line: Event) -> tuple[Any, ...]:
+    overage, mode = line["overage"], line["mode"]
+    bearer = "overage" if overage == line["quantity"] else "included"
+    return (
+        pool_id,
+        version,
+        index,
+        line["occurred_at"],
+        0,
+        line["recorded_at"],
+        line["resource_key"],
+        line["quantity"],
+        overage,
+        mode,
+        line["late"],
+        line["workspace_id"],
+        "",
+        line["usage_id"],
+        line["provision_id"],
+        bearer,
+        "",
+        0,
+        "",
+    )
+
+
+def _detailed(pool_id: str, version: int, index: int, line: Event, details: Event) -> Iterator[tuple[Any, ...]]:
+    whole = _simple(pool_id, version, index, line)
+    if not details["parts"]:
+        yield (*whole[:12], details["subject_id"], *whole[13:18], details["reservation_id"])
+    for number, part in enumerate(details["parts"]):
+        yield (
+            *whole[:4],
+            number,
+            *whole[5:7],
+            part["quantity"],
+            part["quantity"] if part["bearer"] == "overage" else 0,
+            *whole[9:12],
+            details["subject_id"],
+            whole[13],
+            part["provision_id"],
+            part["bearer"],
+            part["payer"],
+            part["charge"],
+            details["reservation_id"],
+        )
+
+
+def _corrected(event: Event) -> Iterator[tuple[Any, ...]]:
+    whole = {"bearer": "included", "provision_id": "", "payer": "", "quantity": event["adjustment"], "charge": 0}
+    for number, part in enumerate(event["parts"] or [whole]):
+        yield (
+            event["originator_id"],
+            event["originator_version"],
+            0,
+            event["occurred_at"],
+            number,
+            event["timestamp"],
+            event["resource_key"],
+            part["quantity"],
+            part["quantity"] if part["bearer"] == "overage" else 0,
+            "correction",
+            event["counted_in"] > 0,
+            event["workspace_id"],
+            event["subject_id"],
+            event["corrects"],
+            part["provision_id"],
+            part["bearer"],
+            part["payer"],
+            part["charge"],
+            "",
+        )
+
+
+def _held(event: Event, change: int) -> tuple[Any, ...]:
+    at, mode = event["timestamp"], "release" if change < 0 else "strict"
+    key, workspace_id, holder_id = event["resource_key"], event["workspace_id"], event.get("holder_id", "")
+    place = (event["originator_id"], event["originator_version"], 0, at, 0, at)
+    return (*place, key, change, 0, mode, False, workspace_id, holder_id, "", "", "included", "", 0, "")

@@ -5,6 +5,7 @@ create temporary table if not exists staged_usage_events (
     version bigint,
     line integer,
     occurred_at_ms bigint,
+    part integer,
     recorded_at_ms bigint,
     resource_key text,
     quantity bigint,
@@ -12,6 +13,11 @@ create temporary table if not exists staged_usage_events (
     mode text,
     late boolean,
     workspace_id text,
+    subject_id text,
     usage_id text,
-    provision_id text
+    provision_id text,
+    bearer text,
+    payer text,
+    charge bigint,
+    reservation_id text
 );

@@ -191,6 +191,7 @@ def _happen(
         period_start=total["period_start"],
         period_end=total["period_end"],
         consumed=total["consumed"] + adjustment,
+        elsewhere=total["elsewhere"] + sum(p["quantity"] for p in parts if p["bearer"] in ("credit", "on_demand")),
     )
     pool.happen(
         UsageCorrected,

@@ -290,6 +290,7 @@ class Entitlement(Derived):
             "period_start": self.period_start_ms if periodic else None,
             "period_end": self.period_end_ms if periodic else None,
             "consumed": self.consumed,
+            "elsewhere": self.elsewhere,
         }
 
     @property
@@ -301,6 +302,7 @@ class Entitlement(Derived):
             "period_start": self.closed.start_ms,
             "period_end": self.closed.end_ms,
             "consumed": self.closed.consumed,
+            "elsewhere": self.closed.elsewhere,
         }
 
 

@@ -108,6 +108,7 @@ def _total(entitlement: Entitlement, change: int) -> UsageTotal:
         period_start=None,
         period_end=None,
         consumed=entitlement.consumed + change,
+        elsewhere=entitlement.elsewhere,
     )
 
 

@@ -133,6 +133,8 @@ class UsageTotal(TypedDict):
     period_start: int | None
     period_end: int | None
     consumed: int
+    #: The part of it that credits or an on-demand payer bear.
+    elsewhere: int
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,61 @@
+"""Reservations of pools: one row for each, while it is held and after."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from entitlements_projections.database import Row
+from entitlements_projections.read_model import Event, FoldedByEvent
+
+
+def _reserved(event: Event, _: Row | None) -> Row:
+    fields = ("resource_key", "quantity", "workspace_id", "subject_id", "lease", "expires_at")
+    held = {"status": "held", "held": event["quantity"], "committed": 0, "over_at": None}
+    return {field: event[field] for field in fields} | held | {"reserved_at": event["timestamp"]}
+
+
+def _known(row: Row | None) -> Row:
+    assert row is not None, "an event of a reservation that was never made"
+    return row
+
+
+def _extended(event: Event, row: Row | None) -> Row:
+    return _known(row) | {"expires_at": event["expires_at"]}
+
+
+def _committed(event: Event, row: Row | None) -> Row:
+    is_over = event["kept"] == 0
+    return _known(row) | {
+        "status": "committed" if is_over else "held",
+        "held": event["kept"],
+        "committed": _known(row)["committed"] + event["quantity"],
+        "over_at": event["timestamp"] if is_over else None,
+    }
+
+
+def _released(event: Event, row: Row | None) -> Row:
+    return _known(row) | {"status": "released", "held": 0, "over_at": event["timestamp"]}
+
+
+def _expired(event: Event, row: Row | None) -> Row:
+    return _known(row) | {"status": "expired", "held": 0, "over_at": event["timestamp"]}
+
+
+class PoolReservations(FoldedByEvent):
+    """Reservations of pools: one row for each, while it is held and after."""
+
+    folder = "pool_reservations"
+    staged = ("pool_reservations",)
+    key = ("pool_id", "reservation_id")
+    parts = ("reservation_id",)
+    columns = (
+        "pool_id", "reservation_id", "resource_key", "status", "quantity", "held", "committed", "workspace_id", "subject_id", "lease", "reserved_at", "expires_at", "over_at", "version",
+    )  # fmt: skip
+    folds: ClassVar = {
+        "UsageReserved": _reserved,
+        "ReservationExtended": _extended,
+        "ReservationCommitted": _committed,
+        "ReservationReleased": _released,
+        "ReservationExpired": _expired,
+    }
+    events = frozenset(folds)

@@ -1,0 +1,25 @@
+-- upsert --
+-- Takes the newest version only, so a replayed batch changes nothing.
+insert into pool_reservations as t (
+    pool_id, reservation_id, resource_key, status, quantity, held, committed, workspace_id, subject_id, lease,
+    reserved_at, expires_at, over_at, version
+)
+select
+    pool_id, reservation_id, resource_key, status, quantity, held, committed, workspace_id, subject_id, lease,
+    reserved_at, expires_at, over_at, version
+from staged_pool_reservations
+order by pool_id, reservation_id
+on conflict (pool_id, reservation_id) do update set
+    resource_key = excluded.resource_key,
+    status = excluded.status,
+    quantity = excluded.quantity,
+    held = excluded.held,
+    committed = excluded.committed,
+    workspace_id = excluded.workspace_id,
+    subject_id = excluded.subject_id,
+    lease = excluded.lease,
+    reserved_at = excluded.reserved_at,
+    expires_at = excluded.expires_at,
+    over_at = excluded.over_at,
+    version = excluded.version
+where t.version < excluded.version;
