@@ -11,7 +11,6 @@ from typing import Any, Final
 
 from entitlements.domain import commands as asks
 from entitlements.domain.aggregate import to_ms
-from entitlements.domain.commands import Command
 from entitlements.domain.values import PeriodName, Rule, Stacking, UsageGroup, UsageLine, UsageMode
 
 #: A Monday in the middle of nothing: no period begins or ends at it.
@@ -67,7 +66,8 @@ def line(
     }
 
 
-def _of_pool(more: dict[str, Any]) -> dict[str, Any]:
+def of_pool(more: dict[str, Any]) -> dict[str, Any]:
+    """The facts that every command to the example pool has."""
     return {"command_id": "a-command", "actor": "alice", "pool_id": POOL} | more
 
 
@@ -99,22 +99,22 @@ def define_entitlement_set(set_id: str = "free", *rules: Rule, **more: Any) -> a
 def open_pool(**more: Any) -> asks.OpenPool:
     """Open the example pool."""
     facts = {"organization_id": "acme", "billing_account_id": "acme-account", "name": "Acme"}
-    return asks.OpenPool(**(_of_pool(facts) | more))
+    return asks.OpenPool(**(of_pool(facts) | more))
 
 
 def suspend_pool(**more: Any) -> asks.SuspendPool:
     """Suspend the example pool."""
-    return asks.SuspendPool(**(_of_pool({"reason": "unpaid"}) | more))
+    return asks.SuspendPool(**(of_pool({"reason": "unpaid"}) | more))
 
 
 def resume_pool(**more: Any) -> asks.ResumePool:
     """Resume the example pool."""
-    return asks.ResumePool(**(_of_pool({"reason": "paid"}) | more))
+    return asks.ResumePool(**(of_pool({"reason": "paid"}) | more))
 
 
 def close_pool(**more: Any) -> asks.ClosePool:
     """Close the example pool."""
-    return asks.ClosePool(**(_of_pool({"reason": "gone"}) | more))
+    return asks.ClosePool(**(of_pool({"reason": "gone"}) | more))
 
 
 def provision_pool(provision_id: str = "subscription-1", *rules: Rule, **more: Any) -> asks.ProvisionPool:
@@ -126,22 +126,22 @@ def provision_pool(provision_id: str = "subscription-1", *rules: Rule, **more: A
         "set_version": 1,
         "rules": list(rules) or [quota()],
     }
-    return asks.ProvisionPool(provision_id=provision_id, **(_of_pool(facts) | more))
+    return asks.ProvisionPool(provision_id=provision_id, **(of_pool(facts) | more))
 
 
 def suspend_provision(provision_id: str = "subscription-1", **more: Any) -> asks.SuspendProvision:
     """Suspend a provision."""
-    return asks.SuspendProvision(provision_id=provision_id, **(_of_pool({"reason": "unpaid"}) | more))
+    return asks.SuspendProvision(provision_id=provision_id, **(of_pool({"reason": "unpaid"}) | more))
 
 
 def resume_provision(provision_id: str = "subscription-1", **more: Any) -> asks.ResumeProvision:
     """Resume a provision."""
-    return asks.ResumeProvision(provision_id=provision_id, **(_of_pool({"reason": "paid"}) | more))
+    return asks.ResumeProvision(provision_id=provision_id, **(of_pool({"reason": "paid"}) | more))
 
 
 def end_provision(provision_id: str = "subscription-1", **more: Any) -> asks.EndProvision:
     """End a provision at once."""
-    return asks.EndProvision(provision_id=provision_id, **(_of_pool({"reason": "cancelled"}) | more))
+    return asks.EndProvision(provision_id=provision_id, **(of_pool({"reason": "cancelled"}) | more))
 
 
 def issue_grant(grant_id: str = "grant-1", *rules: Rule, **more: Any) -> asks.IssueGrant:
@@ -152,27 +152,27 @@ def issue_grant(grant_id: str = "grant-1", *rules: Rule, **more: Any) -> asks.Is
         "set_version": 1,
         "rules": list(rules) or [quota()],
     }
-    return asks.IssueGrant(grant_id=grant_id, **(_of_pool(facts) | more))
+    return asks.IssueGrant(grant_id=grant_id, **(of_pool(facts) | more))
 
 
 def revoke_grant(grant_id: str = "grant-1", **more: Any) -> asks.RevokeGrant:
     """Take a grant back."""
-    return asks.RevokeGrant(grant_id=grant_id, **(_of_pool({"reason": "a mistake"}) | more))
+    return asks.RevokeGrant(grant_id=grant_id, **(of_pool({"reason": "a mistake"}) | more))
 
 
 def assign_workspace(workspace_id: str = WORKSPACE, **more: Any) -> asks.AssignWorkspace:
     """Let a workspace use the example pool."""
-    return asks.AssignWorkspace(workspace_id=workspace_id, **(_of_pool({"role": "primary"}) | more))
+    return asks.AssignWorkspace(workspace_id=workspace_id, **(of_pool({"role": "primary"}) | more))
 
 
 def unassign_workspace(workspace_id: str = WORKSPACE, **more: Any) -> asks.UnassignWorkspace:
     """Stop a workspace from using the example pool."""
-    return asks.UnassignWorkspace(workspace_id=workspace_id, **(_of_pool({"reason": "moved"}) | more))
+    return asks.UnassignWorkspace(workspace_id=workspace_id, **(of_pool({"reason": "moved"}) | more))
 
 
 def record_usage(*lines: UsageLine, **more: Any) -> asks.RecordUsage:
     """Record lines of usage of the example pool; without lines one strict API call."""
-    return asks.RecordUsage(**(_of_pool({"lines": list(lines) or [line()]}) | more))
+    return asks.RecordUsage(**(of_pool({"lines": list(lines) or [line()]}) | more))
 
 
 def record_usage_batch(*lines: UsageLine, pool_id: str = POOL, **more: Any) -> asks.RecordUsageBatch:
@@ -183,33 +183,9 @@ def record_usage_batch(*lines: UsageLine, pool_id: str = POOL, **more: Any) -> a
 
 def release_usage(resource_key: str = "seats", quantity: int = 1, **more: Any) -> asks.ReleaseUsage:
     """Give back what is held."""
-    return asks.ReleaseUsage(resource_key=resource_key, quantity=quantity, **_of_pool(more))
+    return asks.ReleaseUsage(resource_key=resource_key, quantity=quantity, **of_pool(more))
 
 
 def advance_clock(**more: Any) -> asks.AdvanceClock:
     """Let what is due happen."""
-    return asks.AdvanceClock(**_of_pool(more))
-
-
-def one_of_each() -> list[Command]:
-    """One command of every kind."""
-    return [
-        define_resource_key(),
-        define_entitlement_set(),
-        open_pool(),
-        suspend_pool(),
-        resume_pool(),
-        provision_pool("subscription-1", quota(), feature(), limit(), ladder=LADDER, rung=1),
-        suspend_provision(),
-        resume_provision(),
-        end_provision(ends_at=NOON),
-        issue_grant(),
-        revoke_grant(),
-        assign_workspace(),
-        unassign_workspace(),
-        record_usage(line(occurred_at=NOON, usage_id="usage-1"), line("seats", 2, workspace_id=WORKSPACE)),
-        record_usage_batch(source="gateway-7", sequence=41),
-        release_usage(),
-        advance_clock(),
-        close_pool(),
-    ]
+    return asks.AdvanceClock(**of_pool(more))

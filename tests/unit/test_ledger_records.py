@@ -27,11 +27,11 @@ from entitlements.examples import (
     define_entitlement_set,
     define_resource_key,
     line,
-    one_of_each,
     open_pool,
     provision_pool,
     record_usage,
 )
+from entitlements.examples_of_terms import one_of_each
 from entitlements.ledger import outcomes
 from entitlements.ledger.frames import FrameHead, Refusal, decode_events, decode_plain_events, wire, write_frame
 from entitlements.ledger.partitioning import murmur2, partition_of
@@ -138,7 +138,16 @@ def test_a_command_has_the_defaults_of_its_schema(full_name: str) -> None:
 
 
 def test_the_symbols_of_every_enum_are_those_of_its_literal() -> None:
-    for name in ("UsageMode", "DataType", "ProvisionSource", "AssignmentRole", "EntitlementType", "Stacking", "OverageAtReset", "Bearer"):
+    for name in (
+        "UsageMode",
+        "DataType",
+        "ProvisionSource",
+        "AssignmentRole",
+        "EntitlementType",
+        "Stacking",
+        "OverageAtReset",
+        "Bearer",
+    ):
         assert list(get_args(getattr(values, name))) == schema_of(f"entitlements.entities.{name}")["symbols"]
 
 

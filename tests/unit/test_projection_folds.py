@@ -37,7 +37,8 @@ def changed(version: int, entitlement_type: str, after: dict[str, Any] | None) -
 
 
 def value(limit: int | None, period: str | None) -> dict[str, Any]:
-    return {"limit": limit, "soft_limit": None, "hard_limit": limit, "period": period}
+    terms = {"anchored": False, "grace_for": 0, "credit_key": None, "override_id": ""}
+    return {"limit": limit, "soft_limit": None, "hard_limit": limit, "period": period, **terms}
 
 
 def test_a_quota_that_is_lost_and_regained_goes_on_counting() -> None:

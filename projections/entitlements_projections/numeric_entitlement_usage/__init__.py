@@ -38,7 +38,9 @@ class NumericEntitlementUsage(ReadModel):
             self._count(event, event["total"])
         elif name == "ExceededWithdrawn":
             self._count(event, event)[3] = None
-            self._withdrawn.add((event["originator_id"], event["resource_key"], event["period_start"], event["period_end"]))
+            self._withdrawn.add(
+                (event["originator_id"], event["resource_key"], event["period_start"], event["period_end"])
+            )
         else:
             # The consumption these carry is the one at their moment; the totals of a later event replace it.
             self._count(event, event)[2 if name == "QuotaWarned" else 3] = event["timestamp"]

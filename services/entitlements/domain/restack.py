@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Final
 
 from entitlements.domain.aggregate import NEVER_MS, to_ms
-from entitlements.domain.entitlement import Bucket, Entitlement
+from entitlements.domain.entitlement import UNLIMITED, Bucket, Entitlement
 from entitlements.domain.pool_events import EntitlementsChanged
 from entitlements.domain.pools import Override, Provision, ResourcePool
 from entitlements.domain.stacking import contribution_of, stack
@@ -56,7 +56,7 @@ def tell_over_allocation(pool: ResourcePool, entitlement: Entitlement, at: datet
     if is_over and not entitlement.is_over_allocated:
         pool.happen(LimitOverAllocated, at, **facts, limit=entitlement.limit)
     elif entitlement.is_over_allocated and not is_over:
-        limit = None if entitlement.value is None else entitlement.value.limit
+        limit = None if entitlement.limit >= UNLIMITED else entitlement.limit
         pool.happen(OverAllocationEnded, at, **facts, limit=limit)
 
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from entitlements.domain import pool_events as facts
 from entitlements.domain.aggregate import Event
-from entitlements.domain.pools import ResourcePool
+from entitlements.domain.pools import ResourcePool, parts_of
 from entitlements.domain.values import Contribution, EffectiveValue, RecordedLine, Rule
 
 NEVER = datetime.max.replace(tzinfo=UTC)
@@ -48,6 +48,11 @@ class Held:
     used: list[tuple[datetime, int]] = field(default_factory=list)
     touched: datetime | None = None
     told: set[tuple[str, str]] = field(default_factory=set)
+    #: Who bears how much of what is consumed in the period, and who contributed after the last change, in burn order.
+    borne: dict[str, int] = field(default_factory=dict)
+    listed: list[str] = field(default_factory=list)
+    counted: set[str] = field(default_factory=set)
+    stacking: str = ""
 
     def consumed(self, now: datetime) -> int:
         """Consumed in the period of an instant, or held."""
@@ -77,31 +82,52 @@ class Model:
             p for p in self.scheduled.values() if self.status == "open" and self.statuses[p.provision_id] == "active"
         ]
 
-    def contributions(self, key: str) -> list[tuple[Rule, Contribution]]:
+    def contributions(self, key: str) -> list[tuple[Rule | None, Contribution]]:
+        """Of active provisions in burn order, then what was consumed of those that left the sum in this period."""
         found = []
         for provision in self.active():
             for rule in provision.rules:
                 if rule.resource_key == key:
-                    times = provision.quantity if rule.per_unit else 1
-                    limit, soft, hard = (
-                        None if amount is None else amount * times
-                        for amount in (rule.amount, rule.soft_limit, rule.hard_limit)
-                    )
-                    found.append(
-                        (
-                            rule,
-                            Contribution(
-                                provision_id=provision.provision_id, limit=limit, soft_limit=soft, hard_limit=hard
-                            ),
-                        )
-                    )
-        return found
+                    found.append((self._burns_at(provision), rule, self._contribution(provision, rule, key)))
+        found.sort(key=lambda one: one[0])
+        stacked: list[tuple[Rule | None, Contribution]] = [(rule, contribution) for _, rule, contribution in found]
+        held = self.keys[key]
+        rule = stacked[0][0] if stacked else None
+        if rule is not None and rule.stacking == "max":
+            winner = max(stacked, key=lambda one: (one[1].limit is None, one[1].limit or 0))
+            return [winner, *(one for one in stacked if one is not winner)]
+        if held.kind == "quota" and held.stacking == "sum" and (rule is None or rule.period == held.period):
+            present = {contribution.provision_id for _, contribution in stacked}
+            stacked += [
+                (
+                    None,
+                    Contribution(
+                        provision_id=name, limit=held.borne[name], soft_limit=None, hard_limit=None,
+                        consumed=held.borne[name], kept=True,
+                    ),  # fmt: skip
+                )
+                for name in held.listed
+                if name not in present and held.borne.get(name)
+            ]
+        return stacked
+
+    def _burns_at(self, provision: facts.ProvisionScheduled) -> tuple[int, datetime]:
+        return provision.priority, self.ends.get(provision.provision_id, NEVER)
+
+    def _contribution(self, provision: facts.ProvisionScheduled, rule: Rule, key: str) -> Contribution:
+        times = provision.quantity if rule.per_unit else 1
+        limit, soft, hard = (
+            None if amount is None else amount * times for amount in (rule.amount, rule.soft_limit, rule.hard_limit)
+        )
+        borne = self.keys[key].borne.get(provision.provision_id, 0) if rule.rule_type == "quota" else 0
+        name = provision.provision_id
+        return Contribution(provision_id=name, limit=limit, soft_limit=soft, hard_limit=hard, consumed=borne)
 
     def effective(self, key: str) -> EffectiveValue | None:
         stacked = self.contributions(key)
-        if not stacked:
+        rule = stacked[0][0] if stacked else None
+        if rule is None:
             return None
-        rule = stacked[0][0]
         of = [contribution for _, contribution in stacked]
         if rule.stacking == "any":
             return EffectiveValue(limit=None, soft_limit=None, hard_limit=None, period=None)
@@ -120,9 +146,39 @@ class Model:
             period=rule.period,
         )
 
-    def bearer(self, key: str) -> str:
-        of = [contribution.provision_id for _, contribution in self.contributions(key)]
-        return min(of, key=lambda provision_id: self.ends.get(provision_id, NEVER), default="")
+    def bearers(self, key: str, quantity: int) -> list[tuple[str, int]]:
+        """Who bears an included quantity: in burn order whoever has something left, the last whatever is left over."""
+        stacked = self.contributions(key)
+        if stacked and stacked[0][0] is not None and stacked[0][0].stacking == "max":
+            stacked = stacked[:1]
+        found = []
+        for at, (_, contribution) in enumerate(stacked):
+            borne = self.keys[key].borne.get(contribution.provision_id, 0)
+            left = quantity if contribution.limit is None else max(0, contribution.limit - borne)
+            part = quantity if at == len(stacked) - 1 else min(left, quantity)
+            if part:
+                found.append((contribution.provision_id, part))
+            quantity -= part
+        return found
+
+    def _take_over(self, key: str) -> None:
+        """A successor has the consumption of whom it follows: on the same ladder, or a subscription of the same set."""
+        held = self.keys[key]
+        active = {p.provision_id: p for p in self.active() if any(rule.resource_key == key for rule in p.rules)}
+        for name in list(held.listed):
+            gone = self.scheduled[name]
+            if name in active or self.statuses[name] != "ended" or not held.borne.get(name):
+                continue
+            for newcomer in active.values():
+                if newcomer.provision_id in held.counted:
+                    continue
+                if gone.ladder is not None or newcomer.ladder is not None:
+                    follows = gone.ladder == newcomer.ladder
+                else:
+                    follows = gone.source == newcomer.source == "subscription" and gone.set_id == newcomer.set_id
+                if follows:
+                    held.borne[newcomer.provision_id] = held.borne.get(newcomer.provision_id, 0) + held.borne.pop(name)
+                    break
 
     def due(self) -> datetime:
         if self.status == "closed":
@@ -143,7 +199,11 @@ class Model:
         for key, held in self.keys.items():
             assert held.value == self.effective(key) == pool.entitlements[key].value
             assert pool.entitlements[key].consumed == held.consumed(clock), key
-            assert pool.entitlements[key].bearer == self.bearer(key)
+            if held.kind == "quota":
+                borne = {bucket.provision_id: bucket.consumed for bucket in pool.entitlements[key].buckets}
+                assert {name: count for name, count in borne.items() if count} == {
+                    name: count for name, count in held.borne.items() if count and name in borne
+                }
         due = self.due()
         assert min(at(min(pool.due_ms, 10**14)), NEVER) == due if due < NEVER else pool.due_ms >= 2**62
         assert pool.status == self.status
@@ -229,9 +289,23 @@ class Model:
         for change in event.changes:
             held = self.keys[change.resource_key]
             assert change.before == held.value
+            held.stacking = held.stacking or change.stacking
+            if change.after is not None and (change.after.period != held.period or change.stacking == "max"):
+                if change.after.period != held.period:
+                    held.borne.clear()
+            else:
+                self._take_over(change.resource_key)
+            held.kind, held.stacking = change.entitlement_type, change.stacking
             assert change.after == self.effective(change.resource_key)
-            assert change.contributions == [c for _, c in self.contributions(change.resource_key)]
-            held.value, held.kind = change.after, change.entitlement_type
+            expected = [c for _, c in self.contributions(change.resource_key)]
+            if change.entitlement_type == "limit":
+                assert [replace(c, consumed=0) for c in change.contributions] == expected
+            else:
+                assert change.contributions == expected
+            held.value = change.after
+            held.listed = [c.provision_id for c in expected]
+            held.counted = {c.provision_id for c in expected if not c.kept}
+            held.borne = {name: count for name, count in held.borne.items() if name in held.listed}
             if change.after is not None and change.after.period != held.period:
                 held.period, held.used, held.touched = change.after.period, [], None
                 held.told.clear()
@@ -250,7 +324,6 @@ class Model:
         held, when, quantity = self.keys[line["resource_key"]], at(line["recorded_at"]), line["quantity"]
         occurred = calendar(held.period, at(line["occurred_at"]))
         assert line["late"] == (occurred < calendar(held.period, when))
-        assert line["provision_id"] == self.bearer(line["resource_key"])
         if line["late"]:
             assert (line["mode"], line["overage"]) == ("report", 0)
             return
@@ -262,6 +335,13 @@ class Model:
                 "strict usage above the hard limit"
             )
         assert line["overage"] == (0 if limit is None else max(0, min(quantity, before + quantity - limit)))
+        parts = parts_of(line)
+        assert sum(part[3] for part in parts) == quantity
+        if held.kind == "quota":
+            included = [(part[1], part[3]) for part in parts if part[0] == "included"]
+            assert included == self.bearers(line["resource_key"], quantity - line["overage"])
+            for name, part in included:
+                held.borne[name] = held.borne.get(name, 0) + part
         held.used.append((when, quantity))
         held.touched = when
         if line["overage"]:
@@ -318,3 +398,4 @@ class Model:
         assert calendar(held.period, event.period_start) == calendar(held.period, held.touched)
         assert event.consumed == held.consumed(held.touched)
         held.touched = None
+        held.borne.clear()

@@ -7,22 +7,35 @@ import pytest
 from specification import Step, given, pool_with, used
 
 from entitlements.domain import commands as asks
+from entitlements.domain import plan_commands as terms
+from entitlements.domain import usage_commands as holds
 from entitlements.domain.commands import Command
 from entitlements.domain.errors import (
     CommandRefused,
     IdempotencyKeyReused,
     InvalidCommand,
+    InvalidInstant,
+    InvalidPeriod,
     InvalidRules,
+    InvalidTimeZone,
     KeyIsNotHeld,
+    LadderIsEmpty,
     LadderIsOccupied,
+    MoreThanWasUsed,
+    OverrideAlreadyExists,
     PoolAlreadyExists,
     PoolIsClosed,
     PoolIsSuspended,
     ProvisionIsOver,
     QuotaIsExceeded,
+    ReservationAlreadyExists,
     UnknownGrant,
+    UnknownKey,
+    UnknownOverride,
     UnknownPool,
     UnknownProvision,
+    UnknownReservation,
+    UnknownUsage,
     WorkspaceIsNotAssigned,
 )
 from entitlements.examples import (
@@ -37,7 +50,6 @@ from entitlements.examples import (
     issue_grant,
     limit,
     line,
-    one_of_each,
     open_pool,
     provision_pool,
     quota,
@@ -50,6 +62,28 @@ from entitlements.examples import (
     suspend_pool,
     suspend_provision,
     unassign_workspace,
+)
+from entitlements.examples_of_terms import (
+    allocate_limit,
+    cap_member,
+    change_calendar,
+    change_defaults,
+    change_plan,
+    change_quantity,
+    clear_override,
+    commit_reservation,
+    configure_on_demand,
+    correct_usage,
+    extend_reservation,
+    one_of_each,
+    release_reservation,
+    reserve_usage,
+    reset_usage,
+    reverse_usage,
+    revise_provision,
+    set_allocation,
+    set_override,
+    start_trial,
 )
 from entitlements.ledger.records import COMMANDS
 
@@ -67,6 +101,7 @@ class Cases(NamedTuple):
 
 POOL: list[Step] = [open_pool()]
 PROVISIONED: list[Step] = [*pool_with(quota(), limit())]
+ON_LADDER: list[Step] = [*pool_with(quota(), ladder="plans", rung=1)]
 LINE = line(usage_id="u-1")
 KEYED = release_usage(idempotency_key="k")
 
@@ -131,6 +166,113 @@ EVERY: dict[type[Command], Cases] = {
     asks.AdvanceClock: Cases(
         pool_with(feature(), starts_at=NOON), advance_clock(idempotency_key="k"), "AnswerRemembered", [],
         advance_clock(), UnknownPool,
+    ),
+    terms.ChangePlan: Cases(
+        ON_LADDER, change_plan(), "ProvisionEnded", PROVISIONED, change_plan(), LadderIsEmpty
+    ),
+    terms.StartTrial: Cases(
+        POOL, start_trial(), "ProvisionScheduled", POOL, start_trial(ends_at=NOON), InvalidInstant
+    ),
+    terms.ChangeQuantity: Cases(
+        PROVISIONED, change_quantity(), "ProvisionQuantityChanged", POOL, change_quantity(), UnknownProvision
+    ),
+    terms.ReviseProvision: Cases(
+        PROVISIONED,
+        revise_provision(quota(amount=7)),
+        "ProvisionRevised",
+        [PROVISIONED, revise_provision(quota(amount=7))],
+        revise_provision(quota(amount=8)),
+        InvalidCommand,
+    ),
+    terms.ChangeDefaults: Cases(
+        POOL, change_defaults(quota(amount=3)), "DefaultsChanged", POOL, change_defaults(quota(period="x")), InvalidPeriod
+    ),
+    terms.ChangeCalendar: Cases(
+        PROVISIONED, change_calendar(), "CalendarChanged", POOL, change_calendar("Mars/Base"), InvalidTimeZone
+    ),
+    terms.ResetUsage: Cases(
+        [PROVISIONED, used(quantity=3)], reset_usage(), "QuotaReset", POOL, reset_usage(), UnknownKey
+    ),
+    terms.SetOverride: Cases(
+        PROVISIONED, set_override(), "OverrideSet", [PROVISIONED, set_override()], set_override(7), OverrideAlreadyExists
+    ),
+    terms.ClearOverride: Cases(
+        [PROVISIONED, set_override()],
+        clear_override(idempotency_key="k"),
+        "OverrideCleared",
+        PROVISIONED,
+        clear_override(),
+        UnknownOverride,
+    ),
+    terms.ConfigureOnDemand: Cases(
+        PROVISIONED,
+        configure_on_demand(),
+        "OnDemandConfigured",
+        PROVISIONED,
+        configure_on_demand(alert_at=[100, 50]),
+        InvalidCommand,
+    ),
+    terms.CapMember: Cases(
+        [PROVISIONED, assign_workspace()], cap_member(), "MemberCapped", PROVISIONED, cap_member(), WorkspaceIsNotAssigned
+    ),
+    holds.ReserveUsage: Cases(
+        PROVISIONED,
+        reserve_usage(),
+        "UsageReserved",
+        [PROVISIONED, reserve_usage()],
+        reserve_usage(11),
+        ReservationAlreadyExists,
+    ),
+    holds.ExtendReservation: Cases(
+        [PROVISIONED, reserve_usage()],
+        extend_reservation(),
+        "ReservationExtended",
+        PROVISIONED,
+        extend_reservation(),
+        UnknownReservation,
+    ),
+    holds.CommitReservation: Cases(
+        [PROVISIONED, reserve_usage()],
+        commit_reservation(idempotency_key="k"),
+        "UsageRecorded",
+        [PROVISIONED, reserve_usage()],
+        commit_reservation(101),
+        QuotaIsExceeded,
+    ),
+    holds.ReleaseReservation: Cases(
+        [PROVISIONED, reserve_usage()],
+        release_reservation(idempotency_key="k"),
+        "ReservationReleased",
+        PROVISIONED,
+        release_reservation(),
+        UnknownReservation,
+    ),
+    holds.AllocateLimit: Cases(
+        PROVISIONED,
+        allocate_limit(holder_id="alice"),
+        "HoldingChanged",
+        PROVISIONED,
+        allocate_limit(6),
+        QuotaIsExceeded,
+    ),
+    holds.SetAllocation: Cases(
+        PROVISIONED, set_allocation(), "HoldingChanged", PROVISIONED, set_allocation(6), QuotaIsExceeded
+    ),
+    holds.ReverseUsage: Cases(
+        [PROVISIONED, record_usage(LINE)],
+        reverse_usage(idempotency_key="k"),
+        "UsageCorrected",
+        PROVISIONED,
+        reverse_usage(),
+        UnknownUsage,
+    ),
+    holds.CorrectUsage: Cases(
+        PROVISIONED,
+        correct_usage(idempotency_key="k"),
+        "UsageCorrected",
+        PROVISIONED,
+        correct_usage(-1),
+        MoreThanWasUsed,
     ),
 }  # fmt: skip
 

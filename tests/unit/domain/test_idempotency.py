@@ -25,7 +25,6 @@ from entitlements.examples import (
     issue_grant,
     limit,
     line,
-    one_of_each,
     open_pool,
     provision_pool,
     quota,
@@ -35,6 +34,7 @@ from entitlements.examples import (
     suspend_pool,
     unassign_workspace,
 )
+from entitlements.examples_of_terms import one_of_each
 
 MILLISECOND = timedelta(milliseconds=1)
 

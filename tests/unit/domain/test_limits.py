@@ -81,9 +81,9 @@ def test_nothing_is_given_back_to_a_closed_or_unknown_pool() -> None:
 
 def test_what_is_held_can_be_given_back_after_it_is_conferred_no_more() -> None:
     story = given(pool_with(limit("seats", 5)), used("seats", 2), end_provision())
-    story.when(release_usage("seats", 2)).then(happens("UsageReleased"))
+    story.when(release_usage("seats", 2)).then(happens("UsageReleased"), happens("OverAllocationEnded"))
     given(pool_with(limit("seats", 5)), used("seats", 2), suspend_pool()).when(release_usage("seats", 2)).then(
-        happens("UsageReleased")
+        happens("UsageReleased"), happens("OverAllocationEnded")
     )
 
 

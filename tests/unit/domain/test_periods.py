@@ -36,7 +36,9 @@ def said(period: str, instant: str, zone: str = "UTC", anchor: str | None = None
 
 @histories_settings(300)
 @given(period=st.sampled_from(PERIODS), calendar=CALENDARS, instant=INSTANTS)
-def test_a_period_contains_its_instant_and_touches_its_neighbours(period: str, calendar: Calendar, instant: int) -> None:
+def test_a_period_contains_its_instant_and_touches_its_neighbours(
+    period: str, calendar: Calendar, instant: int
+) -> None:
     start, end = period_bounds(period, instant, calendar)
     assert start <= instant < end
     assert period_bounds(period, start, calendar) == (start, end) == period_bounds(period, end - 1, calendar)
@@ -120,7 +122,9 @@ def test_a_period_can_be_meant(period: str) -> None:
     check_period(period)
 
 
-@pytest.mark.parametrize("period", ["", "daily", "P0D", "PT0S", "-P1D", "PT59S", "P101Y", "P1D-", "1D", "PT0.5S", "P1Y-2M"])
+@pytest.mark.parametrize(
+    "period", ["", "daily", "P0D", "PT0S", "-P1D", "PT59S", "P101Y", "P1D-", "1D", "PT0.5S", "P1Y-2M"]
+)
 def test_a_period_that_cannot_be_meant_is_refused(period: str) -> None:
     with pytest.raises(InvalidPeriod):
         check_period(period)

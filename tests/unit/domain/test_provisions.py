@@ -158,7 +158,7 @@ def test_a_provision_without_a_proper_id_is_refused(provision_id: str) -> None:
         [Rule(resource_key="k", rule_type="limit", amount=1, period="day", stacking="sum")],
         [Rule(resource_key="k", rule_type="boolean", stacking="sum")],
         [Rule(resource_key="k", rule_type="boolean", amount=1, stacking="any")],
-        [Rule(resource_key="k", rule_type="credit", amount=1, stacking="sum")],
+        [Rule(resource_key="k", rule_type="credit", amount=1, stacking="max")],
     ],
     ids=lambda rules: f"{len(rules)} {rules[0].rule_type} {rules[0].resource_key[:3]!r} {rules[0].amount}",
 )

@@ -215,7 +215,7 @@ def test_whoever_is_made_to_end_first_bears_usage_from_then_on() -> None:
     (
         given(open_pool(), provision_pool("older", quota("k", 10)), provision_pool("newer", quota("k", 10)))
         .when(end_provision("newer", ends_at=NOON + days(1)), used("k", 1))
-        .then(happens("ProvisionEndScheduled"), recorded("k", 1, provision_id="newer"))
+        .then(happens("ProvisionEndScheduled"), happens("EntitlementsChanged"), recorded("k", 1, provision_id="newer"))
     )
 
 
