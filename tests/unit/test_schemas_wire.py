@@ -35,6 +35,10 @@ CLOSE_POOL = "entitlements.commands.ClosePool"
 closed = {"command_id": "c-1", "pool_id": "p-1"}
 
 
+#: What PoolOpened says by default.
+LATER = {"time_zone": "UTC", "anchor_at": None, "defaults": []}
+
+
 def event(**facts: Any) -> dict[str, Any]:
     return {"originator_id": "p-1", "originator_version": 1, "timestamp": NOW, "command_id": "c-1", **facts}
 
@@ -91,7 +95,7 @@ def test_a_body_is_what_plain_fastavro_writes(name: str) -> None:
 
 
 def test_the_events_of_a_frame_come_back_with_their_names() -> None:
-    opened = event(organization_id="o", name="Pool", billing_account_id=None, backfill_from=None, actor="")
+    opened = event(organization_id="o", name="Pool", billing_account_id=None, backfill_from=None, actor="", **LATER)
     started = event(provision_id="v-1")
     written = frame(("entitlements.events.PoolOpened", opened), ("entitlements.events.ProvisionStarted", started))
     read = WIRE.decode(WIRE.encode(FRAME, written)).record
@@ -102,7 +106,11 @@ def test_the_events_of_a_frame_come_back_with_their_names() -> None:
 
 
 def test_records_in_a_union_with_null_come_back_bare() -> None:
-    value = {"limit": 5, "soft_limit": None, "hard_limit": None, "period": "day"}
+    value = {
+        "limit": 5, "soft_limit": None, "hard_limit": None, "period": "day", "anchored": False,
+        "overage_at_reset": "forgive", "grace_for": 0, "credit_key": None, "credit_rate": 0, "credit_per": 1,
+        "min_role": "", "override_id": "",
+    }  # fmt: skip
     change = {
         "resource_key": "api_calls",
         "entitlement_type": "quota",
@@ -318,7 +326,7 @@ def test_a_frame_of_yesterday_gives_its_events_as_they_are_today(monkeypatch: py
         )
     )
     assert read.record["events"] == [
-        ("entitlements.events.PoolOpened", {**old, "actor": ""}),
+        ("entitlements.events.PoolOpened", {**old, "actor": "", **LATER}),
         ("entitlements.events.ProvisionStarted", started),
     ]
 

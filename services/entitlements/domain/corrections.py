@@ -77,9 +77,10 @@ def _period_of(entitlement: Entitlement, known: RememberedLine, now: datetime) -
 def _taken_back(known: RememberedLine, quantity: int) -> list[UsagePart]:
     """The parts that return: negative, the last that was drawn first; of a charge its share, all of it with the last unit."""
     parts: list[UsagePart] = []
+    is_all = quantity == sum(part[3] for part in known.parts)
     for bearer, provision_id, payer, held, charge in reversed(known.parts):
         taken = min(quantity, held)
-        if taken:
+        if taken or is_all:
             returned = charge if taken == held else charge * taken // held
             parts.append(
                 {

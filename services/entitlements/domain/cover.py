@@ -124,6 +124,8 @@ def _draw_on_credits(pool: ResourcePool, entitlement: Entitlement, wanted: int, 
         left_units, left_quantity = left_units - charge, left_quantity - part
         if not left_quantity:
             break
+    if left_quantity:  # An override gives credits that nobody contributes.
+        found.parts.append(_part("credit", "", "", left_quantity, left_units))
     return quantity
 
 

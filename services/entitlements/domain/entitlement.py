@@ -147,7 +147,8 @@ class Entitlement(Derived):
     @property
     def bearer(self) -> str:
         """The provision that bears the next unit; empty: none contributes."""
-        return "" if self.burning is None else self.burning.provision_id
+        bucket = self._first_with_room()
+        return "" if bucket is None else bucket.provision_id
 
     @property
     def charged(self) -> int:
@@ -194,7 +195,7 @@ class Entitlement(Derived):
         """Find the bucket that burns and how far; after whatever changes limits, buckets, reservations or members' caps."""
         buckets = self.burn_order()
         self.is_recurring = any(bucket.recurs for bucket in self.buckets)
-        self.burning = next((bucket for bucket in buckets if bucket.left), buckets[-1] if buckets else None)
+        self.burning = self._first_with_room()
         if self.value is None or self.entitlement_type == "boolean" or self.is_narrowed:
             self.usual_until = NOTHING_IS_USUAL
             return
@@ -207,6 +208,10 @@ class Entitlement(Derived):
             until = min(until, self.consumed + self.burning.left)
         self.usual_until = until
 
+    def _first_with_room(self) -> Bucket | None:
+        buckets = self.burn_order()
+        return next((bucket for bucket in buckets if bucket.left), buckets[-1] if buckets else None)
+
     def bear(self, provision_id: str, quantity: int) -> None:
         """Count an included quantity on the contribution that bears it."""
         bucket = self.bucket_of(provision_id)
@@ -216,13 +221,15 @@ class Entitlement(Derived):
     def hold(self, change: int) -> None:
         """Hold more of a limit, or less: what is given back is the last that was taken."""
         self.consumed += change
+        is_less = change < 0
         for bucket in self.burn_order() if change > 0 else reversed(self.burn_order()):
             part = min(change, bucket.left) if change > 0 else max(change, -bucket.consumed)
             bucket.consumed += part
             change -= part
         if change > 0 and self.buckets:
             self.burn_order()[-1].consumed += change  # More than there is: said of the last.
-        self.fall_below()
+        if is_less:
+            self.fall_below()
         self.refresh()
 
     def fall_below(self) -> None:

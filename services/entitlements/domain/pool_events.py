@@ -272,17 +272,19 @@ class UsageRecorded(Event):
     def apply(self, aggregate: ResourcePool) -> None:
         aggregate.count_sources(self.sources)
         # Bounds of periods are facts, not worked out again: all lines of one event lie in the same ones.
+        late = {(line["resource_key"], line["details"]["counted_in"]) for line in self.lines if line["details"]}
         for total in self.totals:
-            _enter(aggregate.entitlements[total["resource_key"]], total)
+            entitlement = aggregate.entitlements[total["resource_key"]]
+            _enter(entitlement, total, late=(entitlement.resource_key, total["period_start"]) in late)
         for line in self.lines:
             take_line(aggregate, line)
 
 
-def _enter(entitlement: Entitlement, total: UsageTotal) -> None:
+def _enter(entitlement: Entitlement, total: UsageTotal, *, late: bool) -> None:
     start_ms, end_ms = total["period_start"], total["period_end"]
     if start_ms is None or end_ms is None:
         entitlement.enter(0, NEVER_MS)
-    elif end_ms > entitlement.period_start_ms:
+    elif not late:
         entitlement.enter(start_ms, end_ms)
     elif entitlement.closed is None or entitlement.closed.start_ms != start_ms:
         entitlement.closed = entitlement.closed_period(start_ms, end_ms, consumed=False)

@@ -18,7 +18,7 @@ from entitlements.domain.pool_events import EntitlementsChanged
 from entitlements.domain.pools import Override, Provision, ResourcePool
 from entitlements.domain.stacking import contribution_of, stack
 from entitlements.domain.usage_events import LimitOverAllocated, OverAllocationEnded
-from entitlements.domain.values import Contribution, EffectiveValue, EntitlementChange, Rule
+from entitlements.domain.values import Contribution, EffectiveValue, EntitlementChange, Rule, Stacking
 
 #: Who contributes where no provision does: the key's default.
 DEFAULT_ID: Final = ""
@@ -80,7 +80,7 @@ def _change(
     if override is not None:
         after = _overridden(override, after, held)
     if kind == "limit" and held is not None:
-        contributions = _spread(contributions, held.consumed)
+        contributions = _spread(contributions, held.consumed, stacking)
     if held is not None and after == before and _terms(contributions) == _terms(held.contributions):
         return None
     if held is None and after is None and not contributions:
@@ -187,11 +187,12 @@ def _kept(held: Entitlement, present: set[str], takers: dict[str, str]) -> list[
     ]
 
 
-def _spread(contributions: list[Contribution], held: int) -> list[Contribution]:
+def _spread(contributions: list[Contribution], held: int, stacking: Stacking) -> list[Contribution]:
     """What is held of a limit belongs to the first that have room; what does not fit belongs to the last."""
     spread = []
     for at, contribution in enumerate(contributions):
-        room = held if contribution.limit is None or at == len(contributions) - 1 else min(held, contribution.limit)
+        is_last = at == len(contributions) - 1 or stacking != "sum"
+        room = held if contribution.limit is None or is_last else min(held, contribution.limit)
         spread.append(replace(contribution, consumed=room))
         held -= room
     return spread

@@ -94,7 +94,7 @@ def _check_credit_rate(rule: Rule) -> None:
         if (rule.credit_rate, rule.credit_per) != (0, 1):
             raise InvalidRules(f"{key}: a credit rate names its credit_key")
         return
-    if rule.rule_type not in ("quota", "limit") or rule.credit_key == key or not is_id(rule.credit_key):
+    if rule.rule_type != "quota" or rule.credit_key == key or not is_id(rule.credit_key):
         raise InvalidRules(f"{key}: a quota draws on the credits of another key")
     if not (0 < rule.credit_rate <= RATE_MAX and 0 < rule.credit_per <= RATE_MAX):
         raise InvalidRules(f"{key}: credit_rate units for every credit_per, each from 1 to {RATE_MAX}")

@@ -27,11 +27,7 @@ def take_line(pool: ResourcePool, line: RecordedLine) -> None:
             assert entitlement.closed is not None, "it counts in a period that nobody remembers"
             entitlement.closed.consumed += quantity
     else:
-        entitlement.consumed += quantity
-        if details is not None and details["parts"]:
-            take_parts(pool, entitlement, details["parts"], 1)
-        else:
-            entitlement.bear(line["provision_id"], quantity - line["overage"])
+        _count(pool, entitlement, line)
         if entitlement.is_narrowed:
             _draw(pool, entitlement, line)
         if entitlement.is_recurring:
@@ -42,10 +38,22 @@ def take_line(pool: ResourcePool, line: RecordedLine) -> None:
         pool.remember_usage(line, counted_in)
 
 
-def take_parts(pool: ResourcePool, entitlement: Entitlement, parts: list[UsagePart], sign: int) -> None:
-    """Count who bears what: sign 1, or take it back: sign -1."""
+def _count(pool: ResourcePool, entitlement: Entitlement, line: RecordedLine) -> None:
+    details, quantity = line["details"], line["quantity"]
+    if entitlement.entitlement_type == "limit":
+        entitlement.hold(quantity)
+        return
+    entitlement.consumed += quantity
+    if details is not None and details["parts"]:
+        take_parts(pool, entitlement, details["parts"])
+    else:
+        entitlement.bear(line["provision_id"], quantity - line["overage"])
+
+
+def take_parts(pool: ResourcePool, entitlement: Entitlement, parts: list[UsagePart]) -> None:
+    """Count who bears what, or bears it no more where parts are negative."""
     for part in parts:
-        quantity, charge = sign * part["quantity"], sign * part["charge"]
+        quantity, charge = part["quantity"], part["charge"]
         if part["bearer"] == "included":
             entitlement.bear(part["provision_id"], quantity)
         elif part["bearer"] == "credit":
@@ -79,7 +87,7 @@ def take_correction(pool: ResourcePool, corrected: UsageCorrected) -> None:
         start_ms, end_ms = corrected.total["period_start"], corrected.total["period_end"]
         entitlement.enter(start_ms or 0, NEVER_MS if end_ms is None else end_ms)
         entitlement.consumed += corrected.adjustment
-        take_parts(pool, entitlement, corrected.parts, 1)
+        take_parts(pool, entitlement, corrected.parts)
         entitlement.was_warned = entitlement.was_warned and entitlement.consumed >= entitlement.soft_limit
         for cap in pool.caps_of(corrected.workspace_id, corrected.subject_id, corrected.resource_key):
             cap.consumed = max(0, cap.consumed + corrected.adjustment)
@@ -92,11 +100,13 @@ def take_correction(pool: ResourcePool, corrected: UsageCorrected) -> None:
 def _without(parts: Sequence[RememberedPart], quantity: int) -> tuple[RememberedPart, ...]:
     """What is left of remembered parts after so much was taken back, the last first."""
     left: list[RememberedPart] = []
+    if quantity == sum(part[3] for part in parts):
+        return ()
     for bearer, provision_id, payer, held, charge in reversed(parts):
         taken = min(quantity, held)
         quantity -= taken
-        if taken < held:
-            left.append((bearer, provision_id, payer, held - taken, charge - charge * taken // held))
+        if taken < held or held == 0:
+            left.append((bearer, provision_id, payer, held - taken, charge - (charge * taken // held if held else 0)))
     return tuple(reversed(left))
 
 

@@ -91,6 +91,8 @@ def history(random: Random, commands: int, pools: int = 1) -> list[Logged]:
 class Author:
     """Writes one log."""
 
+    asked: tuple[str, ...] = ()
+
     def __init__(self, random: Random, pools: int) -> None:
         self.random = random
         self.now_ms = NOON_MS
@@ -124,7 +126,7 @@ class Author:
         return Logged(self.now_ms, made)
 
     def _logged(self, pool_id: str) -> Logged:
-        made = cast("Callable[[], Command]", getattr(self, self.random.choice(ASKED)))()
+        made = cast("Callable[[], Command]", getattr(self, self.random.choice(self.asked)))()
         facts: dict[str, Any] = {"command_id": self._id()}
         if hasattr(made, "pool_id"):
             facts["pool_id"] = pool_id
@@ -251,3 +253,4 @@ ASKED: Final = (
     *["resume"] * 2, "suspend_all", *["resume_all"] * 2, "close", "open", *["assign"] * 2, "unassign",
     *["release"] * 2, "tick",
 )  # fmt: skip
+Author.asked = ASKED

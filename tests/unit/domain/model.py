@@ -84,12 +84,14 @@ class Model:
 
     def contributions(self, key: str) -> list[tuple[Rule | None, Contribution]]:
         """Of active provisions in burn order, then what was consumed of those that left the sum in this period."""
-        found = []
-        for provision in self.active():
-            for rule in provision.rules:
-                if rule.resource_key == key:
-                    found.append((self._burns_at(provision), rule, self._contribution(provision, rule, key)))
-        found.sort(key=lambda one: one[0])
+        found = [
+            (self._burns_at(provision), rule, self._contribution(provision, rule, key))
+            for provision in self.active()
+            for rule in provision.rules
+            if rule.resource_key == key
+        ]
+        if found and found[0][1].rule_type != "boolean":  # Nothing burns: the oldest first.
+            found.sort(key=lambda one: one[0])
         stacked: list[tuple[Rule | None, Contribution]] = [(rule, contribution) for _, rule, contribution in found]
         held = self.keys[key]
         rule = stacked[0][0] if stacked else None
@@ -102,9 +104,13 @@ class Model:
                 (
                     None,
                     Contribution(
-                        provision_id=name, limit=held.borne[name], soft_limit=None, hard_limit=None,
-                        consumed=held.borne[name], kept=True,
-                    ),  # fmt: skip
+                        provision_id=name,
+                        limit=held.borne[name],
+                        soft_limit=None,
+                        hard_limit=None,
+                        consumed=held.borne[name],
+                        kept=True,
+                    ),
                 )
                 for name in held.listed
                 if name not in present and held.borne.get(name)

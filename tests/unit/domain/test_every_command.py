@@ -21,6 +21,7 @@ from entitlements.domain.errors import (
     KeyIsNotHeld,
     LadderIsEmpty,
     LadderIsOccupied,
+    MemberCapIsReached,
     MoreThanWasUsed,
     OverrideAlreadyExists,
     PoolAlreadyExists,
@@ -29,6 +30,7 @@ from entitlements.domain.errors import (
     ProvisionIsOver,
     QuotaIsExceeded,
     ReservationAlreadyExists,
+    TooManyReservations,
     UnknownGrant,
     UnknownKey,
     UnknownOverride,
@@ -40,6 +42,7 @@ from entitlements.domain.errors import (
 )
 from entitlements.examples import (
     NOON,
+    WORKSPACE,
     advance_clock,
     assign_workspace,
     close_pool,
@@ -295,6 +298,22 @@ def test_it_is_refused_without_a_trace(cases: Cases) -> None:
 
 def test_no_command_is_left_out() -> None:
     assert set(EVERY) == set(COMMANDS.values()) == {type(command) for command in one_of_each()}
+
+
+def test_a_workspace_holds_so_many_reservations_and_no_more() -> None:
+    held = [reserve_usage(1, reservation_id=f"r-{at}", resource_key="many") for at in range(1_000)]
+    many = [*pool_with(quota("many", 10_000)), *held]
+    given(*many).when(reserve_usage(1, resource_key="many")).refused(TooManyReservations)
+
+
+def test_a_member_draws_up_to_its_cap() -> None:
+    capped = [*PROVISIONED, assign_workspace(), cap_member(10)]
+    given(*capped).when(used(quantity=11, workspace_id=WORKSPACE)).lines((0, MemberCapIsReached, 10))
+    given(*capped, used(quantity=10, workspace_id=WORKSPACE)).when(used(quantity=1, workspace_id=WORKSPACE)).lines(
+        (0, MemberCapIsReached, 0)
+    )
+    given(*capped).when(reserve_usage(11, workspace_id=WORKSPACE)).refused(MemberCapIsReached)
+    given(*capped).when(used(quantity=11)).lines(accepted=1)
 
 
 def test_lines_of_usage_are_refused_as_events() -> None:
