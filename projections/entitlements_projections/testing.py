@@ -17,6 +17,7 @@ from entitlements.ledger.partitioning import partition_of
 from entitlements.ledger.tail import LedgerFrame
 from entitlements_projections.database import Connection
 from entitlements_projections.projector import projected
+from entitlements_projections.testing_terms import MONTHLY, Terms, more_rules_of
 from entitlements_projections.writing import Writer
 
 
@@ -148,7 +149,12 @@ def _random_command(random: Random, pool_id: str, unique: str, at_ms: int) -> as
     workspace_id = f"ws-{random.randint(0, 4)}"
     provision_id = f"open-provision-{pool_id}" if random.random() < 0.5 else f"p-{random.randint(0, 9)}"
     later_ms = at_ms + random.choice((1, 3_600_000, 200_000_000))
-    match random.randint(0, 21):
+    rules = [rule for rule in rules_of(random.randint(1, 20)) if rule.resource_key != QUOTA]
+    rules += more_rules_of(random.randint(1, 20), QUOTA)
+    match random.randint(0, 43):
+        case number if number > 21:
+            present_ms = at_ms - 31_536_000_000 if "effective_at" in base else at_ms
+            return Terms(random, base, present_ms, (QUOTA, QUOTA, LIMIT, MONTHLY, FEATURE), rules).command()
         case 0:
             return asks.SuspendPool(reason="unpaid", **base)
         case 1 | 2:
@@ -168,7 +174,6 @@ def _random_command(random: Random, pool_id: str, unique: str, at_ms: int) -> as
         case 9 | 10:
             ends_at = random.choice((None, from_ms(later_ms)))
             grant_id = f"g-{random.randint(0, 9)}"
-            rules = rules_of(random.randint(1, 20))
             return asks.IssueGrant(
                 grant_id=grant_id, reason="sorry", set_id="gift", set_version=1, rules=rules, ends_at=ends_at, **base
             )
@@ -197,11 +202,11 @@ def _random_command(random: Random, pool_id: str, unique: str, at_ms: int) -> as
 
 def _random_line(random: Random, at_ms: int) -> Any:
     return usage_line(
-        random.choice((QUOTA, QUOTA, LIMIT, FEATURE, "unknown_key")),
+        random.choice((QUOTA, QUOTA, LIMIT, FEATURE, MONTHLY, "unknown_key")),
         random.choice((1, 1, 2, 7)),
         mode=random.choice(("strict", "report")),
         occurred_at=random.choice((0, 0, at_ms - 90_000_000, at_ms - 3_000_000_000)),
-        usage_id=random.choice(("", "", f"u-{random.randint(0, 99)}")),
+        usage_id=random.choice(("", "", f"u-{random.randint(0, 9)}")),
     )
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from entitlements.domain.aggregate import EPOCH, NEVER_MS, from_ms, to_ms
+from entitlements.domain.aggregate import NEVER_MS, from_ms, to_ms
 from entitlements.domain.due import reset
-from entitlements.domain.errors import InvalidInstant, KeyIsNotMetered, PoolIsClosed, UnknownKey
-from entitlements.domain.periods import Calendar, check_time_zone, period_bounds
+from entitlements.domain.errors import KeyIsNotMetered, PoolIsClosed, UnknownKey
+from entitlements.domain.periods import Calendar, check_anchor, check_time_zone, period_bounds
 from entitlements.domain.plan_commands import ChangeCalendar, ResetUsage
 from entitlements.domain.plan_events import CalendarChanged
 from entitlements.domain.pools import ResourcePool
@@ -26,8 +26,7 @@ def change_calendar(pool: ResourcePool, command: ChangeCalendar, now: datetime) 
     if (pool.time_zone, pool.anchor_at) == (command.time_zone, command.anchor_at):
         return
     check_time_zone(command.time_zone)
-    if command.anchor_at is not None and command.anchor_at < EPOCH:
-        raise InvalidInstant("an anchor is not before 1970")
+    check_anchor(command.anchor_at)
     now_ms, periods = to_ms(now), []
     for entitlement in pool.entitlements.values():
         if entitlement.resets_at_ms >= NEVER_MS or now_ms >= entitlement.period_end_ms:

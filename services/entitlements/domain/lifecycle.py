@@ -7,7 +7,7 @@ from datetime import datetime
 from entitlements.domain.aggregate import EPOCH, begin
 from entitlements.domain.commands import ClosePool, OpenPool, ResumePool, SuspendPool
 from entitlements.domain.errors import InvalidInstant, PoolAlreadyExists, PoolIsClosed
-from entitlements.domain.periods import check_time_zone
+from entitlements.domain.periods import check_anchor, check_time_zone
 from entitlements.domain.pool_events import (
     GrantExpired,
     PoolClosed,
@@ -27,6 +27,7 @@ def open_pool(pool: ResourcePool | None, command: OpenPool, now: datetime) -> Re
         _check_same(pool, command)
         return pool
     check_time_zone(command.time_zone)
+    check_anchor(command.anchor_at)
     check_rules(command.defaults, empty=True)
     if command.backfill_from is not None and not EPOCH <= command.backfill_from <= now:
         raise InvalidInstant("backfill starts in the past, and not before 1970")

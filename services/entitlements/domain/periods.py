@@ -11,23 +11,29 @@ events are folded: a later `tzdata`, which is pinned so that all engines have th
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Final
 
-from whenever import Date, Instant, ItemizedDelta, Time, TimeZoneNotFoundError
+from whenever import Date, Instant, ItemizedDelta, Time, TimeZoneNotFoundError, clear_tzcache, reset_tzpath
 
-from entitlements.domain.aggregate import NEVER_MS
-from entitlements.domain.errors import InvalidPeriod, InvalidTimeZone
+from entitlements.domain.aggregate import EPOCH, NEVER_MS
+from entitlements.domain.errors import InvalidInstant, InvalidPeriod, InvalidTimeZone
+
+# The machine's own zone files would come first; only those of the pinned package are the same for every engine.
+reset_tzpath(())
+clear_tzcache()
 
 LIFETIME: Final = "lifetime"
+ANCHOR_BEFORE: Final = datetime(2200, 1, 1, tzinfo=UTC)
 #: Bounds of a period, so that neither its resets nor its sums run away.
 LENGTH_MS_MIN: Final = 60_000
-LENGTH_MS_MAX: Final = 100 * 366 * 86_400_000
 
 _NAMED: Final = {"hour": "PT1H", "day": "P1D", "week": "P7D", "month": "P1M", "year": "P1Y"}
 _DAY_MS: Final = 86_400_000
 _WHOLE_MS: Final = {"hour": 3_600_000, "day": _DAY_MS, "week": 7 * _DAY_MS}
 _MONTH_MS: Final = round(365.2425 / 12 * _DAY_MS)
+LENGTH_MS_MAX: Final = 1_200 * _MONTH_MS
 #: Where periods without an anchor are counted from: the first of a year, and a Monday.
 _ORIGIN: Final = Date(1970, 1, 1)
 _MONDAY: Final = Date(1969, 12, 29)
@@ -74,6 +80,12 @@ def check_time_zone(name: str) -> None:
         raise InvalidTimeZone(name) from None
 
 
+def check_anchor(anchor_at: datetime | None) -> None:
+    """Raises InvalidInstant unless an anchor is one from which periods of our time can be counted."""
+    if anchor_at is not None and not EPOCH <= anchor_at < ANCHOR_BEFORE:
+        raise InvalidInstant(f"an anchor is from 1970 until before {ANCHOR_BEFORE.year}")
+
+
 class _Counted:
     """One period by one calendar: its boundaries by number, from the anchor on."""
 
@@ -88,7 +100,9 @@ class _Counted:
         self.length_ms = self.months * _MONTH_MS + self.days * _DAY_MS + self.time_ms
         if self.length_ms <= 0 or min(self.months, self.days, self.time_ms) < 0 or parts.get("nanoseconds"):
             raise InvalidPeriod(period)
-        self.time_zone = calendar.time_zone
+        is_elapsed = not self.months and not self.days
+        # Elapsed time knows no zone: without an anchor it is counted from the epoch.
+        self.time_zone = "UTC" if is_elapsed and calendar.anchor_ms is None else calendar.time_zone
         if calendar.anchor_ms is None:
             self.date, self.time = _MONDAY if period == "week" else _ORIGIN, _MIDNIGHT
         else:
@@ -98,16 +112,17 @@ class _Counted:
         self._last = (0, 0)
 
     def around(self, at_ms: int) -> tuple[int, int]:
-        start_ms, end_ms = self._last
-        if start_ms <= at_ms < end_ms:
-            return self._last
+        last = self._last
+        if last[0] <= at_ms < last[1]:
+            return last
         number = (at_ms - self.anchor_ms) // self.length_ms
         while self._boundary(number) > at_ms:
             number -= 1
         while (end_ms := self._boundary(number + 1)) <= at_ms:
             number += 1
-        self._last = self._boundary(number), end_ms
-        return self._last
+        bounds = self._boundary(number), end_ms
+        self._last = bounds
+        return bounds
 
     def _boundary(self, number: int) -> int:
         if number == 0:

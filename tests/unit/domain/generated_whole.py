@@ -64,6 +64,14 @@ class WholeAuthor(Author):
         *["correct"] * 2, *["usage"] * 8,
     )  # fmt: skip
 
+    def write(self, commands: int) -> list[Logged]:
+        log = super().write(commands)
+        assigned = ask.assign_workspace(
+            "w-0", pool_id="pool-0", command_id="c-w", effective_at=log[0].command.backfill_from
+        )  # type: ignore[attr-defined]
+        log.insert(1, Logged(log[0].timestamp_ms, assigned))
+        return log
+
     def _opened(self, pool_id: str) -> Logged:
         opened = super()._opened(pool_id)
         zone, anchor = self.random.choice(ZONES), self.random.choice((None, ask.NOON - timedelta(days=30)))

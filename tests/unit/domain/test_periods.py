@@ -6,13 +6,14 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
+import whenever
 from generated import histories_settings
 from hypothesis import given
 from hypothesis import strategies as st
 
 from entitlements.domain.aggregate import NEVER_MS, from_ms, to_ms
-from entitlements.domain.errors import InvalidPeriod, InvalidTimeZone
-from entitlements.domain.periods import Calendar, check_period, check_time_zone, period_bounds
+from entitlements.domain.errors import InvalidInstant, InvalidPeriod, InvalidTimeZone
+from entitlements.domain.periods import Calendar, check_anchor, check_period, check_time_zone, period_bounds
 
 ZONES = (
     "UTC", "Europe/Berlin", "America/New_York", "Asia/Kathmandu", "Pacific/Apia", "Australia/Lord_Howe",
@@ -123,7 +124,7 @@ def test_a_period_can_be_meant(period: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "period", ["", "daily", "P0D", "PT0S", "-P1D", "PT59S", "P101Y", "P1D-", "1D", "PT0.5S", "P1Y-2M"]
+    "period", ["", "daily", "P0D", "PT0S", "-P1D", "PT59S", "P101Y", "P1D-", "1D", "PT0.5S", "P1Y-2M", "P100Y1M"]
 )
 def test_a_period_that_cannot_be_meant_is_refused(period: str) -> None:
     with pytest.raises(InvalidPeriod):
@@ -135,3 +136,21 @@ def test_a_time_zone_is_one_of_the_database() -> None:
     for name in ("", "Mars/Base", "../etc/passwd", "CEST?"):
         with pytest.raises(InvalidTimeZone):
             check_time_zone(name)
+
+
+def test_every_engine_counts_by_the_pinned_time_zones_and_not_by_its_machines() -> None:
+    assert whenever.get_tzpath() == ()
+
+
+def test_hours_of_the_calendar_are_full_hours_in_every_zone() -> None:
+    for zone in ("Asia/Kathmandu", "Asia/Singapore", "Australia/Lord_Howe"):
+        start, end = period_bounds("hour", at("2026-03-04T15:30"), Calendar(zone))
+        assert (start % 3_600_000, end - start) == (0, 3_600_000)
+
+
+def test_an_anchor_is_one_of_our_time() -> None:
+    check_anchor(None)
+    check_anchor(datetime(1970, 1, 1, tzinfo=UTC))
+    for year in (1969, 2200, 9999):
+        with pytest.raises(InvalidInstant):
+            check_anchor(datetime(year, 12, 31, tzinfo=UTC))

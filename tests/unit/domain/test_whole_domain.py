@@ -158,6 +158,6 @@ def test_generated_histories_reach_every_event() -> None:
         "OverrideSet", "OverrideCleared", "OverrideExpired", "OnDemandConfigured", "SpendingAlerted", "MemberCapped",
         "UsageReserved", "ReservationExtended", "ReservationCommitted", "ReservationReleased", "ReservationExpired",
         "HoldingChanged", "LimitOverAllocated", "OverAllocationEnded", "UsageCorrected", "ExceededWithdrawn",
-        "QuotaReset", "member_cap_reached", "unknown_reservation", "reservation_already_exists", "ladder_is_empty",
+        "QuotaReset", "unknown_reservation", "reservation_already_exists", "ladder_is_empty",
         "unknown_usage", "more_than_was_used", "unknown_override", "override_already_exists",
     }, sorted(reached)  # fmt: skip
