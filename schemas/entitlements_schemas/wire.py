@@ -11,6 +11,7 @@ WireError
 
 from __future__ import annotations
 
+import re
 import struct
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
@@ -28,6 +29,9 @@ MAGIC: Final = 0
 PREFIX_BYTES: Final = 5
 
 _PREFIX: Final = struct.Struct(">bI")
+
+
+_ADDRESS: Final = re.compile(r" at 0x[0-9a-fA-F]+")
 
 
 class WireError(Exception):
@@ -207,7 +211,9 @@ def _decode(reader: _Reader, value: bytes) -> Decoded:
             return_record_name_override=reader.named,
         )
     except Exception as error:  # Random bytes raise anything: EOFError, IndexError, OverflowError ...
-        raise Undecodable(f"{reader.name}: {type(error).__name__}: {error}") from error
+        # Without addresses in memory: what is refused for this reason is written into frames, which must be the same each time.
+        said = _ADDRESS.sub("", str(error))
+        raise Undecodable(f"{reader.name}: {type(error).__name__}: {said}") from error
     if body.tell() != len(value):
         raise Undecodable(f"{reader.name}: {len(value) - body.tell()} bytes are left over after the record.")
     return Decoded(reader.name, record)
