@@ -17,7 +17,7 @@ from entitlements.ledger.partitioning import partition_of
 from entitlements.ledger.tail import LedgerFrame
 from entitlements_projections.database import Connection
 from entitlements_projections.projector import projected
-from entitlements_projections.testing_terms import MONTHLY, Terms, more_rules_of
+from entitlements_projections.testing_terms import MONTHLY, RECURRING, Terms, more_rules_of
 from entitlements_projections.writing import Writer
 
 
@@ -154,7 +154,7 @@ def _random_command(random: Random, pool_id: str, unique: str, at_ms: int) -> as
     match random.randint(0, 43):
         case number if number > 21:
             present_ms = at_ms - 31_536_000_000 if "effective_at" in base else at_ms
-            return Terms(random, base, present_ms, (QUOTA, QUOTA, LIMIT, MONTHLY, FEATURE), rules).command()
+            return Terms(random, base, present_ms, (QUOTA, QUOTA, LIMIT, MONTHLY, RECURRING, FEATURE), rules).command()
         case 0:
             return asks.SuspendPool(reason="unpaid", **base)
         case 1 | 2:
@@ -202,7 +202,7 @@ def _random_command(random: Random, pool_id: str, unique: str, at_ms: int) -> as
 
 def _random_line(random: Random, at_ms: int) -> Any:
     return usage_line(
-        random.choice((QUOTA, QUOTA, LIMIT, FEATURE, MONTHLY, "unknown_key")),
+        random.choice((QUOTA, QUOTA, LIMIT, FEATURE, MONTHLY, RECURRING, "unknown_key")),
         random.choice((1, 1, 2, 7)),
         mode=random.choice(("strict", "report")),
         occurred_at=random.choice((0, 0, at_ms - 90_000_000, at_ms - 3_000_000_000)),

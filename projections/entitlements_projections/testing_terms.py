@@ -14,6 +14,7 @@ from entitlements.domain.values import Rule
 
 MONTHLY: Final = "exports"
 CREDITS: Final = "credits"
+RECURRING: Final = "reports"
 HOUR_MS: Final = 3_600_000
 
 
@@ -29,13 +30,19 @@ def more_rules_of(amount: int, quota: str) -> list[Rule]:
             resource_key=MONTHLY, rule_type="quota", amount=amount, period="month", anchored=True, stacking="sum",
             rollover_max=4,
         ),
+        Rule(
+            resource_key=RECURRING, rule_type="quota", amount=amount, soft_limit=amount // 2, period="year", stacking="sum",
+            recurs="month",
+        ),
     ]  # fmt: skip
 
 
 class Terms:
     """Makes one command of the kinds above, most of which can be accepted."""
 
-    def __init__(self, random: Random, base: dict[str, Any], at_ms: int, keys: Sequence[str], rules: list[Rule]) -> None:
+    def __init__(
+        self, random: Random, base: dict[str, Any], at_ms: int, keys: Sequence[str], rules: list[Rule]
+    ) -> None:
         self._random, self._base, self._at_ms, self._keys, self._rules = random, base, at_ms, keys, rules
 
     def command(self) -> asks.Command:
@@ -44,7 +51,7 @@ class Terms:
             self._plan, self._quantity, self._revised, self._calendar, self._reset, self._override, self._override,
             self._cleared, self._on_demand, self._on_demand, self._cap, self._reserved, self._reserved, self._reserved,
             self._extended, self._committed, self._committed, self._let_go, self._allocated, self._allocated, self._held,
-            self._reversed, self._reversed, self._corrected,
+            self._reversed, self._reversed, self._corrected, self._corrected, self._defaults,
         )  # fmt: skip
         return self._random.choice(makers)()
 
@@ -52,13 +59,16 @@ class Terms:
         return self._random.choice(things)
 
     def _key(self) -> str:
-        return self._random.choice(self._keys)
+        key: str = self._random.choice(self._keys)
+        return key
 
     def _later(self) -> Any:
         return from_ms(self._at_ms + self._one(1, HOUR_MS, 40 * HOUR_MS))
 
     def _provision_id(self) -> str:
-        return self._one(f"open-provision-{self._base['pool_id']}", f"p-{self._random.randint(0, 9)}")
+        return (
+            f"p-{self._random.randint(0, 9)}" if self._one(True, False) else f"open-provision-{self._base['pool_id']}"
+        )
 
     def _plan(self) -> asks.Command:
         when = self._one("now", "period_end")
@@ -75,6 +85,12 @@ class Terms:
         return terms.ReviseProvision(
             provision_id=self._provision_id(), set_version=self._one(2, 3, 4), rules=self._rules, **self._base
         )
+
+    def _defaults(self) -> asks.Command:
+        free = Rule(
+            resource_key=self._one(MONTHLY, "trials"), rule_type="quota", amount=2, period="week", stacking="sum"
+        )
+        return terms.ChangeDefaults(rules=self._one([], [free]), **self._base)
 
     def _calendar(self) -> asks.Command:
         zone = self._one("UTC", "Europe/Berlin", "Australia/Lord_Howe")
@@ -143,6 +159,6 @@ class Terms:
     def _corrected(self) -> asks.Command:
         occurred_at = self._one(None, from_ms(self._at_ms - 30 * HOUR_MS))
         return usage.CorrectUsage(
-            resource_key=self._key(), adjustment=self._one(-5, -1, 4, 30), occurred_at=occurred_at, reason="counted anew",
+            resource_key=self._key(), adjustment=self._one(-30, -5, -1, 4), occurred_at=occurred_at, reason="counted anew",
             **self._base,
         )  # fmt: skip

@@ -183,7 +183,7 @@ def test_usage_of_each_month_has_its_partition_and_absurd_instants_have_none(con
 
 def test_a_batch_that_is_written_twice_changes_nothing(connection: Connection) -> None:
     ledger = SyntheticLedger()
-    random_history(ledger, Random(7), 150)
+    random_history(ledger, Random(7), 400)
     batches = list(ledger.interleaved(Random(7), 20))
     write(connection, *batches)
     before = everything(connection, with_versions=False)

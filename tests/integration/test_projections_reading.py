@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 from entitlements.domain import commands as asks
-from entitlements.domain.aggregate import from_ms
+from entitlements.domain.aggregate import from_ms, to_ms
+from entitlements.domain.plan_commands import CapMember, SetOverride
+from entitlements.domain.usage_commands import ReserveUsage
 from entitlements_projections import reading
 from entitlements_projections.database import Connection, connect
 from entitlements_projections.errors import NotReachedYet
@@ -193,3 +195,40 @@ def test_instants_are_read_in_utc(connection: Connection) -> None:
     assert at == from_ms(AT_MS)
     assert at.tzinfo is not None
     assert at.utcoffset() == datetime.now(UTC).utcoffset()
+
+
+def test_a_workspace_sees_its_pools_in_order_with_its_caps_overrides_and_what_is_reserved(
+    connection: Connection,
+) -> None:
+    ledger = SyntheticLedger()
+    now_ms = to_ms(datetime.now(UTC)) - 1_000
+    for pool_id, later_ms in (("old", 0), ("new", 10)):
+        pool_with_a_plan(ledger, pool_id, now_ms + later_ms)
+    later = from_ms(now_ms + DAY_MS)
+    said: dict[str, Any] = {"command_id": "s", "pool_id": "new", "actor": "ops"}
+    ledger.ask(
+        now_ms + 20,
+        use("new", usage_line(QUOTA, 41)),
+        ReserveUsage(reservation_id="r", resource_key=QUOTA, quantity=4, expires_at=later, **said),
+        CapMember(workspace_id="ws", resource_key=QUOTA, amount=9, period="hour", **said),
+        SetOverride(
+            override_id="no", resource_key=FEATURE, workspace_id="ws", allowed=False, reason="asked for", **said
+        ),
+    )
+    write(connection, all_frames(ledger))
+
+    rows = reading.workspace_entitlements(connection, "ws")
+    assert [(row["pool_order"], row["pool_id"], row["resource_key"]) for row in rows] == [
+        (place, pool_id, key) for place, pool_id in ((1, "new"), (2, "old")) for key in sorted((QUOTA, LIMIT, FEATURE))
+    ]
+    found = {(row["pool_id"], row["resource_key"]): row for row in rows}
+    quota = found["new", QUOTA]
+    names = ("held", "effective_limit", "consumed", "reserved", "remaining", "cap", "cap_period")
+    assert tuple(quota[name] for name in names) == (True, 50, 41, 4, 5, 9, "hour")
+    assert found["old", QUOTA]["resets_at"] == quota["resets_at"]
+    assert found["old", QUOTA]["cap"] is None
+    assert (found["new", FEATURE]["held"], found["old", FEATURE]["held"]) == (False, True)
+    assert found["new", FEATURE]["workspace_override_id"] == "no"
+    assert reading.workspace_entitlements(connection, "ws", LIMIT) == [found["new", LIMIT], found["old", LIMIT]]
+    pools = [row["pool_id"] for row in reading.pools_of_workspace(connection, "ws")]
+    assert pools == ["new", "old"]

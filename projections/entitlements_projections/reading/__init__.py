@@ -94,6 +94,15 @@ def entitlements_of_workspace(connection: Connection, workspace_id: str, at: dat
     return [row | _assignment(pools[places[row["pool_id"]]]) for row in rows]
 
 
+def workspace_entitlements(connection: Connection, workspace_id: str, key: str | None = None) -> list[Row]:
+    """What a workspace has now of a key (None: of all) from each of its pools, with its caps and overrides, in drawing order.
+
+    One query; the columns are those of the view of this name, and `resets_at` is always filled where there is a reset.
+    """
+    parameters = {"workspace_id": workspace_id, "resource_key": key}
+    return [_with_period(row) for row in _all(connection, "workspace_entitlements", parameters)]
+
+
 def pools_of_workspace(connection: Connection, workspace_id: str) -> list[Row]:
     """The pools of a workspace: the primary, then the others in the order of assignment. Empty: an unknown workspace."""
     return _all(connection, "pools_of_workspace", (workspace_id,))
