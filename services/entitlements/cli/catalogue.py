@@ -20,8 +20,8 @@ sets = group("Entitlement sets: named, versioned, reusable rules.")
 _SET_HELP = """
 Define a new version of an entitlement set by a file, YAML or JSON. The same definition again makes no new version.
 
-Each rule confers one resource key: a [bold]boolean[/bold] (a feature), a [bold]limit[/bold] (a cap on what is held at once) or a
-[bold]quota[/bold] (consumption per hour, day or month). Keys that the file describes are defined too.
+Each rule confers one resource key: a [bold]boolean[/bold] (a feature), a [bold]limit[/bold] (a cap on what is held at once), a
+[bold]quota[/bold] (consumption per period) or a [bold]credit[/bold] balance. Keys that the file describes are defined too.
 
 [bold]The file[/bold]
 
@@ -34,13 +34,18 @@ Each rule confers one resource key: a [bold]boolean[/bold] (a feature), a [bold]
     premium_analytics: {name: Premium analytics, data_type: boolean}
   rules:
     - resource_key: api_calls
-      rule_type: quota       [dim]# boolean, limit or quota[/dim]
+      rule_type: quota       [dim]# boolean, limit, quota or credit[/dim]
       amount: 1000           [dim]# in the smallest unit, or unlimited[/dim]
-      period: day            [dim]# hour, day or month; for quotas only[/dim]
+      period: day            [dim]# hour, day, week, month, year, lifetime, or P14D[/dim]
       soft_limit: 800        [dim]# optional: warn from here on[/dim]
       hard_limit: 1200       [dim]# optional: refuse above; the amount, if left out[/dim]
-      stacking: sum          [dim]# optional: sum or max over several provisions[/dim]
+      stacking: sum          [dim]# optional: sum, max, min or override[/dim]
       per_unit: false        [dim]# optional: times the provision's quantity[/dim]
+      rollover_max: 100      [dim]# optional: carry over so much of what is left[/dim]
+      grace_for: 3600        [dim]# optional: seconds; late usage counts in its own period[/dim]
+      credit_key: credits    [dim]# optional: beyond the amount draw on these credits,[/dim]
+      credit_rate: 2         [dim]# so many units of them[/dim]
+      credit_per: 10         [dim]# for so much[/dim]
     - {resource_key: premium_analytics, rule_type: boolean}
 """
 

@@ -20,7 +20,7 @@ from pydantic import (
 )
 
 from entitlements.domain.commands import DefineEntitlementSet, DefineResourceKey
-from entitlements.domain.values import DataType, PeriodName, Rule, RuleType, Stacking
+from entitlements.domain.values import DataType, OverageAtReset, PeriodName, Rule, RuleType, Stacking
 from entitlements.errors import RequestError
 from entitlements.ledger.caller import new_id
 from entitlements.settings import ID_CHARACTERS_MAX, QUANTITY_MAX
@@ -68,13 +68,26 @@ class RuleDefinition(_Definition):
     period: PeriodName | None = None  # Needed for quotas.
     stacking: Stacking | None = None  # sum for numbers, any for features.
     per_unit: StrictBool = False
+    denied: StrictBool = False  # A feature that stacks by override may be taken away.
+    anchored: StrictBool = False  # The period counts from the calendar, not from the billing anchor.
+    recurs: PeriodName | None = None  # It does not come anew inside its period.
+    rollover_min: Amount = 0
+    rollover_max: Amount = 0  # Nothing is carried over.
+    overage_at_reset: OverageAtReset = "forgive"
+    grace_for: Annotated[StrictInt, Field(ge=0)] = 0  # Seconds; late usage does not count.
+    credit_key: Id | None = None  # What is not included draws on no credits.
+    credit_rate: Amount = 0
+    credit_per: Annotated[StrictInt, Field(ge=1)] = 1
+    min_role: str = ""  # Every member.
 
     @model_validator(mode="after")
     def _says_how_much(self) -> Self:
-        if self.rule_type in {"limit", "quota"} and "amount" not in self.model_fields_set:
+        if self.rule_type in {"limit", "quota", "credit"} and "amount" not in self.model_fields_set:
             raise ValueError(f"{self.resource_key} needs an amount: an integer, or `{UNLIMITED}`")
         if self.rule_type == "quota" and self.period is None:
-            raise ValueError(f"{self.resource_key} needs a period: hour, day or month")
+            raise ValueError(
+                f"{self.resource_key} needs a period: hour, day, week, month, year, lifetime or a duration such as P14D"
+            )
         return self
 
     def rule(self) -> Rule:
@@ -142,6 +155,14 @@ def explained(error: ValidationError) -> str:
         return f"{message}."
     given = "" if what["type"] == "missing" else f", not {what['input']!r}"
     return f"{place}: {message}{given}."
+
+
+def read_document(path: Path) -> dict[str, Any]:
+    """Read a file of named fields, YAML or JSON. Raises DefinitionIsInvalid."""
+    content = _load(path)
+    if not isinstance(content, dict) or not all(isinstance(name, str) for name in content):
+        raise DefinitionIsInvalid(f"{path} does not hold fields with their values.")
+    return content
 
 
 def _load(path: Path) -> Any:
