@@ -126,10 +126,20 @@ def held(**more: Any) -> dict[str, Any]:
         ),
         (held(entitlement_type="limit", consumed=50, exceeded_at=datetime(2026, 1, 2, tzinfo=UTC)), "EXCEEDED"),
         (held(effective_limit=None, consumed=10**9), "OK"),
+        (held(consumed=70, elsewhere=40), "OK"),
+        (held(consumed=91, elsewhere=40), "EXCEEDED"),
     ],
 )
 def test_the_status_says_how_a_customer_stands(row: dict[str, Any], status: str) -> None:
     assert dashboard.status_of(row) == status
+
+
+def test_the_dashboard_says_what_is_reserved_borne_by_others_or_over_allocated() -> None:
+    row = held(name="API calls", unit="call", scale=0, period="day", reserved=4, elsewhere=3)
+    assert dashboard.cells(row)[1:3] == ("10 calls (4 reserved, 3 by credits or on demand)", "50 / day")
+    assert dashboard.cells(row | {"entitlement_type": "limit", "period": None, "over_allocated": True})[2] == (
+        "50 (over-allocated)"
+    )
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ select
     e.pool_id, e.resource_key, k.name, k.data_type, k.unit, k.scale, e.entitlement_type,
     e.effective_limit, e.soft_limit, e.hard_limit, e.period, u.period_start, u.period_end as resets_at,
     coalesce(u.consumed, 0) as consumed,
+    coalesce(u.elsewhere, 0) as elsewhere,
     coalesce(r.reserved, 0) as reserved,
     -- greatest ignores null, and unlimited stays unlimited.
     case when e.effective_limit is not null then
@@ -43,7 +44,7 @@ where e.held
 union all
 select
     e.pool_id, e.resource_key, k.name, k.data_type, k.unit, k.scale, 'boolean',
-    null, null, null, null, null, null, null, null, null, null, null, e.changed_at, false, e.provision_ids,
+    null, null, null, null, null, null, null, null, null, null, null, null, e.changed_at, false, e.provision_ids,
     n.at, n.time_zone, null
 from present n
 join boolean_entitlements e using (pool_id)

@@ -20,7 +20,9 @@ def status_of(row: Mapping[str, Any]) -> Status:
     """
     if row["entitlement_type"] == "boolean":
         return "ACTIVE"
-    consumed, limit, soft_limit = row["consumed"], row["effective_limit"], row["soft_limit"]
+    # What credits or an on-demand payer bear lies not above the limit.
+    consumed = row["consumed"] - (row.get("elsewhere") or 0)
+    limit, soft_limit = row["effective_limit"], row["soft_limit"]
     if limit is None:
         return "OK"
     was_refused = row["exceeded_at"] is not None and row["exceeded_at"] >= row["changed_at"]
@@ -42,11 +44,25 @@ def cells(row: Mapping[str, Any]) -> tuple[str, str, str, str]:
         return name, "", "", shown
     unit = f" {row['unit']}s" if row["unit"] else ""
     quota = output.amount(row["effective_limit"], row["scale"]) + (f" / {row['period']}" if row["period"] else "")
-    return name, output.amount(row["consumed"], row["scale"]) + unit, quota, shown
+    return name, output.amount(row["consumed"], row["scale"]) + unit + _beside(row), quota + _kind(row), shown
+
+
+def _beside(row: Mapping[str, Any]) -> str:
+    """What is no consumption of what is included: held for later, or borne by credits or an on-demand payer."""
+    counts = {"reserved": row.get("reserved"), "by credits or on demand": row.get("elsewhere")}
+    said = [f"{output.amount(count, row['scale'])} {words}" for words, count in counts.items() if count]
+    return f" ({', '.join(said)})" if said else ""
+
+
+def _kind(row: Mapping[str, Any]) -> str:
+    if row.get("over_allocated"):
+        return " (over-allocated)"
+    return " (credits)" if row["entitlement_type"] == "credit" else ""
 
 
 def fact(row: Mapping[str, Any]) -> dict[str, Any]:
     """A row of the read models as JSON has it."""
     names = ("resource_key", "name", "entitlement_type", "pool_id", "consumed", "effective_limit", "soft_limit", "hard_limit",
-             "remaining", "unit", "scale", "period", "period_start", "resets_at", "provision_ids")  # fmt: skip
-    return {name: row[name] for name in names} | {"status": status_of(row)}
+             "remaining", "unit", "scale", "period", "period_start", "resets_at", "provision_ids",
+             "reserved", "elsewhere", "over_allocated")  # fmt: skip
+    return {name: row.get(name) for name in names} | {"status": status_of(row)}
