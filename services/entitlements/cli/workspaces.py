@@ -204,6 +204,7 @@ def _answer(resource_key: str, wanted: int, pools: list[dict[str, Any]], rows: l
         "limit": row["effective_limit"],
         "hard_limit": row["hard_limit"],
         "consumed": row["consumed"],
+        "reserved": row["reserved"],
         "remaining": left,
         "period": row["period"],
         "resets_at": row["resets_at"],
@@ -214,7 +215,9 @@ def _answer(resource_key: str, wanted: int, pools: list[dict[str, Any]], rows: l
 def _fits(row: dict[str, Any], wanted: int) -> bool:
     if row["entitlement_type"] == "boolean" or row["hard_limit"] is None:
         return True
-    return bool(row["consumed"] + wanted <= row["hard_limit"])
+    # What is reserved is not free; what credits or an on-demand payer bear takes nothing of what is included.
+    taken = row["consumed"] - (row["elsewhere"] or 0) + row["reserved"]
+    return bool(taken + wanted <= row["hard_limit"])
 
 
 def _as_of(opened: Session, pool_id: str) -> dict[str, Any]:
