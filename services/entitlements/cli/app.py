@@ -13,6 +13,7 @@ from entitlements.cli import (
     operating,
     pools,
     provisions,
+    sending,
     tailing,
     workspaces,
 )
@@ -56,6 +57,7 @@ app.add_typer(pools.pools, name="pool", rich_help_panel=_DEFINE)
 app.add_typer(provisions.provisions, name="provision", rich_help_panel=_DEFINE)
 app.add_typer(grants.grants, name="grant", rich_help_panel=_DEFINE)
 app.command("assign", rich_help_panel=_DEFINE, epilog=workspaces.ASSIGN_EXAMPLE)(workspaces.assign)
+app.command("send", rich_help_panel=_DEFINE, epilog=sending.EXAMPLE)(sending.send)
 app.command("unassign", rich_help_panel=_DEFINE, epilog=workspaces.UNASSIGN_EXAMPLE)(workspaces.unassign)
 
 app.command("use", rich_help_panel=_USE, epilog=metering.USE_EXAMPLE)(metering.use)

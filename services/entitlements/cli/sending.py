@@ -1,0 +1,132 @@
+"""`entitlements send`: any command of the domain by its name and fields."""
+
+from __future__ import annotations
+
+from dataclasses import MISSING, fields
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final, get_type_hints
+
+import typer
+
+from entitlements.cli import output
+from entitlements.cli.options import FOLDER, Actor, AsJson, Data, Key, NoWait, example
+from entitlements.cli.session import Session, envelope, report, session
+
+if TYPE_CHECKING:
+    from entitlements.domain.commands import Command
+
+EXAMPLE: Final = example(
+    "entitlements send ChangePlan pool_id=p1 ladder=plans set=pro provision_id=s2 source=subscription",
+    "entitlements send ReserveUsage --file reservation.yaml",
+)
+_ENVELOPE: Final = frozenset({"command_id", "idempotency_key", "actor", "caller"})
+#: What a set that is named fills in.
+_OF_SET: Final = ("set_id", "set_version", "ladder", "rung")
+
+
+def send(
+    name: Annotated[str, typer.Argument(metavar="[COMMAND]", help="Its name; without one all are listed.")] = "",
+    given: Annotated[
+        list[str] | None, typer.Argument(metavar="[FIELD=VALUE]...", help="Its fields; values are YAML.")
+    ] = None,
+    file: Annotated[
+        Path | None, typer.Option("--file", "-f", help="Its fields, YAML or JSON.", show_default=False)
+    ] = None,
+    actor: Actor = "",
+    key: Key = "",
+    no_wait: NoWait = False,
+    as_json: AsJson = False,
+    data: Data = FOLDER,
+) -> None:
+    """Send any command by its name, as a billing system would. What can be asked and what it means is in docs/rules.md.
+
+    `set=NAME` stands for the newest version of an entitlement set: its id, version, ladder, rung and rules.
+    """
+    from entitlements.ledger.records import COMMANDS
+
+    known = {full.rpartition(".")[2]: kind for full, kind in COMMANDS.items()}
+    if not name:
+        _list(known, as_json=as_json)
+        return
+    kind = _kind_of(name, known)
+    with session(data) as opened:
+        facts = _facts(opened, file, given or [])
+        command = _command(kind, envelope(actor, key) | facts)
+        report(opened.do(command, wait=not no_wait), f"{name} is done.", as_json=as_json, command=name)
+
+
+def _list(known: dict[str, type[Command]], *, as_json: bool) -> None:
+    rows = [(name, " ".join(_words(kind)), (kind.__doc__ or "").split("\n")[0]) for name, kind in sorted(known.items())]
+    if as_json:
+        output.document({name: {"fields": words.split(), "about": about} for name, words, about in rows})
+    else:
+        output.table(("Command", "Fields (* needed)", "What it does"), rows)
+
+
+def _words(kind: type[Command]) -> list[str]:
+    found = []
+    for field in fields(kind):
+        if field.name not in _ENVELOPE:
+            needed = field.default is MISSING and field.default_factory is MISSING
+            found.append(field.name + ("*" if needed else ""))
+    return found
+
+
+def _kind_of(name: str, known: dict[str, type[Command]]) -> type[Command]:
+    from difflib import get_close_matches
+
+    from entitlements.cli.failures import InvalidValue
+
+    if name not in known:
+        near = get_close_matches(name, known, 1)
+        meant = f"did you mean {near[0]}?" if near else "`entitlements send` lists them"
+        raise InvalidValue("unknown_command", f"There is no command {name}.", meant)
+    return known[name]
+
+
+def _facts(opened: Session, file: Path | None, given: list[str]) -> dict[str, Any]:
+    import yaml
+
+    from entitlements.cli.failures import InvalidValue
+
+    facts: dict[str, Any] = {}
+    if file is not None:
+        from entitlements.intake.definitions import read_document
+
+        facts |= read_document(file)
+    for pair in given:
+        field, equals, text = pair.partition("=")
+        if not equals:
+            raise InvalidValue("invalid_command", f"{pair} is no FIELD=VALUE.", "as in quantity=5")
+        try:
+            facts[field] = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise InvalidValue("invalid_command", f"{field}: {error}", "values are YAML") from error
+    set_id = facts.pop("set", None)
+    if set_id is not None:
+        found, rules = opened.rules_of(str(set_id), None)
+        facts = {name: found[name] for name in _OF_SET if found[name] is not None} | {"rules": rules} | facts
+    return facts
+
+
+def _command(kind: type[Command], facts: dict[str, Any]) -> Command:
+    from pydantic import TypeAdapter, ValidationError
+
+    from entitlements.cli.failures import InvalidValue
+    from entitlements.intake.definitions import explained
+
+    unknown = facts.keys() - get_type_hints(kind).keys()
+    if unknown:
+        takes = ", ".join(_words(kind))
+        raise InvalidValue(
+            "invalid_command", f"{kind.__name__} has no {', '.join(sorted(unknown))}.", f"it has {takes}"
+        )
+    try:
+        command: Command = TypeAdapter(kind).validate_python(facts)
+    except ValidationError as error:
+        raise InvalidValue("invalid_command", explained(error), f"it has {', '.join(_words(kind))}") from error
+    for field, value in vars(command).items():
+        if isinstance(value, datetime) and value.tzinfo is None:
+            raise InvalidValue("invalid_instant", f"{field} has no time zone.", "as in 2026-03-02T12:00:00Z")
+    return command
