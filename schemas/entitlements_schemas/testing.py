@@ -86,3 +86,16 @@ def _name(branch: Any) -> str | None:
     if isinstance(branch, str):
         return branch if branch not in _VALUES else None
     return f"{branch['namespace']}.{branch['name']}" if "name" in branch else None
+
+
+#: What an effective value says beside its limits and its period when nothing special was agreed on.
+TERMS: Final[dict[str, Any]] = {
+    "anchored": False,
+    "overage_at_reset": "forgive",
+    "grace_for": 0,
+    "credit_key": None,
+    "credit_rate": 0,
+    "credit_per": 1,
+    "min_role": "",
+    "override_id": "",
+}

@@ -24,6 +24,7 @@ from entitlements.registry.answers import Registry
 from entitlements.registry.server import AddressIsTaken
 from entitlements.settings import Settings
 from entitlements_schemas import Wire, catalogue, text
+from entitlements_schemas.testing import TERMS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +38,7 @@ GRANTED = {
     "resource_key": "api_calls",
     "entitlement_type": "quota",
     "before": None,
-    "after": {"limit": 50, "soft_limit": 40, "hard_limit": 50, "period": "day"},
+    "after": {"limit": 50, "soft_limit": 40, "hard_limit": 50, "period": "day", **TERMS},
     "effective_at": datetime(2026, 3, 1, tzinfo=UTC),
     "pool_id": "p-1",
     "cause_event_id": "pool/p-1/3",

@@ -21,6 +21,7 @@ from confluent_kafka.schema_registry.avro import AvroDeserializer
 from entitlements import registry
 from entitlements.settings import Settings
 from entitlements_schemas import Wire, cloudevents
+from entitlements_schemas.testing import TERMS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +43,7 @@ WRITTEN: list[tuple[str, dict[str, Any]]] = [
             "resource_key": "api_calls",
             "entitlement_type": "quota",
             "before": None,
-            "after": {"limit": 50, "soft_limit": None, "hard_limit": 50, "period": "day"},
+            "after": {"limit": 50, "soft_limit": None, "hard_limit": 50, "period": "day", **TERMS},
             **CAUSE,
         },
     ),

@@ -11,14 +11,16 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict
-from datetime import timedelta
+from dataclasses import asdict, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
 from typing import Any
 
 HERE = Path(__file__).parent
 DAY_MS = 86_400_000
+#: Histories of the whole domain, each on a pool of its own.
+WHOLE = 25
 
 
 def described(aggregate: Any) -> dict[str, Any]:
@@ -108,13 +110,43 @@ def an_eventful_life() -> list[tuple[int, Any]]:
         (9 * DAY_MS, ask.open_pool(pool_id="closed-pool")),
         (9 * DAY_MS, ask.provision_pool(pool_id="closed-pool")),
         (9 * DAY_MS, ask.close_pool(pool_id="closed-pool")),
+        *((10 * DAY_MS, command) for command in _with_terms(ask.NOON + timedelta(days=10))),
     ]
+
+
+def _with_terms(now: datetime) -> list[Any]:
+    """Reservations, spending and a correction, which generated histories meet too seldom."""
+    from entitlements import examples as ask
+    from entitlements import examples_of_terms as terms
+
+    pool: dict[str, Any] = {"pool_id": "terms-pool"}
+    later = {"expires_at": now + timedelta(hours=5)}
+    return [
+        ask.open_pool(**pool),
+        ask.provision_pool("p-1", ask.quota("api_calls", 10), **pool),
+        terms.reserve_usage(4, **pool, **later),
+        terms.extend_reservation(**pool, expires_at=now + timedelta(hours=9)),
+        terms.commit_reservation(3, **pool),
+        terms.reserve_usage(2, reservation_id="reservation-2", **pool, **later),
+        terms.release_reservation(reservation_id="reservation-2", **pool),
+        terms.configure_on_demand(spending_cap=10, **pool),
+        ask.record_usage(ask.line("api_calls", 12, "report"), ask.line("api_calls", 5, "report"), **pool),
+        terms.correct_usage(-9, **pool),
+    ]
+
+
+def _moved(command: Any, pool_id: str) -> Any:
+    """The same command to another pool."""
+    if hasattr(command, "groups"):
+        return replace(command, groups=[group | {"pool_id": pool_id} for group in command.groups])
+    return replace(command, pool_id=pool_id)
 
 
 def record(name: str, seed: int) -> None:
     """Let three engines get into trouble over a generated log, and write down what the ledger holds then."""
     from engines import Engine, Ledger, as_logged
     from generated import Logged, history
+    from generated_whole import whole_history
     from test_engines_in_trouble import in_trouble
 
     from entitlements.examples import NOON_MS
@@ -122,6 +154,12 @@ def record(name: str, seed: int) -> None:
     random, ledger = Random(seed), Ledger()
     log = [Logged(NOON_MS + after_ms, command) for after_ms, command in an_eventful_life()]
     log += [Logged(at_ms + 90 * DAY_MS, command) for at_ms, command in history(random, 120, pools=3)]
+    for number in range(WHOLE):
+        log += [
+            Logged(at_ms + 180 * DAY_MS, _moved(command, f"whole-{number}"))
+            for at_ms, command in whole_history(Random(seed + number), 60)
+        ]
+    log.sort(key=lambda logged: logged.timestamp_ms)
     commands = as_logged(log, gaps=random)
     engines = [Engine(f"engine-{at}", commands, ledger) for at in range(3)]
     in_trouble(random, engines, ledger)

