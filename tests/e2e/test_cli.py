@@ -172,6 +172,8 @@ def test_usage_goes_to_the_primary_pool_then_to_others_and_is_never_split(ask: A
     ask("provision", "add", second, "free")
     ask("assign", second, workspace, "--secondary")
     assert ask("use", "api_calls", "30", "--workspace", workspace)["pool_id"] == pool
+    assert ask("use", "api_calls", "30", "--workspace", workspace, status=1)["error"]["pool_id"] == pool
+    ask("assign", pool, workspace, "--overflow")
     assert ask("use", "api_calls", "30", "--workspace", workspace)["pool_id"] == second
     assert ask("use", "api_calls", "30", "--workspace", workspace, status=1)["error"]["remaining"] == 20
     assert ask("use", "api_calls", "20", "--workspace", workspace)["pool_id"] == pool

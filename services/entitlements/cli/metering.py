@@ -32,10 +32,10 @@ USE_EXAMPLE = example(
 )
 RELEASE_EXAMPLE = example("entitlements release seats 1 --pool p1")
 
-#: Refusals of one pool after which the next pool of the workspace is asked.
-_ASK_THE_NEXT: Final = frozenset(
-    {"quota_exceeded", "not_entitled", "unknown_key", "pool_is_suspended", "pool_is_closed"}
-)
+#: Refusals of one pool after which the next pool of the workspace is asked: it has nothing to draw on ...
+_ASK_THE_NEXT: Final = frozenset({"not_entitled", "unknown_key", "pool_is_suspended", "pool_is_closed"})
+#: ... or has no room, and the workspace may overflow from it.
+_OVERFLOWS: Final = frozenset({"quota_exceeded", "member_cap_reached"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +86,7 @@ def use(
 ) -> None:
     """Record usage. It is refused whole when it does not fit into what is left, unless it is a --report.
 
-    A workspace draws on its primary pool first, then on the others; one usage is never split.
+    A workspace draws on its primary pool first, then on the others if it may overflow; one usage is never split.
     """
     from entitlements.cli import values
     from entitlements.ledger.caller import new_id
@@ -101,7 +101,7 @@ def use(
         occurred_at_ms=0 if at is None else round(at.timestamp() * 1000),
     )
     with session(data) as opened:
-        candidates = [values.id_of("pool", pool)] if pool else _pools_of(opened, wanted)
+        candidates = {values.id_of("pool", pool): False} if pool else _pools_of(opened, wanted)
         effective = values.instant(effective_at)
         pool_id, done = _use_first_that_fits(opened, wanted, candidates, actor, effective, wait=not no_wait)
     facts = {"pool_id": pool_id, "usage_id": wanted.usage_id, "resource_key": resource_key, "quantity": wanted.quantity}
@@ -113,24 +113,24 @@ def use(
     )
 
 
-def _pools_of(opened: Session, wanted: _Usage) -> list[str]:
-    """The pools to ask, in order. What has happened goes to the first that has the key: it is never refused for being too much."""
+def _pools_of(opened: Session, wanted: _Usage) -> dict[str, bool]:
+    """The pools to ask, in order, and whether usage may overflow from each. What has happened goes to the first that has the key: it is never refused for being too much."""
     from entitlements.cli.workspaces import what_they_have
 
     pools, rows = what_they_have(opened, wanted.workspace_id, "")
-    ids = [row["pool_id"] for row in pools]
+    ids = {row["pool_id"]: bool(row.get("may_overflow")) for row in pools}
     if wanted.mode == "report":
         having = [row["pool_id"] for row in rows if row["resource_key"] == wanted.resource_key]
-        return [*having, *ids][:1]
+        return {next(iter([*having, *ids])): False}
     return ids
 
 
 def _use_first_that_fits(
-    opened: Session, wanted: _Usage, candidates: list[str], actor: str, effective_at: Any, *, wait: bool
+    opened: Session, wanted: _Usage, candidates: dict[str, bool], actor: str, effective_at: Any, *, wait: bool
 ) -> tuple[str, Done]:
     """Record it in the first pool that takes it. Raises Refused with what the first one said."""
     refusals: list[Refused] = []
-    for pool_id in candidates:
+    for pool_id, may_overflow in candidates.items():
         retry = f"Retry with --pool {pool_id} --id {wanted.usage_id}."
         done = opened.do(wanted.of(pool_id, actor, effective_at), wait=wait, retry=retry)
         refused = done.outcome.refused_lines
@@ -140,7 +140,7 @@ def _use_first_that_fits(
         left = f" {wanted.quantity:,} were asked for, {remaining:,} are left." if remaining >= 0 else ""
         facts = {"pool_id": pool_id, "usage_id": wanted.usage_id, "remaining": remaining if remaining >= 0 else None}
         refusals.append(Refused(code, f"{_sentence_of(code)}{left} Pool {pool_id}, {wanted.resource_key}.", **facts))
-        if code not in _ASK_THE_NEXT:
+        if code not in _ASK_THE_NEXT and not (may_overflow and code in _OVERFLOWS):
             break
     raise refusals[0]
 

@@ -21,7 +21,9 @@ EXAMPLE: Final = example(
     "entitlements send ReserveUsage --file reservation.yaml",
 )
 _ENVELOPE: Final = frozenset({"command_id", "idempotency_key", "actor", "caller"})
-#: What a set that is named fills in.
+#: Lines of usage are sent by `entitlements use` and `entitlements import usage`.
+_USAGE: Final = ("RecordUsage", "RecordUsageBatch")
+#: What a set that is named fills in, where the command has such a field.
 _OF_SET: Final = ("set_id", "set_version", "ladder", "rung")
 
 
@@ -41,17 +43,20 @@ def send(
 ) -> None:
     """Send any command by its name, as a billing system would. What can be asked and what it means is in docs/rules.md.
 
-    `set=NAME` stands for the newest version of an entitlement set: its id, version, ladder, rung and rules.
+    `set=NAME` stands for the newest version of an entitlement set: its id, version, ladder, rung and rules. Usage has commands of its
+    own: `entitlements use` and `entitlements import usage`.
     """
     from entitlements.ledger.records import COMMANDS
 
     known = {full.rpartition(".")[2]: kind for full, kind in COMMANDS.items()}
+    for usage in _USAGE:
+        del known[usage]
     if not name:
         _list(known, as_json=as_json)
         return
     kind = _kind_of(name, known)
     with session(data) as opened:
-        facts = _facts(opened, file, given or [])
+        facts = _facts(opened, kind, file, given or [])
         command = _command(kind, envelope(actor, key) | facts)
         report(opened.do(command, wait=not no_wait), f"{name} is done.", as_json=as_json, command=name)
 
@@ -85,7 +90,7 @@ def _kind_of(name: str, known: dict[str, type[Command]]) -> type[Command]:
     return known[name]
 
 
-def _facts(opened: Session, file: Path | None, given: list[str]) -> dict[str, Any]:
+def _facts(opened: Session, kind: type[Command], file: Path | None, given: list[str]) -> dict[str, Any]:
     import yaml
 
     from entitlements.cli.failures import InvalidValue
@@ -106,7 +111,9 @@ def _facts(opened: Session, file: Path | None, given: list[str]) -> dict[str, An
     set_id = facts.pop("set", None)
     if set_id is not None:
         found, rules = opened.rules_of(str(set_id), None)
-        facts = {name: found[name] for name in _OF_SET if found[name] is not None} | {"rules": rules} | facts
+        takes = get_type_hints(kind).keys()
+        facts = {name: found[name] for name in _OF_SET if name in takes and found[name] is not None} | facts
+        facts = {"rules": rules} | facts
     return facts
 
 

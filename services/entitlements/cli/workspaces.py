@@ -42,6 +42,9 @@ def assign(
     pool_id: PoolId,
     workspace_id: WorkspaceId,
     secondary: Annotated[bool, typer.Option("--secondary", help="Draw on it only after the primary pool.")] = False,
+    overflow: Annotated[
+        bool, typer.Option("--overflow", help="Usage without room here may draw on the workspace's next pool.")
+    ] = False,
     actor: Actor = "",
     key: Key = "",
     effective_at: EffectiveAt = "",
@@ -58,6 +61,7 @@ def assign(
         pool_id=values.id_of("pool", pool_id),
         workspace_id=values.id_of("workspace", workspace_id),
         role="secondary" if secondary else "primary",
+        may_overflow=overflow,
         effective_at=values.instant(effective_at),
     )
     with session(data) as opened:

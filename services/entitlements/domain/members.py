@@ -1,8 +1,7 @@
-"""What narrows a pool for one of its members: caps, and overrides of one workspace; and where a workspace goes on."""
+"""What narrows a pool for one of its members: caps, and overrides of one workspace."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime
 
 from entitlements.domain.entitlement import Entitlement
@@ -103,17 +102,3 @@ def cap_member(pool: ResourcePool, command: CapMember, now: datetime) -> None:
 
 def _says(cap: Cap | None) -> tuple[int | None, str | None]:
     return (None, None) if cap is None else (cap.amount, cap.period)
-
-
-def pools_in_order(assigned: Iterable[tuple[str, str, datetime]]) -> list[str]:
-    """The pools of a workspace in the order in which usage that names none is tried, of (pool, role, assigned at).
-
-    First the one assigned as primary most recently; then the others, primaries before secondaries, oldest first (DESIGN 5).
-    """
-    ordered = sorted(assigned, key=lambda one: (one[1] != "primary", one[2], one[0]))
-    primaries = [one for one in ordered if one[1] == "primary"]
-    if primaries:
-        first = max(primaries, key=lambda one: (one[2], one[0]))
-        ordered.remove(first)
-        ordered.insert(0, first)
-    return [pool_id for pool_id, _, _ in ordered]
