@@ -13,6 +13,7 @@ from entitlements.cli import (
     operating,
     pools,
     provisions,
+    scenarios,
     sending,
     tailing,
     workspaces,
@@ -66,6 +67,8 @@ app.command("check", rich_help_panel=_USE, epilog=workspaces.CHECK_EXAMPLE)(work
 app.command("usage", rich_help_panel=_USE, epilog=workspaces.USAGE_EXAMPLE)(workspaces.usage)
 app.add_typer(importing.imports, name="import", rich_help_panel=_USE)
 app.add_typer(tailing.changes, name="changes", rich_help_panel=_USE)
+
+app.add_typer(scenarios.scenarios, name="scenario", rich_help_panel=_USE)
 
 app.command("topics", rich_help_panel=_OPERATE, epilog=operating.TOPICS_EXAMPLE)(operating.topics)
 app.command("migrate", rich_help_panel=_OPERATE, epilog=operating.MIGRATE_EXAMPLE)(operating.migrate)
