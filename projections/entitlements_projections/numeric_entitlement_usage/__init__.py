@@ -36,6 +36,8 @@ class NumericEntitlementUsage(ReadModel):
                 self._count(event, total)
         elif name in ("UsageReleased", "HoldingChanged", "UsageCorrected"):
             self._count(event, event["total"])
+            for total in event.get("credits", ()):
+                self._count(event, total)
         elif name == "ExceededWithdrawn":
             self._count(event, event)[3] = None
             self._withdrawn.add(

@@ -67,7 +67,8 @@ def reset_usage(pool: ResourcePool, command: ResetUsage, now: datetime) -> None:
         raise KeyIsNotMetered(f"{command.resource_key} has no period")
     if command.keep_anchor and not entitlement.is_touched:
         return  # Nothing was consumed: it is as after a reset.
-    entitlement.enter(*entitlement.period_at(to_ms(now)))
+    pool.seal()
+    entitlement.enter(*entitlement.period_at(to_ms(now)), pool.turn + 1)
     anchor_at = None if command.keep_anchor else now
     if reset(pool, entitlement, now, now, manual=True, anchor_at=anchor_at, actor=command.actor):
         restack(pool, now)

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from entitlements.domain.aggregate import from_ms, to_ms
 from entitlements.domain.cover import cover
-from entitlements.domain.entitlement import ClosedPeriod, Entitlement
+from entitlements.domain.entitlement import UNLIMITED, ClosedPeriod, Entitlement, paid
 from entitlements.domain.errors import (
     InvalidCommand,
     InvalidInstant,
@@ -24,38 +24,67 @@ from entitlements.domain.errors import (
     UnknownUsage,
 )
 from entitlements.domain.pools import IDEMPOTENCY_WINDOW_MS, RememberedLine, ResourcePool
-from entitlements.domain.usage import CLOCK_SKEW_MS_MAX, exceed
+from entitlements.domain.restack import restack
+from entitlements.domain.returns import parts_corrected_down, returned_parts
+from entitlements.domain.usage import CLOCK_SKEW_MS_MAX, exceed, tell_payers, warn
 from entitlements.domain.usage_commands import CorrectUsage, ReverseUsage
 from entitlements.domain.usage_events import ExceededWithdrawn, UsageCorrected
-from entitlements.domain.values import QUANTITY_MAX, UsagePart, UsageTotal
+from entitlements.domain.values import QUANTITY_MAX, UsagePart, UsageTotal, part_of
 
 
 def reverse_usage(pool: ResourcePool, command: ReverseUsage, now: datetime) -> None:
     """Take recorded usage back to the contributions, credits and payers it came from; the last that was drawn returns first."""
     if pool.is_closed:
         raise PoolIsClosed
-    if not command.reason.strip():
-        raise InvalidCommand("a correction names its reason")
-    known = pool.usage_ids.get(command.usage_id)
-    if known is None or not known.parts or known.recorded_at <= to_ms(now) - IDEMPOTENCY_WINDOW_MS:
+    _check_reason(command.reason)
+    pool.seal()
+    known = _find(pool, command.usage_id, now)
+    if known is None:
         raise UnknownUsage(command.usage_id)
-    left = sum(part[3] for part in known.parts)
-    quantity = command.part or left
+    _take_back(pool, known, command, command.usage_id, command.part, now)
+
+
+def _check_reason(reason: str) -> None:
+    if not reason.strip():
+        raise InvalidCommand("a correction names its reason")
+
+
+def _find(pool: ResourcePool, usage_id: str, now: datetime) -> RememberedLine | None:
+    known = pool.usage_ids.get(usage_id)
+    if known is None or not known.parts or known.recorded_at <= to_ms(now) - IDEMPOTENCY_WINDOW_MS:
+        return None
+    return known
+
+
+def _take_back(
+    pool: ResourcePool,
+    known: RememberedLine,
+    command: ReverseUsage | CorrectUsage,
+    usage_id: str,
+    part: int,
+    now: datetime,
+) -> None:
+    left = sum(borne.quantity for borne in known.parts)
+    quantity = part or left
     if not 0 < quantity <= left:
-        raise MoreThanWasUsed(f"{left} are left of {command.usage_id}")
+        raise MoreThanWasUsed(f"{left} are left of {usage_id}")
     resource_key, workspace_id = known.body[0], known.body[3]
     entitlement = pool.entitlements[resource_key]
     if entitlement.entitlement_type == "limit":
         raise KeyIsNotHeld(f"{resource_key} is held: give it back by ReleaseUsage")
     closed = _period_of(entitlement, known, now)
+    parts = returned_parts(pool, known, quantity, closed, to_ms(now))
+    charged = entitlement.charged if closed is None else closed.consumed - closed.elsewhere
+    if quantity + paid(parts) > charged:
+        raise MoreThanWasUsed(f"{charged} are left of what was included; the rest was taken back by a correction")
     _happen(
         pool,
         entitlement,
         now,
         closed,
         adjustment=-quantity,
-        parts=_taken_back(known, quantity),
-        corrects=command.usage_id,
+        parts=parts,
+        corrects=usage_id,
         occurred_at=from_ms(known.body[4]),
         workspace_id=workspace_id,
         subject_id=known.subject_id,
@@ -66,59 +95,44 @@ def reverse_usage(pool: ResourcePool, command: ReverseUsage, now: datetime) -> N
 
 def _period_of(entitlement: Entitlement, known: RememberedLine, now: datetime) -> ClosedPeriod | None:
     """The closed period that a line counted in; None: the one under way."""
-    if known.counted_in >= 0 and known.counted_in == entitlement.period_start_ms and entitlement.period_end_ms:
+    closed, now_ms, turn = entitlement.closed, to_ms(now), known.turn
+    if known.counted_in == 0 and entitlement.is_under_way(turn, now_ms):
         return None
-    closed, now_ms = entitlement.closed, to_ms(now)
-    if closed is not None and known.counted_in == closed.start_ms and now_ms < closed.until_ms:
-        return closed
+    if closed is not None and now_ms < closed.until_ms:
+        is_late = known.counted_in == closed.start_ms and turn >= closed.over_since
+        if is_late or (known.counted_in == 0 and closed.since <= turn < closed.over_since):
+            return closed
     raise PeriodIsClosed("its total stands")
 
 
-def _taken_back(known: RememberedLine, quantity: int) -> list[UsagePart]:
-    """The parts that return: negative, the last that was drawn first; of a charge its share, all of it with the last unit."""
-    parts: list[UsagePart] = []
-    is_all = quantity == sum(part[3] for part in known.parts)
-    for bearer, provision_id, payer, held, charge in reversed(known.parts):
-        taken = min(quantity, held)
-        if taken or is_all:
-            returned = charge if taken == held else charge * taken // held
-            parts.append(
-                {
-                    "bearer": bearer,
-                    "provision_id": provision_id,
-                    "payer": payer,
-                    "quantity": -taken,
-                    "charge": -returned,
-                }
-            )
-            quantity -= taken
-    return parts
-
-
 def correct_usage(pool: ResourcePool, command: CorrectUsage, now: datetime) -> None:
-    """Correct the total of a period up or down. Up it is borne as reported usage is; down the last contributions get it back."""
+    """Correct the total of a period up or down. Up it is borne as reported usage is; down it is taken from overage, then from
+    whoever burns last. What credits or a payer bore is taken back by its line only, so that money returns exactly: naming a
+    line that is remembered is the same as reversing that part of it.
+    """
     if pool.is_closed:
         raise PoolIsClosed
-    entitlement = pool.entitlements.get(command.resource_key)
-    if entitlement is None:
-        raise UnknownKey(command.resource_key)
-    if entitlement.entitlement_type not in ("quota", "credit"):
-        raise KeyIsNotMetered(command.resource_key)
-    if not command.reason.strip():
-        raise InvalidCommand("a correction names its reason")
-    if command.adjustment == 0 or abs(command.adjustment) > QUANTITY_MAX:
-        raise InvalidQuantity(str(command.adjustment))
-    occurred_at = command.occurred_at or now
+    entitlement, occurred_at = _what_is_corrected(pool, command), command.occurred_at or now
     if to_ms(occurred_at) > to_ms(now) + CLOCK_SKEW_MS_MAX:
         raise InvalidInstant(f"it would occur at {occurred_at.isoformat()}")
+    pool.seal()
+    known = _find(pool, command.corrects, now)
+    if known is not None and command.adjustment < 0:
+        if known.body[0] != command.resource_key:
+            raise InvalidCommand(f"{command.corrects} is usage of {known.body[0]}")
+        _take_back(pool, known, command, command.corrects, -command.adjustment, now)
+        return
     closed = _period_at(entitlement, occurred_at, now)
-    consumed = entitlement.charged if closed is None else closed.consumed - closed.elsewhere
-    if command.adjustment < 0 and -command.adjustment > consumed:
-        raise MoreThanWasUsed(f"{consumed} were counted")
+    charged = entitlement.charged if closed is None else closed.consumed - closed.elsewhere
+    if command.adjustment < 0 and -command.adjustment > charged:
+        raise MoreThanWasUsed(f"{charged} were counted that neither credits nor a payer bear")
     parts: list[UsagePart] = []
     if closed is None:
-        entitlement.enter(*entitlement.period_at(to_ms(now)))
-        parts = _parts(pool, entitlement, command.adjustment)
+        if command.adjustment < 0:
+            parts = parts_corrected_down(pool, entitlement, -command.adjustment)
+        else:
+            found = cover(pool, entitlement, command.adjustment)
+            parts = found.parts or [part_of("overage", "", found.overage)]
     _happen(
         pool,
         entitlement,
@@ -135,6 +149,18 @@ def correct_usage(pool: ResourcePool, command: CorrectUsage, now: datetime) -> N
     )
 
 
+def _what_is_corrected(pool: ResourcePool, command: CorrectUsage) -> Entitlement:
+    entitlement = pool.entitlements.get(command.resource_key)
+    if entitlement is None:
+        raise UnknownKey(command.resource_key)
+    if entitlement.entitlement_type not in ("quota", "credit"):
+        raise KeyIsNotMetered(command.resource_key)
+    _check_reason(command.reason)
+    if command.adjustment == 0 or abs(command.adjustment) > QUANTITY_MAX:
+        raise InvalidQuantity(str(command.adjustment))
+    return entitlement
+
+
 def _period_at(entitlement: Entitlement, occurred_at: datetime, now: datetime) -> ClosedPeriod | None:
     at_ms, now_ms = to_ms(occurred_at), to_ms(now)
     if at_ms >= entitlement.period_at(now_ms)[0]:
@@ -143,37 +169,6 @@ def _period_at(entitlement: Entitlement, occurred_at: datetime, now: datetime) -
     if closed is not None and closed.start_ms <= at_ms < closed.end_ms and now_ms < closed.until_ms:
         return closed
     raise PeriodIsClosed("its total stands")
-
-
-def _parts(pool: ResourcePool, entitlement: Entitlement, adjustment: int) -> list[UsagePart]:
-    if adjustment > 0:
-        found = cover(pool, entitlement, adjustment)
-        if found.overage and not found.parts:
-            return [_part("overage", "", found.overage)]
-        return found.parts
-    left, parts = -adjustment, []
-    over = max(0, entitlement.charged - sum(bucket.consumed for bucket in entitlement.buckets))
-    if over:
-        parts.append(_part("overage", "", -min(left, over)))
-        left -= min(left, over)
-    for bucket in reversed(entitlement.burn_order()):
-        taken = min(left, bucket.consumed)
-        if taken:
-            parts.append(_part("included", bucket.provision_id, -taken))
-            left -= taken
-    if left:
-        parts.append(_part("included", "", -left))
-    return parts
-
-
-def _part(bearer: str, provision_id: str, quantity: int) -> UsagePart:
-    return {
-        "bearer": bearer,  # type: ignore[typeddict-item]
-        "provision_id": provision_id,
-        "payer": "",
-        "quantity": quantity,
-        "charge": 0,
-    }
 
 
 def _happen(
@@ -186,14 +181,7 @@ def _happen(
     parts: list[UsagePart],
     **facts: object,
 ) -> None:
-    total = entitlement.total if closed is None else entitlement.closed_total
-    after = UsageTotal(
-        resource_key=total["resource_key"],
-        period_start=total["period_start"],
-        period_end=total["period_end"],
-        consumed=total["consumed"] + adjustment,
-        elsewhere=total["elsewhere"] + sum(p["quantity"] for p in parts if p["bearer"] in ("credit", "on_demand")),
-    )
+    total = entitlement.total_at(to_ms(now)) if closed is None else entitlement.closed_total
     pool.happen(
         UsageCorrected,
         now,
@@ -201,10 +189,29 @@ def _happen(
         adjustment=adjustment,
         counted_in=0 if closed is None else closed.start_ms,
         parts=parts,
-        total=after,
+        total=_moved(total, adjustment, paid(parts)),
+        credits=_credit_totals(pool, parts, to_ms(now)),
         **facts,
     )
+    restack(
+        pool, now
+    )  # Of a provision that has left, what is consumed is all that it still adds; and what lapsed is lost.
     _tell_thresholds(pool, entitlement, closed, now, adjustment)
+    if closed is None and adjustment > 0:
+        tell_payers(pool, entitlement, parts, to_ms(now), "")
+
+
+def _credit_totals(pool: ResourcePool, parts: list[UsagePart], now_ms: int) -> list[UsageTotal]:
+    """What is consumed afterwards of the credits that the parts draw on or return to."""
+    moved: dict[str, int] = {}
+    for part in parts:
+        if part["bearer"] == "credit" and not part["lapsed"]:
+            moved[part["credit_key"]] = moved.get(part["credit_key"], 0) + part["charge"]
+    return [_moved(pool.entitlements[credit_key].total_at(now_ms), units, 0) for credit_key, units in moved.items()]
+
+
+def _moved(total: UsageTotal, consumed: int, elsewhere: int) -> UsageTotal:
+    return {**total, "consumed": total["consumed"] + consumed, "elsewhere": total["elsewhere"] + elsewhere}
 
 
 def _tell_thresholds(
@@ -217,7 +224,7 @@ def _tell_thresholds(
     else:
         charged, limit, was_exceeded = closed.consumed - closed.elsewhere, closed.limit, closed.was_exceeded
         total = entitlement.closed_total
-    if was_exceeded and adjustment < 0 and charged < limit:
+    if was_exceeded and adjustment < 0 and charged <= limit:
         start_ms, end_ms = total["period_start"], total["period_end"]
         pool.happen(
             ExceededWithdrawn,
@@ -225,8 +232,11 @@ def _tell_thresholds(
             resource_key=entitlement.resource_key,
             period_start=None if start_ms is None else from_ms(start_ms),
             period_end=None if end_ms is None else from_ms(end_ms),
-            limit=limit,
+            limit=None if limit >= UNLIMITED else limit,
             consumed=total["consumed"],
         )
-    elif closed is None and not was_exceeded and adjustment > 0 and charged > limit:
-        exceed(pool, entitlement, to_ms(now), adjustment, "")
+    elif closed is None and adjustment > 0:
+        if entitlement.consumed >= entitlement.soft_limit and not entitlement.was_warned:
+            warn(pool, entitlement, to_ms(now), "")
+        if charged > limit and not was_exceeded:
+            exceed(pool, entitlement, to_ms(now), adjustment, "")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from entitlements.domain.entitlement import UNLIMITED, Entitlement
 from entitlements.domain.pools import OnDemand, ResourcePool
-from entitlements.domain.values import UsagePart
+from entitlements.domain.values import UsagePart, part_of
 
 
 @dataclass(slots=True)
@@ -42,7 +42,7 @@ def cover(pool: ResourcePool, entitlement: Entitlement, quantity: int) -> Cover:
         left -= _draw_on_demand(pool, entitlement, left, found)
     found.overage = left
     if left and found.parts:
-        found.parts.append(_part("overage", "", "", left, 0))
+        found.parts.append(part_of("overage", "", left))
     return found
 
 
@@ -66,16 +66,6 @@ def fits(entitlement: Entitlement, found: Cover) -> bool:
     return counted <= entitlement.hard_limit
 
 
-def _part(bearer: str, provision_id: str, payer: str, quantity: int, charge: int) -> UsagePart:
-    return {
-        "bearer": bearer,  # type: ignore[typeddict-item]
-        "provision_id": provision_id,
-        "payer": payer,
-        "quantity": quantity,
-        "charge": charge,
-    }
-
-
 def _payer(pool: ResourcePool, provision_id: str) -> str:
     provision = pool.provisions.get(provision_id)
     return (provision.billing_account_id or "") if provision is not None else ""
@@ -87,10 +77,10 @@ def _include(pool: ResourcePool, entitlement: Entitlement, found: Cover) -> None
         part = min(left, bucket.left) if bucket is not buckets[-1] else left
         if part:
             payer = _payer(pool, bucket.provision_id)
-            found.parts.append(_part("included", bucket.provision_id, payer, part, 0))
+            found.parts.append(part_of("included", bucket.provision_id, part, payer=payer))
             left -= part
     if left:  # An override gives what nobody contributes.
-        found.parts.append(_part("included", "", "", left, 0))
+        found.parts.append(part_of("included", "", left))
 
 
 def _affordable_by_credits(pool: ResourcePool, entitlement: Entitlement) -> int:
@@ -120,12 +110,14 @@ def _draw_on_credits(pool: ResourcePool, entitlement: Entitlement, wanted: int, 
             continue
         part = left_quantity if charge == left_units else quantity * charge // units
         payer = _payer(pool, bucket.provision_id)
-        found.parts.append(_part("credit", bucket.provision_id, payer, part, charge))
+        found.parts.append(
+            part_of("credit", bucket.provision_id, part, payer=payer, charge=charge, credit_key=value.credit_key)
+        )
         left_units, left_quantity = left_units - charge, left_quantity - part
         if not left_quantity:
             break
     if left_quantity:  # An override gives credits that nobody contributes.
-        found.parts.append(_part("credit", "", "", left_quantity, left_units))
+        found.parts.append(part_of("credit", "", left_quantity, charge=left_units, credit_key=value.credit_key))
     return quantity
 
 
@@ -147,5 +139,5 @@ def _draw_on_demand(pool: ResourcePool, entitlement: Entitlement, wanted: int, f
     bought = on_demand.quantity + quantity
     found.charge = -(-bought * on_demand.unit_price // on_demand.price_per) - on_demand.charged
     payer = on_demand.payer or pool.billing_account_id or ""
-    found.parts.append(_part("on_demand", "", payer, quantity, found.charge))
+    found.parts.append(part_of("on_demand", "", quantity, payer=payer, charge=found.charge))
     return quantity

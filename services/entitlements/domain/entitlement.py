@@ -38,6 +38,9 @@ class Bucket:
     recurs: PeriodName | None = None
     #: When it comes anew, if anything of it was consumed since it last did. Epoch milliseconds.
     recurs_at_ms: int = NEVER_MS
+    #: What was consumed before it last came anew, and the turn of the pool at which it did.
+    earlier: int = 0
+    recurred_since: int = 0
 
     @property
     def left(self) -> int:
@@ -85,6 +88,9 @@ class ClosedPeriod:
     elsewhere: int
     bearer: str
     was_exceeded: bool
+    #: The turns of the pool at which it began, and was over.
+    since: int
+    over_since: int
 
 
 class Derived:
@@ -124,8 +130,12 @@ class Entitlement(Derived):
     #: Under the present credit rate: the quantity that drew on credits, and the units it drew. Rounding is over their sum.
     credit_quantity: int = 0
     credit_units: int = 0
+    #: The turn of the pool at which that rate began.
+    rated_since: int = 0
     period_start_ms: int = 0
     period_end_ms: int = 0
+    #: The turn of the pool at which the period under way began.
+    period_since: int = 0
     #: Set by a manual reset: periods are counted from here on.
     anchor_ms: int | None = None
     was_warned: bool = False
@@ -171,11 +181,13 @@ class Entitlement(Derived):
         """The contributions that bear usage: when they add up all, else the one that makes the value."""
         return self.buckets if self.stacking == "sum" else self.buckets[:1]
 
-    def change(self, change: EntitlementChange) -> None:
+    def change(self, change: EntitlementChange, turn: int) -> None:
         """Take a new effective value. Another period starts counting anew."""
         before, after = self.value, change.after
         self.entitlement_type, self.stacking = change.entitlement_type, change.stacking
-        self.value, self.buckets = after, [bucket_of(stated) for stated in change.contributions]
+        self.value = after
+        held = {bucket.provision_id: bucket for bucket in self.buckets}
+        self.buckets = [_going_on(bucket_of(stated), held.get(stated.provision_id)) for stated in change.contributions]
         self.limit = self.hard_limit = 0
         self.soft_limit = UNLIMITED
         if after is not None:
@@ -184,9 +196,10 @@ class Entitlement(Derived):
             self.soft_limit = UNLIMITED if after.soft_limit is None else after.soft_limit
             if before is None or rate_of(before) != rate_of(after):
                 self.credit_quantity = self.credit_units = 0
+                self.rated_since = turn
             if after.period != self.period:
                 self.period = after.period
-                self.start_over([])
+                self.start_over([], turn)
             elif after.period is None:
                 self.fall_below()
         self.refresh()
@@ -213,8 +226,9 @@ class Entitlement(Derived):
         return next((bucket for bucket in buckets if bucket.left), buckets[-1] if buckets else None)
 
     def bear(self, provision_id: str, quantity: int) -> None:
-        """Count an included quantity on the contribution that bears it."""
+        """Count an included quantity on the contribution that bears it; nobody contributes what an override gives."""
         bucket = self.bucket_of(provision_id)
+        assert bucket is not None or not provision_id, "who does not contribute bears nothing"
         if bucket is not None:
             bucket.consumed += quantity
 
@@ -237,9 +251,14 @@ class Entitlement(Derived):
         self.was_exceeded = self.was_exceeded and self.consumed >= self.limit
         self.was_warned = self.was_warned and self.consumed >= self.soft_limit
 
-    def enter(self, start_ms: int, end_ms: int) -> None:
-        """Move to a period after the current one; nothing is consumed there yet."""
-        self.period_start_ms, self.period_end_ms = start_ms, end_ms
+    def enter(self, start_ms: int, end_ms: int, turn: int) -> None:
+        """Move to a period after the current one, or stay in it; in another one nothing is consumed yet."""
+        if (start_ms, end_ms) != (self.period_start_ms, self.period_end_ms):
+            self.period_start_ms, self.period_end_ms, self.period_since = start_ms, end_ms, turn
+
+    def is_under_way(self, turn: int, at_ms: int) -> bool:
+        """Whether what was recorded at a turn of the pool still counts in the period that an instant is in."""
+        return turn >= self.period_since and at_ms < self.period_end_ms
 
     def period_at(self, at_ms: int) -> tuple[int, int]:
         """Start and end of the period of an instant that is not before the current one."""
@@ -247,22 +266,25 @@ class Entitlement(Derived):
             return self.period_start_ms, self.period_end_ms
         return period_bounds(self.period, at_ms, self.calendar)
 
-    def start_over(self, contributions: list[Contribution]) -> None:
+    def start_over(self, contributions: list[Contribution], turn: int) -> None:
         """A new period begins: with nothing consumed, or with what its first event says of the contributions."""
+        self.period_since = self.rated_since = turn
         if contributions:
             self.buckets = [bucket_of(stated) for stated in contributions]
         else:
             self.buckets = [bucket for bucket in self.buckets if not bucket.kept]
             for bucket in self.buckets:
-                bucket.consumed = 0
+                bucket.consumed = bucket.earlier = 0
+                bucket.recurs_at_ms = NEVER_MS
         self.consumed = sum(bucket.consumed for bucket in self.buckets) if contributions else 0
         self.elsewhere = self.credit_quantity = self.credit_units = 0
         self.period_start_ms = self.period_end_ms = 0
         self.was_warned = self.was_exceeded = False
         self.refresh()
 
-    def closed_period(self, start_ms: int, end_ms: int, *, consumed: bool) -> ClosedPeriod:
+    def closed_period(self, start_ms: int, end_ms: int, turn: int, *, consumed: bool) -> ClosedPeriod:
         """A period that is over, for usage that arrives within its grace; consumed: it is the one under way."""
+        is_entered = consumed and start_ms == self.period_start_ms
         assert self.value is not None
         return ClosedPeriod(
             start_ms=start_ms,
@@ -274,6 +296,8 @@ class Entitlement(Derived):
             elsewhere=self.elsewhere if consumed else 0,
             bearer=self.bearer,
             was_exceeded=self.was_exceeded and consumed,
+            since=self.period_since if is_entered else turn,
+            over_since=turn,
         )
 
     @property
@@ -300,6 +324,19 @@ class Entitlement(Derived):
             "elsewhere": self.elsewhere,
         }
 
+    def total_at(self, at_ms: int) -> UsageTotal:
+        """What is consumed in the period of an instant that is not before the current one, as events tell it."""
+        start_ms, end_ms = self.period_at(at_ms)
+        is_current = (start_ms, end_ms) == (self.period_start_ms, self.period_end_ms)
+        periodic = end_ms < NEVER_MS
+        return {
+            "resource_key": self.resource_key,
+            "period_start": start_ms if periodic else None,
+            "period_end": end_ms if periodic else None,
+            "consumed": self.consumed if is_current else 0,
+            "elsewhere": self.elsewhere if is_current else 0,
+        }
+
     @property
     def closed_total(self) -> UsageTotal:
         """What was consumed in the period before, with what arrived late."""
@@ -318,6 +355,16 @@ def rate_of(value: EffectiveValue) -> tuple[str | None, int, int]:
     return value.credit_key, value.credit_rate, value.credit_per
 
 
-def included(parts: list[UsagePart]) -> int:
-    """The quantity of the parts that count against the limit."""
-    return sum(part["quantity"] for part in parts if part["bearer"] in ("included", "overage"))
+def paid(parts: list[UsagePart]) -> int:
+    """The quantity of the parts that credits or an on-demand payer bear."""
+    return sum(part["quantity"] for part in parts if part["bearer"] in ("credit", "on_demand"))
+
+
+def _going_on(bucket: Bucket, held: Bucket | None) -> Bucket:
+    """A contribution as it is stated anew, with what it went through in the period."""
+    if held is not None:
+        bucket.earlier, bucket.recurred_since = held.earlier, held.recurred_since
+        bucket.recurs_at_ms = held.recurs_at_ms if bucket.recurs or bucket.kept else NEVER_MS
+    elif bucket.recurs:  # All that a newcomer carries is what those before it gave before they last came anew.
+        bucket.earlier = min(bucket.carried, bucket.consumed)
+    return bucket

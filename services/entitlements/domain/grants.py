@@ -14,9 +14,8 @@ from entitlements.domain.errors import (
 )
 from entitlements.domain.pool_events import GrantIssued, GrantRevoked, ProvisionEnded
 from entitlements.domain.pools import ResourcePool
-from entitlements.domain.provisions import check_period, is_same, schedule
+from entitlements.domain.provisions import check_new, is_same, schedule
 from entitlements.domain.restack import restack
-from entitlements.domain.rules import check_amounts, check_rules, check_rules_beside
 
 
 def issue_grant(pool: ResourcePool, command: IssueGrant, now: datetime) -> None:
@@ -30,22 +29,18 @@ def issue_grant(pool: ResourcePool, command: IssueGrant, now: datetime) -> None:
         return
     if command.grant_id in pool.provisions:
         raise ProvisionAlreadyExists(command.grant_id)
-    starts_at = command.starts_at or now
-    # All that scheduling may refuse is checked before the first event: a refusal leaves nothing behind.
-    check_rules(command.rules)
-    check_amounts(command.rules, command.quantity)
-    check_period(starts_at, command.ends_at, now)
-    check_rules_beside(pool, command.rules)
+    provision = _provision_of(command)
+    check_new(pool, provision, now)
     pool.happen(
         GrantIssued,
         now,
         grant_id=command.grant_id,
         reason=command.reason,
         actor=command.actor,
-        starts_at=starts_at,
+        starts_at=command.starts_at or now,
         ends_at=command.ends_at,
     )
-    schedule(pool, _provision_of(command), now)
+    schedule(pool, provision, now)
 
 
 def _provision_of(command: IssueGrant) -> ProvisionPool:

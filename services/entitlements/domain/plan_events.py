@@ -76,6 +76,7 @@ class ContributionRecurred(PoolEvent):
         bucket = aggregate.entitlements[self.resource_key].bucket_of(self.provision_id)
         assert bucket is not None, "what does not contribute cannot recur"
         bucket.carried, bucket.recurs_at_ms = self.carried, NEVER_MS
+        bucket.earlier, bucket.recurred_since = bucket.consumed, aggregate.turn
         aggregate.find_due()
 
 
@@ -105,7 +106,9 @@ class OverrideSet(PoolEvent):
             reason=self.reason,
             expires_at=self.expires_at,
             actor=self.actor,
-            cap=Cap(amount=self.amount, period=None) if self.workspace_id and self.amount is not None else None,
+            cap=Cap(amount=self.amount, period=None, since=aggregate.turn)
+            if self.workspace_id and self.amount is not None
+            else None,
         )
         aggregate.refresh(self.resource_key)
         aggregate.find_due()
@@ -162,6 +165,7 @@ class OnDemandConfigured(PoolEvent):
             spent=0 if held is None else held.spent,
             reserved=0 if held is None else held.reserved,
             alerted=0 if held is None else held.alerted,
+            priced_since=aggregate.turn,
         )
         aggregate.refresh(self.resource_key)
 
@@ -197,7 +201,7 @@ class MemberCapped(PoolEvent):
         elif self.resource_key in of_member and of_member[self.resource_key].period == self.period:
             of_member[self.resource_key].amount = self.amount
         else:
-            of_member[self.resource_key] = Cap(amount=self.amount, period=self.period)
+            of_member[self.resource_key] = Cap(amount=self.amount, period=self.period, since=aggregate.turn)
         if not of_member:
             del of_workspace[self.subject_id]
         if not of_workspace:

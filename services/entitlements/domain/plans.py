@@ -25,7 +25,7 @@ from entitlements.domain.plan_commands import (
 from entitlements.domain.plan_events import DefaultsChanged, ProvisionQuantityChanged, ProvisionRevised
 from entitlements.domain.pool_events import ProvisionEnded, ProvisionEndScheduled
 from entitlements.domain.pools import Provision, ResourcePool
-from entitlements.domain.provisions import check_period, find, is_same, schedule
+from entitlements.domain.provisions import check_new, find, is_same, schedule
 from entitlements.domain.restack import restack
 from entitlements.domain.rules import check_amounts, check_rules, check_rules_beside
 
@@ -46,12 +46,10 @@ def change_plan(pool: ResourcePool, command: ChangePlan, now: datetime) -> None:
     if present is None:
         raise LadderIsEmpty(command.ladder)
     starts_at = now if command.when == "now" else _end_of(pool, present, now)
-    check_rules(command.rules)
-    check_amounts(command.rules, command.quantity)
-    check_period(starts_at, command.ends_at, now)
+    coming = _provision_of(command, starts_at)
     followers = [p for p in pool.provisions.values() if p.ladder == command.ladder and p.status == "scheduled"]
     leaving = {follower.provision_id for follower in followers} | {present.provision_id}
-    check_rules_beside(pool, command.rules, leaving)
+    check_new(pool, coming, now, leaving)
     for follower in followers:
         _replace(pool, follower, command, now)
     if command.when == "now":
@@ -65,7 +63,7 @@ def change_plan(pool: ResourcePool, command: ChangePlan, now: datetime) -> None:
             reason=command.reason,
             actor=command.actor,
         )
-    schedule(pool, _provision_of(command, starts_at), now, leaving)
+    schedule(pool, coming, now)
 
 
 def _runs(provision: Provision) -> bool:
@@ -124,10 +122,8 @@ def start_trial(pool: ResourcePool, command: StartTrial, now: datetime) -> None:
             raise ProvisionAlreadyExists(taken.provision_id)
     if trial.provision_id == following.provision_id:
         raise InvalidCommand("the trial and what follows have ids of their own")
-    # All that scheduling the second may refuse is checked before the first event.
-    check_rules(following.rules)
-    check_amounts(following.rules, following.quantity)
-    check_rules_beside(pool, following.rules)
+    check_new(pool, trial, now, room=2)
+    check_new(pool, following, now, room=2)
     check_rules_agree(trial, following)
     schedule(pool, trial, now)
     schedule(pool, following, now)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from entitlements.domain.aggregate import NEVER_MS, Event, to_ms
+from entitlements.domain.aggregate import Event, to_ms
 from entitlements.domain.entitlement import Entitlement
 from entitlements.domain.pools import Grant, Provision, ResourcePool
-from entitlements.domain.taking import take_line
+from entitlements.domain.taking import enter_period_of, schedule_recurrences, take_line
 from entitlements.domain.values import (
     AssignmentRole,
     Contribution,
@@ -27,6 +27,11 @@ class PoolEvent(Event):
     """A fact about one pool, and the command that caused it."""
 
     command_id: str
+
+    def mutate(self, aggregate: ResourcePool | None) -> ResourcePool | None:  # type: ignore[override]
+        if aggregate is not None:
+            aggregate.turn += 1
+        return super().mutate(aggregate)
 
 
 class PoolOpened(PoolEvent):
@@ -257,8 +262,10 @@ class EntitlementsChanged(PoolEvent):
             if entitlement is None:
                 entitlement = Entitlement(change.resource_key, change.entitlement_type, change.stacking)
                 aggregate.entitlements[change.resource_key] = entitlement
-            entitlement.change(change)
+            entitlement.change(change, aggregate.turn)
             entitlement.calendar = aggregate.calendar_of(entitlement)
+            if entitlement.is_recurring:
+                schedule_recurrences(entitlement, to_ms(self.timestamp))
         aggregate.find_due()
 
 
@@ -275,19 +282,20 @@ class UsageRecorded(Event):
         late = {(line["resource_key"], line["details"]["counted_in"]) for line in self.lines if line["details"]}
         for total in self.totals:
             entitlement = aggregate.entitlements[total["resource_key"]]
-            _enter(entitlement, total, late=(entitlement.resource_key, total["period_start"]) in late)
+            if (entitlement.resource_key, total["period_start"]) in late:
+                _remember_closed(entitlement, total, aggregate.turn)
+            else:
+                enter_period_of(entitlement, total, aggregate.turn)
         for line in self.lines:
             take_line(aggregate, line)
 
 
-def _enter(entitlement: Entitlement, total: UsageTotal, *, late: bool) -> None:
+def _remember_closed(entitlement: Entitlement, total: UsageTotal, turn: int) -> None:
     start_ms, end_ms = total["period_start"], total["period_end"]
-    if start_ms is None or end_ms is None:
-        entitlement.enter(0, NEVER_MS)
-    elif not late:
-        entitlement.enter(start_ms, end_ms)
-    elif entitlement.closed is None or entitlement.closed.start_ms != start_ms:
-        entitlement.closed = entitlement.closed_period(start_ms, end_ms, consumed=False)
+    assert start_ms is not None
+    assert end_ms is not None
+    if entitlement.closed is None or entitlement.closed.start_ms != start_ms:
+        entitlement.closed = entitlement.closed_period(start_ms, end_ms, turn, consumed=False)
 
 
 class UsageRefused(Event):
@@ -346,7 +354,7 @@ class QuotaExceeded(PoolEvent):
                 closed.was_exceeded = True
                 return
             # Refused before anything was consumed.
-            entitlement.enter(to_ms(self.period_start), to_ms(self.period_end))
+            entitlement.enter(to_ms(self.period_start), to_ms(self.period_end), aggregate.turn)
         entitlement.was_exceeded = True
         aggregate.due_ms = min(aggregate.due_ms, entitlement.resets_at_ms)
 
@@ -370,14 +378,15 @@ class QuotaReset(PoolEvent):
         entitlement.closed = None
         if entitlement.value is not None and entitlement.value.grace_for:
             start_ms, end_ms = to_ms(self.period_start), to_ms(self.period_end)
-            entitlement.closed = entitlement.closed_period(start_ms, end_ms, consumed=True)
+            entitlement.closed = entitlement.closed_period(start_ms, end_ms, aggregate.turn, consumed=True)
         if self.anchor_at is not None:
             entitlement.anchor_ms = to_ms(self.anchor_at)
             entitlement.calendar = aggregate.calendar_of(entitlement)
-        entitlement.start_over(self.contributions)
+        entitlement.start_over(self.contributions, aggregate.turn)
         on_demand = aggregate.on_demand.get(self.resource_key)
         if on_demand is not None:
             on_demand.spent = on_demand.alerted = on_demand.quantity = on_demand.charged = 0
+            on_demand.priced_since = aggregate.turn
         aggregate.find_due()
 
 

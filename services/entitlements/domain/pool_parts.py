@@ -67,8 +67,15 @@ class RememberedAnswer:
     at_ms: int
 
 
-#: Bearer, provision, payer, quantity and charge of a part of a remembered line.
-RememberedPart = tuple[Bearer, str, str, int, int]
+class RememberedPart(NamedTuple):
+    """A part of a remembered line: who bears how much of it. As UsagePart, and as short as can be."""
+
+    bearer: Bearer
+    provision_id: str
+    payer: str
+    quantity: int
+    charge: int
+    credit_key: str
 
 
 class RememberedLine(NamedTuple):
@@ -76,10 +83,12 @@ class RememberedLine(NamedTuple):
 
     recorded_at: int
     body: tuple[str, int, UsageMode, str, int]
-    #: Start of the period it counted in, in epoch milliseconds; -1: in none.
+    #: The turn of the pool at which it was recorded: what began at a later one knows nothing of it.
+    turn: int
+    #: Start of the closed period it counted in, in epoch milliseconds; 0: the one under way then, -1: in none.
     counted_in: int
     subject_id: str
-    #: As (bearer, provision, payer, quantity, charge); what was taken back is not there any more.
+    #: What was taken back is not there any more.
     parts: tuple[RememberedPart, ...]
 
 
@@ -89,6 +98,8 @@ class Cap:
 
     amount: int
     period: PeriodName | None
+    #: The turn of the pool at which it began to count.
+    since: int = 0
     consumed: int = 0
     period_start_ms: int = 0
     period_end_ms: int = 0
@@ -132,6 +143,8 @@ class OnDemand:
     #: At the present price: the quantity that was charged, and for how much. Rounding is over their sum.
     quantity: int = 0
     charged: int = 0
+    #: The turn of the pool at which the present price was set.
+    priced_since: int = 0
 
 
 @dataclass(slots=True, kw_only=True)

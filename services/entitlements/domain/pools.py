@@ -18,11 +18,11 @@ from entitlements.domain.pool_parts import (
     ProvisionStatus,
     RememberedAnswer,
     RememberedLine,
+    RememberedPart,
     Reservation,
 )
 from entitlements.domain.values import (
     AssignmentRole,
-    Bearer,
     RecordedLine,
     RefusedLine,
     Rule,
@@ -81,6 +81,8 @@ class ResourcePool(Aggregate):
         self.answers: dict[str, RememberedAnswer] = {}
         self.usage_ids: dict[str, RememberedLine] = {}
         self.sources: dict[str, int] = {}
+        #: How many events there were beside recorded usage: what was recorded before something happened, and what after it.
+        self.turn = 0
         #: The next instant at which something happens by itself, in epoch milliseconds.
         self.due_ms = NEVER_MS
         # Lines decided since the last event; `seal` makes events of them. Empty whenever the pool is looked at from outside.
@@ -199,6 +201,7 @@ class ResourcePool(Aggregate):
         remembered[usage_id] = RememberedLine(
             at_ms,
             body_of(line, line["occurred_at"]),
+            self.turn,
             counted_in,
             details["subject_id"] if details is not None else "",
             parts_of(line),
@@ -266,12 +269,15 @@ def _sources(sources: dict[str, int]) -> list[UsageSource]:
     return [UsageSource(source=source, sequence=sequence) for source, sequence in sources.items()]
 
 
-def parts_of(line: RecordedLine) -> tuple[tuple[Bearer, str, str, int, int], ...]:
-    """Who bears what of a recorded line: (bearer, provision, payer, quantity, charge)."""
+def parts_of(line: RecordedLine) -> tuple[RememberedPart, ...]:
+    """Who bears what of a recorded line."""
     details, overage = line["details"], line["overage"]
     if details is not None and details["parts"]:
-        return tuple((p["bearer"], p["provision_id"], p["payer"], p["quantity"], p["charge"]) for p in details["parts"])
-    parts: tuple[tuple[Bearer, str, str, int, int], ...] = ()
+        return tuple(
+            RememberedPart(p["bearer"], p["provision_id"], p["payer"], p["quantity"], p["charge"], p["credit_key"])
+            for p in details["parts"]
+        )
+    parts: tuple[RememberedPart, ...] = ()
     if line["quantity"] > overage:
-        parts = (("included", line["provision_id"], "", line["quantity"] - overage, 0),)
-    return (*parts, ("overage", "", "", overage, 0)) if overage else parts
+        parts = (RememberedPart("included", line["provision_id"], "", line["quantity"] - overage, 0, ""),)
+    return (*parts, RememberedPart("overage", "", "", overage, 0, "")) if overage else parts

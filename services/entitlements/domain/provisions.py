@@ -40,19 +40,30 @@ def provision_pool(pool: ResourcePool, command: ProvisionPool, now: datetime) ->
         if is_same(pool, known, command):
             return
         raise ProvisionAlreadyExists(command.provision_id)
+    check_new(pool, command, now)
     schedule(pool, command, now)
 
 
-def schedule(pool: ResourcePool, command: ProvisionPool, now: datetime, besides: Collection[str] = ()) -> None:
-    """Schedule a provision that the pool does not know yet, and start it if its time has come; besides: who leaves for it."""
+def check_new(
+    pool: ResourcePool, command: ProvisionPool, now: datetime, besides: Collection[str] = (), room: int = 1
+) -> None:
+    """All that may refuse a provision that the pool does not know yet.
+
+    A decision of several events asks before the first. besides: who leaves for it; room: how many come at once.
+    """
     starts_at = command.starts_at or now
     check_rules(command.rules)
     check_amounts(command.rules, command.quantity)
     check_period(starts_at, command.ends_at, now)
-    check_rules_beside(pool, command.rules, besides)
+    check_rules_beside(pool, command.rules, besides, room)
     if command.billing_period is not None:
         check_billing_period(command.billing_period)
-    _check_ladder(pool, command.ladder, starts_at, command.ends_at)
+    _check_ladder(pool, command, starts_at, besides)
+
+
+def schedule(pool: ResourcePool, command: ProvisionPool, now: datetime) -> None:
+    """Schedule a provision of which everything was checked, and start it if its time has come."""
+    starts_at = command.starts_at or now
     pool.happen(
         ProvisionScheduled,
         now,
@@ -88,11 +99,12 @@ def check_period(starts_at: datetime, ends_at: datetime | None, now: datetime) -
         raise InvalidInstant(f"it would have ended at {ends_at.isoformat()} already")
 
 
-def _check_ladder(pool: ResourcePool, ladder: str | None, starts_at: datetime, ends_at: datetime | None) -> None:
+def _check_ladder(pool: ResourcePool, command: ProvisionPool, starts_at: datetime, besides: Collection[str]) -> None:
+    ladder = command.ladder
     for other in pool.provisions.values():
-        if ladder is None or other.ladder != ladder or other.is_over:
+        if ladder is None or other.ladder != ladder or other.is_over or other.provision_id in besides:
             continue
-        if starts_at < (other.ends_at or _FAR) and other.starts_at < (ends_at or _FAR):
+        if starts_at < (other.ends_at or _FAR) and other.starts_at < (command.ends_at or _FAR):
             raise LadderIsOccupied(f"{other.provision_id} is on ladder {ladder}")
 
 

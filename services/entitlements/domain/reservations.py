@@ -9,6 +9,7 @@ from entitlements.domain.aggregate import to_ms
 from entitlements.domain.cover import Cover, affordable, cover, fits
 from entitlements.domain.entitlement import Entitlement
 from entitlements.domain.errors import (
+    IdempotencyKeyReused,
     InvalidInstant,
     KeyIsNotMetered,
     MemberCapIsReached,
@@ -23,7 +24,7 @@ from entitlements.domain.errors import (
     WorkspaceIsNotAssigned,
 )
 from entitlements.domain.members import what_narrows
-from entitlements.domain.pools import Reservation, ResourcePool
+from entitlements.domain.pools import IDEMPOTENCY_WINDOW_MS, Reservation, ResourcePool
 from entitlements.domain.usage import record
 from entitlements.domain.usage_commands import (
     CommitReservation,
@@ -145,6 +146,11 @@ def extend_reservation(pool: ResourcePool, command: ExtendReservation, now: date
 
 def commit_reservation(pool: ResourcePool, command: CommitReservation, now: datetime) -> None:
     """Use what was reserved. So much as is held is always taken; what is above it must fit, or is reported."""
+    known = pool.usage_ids.get(command.usage_id)
+    if known is not None and known.recorded_at > to_ms(now) - IDEMPOTENCY_WINDOW_MS:
+        if known.body[1:3] != (command.quantity, command.mode):
+            raise IdempotencyKeyReused(command.usage_id)
+        return
     reservation = find(pool, command.reservation_id)
     if pool.is_closed:
         raise PoolIsClosed
@@ -167,11 +173,11 @@ def commit_reservation(pool: ResourcePool, command: CommitReservation, now: date
         actor=command.actor,
     )
     now_ms = to_ms(now)
-    entitlement.enter(*entitlement.period_at(now_ms))
+    entitlement.enter(*entitlement.period_at(now_ms), pool.turn)
     record(
         pool,
         entitlement,
-        _line_of(reservation, command),
+        _line_of(reservation, command, now_ms),
         cover(pool, entitlement, command.quantity),
         now_ms,
         reservation.reservation_id,
@@ -192,14 +198,14 @@ def _check_excess(
         raise QuotaIsExceeded(f"{affordable(pool, entitlement)} are left beside what is reserved")
 
 
-def _line_of(reservation: Reservation, command: CommitReservation) -> UsageLine:
+def _line_of(reservation: Reservation, command: CommitReservation, now_ms: int) -> UsageLine:
     return {
         "resource_key": reservation.resource_key,
         "quantity": command.quantity,
         "mode": command.mode,
-        "occurred_at": 0,
+        "occurred_at": now_ms,
         "workspace_id": reservation.workspace_id,
-        "usage_id": "",
+        "usage_id": command.usage_id,
         "subject_id": reservation.subject_id,
     }
 

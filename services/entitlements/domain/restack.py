@@ -120,7 +120,9 @@ def _contributions(
         bucket = old.get(_id(provision))
         predecessors = [old[name] for name, taker in takers.items() if taker == _id(provision)]
         consumed = sum(b.consumed for b in predecessors) + (bucket.consumed if bucket is not None else 0)
-        carried = bucket.carried if bucket is not None and not bucket.kept else 0
+        carried = bucket.carried if bucket is not None else 0
+        if own_rule.recurs:  # What predecessors gave before they last came anew is no longer theirs to give.
+            carried += sum(b.earlier for b in predecessors)
         quantity = provision.quantity if provision is not None else 1
         stated.append(contribution_of(own_rule, _id(provision), quantity, carried=carried, consumed=consumed))
     if rule.stacking == "sum":

@@ -108,10 +108,13 @@ def check_amounts(rules: Iterable[Rule], quantity: int) -> None:
                 raise InvalidRules(f"{rule.resource_key}: {amount} times {quantity} is above 2^53")
 
 
-def check_rules_beside(pool: ResourcePool, rules: Iterable[Rule], besides: Collection[str] = ()) -> None:
-    """Whoever confers a key on one pool must agree on its type, period and stacking policy; `besides`: who does not count."""
+def check_rules_beside(pool: ResourcePool, rules: Iterable[Rule], besides: Collection[str] = (), room: int = 1) -> None:
+    """Whoever confers a key on one pool must agree on its type, period and stacking policy.
+
+    besides: who does not count; room: for how many more provisions there must be room.
+    """
     provisions = [p for p in pool.provisions.values() if not p.is_over and p.provision_id not in besides]
-    if len(provisions) >= PROVISIONS_MAX:
+    if len(provisions) + room > PROVISIONS_MAX:
         raise TooManyProvisions
     held = {rule.resource_key: rule for provision in provisions for rule in provision.rules}
     for rule in rules:

@@ -43,6 +43,7 @@ from entitlements.domain.values import (
     RecordedLine,
     RefusedLine,
     UsageLine,
+    UsagePart,
     is_id,
 )
 
@@ -178,7 +179,7 @@ def _decide(
             _refuse_strict(pool, entitlement, line, now_ms, answer, index, refusal)
             return
     if now_ms >= entitlement.period_end_ms:
-        entitlement.enter(start_ms, end_ms)
+        entitlement.enter(start_ms, end_ms, pool.turn)
     record(pool, entitlement, line, found, now_ms)
     answer.accepted += 1
 
@@ -217,20 +218,28 @@ def record(
             "reservation_id": reservation_id,
             "parts": parts,
         }
-    credit = None
     if found.credit_units and entitlement.value is not None and entitlement.value.credit_key:
         credit = pool.entitlements[entitlement.value.credit_key]
-        credit.enter(*credit.period_at(now_ms))
+        credit.enter(*credit.period_at(now_ms), pool.turn)
         pool.counted[credit.resource_key] = credit
     take(pool, _recorded(line, now_ms, overage, bearer, details, late=False))
     pool.counted[entitlement.resource_key] = entitlement
     if entitlement.consumed >= entitlement.soft_limit and not entitlement.was_warned:
-        _warn(pool, entitlement, now_ms, line["workspace_id"])
-    if credit is not None and credit.consumed >= credit.soft_limit and not credit.was_warned:
-        _warn(pool, credit, now_ms, line["workspace_id"])
+        warn(pool, entitlement, now_ms, line["workspace_id"])
     if overage and not entitlement.was_exceeded:
         exceed(pool, entitlement, now_ms, line["quantity"], line["workspace_id"])
-    if found.charge:
+    if not simple:
+        tell_payers(pool, entitlement, found.parts, now_ms, line["workspace_id"])
+
+
+def tell_payers(
+    pool: ResourcePool, entitlement: Entitlement, parts: list[UsagePart], now_ms: int, workspace_id: str
+) -> None:
+    """Warn of credits that run low, and alert of on-demand spending."""
+    for credit in [pool.entitlements[part["credit_key"]] for part in parts if part["bearer"] == "credit"]:
+        if credit.consumed >= credit.soft_limit and not credit.was_warned:
+            warn(pool, credit, now_ms, workspace_id)
+    if any(part["bearer"] == "on_demand" and part["charge"] for part in parts):
         alert_spending(pool, entitlement.resource_key, now_ms)
 
 
@@ -288,6 +297,8 @@ def decide_late(
     }
     if entitlement.closed is not closed and entitlement.resource_key in pool.counted_late:
         pool.seal()  # One event speaks of one closed period.
+    if entitlement.closed is not closed:
+        closed.since = closed.over_since = pool.turn
     entitlement.closed = closed
     pool.counted_late[entitlement.resource_key] = entitlement
     take(pool, _recorded(line, now_ms, overage, closed.bearer, details, late=True))
@@ -317,7 +328,7 @@ def _within_grace(entitlement: Entitlement, occurred_at: int, now_ms: int) -> Cl
     current_ms = entitlement.period_at(now_ms)[0]
     if end_ms != current_ms or now_ms >= end_ms + value.grace_for * 1_000:
         return None  # Only the period right before, which had no usage of its own, can be missing.
-    return entitlement.closed_period(start_ms, end_ms, consumed=False)
+    return entitlement.closed_period(start_ms, end_ms, 0, consumed=False)
 
 
 def _refuse_strict(
@@ -377,7 +388,8 @@ def _repeat(
         _refuse(pool, line, now_ms, answer, index, IdempotencyKeyReused)
 
 
-def _warn(pool: ResourcePool, entitlement: Entitlement, now_ms: int, workspace_id: str) -> None:
+def warn(pool: ResourcePool, entitlement: Entitlement, now_ms: int, workspace_id: str) -> None:
+    """Tell that the soft limit is reached, for the first time in the period."""
     period_start, period_end = _period(entitlement, now_ms)
     pool.happen(
         QuotaWarned,

@@ -38,6 +38,7 @@ class CommitReservation(PoolCommand):
     quantity: int
     mode: UsageMode = "strict"
     keep_rest: bool = False
+    usage_id: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -120,7 +120,7 @@ class HoldingChanged(PoolEvent):
             holders.pop(self.holder_id, None)
         if not holders:
             del aggregate.holders[self.resource_key]
-        entitlement.enter(0, NEVER_MS)  # A limit has no period.
+        entitlement.enter(0, NEVER_MS, aggregate.turn)  # A limit has no period.
         entitlement.hold(self.change)
 
 
@@ -147,7 +147,7 @@ class OverAllocationEnded(PoolEvent):
 
 
 class UsageCorrected(PoolEvent):
-    """Recorded usage was corrected. Parts are what each bearer gets back, or bears more where they are negative."""
+    """Recorded usage was corrected: negative parts are what each bearer gets back, others what it bears more."""
 
     resource_key: str
     corrects: str
@@ -158,6 +158,7 @@ class UsageCorrected(PoolEvent):
     counted_in: int
     parts: list[UsagePart]
     total: UsageTotal
+    credits: list[UsageTotal]
     reason: str
     actor: str
 

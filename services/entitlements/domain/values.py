@@ -161,6 +161,8 @@ class UsagePart(TypedDict):
     """A part of a recorded line and who bears it.
 
     charge: credit units, or minor units of the payer's currency for on-demand; 0 for what is included and for overage.
+    credit_key: whose units they are. Of a part that is taken back, lapsed: its period or recurrence is over, so who bore it can
+    not give it once more; repriced: the rate or price was another one, so rounding does not go on from it.
     """
 
     bearer: Bearer
@@ -168,6 +170,25 @@ class UsagePart(TypedDict):
     payer: str
     quantity: int
     charge: int
+    credit_key: str
+    lapsed: bool
+    repriced: bool
+
+
+def part_of(
+    bearer: Bearer, provision_id: str, quantity: int, *, payer: str = "", charge: int = 0, credit_key: str = ""
+) -> UsagePart:
+    """A part of a line, borne or (with a negative quantity) taken back."""
+    return {
+        "bearer": bearer,
+        "provision_id": provision_id,
+        "payer": payer,
+        "quantity": quantity,
+        "charge": charge,
+        "credit_key": credit_key,
+        "lapsed": False,
+        "repriced": False,
+    }
 
 
 class LineDetails(TypedDict):

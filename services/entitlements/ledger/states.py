@@ -31,7 +31,7 @@ from entitlements.domain.pools import (
 )
 from entitlements.domain.values import AssignmentRole, DataType, Rule
 
-STATE_FORMAT: Final = 2
+STATE_FORMAT: Final = 3
 
 
 class _State(TypedDict):
@@ -79,6 +79,7 @@ class _PoolState(_State):
     answers: dict[str, RememberedAnswer]
     usage_ids: dict[str, RememberedLine]
     sources: dict[str, int]
+    turn: int
 
 
 _STATES: Final[dict[AggregateType, tuple[type[Aggregate], Any]]] = {

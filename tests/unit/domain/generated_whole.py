@@ -61,8 +61,14 @@ class WholeAuthor(Author):
         *ASKED, *["change_plan"] * 3, "trial", *["change_quantity"] * 2, *["revise"] * 2, "defaults", *["calendar"] * 2,
         *["reset"] * 2, *["override"] * 3, *["clear"] * 2, *["on_demand"] * 2, *["cap"] * 2, *["reserve"] * 6,
         "extend", *["commit"] * 4, *["let_go"] * 2, *["allocate"] * 3, *["set_held"] * 2, *["reverse"] * 3,
-        *["correct"] * 2, *["usage"] * 8,
+        *["correct"] * 2, *["usage"] * 8, *["mistaken"] * 4,
     )  # fmt: skip
+
+    def __init__(self, random: Random, pools: int) -> None:
+        super().__init__(random, pools)
+        #: What is asked next, before anything by chance.
+        self.planned: list[str] = []
+        self.mistakes, self.mistaken_ms = 0, 0
 
     def write(self, commands: int) -> list[Logged]:
         log = super().write(commands)
@@ -71,6 +77,17 @@ class WholeAuthor(Author):
         )  # type: ignore[attr-defined]
         log.insert(1, Logged(log[0].timestamp_ms, assigned))
         return log
+
+    def _logged(self, pool_id: str) -> Logged:
+        if not self.planned:
+            return super()._logged(pool_id)
+        asked, self.asked = self.asked, (self.planned.pop(0),)
+        if self.now_ms - self.mistaken_ms > 20 * HOUR_MS:
+            self.now_ms = self.mistaken_ms + HOUR_MS * self.random.choice((1, 13, 20))  # Soon enough to be remembered.
+        try:
+            return super()._logged(pool_id)
+        finally:
+            self.asked = asked
 
     def _opened(self, pool_id: str) -> Logged:
         opened = super()._opened(pool_id)
@@ -222,6 +239,25 @@ class WholeAuthor(Author):
 
     def reverse(self) -> Command:
         return terms.reverse_usage(f"u-{self.random.randint(0, 1)}", part=self.random.choice((0, 0, 1, 2)))
+
+    def mistaken(self) -> Command:
+        """Usage that is taken back after something else has happened, in one go or bit by bit."""
+        between = (
+            "change_plan", "revise", "reset", "on_demand", "end", "suspend", "resume", "change_quantity", "override",
+            "tick", "usage", "correct", "calendar", "cap", "take_back_some",
+        )  # fmt: skip
+        self.planned = [self.random.choice(between) for _ in range(self.random.randint(0, 3))] + ["take_back"]
+        self.mistakes, self.mistaken_ms = self.mistakes + 1, self.now_ms
+        key = self.random.choice(("calls", "calls", "calls", "monthly", "yearly", "weekly", "credits"))
+        mode = self.random.choice(("strict", "report"))
+        who = {"workspace_id": self.random.choice(("", "w-0")), "subject_id": self.random.choice(("", "alice"))}
+        return ask.record_usage(ask.line(key, self._quantity(), mode, usage_id=f"m-{self.mistakes}", **who))
+
+    def take_back(self) -> Command:
+        return terms.reverse_usage(f"m-{self.mistakes}", part=0)
+
+    def take_back_some(self) -> Command:
+        return terms.reverse_usage(f"m-{self.mistakes}", part=self.random.choice((1, 2)))
 
     def correct(self) -> Command:
         adjustment = self.random.choice((-5, -1, 1, 4, 30))

@@ -8,17 +8,22 @@ from typing import Any
 
 from engines import Engine, Ledger, answers_of, as_logged, final_states, story_of, undisturbed
 from generated import Logged, histories_settings
-from generated_whole import whole_histories, whole_history
+from generated_whole import METERED, RULES, whole_histories, whole_history
 from hypothesis import given
 from hypothesis import strategies as st
 from specification import state_of, through_the_ledger
-from test_properties import Life
+from test_properties import Life, check_no_trace
 
+from entitlements import examples as ask
+from entitlements import examples_of_terms as terms
 from entitlements.domain.aggregate import Event
 from entitlements.domain.entitlement import UNLIMITED, Entitlement
 from entitlements.domain.pools import ResourcePool, parts_of
 from entitlements.domain.stacking import stack
-from entitlements.domain.values import Rule
+from entitlements.domain.values import Rule, UsageMode
+
+MODES: tuple[UsageMode, ...] = ("strict", "report")
+QUOTAS = [key for key in METERED if RULES[key].rule_type != "limit"]
 
 
 @histories_settings(25)
@@ -77,7 +82,14 @@ def _check_holds(pool: ResourcePool, key: str, entitlement: Entitlement) -> None
     reserved += sum(held.credit_units for held in reservations if held.credit_key == key)
     assert entitlement.reserved == reserved
     assert entitlement.consumed >= entitlement.elsewhere >= 0
-    assert all(bucket.consumed >= 0 for bucket in entitlement.buckets)
+    assert all(bucket.consumed >= bucket.earlier >= 0 for bucket in entitlement.buckets)
+    if entitlement.entitlement_type in ("quota", "credit"):
+        # Who bears what adds up: the rest is overage, or given by an override.
+        assert sum(bucket.consumed for bucket in entitlement.buckets) <= entitlement.charged
+    assert entitlement.credit_quantity >= 0
+    assert entitlement.credit_units >= 0
+    closed = entitlement.closed
+    assert closed is None or closed.consumed >= closed.elsewhere >= 0
     if entitlement.entitlement_type == "limit":
         assert sum(pool.holders.get(key, {}).values()) <= entitlement.consumed
         if entitlement.buckets:
@@ -85,12 +97,58 @@ def _check_holds(pool: ResourcePool, key: str, entitlement: Entitlement) -> None
     on_demand = pool.on_demand.get(key)
     if on_demand is not None:
         assert on_demand.reserved == sum(held.spending for held in reservations if held.resource_key == key)
-        assert on_demand.spent >= 0
+        assert on_demand.spent >= on_demand.charged >= 0
+        assert on_demand.quantity >= 0
 
 
 def _check_ladders(pool: ResourcePool) -> None:
     active = Counter(p.ladder for p in pool.provisions.values() if p.ladder and p.status == "active")
     assert all(count == 1 for count in active.values())
+
+
+@histories_settings(12)
+@given(log=whole_histories())
+def test_a_refused_command_leaves_no_trace_but_what_was_due_anyway(log: list[Logged]) -> None:
+    life = Life()
+    for logged in log:
+        check_no_trace(life, logged)
+
+
+@histories_settings(25)
+@given(
+    seed=st.integers(0, 2**32), quantity=st.integers(1, 60), key=st.sampled_from(QUOTAS), mode=st.sampled_from(MODES)
+)
+def test_what_is_recorded_and_reversed_leaves_everything_as_it_was(
+    seed: int, quantity: int, key: str, mode: UsageMode
+) -> None:
+    life = Life()
+    for logged in whole_history(Random(seed), 40):
+        life.decide(logged)
+    # Whatever is due has happened, and a backfill is over.
+    now_ms = logged.timestamp_ms
+    life.decide(Logged(now_ms, ask.advance_clock(pool_id="pool-0")))
+    before = _counts(life.pool)
+    line = ask.line(key, quantity, mode, usage_id="mistake")
+    life.decide(Logged(now_ms, ask.record_usage(line, pool_id="pool-0")))
+    assert life.pool is not None
+    if "mistake" in life.pool.usage_ids:
+        life.decide(Logged(now_ms, terms.reverse_usage("mistake", pool_id="pool-0")))
+        assert not life.was_refused, life.answers[-1]
+        assert _counts(life.pool) == before
+
+
+def _counts(pool: ResourcePool | None) -> dict[str, Any]:
+    """What usage moves, of every key; limits are part of it, since what lapses is lost."""
+    assert pool is not None
+    counts: dict[str, Any] = {
+        key: (
+            held.consumed, held.elsewhere, held.credit_quantity, held.credit_units, held.limit,
+            [(bucket.provision_id, bucket.consumed, bucket.limit, bucket.carried) for bucket in held.buckets],
+        )
+        for key, held in pool.entitlements.items()
+    }  # fmt: skip
+    spent = {key: (money.spent, money.quantity, money.charged) for key, money in pool.on_demand.items()}
+    return counts | {f"spent on {key}": money for key, money in spent.items()}
 
 
 @histories_settings(25)

@@ -1,0 +1,126 @@
+"""To whom taken-back usage returns: pure questions to the state, answered as the parts of a correction.
+
+Whoever bore it gets it back, the last that was drawn first. Where that one does not bear it any more (a successor took the
+consumption over, a correction took it down) the successor gets it, then whoever burns last, so that nobody's count goes below
+zero and the counts still add up to the total.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from entitlements.domain.entitlement import ClosedPeriod, Entitlement
+from entitlements.domain.pool_parts import RememberedLine, RememberedPart
+from entitlements.domain.pools import ResourcePool
+from entitlements.domain.restack import is_successor
+from entitlements.domain.values import Bearer, UsagePart, part_of
+
+
+def returned_parts(
+    pool: ResourcePool, known: RememberedLine, quantity: int, closed: ClosedPeriod | None, now_ms: int
+) -> list[UsagePart]:
+    """The parts of a remembered line that return: negative; of a charge its share, all of it with the last unit."""
+    entitlement = pool.entitlements[known.body[0]]
+    borne = {entitlement.resource_key: _Borne(pool, entitlement)}
+    parts: list[UsagePart] = []
+    is_all = quantity == sum(part.quantity for part in known.parts)
+    for part in reversed(known.parts):
+        taken = min(quantity, part.quantity)
+        if not taken and not is_all:
+            continue
+        quantity -= taken
+        charge = part.charge if taken == part.quantity else part.charge * taken // part.quantity
+        if part.bearer == "credit":
+            if part.credit_key not in borne:
+                borne[part.credit_key] = _Borne(pool, pool.entitlements[part.credit_key])
+            parts += _credits_back(borne[part.credit_key], known, part, taken, charge, now_ms)
+        elif part.bearer == "on_demand":
+            on_demand = pool.on_demand[entitlement.resource_key]
+            back = part_of("on_demand", "", -taken, payer=part.payer, charge=-charge)
+            parts.append(back | {"repriced": known.turn < on_demand.priced_since})
+        elif closed is not None:
+            parts.append(part_of(part.bearer, part.provision_id, -taken, payer=part.payer))
+        else:
+            parts += _included_back(borne[entitlement.resource_key], known, part, taken)
+    rated_since = entitlement.rated_since
+    return [p | {"repriced": known.turn < rated_since} if p["bearer"] == "credit" else p for p in parts]
+
+
+def parts_corrected_down(pool: ResourcePool, entitlement: Entitlement, quantity: int) -> list[UsagePart]:
+    """Who gets back what no single line is named for: overage first, then whoever burns last."""
+    found = _Borne(pool, entitlement).back("overage", "", quantity, pool.turn)
+    return [part_of(bearer, name, -share) | {"lapsed": lapsed} for bearer, name, share, lapsed in found]
+
+
+def _included_back(borne: _Borne, known: RememberedLine, part: RememberedPart, taken: int) -> Iterator[UsagePart]:
+    for bearer, name, share, lapsed in borne.back(part.bearer, part.provision_id, taken, known.turn):
+        payer = part.payer if name == part.provision_id else ""
+        yield part_of(bearer, name, -share, payer=payer) | {"lapsed": lapsed}
+
+
+def _credits_back(
+    borne: _Borne, known: RememberedLine, part: RememberedPart, taken: int, units: int, now_ms: int
+) -> Iterator[UsagePart]:
+    """Units return to the balance while its period lasts; the quantity is said with the first of those who get them."""
+    if borne.entitlement.is_under_way(known.turn, now_ms):
+        for _, provision_id, share, _ in borne.back("included", part.provision_id, units, known.turn):
+            payer = part.payer if provision_id == part.provision_id else ""
+            yield part_of("credit", provision_id, -taken, payer=payer, charge=-share, credit_key=part.credit_key)
+            units, taken = units - share, 0
+    if units or taken:
+        back = part_of("credit", part.provision_id, -taken, payer=part.payer, charge=-units, credit_key=part.credit_key)
+        yield back | {"lapsed": True}
+
+
+class _Borne:
+    """What each contribution of a key bears, less what the parts gathered so far give back."""
+
+    def __init__(self, pool: ResourcePool, entitlement: Entitlement) -> None:
+        self.pool, self.entitlement = pool, entitlement
+        self.buckets = {bucket.provision_id: bucket for bucket in entitlement.buckets}
+        #: What was consumed since it last came anew, and before that.
+        self.recent = {name: bucket.consumed - bucket.earlier for name, bucket in self.buckets.items()}
+        self.earlier = {name: bucket.earlier for name, bucket in self.buckets.items()}
+        #: What nobody bears, or an override gives.
+        self.nobody = max(0, entitlement.charged - sum(bucket.consumed for bucket in entitlement.buckets))
+
+    def back(
+        self, bearer: Bearer, provision_id: str, quantity: int, turn: int
+    ) -> Iterator[tuple[Bearer, str, int, bool]]:
+        """Who gets back what was recorded at a turn: bearer, provision, share, and whether that has lapsed since."""
+        if bearer == "overage" or (provision_id not in self.buckets and not provision_id):
+            share = self._take_from_nobody(quantity)
+            quantity -= share
+            if share:
+                yield bearer, "", share, False
+        for name in self._in_order(provision_id):
+            slices = [(self.recent, False), (self.earlier, True)]
+            # What was consumed before it came anew would have lapsed then: it returns to nobody.
+            for counts, has_lapsed in slices if turn >= self.buckets[name].recurred_since else reversed(slices):
+                share = min(quantity, counts[name])
+                counts[name] -= share
+                quantity -= share
+                if share:
+                    yield "included", name, share, has_lapsed
+        share = self._take_from_nobody(quantity)
+        if share:
+            yield "overage", "", share, False
+
+    def _take_from_nobody(self, quantity: int) -> int:
+        share = min(quantity, self.nobody)
+        self.nobody -= share
+        return share
+
+    def _in_order(self, provision_id: str) -> list[str]:
+        """The one itself, then its successors, then whoever burns last."""
+        known = self.pool.provisions
+        gone = known.get(provision_id)
+
+        def rank(numbered: tuple[int, str]) -> tuple[int, int]:
+            position, name = numbered
+            if name == provision_id:
+                return 0, 0
+            follows = gone is not None and name in known and is_successor(known[name], gone)
+            return 1 if follows else 2, -position
+
+        return [name for _, name in sorted(enumerate(self.buckets), key=rank)]
