@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from entitlements.domain import commands
-from entitlements.domain.commands import Command
+from entitlements.domain.commands import Command, address_of
 from entitlements.domain.values import Rule, UsageLine
 from entitlements.ledger import clients
-from entitlements.ledger.caller import address_of, by_partition, new_id
+from entitlements.ledger.caller import by_partition, new_id
 from entitlements.ledger.frames import wire
 from entitlements.ledger.partitioning import partition_of
 from entitlements.ledger.records import name_of_command, shape_of
@@ -98,7 +98,7 @@ def load(settings: Settings, many: Iterable[Command]) -> None:
     producer = clients.producer(settings, **{"linger.ms": 20})
     topic = settings.topic("commands")
     for command in many:
-        key = address_of(command)
+        _, key = address_of(command)
         record: dict[str, Any] = shape_of(type(command)).to_record(command)
         value = wire().encode_plain(name_of_command(command), record)
         while True:

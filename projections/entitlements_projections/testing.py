@@ -33,7 +33,7 @@ class SyntheticLedger:
         """Decide commands at an instant of the log, in order. Refusals leave their mark in the frame, as always."""
         by_partition: dict[int, list[asks.Command]] = {}
         for command in commands:
-            number = partition_of(_aggregate_id(command), len(self._partitions))
+            number = partition_of(asks.address_of(command)[1], len(self._partitions))
             by_partition.setdefault(number, []).append(command)
         return [self._append(self._partitions[number], at_ms, some) for number, some in by_partition.items()]
 
@@ -63,15 +63,6 @@ class SyntheticLedger:
                 if not rest[number]:
                     del rest[number]
             yield batch
-
-
-def _aggregate_id(command: asks.Command) -> str:
-    if isinstance(command, asks.PoolCommand):
-        return command.pool_id
-    if isinstance(command, asks.DefineEntitlementSet):
-        return command.set_id
-    assert isinstance(command, asks.DefineResourceKey)
-    return command.resource_key
 
 
 def _encode(command: asks.Command) -> bytes:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from entitlements_projections import positions
 from entitlements_projections.boolean_entitlements import BooleanEntitlements
+from entitlements_projections.campaign_pools import CampaignPools
+from entitlements_projections.campaigns import Campaigns
 from entitlements_projections.entitlement_sets import EntitlementSets
 from entitlements_projections.grants import Grants
 from entitlements_projections.limit_holders import LimitHolders
@@ -16,6 +18,9 @@ from entitlements_projections.member_caps import MemberCaps
 from entitlements_projections.numeric_entitlement_contributions import NumericEntitlementContributions
 from entitlements_projections.numeric_entitlement_usage import NumericEntitlementUsage
 from entitlements_projections.numeric_entitlements import NumericEntitlements
+from entitlements_projections.organization_members import OrganizationMembers
+from entitlements_projections.organization_units import OrganizationUnits
+from entitlements_projections.organization_workspaces import OrganizationWorkspaces
 from entitlements_projections.pool_assignments import PoolAssignments
 from entitlements_projections.pool_ondemand_config import PoolOndemandConfig
 from entitlements_projections.pool_overrides import PoolOverrides
@@ -26,6 +31,8 @@ from entitlements_projections.read_model import Event, ReadModel, Stage, with_in
 from entitlements_projections.resource_keys import ResourceKeys
 from entitlements_projections.resource_pools import PoolClocks, ResourcePools
 from entitlements_projections.statements import statement
+from entitlements_projections.unit_assignments import UnitAssignments
+from entitlements_projections.unit_workspace_pools import UnitWorkspacePools
 from entitlements_projections.usage_events import UsageEvents
 
 if TYPE_CHECKING:
@@ -53,6 +60,13 @@ READ_MODELS: Final[tuple[type[ReadModel], ...]] = (
     NumericEntitlementContributions,
     NumericEntitlementUsage,
     UsageEvents,
+    OrganizationUnits,
+    OrganizationWorkspaces,
+    UnitAssignments,
+    UnitWorkspacePools,
+    OrganizationMembers,
+    Campaigns,
+    CampaignPools,
     PoolClocks,
 )
 

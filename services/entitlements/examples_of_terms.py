@@ -37,6 +37,7 @@ from entitlements.examples import (
     suspend_provision,
     unassign_workspace,
 )
+from entitlements.examples_of_governance import one_of_each as one_of_each_of_governance
 
 RESERVATION = "reservation-1"
 OVERRIDE = "override-1"
@@ -220,4 +221,5 @@ def one_of_each() -> list[Command]:
         reverse_usage(),
         correct_usage(),
         close_pool(),
+        *one_of_each_of_governance(),
     ]

@@ -316,7 +316,7 @@ def test_a_frame_of_yesterday_gives_its_events_as_they_are_today(monkeypatch: py
     items = next(field for field in definition["fields"] if field["name"] == "events")["type"]["items"]
     opened = next(item for item in items if isinstance(item, dict) and item["name"] == "PoolOpened")
     opened["fields"] = [field for field in opened["fields"] if field["name"] != "actor"]
-    items[:] = [item for item in items if item["name"] not in {"WorkspaceAssigned", "BackfillEnded"}]
+    items[:] = [item for item in items if item["name"] not in {"WorkspaceUnassigned", "BackfillEnded"}]
     yesterday = Yesterday(FRAME, definition)
     old = event(organization_id="o", name="n", billing_account_id=None, backfill_from=None)
     started = event(provision_id="v")

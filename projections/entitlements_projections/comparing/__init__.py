@@ -33,6 +33,13 @@ TABLES: Final = (
     "member_caps",
     "pool_reservations",
     "limit_holders",
+    "organization_units",
+    "organization_workspaces",
+    "unit_assignments",
+    "unit_workspace_pools",
+    "organization_members",
+    "campaigns",
+    "campaign_pools",
 )
 #: Rows of each kind that a report shows of each table.
 SAMPLES_MAX: Final = 5

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Final, Literal, Self, TypeVar, dataclass_trans
 from eventsourcing.domain import BaseAggregate, CanMutateAggregate, MetaDomainEvent
 
 A = TypeVar("A", bound="Aggregate")
-AggregateType = Literal["pool", "entitlement_set", "resource_key"]
+AggregateType = Literal["pool", "entitlement_set", "resource_key", "organization", "campaign"]
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
@@ -37,6 +37,8 @@ class FrozenFacts(MetaDomainEvent):
 
 class Event(CanMutateAggregate[str], metaclass=FrozenFacts):
     """A fact about one aggregate: what happened, at which version, when by the log's clock."""
+
+    aggregate_type: ClassVar[AggregateType] = "pool"
 
     originator_id: str
     originator_version: int

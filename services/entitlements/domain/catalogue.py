@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import ClassVar
 
-from entitlements.domain.aggregate import Aggregate, Event, begin
+from entitlements.domain.aggregate import Aggregate, AggregateType, Event, begin
 from entitlements.domain.commands import DefineEntitlementSet, DefineResourceKey
 from entitlements.domain.errors import InvalidCommand
 from entitlements.domain.rules import check_rules
@@ -28,6 +29,8 @@ class ResourceKey(Aggregate):
 
 class ResourceKeyDefined(Event):
     """A resource key has a description from now on."""
+
+    aggregate_type: ClassVar[AggregateType] = "resource_key"
 
     command_id: str
     name: str
@@ -60,6 +63,8 @@ class EntitlementSet(Aggregate):
 
 class EntitlementSetDefined(Event):
     """A set has a new version."""
+
+    aggregate_type: ClassVar[AggregateType] = "entitlement_set"
 
     command_id: str
     version: int

@@ -16,14 +16,17 @@ from typing import Any, Final
 from entitlements.domain import (
     assignments,
     calendars,
+    campaigns,
     catalogue,
     commands,
     corrections,
+    governance_commands,
     grants,
     holdings,
     lifecycle,
     members,
     ondemand,
+    organizing,
     overrides,
     plan_commands,
     plans,
@@ -95,6 +98,23 @@ POOL_RULES: Final[dict[type[PoolCommand], PoolRule]] = {
 }
 
 
+#: What is asked of other aggregates than pools; the first command brings them into being.
+OTHER_RULES: Final[dict[type[Command], Callable[[Any, Any, datetime], Aggregate]]] = {
+    commands.DefineEntitlementSet: catalogue.define_entitlement_set,
+    commands.DefineResourceKey: catalogue.define_resource_key,
+    governance_commands.DefineUnit: organizing.define_unit,
+    governance_commands.RemoveUnit: organizing.remove_unit,
+    governance_commands.PlaceWorkspace: organizing.place_workspace,
+    governance_commands.AssignUnit: organizing.assign_unit,
+    governance_commands.UnassignUnit: organizing.unassign_unit,
+    governance_commands.SetMemberRole: organizing.set_member_role,
+    governance_commands.DefineCampaign: campaigns.define_campaign,
+    governance_commands.ChangeCampaignPools: campaigns.change_campaign_pools,
+    governance_commands.ActivateCampaign: campaigns.activate_campaign,
+    governance_commands.DeactivateCampaign: campaigns.deactivate_campaign,
+}
+
+
 def decide(aggregate: Aggregate | None, command: Command, logged_ms: int) -> Answer:
     """Decide any command but usage of many pools; `logged_ms` is its log timestamp in epoch milliseconds."""
     check_fields(command)
@@ -104,12 +124,9 @@ def decide(aggregate: Aggregate | None, command: Command, logged_ms: int) -> Ans
     now = from_ms(logged_ms if aggregate is None else max(logged_ms, aggregate.clock_ms))
     if aggregate is not None:
         aggregate.command_id = command.command_id
-    if isinstance(command, commands.DefineResourceKey):
-        assert aggregate is None or isinstance(aggregate, catalogue.ResourceKey)
-        return Answer(catalogue.define_resource_key(aggregate, command, now))
-    assert isinstance(command, commands.DefineEntitlementSet)
-    assert aggregate is None or isinstance(aggregate, catalogue.EntitlementSet)
-    return Answer(catalogue.define_entitlement_set(aggregate, command, now))
+    before = 0 if aggregate is None else aggregate.version
+    decided = OTHER_RULES[type(command)](aggregate, command, now)
+    return Answer(decided, repeated=decided.version == before)
 
 
 def _decide_pool(pool: ResourcePool | None, command: PoolCommand, logged_ms: int) -> Answer:

@@ -12,6 +12,8 @@ CommandRefused
 ├── reservations UnknownReservation, ReservationAlreadyExists, TooManyReservations
 ├── corrections  UnknownUsage, MoreThanWasUsed
 ├── usage        MemberCapIsReached, NotEntitled, UnknownKey, KeyIsNotMetered, KeyIsNotHeld, QuotaIsExceeded, PeriodIsClosed, MoreThanIsHeld
+├── units        UnknownUnit, UnitCycle, UnitIsNotEmpty, TooManyUnits
+├── campaigns    UnknownCampaign, CampaignIsActive, TooManyPools
 └── IdempotencyKeyReused      the same key with another body
 
 The docstring is the message.
@@ -252,6 +254,48 @@ class MoreThanWasUsed(CommandRefused):
     """More is taken back than was used."""
 
     code = "more_than_was_used"
+
+
+class UnknownUnit(CommandRefused):
+    """The organization has no such unit."""
+
+    code = "unknown_unit"
+
+
+class UnitCycle(CommandRefused):
+    """A unit would lie within itself."""
+
+    code = "unit_cycle"
+
+
+class UnitIsNotEmpty(CommandRefused):
+    """Units or workspaces are in the unit, or it has assignments or members: move or take them away first."""
+
+    code = "unit_is_not_empty"
+
+
+class TooManyUnits(CommandRefused):
+    """An organization would be too large or too deep, or one command would concern too many of its workspaces."""
+
+    code = "too_many_units"
+
+
+class UnknownCampaign(CommandRefused):
+    """There is no such campaign."""
+
+    code = "unknown_campaign"
+
+
+class CampaignIsActive(CommandRefused):
+    """An active campaign stays as it is: deactivate it first."""
+
+    code = "campaign_is_active"
+
+
+class TooManyPools(CommandRefused):
+    """A campaign, or one command about it, names too many pools."""
+
+    code = "too_many_pools"
 
 
 class IdempotencyKeyReused(CommandRefused):

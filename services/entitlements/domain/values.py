@@ -118,6 +118,16 @@ class EntitlementChange:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AssignmentChange:
+    """What a workspace may use by its unit from now on; without a role it may use the pool no more."""
+
+    workspace_id: str
+    pool_id: str
+    role: AssignmentRole | None
+    may_overflow: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class KeyPeriod:
     """The period under way of one key."""
 

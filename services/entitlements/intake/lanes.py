@@ -15,9 +15,9 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
-from entitlements.domain.commands import Command
+from entitlements.domain.commands import Command, address_of
 from entitlements.errors import OutcomeUnknown
-from entitlements.ledger.caller import Caller, Outcome, address_of
+from entitlements.ledger.caller import Caller, Outcome
 
 #: Commands taken from the source that have no answer yet, waiting ones included.
 HELD_MAX: Final = 20_000
@@ -78,7 +78,7 @@ class Lanes:
 
     def _take(self, command: Command) -> None:
         self._held += 1
-        address = address_of(command)
+        _, address = address_of(command)
         lane = self._lanes.get(address)
         if lane is None:
             self._lanes[address] = lane = _Lane(command)

@@ -12,8 +12,7 @@ from typing import Any, Self
 
 from confluent_kafka import KafkaError, TopicPartition
 
-from entitlements.domain import commands
-from entitlements.domain.commands import Command
+from entitlements.domain.commands import Command, address_of
 from entitlements.errors import CommandIsTooLarge, OutcomeUnknown
 from entitlements.ledger import clients
 from entitlements.ledger.frames import wire
@@ -98,7 +97,7 @@ class Caller:
         value = self._wire.encode_plain(name_of_command(command), record)
         if len(value) > RECORD_BYTES_MAX:
             raise CommandIsTooLarge(f"{len(value)} bytes; {RECORD_BYTES_MAX} are taken")
-        key = address_of(command)
+        _, key = address_of(command)
         future: Future[Outcome] = Future()
         if wait:
             with self._lock:
@@ -187,18 +186,6 @@ class Caller:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def address_of(command: Command) -> str:
-    """The key of a command: the id of its aggregate; for a batch of many pools its first pool."""
-    if isinstance(command, commands.PoolCommand):
-        return command.pool_id
-    if isinstance(command, commands.DefineEntitlementSet):
-        return command.set_id
-    if isinstance(command, commands.DefineResourceKey):
-        return command.resource_key
-    assert isinstance(command, commands.RecordUsageBatch)
-    return command.groups[0]["pool_id"] if command.groups else command.command_id
 
 
 def by_partition(pool_ids: Iterable[str], partitions: int) -> dict[int, list[str]]:

@@ -13,8 +13,12 @@ from datetime import datetime
 from typing import Any, Final, Union, get_args, get_origin, get_type_hints
 
 from entitlements.domain import (
+    campaigns,
     catalogue,
     commands,
+    governance_commands,
+    organizations,
+    organizing,
     plan_commands,
     plan_events,
     pool_events,
@@ -25,7 +29,10 @@ from entitlements.domain.aggregate import AggregateType, Event, from_ms, to_ms
 from entitlements.domain.commands import Command
 
 #: Every module that defines commands or events: their classes are found by looking at subclasses.
-_DEFINED_IN: Final = (catalogue, commands, plan_commands, plan_events, pool_events, usage_commands, usage_events)
+_DEFINED_IN: Final = (
+    campaigns, catalogue, commands, governance_commands, organizing, plan_commands, plan_events, pool_events,
+    usage_commands, usage_events,
+)  # fmt: skip
 
 Convert = Callable[[Any], Any]
 
@@ -96,16 +103,21 @@ def _classes(base: type, abstract: set[type], folder: str) -> dict[str, type]:
     return {f"entitlements.{folder}.{kind.__name__}": kind for kind in _subclasses(base) if kind not in abstract}
 
 
+_ABSTRACT: Final[set[type]] = {
+    campaigns.CampaignEvent,
+    commands.PoolCommand,
+    governance_commands.CampaignCommand,
+    governance_commands.OrganizationCommand,
+    organizations.OrganizationEvent,
+    pool_events.PoolEvent,
+}
 #: Every event and command class by the full name of its schema.
-EVENTS: Final[dict[str, type[Event]]] = _classes(Event, {pool_events.PoolEvent}, "events")
-COMMANDS: Final[dict[str, type[Command]]] = _classes(Command, {commands.PoolCommand}, "commands")
+EVENTS: Final[dict[str, type[Event]]] = _classes(Event, _ABSTRACT, "events")
+COMMANDS: Final[dict[str, type[Command]]] = _classes(Command, _ABSTRACT, "commands")
 
 _EVENT_NAMES: Final = {kind: name for name, kind in EVENTS.items()}
 _COMMAND_NAMES: Final = {kind: name for name, kind in COMMANDS.items()}
-_CATALOGUE: Final[dict[str, AggregateType]] = {
-    catalogue.EntitlementSetDefined.__name__: "entitlement_set",
-    catalogue.ResourceKeyDefined.__name__: "resource_key",
-}
+_KINDS: Final[dict[str, AggregateType]] = {kind.__name__: kind.aggregate_type for kind in EVENTS.values()}
 
 
 def name_of_command(command: Command) -> str:
@@ -133,4 +145,4 @@ def command_from_record(name: str, record: dict[str, Any]) -> Command:
 
 def aggregate_type_of(short_event_name: str) -> AggregateType:
     """What kind of aggregate an event is about."""
-    return _CATALOGUE.get(short_event_name, "pool")
+    return _KINDS[short_event_name]

@@ -15,8 +15,10 @@ from pydantic import TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
 from entitlements.domain.aggregate import Aggregate, AggregateType
+from entitlements.domain.campaigns import Campaign
 from entitlements.domain.catalogue import EntitlementSet, ResourceKey
 from entitlements.domain.entitlement import Entitlement
+from entitlements.domain.organizations import Organization, Unit
 from entitlements.domain.pools import (
     Cap,
     Grant,
@@ -56,6 +58,27 @@ class _EntitlementSetState(_State):
     rules: list[Rule]
 
 
+class _OrganizationState(_State):
+    units: dict[str, Unit]
+    workspaces: dict[str, str]
+    members: dict[str, dict[str, str]]
+
+
+class _CampaignState(_State):
+    name: str
+    reason: str
+    priority: int
+    set_id: str
+    set_version: int
+    rules: list[Rule]
+    quantity: int
+    starts_at: datetime
+    ends_at: datetime
+    pools: dict[str, None]
+    is_active: bool
+    activation: int
+
+
 class _PoolState(_State):
     organization_id: str
     billing_account_id: str | None
@@ -86,6 +109,8 @@ _STATES: Final[dict[AggregateType, tuple[type[Aggregate], Any]]] = {
     "pool": (ResourcePool, _PoolState),
     "entitlement_set": (EntitlementSet, _EntitlementSetState),
     "resource_key": (ResourceKey, _ResourceKeyState),
+    "organization": (Organization, _OrganizationState),
+    "campaign": (Campaign, _CampaignState),
 }
 #: What a pool has between two events only; empty in every snapshot.
 _EMPTY: Final[dict[str, type]] = {

@@ -7,10 +7,12 @@ import pytest
 from specification import Step, given, pool_with, used
 
 from entitlements.domain import commands as asks
+from entitlements.domain import governance_commands as governs
 from entitlements.domain import plan_commands as terms
 from entitlements.domain import usage_commands as holds
 from entitlements.domain.commands import Command
 from entitlements.domain.errors import (
+    CampaignIsActive,
     CommandRefused,
     IdempotencyKeyReused,
     InvalidCommand,
@@ -31,12 +33,15 @@ from entitlements.domain.errors import (
     QuotaIsExceeded,
     ReservationAlreadyExists,
     TooManyReservations,
+    UnitIsNotEmpty,
+    UnknownCampaign,
     UnknownGrant,
     UnknownKey,
     UnknownOverride,
     UnknownPool,
     UnknownProvision,
     UnknownReservation,
+    UnknownUnit,
     UnknownUsage,
     WorkspaceIsNotAssigned,
 )
@@ -65,6 +70,18 @@ from entitlements.examples import (
     suspend_pool,
     suspend_provision,
     unassign_workspace,
+)
+from entitlements.examples_of_governance import (
+    activate_campaign,
+    assign_unit,
+    change_campaign_pools,
+    deactivate_campaign,
+    define_campaign,
+    define_unit,
+    place_workspace,
+    remove_unit,
+    set_member_role,
+    unassign_unit,
 )
 from entitlements.examples_of_terms import (
     allocate_limit,
@@ -269,6 +286,38 @@ EVERY: dict[type[Command], Cases] = {
         reverse_usage(),
         UnknownUsage,
     ),
+    governs.DefineUnit: Cases([], define_unit(), "UnitDefined", [], define_unit(parent_unit_id="gone"), UnknownUnit),
+    governs.RemoveUnit: Cases(
+        define_unit(), remove_unit(), "UnitRemoved", [define_unit(), place_workspace()], remove_unit(), UnitIsNotEmpty
+    ),
+    governs.PlaceWorkspace: Cases(
+        define_unit(), place_workspace(), "WorkspacePlaced", define_unit(), place_workspace(unit_id="gone"), UnknownUnit
+    ),
+    governs.AssignUnit: Cases(
+        define_unit(), assign_unit(), "UnitAssigned", define_unit(), assign_unit(unit_id="gone"), UnknownUnit
+    ),
+    governs.UnassignUnit: Cases(
+        [define_unit(), assign_unit()], unassign_unit(), "UnitUnassigned",
+        define_unit(), unassign_unit(unit_id="gone"), UnknownUnit,
+    ),
+    governs.SetMemberRole: Cases(
+        define_unit(), set_member_role(), "MemberRoleSet", define_unit(), set_member_role(role="king"), InvalidCommand
+    ),
+    governs.DefineCampaign: Cases(
+        [], define_campaign(), "CampaignDefined",
+        [define_campaign(), activate_campaign()], define_campaign(quantity=2), CampaignIsActive,
+    ),
+    governs.ChangeCampaignPools: Cases(
+        define_campaign(), change_campaign_pools(), "CampaignPoolsChanged",
+        define_campaign(), change_campaign_pools(["p"], remove=["p"]), InvalidCommand,
+    ),
+    governs.ActivateCampaign: Cases(
+        define_campaign(), activate_campaign(), "CampaignActivated", [], activate_campaign(), UnknownCampaign
+    ),
+    governs.DeactivateCampaign: Cases(
+        [define_campaign(), activate_campaign()], deactivate_campaign(), "CampaignDeactivated",
+        [], deactivate_campaign(), UnknownCampaign,
+    ),
     holds.CorrectUsage: Cases(
         PROVISIONED,
         correct_usage(idempotency_key="k"),
@@ -282,18 +331,18 @@ EVERY: dict[type[Command], Cases] = {
 
 @pytest.mark.parametrize("cases", EVERY.values(), ids=[kind.__name__ for kind in EVERY])
 def test_it_is_done(cases: Cases) -> None:
-    story = given(*cases.past).when(cases.command)
+    story = given(cases.past).when(cases.command)
     assert cases.happens in [type(event).__name__ for event in story.happened], story.refusal
 
 
 @pytest.mark.parametrize("cases", EVERY.values(), ids=[kind.__name__ for kind in EVERY])
 def test_its_repeat_is_harmless(cases: Cases) -> None:
-    given(*cases.past, cases.command).when(cases.command).then_nothing()
+    given(cases.past, cases.command).when(cases.command).then_nothing()
 
 
 @pytest.mark.parametrize("cases", EVERY.values(), ids=[kind.__name__ for kind in EVERY])
 def test_it_is_refused_without_a_trace(cases: Cases) -> None:
-    given(*cases.refused_past).when(cases.refused_command).refused(cases.reason)
+    given(cases.refused_past).when(cases.refused_command).refused(cases.reason)
 
 
 def test_no_command_is_left_out() -> None:

@@ -1,0 +1,161 @@
+-- Organizations (units, workspaces in them, members) and campaigns; and what follows from them for pools.
+
+create table organization_units (
+    organization_id text not null,
+    unit_id text not null,
+    parent_unit_id text not null,
+    name text not null,
+    defined_at timestamptz not null,
+    removed_at timestamptz,
+    actor text not null,
+    version bigint not null,
+    primary key (organization_id, unit_id)
+);
+
+comment on table organization_units is 'Units of organizations, in trees.';
+comment on column organization_units.organization_id is 'The organization.';
+comment on column organization_units.unit_id is 'The unit.';
+comment on column organization_units.parent_unit_id is 'The unit it lies in; empty: in none.';
+comment on column organization_units.name is 'Name for people.';
+comment on column organization_units.defined_at is 'When it was defined, or last moved or renamed.';
+comment on column organization_units.removed_at is 'When it was removed; null: it is there.';
+comment on column organization_units.actor is 'Who did that.';
+comment on column organization_units.version is 'Version of the aggregate at its newest event about this row.';
+
+create table organization_workspaces (
+    organization_id text not null,
+    workspace_id text not null,
+    unit_id text not null,
+    placed_at timestamptz not null,
+    actor text not null,
+    version bigint not null,
+    primary key (organization_id, workspace_id)
+);
+
+comment on table organization_workspaces is 'In which unit each workspace lies.';
+comment on column organization_workspaces.organization_id is 'The organization.';
+comment on column organization_workspaces.workspace_id is 'The workspace.';
+comment on column organization_workspaces.unit_id is 'The unit it lies in; empty: in none any more.';
+comment on column organization_workspaces.placed_at is 'Since when.';
+comment on column organization_workspaces.actor is 'Who put it there.';
+comment on column organization_workspaces.version is 'Version of the aggregate at its newest event about this row.';
+
+create index organization_workspaces_by_workspace on organization_workspaces (workspace_id);
+
+create table unit_assignments (
+    organization_id text not null,
+    unit_id text not null,
+    pool_id text not null,
+    role text not null check (role in ('primary', 'secondary')),
+    may_overflow boolean not null,
+    assigned_at timestamptz not null,
+    unassigned_at timestamptz,
+    actor text not null,
+    version bigint not null,
+    primary key (organization_id, unit_id, pool_id)
+);
+
+comment on table unit_assignments is 'Which pools the workspaces in a unit, and below it, may use.';
+comment on column unit_assignments.organization_id is 'The organization.';
+comment on column unit_assignments.unit_id is 'The unit.';
+comment on column unit_assignments.pool_id is 'The pool.';
+comment on column unit_assignments.role is 'primary or secondary.';
+comment on column unit_assignments.may_overflow is 'Whether usage without room there may draw on later pools.';
+comment on column unit_assignments.assigned_at is 'Since when.';
+comment on column unit_assignments.unassigned_at is 'Until when; null: it holds.';
+comment on column unit_assignments.actor is 'Who said so last.';
+comment on column unit_assignments.version is 'Version of the aggregate at its newest event about this row.';
+
+create table unit_workspace_pools (
+    organization_id text not null,
+    workspace_id text not null,
+    pool_id text not null,
+    role text check (role in ('primary', 'secondary')),
+    may_overflow boolean not null,
+    changed_at timestamptz not null,
+    version bigint not null,
+    primary key (organization_id, workspace_id, pool_id)
+);
+
+comment on table unit_workspace_pools is 'Which pools a workspace is to use because of the units it lies in. The policies bring pool_assignments to it.';
+comment on column unit_workspace_pools.organization_id is 'The organization.';
+comment on column unit_workspace_pools.workspace_id is 'The workspace.';
+comment on column unit_workspace_pools.pool_id is 'The pool.';
+comment on column unit_workspace_pools.role is 'primary or secondary; null: its units give it no more.';
+comment on column unit_workspace_pools.may_overflow is 'Whether usage without room there may draw on later pools.';
+comment on column unit_workspace_pools.changed_at is 'Since when.';
+comment on column unit_workspace_pools.version is 'Version of the aggregate at its newest event about this row.';
+
+create table organization_members (
+    organization_id text not null,
+    unit_id text not null,
+    workspace_id text not null,
+    subject_id text not null,
+    role text not null,
+    set_at timestamptz not null,
+    actor text not null,
+    version bigint not null,
+    primary key (organization_id, unit_id, workspace_id, subject_id)
+);
+
+comment on table organization_members is 'Roles of subjects in units, with all below them, and in single workspaces.';
+comment on column organization_members.organization_id is 'The organization.';
+comment on column organization_members.unit_id is 'The unit; empty: it is held in a workspace.';
+comment on column organization_members.workspace_id is 'The workspace; empty: it is held in a unit.';
+comment on column organization_members.subject_id is 'Who has it.';
+comment on column organization_members.role is 'viewer, editor or admin; empty: none any more.';
+comment on column organization_members.set_at is 'Since when.';
+comment on column organization_members.actor is 'Who said so.';
+comment on column organization_members.version is 'Version of the aggregate at its newest event about this row.';
+
+create table campaigns (
+    campaign_id text not null,
+    name text not null,
+    set_id text not null,
+    set_version integer not null,
+    rules text not null,
+    quantity bigint not null,
+    priority integer not null,
+    starts_at timestamptz not null,
+    ends_at timestamptz not null,
+    reason text not null,
+    is_active boolean not null,
+    activation integer not null,
+    changed_at timestamptz not null,
+    actor text not null,
+    version bigint not null,
+    primary key (campaign_id)
+);
+
+comment on table campaigns is 'Sets conferred on many pools for a window.';
+comment on column campaigns.campaign_id is 'The campaign.';
+comment on column campaigns.name is 'Name for people.';
+comment on column campaigns.set_id is 'The entitlement set it confers.';
+comment on column campaigns.set_version is 'Version of the set.';
+comment on column campaigns.rules is 'What it confers: the rules as JSON, as its grants carry them.';
+comment on column campaigns.quantity is 'How many times it is conferred.';
+comment on column campaigns.priority is 'Burn order: lower burns first.';
+comment on column campaigns.starts_at is 'When its window starts.';
+comment on column campaigns.ends_at is 'When it ends, exclusive.';
+comment on column campaigns.reason is 'Why.';
+comment on column campaigns.is_active is 'Whether it is conferred now.';
+comment on column campaigns.activation is 'How often it was activated; names its grants.';
+comment on column campaigns.changed_at is 'When it was defined, activated or deactivated last.';
+comment on column campaigns.actor is 'Who did that.';
+comment on column campaigns.version is 'Version of the aggregate at its newest event about this row.';
+
+create table campaign_pools (
+    campaign_id text not null,
+    pool_id text not null,
+    added_at timestamptz not null,
+    removed_at timestamptz,
+    version bigint not null,
+    primary key (campaign_id, pool_id)
+);
+
+comment on table campaign_pools is 'On which pools a campaign confers its set.';
+comment on column campaign_pools.campaign_id is 'The campaign.';
+comment on column campaign_pools.pool_id is 'The pool.';
+comment on column campaign_pools.added_at is 'Since when.';
+comment on column campaign_pools.removed_at is 'Until when; null: it is in.';
+comment on column campaign_pools.version is 'Version of the aggregate at its newest event about this row.';

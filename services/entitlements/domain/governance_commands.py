@@ -1,0 +1,118 @@
+"""What can be asked about an organization (units, workspaces, members) and about campaigns. As in commands.py, one .avsc each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import ClassVar
+
+from entitlements.domain.aggregate import AggregateType
+from entitlements.domain.commands import Command
+from entitlements.domain.values import AssignmentRole, Rule
+
+
+@dataclass(frozen=True, kw_only=True)
+class OrganizationCommand(Command):
+    """A command to one organization."""
+
+    aggregate_type: ClassVar[AggregateType] = "organization"
+    addressed_by: ClassVar[str] = "organization_id"
+
+    organization_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class DefineUnit(OrganizationCommand):
+    """Add a unit to an organization, or move or rename one. Its workspaces go with it."""
+
+    unit_id: str
+    parent_unit_id: str = ""
+    name: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemoveUnit(OrganizationCommand):
+    """Remove a unit in which there is nothing any more."""
+
+    unit_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlaceWorkspace(OrganizationCommand):
+    """Put a workspace into a unit, or move it to another; without a unit it is taken out."""
+
+    workspace_id: str
+    unit_id: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AssignUnit(OrganizationCommand):
+    """Let every workspace in a unit, and in the units below it, use a pool."""
+
+    unit_id: str
+    pool_id: str
+    role: AssignmentRole = "primary"
+    may_overflow: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnassignUnit(OrganizationCommand):
+    """Take back what a unit was assigned."""
+
+    unit_id: str
+    pool_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetMemberRole(OrganizationCommand):
+    """Give a subject a role in a unit (and all below it) or in a workspace; no role takes it away."""
+
+    subject_id: str
+    role: str = ""
+    unit_id: str = ""
+    workspace_id: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CampaignCommand(Command):
+    """A command to one campaign."""
+
+    aggregate_type: ClassVar[AggregateType] = "campaign"
+    addressed_by: ClassVar[str] = "campaign_id"
+
+    campaign_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class DefineCampaign(CampaignCommand):
+    """Say what a campaign confers, when, and why. While it is active it stays as it is."""
+
+    name: str = ""
+    set_id: str
+    set_version: int
+    rules: list[Rule]
+    quantity: int = 1
+    priority: int = 0
+    starts_at: datetime | None = None
+    ends_at: datetime
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangeCampaignPools(CampaignCommand):
+    """Add pools to a campaign, or take some out of it."""
+
+    add: list[str] = field(default_factory=list)
+    remove: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ActivateCampaign(CampaignCommand):
+    """Confer the campaign's set on each of its pools, for its window."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeactivateCampaign(CampaignCommand):
+    """Take back what the campaign confers, from all of its pools."""
+
+    reason: str

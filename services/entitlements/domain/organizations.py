@@ -1,0 +1,114 @@
+"""An organization: units in a tree, the workspaces in them, members with roles. What units are assigned, their workspaces use.
+
+Assignments live on pools. An organization decides which follow from its units and tells them as a part of each event, so that
+whoever carries them out (policies) needs no rule of its own, and an auditor sees why a workspace got a pool.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import ClassVar, Final
+
+from entitlements.domain.aggregate import Aggregate, AggregateType, Event
+from entitlements.domain.values import AssignmentRole
+
+#: Roles from the least to the most; each includes those before it.
+ROLES: Final = ("viewer", "editor", "admin")
+
+
+@dataclass(slots=True, kw_only=True)
+class UnitAssignment:
+    """What a unit may use."""
+
+    role: AssignmentRole
+    may_overflow: bool
+
+
+@dataclass(slots=True, kw_only=True)
+class Unit:
+    """A part of an organization. A removed one is remembered: removing it again is harmless."""
+
+    parent_unit_id: str
+    name: str
+    is_removed: bool = False
+    assignments: dict[str, UnitAssignment] = field(default_factory=dict)
+    #: Role by subject.
+    members: dict[str, str] = field(default_factory=dict)
+
+
+class Organization(Aggregate):
+    """Owns pools (governance): who belongs where, and what follows from it."""
+
+    aggregate_type = "organization"
+
+    def __init__(self, opened: OrganizationEvent) -> None:
+        super().__init__(opened)
+        self.units: dict[str, Unit] = {}
+        #: The unit of each workspace that is in one.
+        self.workspaces: dict[str, str] = {}
+        #: Roles in single workspaces: workspace, subject, role.
+        self.members: dict[str, dict[str, str]] = {}
+
+    def unit(self, unit_id: str) -> Unit | None:
+        """A unit that was not removed."""
+        found = self.units.get(unit_id)
+        return None if found is None or found.is_removed else found
+
+    def upwards(self, unit_id: str) -> Iterator[Unit]:
+        """A unit and those above it, the nearest first."""
+        while unit := self.unit(unit_id):
+            yield unit
+            unit_id = unit.parent_unit_id
+
+    def below(self, unit_id: str) -> set[str]:
+        """A unit and all below it."""
+        children: dict[str, list[str]] = {}
+        for name, unit in self.units.items():
+            if not unit.is_removed:
+                children.setdefault(unit.parent_unit_id, []).append(name)
+        found, todo = set(), [unit_id]
+        while todo:
+            name = todo.pop()
+            found.add(name)
+            todo += children.get(name, ())
+        return found
+
+    def assigned(self, unit_id: str) -> dict[str, UnitAssignment]:
+        """What a workspace in a unit may use, by pool: the nearest unit that says something of a pool decides."""
+        found: dict[str, UnitAssignment] = {}
+        for unit in self.upwards(unit_id):
+            for pool_id, assignment in unit.assignments.items():
+                found.setdefault(pool_id, assignment)
+        return found
+
+    def role_of(self, workspace_id: str, subject_id: str) -> str:
+        """The highest role of a subject in a workspace: its own there, or that in any unit above; empty: none."""
+        roles = [self.members.get(workspace_id, {}).get(subject_id, "")]
+        roles += [unit.members.get(subject_id, "") for unit in self.upwards(self.workspaces.get(workspace_id, ""))]
+        return max(roles, key=rank)
+
+
+def rank(role: str) -> int:
+    """How much a role includes; 0: it is none."""
+    return ROLES.index(role) + 1 if role in ROLES else 0
+
+
+def suffices(role: str, min_role: str) -> bool:
+    """Whether a member with a role has a feature whose rule asks for at least another."""
+    return rank(role) >= rank(min_role)
+
+
+class OrganizationEvent(Event):
+    """A fact about one organization, and the command that caused it."""
+
+    aggregate_type: ClassVar[AggregateType] = "organization"
+
+    command_id: str
+
+    def mutate(self, aggregate: Organization | None) -> Organization | None:  # type: ignore[override]
+        if aggregate is None:
+            opened = Organization.opened_by(self)
+            self.apply(opened)
+            return opened
+        return super().mutate(aggregate)

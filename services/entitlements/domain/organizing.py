@@ -1,0 +1,324 @@
+"""Decisions about organizations, and their events: units, workspaces in them, what they are assigned, members' roles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, Final
+
+from entitlements.domain.aggregate import begin
+from entitlements.domain.errors import (
+    InvalidCommand,
+    TooManyUnits,
+    UnitCycle,
+    UnitIsNotEmpty,
+    UnknownUnit,
+)
+from entitlements.domain.governance_commands import (
+    AssignUnit,
+    DefineUnit,
+    PlaceWorkspace,
+    RemoveUnit,
+    SetMemberRole,
+    UnassignUnit,
+)
+from entitlements.domain.organizations import ROLES, Organization, OrganizationEvent, Unit, UnitAssignment
+from entitlements.domain.values import AssignmentChange, AssignmentRole
+
+#: Units of an organization, removed ones included, and how deep they lie.
+UNITS_MAX: Final = 10_000
+DEPTH_MAX: Final = 32
+#: Workspaces that one command may concern: each is told in its event.
+WORKSPACES_MAX: Final = 5_000
+
+
+class UnitDefined(OrganizationEvent):
+    """A unit exists, or lies elsewhere or is called otherwise from now on."""
+
+    unit_id: str
+    parent_unit_id: str
+    name: str
+    assignments: list[AssignmentChange]
+    actor: str
+
+    def apply(self, aggregate: Organization) -> None:
+        held = aggregate.units.get(self.unit_id)
+        if held is None or held.is_removed:
+            aggregate.units[self.unit_id] = Unit(parent_unit_id=self.parent_unit_id, name=self.name)
+        else:
+            held.parent_unit_id, held.name = self.parent_unit_id, self.name
+
+
+class UnitRemoved(OrganizationEvent):
+    """A unit is no more."""
+
+    unit_id: str
+    actor: str
+
+    def apply(self, aggregate: Organization) -> None:
+        aggregate.units[self.unit_id].is_removed = True
+
+
+class WorkspacePlaced(OrganizationEvent):
+    """A workspace lies in another unit than before, or in none."""
+
+    workspace_id: str
+    unit_id: str
+    before_unit_id: str
+    assignments: list[AssignmentChange]
+    actor: str
+
+    def apply(self, aggregate: Organization) -> None:
+        if self.unit_id:
+            aggregate.workspaces[self.workspace_id] = self.unit_id
+        else:
+            del aggregate.workspaces[self.workspace_id]
+
+
+class UnitAssigned(OrganizationEvent):
+    """The workspaces in a unit may use a pool."""
+
+    unit_id: str
+    pool_id: str
+    role: AssignmentRole
+    may_overflow: bool
+    assignments: list[AssignmentChange]
+    actor: str
+
+    def apply(self, aggregate: Organization) -> None:
+        assignment = UnitAssignment(role=self.role, may_overflow=self.may_overflow)
+        aggregate.units[self.unit_id].assignments[self.pool_id] = assignment
+
+
+class UnitUnassigned(OrganizationEvent):
+    """The workspaces in a unit may use a pool no more, unless a unit above says so."""
+
+    unit_id: str
+    pool_id: str
+    assignments: list[AssignmentChange]
+    actor: str
+
+    def apply(self, aggregate: Organization) -> None:
+        del aggregate.units[self.unit_id].assignments[self.pool_id]
+
+
+class MemberRoleSet(OrganizationEvent):
+    """A subject has a role in a unit or a workspace, or has none there any more."""
+
+    unit_id: str
+    workspace_id: str
+    subject_id: str
+    role: str
+    actor: str
+
+    def apply(self, aggregate: Organization) -> None:
+        if self.unit_id:
+            members = aggregate.units[self.unit_id].members
+        else:
+            members = aggregate.members.setdefault(self.workspace_id, {})
+        if self.role:
+            members[self.subject_id] = self.role
+        else:
+            members.pop(self.subject_id, None)
+        if self.workspace_id and not members:
+            del aggregate.members[self.workspace_id]
+
+
+def define_unit(held: Organization | None, command: DefineUnit, now: datetime) -> Organization:
+    """Add a unit, or move or rename it. The first unit brings its organization into being."""
+    parent_id = command.parent_unit_id
+    facts: dict[str, Any] = {"unit_id": command.unit_id, "parent_unit_id": parent_id, "name": command.name}
+    if parent_id and (held is None or held.unit(parent_id) is None):
+        raise UnknownUnit(parent_id)
+    if held is None:
+        opening = UnitDefined(
+            originator_id=command.organization_id,
+            originator_version=Organization.INITIAL_VERSION,
+            timestamp=now,
+            command_id=command.command_id,
+            assignments=[],
+            actor=command.actor,
+            **facts,
+        )
+        return begin(opening, Organization)
+    present = held.unit(command.unit_id)
+    if present is not None and (present.parent_unit_id, present.name) == (parent_id, command.name):
+        return held
+    if command.unit_id not in held.units and len(held.units) >= UNITS_MAX:
+        raise TooManyUnits(f"{UNITS_MAX} units are the most")
+    if present is not None and parent_id in held.below(command.unit_id):
+        raise UnitCycle(f"{parent_id} lies in {command.unit_id}")
+    if sum(1 for _ in held.upwards(parent_id)) + _height(held, command.unit_id) > DEPTH_MAX:
+        raise TooManyUnits(f"units lie {DEPTH_MAX} deep at most")
+    workspaces = _workspaces_below(held, command.unit_id) if present is not None else []
+    before = _assigned(held, workspaces)
+    if present is not None:
+        parent_before, present.parent_unit_id = present.parent_unit_id, parent_id
+        after = _assigned(held, workspaces)
+        present.parent_unit_id = parent_before  # It was only a question; the event moves it.
+    else:
+        after = before
+    held.happen(UnitDefined, now, **facts, assignments=_differences(before, after), actor=command.actor)
+    return held
+
+
+def remove_unit(held: Organization | None, command: RemoveUnit, now: datetime) -> Organization:
+    """Remove a unit in which nothing is and that has nothing: so nothing follows for anybody."""
+    if held is None or command.unit_id not in held.units:
+        raise UnknownUnit(command.unit_id)
+    if held.units[command.unit_id].is_removed:
+        return held
+    unit = held.units[command.unit_id]
+    if unit.assignments or unit.members:
+        raise UnitIsNotEmpty(f"{command.unit_id} has assignments or members")
+    if len(held.below(command.unit_id)) > 1 or command.unit_id in held.workspaces.values():
+        raise UnitIsNotEmpty(command.unit_id)
+    held.happen(UnitRemoved, now, unit_id=command.unit_id, actor=command.actor)
+    return held
+
+
+def place_workspace(held: Organization | None, command: PlaceWorkspace, now: datetime) -> Organization:
+    """Put a workspace into a unit: it may use what that is assigned, and no more what the one before was."""
+    if held is None or (command.unit_id and held.unit(command.unit_id) is None):
+        raise UnknownUnit(command.unit_id)
+    before_id = held.workspaces.get(command.workspace_id, "")
+    if before_id == command.unit_id:
+        return held
+    before = {(command.workspace_id, pool): a for pool, a in held.assigned(before_id).items()}
+    after = {(command.workspace_id, pool): a for pool, a in held.assigned(command.unit_id).items()}
+    held.happen(
+        WorkspacePlaced,
+        now,
+        workspace_id=command.workspace_id,
+        unit_id=command.unit_id,
+        before_unit_id=before_id,
+        assignments=_differences(before, after),
+        actor=command.actor,
+    )
+    return held
+
+
+def assign_unit(held: Organization | None, command: AssignUnit, now: datetime) -> Organization:
+    """Let the workspaces in and below a unit use a pool; a unit further down that says otherwise is nearer to its own."""
+    unit = held.unit(command.unit_id) if held is not None else None
+    if held is None or unit is None:
+        raise UnknownUnit(command.unit_id)
+    wanted = UnitAssignment(role=command.role, may_overflow=command.may_overflow)
+    if unit.assignments.get(command.pool_id) == wanted:
+        return held
+    present = unit.assignments.get(command.pool_id)
+    changes = _reassigned(held, command.unit_id, command.pool_id, present, wanted)
+    held.happen(
+        UnitAssigned,
+        now,
+        unit_id=command.unit_id,
+        pool_id=command.pool_id,
+        role=command.role,
+        may_overflow=command.may_overflow,
+        assignments=changes,
+        actor=command.actor,
+    )
+    return held
+
+
+def unassign_unit(held: Organization | None, command: UnassignUnit, now: datetime) -> Organization:
+    """Take a pool back from a unit; a unit above that has it still gives it."""
+    unit = held.unit(command.unit_id) if held is not None else None
+    if held is None or unit is None:
+        raise UnknownUnit(command.unit_id)
+    present = unit.assignments.get(command.pool_id)
+    if present is None:
+        return held
+    changes = _reassigned(held, command.unit_id, command.pool_id, present, None)
+    held.happen(
+        UnitUnassigned,
+        now,
+        unit_id=command.unit_id,
+        pool_id=command.pool_id,
+        assignments=changes,
+        actor=command.actor,
+    )
+    return held
+
+
+def set_member_role(held: Organization | None, command: SetMemberRole, now: datetime) -> Organization:
+    """Give a subject a role, or take it away. admin includes editor, and editor viewer."""
+    if command.role and command.role not in ROLES:
+        raise InvalidCommand(f"a role is {', '.join(ROLES)}")
+    if bool(command.unit_id) == bool(command.workspace_id):
+        raise InvalidCommand("a role is held in a unit or in a workspace")
+    unit = held.unit(command.unit_id) if held is not None else None
+    if held is None or (command.unit_id and unit is None):
+        raise UnknownUnit(command.unit_id)
+    members = unit.members if unit is not None else held.members.get(command.workspace_id, {})
+    if members.get(command.subject_id, "") != command.role:
+        held.happen(
+            MemberRoleSet,
+            now,
+            unit_id=command.unit_id,
+            workspace_id=command.workspace_id,
+            subject_id=command.subject_id,
+            role=command.role,
+            actor=command.actor,
+        )
+    return held
+
+
+def _height(held: Organization, unit_id: str) -> int:
+    """How many levels a unit and those below it are."""
+    if held.unit(unit_id) is None:
+        return 1
+    depth = sum(1 for _ in held.upwards(unit_id))
+    return 1 + max(sum(1 for _ in held.upwards(name)) for name in held.below(unit_id)) - depth
+
+
+def _workspaces_below(held: Organization, unit_id: str) -> list[str]:
+    units = held.below(unit_id)
+    found = sorted(workspace_id for workspace_id, name in held.workspaces.items() if name in units)
+    if len(found) > WORKSPACES_MAX:
+        raise TooManyUnits(f"{len(found)} workspaces would be concerned, and {WORKSPACES_MAX} are the most at once")
+    return found
+
+
+_Assigned = dict[tuple[str, str], UnitAssignment]
+
+
+def _assigned(held: Organization, workspaces: Iterable[str]) -> _Assigned:
+    by_unit = {unit_id: held.assigned(unit_id) for unit_id in {held.workspaces[name] for name in workspaces}}
+    return {
+        (name, pool_id): assignment
+        for name in workspaces
+        for pool_id, assignment in by_unit[held.workspaces[name]].items()
+    }
+
+
+def _reassigned(
+    held: Organization, unit_id: str, pool_id: str, present: UnitAssignment | None, wanted: UnitAssignment | None
+) -> list[AssignmentChange]:
+    """What follows for workspaces when a unit has another assignment of a pool; nothing has happened yet."""
+    workspaces, own = _workspaces_below(held, unit_id), held.units[unit_id].assignments
+    before = _assigned(held, workspaces)
+    try:
+        own.pop(pool_id, None)
+        if wanted is not None:
+            own[pool_id] = wanted
+        after = _assigned(held, workspaces)
+    finally:
+        own.pop(pool_id, None)
+        if present is not None:
+            own[pool_id] = present
+    return _differences(before, after)
+
+
+def _differences(before: _Assigned, after: _Assigned) -> list[AssignmentChange]:
+    changes = []
+    for workspace_id, pool_id in sorted(before.keys() | after.keys()):
+        old, new = before.get((workspace_id, pool_id)), after.get((workspace_id, pool_id))
+        if new is not None and new != old:
+            change = AssignmentChange(
+                workspace_id=workspace_id, pool_id=pool_id, role=new.role, may_overflow=new.may_overflow
+            )
+            changes.append(change)
+        elif new is None:
+            changes.append(AssignmentChange(workspace_id=workspace_id, pool_id=pool_id, role=None))
+    return changes
