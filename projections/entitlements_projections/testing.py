@@ -17,6 +17,7 @@ from entitlements.ledger.partitioning import partition_of
 from entitlements.ledger.tail import LedgerFrame
 from entitlements_projections.database import Connection
 from entitlements_projections.projector import projected
+from entitlements_projections.testing_governance import random_governance
 from entitlements_projections.testing_terms import MONTHLY, RECURRING, Terms, more_rules_of
 from entitlements_projections.writing import Writer
 
@@ -108,6 +109,8 @@ def random_history(ledger: SyntheticLedger, random: Random, commands: int, pools
         asked = [
             _random_command(random, random.choice(names), f"c{number}-{n}", at_ms) for n in range(random.randint(1, 4))
         ]
+        if random.random() < 0.3:
+            asked.append(random_governance(random, f"g{number}", at_ms, rules_of(random.randint(1, 9))))
         ledger.ask(at_ms, *asked)
 
 

@@ -126,7 +126,7 @@ def test_what_a_projector_keeps_equals_a_rebuild_although_its_connections_are_cu
     settings: Settings, connection: Connection, append: Append
 ) -> None:
     ledger = SyntheticLedger(PARTITIONS)
-    random_history(ledger, Random(11), 300)
+    random_history(ledger, Random(12), 350)
     frames = [frame for batch in ledger.interleaved(Random(1), 5) for frame in batch]
     cut = b"select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
     with projecting(settings):

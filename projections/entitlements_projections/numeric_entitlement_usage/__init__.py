@@ -53,7 +53,9 @@ class NumericEntitlementUsage(ReadModel):
             stage.fill(cursor, "numeric_entitlement_usage", ((*key, *row) for key, row in self._totals.items()))
             cursor.execute(statement(self.folder, "upsert"))
             if self._withdrawn:
-                stage.fill(cursor, "withdrawn", ((*key, self._totals[key][3]) for key in self._withdrawn))
+                stage.fill(
+                    cursor, "withdrawn", ((*key, self._totals[key][3], self._totals[key][5]) for key in self._withdrawn)
+                )
                 cursor.execute(statement(self.folder, "withdraw"))
 
     def clear(self) -> None:

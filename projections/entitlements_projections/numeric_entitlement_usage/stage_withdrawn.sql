@@ -5,5 +5,6 @@ create temporary table if not exists staged_withdrawn (
     resource_key text,
     period_start_ms bigint,
     period_end_ms bigint,
-    exceeded_at_ms bigint
+    exceeded_at_ms bigint,
+    version bigint
 );

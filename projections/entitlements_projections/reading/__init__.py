@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final
 
 from psycopg import sql
@@ -16,6 +17,7 @@ from psycopg.rows import dict_row
 
 from entitlements.domain.aggregate import NEVER_MS, from_ms, to_ms
 from entitlements.domain.periods import Calendar, period_bounds
+from entitlements.domain.values import Rule
 from entitlements_projections.errors import NotReachedYet
 from entitlements_projections.positions import CHANNEL
 from entitlements_projections.statements import statement
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
     from entitlements_projections.database import Connection, Row
 
+#: What policies look for: pools on which something is not yet as a set, a campaign or a unit says.
+BEHIND: Final = frozenset({"followers_behind", "campaign_grants_left", "campaign_grants_missing", "assignments_behind"})
 #: Seconds after which a waiting reader looks by itself, in case it was not woken.
 _LOOK_EVERY_FOR: Final = 0.25
 
@@ -114,6 +118,41 @@ def entitlement_set(connection: Connection, set_id: str, set_version: int | None
     if row is None:
         return None
     return row | {"rules": _all(connection, "rules_of_set", {"set_id": set_id, "set_version": row["set_version"]})}
+
+
+def rules_of_set(connection: Connection, set_id: str, set_version: int) -> list[Rule]:
+    """The rules of a version of a set as commands carry them."""
+    rows = _all(connection, "rules_of_set", {"set_id": set_id, "set_version": set_version})
+    names = [field.name for field in fields(Rule)]
+    return [Rule(**{name: row[name] for name in names}) for row in rows]
+
+
+def role_of_member(connection: Connection, workspace_id: str, subject_id: str) -> str:
+    """The highest role of a subject in a workspace, its own there or that in any unit above; empty: none."""
+    row = _one(connection, "role_of_member", {"workspace_id": workspace_id, "subject_id": subject_id})
+    return "" if row is None else str(row["role"])
+
+
+def behind(connection: Connection, what: str, after: tuple[str, str], count: int, actor: str = "") -> list[Row]:
+    """What policies have still to do, in the order of (pool_id, id) after a place; `what` is one of BEHIND."""
+    assert what in BEHIND
+    parameters = {"after_pool": after[0], "after_id": after[1], "count": count, "actor": actor}
+    return _all(connection, what, parameters)
+
+
+def campaign(connection: Connection, campaign_id: str) -> Row | None:
+    """A campaign as it is defined; its `rules` as JSON text."""
+    return _one(connection, "campaign", (campaign_id,))
+
+
+def progress_of_revisions(connection: Connection, set_id: str | None = None) -> list[Row]:
+    """Of every set (None: all): how many provisions are `following`, how many of them `done`, how many `pinned`."""
+    return _all(connection, "progress_of_revisions", {"set_id": set_id})
+
+
+def progress_of_campaigns(connection: Connection) -> list[Row]:
+    """Of every campaign: its `pools`, how many have it (`conferred`), and what is still to be taken back (`left_over`)."""
+    return _all(connection, "progress_of_campaigns", {})
 
 
 def resource_key(connection: Connection, key: str) -> Row | None:

@@ -12,6 +12,7 @@ from entitlements.cli import (
     metering,
     operating,
     pools,
+    progress,
     provisions,
     scenarios,
     sending,
@@ -70,10 +71,11 @@ app.add_typer(tailing.changes, name="changes", rich_help_panel=_USE)
 
 app.add_typer(scenarios.scenarios, name="scenario", rich_help_panel=_USE)
 
+app.command("progress", rich_help_panel=_OPERATE, epilog=progress.EXAMPLE)(progress.progress)
 app.command("topics", rich_help_panel=_OPERATE, epilog=operating.TOPICS_EXAMPLE)(operating.topics)
 app.command("migrate", rich_help_panel=_OPERATE, epilog=operating.MIGRATE_EXAMPLE)(operating.migrate)
 app.add_typer(operating.project, name="project", rich_help_panel=_OPERATE)
-for name in ("engine", "publisher", "projector", "registry"):
+for name in ("engine", "publisher", "projector", "policies", "registry"):
     app.command(name, rich_help_panel=_OPERATE, epilog=operating.process_example(name))(operating.process_command(name))
 
 

@@ -28,6 +28,7 @@ _DOES = {
     "engine": "Run an engine: it decides commands and writes the ledger. Several share the partitions.",
     "publisher": "Run a publisher: it unfolds the ledger into entitlements.events and entitlements.usage.",
     "projector": "Run a projector: it keeps the read models in Postgres.",
+    "policies": "Run the policies: they revise followers, confer campaigns and carry out what units are assigned.",
     "registry": "Run the schema registry: it answers the read part of Confluent's REST API.",
 }
 

@@ -115,16 +115,12 @@ class Session:
 
     def rules_of(self, set_id: str, version: int | None) -> tuple[dict[str, Any], list[Rule]]:
         """A version of a set (None: the newest) and its rules as commands carry them. Raises UnknownSet."""
-        from dataclasses import fields
-
-        from entitlements.domain.values import Rule
         from entitlements_projections import reading
 
         found = reading.entitlement_set(self.database, set_id, version)
         if found is None:
             raise UnknownSet(f"Asked for: {set_id}{f', version {version}' if version else ''}.")
-        names = [field.name for field in fields(Rule)]
-        return found, [Rule(**{name: row[name] for name in names}) for row in found["rules"]]
+        return found, reading.rules_of_set(self.database, set_id, found["set_version"])
 
     def require_pool(self, pool_id: str) -> dict[str, Any]:
         """A pool as the read models have it now. Raises UnknownPool."""

@@ -48,6 +48,12 @@ def _projector(settings: Settings, stopping: threading.Event) -> None:
     projector.run(settings, stopping)
 
 
+def _policies(settings: Settings, stopping: threading.Event) -> None:
+    from entitlements import policies
+
+    policies.run(settings, stopping)
+
+
 def _registry(settings: Settings, stopping: threading.Event) -> None:
     from entitlements import registry
 
@@ -60,12 +66,14 @@ PROCESSES: Final[dict[str, str]] = {
     "publisher": "unfolds the ledger into entitlements.events and entitlements.usage",
     "projector": "keeps the read models in Postgres",
     "changes": "tells what changed for each customer (Faust)",
+    "policies": "revises followers, confers campaigns, carries out units' assignments",
     "registry": "serves the Avro schemas over HTTP",
 }
 _RUNS: Final[dict[str, Run]] = {
     "engine": _engine,
     "publisher": _publisher,
     "projector": _projector,
+    "policies": _policies,
     "registry": _registry,
 }
 

@@ -159,3 +159,8 @@ comment on column campaign_pools.pool_id is 'The pool.';
 comment on column campaign_pools.added_at is 'Since when.';
 comment on column campaign_pools.removed_at is 'Until when; null: it is in.';
 comment on column campaign_pools.version is 'Version of the aggregate at its newest event about this row.';
+
+-- What the policies look for again and again: found without reading what is as it should be.
+create index pool_provisions_that_follow on pool_provisions (set_id, set_version) where follows and status <> 'ended';
+create index grants_that_hold on grants (grant_id) where status = 'issued';
+create index organization_members_of_subject on organization_members (subject_id) where role <> '';

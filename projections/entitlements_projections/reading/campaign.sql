@@ -1,0 +1,5 @@
+-- campaign --
+-- A campaign as it is defined.
+select *
+from campaigns
+where campaign_id = %s;

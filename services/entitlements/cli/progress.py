@@ -1,0 +1,78 @@
+"""`entitlements progress`: how far the policies are with what follows from sets, campaigns and units."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated, Any, Final
+
+import typer
+
+from entitlements.cli import output
+from entitlements.cli.options import FOLDER, AsJson, Data, example
+from entitlements.cli.session import Session, session
+
+EXAMPLE: Final = example("entitlements progress pro --watch")
+_LOOK_EVERY_FOR: Final = 0.2
+
+
+def progress(
+    set_id: Annotated[str, typer.Argument(metavar="[SET]", help="One set; all of them, if left out.")] = "",
+    watch: Annotated[bool, typer.Option("--watch", help="Stay until nothing is behind.")] = False,
+    as_json: AsJson = False,
+    data: Data = FOLDER,
+) -> None:
+    """Show how far revisions of sets and campaigns have come, pool by pool.
+
+    Provisions that follow their set are revised when it has a new version; those that pin theirs stay as they are.
+    """
+    with session(data) as opened:
+        if watch:
+            _watch(opened, set_id)
+        found = _found(opened, set_id)
+    if as_json:
+        output.document(found)
+        return
+    output.table(
+        ("Set", ">Newest", ">Following", ">Up to date", ">Behind", ">Pinned"),
+        [
+            (
+                row["set_id"],
+                row["set_version"],
+                row["following"],
+                row["done"],
+                row["following"] - row["done"],
+                row["pinned"],
+            )
+            for row in found["sets"]
+        ],
+    )
+    if found["campaigns"]:
+        output.table(
+            ("Campaign", "Active", "From", "Until", ">Pools", ">Conferred", ">To take back"),
+            [
+                (
+                    row["campaign_id"], "yes" if row["is_active"] else "no", row["starts_at"], row["ends_at"],
+                    row["pools"], row["conferred"], row["left_over"],
+                )
+                for row in found["campaigns"]
+            ],
+        )  # fmt: skip
+
+
+def _found(opened: Session, set_id: str) -> dict[str, list[dict[str, Any]]]:
+    from entitlements_projections import reading
+
+    sets = reading.progress_of_revisions(opened.database, set_id or None)
+    return {"sets": sets, "campaigns": [] if set_id else reading.progress_of_campaigns(opened.database)}
+
+
+def _watch(opened: Session, set_id: str) -> None:
+    """A progress bar until every follower is up to date."""
+    with output.progress(f"Revising followers of {set_id or 'all sets'}") as tell:
+        while True:
+            rows = _found(opened, set_id)["sets"]
+            done, following = sum(row["done"] for row in rows), sum(row["following"] for row in rows)
+            tell(done, following)
+            if done >= following:
+                return
+            time.sleep(_LOOK_EVERY_FOR)

@@ -1,0 +1,115 @@
+"""Runs the policies: round after round, until nothing is behind; then it looks again every second."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import Final
+
+import psycopg
+
+from entitlements.errors import OutcomeUnknown, ServerIsAway
+from entitlements.ledger.caller import Caller, Outcome
+from entitlements.policies.wanted import POLICIES, Policy, Source
+from entitlements.settings import Settings
+from entitlements_projections import reading
+from entitlements_projections.database import Connection, connect
+from entitlements_projections.errors import NotReachedYet
+
+#: Rows of one page: so many commands are under way at once.
+PAGE: Final = 500
+LOOK_EVERY_FOR: Final = 1.0
+#: Seconds to wait for the read models to show what was decided.
+VISIBLE_WITHIN_FOR: Final = 10.0
+#: Seconds before a pool that refused is asked again: doubled from the first to the last.
+REFUSED_FOR_MIN: Final = 5.0
+REFUSED_FOR_MAX: Final = 600.0
+
+_log = logging.getLogger(__name__)
+#: A policy's query, and the place of a row in it.
+_Place = tuple[str, tuple[str, str]]
+
+
+def run(settings: Settings, stopping: threading.Event) -> None:
+    """Run until stopping is set. Raises ServerIsAway, KafkaException: then it is to be run again."""
+    try:
+        with connect(settings.postgres) as connection, Caller(settings) as caller:
+            rounds = Rounds(connection, caller)
+            while not stopping.is_set():
+                if not rounds.go(stopping):
+                    stopping.wait(LOOK_EVERY_FOR)
+    except (psycopg.OperationalError, psycopg.errors.UndefinedTable) as error:
+        raise ServerIsAway(f"Postgres, or its tables: {error}") from error
+
+
+@dataclass(slots=True)
+class _Refusal:
+    until: float
+    pause_for: float
+
+
+@dataclass
+class Rounds:
+    """Sends what is behind, and waits until it is not any more."""
+
+    connection: Connection
+    caller: Caller
+    page: int = PAGE
+    _refused: dict[_Place, _Refusal] = field(default_factory=dict)
+    _reached: dict[int, int] = field(default_factory=dict)
+
+    def go(self, stopping: threading.Event) -> int:
+        """One round of every policy; how many commands were accepted."""
+        accepted, source = 0, Source(self.connection)
+        for policy in POLICIES:
+            after = ("", "")
+            while not stopping.is_set():
+                rows = policy.page(self.connection, after, self.page)
+                accepted += self._ask(policy, source, rows)
+                if len(rows) < self.page:
+                    break
+                after = rows[-1][0]
+        self._wait_until_visible()
+        return accepted
+
+    def _ask(self, policy: Policy, source: Source, rows: list[tuple[tuple[str, str], dict[str, object]]]) -> int:
+        now = time.monotonic()
+        asked = []
+        for place, row in rows:
+            refused = self._refused.get((policy.query, place))
+            if refused is None or refused.until <= now:
+                command = policy.ask(source, row)
+                asked.append((place, command, self.caller.send(command)))
+        accepted = 0
+        for place, command, future in asked:
+            try:
+                outcome = self.caller.wait(command, future)
+            except OutcomeUnknown:
+                continue  # The next round sees what became of it.
+            accepted += self._note(policy, place, outcome)
+        if accepted:
+            _log.info("%s: %d pools are up to date now", policy.name, accepted)
+        return accepted
+
+    def _note(self, policy: Policy, place: tuple[str, str], outcome: Outcome) -> int:
+        if outcome.is_accepted:
+            self._refused.pop((policy.query, place), None)
+            self._reached[outcome.partition] = max(outcome.frame_offset, self._reached.get(outcome.partition, -1))
+            return 1
+        known = self._refused.get((policy.query, place))
+        pause_for = REFUSED_FOR_MIN if known is None else min(2 * known.pause_for, REFUSED_FOR_MAX)
+        self._refused[policy.query, place] = _Refusal(time.monotonic() + pause_for, pause_for)
+        if known is None:
+            _log.warning("%s: %s of pool %s was refused: %s", policy.name, place[1], place[0], outcome.message)
+        return 0
+
+    def _wait_until_visible(self) -> None:
+        """Else the next round would send the same again: harmless, and useless."""
+        for partition, offset in self._reached.items():
+            try:
+                reading.wait_for(self.connection, partition, offset, VISIBLE_WITHIN_FOR)
+            except NotReachedYet as error:
+                _log.warning("the read models are behind: %s", error)
+        self._reached.clear()
