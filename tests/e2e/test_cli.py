@@ -265,6 +265,60 @@ def test_the_read_models_equal_what_the_log_says_and_can_be_replaced(ask: Ask, p
     assert ask("use", "api_calls", "1", "--pool", pool)["visible"] is True
 
 
+def test_a_changed_set_is_previewed_over_what_really_happened(ask: Ask, pool: str, tmp_path: Path) -> None:
+    ask("use", "api_calls", "40", "--pool", pool)
+    ask("use", "api_calls", "30", "--pool", pool, status=1)
+    plan = ask("set", "example", "free")
+    for rule in plan["rules"]:
+        rule.update({"amount": 60} if rule["resource_key"] == "api_calls" else {})
+    (tmp_path / "changed.yaml").write_text(json.dumps(plan))
+    found = ask("scenario", "preview", "--set", "changed.yaml", "--pool", pool)
+    (outcome,) = found["outcomes"]
+    assert (found["pools"], outcome["pool_id"], outcome["resource_key"]) == (1, pool, "api_calls")
+    assert (outcome["gains"], outcome["loses"]) == (True, False)
+    assert (outcome["before"]["limit"], outcome["after"]["limit"]) == (50, 60)
+    assert (outcome["before"]["refused"], outcome["after"]["refused"]) == (30, 30)
+    (tmp_path / "same.yaml").write_text(json.dumps(ask("set", "example", "free")))
+    assert ask("scenario", "preview", "--set", "same.yaml")["outcomes"] == []
+
+
+def test_what_follows_a_set_a_campaign_and_a_unit_comes_by_itself(ask: Ask, pool: str, tmp_path: Path) -> None:
+    def defined(amount: int) -> None:
+        rules = [{"resource_key": "api_calls", "rule_type": "quota", "period": "day", "amount": amount}]
+        (tmp_path / "add-on.yaml").write_text(json.dumps({"set_id": "add-on", "rules": rules}))
+        ask("set", "define", "add-on.yaml")
+
+    def limit() -> int:
+        rows = ask("usage", "--pool", pool)["entitlements"]
+        return next(row["effective_limit"] for row in rows if row["resource_key"] == "api_calls")
+
+    defined(10)
+    facts = ("set=add-on", f"pool_id={pool}", "provision_id=extra", "source=purchase", "follows=true")
+    ask("send", "ProvisionPool", *facts)
+    assert limit() == 60
+    defined(25)
+    (row,) = ask("progress", "add-on", "--watch")["sets"]
+    assert (row["following"], row["done"], limit()) == (1, 1, 75)
+
+    ends_at = "2099-01-01T00:00:00Z"
+    ask("send", "DefineCampaign", "campaign_id=c", "set=add-on", f"ends_at={ends_at}", "reason=spring")
+    ask("send", "ChangeCampaignPools", "campaign_id=c", f"add=[{pool}]")
+    ask("send", "ActivateCampaign", "campaign_id=c")
+    _until(lambda: limit() == 100)
+
+    ask("send", "DefineUnit", "organization_id=acme", "unit_id=sales")
+    ask("send", "AssignUnit", "organization_id=acme", "unit_id=sales", f"pool_id={pool}", "role=secondary")
+    ask("send", "PlaceWorkspace", "organization_id=acme", "unit_id=sales", "workspace_id=ws-unit")
+    _until(lambda: "ws-unit" in {row["workspace_id"] for row in ask("pool", "show", pool)["assignments"]})
+
+
+def _until(happened: Callable[[], bool], within_for: float = 20.0) -> None:
+    deadline = time.monotonic() + within_for
+    while not happened():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
 def test_topics_and_tables_are_there_already(ask: Ask) -> None:
     assert not any(topic["created"] for topic in ask("topics")["topics"])
     assert ask("migrate")["applied"] == []

@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 import typer
 
-from entitlements.cli import output
+from entitlements.cli import output, previewing
 from entitlements.cli.options import AsJson, example, group
 
 scenarios = group("Scenarios: what happens on a timeline of commands, worked out without servers.")
@@ -42,3 +42,6 @@ def run(
         output.say(f"{len(outcomes) - len(failed)} passed, {len(failed)} failed")
     if failed:
         raise typer.Exit(1)
+
+
+scenarios.command("preview", epilog=previewing.EXAMPLE)(previewing.preview)
