@@ -72,11 +72,11 @@ def test_what_is_held_adds_up(log: list[Logged]) -> None:
         pool = life.pool
         assert pool is not None
         for key, entitlement in pool.entitlements.items():
-            _check_holds(pool, key, entitlement)
-        _check_ladders(pool)
+            check_holds(pool, key, entitlement)
+        check_ladders(pool)
 
 
-def _check_holds(pool: ResourcePool, key: str, entitlement: Entitlement) -> None:
+def check_holds(pool: ResourcePool, key: str, entitlement: Entitlement) -> None:
     reservations = pool.reservations.values()
     reserved = sum(held.quantity for held in reservations if held.resource_key == key)
     reserved += sum(held.credit_units for held in reservations if held.credit_key == key)
@@ -101,7 +101,7 @@ def _check_holds(pool: ResourcePool, key: str, entitlement: Entitlement) -> None
         assert on_demand.quantity >= 0
 
 
-def _check_ladders(pool: ResourcePool) -> None:
+def check_ladders(pool: ResourcePool) -> None:
     active = Counter(p.ladder for p in pool.provisions.values() if p.ladder and p.status == "active")
     assert all(count == 1 for count in active.values())
 
@@ -177,14 +177,14 @@ def test_every_line_is_borne_whole_and_strict_usage_never_goes_too_far(log: list
     life = Life()
     for logged in log:
         for event in life.decide(logged):
-            _check_lines(life.pool, event)
+            check_lines(life.pool, event)
         pool = life.pool
         assert pool is not None
         for on_demand in pool.on_demand.values():
             assert on_demand.spent >= 0
 
 
-def _check_lines(pool: ResourcePool | None, event: Event) -> None:
+def check_lines(pool: ResourcePool | None, event: Event) -> None:
     assert pool is not None
     if type(event).__name__ == "UsageCorrected" and event.parts:  # type: ignore[attr-defined]
         assert sum(part["quantity"] for part in event.parts) == event.adjustment  # type: ignore[attr-defined]
