@@ -95,12 +95,13 @@ def _take_back(
 
 def _period_of(entitlement: Entitlement, known: RememberedLine, now: datetime) -> ClosedPeriod | None:
     """The closed period that a line counted in; None: the one under way."""
-    closed, now_ms, turn = entitlement.closed, to_ms(now), known.turn
+    now_ms, turn = to_ms(now), known.turn
     if known.counted_in == 0 and entitlement.is_under_way(turn, now_ms):
         return None
-    if closed is not None and now_ms < closed.until_ms:
+    for closed in entitlement.closed.values():
         is_late = known.counted_in == closed.start_ms and turn >= closed.over_since
-        if is_late or (known.counted_in == 0 and closed.since <= turn < closed.over_since):
+        is_of_it = known.counted_in == 0 and closed.since <= turn < closed.over_since
+        if (is_late or is_of_it) and now_ms < closed.until_ms:
             return closed
     raise PeriodIsClosed("its total stands")
 
@@ -165,8 +166,8 @@ def _period_at(entitlement: Entitlement, occurred_at: datetime, now: datetime) -
     at_ms, now_ms = to_ms(occurred_at), to_ms(now)
     if at_ms >= entitlement.period_at(now_ms)[0]:
         return None
-    closed = entitlement.closed
-    if closed is not None and closed.start_ms <= at_ms < closed.end_ms and now_ms < closed.until_ms:
+    closed = entitlement.closed_at(at_ms)
+    if closed is not None and now_ms < closed.until_ms:
         return closed
     raise PeriodIsClosed("its total stands")
 
@@ -181,7 +182,7 @@ def _happen(
     parts: list[UsagePart],
     **facts: object,
 ) -> None:
-    total = entitlement.total_at(to_ms(now)) if closed is None else entitlement.closed_total
+    total = entitlement.total_at(to_ms(now)) if closed is None else entitlement.closed_total(closed)
     pool.happen(
         UsageCorrected,
         now,
@@ -223,7 +224,7 @@ def _tell_thresholds(
         total = entitlement.total
     else:
         charged, limit, was_exceeded = closed.consumed - closed.elsewhere, closed.limit, closed.was_exceeded
-        total = entitlement.closed_total
+        total = entitlement.closed_total(closed)
     if was_exceeded and adjustment < 0 and charged <= limit:
         start_ms, end_ms = total["period_start"], total["period_end"]
         pool.happen(

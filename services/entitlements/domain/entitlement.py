@@ -77,7 +77,7 @@ def bucket_of(stated: Contribution) -> Bucket:
 
 @dataclass(slots=True)
 class ClosedPeriod:
-    """The period before the current one, while usage that arrives late still counts in it."""
+    """A period that is over, while usage that arrives late still counts in it."""
 
     start_ms: int
     end_ms: int
@@ -141,7 +141,10 @@ class Entitlement(Derived):
     was_warned: bool = False
     was_exceeded: bool = False
     is_over_allocated: bool = False
-    closed: ClosedPeriod | None = None
+    #: Periods that are over, by their start, while usage that arrives late still counts in them.
+    closed: dict[int, ClosedPeriod] = field(default_factory=dict)
+    #: What ended before this instant is counted for good, whatever grace there is since. Epoch milliseconds.
+    final_until_ms: int = 0
     #: Members are capped or a workspace has an override: every line is looked at with care.
     is_narrowed: bool = False
 
@@ -282,6 +285,20 @@ class Entitlement(Derived):
         self.was_warned = self.was_exceeded = False
         self.refresh()
 
+    def close(self, start_ms: int, end_ms: int, turn: int, at_ms: int) -> None:
+        """Remember the period under way while its grace lasts; forget those whose grace is over."""
+        for closed in [closed for closed in self.closed.values() if closed.until_ms <= at_ms]:
+            del self.closed[closed.start_ms]
+            self.final_until_ms = max(self.final_until_ms, closed.end_ms)
+        if self.value is not None and self.value.grace_for:
+            self.closed[start_ms] = self.closed_period(start_ms, end_ms, turn, consumed=True)
+        else:
+            self.final_until_ms = max(self.final_until_ms, end_ms)
+
+    def closed_at(self, occurred_ms: int) -> ClosedPeriod | None:
+        """The remembered period that an instant lies in."""
+        return next((c for c in self.closed.values() if c.start_ms <= occurred_ms < c.end_ms), None)
+
     def closed_period(self, start_ms: int, end_ms: int, turn: int, *, consumed: bool) -> ClosedPeriod:
         """A period that is over, for usage that arrives within its grace; consumed: it is the one under way."""
         is_entered = consumed and start_ms == self.period_start_ms
@@ -337,16 +354,14 @@ class Entitlement(Derived):
             "elsewhere": self.elsewhere if is_current else 0,
         }
 
-    @property
-    def closed_total(self) -> UsageTotal:
-        """What was consumed in the period before, with what arrived late."""
-        assert self.closed is not None
+    def closed_total(self, closed: ClosedPeriod) -> UsageTotal:
+        """What was consumed in a period that is over, with what arrived late."""
         return {
             "resource_key": self.resource_key,
-            "period_start": self.closed.start_ms,
-            "period_end": self.closed.end_ms,
-            "consumed": self.closed.consumed,
-            "elsewhere": self.closed.elsewhere,
+            "period_start": closed.start_ms,
+            "period_end": closed.end_ms,
+            "consumed": closed.consumed,
+            "elsewhere": closed.elsewhere,
         }
 
 

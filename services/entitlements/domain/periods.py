@@ -72,6 +72,11 @@ def check_period(period: str) -> None:
             raise InvalidPeriod(f"{period} is not from a minute to a hundred years")
 
 
+def length_ms(period: str) -> int:
+    """How long a period is, or would be on average, in milliseconds. Not of a lifetime."""
+    return _counted(period, UTC_CALENDAR).length_ms
+
+
 def check_time_zone(name: str) -> None:
     """Raises InvalidTimeZone unless it is the name of a time zone of the IANA database."""
     try:

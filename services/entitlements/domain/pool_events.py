@@ -294,8 +294,8 @@ def _remember_closed(entitlement: Entitlement, total: UsageTotal, turn: int) -> 
     start_ms, end_ms = total["period_start"], total["period_end"]
     assert start_ms is not None
     assert end_ms is not None
-    if entitlement.closed is None or entitlement.closed.start_ms != start_ms:
-        entitlement.closed = entitlement.closed_period(start_ms, end_ms, turn, consumed=False)
+    if start_ms not in entitlement.closed:
+        entitlement.closed[start_ms] = entitlement.closed_period(start_ms, end_ms, turn, consumed=False)
 
 
 class UsageRefused(Event):
@@ -349,8 +349,8 @@ class QuotaExceeded(PoolEvent):
     def apply(self, aggregate: ResourcePool) -> None:
         entitlement = aggregate.entitlements[self.resource_key]
         if self.period_start is not None and self.period_end is not None:
-            closed = entitlement.closed
-            if closed is not None and to_ms(self.period_start) == closed.start_ms:
+            closed = entitlement.closed.get(to_ms(self.period_start))
+            if closed is not None and to_ms(self.period_end) == closed.end_ms:
                 closed.was_exceeded = True
                 return
             # Refused before anything was consumed.
@@ -375,10 +375,8 @@ class QuotaReset(PoolEvent):
 
     def apply(self, aggregate: ResourcePool) -> None:
         entitlement = aggregate.entitlements[self.resource_key]
-        entitlement.closed = None
-        if entitlement.value is not None and entitlement.value.grace_for:
-            start_ms, end_ms = to_ms(self.period_start), to_ms(self.period_end)
-            entitlement.closed = entitlement.closed_period(start_ms, end_ms, aggregate.turn, consumed=True)
+        start_ms, end_ms = to_ms(self.period_start), to_ms(self.period_end)
+        entitlement.close(start_ms, end_ms, aggregate.turn, to_ms(self.timestamp))
         if self.anchor_at is not None:
             entitlement.anchor_ms = to_ms(self.anchor_at)
             entitlement.calendar = aggregate.calendar_of(entitlement)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from entitlements.domain.aggregate import NEVER_MS, Aggregate, Event, from_ms, to_ms
-from entitlements.domain.entitlement import Entitlement
+from entitlements.domain.entitlement import ClosedPeriod, Entitlement
 from entitlements.domain.periods import Calendar, period_bounds
 from entitlements.domain.pool_parts import (
     Cap,
@@ -89,7 +89,7 @@ class ResourcePool(Aggregate):
         self.recorded: list[RecordedLine] = []
         self.refused: list[RefusedLine] = []
         self.counted: dict[str, Entitlement] = {}
-        self.counted_late: dict[str, Entitlement] = {}
+        self.counted_late: dict[tuple[str, int], tuple[Entitlement, ClosedPeriod]] = {}
         self.recorded_sources: dict[str, int] = {}
         self.refused_sources: dict[str, int] = {}
 
@@ -238,7 +238,7 @@ class ResourcePool(Aggregate):
                     sources=_sources(self.recorded_sources),
                     lines=self.recorded,
                     totals=[entitlement.total for entitlement in self.counted.values()]
-                    + [entitlement.closed_total for entitlement in self.counted_late.values()],
+                    + [entitlement.closed_total(closed) for entitlement, closed in self.counted_late.values()],
                 )
             )
             self.recorded, self.counted, self.counted_late, self.recorded_sources = [], {}, {}, {}

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 
 from entitlements.domain.errors import InvalidRules, RulesConflict, TooManyProvisions
-from entitlements.domain.periods import check_period
+from entitlements.domain.periods import LIFETIME, check_period, length_ms
 from entitlements.domain.pools import PROVISIONS_MAX, ResourcePool
 from entitlements.domain.values import ID_CHARACTERS_MAX, QUANTITY_MAX, Rule, is_id
 
@@ -20,6 +20,7 @@ STACKINGS: Final[dict[str, tuple[str, ...]]] = {
 ROLES: Final = ("", "viewer", "editor", "admin")
 #: Seconds: 40 days, so that a month's usage may be a month late.
 GRACE_FOR_MAX: Final = 40 * 86_400
+GRACE_PERIODS_MAX: Final = 100
 #: Bound of prices and rates; with quantities up to 2^53 no product leaves what Python and Avro agree on after division.
 RATE_MAX: Final = 10**9
 #: Bound of the rules of one set; with PROVISIONS_MAX it bounds what one restacking looks at.
@@ -82,8 +83,11 @@ def _check_periods(rule: Rule) -> None:
         raise InvalidRules(f"{key}: at least rollover_min and at most rollover_max are carried over")
     if rule.rollover_max and (rule.period is None or rule.amount is None or rule.stacking != "sum"):
         raise InvalidRules(f"{key}: only an amount in a period that adds up is carried over")
-    if rule.grace_for and (rule.period is None or not 0 < rule.grace_for <= GRACE_FOR_MAX):
-        raise InvalidRules(f"{key}: grace is for periods, from 1 to {GRACE_FOR_MAX} seconds")
+    if rule.grace_for:
+        if rule.period is None or rule.period == LIFETIME or not 0 < rule.grace_for <= GRACE_FOR_MAX:
+            raise InvalidRules(f"{key}: grace is for periods that end, from 1 to {GRACE_FOR_MAX} seconds")
+        if rule.grace_for * 1_000 > GRACE_PERIODS_MAX * length_ms(rule.period):
+            raise InvalidRules(f"{key}: grace lasts {GRACE_PERIODS_MAX} periods at most: each is remembered so long")
     if rule.overage_at_reset == "preserve" and rule.period is None:
         raise InvalidRules(f"{key}: without a period no overage is preserved")
 

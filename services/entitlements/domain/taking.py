@@ -33,8 +33,7 @@ def take_line(pool: ResourcePool, line: RecordedLine) -> None:
     if line["late"]:
         counted_in = details["counted_in"] if details is not None and details["counted_in"] else -1
         if counted_in >= 0:
-            assert entitlement.closed is not None, "it counts in a period that nobody remembers"
-            entitlement.closed.consumed += quantity
+            entitlement.closed[counted_in].consumed += quantity
     else:
         _count(pool, entitlement, line)
         if entitlement.is_narrowed:
@@ -113,8 +112,7 @@ def take_correction(pool: ResourcePool, corrected: UsageCorrected) -> None:
         enter_period_of(pool.entitlements[total["resource_key"]], total, pool.turn)
     known = pool.usage_ids.get(corrected.corrects)
     if corrected.counted_in:
-        closed = entitlement.closed
-        assert closed is not None, "it corrects a period that nobody remembers"
+        closed = entitlement.closed[corrected.counted_in]
         closed.consumed += corrected.adjustment
         for part in corrected.parts:
             if part["bearer"] in ("credit", "on_demand"):

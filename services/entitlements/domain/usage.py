@@ -272,7 +272,7 @@ def decide_late(
     pool: ResourcePool, entitlement: Entitlement, line: UsageLine, now_ms: int, answer: UsageAnswer, index: int
 ) -> None:
     """Usage of a period that is over: it counts there while its grace lasts, else it is recorded and changes nothing."""
-    closed = _within_grace(entitlement, line["occurred_at"], now_ms)
+    closed = _within_grace(entitlement, line["occurred_at"], now_ms, pool.turn)
     if closed is None:
         if line["mode"] == "strict":
             reason = PoolIsSuspended if pool.status == "suspended" else PeriodIsClosed
@@ -295,12 +295,8 @@ def decide_late(
         "reservation_id": "",
         "parts": [],
     }
-    if entitlement.closed is not closed and entitlement.resource_key in pool.counted_late:
-        pool.seal()  # One event speaks of one closed period.
-    if entitlement.closed is not closed:
-        closed.since = closed.over_since = pool.turn
-    entitlement.closed = closed
-    pool.counted_late[entitlement.resource_key] = entitlement
+    entitlement.closed[closed.start_ms] = closed
+    pool.counted_late[entitlement.resource_key, closed.start_ms] = entitlement, closed
     take(pool, _recorded(line, now_ms, overage, closed.bearer, details, late=True))
     answer.accepted += 1
     if overage and not closed.was_exceeded:
@@ -317,18 +313,20 @@ def decide_late(
         )
 
 
-def _within_grace(entitlement: Entitlement, occurred_at: int, now_ms: int) -> ClosedPeriod | None:
-    """The period that usage occurred in, if it is the one before and its grace lasts."""
-    value, closed = entitlement.value, entitlement.closed
-    if closed is not None and closed.start_ms <= occurred_at < closed.end_ms:
+def _within_grace(entitlement: Entitlement, occurred_at: int, now_ms: int, turn: int) -> ClosedPeriod | None:
+    """The period that usage occurred in, while its grace lasts: one that is remembered, or one in which nothing was used yet."""
+    value, closed = entitlement.value, entitlement.closed_at(occurred_at)
+    if closed is not None:
         return closed if now_ms < closed.until_ms else None
     if value is None or not value.grace_for or value.period is None:
         return None
     start_ms, end_ms = period_bounds(entitlement.period, occurred_at, entitlement.calendar)
-    current_ms = entitlement.period_at(now_ms)[0]
-    if end_ms != current_ms or now_ms >= end_ms + value.grace_for * 1_000:
-        return None  # Only the period right before, which had no usage of its own, can be missing.
-    return entitlement.closed_period(start_ms, end_ms, 0, consumed=False)
+    is_final = start_ms < entitlement.final_until_ms or now_ms >= end_ms + value.grace_for * 1_000
+    # After a change of the calendar it may lie across periods that were counted by the old one.
+    is_counted = any(start_ms < known.end_ms and known.start_ms < end_ms for known in entitlement.closed.values())
+    if is_final or is_counted or end_ms > entitlement.period_at(now_ms)[0]:
+        return None
+    return entitlement.closed_period(start_ms, end_ms, turn, consumed=False)
 
 
 def _refuse_strict(

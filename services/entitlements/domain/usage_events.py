@@ -178,8 +178,8 @@ class ExceededWithdrawn(PoolEvent):
 
     def apply(self, aggregate: ResourcePool) -> None:
         entitlement = aggregate.entitlements[self.resource_key]
-        closed = entitlement.closed
-        if closed is not None and self.period_start is not None and to_ms(self.period_start) == closed.start_ms:
+        closed = entitlement.closed.get(to_ms(self.period_start)) if self.period_start is not None else None
+        if closed is not None and self.period_end is not None and to_ms(self.period_end) == closed.end_ms:
             closed.was_exceeded = False
         else:
             entitlement.was_exceeded = False

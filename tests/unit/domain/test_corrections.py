@@ -124,8 +124,7 @@ def test_usage_of_a_period_that_was_reset_by_hand_is_not_taken_from_the_next() -
 def test_within_the_grace_of_a_closed_period_credits_return_too() -> None:
     patient = replace(CALLS, grace_for=86_400)
     story = given(pool_with(patient, CREDITS), UNTIL_MIDNIGHT, erring(), hours(2)).when(back())
-    closed = of(story.pool).closed
-    assert closed is not None
+    (closed,) = of(story.pool).closed.values()
     assert (closed.consumed, closed.elsewhere, story.consumed("credits")) == (0, 0, 0)
 
 

@@ -88,8 +88,7 @@ def check_holds(pool: ResourcePool, key: str, entitlement: Entitlement) -> None:
         assert sum(bucket.consumed for bucket in entitlement.buckets) <= entitlement.charged
     assert entitlement.credit_quantity >= 0
     assert entitlement.credit_units >= 0
-    closed = entitlement.closed
-    assert closed is None or closed.consumed >= closed.elsewhere >= 0
+    assert all(closed.consumed >= closed.elsewhere >= 0 for closed in entitlement.closed.values())
     if entitlement.entitlement_type == "limit":
         assert sum(pool.holders.get(key, {}).values()) <= entitlement.consumed
         if entitlement.buckets:

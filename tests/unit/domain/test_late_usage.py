@@ -1,0 +1,100 @@
+"""Usage that arrives late: it counts in the period it occurred in while that period's grace lasts, and changes nothing later."""
+
+from __future__ import annotations
+
+import itertools
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from specification import Happens, Specification, days, given, hours, pool_with, used
+
+from entitlements.domain.commands import Command
+from entitlements.domain.errors import InvalidRules, PeriodIsClosed, QuotaIsExceeded
+from entitlements.domain.rules import GRACE_PERIODS_MAX, check_rules
+from entitlements.examples import NOON, quota
+from entitlements.examples_of_terms import change_calendar, revise_provision
+
+DAY_S = 86_400
+#: 10 calls a day; what is reported up to three days after the end of its day counts in it.
+PATIENT = quota("api_calls", 10, grace_for=3 * DAY_S)
+
+
+def late(quantity: int, ago: timedelta, now: timedelta, mode: Any = "report", usage_id: str = "") -> Command:
+    return used("api_calls", quantity, mode, occurred_at=NOON + now - ago, usage_id=usage_id)
+
+
+def closed(story: Specification) -> list[int]:
+    """What was consumed in the periods that are remembered, the oldest first."""
+    periods = story.pool.entitlements["api_calls"].closed
+    return [periods[start].consumed for start in sorted(periods)]
+
+
+def test_it_counts_in_its_own_period_however_many_lie_between() -> None:
+    story = given(
+        pool_with(PATIENT), used("api_calls", 4), days(1), used("api_calls", 5), days(1), used("api_calls", 6)
+    )
+    story.when(late(2, days(2), days(2)), late(1, days(1), days(2)))
+    assert (closed(story), story.consumed("api_calls")) == ([6, 6], 6)
+
+
+def test_the_limits_of_its_own_period_count() -> None:
+    raised = revise_provision(quota("api_calls", 100, grace_for=3 * DAY_S), set_version=9)
+    story = given(pool_with(PATIENT), used("api_calls", 8), days(1), raised, used("api_calls", 50))
+    story.when(late(3, days(1), days(1), "strict")).lines((0, QuotaIsExceeded, 2))
+    story.when(late(3, days(1), days(1))).then(
+        Happens("UsageRecorded", {"lines": [{"quantity": 3, "overage": 1, "late": True}]}),
+        Happens("QuotaExceeded", {"limit": 10, "consumed": 11}),
+    )
+
+
+def test_a_period_in_which_nothing_was_used_can_still_be_used() -> None:
+    story = given(pool_with(PATIENT), days(2), used("api_calls", 1)).when(late(7, days(1), days(2)))
+    assert (closed(story), story.consumed("api_calls")) == ([7], 1)
+
+
+def test_after_its_grace_it_is_recorded_and_changes_nothing() -> None:
+    story = given(pool_with(PATIENT), used("api_calls", 4), days(4), used("api_calls", 1))
+    story.when(late(2, days(4), days(4))).then(
+        Happens("UsageRecorded", {"lines": [{"late": True, "details": None}], "totals": []})
+    )
+    story.when(late(2, days(4), days(4), "strict")).lines((0, PeriodIsClosed, -1))
+
+
+def test_periods_are_forgotten_when_their_grace_is_over() -> None:
+    each_day = [(days(1), used("api_calls", 1)) for _ in range(9)]
+    story = given(pool_with(PATIENT), used("api_calls", 1), each_day)
+    assert len(closed(story)) <= 4
+
+
+def test_grace_that_is_given_later_does_not_open_what_was_counted_for_good() -> None:
+    """The day closed at 4 of 10 without grace; were it counted anew it would begin at nothing."""
+    patient = revise_provision(PATIENT, set_version=9)
+    story = given(pool_with(quota("api_calls", 10)), used("api_calls", 4), days(1), used("api_calls", 1), patient)
+    story.when(late(2, days(1), days(1)))
+    assert closed(story) == []
+
+
+def test_a_day_that_was_counted_by_another_calendar_is_not_counted_twice() -> None:
+    """Lines of the evening belong to one day by UTC and to the next in Auckland; what is remembered is the day by UTC."""
+    story = given(pool_with(PATIENT), used("api_calls", 4), change_calendar("Pacific/Auckland"), days(2))
+    story.when(used("api_calls", 1), late(2, days(2) - hours(1), days(2)))
+    assert sum(closed(story)) in (4, 6)
+    periods = sorted((c.start_ms, c.end_ms) for c in story.pool.entitlements["api_calls"].closed.values())
+    assert all(one[1] <= other[0] for one, other in itertools.pairwise(periods))
+
+
+@pytest.mark.parametrize(
+    ("period", "grace_for", "fits"),
+    [
+        ("hour", 3_600 * GRACE_PERIODS_MAX, True), ("hour", 3_600 * GRACE_PERIODS_MAX + 1, False),
+        ("day", 40 * DAY_S, True), ("day", 40 * DAY_S + 1, False), ("lifetime", 60, False),
+    ],
+)  # fmt: skip
+def test_grace_is_bounded_in_time_and_in_periods(period: str, grace_for: int, *, fits: bool) -> None:
+    rules = [quota("api_calls", 10, period=period, grace_for=grace_for)]
+    if fits:
+        check_rules(rules)
+    else:
+        with pytest.raises(InvalidRules):
+            check_rules(rules)
