@@ -8,6 +8,7 @@ from typing import Any
 
 from entitlements.domain import commands as asks
 from entitlements.domain.aggregate import from_ms
+from entitlements.domain.pools import ResourcePool
 from entitlements.domain.values import Rule
 from entitlements.ledger import records
 from entitlements.ledger.chain import ChainPosition
@@ -36,6 +37,13 @@ class SyntheticLedger:
             number = partition_of(_aggregate_id(command), len(self._partitions))
             by_partition.setdefault(number, []).append(command)
         return [self._append(self._partitions[number], at_ms, some) for number, some in by_partition.items()]
+
+    def pool(self, pool_id: str) -> ResourcePool | None:
+        """A pool as it was decided; None: it was never opened. To look at, not to change."""
+        partition = self._partitions[partition_of(pool_id, len(self._partitions))]
+        found = partition.aggregates["pool"].get(pool_id)
+        assert found is None or isinstance(found, ResourcePool)
+        return found
 
     def _append(self, partition: Partition, at_ms: int, commands: Sequence[asks.Command]) -> LedgerFrame:
         first = partition.position.last_command + 1
@@ -70,6 +78,8 @@ def _aggregate_id(command: asks.Command) -> str:
         return command.pool_id
     if isinstance(command, asks.DefineEntitlementSet):
         return command.set_id
+    if isinstance(command, asks.RecordUsageBatch):
+        return command.groups[0]["pool_id"]  # All of them are of one partition.
     assert isinstance(command, asks.DefineResourceKey)
     return command.resource_key
 

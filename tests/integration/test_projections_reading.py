@@ -217,7 +217,8 @@ def test_a_workspace_sees_its_pools_in_order_with_its_caps_overrides_and_what_is
     )
     write(connection, all_frames(ledger))
 
-    rows = reading.workspace_entitlements(connection, "ws")
+    at = datetime.now(UTC)
+    rows = reading.workspace_entitlements(connection, "ws", at=at)
     assert [(row["pool_order"], row["pool_id"], row["resource_key"]) for row in rows] == [
         (place, pool_id, key) for place, pool_id in ((1, "new"), (2, "old")) for key in sorted((QUOTA, LIMIT, FEATURE))
     ]
@@ -229,6 +230,6 @@ def test_a_workspace_sees_its_pools_in_order_with_its_caps_overrides_and_what_is
     assert found["old", QUOTA]["cap"] is None
     assert (found["new", FEATURE]["held"], found["old", FEATURE]["held"]) == (False, True)
     assert found["new", FEATURE]["workspace_override_id"] == "no"
-    assert reading.workspace_entitlements(connection, "ws", LIMIT) == [found["new", LIMIT], found["old", LIMIT]]
+    assert reading.workspace_entitlements(connection, "ws", LIMIT, at) == [found["new", LIMIT], found["old", LIMIT]]
     pools = [row["pool_id"] for row in reading.pools_of_workspace(connection, "ws")]
     assert pools == ["new", "old"]

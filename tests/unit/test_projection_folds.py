@@ -32,12 +32,13 @@ def folded(model: FoldedRows, *happened: tuple[str, dict[str, Any]]) -> dict[Any
 
 
 def changed(version: int, entitlement_type: str, after: dict[str, Any] | None) -> tuple[str, dict[str, Any]]:
-    change = {"resource_key": "api_calls", "entitlement_type": entitlement_type, "after": after, "stacking": "sum"}
+    change = {"resource_key": "api_calls", "entitlement_type": entitlement_type, "before": None, "after": after, "stacking": "sum"}
     return "EntitlementsChanged", event(version, changes=[change | {"contributions": []}])
 
 
 def value(limit: int | None, period: str | None) -> dict[str, Any]:
     terms = {"anchored": False, "grace_for": 0, "credit_key": None, "override_id": ""}
+    terms |= {"credit_rate": 0, "credit_per": 1}
     return {"limit": limit, "soft_limit": None, "hard_limit": limit, "period": period, **terms}
 
 
