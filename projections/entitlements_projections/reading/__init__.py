@@ -70,6 +70,12 @@ def pool(connection: Connection, pool_id: str, at: datetime) -> Row | None:
         }
 
 
+def status_of_pool(connection: Connection, pool_id: str) -> str | None:
+    """open, suspended or closed; None: an unknown pool."""
+    row = _one(connection, "pool", (pool_id,))
+    return None if row is None else str(row["status"])
+
+
 def entitlements_of_pools(connection: Connection, pool_ids: list[str], at: datetime) -> list[Row]:
     """What pools have at an instant: limit, consumed, remaining and period of each key, by pool and key."""
     rows = _all(connection, "entitlements", {"pool_ids": pool_ids, "at": at})

@@ -11,7 +11,7 @@ from entitlements.access.standing import Row, cap_of, standing_of
 from entitlements.domain.aggregate import to_ms
 from entitlements.domain.cover import Left, cover, what_is_left
 from entitlements.domain.entitlement import UNLIMITED
-from entitlements.domain.errors import NotEntitled, PoolIsClosed, PoolIsSuspended
+from entitlements.domain.errors import NotEntitled, PoolIsClosed, PoolIsSuspended, UnknownKey
 from entitlements.domain.usage import what_refuses
 from entitlements_projections import reading
 
@@ -108,7 +108,7 @@ class _Known:
     """What the read models know of one key for one member, in all of its pools."""
 
     def __init__(self, connection: Connection, asked: reading.Member) -> None:
-        self._asked, key = asked, asked.resource_key
+        self._connection, self._asked, key = connection, asked, asked.resource_key
         if asked.workspace_id:
             rows = reading.workspace_entitlements(connection, asked.workspace_id, key, asked.at)
         else:
@@ -125,7 +125,8 @@ class _Known:
         """What one pool says."""
         row = self._rows.get(pool_id)
         if row is None:
-            return PoolAnswer(pool_id=pool_id, code="unknown_key")
+            is_closed = reading.status_of_pool(self._connection, pool_id) == "closed"
+            return PoolAnswer(pool_id=pool_id, code=PoolIsClosed.code if is_closed else UnknownKey.code)
         of_workspace, of_pool = self._deciding_overrides(pool_id)
         told: dict[str, Any] = {
             "pool_id": pool_id,
