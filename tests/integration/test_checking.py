@@ -49,7 +49,10 @@ def decided(pool: ResourcePool, line: Any, at_ms: int) -> tuple[str, int]:
     if entitlement is not None and entitlement.entitlement_type == "boolean" and not pool.is_closed:
         return _of_feature(pool, line["resource_key"], line["workspace_id"]), -1
     record_lines(pool, [line], now_ms, answer, 0)
-    return (answer.refused[0][1], answer.refused[0][2]) if answer.refused else (ALLOWED, -1)
+    if not answer.refused:
+        return ALLOWED, -1
+    _, code, remaining = answer.refused[0]
+    return "not_entitled" if code == "unknown_key" else code, remaining  # What the pool never had it has not.
 
 
 def _of_feature(pool: ResourcePool, key: str, workspace_id: str) -> str:

@@ -32,7 +32,13 @@ def folded(model: FoldedRows, *happened: tuple[str, dict[str, Any]]) -> dict[Any
 
 
 def changed(version: int, entitlement_type: str, after: dict[str, Any] | None) -> tuple[str, dict[str, Any]]:
-    change = {"resource_key": "api_calls", "entitlement_type": entitlement_type, "before": None, "after": after, "stacking": "sum"}
+    change = {
+        "resource_key": "api_calls",
+        "entitlement_type": entitlement_type,
+        "before": None,
+        "after": after,
+        "stacking": "sum",
+    }
     return "EntitlementsChanged", event(version, changes=[change | {"contributions": []}])
 
 

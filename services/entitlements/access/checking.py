@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from entitlements.access.standing import Row, cap_of, standing_of
 from entitlements.domain.aggregate import to_ms
-from entitlements.domain.cover import Left, cover, what_is_left
-from entitlements.domain.entitlement import UNLIMITED
-from entitlements.domain.errors import NotEntitled, PoolIsClosed, PoolIsSuspended, UnknownKey
+from entitlements.domain.cover import Cover, Left, cover, what_is_left
+from entitlements.domain.errors import NotEntitled, PoolIsClosed, PoolIsSuspended
 from entitlements.domain.usage import what_refuses
+from entitlements.domain.values import QUANTITY_MAX
 from entitlements_projections import reading
 
 if TYPE_CHECKING:
@@ -57,7 +57,9 @@ class PoolAnswer:
     #: Its columns are those of the view workspace_entitlements; None: the pool never had the key.
     row: Row | None = None
     left: Left | None = None
-    #: The largest quantity that strict usage of this member could have.
+    #: Who would bear the quantity.
+    cover: Cover | None = None
+    #: The largest quantity that strict usage of this member could have; None: as much as usage can ask for.
     remaining: int | None = None
     caps: list[Narrowing] = field(default_factory=list)
     #: The override of the workspace or the pool that decides.
@@ -126,7 +128,7 @@ class _Known:
         row = self._rows.get(pool_id)
         if row is None:
             is_closed = reading.status_of_pool(self._connection, pool_id) == "closed"
-            return PoolAnswer(pool_id=pool_id, code=PoolIsClosed.code if is_closed else UnknownKey.code)
+            return PoolAnswer(pool_id=pool_id, code=PoolIsClosed.code if is_closed else NotEntitled.code)
         of_workspace, of_pool = self._deciding_overrides(pool_id)
         told: dict[str, Any] = {
             "pool_id": pool_id,
@@ -139,13 +141,15 @@ class _Known:
         caps = [cap for cap in self._caps if cap["pool_id"] == pool_id]
         credit = self._credits.get((pool_id, row["credit_key"]))
         pool = standing_of(row, credit, caps, of_workspace)
-        left = what_is_left(pool, pool.entitlements[row["resource_key"]])
+        entitlement = pool.entitlements[row["resource_key"]]
+        left, covered = what_is_left(pool, entitlement), cover(pool, entitlement, quantity)
         narrowing = [_narrowing(cap, row) for cap in caps if _narrows(cap, of_workspace)]
         remaining = min([left.together, *(cap.left for cap in narrowing)])
         return PoolAnswer(
-            code=_of_quantity(pool, row, self._asked, quantity),
+            code=_of_quantity(pool, row, self._asked, quantity, covered),
             left=left,
-            remaining=None if remaining >= UNLIMITED else remaining,
+            cover=covered,
+            remaining=None if remaining > QUANTITY_MAX else remaining,
             caps=narrowing,
             **told,
         )
@@ -162,7 +166,7 @@ def _of_feature(row: Row) -> str:
     return ALLOWED if row["held"] else NotEntitled.code
 
 
-def _of_quantity(pool: ResourcePool, row: Row, asked: reading.Member, quantity: int) -> str:
+def _of_quantity(pool: ResourcePool, row: Row, asked: reading.Member, quantity: int, covered: Cover) -> str:
     if pool.is_closed:
         return PoolIsClosed.code
     entitlement = pool.entitlements[row["resource_key"]]
@@ -175,7 +179,7 @@ def _of_quantity(pool: ResourcePool, row: Row, asked: reading.Member, quantity: 
         "usage_id": "",
         "subject_id": asked.subject_id,
     }
-    refusal = what_refuses(pool, entitlement, line, cover(pool, entitlement, quantity), to_ms(row["at"]))
+    refusal = what_refuses(pool, entitlement, line, covered, to_ms(row["at"]))
     return ALLOWED if refusal is None else refusal[0].code
 
 

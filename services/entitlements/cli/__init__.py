@@ -12,7 +12,8 @@ catalogue   key define · set define, show, example
 pools       pool open, show, suspend, resume, close
 provisions  provision add, suspend, resume, end
 grants      grant issue, revoke
-workspaces  assign · unassign · check · usage
+workspaces  assign · unassign · usage
+checking    check
 metering    use · release
 importing   import usage
 tailing     changes tail
