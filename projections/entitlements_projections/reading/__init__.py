@@ -57,7 +57,12 @@ def wait_for(connection: Connection, partition: int, offset: int, timeout_for: f
 
 
 def pool(connection: Connection, pool_id: str, at: datetime) -> Row | None:
-    """A pool with its `provisions`, `grants`, `assignments` and what it has at an instant (`entitlements`)."""
+    """A pool with all that is said of it and what it has at an instant (`entitlements`).
+
+    Lists: `provisions`, `grants`, `assignments`, `contributions` (of features and numbers, in burn order, the kept ones too),
+    `overrides` that hold, `caps` of members, `reservations` that are held, `holders` of limits, `on_demand`.
+    """
+    parameters = {"pool_id": pool_id, "pool_ids": [pool_id], "resource_key": None, "at": at}
     with one_moment(connection):
         row = _one(connection, "pool", (pool_id,))
         if row is None:
@@ -67,6 +72,12 @@ def pool(connection: Connection, pool_id: str, at: datetime) -> Row | None:
             "grants": _all(connection, "grants_of_pool", (pool_id,)),
             "assignments": _all(connection, "assignments_of_pool", (pool_id,)),
             "entitlements": entitlements_of_pools(connection, [pool_id], at),
+            "contributions": _all(connection, "contributions", parameters),
+            "overrides": _all(connection, "overrides_of_pool", parameters),
+            "caps": _all(connection, "caps_of_pool", parameters),
+            "reservations": _all(connection, "reservations_of_pool", parameters),
+            "holders": _all(connection, "holders_of_pool", parameters),
+            "on_demand": _all(connection, "on_demand_of_pool", parameters),
         }
 
 
@@ -147,7 +158,7 @@ def overrides_of_key(connection: Connection, member: Member) -> list[Row]:
 
 def contributions_of_key(connection: Connection, member: Member) -> list[Row]:
     """What contributes to a key of the pools, in burn order, with its provision."""
-    return _all(connection, "contributions_of_key", vars(member))
+    return _all(connection, "contributions", vars(member))
 
 
 def pools_of_workspace(connection: Connection, workspace_id: str) -> list[Row]:

@@ -6,6 +6,7 @@ values      what people type, checked at the edge
 session     one command's connections: send and wait for the outcome, then for the read models
 failures    every expected error as "code: sentence (what to do)" and an exit status
 output      tables for people, or one JSON document
+showing     a pool with all that is said of it
 dashboard   what a customer has: Entitlement, Current, Quota, Status
 
 catalogue   key define · set define, show, example
