@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from copy import deepcopy
+from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -18,15 +19,26 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "domain"))
 from generated_whole import KEYS, whole_history
 
 from entitlements.access.checking import ALLOWED, PoolAnswer, check
-from entitlements.domain.aggregate import NEVER_MS, from_ms
+from entitlements.domain.aggregate import NEVER_MS, from_ms, to_ms
+from entitlements.domain.commands import AssignWorkspace
 from entitlements.domain.decide import advance
 from entitlements.domain.members import override_of
+from entitlements.domain.plan_commands import CapMember, SetOverride
 from entitlements.domain.pools import ResourcePool
 from entitlements.domain.usage import UsageAnswer, record_lines
 from entitlements_projections import reading
 from entitlements_projections.database import Connection, connect
 from entitlements_projections.migrations import migrate
-from entitlements_projections.testing import SyntheticLedger, usage_line, write
+from entitlements_projections.testing import (
+    FEATURE,
+    QUOTA,
+    SyntheticLedger,
+    all_frames,
+    pool_with_a_plan,
+    usage_line,
+    use,
+    write,
+)
 
 POOL = "pool-0"
 #: Answers that are a matter of how much.
@@ -80,7 +92,76 @@ def answered(connection: Connection, line: Any, at_ms: int) -> PoolAnswer:
     return check(connection, asked, line["quantity"]).decisive
 
 
-@pytest.mark.parametrize("seed", range(40))
+def opened(ledger: SyntheticLedger, pool_id: str, at_ms: int, *, amount: int, may_overflow: bool) -> None:
+    """A pool with calls, which a workspace uses after those that were opened before; the feature is only in pools of 7."""
+    pool_with_a_plan(ledger, pool_id, at_ms)
+    said: dict[str, Any] = {"command_id": "c", "pool_id": pool_id, "actor": "ops"}
+    secondary = AssignWorkspace(workspace_id="ws", role="secondary", may_overflow=may_overflow, **said)
+    for_all = SetOverride(override_id="o", resource_key=QUOTA, amount=amount, reason="asked for", **said)
+    taken = SetOverride(
+        override_id="p", resource_key=FEATURE, workspace_id="ws", allowed=False, reason="safety", **said
+    )
+    ledger.ask(at_ms, secondary, for_all, *([] if amount == 7 else [taken]))
+
+
+@pytest.mark.parametrize(
+    ("overflows", "key", "quantity", "code", "pool_id", "passed_over"),
+    [
+        ((True, True), QUOTA, 3, "allowed", "a", []),
+        ((True, True), QUOTA, 6, "allowed", "b", ["a"]),
+        ((False, True), QUOTA, 6, "quota_exceeded", "a", []),
+        ((True, True), QUOTA, 8, "quota_exceeded", "a", ["b"]),
+        ((False, False), FEATURE, 1, "allowed", "b", ["a"]),
+        ((False, False), "exports", 1, "not_entitled", "a", ["b"]),
+    ],
+)
+def test_the_first_pool_that_allows_answers_and_usage_overflows_only_where_it_may(
+    connection: Connection,
+    overflows: tuple[bool, bool],
+    key: str,
+    quantity: int,
+    code: str,
+    pool_id: str,
+    passed_over: list[str],
+) -> None:
+    ledger, now_ms = SyntheticLedger(), to_ms(datetime.now(UTC)) - 1_000
+    for place, (name, amount) in enumerate((("a", 5), ("b", 7))):
+        opened(ledger, name, now_ms + place, amount=amount, may_overflow=overflows[place])
+    write(connection, all_frames(ledger))
+    pools = reading.pools_of_workspace(connection, "ws")
+    asked = reading.Member(pool_ids=[row["pool_id"] for row in pools], resource_key=key, workspace_id="ws")
+    answer = check(connection, asked, quantity, [row["may_overflow"] for row in pools])
+    assert (answer.decisive.code, answer.decisive.pool_id) == (code, pool_id)
+    assert [pool.pool_id for pool in answer.pools if pool is not answer.decisive] == passed_over
+
+
+def test_an_answer_names_the_override_that_decides_its_caps_and_its_contributions(connection: Connection) -> None:
+    ledger, now_ms = SyntheticLedger(), to_ms(datetime.now(UTC)) - 1_000
+    pool_with_a_plan(ledger, "p", now_ms)
+    said: dict[str, Any] = {"command_id": "c", "pool_id": "p", "actor": "ops"}
+    ledger.ask(
+        now_ms,
+        SetOverride(override_id="o", resource_key=QUOTA, workspace_id="ws", amount=30, reason="asked for", **said),
+        CapMember(workspace_id="ws", resource_key=QUOTA, amount=9, **said),
+        CapMember(workspace_id="ws", subject_id="ann", resource_key=QUOTA, amount=20, **said),
+        use("p", usage_line(QUOTA, 12, workspace_id="ws", subject_id="ann")),
+    )
+    write(connection, all_frames(ledger))
+    asked = reading.Member(pool_ids=["p"], resource_key=QUOTA, workspace_id="ws", subject_id="ann")
+    answer = check(connection, asked, 9).decisive
+    assert (answer.code, answer.remaining) == ("member_cap_reached", 8)
+    assert answer.override is not None
+    assert [answer.override[name] for name in ("override_id", "reason", "actor")] == ["o", "asked for", "ops"]
+    assert [(cap.subject_id, cap.override_id, cap.amount, cap.drawn, cap.left) for cap in answer.caps] == [
+        ("", "o", 30, 12, 18), ("ann", "", 20, 12, 8),
+    ]  # fmt: skip
+    assert [(row["provision_id"], row["included_limit"], row["set_id"]) for row in answer.contributions] == [
+        ("pro-1", 50, "pro")
+    ]
+    assert check(connection, asked, 8).decisive.allowed
+
+
+@pytest.mark.parametrize("seed", range(20))
 def test_check_answers_as_strict_usage_would_be_decided(connection: Connection, seed: int) -> None:
     random, ledger, codes = Random(seed), SyntheticLedger(partitions=1), Counter[str]()
     for timestamp_ms, command in whole_history(random, 60):

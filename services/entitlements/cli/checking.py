@@ -223,7 +223,8 @@ def _left(found: dict[str, Any], scale: int) -> str | None:
     words = [f"{output.amount(left['included'], scale)} included"]
     names = {"by_credits": "by credits", "on_demand": "on demand", "as_overage": "as overage up to the hard limit"}
     words += [f"{output.amount(left[name], scale)} {said}" for name, said in names.items() if left[name] != 0]
-    return f"{output.amount(found['remaining'], scale)}: {', '.join(words)}"
+    under = " under the caps; of the pool " if found["caps"] else ": "
+    return f"{output.amount(found['remaining'], scale)}{under}{', '.join(words)}"
 
 
 def _words(borne: dict[str, int] | None, scale: int) -> str | None:
