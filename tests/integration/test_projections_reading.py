@@ -43,6 +43,20 @@ def connection(database: str) -> Iterator[Connection]:
         yield connection
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "select * from workspace_entitlements where workspace_id = 'ws' and resource_key = 'api_calls'",
+        "select * from pool_entitlements(now()) where pool_id = any('{pool}')",
+    ],
+)
+def test_one_workspace_or_pool_is_found_by_indexes_whatever_their_number(connection: Connection, asked: str) -> None:
+    connection.execute(b"set enable_seqscan to off")
+    plan = "\n".join(row[0] for row in connection.execute(f"explain {asked}".encode()).fetchall())
+    assert "Function Scan" not in plan
+    assert "Seq Scan" not in plan
+
+
 def test_a_pool_is_read_with_all_that_was_said_of_it(connection: Connection) -> None:
     ledger = SyntheticLedger()
     pool_with_a_plan(ledger)

@@ -72,7 +72,7 @@ create function pool_entitlements(asked_at timestamptz) returns table (
 ) language sql stable begin atomic
 select
     -- A closed pool confers nothing, not even its defaults.
-    e.pool_id, e.resource_key, e.entitlement_type, e.held and n.status <> 'closed', n.status, e.stacking,
+    n.pool_id, e.resource_key, e.entitlement_type, e.held and n.status <> 'closed', n.status, e.stacking,
     e.effective_limit, e.soft_limit, e.hard_limit, e.period, e.override_id, e.over_allocated,
     case when e.entitlement_type <> 'boolean' then coalesce(u.consumed, e.begins_with) end,
     case when e.entitlement_type <> 'boolean' then coalesce(u.elsewhere, 0) end,

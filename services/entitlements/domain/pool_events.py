@@ -260,6 +260,8 @@ class EntitlementsChanged(PoolEvent):
             entitlement.change(change)
             entitlement.calendar = aggregate.calendar_of(entitlement)
         aggregate.find_due()
+        for change in self.changes:  # A key may be new to an override of a workspace that was there before.
+            aggregate.refresh(change.resource_key)
 
 
 class UsageRecorded(Event):
