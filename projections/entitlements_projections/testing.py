@@ -8,6 +8,7 @@ from typing import Any
 
 from entitlements.domain import commands as asks
 from entitlements.domain.aggregate import from_ms
+from entitlements.domain.pools import ResourcePool
 from entitlements.domain.values import Rule
 from entitlements.ledger import records
 from entitlements.ledger.chain import ChainPosition
@@ -37,6 +38,13 @@ class SyntheticLedger:
             number = partition_of(asks.address_of(command)[1], len(self._partitions))
             by_partition.setdefault(number, []).append(command)
         return [self._append(self._partitions[number], at_ms, some) for number, some in by_partition.items()]
+
+    def pool(self, pool_id: str) -> ResourcePool | None:
+        """A pool as it was decided; None: it was never opened. To look at, not to change."""
+        partition = self._partitions[partition_of(pool_id, len(self._partitions))]
+        found = partition.aggregates["pool"].get(pool_id)
+        assert found is None or isinstance(found, ResourcePool)
+        return found
 
     def _append(self, partition: Partition, at_ms: int, commands: Sequence[asks.Command]) -> LedgerFrame:
         first = partition.position.last_command + 1

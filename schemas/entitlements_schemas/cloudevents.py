@@ -20,6 +20,7 @@ CHANGE_TYPES: Final = {
     "EntitlementChanged": "entitlement.changed",
     "QuotaWarned": "quota.warning",
     "QuotaExceeded": "quota.exceeded",
+    "ExceededWithdrawn": "quota.exceeded_withdrawn",
     "QuotaReset": "quota.reset",
 }
 

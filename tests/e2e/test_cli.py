@@ -129,6 +129,40 @@ def test_a_newcomer_gets_from_a_plan_to_a_dashboard(ask: Ask, pool: str) -> None
     assert ask("pool", "show", pool)["assignments"][0]["workspace_id"] == workspace
 
 
+def test_check_says_who_would_bear_it_and_pool_show_what_was_said_by_hand(ask: Ask, pool: str) -> None:
+    workspace, calls = f"ws-{pool}", "resource_key=api_calls"
+    ask("use", "api_calls", "45", "--workspace", workspace)
+    price = ("unit_price=3", "price_per=1", "spending_cap=30", "currency=EUR")
+    ask("send", "ConfigureOnDemand", f"pool_id={pool}", calls, "enabled=true", *price, "--no-wait")
+    cap = ("send", "CapMember", f"pool_id={pool}", f"workspace_id={workspace}", calls)
+    ask(*cap, "subject_id=ann", "amount=9", "--no-wait")
+    said = ("allowed=true", "amount=40", "reason=asked for", f"workspace_id={workspace}")
+    ask("send", "SetOverride", f"pool_id={pool}", "override_id=o", calls, *said, "--actor", "ops")
+
+    def check(quantity: int, *more: str) -> Any:
+        return ask("check", "api_calls", "--workspace", workspace, "--quantity", str(quantity), *more)
+
+    answer = check(12)
+    assert (answer["allowed"], answer["remaining"]) == (True, 15)
+    assert answer["left"] == {"included": 5, "by_credits": 0, "on_demand": 10, "as_overage": 0}
+    assert (answer["borne"]["included"], answer["borne"]["on_demand"], answer["borne"]["charge"]) == (5, 7, 21)
+    assert [answer["override"][name] for name in ("of", "override_id", "actor", "reason")] == [
+        "workspace", "o", "ops", "asked for",
+    ]  # fmt: skip
+    assert check(16)["reason_code"] == "quota_exceeded"
+    for_ann = check(12, "--subject", "ann")
+    assert (for_ann["reason_code"], for_ann["remaining"]) == ("member_cap_reached", 9)
+    assert [(cap["of"], cap["amount"], cap["left"]) for cap in for_ann["caps"]] == [
+        ("workspace", 40, 40), ("subject", 9, 9),
+    ]  # fmt: skip
+    shown = ask("pool", "show", pool)
+    assert [(row["override_id"], row["reason"], row["actor"]) for row in shown["overrides"]] == [
+        ("o", "asked for", "ops")
+    ]
+    assert [(row["subject_id"], row["amount"], row["drawn"]) for row in shown["caps"]] == [("ann", 9, 0)]
+    assert [(row["spending_cap"], row["spent"]) for row in shown["on_demand"]] == [(30, 0)]
+
+
 def test_plans_grants_and_pools_come_and_go(ask: Ask, pool: str) -> None:
     assert ask("provision", "add", pool, "pro", status=1)["error"]["code"] == "ladder_is_occupied"
     ask("provision", "end", pool, "sub", "--reason", "upgrade")

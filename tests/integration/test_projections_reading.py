@@ -13,8 +13,8 @@ import pytest
 
 from entitlements.domain import commands as asks
 from entitlements.domain.aggregate import from_ms, to_ms
-from entitlements.domain.plan_commands import CapMember, SetOverride
-from entitlements.domain.usage_commands import ReserveUsage
+from entitlements.domain.plan_commands import CapMember, ClearOverride, ConfigureOnDemand, SetOverride
+from entitlements.domain.usage_commands import AllocateLimit, ReserveUsage
 from entitlements_projections import reading
 from entitlements_projections.database import Connection, connect
 from entitlements_projections.errors import NotReachedYet
@@ -41,6 +41,65 @@ def connection(database: str) -> Iterator[Connection]:
     migrate(database)
     with closing(connect(database)) as connection:
         yield connection
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "select * from workspace_entitlements where workspace_id = 'ws' and resource_key = 'api_calls'",
+        "select * from pool_entitlements(now()) where pool_id = any('{pool}')",
+    ],
+)
+def test_one_workspace_or_pool_is_found_by_indexes_whatever_their_number(connection: Connection, asked: str) -> None:
+    connection.execute(b"set enable_seqscan to off")
+    plan = "\n".join(row[0] for row in connection.execute(f"explain {asked}".encode()).fetchall())
+    assert "Function Scan" not in plan
+    assert "Seq Scan" not in plan
+
+
+def test_a_pool_is_read_with_all_that_was_said_of_it(connection: Connection) -> None:
+    ledger = SyntheticLedger()
+    pool_with_a_plan(ledger)
+    at, later = from_ms(AT_MS + 10), from_ms(AT_MS + DAY_MS)
+    said: dict[str, Any] = {"command_id": "s", "pool_id": "pool", "actor": "ops"}
+    for_ws = {"workspace_id": "ws", "resource_key": QUOTA}
+    ledger.ask(
+        AT_MS + 1,
+        CapMember(amount=40, period="hour", **for_ws, **said),
+        CapMember(amount=7, subject_id="ann", **for_ws, **said),
+        SetOverride(override_id="o", amount=30, reason="asked for", expires_at=later, **for_ws, **said),
+        SetOverride(override_id="gone", resource_key=FEATURE, allowed=False, reason="by mistake", **said),
+        ClearOverride(override_id="gone", **said),
+        ConfigureOnDemand(resource_key=QUOTA, enabled=True, unit_price=7, price_per=3, spending_cap=100, **said),
+        use("pool", usage_line(QUOTA, 48, workspace_id="ws", mode="report"), usage_line(QUOTA, 4)),
+        ReserveUsage(reservation_id="r", resource_key=QUOTA, quantity=4, expires_at=later, **said),
+        ReserveUsage(reservation_id="s", resource_key=LIMIT, quantity=1, expires_at=from_ms(AT_MS + 5), **said),
+        AllocateLimit(resource_key=LIMIT, quantity=1, holder_id="ann", **said),
+        AllocateLimit(resource_key=LIMIT, quantity=1, holder_id="bob", **said),
+        asks.ReleaseUsage(resource_key=LIMIT, quantity=1, holder_id="bob", **said),
+        CapMember(amount=9, workspace_id="ws", resource_key=LIMIT, **said),
+        CapMember(amount=None, workspace_id="ws", resource_key=LIMIT, **said),
+    )
+    write(connection, all_frames(ledger))
+    pool = reading.pool(connection, "pool", at)
+    assert pool is not None
+
+    def listed(name: str, *columns: str) -> list[tuple[Any, ...]]:
+        return [tuple(row[column] for column in columns) for row in pool[name]]
+
+    assert listed("overrides", "override_id", "workspace_id", "amount", "drawn", "reason", "actor", "expires_at") == [
+        ("o", "ws", 30, 48, "asked for", "ops", later)
+    ]
+    assert listed("caps", "workspace_id", "subject_id", "amount", "period", "drawn", "reserved") == [
+        ("ws", "", 40, "hour", 48, 0), ("ws", "ann", 7, "day", 0, 0),
+    ]  # fmt: skip
+    assert listed("reservations", "reservation_id", "held", "spending", "expires_at") == [("r", 4, 9, later)]
+    assert listed("holders", "resource_key", "holder_id", "held") == [(LIMIT, "ann", 1)]
+    assert listed("on_demand", "resource_key", "spent", "spending_reserved", "spending_cap") == [(QUOTA, 5, 9, 100)]
+    assert listed("contributions", "resource_key", "provision_id", "included_limit", "kept", "is_feature") == [
+        (QUOTA, "pro-1", 50, False, False), (FEATURE, "pro-1", None, False, True), (LIMIT, "pro-1", 5, False, False),
+    ]  # fmt: skip
+    assert (pool["time_zone"], pool["anchor_at"]) == ("UTC", None)
 
 
 def test_a_period_that_has_ended_counts_nothing(connection: Connection) -> None:
@@ -217,7 +276,8 @@ def test_a_workspace_sees_its_pools_in_order_with_its_caps_overrides_and_what_is
     )
     write(connection, all_frames(ledger))
 
-    rows = reading.workspace_entitlements(connection, "ws")
+    at = datetime.now(UTC)
+    rows = reading.workspace_entitlements(connection, "ws", at=at)
     assert [(row["pool_order"], row["pool_id"], row["resource_key"]) for row in rows] == [
         (place, pool_id, key) for place, pool_id in ((1, "new"), (2, "old")) for key in sorted((QUOTA, LIMIT, FEATURE))
     ]
@@ -229,6 +289,6 @@ def test_a_workspace_sees_its_pools_in_order_with_its_caps_overrides_and_what_is
     assert found["old", QUOTA]["cap"] is None
     assert (found["new", FEATURE]["held"], found["old", FEATURE]["held"]) == (False, True)
     assert found["new", FEATURE]["workspace_override_id"] == "no"
-    assert reading.workspace_entitlements(connection, "ws", LIMIT) == [found["new", LIMIT], found["old", LIMIT]]
+    assert reading.workspace_entitlements(connection, "ws", LIMIT, at) == [found["new", LIMIT], found["old", LIMIT]]
     pools = [row["pool_id"] for row in reading.pools_of_workspace(connection, "ws")]
     assert pools == ["new", "old"]

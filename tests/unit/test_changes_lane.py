@@ -132,6 +132,9 @@ def a_history(log: Log, chance: random.Random, events: int) -> None:
                 ("WorkspaceUnassigned", {"workspace_id": workspace, "reason": "", "actor": ""}),
                 ("EntitlementsChanged", {"changes": [change(chance)]}),
                 ("QuotaReset", {"resource_key": "k", "period_start": 1, "period_end": 2, "consumed": number}),
+                ("ExceededWithdrawn", {"resource_key": "k", "limit": 2, "consumed": number}),
+                ("OverrideSet", override(chance, workspace)),
+                ("OverrideCleared", {"override_id": "o", "reason": "", "actor": ""}),
             ]
         )
         versions[pool] += 1
@@ -147,6 +150,11 @@ def a_history(log: Log, chance: random.Random, events: int) -> None:
         log.kept[SETTINGS.topic("events"), partition].append(
             Outgoing(SETTINGS.topic("events"), partition, pool.encode(), value, headers)
         )
+
+
+def override(chance: random.Random, workspace: str) -> dict[str, Any]:
+    said = {"allowed": chance.random() < 0.5, "amount": chance.choice([None, 1]), "reason": "", "actor": ""}
+    return {"override_id": "o", "resource_key": "k", "workspace_id": workspace, **said}
 
 
 def change(chance: random.Random) -> dict[str, Any]:

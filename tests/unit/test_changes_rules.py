@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from entitlements.changes import codec, pools, workspaces
-from entitlements.changes.facts import Cause, Fact, Held, PoolEvent, PoolIsTooLarge, Position
+from entitlements.changes.facts import Cause, Fact, Held, Narrowing, PoolEvent, PoolIsTooLarge, Position
 from entitlements.changes.pools import PoolRow
 from entitlements.changes.workspaces import Change, WorkspaceRow
 
@@ -172,6 +172,74 @@ def test_warnings_and_resets_go_to_everyone_when_nobody_is_named(name: str) -> N
     assert named(changes) == [(name, "w2", "calls")]
 
 
+def test_what_a_correction_withdraws_goes_to_everyone_who_shares_the_pool() -> None:
+    both = after(assigned("w1", at=1), assigned("w2", at=2))
+    withdrawn = {"resource_key": "calls", "period_start": 1, "period_end": 2, "limit": 50, "consumed": 12}
+    changes = both.take(event("ExceededWithdrawn", at=3, **withdrawn))
+    assert named(changes) == [("ExceededWithdrawn", "w1", "calls"), ("ExceededWithdrawn", "w2", "calls")]
+    assert changes[0].public_type == "quota.exceeded_withdrawn"
+    assert {key: changes[0].record[key] for key in withdrawn} == withdrawn
+    assert changes[0].record["change_id"] == workspaces.change_id(
+        "pool/p1/3", "w1", "calls", "quota.exceeded_withdrawn"
+    )
+
+
+# --- overrides of one workspace --------------------------------------------------------------------------------------
+
+
+def overridden(workspace: str, *, at: int, key: str = "calls", name: str = "o", **said: Any) -> PoolEvent:
+    said = {"allowed": True, "amount": None} | said
+    return event("OverrideSet", at=at, override_id=name, workspace_id=workspace, resource_key=key, **said)
+
+
+def over(name: str = "o", *, at: int, by: str = "OverrideCleared") -> PoolEvent:
+    return event(by, at=at, override_id=name)
+
+
+TWO_WITH_CALLS = (assigned("w1", at=1), assigned("w2", at=2), conferred({"calls": quota(50), "sso": FEATURE}, at=3))
+
+
+@pytest.mark.parametrize("by", ["OverrideCleared", "OverrideExpired"])
+def test_a_key_taken_from_one_workspace_is_revoked_for_it_alone_and_granted_again_at_the_end(by: str) -> None:
+    both = after(*TWO_WITH_CALLS)
+    [taken] = both.take(overridden("w1", key="sso", allowed=False, at=4))
+    assert (taken.name, taken.record["customer_id"]) == ("EntitlementRevoked", "w1")
+    assert (taken.record["before"], taken.record["after"]) == (FEATURE, None)
+    assert taken.record["change_id"] == workspaces.change_id("pool/p1/4", "w1", "sso", "entitlement.revoked")
+    assert named(both.take(over(at=5, by=by))) == [("EntitlementGranted", "w1", "sso")]
+
+
+def test_an_amount_for_one_workspace_is_what_it_has_but_never_more_than_its_pool_has() -> None:
+    both = after(*TWO_WITH_CALLS)
+    [less] = both.take(overridden("w1", amount=20, at=4))
+    assert (less.name, less.record["before"], less.record["after"]) == ("EntitlementChanged", quota(50), quota(20))
+    assert both.take(overridden("w2", amount=80, name="p", at=5)) == []
+    more = both.take(conferred({"calls": quota(100)}, at=6))
+    assert [(change.record["customer_id"], change.record["after"]) for change in more] == [("w2", quota(80))]
+
+
+def test_of_several_overrides_of_one_workspace_the_newest_holds() -> None:
+    both = after(*TWO_WITH_CALLS, overridden("w1", amount=20, at=4), overridden("w1", amount=30, name="newer", at=5))
+    assert both.take(over("o", at=6)) == []
+    [back] = both.take(over("newer", at=7))
+    assert (back.record["before"], back.record["after"]) == (quota(30), quota(50))
+
+
+def test_an_override_waits_for_the_workspace_and_for_the_key() -> None:
+    both = after(overridden("w1", allowed=False, at=1), conferred({"calls": quota(50)}, at=2))
+    assert both.take(assigned("w1", at=3)) == []
+    assert named(both.take(over(at=4))) == [("EntitlementGranted", "w1", "calls")]
+    both.take(overridden("w1", key="sso", allowed=False, at=5))
+    assert both.take(conferred({"sso": FEATURE}, at=6)) == []
+
+
+def test_an_override_of_the_whole_pool_is_told_by_what_the_pool_has_then() -> None:
+    both = after(*TWO_WITH_CALLS)
+    assert both.take(overridden("", amount=7, at=4)) == []
+    assert len(both.take(conferred({"calls": quota(7)}, at=5))) == 2
+    assert both.take(over(at=6)) == []
+
+
 # --- repeats ---------------------------------------------------------------------------------------------------------
 
 
@@ -214,6 +282,7 @@ def test_the_largest_rows_fit_one_kafka_record() -> None:
         Position(2**62, 2**31),
         {f"{n}{widest}": None for n in range(25_000)},
         {f"{n}{widest}": held for n in range(2_000)},
+        {f"{n}{widest}": Narrowing(widest, widest, allowed=True, amount=2**53) for n in range(500)},
     )
     of_a_workspace = WorkspaceRow(2**62, {}, {f"{n}{widest}": {f"{n}{widest}": held} for n in range(10_000)})
     assert len(codec.pool_to_bytes(of_a_pool)) < 16 * 1024 * 1024
@@ -240,6 +309,18 @@ happenings = st.one_of(
         st.dictionaries(st.sampled_from(KEYS), st.one_of(st.none(), st.integers(1, 3).map(quota)), min_size=1),
     ),
     st.tuples(st.just("close"), st.sampled_from(POOLS), st.none()),
+    st.tuples(
+        st.just("override"),
+        st.sampled_from(POOLS),
+        st.tuples(
+            st.sampled_from(["o1", "o2"]),
+            st.sampled_from(["", *WORKSPACES]),
+            st.sampled_from(KEYS),
+            st.booleans(),
+            st.one_of(st.none(), st.integers(0, 3)),
+        ),
+    ),
+    st.tuples(st.just("over"), st.sampled_from(POOLS), st.sampled_from(["o1", "o2"])),
     st.tuples(st.just("again"), st.integers(0, 5), st.integers(0, 5)),
 )
 
@@ -260,6 +341,13 @@ def played(history: list[tuple[str, Any, Any]]) -> Iterator[tuple[PoolEvent | No
             made = unassigned(detail, which, at=at)
         elif what == "confer":
             made = conferred(detail, which, at=at)
+        elif what == "override":
+            fields = dict(
+                zip(("override_id", "workspace_id", "resource_key", "allowed", "amount"), detail, strict=True)
+            )
+            made = event("OverrideSet", which, at=at, **fields)
+        elif what == "over":
+            made = event("OverrideCleared", which, at=at, override_id=detail)
         else:
             made = event("PoolClosed", which, at=at)
         events.append(made)
@@ -272,6 +360,7 @@ class Model:
     def __init__(self) -> None:
         self.members: dict[str, set[str]] = {pool: set() for pool in POOLS}
         self.values: dict[str, dict[str, Any]] = {pool: {} for pool in POOLS}
+        self.overrides: dict[str, dict[str, Any]] = {pool: {} for pool in POOLS}
 
     def take(self, happened: PoolEvent) -> None:
         pool, record = happened.cause.pool_id, happened.record
@@ -281,16 +370,30 @@ class Model:
             self.members[pool].discard(str(record["workspace_id"]))
         elif happened.name == "PoolClosed":
             self.values[pool] = {}
+        elif happened.name == "OverrideSet":
+            self.overrides[pool].pop(record["override_id"], None)
+            self.overrides[pool][str(record["override_id"])] = record
+        elif happened.name == "OverrideCleared":
+            self.overrides[pool].pop(record["override_id"], None)
         else:
             changes: Any = record["changes"]
             self.values[pool].update({change["resource_key"]: change["after"] for change in changes})
 
     def pools_of(self, workspace: str, key: str) -> dict[str, Any]:
         return {
-            pool: self.values[pool][key]
+            pool: value
             for pool in POOLS
-            if workspace in self.members[pool] and self.values[pool].get(key) is not None
+            if workspace in self.members[pool] and (value := self.value_of(pool, workspace, key)) is not None
         }
+
+    def value_of(self, pool: str, workspace: str, key: str) -> Any:
+        value = self.values[pool].get(key)
+        for said in reversed(self.overrides[pool].values()):
+            if value is not None and (said["workspace_id"], said["resource_key"]) == (workspace, key):
+                if not said["allowed"]:
+                    return None
+                return value if said["amount"] is None else quota(min(said["amount"], value["limit"]))
+        return value
 
 
 @settings(max_examples=300, deadline=None)
@@ -328,6 +431,12 @@ def test_folding_the_changes_of_any_history_gives_what_each_customer_has_from_an
                 there = model.pools_of(workspace, key)
                 assert ((workspace, key) in has) == bool(there)
                 assert told.get((workspace, key), {}) == there
+
+
+def test_a_row_of_a_pool_survives_its_bytes() -> None:
+    row = PoolRow(Position(3, 4), {"w": None}, {"k": Held("quota", 1, None, 2, "day")})
+    row.overrides["o"] = Narrowing("w", "k", allowed=True, amount=None)
+    assert codec.pool_from_bytes(codec.pool_to_bytes(row)) == row
 
 
 def test_a_fact_survives_its_bytes() -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import typer
 
-from entitlements.cli import dashboard, output, values
+from entitlements.cli import dashboard, output, showing, values
 from entitlements.cli.app import app
 from entitlements.cli.failures import InvalidValue
 from entitlements.cli.running import run
@@ -53,7 +53,7 @@ def test_every_command_says_what_it_does_and_shows_an_example(path: str, command
 
 def test_every_command_but_the_processes_speaks_json() -> None:
     silent = {path for path, command in commands(app) if "as_json" not in command.callback.__annotations__}
-    assert silent == {"engine", "publisher", "projector", "registry"}
+    assert silent == {"engine", "publisher", "projector", "policies", "registry"}
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["set", "define", "--help"], ["changes", "--help"]])
@@ -142,6 +142,76 @@ def test_the_dashboard_says_what_is_reserved_borne_by_others_or_over_allocated()
     )
 
 
+AT = datetime(2026, 1, 31, 12, tzinfo=UTC)
+
+
+def a_pool(**lists: Any) -> dict[str, Any]:
+    """A pool as the read models give it, of which only these lists are not empty."""
+    pool = {"pool_id": "p1", "name": "", "organization_id": "acme", "billing_account_id": None, "status": "open"}
+    pool |= {"status_at": AT, "status_reason": "", "backfilling": False, "time_zone": "Europe/Berlin", "anchor_at": AT}
+    kinds = (
+        "entitlements", "contributions", "provisions", "grants", "assignments", "overrides", "caps", "reservations", "holders",
+        "on_demand",
+    )  # fmt: skip
+    return pool | {kind: [] for kind in kinds} | lists
+
+
+CALLS = {"resource_key": "calls"}
+SHOWN = {
+    "overrides": (
+        {"override_id": "o1", "workspace_id": "ws-1", "allowed": True, "amount": 1250, "drawn": 7, "is_feature": False}
+        | CALLS | {"reason": "asked for", "actor": "ops", "expires_at": AT},
+        "o1 calls ws-1 12.50 0.07 asked for ops 2026-01-31 12:00:00Z",
+    ),
+    "caps": (
+        CALLS | {"workspace_id": "ws-1", "subject_id": "ann", "amount": 900, "period": "day", "drawn": 150, "reserved": 0}
+        | {"actor": "ops", "resets_at": AT},
+        "ann in ws-1 calls 9.00 / day 1.50 0.00 ops 2026-01-31 12:00:00Z",
+    ),
+    "reservations": (
+        CALLS | {"reservation_id": "r1", "lease": True, "held": 400, "credit_units": 8, "credit_key": "credits", "spending": 3}
+        | {"workspace_id": "ws-1", "subject_id": "ann", "expires_at": AT},
+        "r1 lease calls 4.00 8 units of credits, 3 minor units of spending ws-1 / ann 2026-01-31 12:00:00Z",
+    ),
+    "holders": (
+        CALLS | {"holder_id": "ann", "held": 100, "workspace_id": "ws-1", "changed_at": AT},
+        "calls ann 1.00 ws-1 2026-01-31 12:00:00Z",
+    ),
+    "on_demand": (
+        CALLS | {"enabled": True, "payer": "", "currency": "EUR", "unit_price": 7, "price_per": 300, "spent": 21}
+        | {"spending_reserved": 2, "spending_cap": 500, "alert_at": [50, 100]},
+        "calls yes the pool's billing account 7 EUR for 3.00 21 and 2 reserved 500 50 %, 100 %",
+    ),
+    "contributions": (
+        CALLS | {"provision_id": "sub-1", "included_limit": 700, "carried": 200, "kept": True, "is_feature": False},
+        "calls sub-1 7.00 2.00 its provision has left; what was used of it stays until the reset",
+    ),
+    "grants": (
+        {"grant_id": "g1", "reason": "sorry", "actor": "ann", "status": "issued", "ends_at": None},
+        "g1 sorry ann issued",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", SHOWN)
+def test_a_pool_is_shown_with_what_is_said_of_it_and_no_empty_tables(
+    kind: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    row, line = SHOWN[kind]
+    calls = held(resource_key="calls", name=None, unit="", scale=2, period="day", resets_at=AT)
+    showing.show(a_pool(entitlements=[calls], **{kind: [row]}))
+    lines = [" ".join(shown.split()) for shown in capsys.readouterr().out.splitlines()]
+    assert line in lines
+    assert "Calendar Europe/Berlin, billing periods counted from 2026-01-31 12:00:00Z" in lines
+    assert sum("──" in shown for shown in lines) == 2, "the entitlements, and what is said"
+
+
+def test_of_very_many_reservations_the_next_to_expire_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    row, _ = SHOWN["reservations"]
+    showing.show(a_pool(reservations=[row] * (showing.ROWS_MAX + 5)))
+    assert "... and 5 more reservations; --json has them all." in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "code"),
     [
@@ -154,6 +224,7 @@ def test_the_dashboard_says_what_is_reserved_borne_by_others_or_over_allocated()
         (["pool", "open", "x" * 129, "--organization", "o"], 2, "invalid_id"),
         (["pool", "open", "p1", "--organization", "o", "--backfill-from", "yesterday"], 2, "invalid_instant"),
         (["check", "api_calls", "--quantity", "0"], 2, "invalid_quantity"),
+        (["check", "api_calls", "--pool", "p1", "--subject", "ann"], 2, "invalid_request"),
         (["grant", "issue", "p1", "pro", "--reason", "r"], 2, "usage"),
         (["pool", "opne"], 2, "usage"),
         (["set", "define", "nowhere.yaml"], 2, "definition_is_invalid"),

@@ -7,6 +7,7 @@ from entitlements.ledger.records import aggregate_type_of
 from entitlements_projections.grants import Grants
 from entitlements_projections.numeric_entitlement_usage import NumericEntitlementUsage
 from entitlements_projections.numeric_entitlements import NumericEntitlements
+from entitlements_projections.pool_ondemand_config import PoolOndemandConfig
 from entitlements_projections.pool_provision_ladders import PoolProvisionLadders
 from entitlements_projections.read_model import POOL_EVENTS, FoldedRows, with_instants
 from entitlements_projections.resource_keys import ResourceKeys
@@ -33,12 +34,19 @@ def folded(model: FoldedRows, *happened: tuple[str, dict[str, Any]]) -> dict[Any
 
 
 def changed(version: int, entitlement_type: str, after: dict[str, Any] | None) -> tuple[str, dict[str, Any]]:
-    change = {"resource_key": "api_calls", "entitlement_type": entitlement_type, "after": after, "stacking": "sum"}
+    change = {
+        "resource_key": "api_calls",
+        "entitlement_type": entitlement_type,
+        "before": None,
+        "after": after,
+        "stacking": "sum",
+    }
     return "EntitlementsChanged", event(version, changes=[change | {"contributions": []}])
 
 
 def value(limit: int | None, period: str | None) -> dict[str, Any]:
     terms = {"anchored": False, "grace_for": 0, "credit_key": None, "override_id": ""}
+    terms |= {"credit_rate": 0, "credit_per": 1}
     return {"limit": limit, "soft_limit": None, "hard_limit": limit, "period": period, **terms}
 
 
@@ -71,6 +79,56 @@ def test_a_quota_that_was_a_feature_in_between_counts_anew() -> None:
 def test_a_limit_that_is_lost_is_not_unlimited() -> None:
     rows = folded(NumericEntitlements(), changed(2, "limit", value(None, None)), changed(3, "limit", None))
     assert rows["pool", "api_calls"]["held"] is False
+
+
+def rated(limit: int, rate: int) -> dict[str, Any]:
+    return value(limit, "day") | {"credit_key": "credits", "credit_rate": rate}
+
+
+def borne(version: int, bearer: str, quantity: int, charge: int, **part: Any) -> tuple[str, dict[str, Any]]:
+    parts = [{"bearer": bearer, "quantity": quantity, "charge": charge} | part]
+    line = {"resource_key": "api_calls", "late": False, "details": {"parts": parts}}
+    return "UsageRecorded", event(version, lines=[line])
+
+
+def test_what_credits_bear_adds_up_until_the_reset_or_another_rate() -> None:
+    begins = ("EntitlementsChanged", event(2, changes=[change(None, rated(9, 3))]))
+    same = ("EntitlementsChanged", event(4, changes=[change(rated(9, 3), rated(5, 3))]))
+    other = ("EntitlementsChanged", event(5, changes=[change(rated(5, 3), rated(5, 2))]))
+    reset = event(6, resource_key="api_calls", contributions=[], manual=False, anchor_at=None)
+    history = [begins, borne(3, "credit", 4, 6), same, borne(4, "credit", 1, 2, repriced=True)]
+    assert credits_of(*history) == (4, 6)
+    assert credits_of(*history, other) == (0, 0)
+    assert credits_of(*history, ("QuotaReset", reset)) == (0, 0)
+
+
+def change(before: dict[str, Any] | None, after: dict[str, Any] | None) -> dict[str, Any]:
+    told = {"resource_key": "api_calls", "entitlement_type": "quota", "stacking": "sum", "contributions": []}
+    return told | {"before": before, "after": after}
+
+
+def credits_of(*happened: tuple[str, dict[str, Any]]) -> tuple[int, int]:
+    row = folded(NumericEntitlements(), *happened)["pool", "api_calls"]
+    return row["credit_quantity"], row["credit_units"]
+
+
+def test_what_was_spent_stays_spent_at_another_price_and_rounding_begins_anew() -> None:
+    configured = event(2, resource_key="api_calls", enabled=True, payer="", currency="", unit_price=7, price_per=3)
+    configured |= {"spending_cap": 100, "alert_at": [], "actor": "ops"}
+    again = configured | {"originator_version": 4, "unit_price": 8}
+    history = [("OnDemandConfigured", configured), borne(3, "on_demand", 4, 10)]
+    (row,) = folded(PoolOndemandConfig(), *history).values()
+    assert (row["spent"], row["bought"], row["charged"]) == (10, 4, 10)
+    (row,) = folded(PoolOndemandConfig(), *history, ("OnDemandConfigured", again)).values()
+    assert (row["spent"], row["bought"], row["charged"]) == (10, 0, 0)
+    (row,) = folded(PoolOndemandConfig(), *history, ("QuotaReset", event(5, resource_key="api_calls"))).values()
+    assert row["spent"] == 0
+
+
+def test_overage_that_is_preserved_begins_the_next_period() -> None:
+    preserved = event(3, resource_key="api_calls", contributions=[{"consumed": 4}], manual=False, anchor_at=None)
+    rows = folded(NumericEntitlements(), changed(2, "quota", value(9, "day")), ("QuotaReset", preserved))
+    assert (rows["pool", "api_calls"]["begins_with"], rows["pool", "api_calls"]["counts_from"]) == (4, 3)
 
 
 def test_a_provision_without_a_ladder_has_no_place_on_one() -> None:

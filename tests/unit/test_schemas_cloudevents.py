@@ -69,6 +69,7 @@ def test_every_change_has_a_public_type_and_every_other_record_its_own_name() ->
         "entitlement.changed",
         "quota.warning",
         "quota.exceeded",
+        "quota.exceeded_withdrawn",
         "quota.reset",
     }
     assert cloudevents.type_of("entitlements.events.QuotaExceeded") == "entitlements.events.QuotaExceeded"

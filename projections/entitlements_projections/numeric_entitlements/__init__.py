@@ -6,13 +6,19 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Final
 
+from entitlements.domain.aggregate import from_ms
+from entitlements_projections.bearing import at_this_rate, borne_by
 from entitlements_projections.database import Row
 from entitlements_projections.read_model import Event, FoldedRows, Key
 
 _NOTHING: Final = {
     "held": False, "effective_limit": None, "soft_limit": None, "hard_limit": None, "grace_for": 0, "credit_key": None,
-    "override_id": "",
+    "credit_rate": 0, "credit_per": 1, "override_id": "",
 }  # fmt: skip
+
+
+#: What a period begins with, if nothing else is said.
+_ANEW: Final = {"begins_with": 0, "credit_quantity": 0, "credit_units": 0, "moved_start": None, "moved_end": None}
 
 
 def _changed(event: Event, change: Event, row: Row | None) -> Row | None:
@@ -25,16 +31,34 @@ def _changed(event: Event, change: Event, row: Row | None) -> Row | None:
         "changed_at": event["timestamp"],
         **(_NOTHING if after is None else _value(after)),
         **_counting(event, after, row),
+        **_drawn_on_credits(change, row),
         "anchor_at": None if row is None else row["anchor_at"],
         "over_allocated": row is not None and row["over_allocated"],
     }
 
 
 def _reset(event: Event, row: Row | None) -> Row | None:
-    """Only by hand: what ends by the calendar is for the reader to see."""
-    if row is None or not event["manual"]:
+    """That a period ends by the calendar is for the reader to see; what the next one begins with is said here."""
+    if row is None:
         return None
-    return row | {"anchor_at": event["anchor_at"] or row["anchor_at"], "counts_from": event["originator_version"]}
+    begins_with = sum(contribution["consumed"] for contribution in event["contributions"])
+    anchor_at = event["anchor_at"] or row["anchor_at"]
+    return (
+        row | _ANEW | {"counts_from": event["originator_version"], "begins_with": begins_with, "anchor_at": anchor_at}
+    )
+
+
+def _paid(parts: list[Event], event: Event, row: Row | None) -> Row | None:  # noqa: ARG001 - as every step.
+    if row is None:
+        return None
+    quantity, units = at_this_rate(parts)
+    return row | {"credit_quantity": row["credit_quantity"] + quantity, "credit_units": row["credit_units"] + units}
+
+
+def _moved(period: Event, event: Event, row: Row | None) -> Row | None:  # noqa: ARG001 - as every step.
+    """By another calendar the period under way ends at another instant."""
+    start, end = from_ms(period["period_start"]), from_ms(period["period_end"])
+    return None if row is None else row | {"moved_start": start, "moved_end": end}
 
 
 def _over_allocated(event: Event, row: Row | None) -> Row | None:  # noqa: ARG001 - that it happened is all.
@@ -57,7 +81,8 @@ def _became_a_feature(event: Event, after: Event | None, row: Row | None) -> Row
     if row is None:
         return None
     changed_at = event["timestamp"] if row["held"] else row["changed_at"]
-    return row | _NOTHING | {"changed_at": changed_at, "period": row["period"] if after is None else None}
+    gone = row | _NOTHING | {"changed_at": changed_at}
+    return gone if after is None else gone | {"period": None} | ({} if row["period"] is None else _ANEW)
 
 
 def _value(after: Event) -> Row:
@@ -68,6 +93,8 @@ def _value(after: Event) -> Row:
         "hard_limit": after["hard_limit"],
         "grace_for": after["grace_for"],
         "credit_key": after["credit_key"],
+        "credit_rate": after["credit_rate"],
+        "credit_per": after["credit_per"],
         "override_id": after["override_id"],
     }
 
@@ -75,11 +102,23 @@ def _value(after: Event) -> Row:
 def _counting(event: Event, after: Event | None, row: Row | None) -> Row:
     """Another period starts counting anew; one that is lost and regained goes on (domain/entitlement.py)."""
     if row is not None and (after is None or after["period"] == row["period"]):
-        kept = ("period", "counts_from", "anchored") if after is None else ("period", "counts_from")
-        counting = {name: row[name] for name in kept}
+        counting = {name: row[name] for name in ("period", "counts_from", "anchored", *_ANEW)}
     else:
-        counting = {"period": after and after["period"], "counts_from": event["originator_version"], "anchored": False}
+        begins = {"period": after and after["period"], "counts_from": event["originator_version"], "anchored": False}
+        counting = begins | _ANEW
     return counting | ({} if after is None else {"anchored": after["anchored"]})
+
+
+def _drawn_on_credits(change: Event, row: Row | None) -> Row:
+    """At another credit rate rounding begins anew (domain/entitlement.py)."""
+    before, after = change["before"], change["after"]
+    if row is None or after is None or (before is not None and _rate(before) == _rate(after)):
+        return {}
+    return {"credit_quantity": 0, "credit_units": 0}
+
+
+def _rate(value: Event) -> tuple[str | None, int, int]:
+    return value["credit_key"], value["credit_rate"], value["credit_per"]
 
 
 class NumericEntitlements(FoldedRows):
@@ -91,14 +130,22 @@ class NumericEntitlements(FoldedRows):
     columns = (
         "pool_id", "resource_key", "entitlement_type", "held", "effective_limit", "soft_limit", "hard_limit", "period",
         "stacking", "anchored", "anchor_at", "grace_for", "credit_key", "override_id", "over_allocated", "changed_at",
-        "counts_from", "version",
+        "counts_from", "credit_rate", "credit_per", "credit_quantity", "credit_units", "begins_with", "moved_start",
+        "moved_end", "version",
     )  # fmt: skip
-    events = frozenset({"EntitlementsChanged", *_OF_ONE_KEY})
+    events = frozenset({"EntitlementsChanged", "CalendarChanged", "UsageRecorded", "UsageCorrected", *_OF_ONE_KEY})
 
     def facts(self, name: str, event: Event) -> Iterator[tuple[Key, Callable[[Row | None], Row | None]]]:
-        """A row for each key that changed."""
+        """A row for each key that changed, or of which credits bear more or less."""
+        pool_id = event["originator_id"]
         if name in _OF_ONE_KEY:
-            yield (event["originator_id"], event["resource_key"]), partial(_OF_ONE_KEY[name], event)
-            return
-        for change in event["changes"]:
-            yield (event["originator_id"], change["resource_key"]), partial(_changed, event, change)
+            yield (pool_id, event["resource_key"]), partial(_OF_ONE_KEY[name], event)
+        elif name == "EntitlementsChanged":
+            for change in event["changes"]:
+                yield (pool_id, change["resource_key"]), partial(_changed, event, change)
+        elif name == "CalendarChanged":
+            for period in event["periods"]:
+                yield (pool_id, period["resource_key"]), partial(_moved, period, event)
+        else:
+            for key, parts in borne_by("credit", event).items():
+                yield (pool_id, key), partial(_paid, parts, event)

@@ -18,5 +18,12 @@ create temporary table if not exists staged_numeric_entitlements (
     over_allocated boolean,
     changed_at timestamptz,
     counts_from bigint,
+    credit_rate bigint,
+    credit_per bigint,
+    credit_quantity bigint,
+    credit_units bigint,
+    begins_with bigint,
+    moved_start timestamptz,
+    moved_end timestamptz,
     version bigint
 );

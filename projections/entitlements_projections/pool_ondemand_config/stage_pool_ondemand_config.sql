@@ -12,6 +12,9 @@ create temporary table if not exists staged_pool_ondemand_config (
     alert_at integer[],
     alerted integer,
     alerted_at timestamptz,
+    spent bigint,
+    bought bigint,
+    charged bigint,
     configured_at timestamptz,
     actor text,
     version bigint

@@ -2,11 +2,11 @@
 -- Takes the newest version only, so a replayed batch changes nothing.
 insert into pool_ondemand_config as t (
     pool_id, resource_key, enabled, payer, currency, unit_price, price_per, spending_cap, alert_at, alerted,
-    alerted_at, configured_at, actor, version
+    alerted_at, spent, bought, charged, configured_at, actor, version
 )
 select
     pool_id, resource_key, enabled, payer, currency, unit_price, price_per, spending_cap, alert_at, alerted,
-    alerted_at, configured_at, actor, version
+    alerted_at, spent, bought, charged, configured_at, actor, version
 from staged_pool_ondemand_config
 order by pool_id, resource_key
 on conflict (pool_id, resource_key) do update set
@@ -19,6 +19,9 @@ on conflict (pool_id, resource_key) do update set
     alert_at = excluded.alert_at,
     alerted = excluded.alerted,
     alerted_at = excluded.alerted_at,
+    spent = excluded.spent,
+    bought = excluded.bought,
+    charged = excluded.charged,
     configured_at = excluded.configured_at,
     actor = excluded.actor,
     version = excluded.version

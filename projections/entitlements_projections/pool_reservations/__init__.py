@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from entitlements_projections.database import Row
 from entitlements_projections.read_model import Event, FoldedByEvent
 
+_NOTHING_HELD: Final = {"held": 0, "credit_units": 0, "spending": 0}
+
 
 def _reserved(event: Event, _: Row | None) -> Row:
-    fields = ("resource_key", "quantity", "workspace_id", "subject_id", "lease", "expires_at")
+    fields = (
+        "resource_key", "quantity", "credit_key", "credit_units", "spending", "workspace_id", "subject_id", "lease", "expires_at",
+    )  # fmt: skip
     held = {"status": "held", "held": event["quantity"], "committed": 0, "over_at": None}
     return {field: event[field] for field in fields} | held | {"reserved_at": event["timestamp"]}
 
@@ -28,17 +32,19 @@ def _committed(event: Event, row: Row | None) -> Row:
     return _known(row) | {
         "status": "committed" if is_over else "held",
         "held": event["kept"],
+        "credit_units": event["kept_credit_units"],
+        "spending": event["kept_spending"],
         "committed": _known(row)["committed"] + event["quantity"],
         "over_at": event["timestamp"] if is_over else None,
     }
 
 
 def _released(event: Event, row: Row | None) -> Row:
-    return _known(row) | {"status": "released", "held": 0, "over_at": event["timestamp"]}
+    return _known(row) | _NOTHING_HELD | {"status": "released", "over_at": event["timestamp"]}
 
 
 def _expired(event: Event, row: Row | None) -> Row:
-    return _known(row) | {"status": "expired", "held": 0, "over_at": event["timestamp"]}
+    return _known(row) | _NOTHING_HELD | {"status": "expired", "over_at": event["timestamp"]}
 
 
 class PoolReservations(FoldedByEvent):
@@ -49,7 +55,7 @@ class PoolReservations(FoldedByEvent):
     key = ("pool_id", "reservation_id")
     parts = ("reservation_id",)
     columns = (
-        "pool_id", "reservation_id", "resource_key", "status", "quantity", "held", "committed", "workspace_id", "subject_id", "lease", "reserved_at", "expires_at", "over_at", "version",
+        "pool_id", "reservation_id", "resource_key", "status", "quantity", "held", "committed", "credit_key", "credit_units", "spending", "workspace_id", "subject_id", "lease", "reserved_at", "expires_at", "over_at", "version",
     )  # fmt: skip
     folds: ClassVar = {
         "UsageReserved": _reserved,

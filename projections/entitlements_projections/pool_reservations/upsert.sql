@@ -1,11 +1,11 @@
 -- upsert --
 -- Takes the newest version only, so a replayed batch changes nothing.
 insert into pool_reservations as t (
-    pool_id, reservation_id, resource_key, status, quantity, held, committed, workspace_id, subject_id, lease,
+    pool_id, reservation_id, resource_key, status, quantity, held, committed, credit_key, credit_units, spending, workspace_id, subject_id, lease,
     reserved_at, expires_at, over_at, version
 )
 select
-    pool_id, reservation_id, resource_key, status, quantity, held, committed, workspace_id, subject_id, lease,
+    pool_id, reservation_id, resource_key, status, quantity, held, committed, credit_key, credit_units, spending, workspace_id, subject_id, lease,
     reserved_at, expires_at, over_at, version
 from staged_pool_reservations
 order by pool_id, reservation_id
@@ -15,6 +15,9 @@ on conflict (pool_id, reservation_id) do update set
     quantity = excluded.quantity,
     held = excluded.held,
     committed = excluded.committed,
+    credit_key = excluded.credit_key,
+    credit_units = excluded.credit_units,
+    spending = excluded.spending,
     workspace_id = excluded.workspace_id,
     subject_id = excluded.subject_id,
     lease = excluded.lease,

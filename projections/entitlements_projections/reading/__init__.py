@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Final
 
 from psycopg import sql
@@ -34,6 +34,10 @@ BEHIND: Final = frozenset({"followers_behind", "campaign_grants_left", "campaign
 _LOOK_EVERY_FOR: Final = 0.25
 
 
+#: By what periods are counted, beside a row.
+_CALENDAR: Final = ("at", "time_zone", "anchor_at")
+
+
 def wait_for(connection: Connection, partition: int, offset: int, timeout_for: float) -> None:
     """Wait until the tables know the frame at an offset of the ledger, at most timeout_for seconds.
 
@@ -56,8 +60,13 @@ def wait_for(connection: Connection, partition: int, offset: int, timeout_for: f
 
 
 def pool(connection: Connection, pool_id: str, at: datetime) -> Row | None:
-    """A pool with its `provisions`, `grants`, `assignments` and what it has at an instant (`entitlements`)."""
-    with _one_moment(connection):
+    """A pool with all that is said of it and what it has at an instant (`entitlements`).
+
+    Lists: `provisions`, `grants`, `assignments`, `contributions` (of features and numbers, in burn order, the kept ones too),
+    `overrides` that hold, `caps` of members, `reservations` that are held, `holders` of limits, `on_demand`.
+    """
+    parameters = {"pool_id": pool_id, "pool_ids": [pool_id], "resource_key": None, "at": at}
+    with one_moment(connection):
         row = _one(connection, "pool", (pool_id,))
         if row is None:
             return None
@@ -66,17 +75,30 @@ def pool(connection: Connection, pool_id: str, at: datetime) -> Row | None:
             "grants": _all(connection, "grants_of_pool", (pool_id,)),
             "assignments": _all(connection, "assignments_of_pool", (pool_id,)),
             "entitlements": entitlements_of_pools(connection, [pool_id], at),
+            "contributions": _all(connection, "contributions", parameters),
+            "overrides": _all(connection, "overrides_of_pool", parameters),
+            "caps": _all(connection, "caps_of_pool", parameters),
+            "reservations": _all(connection, "reservations_of_pool", parameters),
+            "holders": _all(connection, "holders_of_pool", parameters),
+            "on_demand": _all(connection, "on_demand_of_pool", parameters),
         }
+
+
+def status_of_pool(connection: Connection, pool_id: str) -> str | None:
+    """open, suspended or closed; None: an unknown pool."""
+    row = _one(connection, "pool", (pool_id,))
+    return None if row is None else str(row["status"])
 
 
 def entitlements_of_pools(connection: Connection, pool_ids: list[str], at: datetime) -> list[Row]:
     """What pools have at an instant: limit, consumed, remaining and period of each key, by pool and key."""
-    return [_with_period(row) for row in _all(connection, "entitlements", {"pool_ids": pool_ids, "at": at})]
+    rows = _all(connection, "entitlements", {"pool_ids": pool_ids, "at": at})
+    return [{name: value for name, value in _with_period(row).items() if name not in _CALENDAR} for row in rows]
 
 
 def _with_period(row: Row) -> Row:
     """A row with the bounds of its period, by the calendar where nothing was counted in it yet."""
-    at, time_zone, anchor_at = (row.pop(name) for name in ("at", "time_zone", "anchor_at"))
+    at, time_zone, anchor_at = (row[name] for name in _CALENDAR)
     if row["period"] is not None and row["resets_at"] is None:
         calendar = Calendar(time_zone, None if anchor_at is None else to_ms(anchor_at))
         start_ms, end_ms = period_bounds(row["period"], to_ms(at), calendar)
@@ -90,7 +112,7 @@ def entitlements_of_workspace(connection: Connection, workspace_id: str, at: dat
 
     Each row also says the pool's `role`, `is_primary`, `pool_status`. No row: no pool, or nothing from any.
     """
-    with _one_moment(connection):
+    with one_moment(connection):
         pools = pools_of_workspace(connection, workspace_id)
         places = {row["pool_id"]: place for place, row in enumerate(pools)}
         rows = entitlements_of_pools(connection, list(places), at)
@@ -98,13 +120,48 @@ def entitlements_of_workspace(connection: Connection, workspace_id: str, at: dat
     return [row | _assignment(pools[places[row["pool_id"]]]) for row in rows]
 
 
-def workspace_entitlements(connection: Connection, workspace_id: str, key: str | None = None) -> list[Row]:
-    """What a workspace has now of a key (None: of all) from each of its pools, with its caps and overrides, in drawing order.
+def workspace_entitlements(
+    connection: Connection, workspace_id: str, key: str | None = None, at: datetime | None = None
+) -> list[Row]:
+    """What a workspace has of a key (None: of all) from each of its pools, with its caps and overrides, in drawing order.
 
-    One query; the columns are those of the view of this name, and `resets_at` is always filled where there is a reset.
+    One query; the columns are those of the view of this name, and `resets_at` is always filled where there is a reset. What a
+    pool had once is there too, and not `held`. at: None is now.
     """
-    parameters = {"workspace_id": workspace_id, "resource_key": key}
+    parameters = {"workspace_id": workspace_id, "resource_key": key, "at": at}
     return [_with_period(row) for row in _all(connection, "workspace_entitlements", parameters)]
+
+
+def key_of_pools(connection: Connection, pool_ids: list[str], keys: list[str], at: datetime | None = None) -> list[Row]:
+    """What pools have of keys, with the columns of the view workspace_entitlements that are not about a workspace."""
+    parameters = {"pool_ids": pool_ids, "resource_keys": keys, "at": at}
+    return [_with_period(row) for row in _all(connection, "key_of_pools", parameters)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Member:
+    """Who asks about which key of which pools, and at which instant; None: now. Empty: nobody in particular."""
+
+    pool_ids: list[str]
+    resource_key: str
+    workspace_id: str = ""
+    subject_id: str = ""
+    at: datetime | None = None
+
+
+def caps_of_member(connection: Connection, member: Member) -> list[Row]:
+    """The caps under which a member draws a key, its workspace's first, with what was `drawn` and is `reserved`."""
+    return _all(connection, "caps_of_member", vars(member))
+
+
+def overrides_of_key(connection: Connection, member: Member) -> list[Row]:
+    """The overrides of a key that hold, of the pools and of the workspace, the newest last."""
+    return _all(connection, "overrides_of_key", vars(member))
+
+
+def contributions_of_key(connection: Connection, member: Member) -> list[Row]:
+    """What contributes to a key of the pools, in burn order, with its provision."""
+    return _all(connection, "contributions", vars(member))
 
 
 def pools_of_workspace(connection: Connection, workspace_id: str) -> list[Row]:
@@ -180,7 +237,7 @@ def _assignment(pool_of_workspace: Row) -> Row:
 
 
 @contextmanager
-def _one_moment(connection: Connection) -> Iterator[None]:
+def one_moment(connection: Connection) -> Iterator[None]:
     """Let several statements see the same rows; a transaction of the caller's is left as it is."""
     begins = connection.info.transaction_status == TransactionStatus.IDLE
     with connection.transaction():

@@ -1,4 +1,4 @@
-"""Turns pool events into changes of one customer: granted, revoked, changed, quota warning, exceeded, reset.
+"""Turns pool events into changes of one customer: granted, revoked, changed, quota warning, exceeded, withdrawn, reset.
 
 facts       the words between the two steps: a cause, a held value, a fact
 pools       step 1, rules: a pool's event says something about each workspace concerned (facts)

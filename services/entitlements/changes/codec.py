@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Final
 
 import orjson
 
-from entitlements.changes.facts import Cause, Fact, Held, Position, Quota, Unfit
+from entitlements.changes.facts import Cause, Fact, Held, Narrowing, Position, Quota, Unfit
 from entitlements.changes.pools import PoolRow
 from entitlements.changes.workspaces import WorkspaceRow
 
@@ -59,7 +59,13 @@ def fact_from_bytes(value: bytes | None) -> Fact:
 def pool_to_bytes(row: PoolRow) -> bytes:
     """A pool's row. The position comes first in `at`: readers keep the greatest."""
     return orjson.dumps(
-        {"format": FORMAT, "at": row.position, "workspaces": list(row.workspaces), "values": row.values},
+        {
+            "format": FORMAT,
+            "at": row.position,
+            "workspaces": list(row.workspaces),
+            "values": row.values,
+            "overrides": row.overrides,
+        },
         default=tuple,
     )
 
@@ -73,6 +79,7 @@ def pool_from_bytes(value: bytes | None) -> PoolRow:
         Position(*made["at"]),
         dict.fromkeys(made["workspaces"]),
         {key: Held(*held) for key, held in made["values"].items()},
+        {name: Narrowing(*override) for name, override in made["overrides"].items()},
     )
 
 

@@ -53,6 +53,29 @@ class Held(NamedTuple):
     period: str | None
 
 
+class Narrowing(NamedTuple):
+    """An administrator's override of one workspace, as far as it changes what the workspace has of a key."""
+
+    workspace_id: str
+    resource_key: str
+    allowed: bool
+    amount: int | None
+
+    def narrowed(self, value: Held | None) -> Held | None:
+        """What the workspace has where its pool has this: nothing, no more than the amount, or all (domain/members.py)."""
+        if value is None or not self.allowed:
+            return None
+        if self.amount is None or value.entitlement_type == "boolean":
+            return value
+        limit = self.amount if value.limit is None else min(value.limit, self.amount)
+        # It draws no more than that, whatever the hard limit of the pool is.
+        return value._replace(
+            limit=limit,
+            soft_limit=None if value.soft_limit is None or value.soft_limit > limit else value.soft_limit,
+            hard_limit=self.amount if value.hard_limit is None else min(value.hard_limit, self.amount),
+        )
+
+
 class Cause(NamedTuple):
     """The event behind a fact. at: milliseconds since 1970 (UTC), when it took effect."""
 

@@ -5,7 +5,7 @@ Rules only. `facts_of` decides and changes nothing; `take_in` is the step of sta
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from entitlements.changes.facts import (
@@ -14,6 +14,7 @@ from entitlements.changes.facts import (
     WORKSPACES_PER_POOL_MAX,
     Fact,
     Held,
+    Narrowing,
     PoolEvent,
     PoolIsTooLarge,
     Position,
@@ -31,6 +32,13 @@ class PoolRow:
     position: Position = NOWHERE
     workspaces: dict[str, None] = field(default_factory=dict)  # A set that keeps its order.
     values: dict[str, Held] = field(default_factory=dict)
+    #: Overrides of single workspaces that hold, oldest first. The domain bounds their number.
+    overrides: dict[str, Narrowing] = field(default_factory=dict)
+
+    def value_for(self, workspace_id: str, key: str, value: Held | None) -> Held | None:
+        """What one workspace has where the pool has this value: the newest override of it and the key decides."""
+        said = [o for o in self.overrides.values() if (o.workspace_id, o.resource_key) == (workspace_id, key)]
+        return said[-1].narrowed(value) if said else value
 
 
 def facts_of(row: PoolRow, event: PoolEvent) -> list[Fact]:
@@ -56,6 +64,8 @@ def take_in(row: PoolRow, event: PoolEvent) -> None:
         row.values = _values_after(row, event)
     elif event.name == "PoolClosed":
         row.values = {}
+    elif event.name in _OF_OVERRIDES:
+        row.overrides = _overrides_after(row, event)
 
 
 def _assigned(row: PoolRow, event: PoolEvent) -> list[Fact]:
@@ -64,24 +74,48 @@ def _assigned(row: PoolRow, event: PoolEvent) -> list[Fact]:
         return []  # Only its role changed.
     if len(row.workspaces) >= WORKSPACES_PER_POOL_MAX:
         raise PoolIsTooLarge(f"More than {WORKSPACES_PER_POOL_MAX} workspaces.")
-    return _told(event, [workspace_id], row.values)
+    return _told(row, event, [workspace_id], row.values)
 
 
 def _unassigned(row: PoolRow, event: PoolEvent) -> list[Fact]:
     workspace_id = _text(event, "workspace_id")
-    return _told(event, [workspace_id], dict.fromkeys(row.values)) if workspace_id in row.workspaces else []
+    return _told(row, event, [workspace_id], dict.fromkeys(row.values)) if workspace_id in row.workspaces else []
 
 
 def _entitlements_changed(row: PoolRow, event: PoolEvent) -> list[Fact]:
     if len(_values_after(row, event)) > KEYS_PER_POOL_MAX:
         raise PoolIsTooLarge(f"More than {KEYS_PER_POOL_MAX} entitlements.")
     changed = {key: held for key, held in _changed(event).items() if held != row.values.get(key)}
-    return _told(event, row.workspaces, changed)
+    return _told(row, event, row.workspaces, changed)
 
 
 def _closed(row: PoolRow, event: PoolEvent) -> list[Fact]:
     """Normally EntitlementsChanged has taken everything away before."""
-    return _told(event, row.workspaces, dict.fromkeys(row.values))
+    return _told(row, event, row.workspaces, dict.fromkeys(row.values))
+
+
+def _overridden(row: PoolRow, event: PoolEvent) -> list[Fact]:
+    """One workspace has something else now; the others, and whoever is not assigned, have what they had."""
+    after = _overrides_after(row, event)
+    if after == row.overrides:
+        return []  # Of the whole pool: EntitlementsChanged tells it.
+    override_id = _text(event, "override_id")
+    concerned = after.get(override_id) or row.overrides[override_id]
+    workspace_id, key = concerned.workspace_id, concerned.resource_key
+    if workspace_id not in row.workspaces or key not in row.values:
+        return []
+    return _told(replace(row, overrides=after), event, [workspace_id], {key: row.values[key]})
+
+
+def _overrides_after(row: PoolRow, event: PoolEvent) -> dict[str, Narrowing]:
+    override_id = _text(event, "override_id")
+    others = {name: override for name, override in row.overrides.items() if name != override_id}
+    if event.name != "OverrideSet" or not event.record["workspace_id"]:
+        return others
+    allowed, amount = bool(event.record["allowed"]), event.record["amount"]
+    assert amount is None or isinstance(amount, int)
+    said = Narrowing(_text(event, "workspace_id"), _text(event, "resource_key"), allowed, amount)
+    return others | {override_id: said}
 
 
 def _changed(event: PoolEvent) -> dict[str, Held | None]:
@@ -102,6 +136,10 @@ def _quota_exceeded(row: PoolRow, event: PoolEvent) -> list[Fact]:
     return _quota(row, event, "period_start", "period_end", "limit", "consumed", "requested")
 
 
+def _exceeded_withdrawn(row: PoolRow, event: PoolEvent) -> list[Fact]:
+    return _quota(row, event, "period_start", "period_end", "limit", "consumed")
+
+
 def _quota_reset(row: PoolRow, event: PoolEvent) -> list[Fact]:
     return _quota(row, event, "period_start", "period_end", "consumed")
 
@@ -114,9 +152,19 @@ def _quota(row: PoolRow, event: PoolEvent, *fields: str) -> list[Fact]:
     return [Fact(event.cause, workspace, {}, quota) for workspace in ([named] if named else row.workspaces)]
 
 
-def _told(event: PoolEvent, workspaces: Iterable[str], values: Mapping[str, Held | None]) -> list[Fact]:
+def _told(row: PoolRow, event: PoolEvent, workspaces: Iterable[str], values: Mapping[str, Held | None]) -> list[Fact]:
     values = dict(values)
-    return [Fact(event.cause, workspace, values) for workspace in workspaces] if values else []
+    if not values:
+        return []
+    own = {override.workspace_id for override in row.overrides.values()}
+    return [
+        Fact(
+            event.cause,
+            workspace,
+            {key: row.value_for(workspace, key, held) for key, held in values.items()} if workspace in own else values,
+        )
+        for workspace in workspaces
+    ]
 
 
 def _held(entitlement_type: str, value: Mapping[str, Any] | None) -> Held | None:
@@ -140,7 +188,12 @@ _RULES: Final[dict[str, Callable[[PoolRow, PoolEvent], list[Fact]]]] = {
     "QuotaWarned": _quota_warned,
     "QuotaExceeded": _quota_exceeded,
     "QuotaReset": _quota_reset,
+    "ExceededWithdrawn": _exceeded_withdrawn,
+    "OverrideSet": _overridden,
+    "OverrideCleared": _overridden,
+    "OverrideExpired": _overridden,
 }
+_OF_OVERRIDES: Final = frozenset({"OverrideSet", "OverrideCleared", "OverrideExpired"})
 
 #: Short names of the events that concern customers; all others change nothing for them.
 RELEVANT: Final = frozenset(_RULES)

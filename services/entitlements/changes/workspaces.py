@@ -33,6 +33,7 @@ PUBLIC_TYPES: Final = {
     "EntitlementChanged": "entitlement.changed",
     "QuotaWarned": "quota.warning",
     "QuotaExceeded": "quota.exceeded",
+    "ExceededWithdrawn": "quota.exceeded_withdrawn",
     "QuotaReset": "quota.reset",
 }
 

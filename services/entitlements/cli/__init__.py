@@ -6,13 +6,15 @@ values      what people type, checked at the edge
 session     one command's connections: send and wait for the outcome, then for the read models
 failures    every expected error as "code: sentence (what to do)" and an exit status
 output      tables for people, or one JSON document
+showing     a pool with all that is said of it
 dashboard   what a customer has: Entitlement, Current, Quota, Status
 
 catalogue   key define · set define, show, example
 pools       pool open, show, suspend, resume, close
 provisions  provision add, suspend, resume, end
 grants      grant issue, revoke
-workspaces  assign · unassign · check · usage
+workspaces  assign · unassign · usage
+checking    check
 metering    use · release
 importing   import usage
 tailing     changes tail

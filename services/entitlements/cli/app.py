@@ -6,6 +6,7 @@ import typer
 
 from entitlements.cli import (
     catalogue,
+    checking,
     demo,
     grants,
     importing,
@@ -64,7 +65,7 @@ app.command("unassign", rich_help_panel=_DEFINE, epilog=workspaces.UNASSIGN_EXAM
 
 app.command("use", rich_help_panel=_USE, epilog=metering.USE_EXAMPLE)(metering.use)
 app.command("release", rich_help_panel=_USE, epilog=metering.RELEASE_EXAMPLE)(metering.release)
-app.command("check", rich_help_panel=_USE, epilog=workspaces.CHECK_EXAMPLE)(workspaces.check)
+app.command("check", rich_help_panel=_USE, epilog=checking.EXAMPLE)(checking.check)
 app.command("usage", rich_help_panel=_USE, epilog=workspaces.USAGE_EXAMPLE)(workspaces.usage)
 app.add_typer(importing.imports, name="import", rich_help_panel=_USE)
 app.add_typer(tailing.changes, name="changes", rich_help_panel=_USE)

@@ -72,12 +72,11 @@ def import_usage(
 
 def _primary_pools(opened: Session, summary: Summary, keys: tuple[str, ...]) -> dict[str, str]:
     """The primary pool of each workspace of a file. Raises UnknownKey, UnknownWorkspace before anything is sent."""
-    from entitlements.cli.workspaces import require_key
     from entitlements.errors import UnknownWorkspace
     from entitlements_projections import reading
 
     for key in keys:
-        require_key(opened, key)
+        opened.require_key(key)
     found = {workspace: reading.pools_of_workspace(opened.database, workspace) for workspace in summary.workspaces}
     unknown = [workspace for workspace, pools in found.items() if not pools]
     if unknown:

@@ -69,52 +69,18 @@ def open_pool(
 
 @pools.command("show", epilog=example("entitlements pool show p1"))
 def show_pool(pool_id: PoolId, as_json: AsJson = False, data: Data = FOLDER) -> None:
-    """Show a pool: its provisions, grants, workspaces, and what it has."""
+    """Show a pool: what it has and from where, who uses it, and what was said of it by hand.
+
+    Its calendar, provisions, grants and workspaces; overrides, caps of members, reservations, holders, on-demand.
+    """
+    from entitlements.cli import showing
+
     with session(data) as opened:
         found = opened.require_pool(pool_id)
     if as_json:
         output.document(found)
         return
-    _show(found)
-
-
-def _show(pool: dict[str, Any]) -> None:
-    from entitlements.cli import dashboard
-
-    since = f"{pool['status']} since {output.text(pool['status_at'])}"
-    output.facts(
-        {
-            "Name": pool["name"],
-            "Organization": pool["organization_id"],
-            "Billing account": pool["billing_account_id"],
-            "Status": since + (f": {pool['status_reason']}" if pool["status_reason"] else ""),
-            "In backfill at": pool["clock"] if pool["backfilling"] else None,
-        },
-        title=f"Pool {pool['pool_id']}",
-    )
-    output.table(("Entitlement", ">Current", ">Quota", "Status"), map(dashboard.cells, pool["entitlements"]))
-    if pool["provisions"]:
-        output.table(
-            ("Provision", "Source", "Set", ">Quantity", "Ladder", "Status", "Starts", "Ends"),
-            [
-                (
-                    row["provision_id"],
-                    row["source"],
-                    f"{row['set_id']} v{row['set_version']}",
-                    row["quantity"],
-                    row["ladder"] and f"{row['ladder']} {row['rung']}",
-                    row["status"],
-                    row["starts_at"],
-                    row["ended_at"] or row["ends_at"],
-                )
-                for row in pool["provisions"]
-            ],
-        )
-    if pool["assignments"]:
-        output.table(
-            ("Workspace", "Role", "Since"),
-            [(row["workspace_id"], row["role"], row["assigned_at"]) for row in pool["assignments"]],
-        )
+    showing.show(found)
 
 
 def _change(

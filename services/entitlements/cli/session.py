@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from entitlements.cli import output
 from entitlements.cli.failures import Refused
-from entitlements.errors import OutcomeUnknown, ServerIsAway, UnknownPool, UnknownSet
+from entitlements.errors import OutcomeUnknown, ServerIsAway, UnknownKey, UnknownPool, UnknownSet
 
 if TYPE_CHECKING:
     from entitlements.domain.commands import Command
@@ -131,6 +131,15 @@ class Session:
         found = reading.pool(self.database, pool_id, datetime.now(UTC))
         if found is None:
             raise UnknownPool(f"Asked for: {pool_id}.")
+        return found
+
+    def require_key(self, resource_key: str) -> dict[str, Any]:
+        """The description of a key. Raises UnknownKey when the read models do not know it."""
+        from entitlements_projections import reading
+
+        found = reading.resource_key(self.database, resource_key)
+        if found is None:
+            raise UnknownKey(f"Asked for: {resource_key}.")
         return found
 
 

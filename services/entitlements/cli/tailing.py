@@ -119,9 +119,10 @@ def _sentence(change: dict[str, Any]) -> str:
         "entitlement.granted": "green",
         "entitlement.revoked": "red",
         "quota.exceeded": "red",
+        "quota.exceeded_withdrawn": "green",
         "quota.warning": "yellow",
     }
-    shown = f"[{colour[kind]}]{kind:20}[/]" if kind in colour else f"{kind:20}"
+    shown = f"[{colour[kind]}]{kind:24}[/]" if kind in colour else f"{kind:24}"
     what = (
         f"{output.text(change['effective_at'])}  {shown} [bold]{change['customer_id']}[/bold]  {change['resource_key']}"
     )
@@ -137,6 +138,8 @@ def _detail(change: dict[str, Any]) -> str:
         )
     if "soft_limit" in change:
         return f"{change['consumed']:,} used, warned from {change['soft_limit']:,}"
+    if "limit" in change:
+        return f"{change['consumed']:,} of {output.amount(change['limit'])} used after a correction"
     period = change.get("period_end")
     return f"at {output.text(period)}" if isinstance(period, datetime) else ""
 

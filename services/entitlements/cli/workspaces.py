@@ -1,4 +1,4 @@
-"""`entitlements assign, unassign, check, usage`: who uses a pool, may they, and how much is left."""
+"""`entitlements assign, unassign, usage`: who uses a pool, and how much of it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from entitlements.cli.options import (
     NoWait,
     PoolId,
     Reason,
-    ResourceKey,
     WorkspaceId,
     example,
 )
@@ -26,9 +25,6 @@ from entitlements.cli.session import Session, envelope, report, session
 
 ASSIGN_EXAMPLE = example("entitlements assign p1 ws-1")
 UNASSIGN_EXAMPLE = example("entitlements unassign p1 ws-1 --reason 'moved to another team'")
-CHECK_EXAMPLE = example(
-    "entitlements check api_calls --workspace ws-1", "entitlements check seats --pool p1 --quantity 3"
-)
 USAGE_EXAMPLE = example("entitlements usage ws-1", "entitlements usage ws-1 --json")
 
 Workspace = Annotated[str, typer.Option("--workspace", "-w", help="The workspace, the customer.", show_default=False)]
@@ -98,51 +94,6 @@ def unassign(
         report(done, sentence, as_json=as_json, pool_id=pool_id, workspace_id=workspace_id)
 
 
-def check(
-    resource_key: ResourceKey,
-    workspace: Workspace = "",
-    pool: Pool = "",
-    quantity: Annotated[str, typer.Option(help="How much is wanted.")] = "1",
-    as_json: AsJson = False,
-    data: Data = FOLDER,
-) -> None:
-    """May this workspace use KEY, how much is left, until when? Changes nothing. Exit status 0 whatever the answer."""
-    from entitlements.cli import values
-
-    wanted = values.quantity(quantity)
-    with session(data) as opened:
-        pools, rows = what_they_have(opened, workspace, pool)
-        require_key(opened, resource_key)
-        answer = _answer(resource_key, wanted, pools, [row for row in rows if row["resource_key"] == resource_key])
-        answer |= {"workspace_id": workspace or None, "as_of": _as_of(opened, answer["pool_id"])}
-    if as_json:
-        output.document(answer)
-        return
-    colour, word = ("green", "Yes") if answer["allowed"] else ("red", "No")
-    output.say(f"[{colour}]{word}[/{colour}]: {answer['sentence']}")
-    as_of = answer["as_of"]
-    output.facts(
-        {
-            "Left": answer["remaining_text"],
-            "Resets": answer["resets_at"],
-            "Pool": answer["pool_id"],
-            "Provisions": ", ".join(answer["provision_ids"]),
-            "As of": f"frame {as_of['offset']} of ledger partition {as_of['partition']}, decided {output.text(as_of['decided_at'])}"
-            if as_of["decided_at"]
-            else "nothing yet",
-        }
-    )
-
-
-def require_key(opened: Session, resource_key: str) -> None:
-    """Raises UnknownKey when the read models do not know the key."""
-    from entitlements.errors import UnknownKey
-    from entitlements_projections import reading
-
-    if reading.resource_key(opened.database, resource_key) is None:
-        raise UnknownKey(f"Asked for: {resource_key}.")
-
-
 def what_they_have(opened: Session, workspace: str, pool: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """The pools in question, in the order of use, and what they have. Raises UnknownPool, UnknownWorkspace."""
     from entitlements.cli.failures import InvalidValue
@@ -168,63 +119,7 @@ def what_they_have(opened: Session, workspace: str, pool: str) -> tuple[list[dic
     return pools, [row for row in rows if row["pool_id"] in ids]
 
 
-def _answer(resource_key: str, wanted: int, pools: list[dict[str, Any]], rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """The first pool in which the whole quantity fits, else the first that has the key at all: usage is never split."""
-    fitting = next((row for row in rows if _fits(row, wanted)), None)
-    row = fitting or (rows[0] if rows else None)
-    if row is None:
-        suspended = all(pool["status"] != "open" for pool in pools)
-        return {
-            "resource_key": resource_key,
-            "allowed": False,
-            "reason_code": "pool_is_suspended" if suspended else "not_entitled",
-            "sentence": f"none of the pools confers {resource_key}" + (": they are not open." if suspended else "."),
-            "quantity": wanted,
-            "pool_id": pools[0]["pool_id"],
-            "remaining_text": None,
-            **dict.fromkeys(
-                ("entitlement_type", "limit", "hard_limit", "consumed", "remaining", "period", "resets_at")
-            ),
-            "provision_ids": [],
-        }
-    is_feature = row["entitlement_type"] == "boolean"
-    left = None if is_feature or row["hard_limit"] is None else max(row["hard_limit"] - row["consumed"], 0)
-    left_text = "unlimited" if left is None else output.amount(left, row["scale"])
-    if is_feature:
-        sentence = f"{resource_key} is held."
-    elif fitting is not None:
-        sentence = f"{output.amount(wanted, row['scale'])} of {resource_key} fit into what is left."
-    else:
-        sentence = f"{output.amount(wanted, row['scale'])} of {resource_key} do not fit into what is left."
-    return {
-        "resource_key": resource_key,
-        "allowed": fitting is not None,
-        "reason_code": "allowed" if fitting is not None else "quota_exceeded",
-        "sentence": sentence,
-        "quantity": wanted,
-        "pool_id": row["pool_id"],
-        "remaining_text": None if is_feature else left_text,
-        "entitlement_type": row["entitlement_type"],
-        "limit": row["effective_limit"],
-        "hard_limit": row["hard_limit"],
-        "consumed": row["consumed"],
-        "reserved": row["reserved"],
-        "remaining": left,
-        "period": row["period"],
-        "resets_at": row["resets_at"],
-        "provision_ids": row["provision_ids"],
-    }
-
-
-def _fits(row: dict[str, Any], wanted: int) -> bool:
-    if row["entitlement_type"] == "boolean" or row["hard_limit"] is None:
-        return True
-    # What is reserved is not free; what credits or an on-demand payer bear takes nothing of what is included.
-    taken = row["consumed"] - (row["elsewhere"] or 0) + row["reserved"]
-    return bool(taken + wanted <= row["hard_limit"])
-
-
-def _as_of(opened: Session, pool_id: str) -> dict[str, Any]:
+def as_of(opened: Session, pool_id: str) -> dict[str, Any]:
     """Up to where the read models know the log of a pool."""
     from entitlements.ledger.partitioning import partition_of
 
@@ -248,7 +143,7 @@ def usage(
 
     with session(data) as opened:
         pools, rows = what_they_have(opened, workspace_id, pool)
-        positions = {row["pool_id"]: _as_of(opened, row["pool_id"]) for row in pools}
+        positions = {row["pool_id"]: as_of(opened, row["pool_id"]) for row in pools}
     if as_json:
         found = {
             "workspace_id": workspace_id or None,

@@ -46,16 +46,38 @@ def cover(pool: ResourcePool, entitlement: Entitlement, quantity: int) -> Cover:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Left:
+    """How much strict usage could have now, by who would bear it, in the smallest unit; UNLIMITED or more: without end."""
+
+    included: int
+    by_credits: int
+    on_demand: int
+    #: Above what is included, up to the hard limit; nobody bears that.
+    as_overage: int
+
+    @property
+    def together(self) -> int:
+        """The largest quantity that strict usage could have."""
+        return min(UNLIMITED, self.included + self.by_credits + self.on_demand + self.as_overage)
+
+
+def what_is_left(pool: ResourcePool, entitlement: Entitlement) -> Left:
+    """What strict usage of a key could have now, whoever asks: members may be narrowed beside."""
+    if entitlement.value is None:
+        return Left(0, 0, 0, 0)
+    counted = entitlement.charged + entitlement.reserved
+    return Left(
+        included=entitlement.included_left,
+        by_credits=_affordable_by_credits(pool, entitlement),
+        on_demand=_affordable_on_demand(pool.on_demand.get(entitlement.resource_key)),
+        as_overage=max(0, entitlement.hard_limit - max(entitlement.limit, counted)),
+    )
+
+
 def affordable(pool: ResourcePool, entitlement: Entitlement) -> int:
     """The largest quantity that strict usage could have now, in the smallest unit."""
-    if entitlement.value is None:
-        return 0
-    paid = _affordable_by_credits(pool, entitlement) + _affordable_on_demand(
-        pool.on_demand.get(entitlement.resource_key)
-    )
-    counted = entitlement.charged + entitlement.reserved
-    above = max(0, entitlement.hard_limit - max(entitlement.limit, counted))
-    return min(UNLIMITED, entitlement.included_left + paid + above)
+    return what_is_left(pool, entitlement).together
 
 
 def fits(entitlement: Entitlement, found: Cover) -> bool:

@@ -267,6 +267,8 @@ class EntitlementsChanged(PoolEvent):
             if entitlement.is_recurring:
                 schedule_recurrences(entitlement, to_ms(self.timestamp))
         aggregate.find_due()
+        for change in self.changes:  # A key may be new to an override of a workspace that was there before.
+            aggregate.refresh(change.resource_key)
 
 
 class UsageRecorded(Event):

@@ -1,0 +1,36 @@
+"""Who else bears usage than what is included: the parts of recorded lines and of corrections, by key and bearer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from entitlements_projections.read_model import Event
+
+
+def borne_by(bearer: str, event: Event) -> dict[str, list[Event]]:
+    """The parts that a bearer (credit, on_demand) has of the period under way, by key. Few lines have any.
+
+    What counts in a closed period changes nothing of what is left now.
+    """
+    found: dict[str, list[Event]] = {}
+    if "lines" in event:
+        for line in event["lines"]:
+            details = line["details"]
+            if details is not None and details["parts"] and not line["late"]:
+                _gather(bearer, line["resource_key"], details["parts"], found)
+    elif not event["counted_in"]:
+        _gather(bearer, event["resource_key"], event["parts"], found)
+    return found
+
+
+def at_this_rate(parts: list[Event]) -> tuple[int, int]:
+    """Quantity and charge of the parts that were borne at the present rate or price: rounding goes on from them."""
+    counting = [part for part in parts if not part.get("repriced")]
+    return sum(part["quantity"] for part in counting), sum(part["charge"] for part in counting)
+
+
+def _gather(bearer: str, key: str, parts: list[Event], found: dict[str, list[Event]]) -> None:
+    for part in parts:
+        if part["bearer"] == bearer:
+            found.setdefault(key, []).append(part)

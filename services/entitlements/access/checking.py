@@ -1,0 +1,206 @@
+"""May a workspace use so much of a key now, and what is left? As strict usage would be decided; nothing is changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from entitlements.access.standing import Row, cap_of, standing_of
+from entitlements.domain.aggregate import to_ms
+from entitlements.domain.cover import Cover, Left, cover, what_is_left
+from entitlements.domain.errors import NotEntitled, PoolIsClosed, PoolIsSuspended
+from entitlements.domain.usage import what_refuses
+from entitlements.domain.values import QUANTITY_MAX
+from entitlements_projections import reading
+
+if TYPE_CHECKING:
+    from entitlements.domain.pools import ResourcePool
+    from entitlements.domain.values import UsageLine
+    from entitlements_projections.database import Connection
+
+ALLOWED: Final = "allowed"
+
+#: Refusals of one pool after which the next pool of the workspace is asked: it has nothing to draw on ...
+_ASK_THE_NEXT: Final = frozenset({"not_entitled", "unknown_key", "pool_is_suspended", "pool_is_closed"})
+#: ... or has no room, and the workspace may overflow from it.
+_OVERFLOWS: Final = frozenset({"quota_exceeded", "member_cap_reached"})
+
+
+def goes_on(code: str, *, may_overflow: bool) -> bool:
+    """Whether the next pool of a workspace is asked after one has refused with this code."""
+    return code in _ASK_THE_NEXT or (may_overflow and code in _OVERFLOWS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Narrowing:
+    """A cap on what a member draws: an amount in a period, what counts against it, and what is left under it."""
+
+    subject_id: str
+    amount: int
+    period: str | None
+    drawn: int
+    reserved: int
+    left: int
+    #: The override that says so; empty: a cap does.
+    override_id: str
+    resets_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolAnswer:
+    """What one pool says. Quantities in the smallest unit; None: without end, or without meaning for a feature."""
+
+    pool_id: str
+    code: str
+    #: Its columns are those of the view workspace_entitlements; None: the pool never had the key.
+    row: Row | None = None
+    left: Left | None = None
+    #: Who would bear the quantity.
+    cover: Cover | None = None
+    #: The largest quantity that strict usage of this member could have; None: as much as usage can ask for.
+    remaining: int | None = None
+    caps: list[Narrowing] = field(default_factory=list)
+    #: The override of the workspace or the pool that decides.
+    override: Row | None = None
+    contributions: list[Row] = field(default_factory=list)
+
+    @property
+    def allowed(self) -> bool:
+        """Whether strict usage of the quantity would be taken."""
+        return self.code == ALLOWED
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What all pools say, in the order in which they were asked; the last but one or more may have been passed over."""
+
+    pools: list[PoolAnswer]
+
+    @property
+    def decisive(self) -> PoolAnswer:
+        """The pool that answers: the one that allows, else the first that has the key, else the first of all."""
+        having = (pool for pool in self.pools if pool.code not in _ASK_THE_NEXT)
+        return next((pool for pool in self.pools if pool.allowed), next(having, self.pools[0]))
+
+
+def check(
+    connection: Connection,
+    asked: reading.Member,
+    quantity: int,
+    may_overflow: Sequence[bool] = (),
+) -> Answer:
+    """Ask the pools of a member in their order until one allows, or one refuses from which usage does not go on.
+
+    may_overflow: for each of the pools whether usage may go on from it. Reads what the pools have at one moment.
+    """
+    with reading.one_moment(connection):
+        known = _Known(connection, asked)
+        answers: list[PoolAnswer] = []
+        for place, pool_id in enumerate(asked.pool_ids):
+            answers.append(known.answer(pool_id, quantity))
+            overflows = place < len(may_overflow) and may_overflow[place]
+            if not goes_on(answers[-1].code, may_overflow=overflows):
+                break
+    return Answer(pools=answers)
+
+
+class _Known:
+    """What the read models know of one key for one member, in all of its pools."""
+
+    def __init__(self, connection: Connection, asked: reading.Member) -> None:
+        self._connection, self._asked, key = connection, asked, asked.resource_key
+        if asked.workspace_id:
+            rows = reading.workspace_entitlements(connection, asked.workspace_id, key, asked.at)
+        else:
+            rows = reading.key_of_pools(connection, asked.pool_ids, [key], asked.at)
+        self._rows = {row["pool_id"]: row for row in rows}
+        self._caps = reading.caps_of_member(connection, asked) if asked.workspace_id else []
+        self._overrides = reading.overrides_of_key(connection, asked)
+        self._contributions = reading.contributions_of_key(connection, asked)
+        keys = sorted({row["credit_key"] for row in rows if row["credit_key"]})
+        found = reading.key_of_pools(connection, asked.pool_ids, keys, asked.at) if keys else []
+        self._credits = {(row["pool_id"], row["resource_key"]): row for row in found}
+
+    def answer(self, pool_id: str, quantity: int) -> PoolAnswer:
+        """What one pool says."""
+        row = self._rows.get(pool_id)
+        if row is None:
+            is_closed = reading.status_of_pool(self._connection, pool_id) == "closed"
+            return PoolAnswer(pool_id=pool_id, code=PoolIsClosed.code if is_closed else NotEntitled.code)
+        of_workspace, of_pool = self._deciding_overrides(pool_id)
+        told: dict[str, Any] = {
+            "pool_id": pool_id,
+            "row": row,
+            "override": of_workspace or of_pool,
+            "contributions": [c for c in self._contributions if c["pool_id"] == pool_id],
+        }
+        if row["entitlement_type"] == "boolean":
+            return PoolAnswer(code=_of_feature(row), **told)
+        caps = [cap for cap in self._caps if cap["pool_id"] == pool_id]
+        credit = self._credits.get((pool_id, row["credit_key"]))
+        pool = standing_of(row, credit, caps, of_workspace)
+        entitlement = pool.entitlements[row["resource_key"]]
+        left, covered = what_is_left(pool, entitlement), cover(pool, entitlement, quantity)
+        narrowing = [_narrowing(cap, row) for cap in caps if _narrows(cap, of_workspace)]
+        remaining = min([left.together, *(cap.left for cap in narrowing)])
+        return PoolAnswer(
+            code=_of_quantity(pool, row, self._asked, quantity, covered),
+            left=left,
+            cover=covered,
+            remaining=None if remaining > QUANTITY_MAX else remaining,
+            caps=narrowing,
+            **told,
+        )
+
+    def _deciding_overrides(self, pool_id: str) -> tuple[Row | None, Row | None]:
+        """The newest override of the workspace, and that of the pool."""
+        found: dict[bool, Row] = {bool(o["workspace_id"]): o for o in self._overrides if o["pool_id"] == pool_id}
+        return found.get(True), found.get(False)
+
+
+def _of_feature(row: Row) -> str:
+    if row["pool_status"] != "open" and not row["held"]:
+        return (PoolIsClosed if row["pool_status"] == "closed" else PoolIsSuspended).code
+    return ALLOWED if row["held"] else NotEntitled.code
+
+
+def _of_quantity(pool: ResourcePool, row: Row, asked: reading.Member, quantity: int, covered: Cover) -> str:
+    if pool.is_closed:
+        return PoolIsClosed.code
+    entitlement = pool.entitlements[row["resource_key"]]
+    line: UsageLine = {
+        "resource_key": row["resource_key"],
+        "quantity": quantity,
+        "mode": "strict",
+        "occurred_at": 0,
+        "workspace_id": asked.workspace_id,
+        "usage_id": "",
+        "subject_id": asked.subject_id,
+    }
+    refusal = what_refuses(pool, entitlement, line, covered, to_ms(row["at"]))
+    return ALLOWED if refusal is None else refusal[0].code
+
+
+def _narrows(cap: Row, override: Row | None) -> bool:
+    """An override of the workspace outranks its cap, with an amount or without; a subject's cap stays (domain/members.py)."""
+    if cap["subject_id"]:
+        return True
+    return bool(cap["override_id"] == ("" if override is None else override["override_id"]))
+
+
+def _narrowing(row: Row, of_key: Row) -> Narrowing:
+    cap, at_ms = cap_of(row), to_ms(of_key["at"])
+    is_current = cap.period_start_ms <= at_ms < cap.period_end_ms
+    drawn = cap.consumed if is_current else 0
+    return Narrowing(
+        subject_id=row["subject_id"],
+        amount=cap.amount,
+        period=cap.period or of_key["period"],
+        drawn=drawn,
+        reserved=row["reserved"],
+        left=max(0, cap.amount - drawn - row["reserved"]),
+        override_id=row["override_id"],
+        resets_at=row["drawn_until"] if is_current else None,
+    )

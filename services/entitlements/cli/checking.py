@@ -1,0 +1,267 @@
+"""`entitlements check`: may they, how much is left, who would bear it, and why."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from entitlements.cli import output
+from entitlements.cli.options import FOLDER, AsJson, Data, ResourceKey, example
+from entitlements.cli.session import session
+from entitlements.cli.workspaces import Pool, Workspace, as_of, what_they_have
+
+if TYPE_CHECKING:
+    from entitlements.access.checking import Narrowing, PoolAnswer
+    from entitlements.access.standing import Row
+    from entitlements.domain.cover import Cover
+
+EXAMPLE = example(
+    "entitlements check api_calls --workspace ws-1",
+    "entitlements check api_calls --workspace ws-1 --subject ann --quantity 30",
+    "entitlements check seats --pool p1 --quantity 3",
+)
+
+_SENTENCES: Final = {
+    "quota_exceeded": "{wanted} of {key} do not fit into what is left.",
+    "member_cap_reached": "{wanted} of {key} are more than this member may still draw.",
+    "not_entitled": "none of the pools confers {key}.",
+    "pool_is_suspended": "{key} is not conferred: the pool is suspended.",
+    "pool_is_closed": "{key} is not conferred: the pool is closed.",
+}
+
+
+def check(
+    resource_key: ResourceKey,
+    workspace: Workspace = "",
+    pool: Pool = "",
+    subject: Annotated[
+        str, typer.Option("--subject", help="A subject in the workspace, with caps of its own.", show_default=False)
+    ] = "",
+    quantity: Annotated[str, typer.Option(help="How much is wanted.")] = "1",
+    as_json: AsJson = False,
+    data: Data = FOLDER,
+) -> None:
+    """May this workspace use KEY, how much is left, until when? Changes nothing. Exit status 0 whatever the answer.
+
+    The answer is what strict usage would get: included first, then credits, then on demand, under the caps of the member.
+    """
+    from entitlements.access.checking import check as ask
+    from entitlements.cli import values
+    from entitlements.cli.failures import InvalidValue
+    from entitlements_projections.reading import Member
+
+    wanted = values.quantity(quantity)
+    if subject and not workspace:
+        raise InvalidValue("invalid_request", "A subject is one of a workspace: give the workspace too.")
+    with session(data) as opened:
+        key = opened.require_key(resource_key)
+        pools, _ = what_they_have(opened, workspace, pool)
+        asked = Member(
+            pool_ids=[row["pool_id"] for row in pools],
+            resource_key=resource_key,
+            workspace_id=workspace,
+            subject_id=subject,
+        )
+        answer = ask(opened.database, asked, wanted, [bool(row.get("may_overflow")) for row in pools])
+        decisive = answer.decisive
+        found = _document(asked, wanted, decisive, key["scale"])
+        found["role"] = next((row.get("role") for row in pools if row["pool_id"] == decisive.pool_id), None)
+        found["passed_over"] = [
+            {"pool_id": other.pool_id, "reason_code": other.code} for other in answer.pools if other is not decisive
+        ]
+        found["as_of"] = as_of(opened, decisive.pool_id)
+    if as_json:
+        output.document(found)
+    else:
+        _show(found, decisive, key["scale"])
+
+
+def _document(asked: Any, wanted: int, answer: PoolAnswer, scale: int) -> dict[str, Any]:
+    row, left = answer.row, answer.left
+    is_feature = row is not None and row["entitlement_type"] == "boolean"
+    if answer.allowed:
+        sentence = "{key} is held." if is_feature else "{wanted} of {key} fit into what is left."
+    else:
+        sentence = _SENTENCES[answer.code]
+        if answer.code == "not_entitled" and answer.override is not None:
+            sentence = "an override takes {key} away."
+    known = (
+        "entitlement_type",
+        "soft_limit",
+        "hard_limit",
+        "consumed",
+        "elsewhere",
+        "reserved",
+        "period",
+        "period_start",
+        "resets_at",
+    )
+    return {
+        "workspace_id": asked.workspace_id or None,
+        "subject_id": asked.subject_id or None,
+        "resource_key": asked.resource_key,
+        "quantity": wanted,
+        "allowed": answer.allowed,
+        "reason_code": answer.code,
+        "sentence": sentence.format(wanted=output.amount(wanted, scale), key=asked.resource_key),
+        "pool_id": answer.pool_id,
+        "limit": None if row is None else row["effective_limit"],
+        **{name: None if row is None else row[name] for name in known},
+        "remaining": answer.remaining,
+        "left": None
+        if left is None
+        else {
+            "included": _bounded(left.included),
+            "by_credits": _bounded(left.by_credits),
+            "on_demand": _bounded(left.on_demand),
+            "as_overage": _bounded(left.as_overage),
+        },
+        "borne": _borne(answer.cover) if answer.allowed and answer.cover is not None else None,
+        "provision_ids": [] if row is None else row["provision_ids"],
+        "contributions": [_contribution(contribution) for contribution in answer.contributions],
+        "override": None if answer.override is None else _override(answer.override),
+        "caps": [_cap(cap, asked) for cap in answer.caps],
+    }
+
+
+def _bounded(quantity: int) -> int | None:
+    """A quantity as JSON has it; None: without end, or more than usage can ask for."""
+    from entitlements.settings import QUANTITY_MAX
+
+    return None if quantity > QUANTITY_MAX else quantity
+
+
+def _borne(cover: Cover) -> dict[str, int]:
+    """Who would bear what was asked for: quantities, and what credits and the payer are charged for theirs."""
+    parts = dict.fromkeys(("included", "credit", "on_demand"), 0)
+    for part in cover.parts:
+        if part["bearer"] in parts:
+            parts[part["bearer"]] += part["quantity"]
+    return {
+        "included": parts["included"],
+        "by_credits": parts["credit"],
+        "credit_units": cover.credit_units,
+        "on_demand": parts["on_demand"],
+        "charge": cover.charge,
+        "as_overage": cover.overage,
+    }
+
+
+def _contribution(row: Row) -> dict[str, Any]:
+    names = ("provision_id", "included_limit", "carried", "kept", "source", "source_id", "billing_account_id", "set_id",
+             "set_version", "quantity", "priority", "ends_at")  # fmt: skip
+    return {name: row[name] for name in names}
+
+
+def _override(row: Row) -> dict[str, Any]:
+    names = ("override_id", "allowed", "amount", "soft_limit", "hard_limit", "reason", "actor", "set_at", "expires_at")
+    return {"of": "workspace" if row["workspace_id"] else "pool", **{name: row[name] for name in names}}
+
+
+def _cap(cap: Narrowing, asked: Any) -> dict[str, Any]:
+    of = {"of": "subject", "id": cap.subject_id} if cap.subject_id else {"of": "workspace", "id": asked.workspace_id}
+    names = ("amount", "period", "drawn", "reserved", "left", "resets_at")
+    return {**of, **{name: getattr(cap, name) for name in names}, "override_id": cap.override_id or None}
+
+
+def _show(found: dict[str, Any], answer: PoolAnswer, scale: int) -> None:
+    colour, word = ("green", "Yes") if found["allowed"] else ("red", "No")
+    output.say(f"[{colour}]{word}[/{colour}] ({found['reason_code']}): {found['sentence']}")
+    position, role = found["as_of"], found["role"]
+    output.facts(
+        {
+            "Left": _left(found, scale),
+            "Would be borne": _words(found["borne"], scale),
+            "Included": _limits(found, scale),
+            "Used": _used(found, scale),
+            "Resets": found["resets_at"],
+            "Pool": found["pool_id"] + (f", {role}" if role else ""),
+            "Passed over": ", ".join(f"{p['pool_id']} ({p['reason_code']})" for p in found["passed_over"]),
+            "Override": _words_of_override(found["override"], scale),
+            "As of": f"frame {position['offset']} of ledger partition {position['partition']}, decided {output.text(position['decided_at'])}"
+            if position["decided_at"]
+            else "nothing yet",
+        }
+    )
+    if answer.contributions:
+        output.table(
+            ("Contributes", "Source", "Set", ">Includes", ">Of it carried over", "Ends"),
+            [
+                (
+                    ("default of the key" if not row["provision_id"] else row["provision_id"])
+                    + (" (kept)" if row["kept"] else ""),
+                    row["source"],
+                    row["set_id"] and f"{row['set_id']} v{row['set_version']}",
+                    None if found["entitlement_type"] == "boolean" else output.amount(row["included_limit"], scale),
+                    row["carried"] or None,
+                    row["ends_at"],
+                )
+                for row in answer.contributions
+            ],
+        )
+    if found["caps"]:
+        output.table(
+            ("Cap of", ">Amount", "Period", ">Drawn", ">Reserved", ">Left", "Resets"),
+            [
+                (
+                    f"{cap['of']} {cap['id']}" + (" by override" if cap["override_id"] else ""),
+                    output.amount(cap["amount"], scale),
+                    cap["period"],
+                    *(output.amount(cap[name], scale) for name in ("drawn", "reserved", "left")),
+                    cap["resets_at"],
+                )
+                for cap in found["caps"]
+            ],
+        )
+
+
+def _left(found: dict[str, Any], scale: int) -> str | None:
+    left = found["left"]
+    if left is None:
+        return None
+    words = [f"{output.amount(left['included'], scale)} included"]
+    names = {"by_credits": "by credits", "on_demand": "on demand", "as_overage": "as overage up to the hard limit"}
+    words += [f"{output.amount(left[name], scale)} {said}" for name, said in names.items() if left[name] != 0]
+    under = " under the caps; of the pool " if found["caps"] else ": "
+    return f"{output.amount(found['remaining'], scale)}{under}{', '.join(words)}"
+
+
+def _words(borne: dict[str, int] | None, scale: int) -> str | None:
+    if borne is None:
+        return None
+    said = {
+        "included": "included",
+        "by_credits": f"by {borne['credit_units']:,} credit units",
+        "on_demand": f"on demand for {borne['charge']:,} minor units",
+        "as_overage": "as overage",
+    }
+    return ", ".join(f"{output.amount(borne[name], scale)} {words}" for name, words in said.items() if borne[name])
+
+
+def _limits(found: dict[str, Any], scale: int) -> str | None:
+    if found["left"] is None:
+        return None
+    said = output.amount(found["limit"], scale) + (f" / {found['period']}" if found["period"] else "")
+    if found["soft_limit"] is not None:
+        said += f", warned from {output.amount(found['soft_limit'], scale)}"
+    if found["hard_limit"] != found["limit"]:
+        said += f", refused above {output.amount(found['hard_limit'], scale)}"
+    return said
+
+
+def _used(found: dict[str, Any], scale: int) -> str | None:
+    if found["left"] is None:
+        return None
+    said = output.amount(found["consumed"], scale)
+    if found["elsewhere"]:
+        said += f", {output.amount(found['elsewhere'], scale)} of it by credits or on demand"
+    return said + (f"; {output.amount(found['reserved'], scale)} reserved" if found["reserved"] else "")
+
+
+def _words_of_override(override: dict[str, Any] | None, scale: int) -> str | None:
+    if override is None:
+        return None
+    what = "taken away" if not override["allowed"] else output.amount(override["amount"], scale)
+    until = f", until {output.text(override['expires_at'])}" if override["expires_at"] else ""
+    return f"{override['override_id']} of the {override['of']}: {what}, by {override['actor']}{until}: {override['reason']}"
