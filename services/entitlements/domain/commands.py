@@ -8,6 +8,10 @@ from datetime import datetime
 from entitlements.domain.values import (
     AssignmentRole,
     DataType,
+    Inheritance,
+    KeyTerms,
+    OwnRule,
+    ParentSet,
     PeriodName,
     ProvisionSource,
     Rule,
@@ -36,6 +40,7 @@ class DefineResourceKey(Command):
     data_type: DataType
     unit: str = ""
     scale: int = 0
+    terms: KeyTerms | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +52,9 @@ class DefineEntitlementSet(Command):
     ladder: str | None = None
     rung: int | None = None
     rules: list[Rule]
+    extends: list[ParentSet] = field(default_factory=list)
+    inheritance: Inheritance = "merge"
+    own_rules: list[OwnRule] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)
