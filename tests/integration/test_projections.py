@@ -154,7 +154,15 @@ def test_all_tables_and_columns_are_there_and_described(connection: Connection) 
         where relnamespace = 'entitlements'::regnamespace and relkind in ('r', 'p') and not relispartition"""
     described = dict(connection.execute(tables).fetchall())
     assert described.keys() == {*TABLES, "projection_positions", "schema_migrations"}
-    assert len(TABLES) == 14 + len(("pool_overrides", "member_caps", "pool_reservations", "limit_holders"))
+    more = (
+        "pool_overrides",
+        "member_caps",
+        "pool_reservations",
+        "limit_holders",
+        "entitlement_set_parents",
+        "resource_key_parents",
+    )
+    assert len(TABLES) == 14 + len(more)
     assert [table for table, description in described.items() if not description] == []
     columns = b"""select c.relname, a.attname from pg_class c join pg_attribute a on a.attrelid = c.oid
         where c.relnamespace = 'entitlements'::regnamespace and c.relkind in ('r', 'p') and not c.relispartition

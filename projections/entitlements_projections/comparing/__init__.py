@@ -33,6 +33,8 @@ TABLES: Final = (
     "member_caps",
     "pool_reservations",
     "limit_holders",
+    "entitlement_set_parents",
+    "resource_key_parents",
 )
 #: Rows of each kind that a report shows of each table.
 SAMPLES_MAX: Final = 5

@@ -109,11 +109,15 @@ def pools_of_workspace(connection: Connection, workspace_id: str) -> list[Row]:
 
 
 def entitlement_set(connection: Connection, set_id: str, set_version: int | None = None) -> Row | None:
-    """A version of a set (None: the newest) with its `rules`."""
+    """A version of a set (None: the newest) with its `rules` and the versions of sets it `extends`."""
     row = _one(connection, "set_version", {"set_id": set_id, "set_version": set_version})
     if row is None:
         return None
-    return row | {"rules": _all(connection, "rules_of_set", {"set_id": set_id, "set_version": row["set_version"]})}
+    version = {"set_id": set_id, "set_version": row["set_version"]}
+    return row | {
+        "extends": _all(connection, "parents_of_set", version),
+        "rules": _all(connection, "rules_of_set", version),
+    }
 
 
 def resource_key(connection: Connection, key: str) -> Row | None:
