@@ -1,6 +1,7 @@
 -- said_of_keys --
--- What is said of each key itself in each pool at an instant: by rules, by a rule that denies it, by an override. A feature that is
--- contributed and yet not held was denied. An override of the workspace takes away, it gives nothing that the pool has not.
+-- What is said of each key itself in each pool at an instant: by rules, by a rule that denies it, by an override.
+-- A feature that is contributed and yet not held was denied. An override of the workspace takes away, it gives nothing that the pool
+-- has not.
 select
     p.pool_id, k.resource_key,
     coalesce(b.held, false) or coalesce(n.held, false) as held,

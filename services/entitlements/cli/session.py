@@ -115,16 +115,13 @@ class Session:
 
     def rules_of(self, set_id: str, version: int | None) -> tuple[dict[str, Any], list[Rule]]:
         """A version of a set (None: the newest) and its rules as commands carry them. Raises UnknownSet."""
-        from dataclasses import fields
-
-        from entitlements.domain.values import Rule
         from entitlements_projections import reading
+        from entitlements_projections.reading.definitions import rule_of
 
         found = reading.entitlement_set(self.database, set_id, version)
         if found is None:
             raise UnknownSet(f"Asked for: {set_id}{f', version {version}' if version else ''}.")
-        names = [field.name for field in fields(Rule)]
-        return found, [Rule(**{name: row[name] for name in names}) for row in found["rules"]]
+        return found, [rule_of(row) for row in found["rules"]]
 
     def require_pool(self, pool_id: str) -> dict[str, Any]:
         """A pool as the read models have it now. Raises UnknownPool."""

@@ -103,17 +103,22 @@ def check(
     workspace: Workspace = "",
     pool: Pool = "",
     quantity: Annotated[str, typer.Option(help="How much is wanted.")] = "1",
+    country: Annotated[
+        str,
+        typer.Option(help="Where, such as DE or US-CA; needed for keys that have restrictions.", show_default=False),
+    ] = "",
     as_json: AsJson = False,
     data: Data = FOLDER,
 ) -> None:
     """May this workspace use KEY, how much is left, until when? Changes nothing. Exit status 0 whatever the answer."""
-    from entitlements.cli import values
+    from entitlements.cli import granting, values
 
     wanted = values.quantity(quantity)
     with session(data) as opened:
         pools, rows = what_they_have(opened, workspace, pool)
         require_key(opened, resource_key)
         answer = _answer(resource_key, wanted, pools, [row for row in rows if row["resource_key"] == resource_key])
+        answer = granting.judged(opened, answer, pools, workspace, values.country(country))
         answer |= {"workspace_id": workspace or None, "as_of": _as_of(opened, answer["pool_id"])}
     if as_json:
         output.document(answer)
