@@ -10,7 +10,9 @@ from psycopg.rows import dict_row
 
 from entitlements.domain.inheritance import Catalogue, SetVersion, whole
 from entitlements.domain.key_inheritance import KeyGraph, KeyNode, Said
-from entitlements.domain.values import Constraints, OwnRule, ParentSet, Rule
+from entitlements.domain.key_terms import default_rule
+from entitlements.domain.values import Constraints, KeyTerms, OwnRule, ParentSet, Rule, UsageTracking
+from entitlements_projections.reading import resource_key
 from entitlements_projections.statements import statement
 
 if TYPE_CHECKING:
@@ -43,6 +45,20 @@ def _set_version(row: Row) -> SetVersion:
 def rule_of(row: Row) -> Rule:
     """A rule by a row or document that has its fields, among others."""
     return Rule(**{name: row[name] for name in _RULE})
+
+
+def default_of_key(connection: Connection, key: str) -> Rule | None:
+    """What pools have of a key when nothing confers it, by its definition; None: nothing, or it has no definition document."""
+    row = resource_key(connection, key)
+    if row is None or row["entitlement_type"] is None:
+        return None
+    tracking = row["usage_tracking"]
+    terms = KeyTerms(
+        entitlement_type=row["entitlement_type"],
+        default_value=row["default_value"],
+        usage_tracking=tracking and UsageTracking(**tracking),
+    )
+    return default_rule(key, terms)
 
 
 def keys_that_descend(connection: Connection, key: str) -> KeyGraph:
