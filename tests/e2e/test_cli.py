@@ -243,11 +243,13 @@ def test_a_set_that_extends_is_resolved_and_says_where_each_rule_came_from(ask: 
     rules = {rule["resource_key"]: rule for rule in shown["rules"]}
     assert [rules["api_calls"][name] for name in ("amount", "soft_limit", "period")] == [500, 80, "day"]
     assert shown["sources"] == {"api_calls": ["x-base", "x-team"], "sso": ["x-base"]}
-    define("x-base", rules=[calls | {"soft_limit": 90}])
+    assert define("x-base", rules=[calls | {"soft_limit": 90}, sso])["behind"] == ["x-team"]
     assert {rule["resource_key"] for rule in ask("set", "show", "x-team")["rules"]} == {"api_calls", "sso"}
     assert define("x-team", extends=["x-base"], rules=[more])["extends"] == [{"set_id": "x-base", "version": 2}]
-    assert [rule["soft_limit"] for rule in ask("set", "show", "x-team")["rules"]] == [90]
+    assert [rule["soft_limit"] for rule in ask("set", "show", "x-team")["rules"]] == [90, None]
     assert define("x-team", extends=["x-base"], rules=[more])["is_new"] is False
+    assert define("x-base", rules=[calls | {"soft_limit": 90}, sso])["behind"] == []
+    assert [row["set_id"] for row in ask("set", "show", "x-base")["extended_by"]] == ["x-team"]
     added = define("x-bundle", extends=["x-team", "x-base"], inheritance="additive", rules=[more])
     assert added["set_version"] == 1
     assert ask("set", "show", "x-bundle")["rules"][0]["amount"] == 1000

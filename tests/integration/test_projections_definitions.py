@@ -89,6 +89,20 @@ def test_a_family_is_of_the_versions_asked_for_and_the_newest_where_none_is(conn
     assert definitions.set_family(connection, []) == {}
 
 
+def test_a_set_knows_who_extends_it_in_the_newest_version(connection: Connection) -> None:
+    told(
+        connection,
+        extending("one", [("base", 1)], [quota()]),
+        extending("one", [("base", 2), ("addon", 1)], [quota()]),
+        extending("two", [("base", 1)], [quota()]),
+        extending("gone", [("base", 1)], [quota()]),
+        define_entitlement_set("gone", rules=[quota()]),
+    )
+    found = [tuple(row.values()) for row in definitions.extended_by(connection, "base")]
+    assert found == [("one", 2, 2), ("two", 1, 1)]
+    assert [tuple(row.values()) for row in definitions.extended_by(connection, "addon")] == [("one", 2, 1)]
+
+
 def test_a_parent_that_is_not_to_be_seen_yet_is_missing(connection: Connection) -> None:
     told(connection, extending("pro", [("base", 1)], [quota(amount=1)]))
     assert set(definitions.set_family(connection, [("pro", 1)])) == {("pro", 1)}

@@ -42,6 +42,11 @@ def _set_version(row: Row) -> SetVersion:
     )
 
 
+def extended_by(connection: Connection, set_id: str) -> list[Row]:
+    """The sets (`set_id`, `set_version`) that extend a set, with the version of it (`parent_version`) that each has."""
+    return _all(connection, "extended_by", {"set_id": set_id})
+
+
 def rule_of(row: Row) -> Rule:
     """A rule by a row or document that has its fields, among others."""
     return Rule(**{name: row[name] for name in _RULE})

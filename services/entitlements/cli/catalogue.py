@@ -125,8 +125,26 @@ def _report_set(opened: Session, command: DefineEntitlementSet, before: int, don
     new = f"has version {version} now" if version != before else f"is at version {version} still: nothing is new"
     sentence = f"Set [bold]{set_id}[/bold] {new if version else 'is defined'}."
     extends = [vars(parent) for parent in command.extends]
-    facts = {"set_id": set_id, "set_version": version, "is_new": version != before, "extends": extends}
+    behind = _behind(opened, set_id, version) if version else []
+    facts = {
+        "set_id": set_id,
+        "set_version": version,
+        "is_new": version != before,
+        "extends": extends,
+        "behind": behind,
+    }
     report(done, sentence, as_json=as_json, **facts)
+    if behind:
+        output.note(f"Define these again for them to have it too: {', '.join(behind)}.")
+
+
+def _behind(opened: Session, set_id: str, version: int) -> list[str]:
+    """The sets that extend an older version of a set."""
+    from entitlements_projections.reading import definitions
+
+    return [
+        row["set_id"] for row in definitions.extended_by(opened.database, set_id) if row["parent_version"] < version
+    ]
 
 
 @sets.command("show", epilog=example("entitlements set show pro"))
@@ -139,14 +157,15 @@ def show_set(
     """Show a version of an entitlement set: the sets it extends, and its rules with where each came from."""
     from entitlements.errors import UnknownSet
     from entitlements_projections import reading
+    from entitlements_projections.reading import definitions
 
     with session(data) as opened:
         found = reading.entitlement_set(opened.database, set_id, version)
         if found is None:
             raise UnknownSet(f"Asked for: {set_id}{f', version {version}' if version else ''}.")
-        sources = _sources(opened, found)
+        sources, children = _sources(opened, found), definitions.extended_by(opened.database, set_id)
     if as_json:
-        output.document(found | {"sources": sources})
+        output.document(found | {"sources": sources, "extended_by": children})
         return
     parents = ", ".join(f"{parent['set_id']} v{parent['version']}" for parent in found["extends"])
     ladder = f"{found['ladder']}, rung {found['rung']}" if found["ladder"] else ""
@@ -155,6 +174,7 @@ def show_set(
             "Name": found["name"],
             "Ladder": ladder,
             "Extends": f"{parents} ({found['inheritance']})" if parents else "",
+            "Extended by": ", ".join(f"{row['set_id']} (v{row['parent_version']})" for row in children),
             "Defined": found["defined_at"],
             "By": found["actor"],
         },

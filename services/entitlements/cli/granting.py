@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 _SENTENCES: Final = {
     "denied": "{key} is denied by a rule.",
     "overridden": "{key} was taken away by an administrator.",
-    "country_unknown": "{blamed} may be used in some places only, and nobody said where this is.",
+    "country_unknown": "{blamed} may be used in some places only: say where this is (--country).",
     "country_not_allowed": "{blamed} may not be used in {country}.",
     "not_yet_valid": "{blamed} may not be used yet.",
     "no_longer_valid": "{blamed} may not be used any more.",

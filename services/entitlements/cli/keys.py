@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -152,13 +153,17 @@ def show_key(resource_key: ResourceKey, as_json: AsJson = False, data: Data = FO
             "Inherits from": inherits,
             "Usage": _tracked(tracking, found["scale"]),
             "Only in": ", ".join(constraints.get("geographic_restrictions", [])),
-            "Only from": constraints.get("start_date"),
-            "Only through": constraints.get("end_date"),
+            "Only from": _date(constraints.get("start_date")),
+            "Only through": _date(constraints.get("end_date")),
             "Defined": found["defined_at"],
             "By": found["actor"],
         },
         title=f"Resource key {resource_key}",
     )
+
+
+def _date(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
 
 
 def _tracked(tracking: dict[str, Any], scale: int) -> str:
