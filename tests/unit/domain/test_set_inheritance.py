@@ -144,9 +144,10 @@ def test_additive_parents_add_up() -> None:
     assert found.sources == {"api_calls": ("one", "two"), "seats": ("two",)}
 
 
-def test_what_a_parent_merely_hands_on_gives_way_to_what_another_made_of_it() -> None:
+@pytest.mark.parametrize("how", ["merge", "replace"])
+def test_what_a_parent_merely_hands_on_gives_way_to_what_another_made_of_it(how: Inheritance) -> None:
     """base is reached twice: by `big`, which changes it, and by `wide`, which says nothing of it but comes later."""
-    base, big = a_set("base", quota(amount=100)), a_set("big", quota(amount=900), extends=["base"])
+    base, big = a_set("base", quota(amount=100)), a_set("big", quota(amount=900), extends=["base"], how=how)
     wide = a_set("wide", limit(), extends=["base"])
     for order in (["big", "wide"], ["wide", "big"]):
         assert amounts(resolved(base, big, wide, a_set("c", extends=order)))["api_calls"] == 900
