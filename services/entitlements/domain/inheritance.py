@@ -26,7 +26,7 @@ from entitlements.domain.errors import (
 )
 from entitlements.domain.lineage import ANCESTORS_MAX, lineage
 from entitlements.domain.rules import RULES_MAX, check_rules
-from entitlements.domain.values import Inheritance, OwnRule, ParentSet, Rule, is_id
+from entitlements.domain.values import QUANTITY_MAX, Inheritance, OwnRule, ParentSet, Rule, is_id
 
 RULE_FIELDS: Final = frozenset(field.name for field in fields(Rule)) - {"resource_key"}
 #: What adds up; all else must agree.
@@ -251,5 +251,14 @@ def check_extension(child: SetVersion, rules: Sequence[Rule]) -> None:
         if key in seen or key not in sent or not RULE_FIELDS.issuperset(own.stated):
             raise InvalidRules(f"{key}: a set says once of a key that it has what it states of it")
         seen.add(key)
-        if child.inheritance != "additive" and _changed(sent[key], own) != sent[key]:
-            raise InvalidRules(f"{key}: the rule that was sent does not hold what the set states")
+        if not _is_held(own.rule, sent[key], child.inheritance):
+            raise InvalidRules(f"{key}: the rule that was sent does not hold what the set says itself")
+
+
+def _is_held(own: Rule, sent: Rule, inheritance: Inheritance) -> bool:
+    """Whether a rule can have come out of what a set says itself: as it is, or with other amounts where those were added to."""
+    if inheritance != "additive":
+        return own == sent
+    amounts = {name: getattr(own, name) for name in _AMOUNTS}
+    is_countable = all(amount is None or 0 <= amount <= QUANTITY_MAX for amount in amounts.values())
+    return is_countable and replace(sent, **amounts) == own

@@ -110,7 +110,7 @@ def constraint_against(constraints: Constraints | None, country: str | None, at:
         return None
     if constraints.start_date is not None and at < constraints.start_date:
         return "not_yet_valid"
-    if constraints.end_date is not None and at >= constraints.end_date + timedelta(seconds=1):
+    if constraints.end_date is not None and at - timedelta(seconds=1) >= constraints.end_date:
         return "no_longer_valid"
     places = constraints.geographic_restrictions
     if not places:

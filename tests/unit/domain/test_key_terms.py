@@ -166,3 +166,5 @@ def test_it_may_be_used_from_its_start_through_the_second_of_its_end() -> None:
     assert [constraint_against(year, None, at) for at in instants] == codes
     assert constraint_against(Constraints(start_date=start), None, end + days(9999)) is None
     assert constraint_against(Constraints(end_date=end), None, start - days(9999)) is None
+    never = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+    assert constraint_against(Constraints(end_date=never), None, NOON) is None
