@@ -29,13 +29,15 @@ def judged(
     from entitlements.domain.key_inheritance import allowed
     from entitlements_projections.reading import definitions
 
-    key, is_had = answer["resource_key"], answer["entitlement_type"] is not None
+    key, is_number = answer["resource_key"], answer["entitlement_type"] not in (None, "boolean")
     graph = definitions.keys_that_descend(opened.database, key)
     is_plain = len(graph) < 2 and all(node.constraints is None for node in graph.values())
-    if is_plain or (is_had and not answer["allowed"]):
+    if is_plain or (is_number and not answer["allowed"]):
         return answer
     at = datetime.now(UTC)
-    pool_ids = [answer["pool_id"]] if is_had else [pool["pool_id"] for pool in pools if pool["status"] == "open"]
+    pool_ids = (
+        [answer["pool_id"]] if answer["allowed"] else [pool["pool_id"] for pool in pools if pool["status"] == "open"]
+    )
     said = definitions.said_of_keys(opened.database, pool_ids, workspace, graph, at)
     where = country or None
     answers = [(pool_id, allowed(key, of_pool, graph, country=where, at=at)) for pool_id, of_pool in said.items()]
