@@ -19,6 +19,7 @@ from entitlements.ledger.tail import LedgerFrame
 from entitlements_projections.database import Connection
 from entitlements_projections.projector import projected
 from entitlements_projections.testing_governance import random_governance
+from entitlements_projections.testing_definitions import random_definition
 from entitlements_projections.testing_terms import MONTHLY, RECURRING, Terms, more_rules_of
 from entitlements_projections.writing import Writer
 
@@ -189,14 +190,8 @@ def _random_command(random: Random, pool_id: str, unique: str, at_ms: int) -> as
             return asks.ReleaseUsage(resource_key=LIMIT, quantity=random.randint(1, 3), **base)
         case 16 if random.random() < 0.05:
             return asks.ClosePool(reason="churned", **base)
-        case 17:
-            name = random.choice(("Plan", "Better plan"))
-            return asks.DefineEntitlementSet(
-                command_id=unique,
-                set_id=random.choice(("free", "pro")),
-                name=name,
-                rules=rules_of(random.randint(1, 9)),
-            )
+        case 17 | 18:
+            return random_definition(random, unique, rules_of(random.randint(1, 9)), at_ms)
         case _:
             lines = [_random_line(random, at_ms) for _ in range(random.randint(1, 8))]
             return asks.RecordUsage(lines=lines, **base)

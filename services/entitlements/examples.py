@@ -11,7 +11,17 @@ from typing import Any, Final
 
 from entitlements.domain import commands as asks
 from entitlements.domain.aggregate import to_ms
-from entitlements.domain.values import PeriodName, Rule, Stacking, UsageGroup, UsageLine, UsageMode
+from entitlements.domain.values import (
+    Constraints,
+    KeyTerms,
+    PeriodName,
+    Rule,
+    Stacking,
+    UsageGroup,
+    UsageLine,
+    UsageMode,
+    UsageTracking,
+)
 
 #: A Monday in the middle of nothing: no period begins or ends at it.
 NOON: Final = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -81,6 +91,23 @@ def define_resource_key(resource_key: str = "api_calls", **more: Any) -> asks.De
         "unit": "call",
     }
     return asks.DefineResourceKey(resource_key=resource_key, **(facts | more))
+
+
+def key_terms(**more: Any) -> KeyTerms:
+    """What the definition document of premium_analytics says, beyond that it is a feature."""
+    facts: dict[str, Any] = {
+        "entitlement_type": "boolean",
+        "default_value": 0,
+        "inherits_from": ["basic_analytics"],
+        "override_policy": "always_allow",
+        "usage_tracking": UsageTracking(enabled=True, reset_period="month", soft_limit=1000, hard_limit=1200),
+        "constraints": Constraints(
+            geographic_restrictions=["EU", "US"],
+            start_date=datetime(2024, 1, 1, tzinfo=UTC),
+            end_date=datetime(2024, 12, 31, 23, 59, 59, tzinfo=UTC),
+        ),
+    }
+    return KeyTerms(**(facts | more))
 
 
 def define_entitlement_set(set_id: str = "free", *rules: Rule, **more: Any) -> asks.DefineEntitlementSet:

@@ -8,7 +8,7 @@ from typing import Any
 from entitlements.domain import plan_commands as terms
 from entitlements.domain import usage_commands as holds
 from entitlements.domain.commands import Command
-from entitlements.domain.values import Rule
+from entitlements.domain.values import OwnRule, ParentSet, Rule
 from entitlements.examples import (
     LADDER,
     NOON,
@@ -21,6 +21,7 @@ from entitlements.examples import (
     end_provision,
     feature,
     issue_grant,
+    key_terms,
     limit,
     line,
     of_pool,
@@ -184,8 +185,10 @@ def correct_usage(adjustment: int = 5, **more: Any) -> holds.CorrectUsage:
 def one_of_each() -> list[Command]:
     """One command of every kind."""
     return [
-        define_resource_key(),
-        define_entitlement_set(),
+        define_resource_key(data_type="boolean", terms=key_terms()),
+        define_entitlement_set(
+            extends=[ParentSet(set_id="base", version=1)], own_rules=[OwnRule(rule=quota(), stated=["amount"])]
+        ),
         open_pool(),
         suspend_pool(),
         resume_pool(),

@@ -262,6 +262,109 @@ def test_a_set_that_is_defined_again_gets_a_version_only_when_it_differs(ask: As
     assert ask("set", "define", "unknown.yaml", status=1)["error"]["code"] == "unknown_key"
 
 
+def test_a_set_that_extends_is_resolved_and_says_where_each_rule_came_from(ask: Ask, define_plans: None) -> None:
+    def define(set_id: str, status: int = 0, **facts: Any) -> Any:
+        Path("set.yaml").write_text(json.dumps({"set_id": set_id} | facts))
+        return ask("set", "define", "set.yaml", status=status)
+
+    calls = {"resource_key": "api_calls", "rule_type": "quota", "amount": 100, "soft_limit": 80, "period": "day"}
+    sso = {"resource_key": "sso", "rule_type": "boolean"}
+    define("x-base", keys={"sso": {"data_type": "boolean"}}, rules=[calls, sso])
+    more = {"resource_key": "api_calls", "amount": 500}
+    team = define("x-team", extends=["x-base"], rules=[more])
+    assert (team["set_version"], team["extends"]) == (1, [{"set_id": "x-base", "version": 1}])
+    shown = ask("set", "show", "x-team")
+    rules = {rule["resource_key"]: rule for rule in shown["rules"]}
+    assert [rules["api_calls"][name] for name in ("amount", "soft_limit", "period")] == [500, 80, "day"]
+    assert shown["sources"] == {"api_calls": ["x-base", "x-team"], "sso": ["x-base"]}
+    assert define("x-base", rules=[calls | {"soft_limit": 90}, sso])["behind"] == ["x-team"]
+    assert {rule["resource_key"] for rule in ask("set", "show", "x-team")["rules"]} == {"api_calls", "sso"}
+    assert define("x-team", extends=["x-base"], rules=[more])["extends"] == [{"set_id": "x-base", "version": 2}]
+    assert [rule["soft_limit"] for rule in ask("set", "show", "x-team")["rules"]] == [90, None]
+    assert define("x-team", extends=["x-base"], rules=[more])["is_new"] is False
+    assert define("x-base", rules=[calls | {"soft_limit": 90}, sso])["behind"] == []
+    assert [row["set_id"] for row in ask("set", "show", "x-base")["extended_by"]] == ["x-team"]
+    added = define("x-bundle", extends=["x-team", "x-base"], inheritance="additive", rules=[more])
+    assert added["set_version"] == 1
+    assert ask("set", "show", "x-bundle")["rules"][0]["amount"] == 1000
+
+    def refused(set_id: str, **facts: Any) -> tuple[str, str]:
+        error = define(set_id, status=1, **facts)["error"]
+        return error["code"], error["message"]
+
+    assert refused("x-base", extends=["x-bundle"]) == (
+        "inheritance_cycle",
+        "It would descend from itself. (x-base -> x-bundle -> x-team -> x-base).",
+    )
+    assert refused("x-new", extends=["x-none"])[0] == "unknown_parent"
+    monthly = calls | {"period": "month"}
+    assert refused("x-new", extends=["x-base"], inheritance="additive", rules=[monthly])[0] == "parents_disagree"
+
+
+def test_a_key_is_defined_by_its_document_and_grants_what_it_inherits_from(ask: Ask, pool: str) -> None:
+    workspace, basic, premium = f"ws-{pool}", f"basic-{pool}", f"premium-{pool}"
+
+    def check(key: str, *more: str) -> tuple[bool, str]:
+        answer = ask("check", key, "--workspace", workspace, *more)
+        return answer["allowed"], answer["reason_code"]
+
+    document = {
+        "entitlement_id": premium, "name": "Premium Analytics Access", "type": "feature", "data_type": "boolean", "default_value": False,
+        "inheritance_rules": {"inherits_from": [basic], "override_policy": "child_wins"},
+        "usage_tracking": {"enabled": True, "reset_period": "monthly", "soft_limit": 1000, "hard_limit": 1200},
+        "constraints": {"geographic_restrictions": ["EU", "US"], "time_restrictions": {"start_date": "2024-01-01T00:00:00Z"}},
+    }  # fmt: skip
+    Path("premium.json").write_text(json.dumps(document))
+    assert ask("key", "define", "--file", "premium.json")["warnings"] == [f"{basic} is not defined yet."]
+    assert ask("key", "define", basic, "--type", "boolean")["warnings"] == []
+    assert ask("key", "define", premium, "--type", "boolean", "--name", "Premium")["warnings"] == []
+    shown = ask("key", "show", premium)
+    assert (shown["name"], shown["inherits_from"], shown["override_policy"]) == ("Premium", [basic], "child_wins")
+    assert check(basic) == (False, "not_entitled")
+
+    Path("set.yaml").write_text(
+        json.dumps({"set_id": premium, "rules": [{"resource_key": premium, "rule_type": "boolean"}]})
+    )
+    ask("set", "define", "set.yaml")
+    ask("provision", "add", pool, premium)
+    assert check(premium) == check(basic) == (False, "country_unknown")
+    assert check(premium, "--country", "DE")[0] is True
+    assert check(premium, "--country", "GB") == (False, "country_not_allowed")
+    answer = ask("check", basic, "--workspace", workspace, "--country", "DE")
+    assert (answer["allowed"], answer["reason_code"], answer["inherited_from"]) == (True, "inherited", [premium])
+    assert answer["sentence"] == f"{basic} is granted by {premium} (child_wins)."
+    override = [f"override_id=o-{pool}", f"resource_key={basic}", "allowed=false", "reason=abuse"]
+    ask("send", "SetOverride", f"pool_id={pool}", *override)
+    assert check(basic, "--country", "DE") == (False, "overridden")
+
+    Path("basic.json").write_text(
+        json.dumps(document | {"entitlement_id": basic, "inheritance_rules": {"inherits_from": [premium]}})
+    )
+    error = ask("key", "define", "--file", "basic.json", status=1)["error"]
+    assert (error["code"], f"{basic} -> {premium} -> {basic}" in error["message"]) == ("inheritance_cycle", True)
+    Path("wrong.json").write_text(json.dumps(document | {"colour": "blue"}))
+    assert "colour" in ask("key", "define", "--file", "wrong.json", status=2)["error"]["message"]
+
+
+def test_a_pool_is_opened_with_what_the_definition_of_a_key_says(ask: Ask, define_plans: None) -> None:
+    name = testing.unique_prefix().strip(".")
+    tracking = {"reset_period": "weekly", "soft_limit": 2}
+    document = {
+        "entitlement_id": name,
+        "type": "quota",
+        "data_type": "integer",
+        "default_value": 3,
+        "usage_tracking": tracking,
+    }
+    Path("key.json").write_text(json.dumps(document))
+    ask("key", "define", "--file", "key.json", "--unit", "call")
+    ask("pool", "open", name, "--organization", "acme", "--default", name)
+    answer = ask("check", name, "--pool", name)
+    assert (answer["allowed"], answer["limit"], answer["period"]) == (True, 3, "week")
+    error = ask("pool", "open", "another", "--organization", "acme", "--default", "api_calls", status=1)["error"]
+    assert error["code"] == "unknown_key"
+
+
 def test_a_file_that_is_imported_twice_counts_once(ask: Ask, define_plans: None) -> None:
     at = ["--effective-at", "2015-05-17T00:00:00Z"]
     ask("pool", "open", "history", "--organization", "acme", "--backfill-from", "2015-05-17T00:00:00Z")

@@ -10,7 +10,7 @@ import pytest
 from entitlements.cli.failures import InvalidValue
 from entitlements.cli.running import run
 from entitlements.cli.sending import _command, _kind_of
-from entitlements.domain.commands import Command
+from entitlements.domain.commands import Command, DefineResourceKey
 from entitlements.domain.plan_commands import ConfigureOnDemand, SetOverride
 from entitlements.ledger.records import COMMANDS
 
@@ -51,6 +51,14 @@ def test_what_cannot_be_meant_is_refused_before_it_is_sent(facts: dict[str, obje
     with pytest.raises(InvalidValue) as refused:
         _command(SetOverride, ENVELOPE | facts)
     assert refused.value.code == code
+
+
+def test_an_instant_deep_inside_a_command_has_a_time_zone_too() -> None:
+    terms = {"entitlement_type": "boolean", "constraints": {"start_date": datetime(2026, 1, 1)}}  # noqa: DTZ001 - the point.
+    with pytest.raises(InvalidValue, match="start_date has no time zone"):
+        _command(
+            DefineResourceKey, ENVELOPE | {"resource_key": "k", "name": "k", "data_type": "boolean", "terms": terms}
+        )
 
 
 def test_a_mistyped_name_is_met_with_the_right_one() -> None:

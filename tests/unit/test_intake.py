@@ -12,7 +12,11 @@ from typing import Any
 import pytest
 
 from entitlements.domain.commands import AdvanceClock, Command
+from entitlements.domain.errors import CommandRefused
+from entitlements.domain.inheritance import SetVersion, whole
+from entitlements.domain.values import OwnRule, ParentSet
 from entitlements.errors import OutcomeUnknown
+from entitlements.examples import quota
 from entitlements.intake.definitions import DefinitionIsInvalid, parse_set
 from entitlements.intake.lanes import Lanes
 from entitlements.intake.lines import Meaning
@@ -89,6 +93,16 @@ def definition(**more: Any) -> dict[str, Any]:
     [
         (None, "valid dictionary"),
         (definition(rules=[]), "at least 1"),
+        ({"set_id": "s"}, "at least 1"),
+        (definition(inheritance="merge"), "inheritance is for a set that extends"),
+        (definition(extends=[""]), r"extends\.0\.set_id"),
+        (definition(extends=[{"set_id": "base", "version": 0}]), r"extends\.0\.version"),
+        (definition(extends=["base"], inheritance="mix"), "inheritance"),
+        (
+            definition(extends=["base"], inheritance="replace", rules=[{"resource_key": "k", "amount": 1}]),
+            "k needs a rule_type",
+        ),
+        (definition(rules=[{"resource_key": "k", "amount": 1}]), "k needs a rule_type"),
         (definition(ruels=[]), "ruels"),
         (definition(ladder="plans"), "a ladder and its rung"),
         (definition(set_id="x" * 129), "set_id"),
@@ -110,6 +124,41 @@ def test_a_definition_may_leave_out_what_has_a_default() -> None:
     command = parse_set(definition(rules=rules), "file").set_command("me")
     assert [(rule.stacking, rule.hard_limit) for rule in command.rules] == [("sum", None), ("any", None)]
     assert command.name == "s"
+
+
+BASE = {("base", 2): SetVersion(set_id="base", version=2, own_rules=whole([quota(amount=100, soft_limit=80)]))}
+
+
+def test_a_set_that_extends_states_only_what_it_changes_and_takes_the_newest_parent() -> None:
+    file = definition(extends=["base"], rules=[{"resource_key": "api_calls", "amount": "unlimited"}])
+    command = parse_set(file, "file").set_command("me", BASE)
+    assert command.rules == [quota(amount=None, soft_limit=80)]
+    assert command.extends == [ParentSet(set_id="base", version=2)]
+    assert command.own_rules == [OwnRule(rule=quota(amount=None, soft_limit=80), stated=["amount"])]
+    assert (command.inheritance, command.ladder, command.rung) == ("merge", None, None)
+
+
+def test_a_set_may_extend_others_and_say_nothing_itself() -> None:
+    command = parse_set({"set_id": "s", "extends": [{"set_id": "base", "version": 2}]}, "file").set_command("me", BASE)
+    assert (command.rules, command.own_rules) == ([quota(amount=100, soft_limit=80)], [])
+
+
+def test_what_a_set_adds_need_not_say_what_it_is() -> None:
+    file = {
+        "set_id": "s",
+        "extends": ["base"],
+        "inheritance": "additive",
+        "rules": [{"resource_key": "api_calls", "amount": 7}],
+    }
+    assert parse_set(file, "file").set_command("me", BASE).rules == [quota(amount=107, soft_limit=87)]
+
+
+@pytest.mark.parametrize(("parent", "code"), [("none", "unknown_parent"), ("s", "inheritance_cycle")])
+def test_parents_that_cannot_be_extended_are_refused_by_their_code(parent: str, code: str) -> None:
+    known = BASE | {("s", 1): SetVersion(set_id="s", version=1, own_rules=whole([quota()]))}
+    with pytest.raises(CommandRefused) as refusal:
+        parse_set({"set_id": "s", "extends": [parent]}, "file").set_command("me", known)
+    assert refusal.value.code == code
 
 
 class Unreliable:

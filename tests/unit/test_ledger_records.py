@@ -22,13 +22,16 @@ from entitlements.domain.commands import Command
 from entitlements.domain.decide import Answer, decide
 from entitlements.domain.errors import CommandRefused
 from entitlements.domain.usage import UsageAnswer
+from entitlements.domain.values import OwnRule, ParentSet
 from entitlements.examples import (
     NOON_MS,
     define_entitlement_set,
     define_resource_key,
+    key_terms,
     line,
     open_pool,
     provision_pool,
+    quota,
     record_usage,
 )
 from entitlements.examples_of_terms import one_of_each
@@ -147,6 +150,8 @@ def test_the_symbols_of_every_enum_are_those_of_its_literal() -> None:
         "Stacking",
         "OverageAtReset",
         "Bearer",
+        "Inheritance",
+        "OverridePolicy",
     ):
         assert list(get_args(getattr(values, name))) == schema_of(f"entitlements.entities.{name}")["symbols"]
 
@@ -242,8 +247,15 @@ STATES = {
         provision_pool("p"),
         record_usage(line(usage_id="u", quantity=3), line(quantity=1000)),
     ),
-    "entitlement_set": decided(define_entitlement_set()),
-    "resource_key": decided(define_resource_key()),
+    "entitlement_set": decided(
+        define_entitlement_set(
+            "pro",
+            extends=[ParentSet(set_id="free", version=3)],
+            inheritance="additive",
+            own_rules=[OwnRule(rule=quota(), stated=["amount"])],
+        )
+    ),
+    "resource_key": decided(define_resource_key(data_type="boolean", terms=key_terms())),
 }
 
 

@@ -16,6 +16,7 @@ def _changed(event: Event, change: Event, row: Row | None) -> Row | None:
     return {
         "held": change["after"] is not None,
         "stacking": change["stacking"],
+        "min_role": change["after"]["min_role"] if change["after"] is not None else "",
         "provision_ids": [contribution["provision_id"] for contribution in change["contributions"]],
         "changed_at": event["timestamp"],
     }
@@ -31,7 +32,7 @@ class BooleanEntitlements(FoldedRows):
     folder = "boolean_entitlements"
     staged = ("boolean_entitlements",)
     key = ("pool_id", "resource_key")
-    columns = ("pool_id", "resource_key", "held", "stacking", "provision_ids", "changed_at", "version")
+    columns = ("pool_id", "resource_key", "held", "stacking", "min_role", "provision_ids", "changed_at", "version")
     events = frozenset({"EntitlementsChanged"})
 
     def facts(self, name: str, event: Event) -> Iterator[tuple[Key, Callable[[Row | None], Row | None]]]:  # noqa: ARG002 - one event.

@@ -5,6 +5,7 @@ create temporary table if not exists staged_boolean_entitlements (
     resource_key text,
     held boolean,
     stacking text,
+    min_role text,
     provision_ids text[],
     changed_at timestamptz,
     version bigint

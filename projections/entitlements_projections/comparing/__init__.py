@@ -40,6 +40,8 @@ TABLES: Final = (
     "organization_members",
     "campaigns",
     "campaign_pools",
+    "entitlement_set_parents",
+    "resource_key_parents",
 )
 #: Rows of each kind that a report shows of each table.
 SAMPLES_MAX: Final = 5

@@ -1,4 +1,4 @@
-"""Versions of entitlement sets and their rules. Both are only ever added to."""
+"""Versions of entitlement sets, their rules and the sets they extend. All are only ever added to."""
 
 from __future__ import annotations
 
@@ -15,20 +15,24 @@ _RULE: Final = (
 
 
 class EntitlementSets(ReadModel):
-    """One row for each version of each set, and one for each rule in it."""
+    """One row for each version of each set, and one for each rule in it and for each set it extends."""
 
     folder = "entitlement_sets"
-    staged = ("entitlement_sets", "entitlement_set_rules")
+    staged = ("entitlement_sets", "entitlement_set_rules", "entitlement_set_parents")
     events = frozenset({"EntitlementSetDefined"})
 
     def __init__(self) -> None:
         self._sets: list[tuple[Any, ...]] = []
         self._rules: list[tuple[Any, ...]] = []
+        self._parents: list[tuple[Any, ...]] = []
 
     def take(self, name: str, event: Event) -> None:  # noqa: ARG002 - one event.
         """Collect one event."""
         key = (event["originator_id"], event["version"])
-        self._sets.append((*key, event["name"], event["ladder"], event["rung"], event["timestamp"], event["actor"]))
+        fields = ("name", "ladder", "rung", "timestamp", "actor", "inheritance", "own_rules")
+        self._sets.append((*key, *(event[field] for field in fields)))
+        parents = enumerate(event["extends"])
+        self._parents.extend((*key, place, parent["set_id"], parent["version"]) for place, parent in parents)
         self._rules.extend((*key, place, *(rule[name] for name in _RULE)) for place, rule in enumerate(event["rules"]))
 
     def write(self, cursor: Cursor, stage: Stage) -> None:
@@ -38,8 +42,12 @@ class EntitlementSets(ReadModel):
             cursor.execute(statement(self.folder, "insert_sets"))
             stage.fill(cursor, "entitlement_set_rules", self._rules)
             cursor.execute(statement(self.folder, "insert_rules"))
+        if self._parents:
+            stage.fill(cursor, "entitlement_set_parents", self._parents)
+            cursor.execute(statement(self.folder, "insert_parents"))
 
     def clear(self) -> None:
         """Forget the collected events."""
         self._sets.clear()
         self._rules.clear()
+        self._parents.clear()

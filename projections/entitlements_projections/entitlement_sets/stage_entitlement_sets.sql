@@ -7,5 +7,7 @@ create temporary table if not exists staged_entitlement_sets (
     ladder text,
     rung integer,
     defined_at timestamptz,
-    actor text
+    actor text,
+    inheritance text,
+    own_rules jsonb
 );

@@ -164,3 +164,7 @@ comment on column campaign_pools.version is 'Version of the aggregate at its new
 create index pool_provisions_that_follow on pool_provisions (set_id, set_version) where follows and status <> 'ended';
 create index grants_that_hold on grants (grant_id) where status = 'issued';
 create index organization_members_of_subject on organization_members (subject_id) where role <> '';
+
+alter table boolean_entitlements add column min_role text not null default '';
+
+comment on column boolean_entitlements.min_role is 'The least role of a member that has it: viewer, editor or admin; empty: every member.';

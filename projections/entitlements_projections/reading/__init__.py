@@ -170,11 +170,15 @@ def pools_of_workspace(connection: Connection, workspace_id: str) -> list[Row]:
 
 
 def entitlement_set(connection: Connection, set_id: str, set_version: int | None = None) -> Row | None:
-    """A version of a set (None: the newest) with its `rules`."""
+    """A version of a set (None: the newest) with its `rules` and the versions of sets it `extends`."""
     row = _one(connection, "set_version", {"set_id": set_id, "set_version": set_version})
     if row is None:
         return None
-    return row | {"rules": _all(connection, "rules_of_set", {"set_id": set_id, "set_version": row["set_version"]})}
+    version = {"set_id": set_id, "set_version": row["set_version"]}
+    return row | {
+        "extends": _all(connection, "parents_of_set", version),
+        "rules": _all(connection, "rules_of_set", version),
+    }
 
 
 def rules_of_set(connection: Connection, set_id: str, set_version: int) -> list[Rule]:
@@ -188,6 +192,12 @@ def role_of_member(connection: Connection, workspace_id: str, subject_id: str) -
     """The highest role of a subject in a workspace, its own there or that in any unit above; empty: none."""
     row = _one(connection, "role_of_member", {"workspace_id": workspace_id, "subject_id": subject_id})
     return "" if row is None else str(row["role"])
+
+
+def min_role_of_feature(connection: Connection, pool_id: str, key: str) -> str:
+    """The least role of a member that has a feature of a pool; empty: every member."""
+    row = _one(connection, "min_role_of_feature", (pool_id, key))
+    return "" if row is None else str(row["min_role"])
 
 
 def behind(connection: Connection, what: str, after: tuple[str, str], count: int, actor: str = "") -> list[Row]:

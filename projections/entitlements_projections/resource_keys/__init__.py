@@ -7,19 +7,23 @@ refers to this one, so it is written first, in the order of keys: two projectors
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
+from entitlements.domain.aggregate import from_ms
 from entitlements_projections.database import Cursor
 from entitlements_projections.read_model import Event, ReadModel, Stage, with_instants
 from entitlements_projections.statements import statement
 
+#: Columns beside the key of one that was only used.
+_UNDESCRIBED: Final = ((None,) * 6) + (0,) + ((None,) * 5)
+
 
 class ResourceKeys(ReadModel):
-    """One row for each key that was defined or used."""
+    """One row for each key that was defined or used, and one for each key that a key inherits from."""
 
     folder = "resource_keys"
     plain = True
-    staged = ("resource_keys",)
+    staged = ("resource_keys", "resource_key_parents")
     events = frozenset({
         "ResourceKeyDefined", "EntitlementSetDefined", "EntitlementsChanged", "UsageRecorded", "UsageReleased",
         "QuotaWarned", "QuotaExceeded", "OverrideSet", "MemberCapped", "OnDemandConfigured", "UsageReserved",
@@ -29,6 +33,7 @@ class ResourceKeys(ReadModel):
     def __init__(self) -> None:
         self._used: set[str] = set()
         self._defined: dict[str, tuple[Any, ...]] = {}
+        self._parents: dict[str, list[tuple[Any, ...]]] = {}
 
     def take(self, name: str, event: Event) -> None:
         """Collect one event."""
@@ -36,9 +41,7 @@ class ResourceKeys(ReadModel):
             self._used.update([line["resource_key"] for line in event["lines"]])
             self._used.update([total["resource_key"] for total in event["totals"]])
         elif name == "ResourceKeyDefined":
-            key = event["originator_id"]
-            fields = ("name", "data_type", "unit", "scale", "timestamp", "actor")
-            self._defined[key] = (key, *(with_instants(event)[field] for field in fields), event["originator_version"])
+            self._define(event["originator_id"], event)
         elif name == "EntitlementsChanged":
             self._used.update(change["resource_key"] for change in event["changes"])
         elif name == "EntitlementSetDefined":
@@ -46,16 +49,43 @@ class ResourceKeys(ReadModel):
         else:
             self._used.add(event["resource_key"])
 
+    def _define(self, key: str, event: Event) -> None:
+        version, terms = event["originator_version"], event["terms"] or {}
+        described = with_instants(event)
+        fields = ("name", "data_type", "unit", "scale", "timestamp", "actor")
+        said = ("entitlement_type", "default_value", "override_policy", "usage_tracking")
+        constraints = terms.get("constraints")
+        self._defined[key] = (
+            key,
+            *(described[field] for field in fields),
+            version,
+            *(terms.get(field) for field in said),
+            constraints and _with_dates(constraints),
+        )
+        parents = terms.get("inherits_from", [])
+        self._used.update(parents)
+        self._parents[key] = [(key, place, parent, version) for place, parent in enumerate(parents)]
+
     def write(self, cursor: Cursor, stage: Stage) -> None:
         """Add keys that are met for the first time, and complete those that were defined."""
         keys = self._used | self._defined.keys()
         if keys:
-            undefined = (None,) * 6
-            rows = (self._defined.get(key, (key, *undefined, 0)) for key in sorted(keys))
+            rows = (self._defined.get(key, (key, *_UNDESCRIBED)) for key in sorted(keys))
             stage.fill(cursor, "resource_keys", rows)
             cursor.execute(statement(self.folder, "upsert"))
+        if self._defined:
+            stage.fill(cursor, "resource_key_parents", (row for rows in self._parents.values() for row in rows))
+            cursor.execute(statement(self.folder, "forget_parents"))
+            cursor.execute(statement(self.folder, "insert_parents"))
 
     def clear(self) -> None:
         """Forget the collected events."""
         self._used.clear()
         self._defined.clear()
+        self._parents.clear()
+
+
+def _with_dates(constraints: dict[str, Any]) -> dict[str, Any]:
+    """Constraints as JSON has them: instants as ISO 8601."""
+    dates = {name: constraints[name] for name in ("start_date", "end_date")}
+    return constraints | {name: None if ms is None else from_ms(ms).isoformat() for name, ms in dates.items()}

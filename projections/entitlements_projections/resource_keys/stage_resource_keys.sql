@@ -8,5 +8,10 @@ create temporary table if not exists staged_resource_keys (
     scale integer,
     defined_at timestamptz,
     actor text,
-    version bigint
+    version bigint,
+    entitlement_type text,
+    default_value bigint,
+    override_policy text,
+    usage_tracking jsonb,
+    constraints jsonb
 );

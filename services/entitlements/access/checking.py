@@ -11,6 +11,7 @@ from entitlements.access.standing import Row, cap_of, standing_of
 from entitlements.domain.aggregate import to_ms
 from entitlements.domain.cover import Cover, Left, cover, what_is_left
 from entitlements.domain.errors import NotEntitled, PoolIsClosed, PoolIsSuspended
+from entitlements.domain.organizations import suffices
 from entitlements.domain.usage import what_refuses
 from entitlements.domain.values import QUANTITY_MAX
 from entitlements_projections import reading
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from entitlements_projections.database import Connection
 
 ALLOWED: Final = "allowed"
+#: The feature is for members with a higher role than the subject has in this workspace.
+ROLE_IS_TOO_LOW: Final = "role_is_too_low"
 
 #: Refusals of one pool after which the next pool of the workspace is asked: it has nothing to draw on ...
 _ASK_THE_NEXT: Final = frozenset({"not_entitled", "unknown_key", "pool_is_suspended", "pool_is_closed"})
@@ -30,7 +33,7 @@ _OVERFLOWS: Final = frozenset({"quota_exceeded", "member_cap_reached"})
 
 def goes_on(code: str, *, may_overflow: bool) -> bool:
     """Whether the next pool of a workspace is asked after one has refused with this code."""
-    return code in _ASK_THE_NEXT or (may_overflow and code in _OVERFLOWS)
+    return code in _ASK_THE_NEXT or code == ROLE_IS_TOO_LOW or (may_overflow and code in _OVERFLOWS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,7 +140,7 @@ class _Known:
             "contributions": [c for c in self._contributions if c["pool_id"] == pool_id],
         }
         if row["entitlement_type"] == "boolean":
-            return PoolAnswer(code=_of_feature(row), **told)
+            return PoolAnswer(code=self._of_feature(row), **told)
         caps = [cap for cap in self._caps if cap["pool_id"] == pool_id]
         credit = self._credits.get((pool_id, row["credit_key"]))
         pool = standing_of(row, credit, caps, of_workspace)
@@ -153,6 +156,17 @@ class _Known:
             caps=narrowing,
             **told,
         )
+
+    def _of_feature(self, row: Row) -> str:
+        """A feature is had or not; and by members of a role only, where its rule says so. Without a subject: by the pool."""
+        code, asked = _of_feature(row), self._asked
+        if code != ALLOWED or not asked.subject_id:
+            return code
+        min_role = reading.min_role_of_feature(self._connection, row["pool_id"], row["resource_key"])
+        if not min_role:
+            return code
+        role = reading.role_of_member(self._connection, asked.workspace_id, asked.subject_id)
+        return code if suffices(role, min_role) else ROLE_IS_TOO_LOW
 
     def _deciding_overrides(self, pool_id: str) -> tuple[Row | None, Row | None]:
         """The newest override of the workspace, and that of the pool."""

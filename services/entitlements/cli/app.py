@@ -10,6 +10,7 @@ from entitlements.cli import (
     demo,
     grants,
     importing,
+    keys,
     metering,
     operating,
     pools,
@@ -54,7 +55,7 @@ _START, _DEFINE, _USE, _OPERATE = "Start here", "Define and connect", "Use and l
 app.command("demo", rich_help_panel=_START, epilog=demo.EXAMPLE)(demo.demo)
 app.command("up", rich_help_panel=_START, epilog=operating.UP_EXAMPLE)(operating.up)
 
-app.add_typer(catalogue.keys, name="key", rich_help_panel=_DEFINE)
+app.add_typer(keys.keys, name="key", rich_help_panel=_DEFINE)
 app.add_typer(catalogue.sets, name="set", rich_help_panel=_DEFINE)
 app.add_typer(pools.pools, name="pool", rich_help_panel=_DEFINE)
 app.add_typer(provisions.provisions, name="provision", rich_help_panel=_DEFINE)

@@ -1,4 +1,4 @@
-"""`entitlements key` and `entitlements set`: what can be conferred, apart from how it is sold."""
+"""`entitlements set`: what can be conferred, apart from how it is sold."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from entitlements.cli import output
-from entitlements.cli.options import FOLDER, Actor, AsJson, Data, NoWait, ResourceKey, SetId, example, group, prose
+from entitlements.cli.options import FOLDER, Actor, AsJson, Data, NoWait, SetId, example, group, prose
 from entitlements.cli.session import Done, Session, report, session
 
 if TYPE_CHECKING:
+    from entitlements.domain.commands import DefineEntitlementSet
     from entitlements.intake.definitions import SetDefinition
 
-keys = group("Resource keys: the shared names of what one can be entitled to.")
 sets = group("Entitlement sets: named, versioned, reusable rules.")
 
 _SET_HELP = """
@@ -47,38 +47,17 @@ Each rule confers one resource key: a [bold]boolean[/bold] (a feature), a [bold]
       credit_rate: 2         [dim]# so many units of them[/dim]
       credit_per: 10         [dim]# for so much[/dim]
     - {resource_key: premium_analytics, rule_type: boolean}
+
+A set may extend others, in the order listed: of two with the same key the later wins, and its own rules come last. By
+[bold]merge[/bold] a rule states only what it changes, by [bold]replace[/bold] it stands for the whole rule of its key, by
+[bold]additive[/bold] amounts and limits add up. Parents keep the version they had; defined again, the set takes their newest.
+
+  set_id: team
+  extends: [pro, {set_id: seats-pack, version: 2}]
+  inheritance: merge         [dim]# optional: merge, replace or additive[/dim]
+  rules:
+    - {resource_key: api_calls, amount: 5000}
 """
-
-
-@keys.command("define", epilog=example("entitlements key define api_calls --name 'API calls' --unit call"))
-def define_key(
-    resource_key: ResourceKey,
-    name: Annotated[str, typer.Option(help="Its name for people; the key, if left out.", show_default=False)] = "",
-    data_type: Annotated[str, typer.Option("--type", help="integer, or boolean for a feature.")] = "integer",
-    unit: Annotated[str, typer.Option(help="Unit of its quantities, such as call or byte.", show_default=False)] = "",
-    scale: Annotated[int, typer.Option(help="Decimals people see: 1250 at scale 2 is 12.50.")] = 0,
-    actor: Actor = "",
-    no_wait: NoWait = False,
-    as_json: AsJson = False,
-    data: Data = FOLDER,
-) -> None:
-    """Define a resource key, or describe it anew. Type and scale stay for ever."""
-    from pydantic import ValidationError
-
-    from entitlements.cli import values
-    from entitlements.intake.definitions import DefinitionIsInvalid, KeyDefinition, explained
-
-    values.id_of("resource key", resource_key)
-    given: dict[str, Any] = {"name": name, "data_type": data_type, "unit": unit, "scale": scale}
-    try:
-        definition = KeyDefinition(**given)
-    except ValidationError as error:
-        raise DefinitionIsInvalid(explained(error)) from error
-    with session(data) as opened:
-        done = opened.do(definition.command(resource_key, values.actor(actor)), wait=not no_wait)
-        report(
-            done, f"Resource key [bold]{resource_key}[/bold] is defined.", as_json=as_json, resource_key=resource_key
-        )
 
 
 @sets.command("define", help=prose(_SET_HELP), epilog=example("entitlements set define pro.yaml"))
@@ -92,16 +71,18 @@ def define_set(
     """Define a new version of an entitlement set by a file."""
     from entitlements.cli import values
     from entitlements.intake.definitions import read_set
+    from entitlements_projections.reading import definitions
 
     definition = read_set(file)
     who = values.actor(actor)
     with session(data) as opened:
         _require_keys(opened, definition)
-        for command in definition.key_commands(who):
-            opened.do(command, wait=not no_wait)
+        command = definition.set_command(who, definitions.set_family(opened.database, definition.parents()))
+        for key in definition.key_commands(who):
+            opened.do(key, wait=not no_wait)
         before = _newest(opened, definition.set_id)
-        done = opened.do(definition.set_command(who), wait=not no_wait)
-        _report_set(opened, definition, before, done, as_json=as_json)
+        done = opened.do(command, wait=not no_wait)
+        _report_set(opened, command, before, done, as_json=as_json)
 
 
 def _require_keys(opened: Session, definition: SetDefinition) -> None:
@@ -118,10 +99,18 @@ def _require_keys(opened: Session, definition: SetDefinition) -> None:
             raise UnknownKey(
                 f"Asked for: {rule.resource_key}, of rule {definition.rules.index(rule)} of {definition.set_id}"
             )
-        if (known["data_type"] == "boolean") != (rule.rule_type == "boolean"):
+        if not _fits(rule.rule_type, known):
             raise DefinitionIsInvalid(
                 f"{rule.resource_key} is {known['data_type']}, and its rule is a {rule.rule_type}."
             )
+
+
+def _fits(rule_type: str | None, key: dict[str, Any]) -> bool:
+    """Whether a key can have such a rule. A feature whose usage is tracked may be a quota; an inherited type is the parents' business."""
+    if rule_type is None:
+        return True
+    is_tracked = bool((key["usage_tracking"] or {}).get("enabled"))
+    return (key["data_type"] == "boolean") == (rule_type == "boolean") or (is_tracked and rule_type == "quota")
 
 
 def _newest(opened: Session, set_id: str) -> int:
@@ -131,11 +120,31 @@ def _newest(opened: Session, set_id: str) -> int:
     return 0 if found is None else int(found["set_version"])
 
 
-def _report_set(opened: Session, definition: SetDefinition, before: int, done: Done, *, as_json: bool) -> None:
-    set_id, version = definition.set_id, _newest(opened, definition.set_id) if done.visible else None
+def _report_set(opened: Session, command: DefineEntitlementSet, before: int, done: Done, *, as_json: bool) -> None:
+    set_id, version = command.set_id, _newest(opened, command.set_id) if done.visible else None
     new = f"has version {version} now" if version != before else f"is at version {version} still: nothing is new"
     sentence = f"Set [bold]{set_id}[/bold] {new if version else 'is defined'}."
-    report(done, sentence, as_json=as_json, set_id=set_id, set_version=version, is_new=version != before)
+    extends = [vars(parent) for parent in command.extends]
+    behind = _behind(opened, set_id, version) if version else []
+    facts = {
+        "set_id": set_id,
+        "set_version": version,
+        "is_new": version != before,
+        "extends": extends,
+        "behind": behind,
+    }
+    report(done, sentence, as_json=as_json, **facts)
+    if behind:
+        output.note(f"Define these again for them to have it too: {', '.join(behind)}.")
+
+
+def _behind(opened: Session, set_id: str, version: int) -> list[str]:
+    """The sets that extend an older version of a set."""
+    from entitlements_projections.reading import definitions
+
+    return [
+        row["set_id"] for row in definitions.extended_by(opened.database, set_id) if row["parent_version"] < version
+    ]
 
 
 @sets.command("show", epilog=example("entitlements set show pro"))
@@ -145,26 +154,49 @@ def show_set(
     as_json: AsJson = False,
     data: Data = FOLDER,
 ) -> None:
-    """Show a version of an entitlement set and its rules."""
+    """Show a version of an entitlement set: the sets it extends, and its rules with where each came from."""
     from entitlements.errors import UnknownSet
     from entitlements_projections import reading
+    from entitlements_projections.reading import definitions
 
     with session(data) as opened:
         found = reading.entitlement_set(opened.database, set_id, version)
-    if found is None:
-        raise UnknownSet(f"Asked for: {set_id}{f', version {version}' if version else ''}.")
+        if found is None:
+            raise UnknownSet(f"Asked for: {set_id}{f', version {version}' if version else ''}.")
+        sources, children = _sources(opened, found), definitions.extended_by(opened.database, set_id)
     if as_json:
-        output.document(found)
+        output.document(found | {"sources": sources, "extended_by": children})
         return
+    parents = ", ".join(f"{parent['set_id']} v{parent['version']}" for parent in found["extends"])
     ladder = f"{found['ladder']}, rung {found['rung']}" if found["ladder"] else ""
     output.facts(
-        {"Name": found["name"], "Ladder": ladder, "Defined": found["defined_at"], "By": found["actor"]},
+        {
+            "Name": found["name"],
+            "Ladder": ladder,
+            "Extends": f"{parents} ({found['inheritance']})" if parents else "",
+            "Extended by": ", ".join(f"{row['set_id']} (v{row['parent_version']})" for row in children),
+            "Defined": found["defined_at"],
+            "By": found["actor"],
+        },
         title=f"Set {set_id}, version {found['set_version']}",
     )
-    output.table(
-        ("Resource key", "Type", ">Amount", "Period", ">Soft limit", ">Hard limit", "Stacking", "Per unit"),
-        [_rule_cells(rule) for rule in found["rules"]],
-    )
+    columns = ("Resource key", "Type", ">Amount", "Period", ">Soft limit", ">Hard limit", "Stacking", "Per unit")
+    rows = [(*_rule_cells(rule), ", ".join(sources.get(rule["resource_key"], ()))) for rule in found["rules"]]
+    output.table((*columns, "From") if parents else columns, rows if parents else [row[:-1] for row in rows])
+
+
+def _sources(opened: Session, found: dict[str, Any]) -> dict[str, tuple[str, ...]]:
+    """The sets that have made each rule, ancestors first; nothing while not all of them can be seen yet."""
+    from entitlements.domain.errors import UnknownParent
+    from entitlements.domain.inheritance import resolve
+    from entitlements_projections.reading import definitions
+
+    version = (found["set_id"], found["set_version"])
+    family = definitions.set_family(opened.database, [version])
+    try:
+        return resolve(family[version], family).sources
+    except UnknownParent:
+        return {}
 
 
 @sets.command("example", epilog=example("entitlements set example free > free.yaml"))

@@ -26,6 +26,7 @@ _SENTENCES: Final = {
     "quota_exceeded": "{wanted} of {key} do not fit into what is left.",
     "member_cap_reached": "{wanted} of {key} are more than this member may still draw.",
     "not_entitled": "none of the pools confers {key}.",
+    "role_is_too_low": "{key} is for members with a higher role.",
     "pool_is_suspended": "{key} is not conferred: the pool is suspended.",
     "pool_is_closed": "{key} is not conferred: the pool is closed.",
 }
@@ -39,6 +40,10 @@ def check(
         str, typer.Option("--subject", help="A subject in the workspace, with caps of its own.", show_default=False)
     ] = "",
     quantity: Annotated[str, typer.Option(help="How much is wanted.")] = "1",
+    country: Annotated[
+        str,
+        typer.Option(help="Where, such as DE or US-CA; needed for keys that have restrictions.", show_default=False),
+    ] = "",
     as_json: AsJson = False,
     data: Data = FOLDER,
 ) -> None:
@@ -47,7 +52,7 @@ def check(
     The answer is what strict usage would get: included first, then credits, then on demand, under the caps of the member.
     """
     from entitlements.access.checking import check as ask
-    from entitlements.cli import values
+    from entitlements.cli import granting, values
     from entitlements.cli.failures import InvalidValue
     from entitlements_projections.reading import Member
 
@@ -66,11 +71,12 @@ def check(
         answer = ask(opened.database, asked, wanted, [bool(row.get("may_overflow")) for row in pools])
         decisive = answer.decisive
         found = _document(asked, wanted, decisive, key["scale"])
-        found["role"] = next((row.get("role") for row in pools if row["pool_id"] == decisive.pool_id), None)
+        found = granting.judged(opened, found, pools, workspace, values.country(country))
+        found["role"] = next((row.get("role") for row in pools if row["pool_id"] == found["pool_id"]), None)
         found["passed_over"] = [
             {"pool_id": other.pool_id, "reason_code": other.code} for other in answer.pools if other is not decisive
         ]
-        found["as_of"] = as_of(opened, decisive.pool_id)
+        found["as_of"] = as_of(opened, found["pool_id"])
     if as_json:
         output.document(found)
     else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,7 +20,10 @@ from entitlements.cli.options import (
     example,
     group,
 )
-from entitlements.cli.session import envelope, report, session
+from entitlements.cli.session import Session, envelope, report, session
+
+if TYPE_CHECKING:
+    from entitlements.domain.values import Rule
 
 pools = group("Resource pools: what an organization may use, apart from who pays for it.")
 
@@ -33,6 +36,13 @@ def open_pool(
     billing_account: Annotated[
         str, typer.Option(help="Who pays, unless a provision says otherwise.", show_default=False)
     ] = "",
+    default: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A key whose definition says a default: the pool has that when nothing confers the key. Repeatable.",
+            show_default=False,
+        ),
+    ] = None,
     backfill_from: Annotated[
         str,
         typer.Option(
@@ -50,21 +60,36 @@ def open_pool(
     from entitlements.cli import values
     from entitlements.domain.commands import OpenPool
 
-    command = OpenPool(
-        **envelope(actor, key),
-        pool_id=values.id_of("pool", pool_id),
-        organization_id=values.id_of("organization", organization),
-        billing_account_id=values.id_of("billing account", billing_account) if billing_account else None,
-        name=name,
-        backfill_from=values.instant(backfill_from),
-    )
+    facts: dict[str, Any] = {
+        "pool_id": values.id_of("pool", pool_id),
+        "organization_id": values.id_of("organization", organization),
+        "billing_account_id": values.id_of("billing account", billing_account) if billing_account else None,
+        "name": name,
+        "backfill_from": values.instant(backfill_from),
+    }
     with session(data) as opened:
+        command = OpenPool(
+            **envelope(actor, key),
+            **facts,
+            defaults=[_default_of(opened, resource_key) for resource_key in default or ()],
+        )
         report(
             opened.do(command, wait=not no_wait),
             f"Pool [bold]{pool_id}[/bold] is open.",
             as_json=as_json,
             pool_id=pool_id,
         )
+
+
+def _default_of(opened: Session, resource_key: str) -> Rule:
+    """What the definition of a key says that pools have of it. Raises UnknownKey."""
+    from entitlements.errors import UnknownKey
+    from entitlements_projections.reading import definitions
+
+    rule = definitions.default_of_key(opened.database, resource_key)
+    if rule is None:
+        raise UnknownKey(f"Asked for: the default of {resource_key}; no definition document says one.")
+    return rule
 
 
 @pools.command("show", epilog=example("entitlements pool show p1"))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import MISSING, fields
+from collections.abc import Iterator
+from dataclasses import MISSING, fields, is_dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, get_type_hints
@@ -133,7 +134,15 @@ def _command(kind: type[Command], facts: dict[str, Any]) -> Command:
         command: Command = TypeAdapter(kind).validate_python(facts)
     except ValidationError as error:
         raise InvalidValue("invalid_command", explained(error), f"it has {', '.join(_words(kind))}") from error
-    for field, value in vars(command).items():
-        if isinstance(value, datetime) and value.tzinfo is None:
-            raise InvalidValue("invalid_instant", f"{field} has no time zone.", "as in 2026-03-02T12:00:00Z")
+    for field in _without_zone(command):
+        raise InvalidValue("invalid_instant", f"{field} has no time zone.", "as in 2026-03-02T12:00:00Z")
     return command
+
+
+def _without_zone(message: Any) -> Iterator[str]:
+    """The fields of a command, and of what it is made of, that hold an instant without a time zone."""
+    for field, value in vars(message).items():
+        if isinstance(value, datetime) and value.tzinfo is None:
+            yield field
+        if is_dataclass(value):
+            yield from _without_zone(value)

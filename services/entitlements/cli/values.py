@@ -72,6 +72,15 @@ def instant(text: str) -> datetime | None:
         ) from None
 
 
+def country(text: str) -> str:
+    """A country by ISO 3166, with a part of it if wanted; empty: nobody says where. Raises InvalidValue."""
+    import re
+
+    if text and re.fullmatch(r"[A-Z]{2}(-[A-Z0-9]{1,3})?", text) is None:
+        raise InvalidValue("invalid_request", f"{text!r} is no country.", "write it like DE or US-CA")
+    return text
+
+
 def reason(text: str) -> str:
     """A reason that says something. Raises InvalidValue."""
     if not text.strip():

@@ -10,6 +10,10 @@ from entitlements.domain.aggregate import AggregateType
 from entitlements.domain.values import (
     AssignmentRole,
     DataType,
+    Inheritance,
+    KeyTerms,
+    OwnRule,
+    ParentSet,
     PeriodName,
     ProvisionSource,
     Rule,
@@ -45,6 +49,7 @@ class DefineResourceKey(Command):
     data_type: DataType
     unit: str = ""
     scale: int = 0
+    terms: KeyTerms | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +64,9 @@ class DefineEntitlementSet(Command):
     ladder: str | None = None
     rung: int | None = None
     rules: list[Rule]
+    extends: list[ParentSet] = field(default_factory=list)
+    inheritance: Inheritance = "merge"
+    own_rules: list[OwnRule] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ CommandRefused
 ├── terms        UnknownOverride, OverrideAlreadyExists, LadderIsEmpty
 ├── reservations UnknownReservation, ReservationAlreadyExists, TooManyReservations
 ├── corrections  UnknownUsage, MoreThanWasUsed
+├── inheritance  UnknownParent, InheritanceCycle, InheritanceIsTooDeep, ParentsDisagree
 ├── usage        MemberCapIsReached, NotEntitled, UnknownKey, KeyIsNotMetered, KeyIsNotHeld, QuotaIsExceeded, PeriodIsClosed, MoreThanIsHeld
 ├── units        UnknownUnit, UnitCycle, UnitIsNotEmpty, TooManyUnits
 ├── campaigns    UnknownCampaign, CampaignIsActive, TooManyPools
@@ -296,6 +297,30 @@ class TooManyPools(CommandRefused):
     """A campaign, or one command about it, names too many pools."""
 
     code = "too_many_pools"
+
+
+class UnknownParent(CommandRefused):
+    """There is no such set, or version of it, to extend."""
+
+    code = "unknown_parent"
+
+
+class InheritanceCycle(CommandRefused):
+    """It would descend from itself."""
+
+    code = "inheritance_cycle"
+
+
+class InheritanceIsTooDeep(CommandRefused):
+    """At most 16 generations and 100 ancestors stand behind one definition."""
+
+    code = "inheritance_too_deep"
+
+
+class ParentsDisagree(CommandRefused):
+    """What is inherited cannot be put together."""
+
+    code = "parents_disagree"
 
 
 class IdempotencyKeyReused(CommandRefused):

@@ -6,7 +6,7 @@ a hundred thousand of a second, and so they travel from Avro to the rules and ba
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Literal, TypedDict
 
@@ -20,6 +20,9 @@ UsageMode = Literal["strict", "report"]
 DataType = Literal["boolean", "integer"]
 ProvisionSource = Literal["subscription", "purchase", "grant"]
 AssignmentRole = Literal["primary", "secondary"]
+#: How a set changes what it inherits, and whether holding a key grants its parents.
+Inheritance = Literal["merge", "replace", "additive"]
+OverridePolicy = Literal["always_allow", "parent_wins", "child_wins"]
 EndReason = Literal["expired", "ended", "revoked", "pool_closed", "replaced"]
 #: Who bears a part of a line of usage: what a provision includes, a credit balance, an on-demand payer, or nobody.
 Bearer = Literal["included", "credit", "on_demand", "overage"]
@@ -63,6 +66,56 @@ class Rule:
     credit_per: int = 1
     #: The least role of a member that has the feature; empty: every member.
     min_role: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParentSet:
+    """A version of a set that another set extends."""
+
+    set_id: str
+    version: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnRule:
+    """What a set that extends others says itself of one resource key: the fields of the rule that are in `stated`."""
+
+    rule: Rule
+    stated: list[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class UsageTracking:
+    """How the usage of a resource key is counted. Limits in the smallest unit."""
+
+    enabled: bool
+    reset_period: PeriodName | None = None
+    soft_limit: int | None = None
+    hard_limit: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Constraints:
+    """Where and when a resource key may be used by those who have it: in these places, through the second of end_date."""
+
+    geographic_restrictions: list[str] = field(default_factory=list)
+    start_date: datetime | None = None
+    end_date: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeyTerms:
+    """What the definition document of a resource key says beyond its name and the type of its values.
+
+    default_value in the smallest unit; of a feature 1: pools have it when nothing confers it. None: nothing.
+    """
+
+    entitlement_type: EntitlementType
+    default_value: int | None = None
+    inherits_from: list[str] = field(default_factory=list)
+    override_policy: OverridePolicy = "parent_wins"
+    usage_tracking: UsageTracking | None = None
+    constraints: Constraints | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,9 @@ The words are those of the commands; what a file leaves out is said beside each 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, Final, Self
 
 from pydantic import (
@@ -20,7 +22,18 @@ from pydantic import (
 )
 
 from entitlements.domain.commands import DefineEntitlementSet, DefineResourceKey
-from entitlements.domain.values import DataType, OverageAtReset, PeriodName, Rule, RuleType, Stacking
+from entitlements.domain.inheritance import Catalogue, SetVersion, newest, resolve
+from entitlements.domain.values import (
+    DataType,
+    Inheritance,
+    OverageAtReset,
+    OwnRule,
+    ParentSet,
+    PeriodName,
+    Rule,
+    RuleType,
+    Stacking,
+)
 from entitlements.errors import RequestError
 from entitlements.ledger.caller import new_id
 from entitlements.settings import ID_CHARACTERS_MAX, QUANTITY_MAX
@@ -58,10 +71,10 @@ class KeyDefinition(_Definition):
 
 
 class RuleDefinition(_Definition):
-    """What the set confers on one resource key."""
+    """What the set confers on one resource key. Where it changes or adds to what is inherited it need not be whole."""
 
     resource_key: Id
-    rule_type: RuleType
+    rule_type: RuleType | None = None  # That of the inherited rule.
     amount: IncludedAmount = None  # Needed for limits and quotas; `unlimited` must be said.
     soft_limit: Amount | None = None  # No warning.
     hard_limit: Amount | None = None  # The amount.
@@ -80,20 +93,39 @@ class RuleDefinition(_Definition):
     credit_per: Annotated[StrictInt, Field(ge=1)] = 1
     min_role: str = ""  # Every member.
 
-    @model_validator(mode="after")
-    def _says_how_much(self) -> Self:
+    def require_whole(self) -> None:
+        """Raises ValueError when it cannot stand by itself."""
+        if self.rule_type is None:
+            raise ValueError(f"{self.resource_key} needs a rule_type: boolean, limit, quota or credit")
         if self.rule_type in {"limit", "quota", "credit"} and "amount" not in self.model_fields_set:
             raise ValueError(f"{self.resource_key} needs an amount: an integer, or `{UNLIMITED}`")
         if self.rule_type == "quota" and self.period is None:
             raise ValueError(
                 f"{self.resource_key} needs a period: hour, day, week, month, year, lifetime or a duration such as P14D"
             )
-        return self
 
     def rule(self) -> Rule:
         """The rule as commands carry it."""
-        stacking: Stacking = self.stacking or ("any" if self.rule_type == "boolean" else "sum")
-        return Rule(**self.model_dump() | {"stacking": stacking})
+        rule_type = self.rule_type or "boolean"  # Not stated, so without meaning.
+        stacking: Stacking = self.stacking or ("any" if rule_type == "boolean" else "sum")
+        return Rule(**self.model_dump() | {"rule_type": rule_type, "stacking": stacking})
+
+    def own_rule(self) -> OwnRule:
+        """The rule, and what of it the file states."""
+        return OwnRule(rule=self.rule(), stated=sorted(self.model_fields_set - {"resource_key"}))
+
+
+class ParentDefinition(_Definition):
+    """A set to extend."""
+
+    set_id: Id
+    version: Annotated[StrictInt, Field(ge=1)] | None = None  # The newest when the set is defined.
+
+
+#: A set to extend, by its id alone or with a version.
+Parent = Annotated[
+    ParentDefinition, BeforeValidator(lambda value: {"set_id": value} if isinstance(value, str) else value)
+]
 
 
 class SetDefinition(_Definition):
@@ -104,7 +136,20 @@ class SetDefinition(_Definition):
     ladder: Id | None = None
     rung: StrictInt | None = None
     keys: dict[Id, KeyDefinition] = {}
-    rules: Annotated[list[RuleDefinition], Field(min_length=1)]
+    extends: list[Parent] = []  # It extends no other set.
+    inheritance: Inheritance = "merge"
+    rules: list[RuleDefinition] = []  # Needed where it extends no other.
+
+    @model_validator(mode="after")
+    def _stands_or_extends(self) -> Self:
+        if not self.extends and "inheritance" in self.model_fields_set:
+            raise ValueError("inheritance is for a set that extends others")
+        if not self.extends and not self.rules:
+            raise ValueError("a set that extends no other has at least 1 rule")
+        for rule in self.rules:
+            if not self.extends or self.inheritance == "replace":
+                rule.require_whole()
+        return self
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -112,7 +157,7 @@ class SetDefinition(_Definition):
             raise ValueError("a set names a ladder and its rung, or neither")
         for rule in self.rules:
             key = self.keys.get(rule.resource_key)
-            if key is not None and (rule.rule_type == "boolean") != (key.data_type == "boolean"):
+            if rule.rule_type and key is not None and (rule.rule_type == "boolean") != (key.data_type == "boolean"):
                 raise ValueError(f"{rule.resource_key} is {key.data_type}, and its rule is a {rule.rule_type}")
         return self
 
@@ -120,8 +165,26 @@ class SetDefinition(_Definition):
         """Define the keys it brings along."""
         return [key.command(resource_key, actor) for resource_key, key in self.keys.items()]
 
-    def set_command(self, actor: str) -> DefineEntitlementSet:
-        """Define the set; the same definition again makes no new version."""
+    def parents(self) -> Iterable[tuple[str, int | None]]:
+        """The sets it extends and their versions; None: the newest."""
+        return ((parent.set_id, parent.version) for parent in self.extends)
+
+    def set_command(self, actor: str, catalogue: Catalogue = MappingProxyType({})) -> DefineEntitlementSet:
+        """Define the set; the same definition again makes no new version.
+
+        What it inherits is resolved here, by a catalogue that holds all it descends from: the decision looks nothing up. Raises
+        UnknownParent, InheritanceCycle, InheritanceIsTooDeep, ParentsDisagree, InvalidRules.
+        """
+        version = SetVersion(
+            set_id=self.set_id,
+            version=0,  # Nobody knows its number yet.
+            extends=[
+                ParentSet(set_id=name, version=number or newest(name, catalogue)) for name, number in self.parents()
+            ],
+            inheritance=self.inheritance,
+            own_rules=[rule.own_rule() for rule in self.rules],
+        )
+        resolved = resolve(version, catalogue)
         return DefineEntitlementSet(
             command_id=new_id(),
             actor=actor,
@@ -129,7 +192,10 @@ class SetDefinition(_Definition):
             name=self.name or self.set_id,
             ladder=self.ladder,
             rung=self.rung,
-            rules=[rule.rule() for rule in self.rules],
+            rules=resolved.rules,
+            extends=list(version.extends),
+            inheritance=self.inheritance,
+            own_rules=resolved.own_rules,
         )
 
 

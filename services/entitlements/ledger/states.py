@@ -31,7 +31,7 @@ from entitlements.domain.pools import (
     Reservation,
     ResourcePool,
 )
-from entitlements.domain.values import AssignmentRole, DataType, Rule
+from entitlements.domain.values import AssignmentRole, DataType, Inheritance, KeyTerms, OwnRule, ParentSet, Rule
 
 STATE_FORMAT: Final = 3
 
@@ -48,6 +48,7 @@ class _ResourceKeyState(_State):
     data_type: DataType
     unit: str
     scale: int
+    terms: KeyTerms | None
 
 
 class _EntitlementSetState(_State):
@@ -56,6 +57,9 @@ class _EntitlementSetState(_State):
     ladder: str | None
     rung: int | None
     rules: list[Rule]
+    extends: list[ParentSet]
+    inheritance: Inheritance
+    own_rules: list[OwnRule]
 
 
 class _OrganizationState(_State):

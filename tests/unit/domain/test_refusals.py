@@ -46,11 +46,11 @@ def test_codes_are_unique() -> None:
 def test_codes_are_for_ever() -> None:
     """Callers branch on them. A code is only ever added here."""
     assert {refusal.code for refusal in REFUSALS} >= {
-        "grant_already_exists", "idempotency_key_reused", "invalid_command", "invalid_id", "invalid_instant",
+        "grant_already_exists", "idempotency_key_reused", "inheritance_cycle", "inheritance_too_deep", "invalid_command", "invalid_id", "invalid_instant",
         "invalid_quantity", "invalid_rules", "key_is_not_held", "key_is_not_metered", "ladder_is_occupied",
-        "more_than_is_held", "not_entitled", "period_is_closed", "pool_already_exists", "pool_is_closed",
+        "more_than_is_held", "not_entitled", "parents_disagree", "period_is_closed", "pool_already_exists", "pool_is_closed",
         "pool_is_elsewhere", "pool_is_suspended", "provision_already_exists", "provision_is_over", "quota_exceeded",
-        "rules_conflict", "too_many_provisions", "unknown_grant", "unknown_key", "unknown_pool", "unknown_provision",
+        "rules_conflict", "too_many_provisions", "unknown_grant", "unknown_key", "unknown_parent", "unknown_pool", "unknown_provision",
         "workspace_is_not_assigned",
     }  # fmt: skip
 
