@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -32,10 +32,6 @@ USE_EXAMPLE = example(
 )
 RELEASE_EXAMPLE = example("entitlements release seats 1 --pool p1")
 
-#: Refusals of one pool after which the next pool of the workspace is asked: it has nothing to draw on ...
-_ASK_THE_NEXT: Final = frozenset({"not_entitled", "unknown_key", "pool_is_suspended", "pool_is_closed"})
-#: ... or has no room, and the workspace may overflow from it.
-_OVERFLOWS: Final = frozenset({"quota_exceeded", "member_cap_reached"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,6 +125,8 @@ def _use_first_that_fits(
     opened: Session, wanted: _Usage, candidates: dict[str, bool], actor: str, effective_at: Any, *, wait: bool
 ) -> tuple[str, Done]:
     """Record it in the first pool that takes it. Raises Refused with what the first one said."""
+    from entitlements.domain.overflow import asks_the_next
+
     refusals: list[Refused] = []
     for pool_id, may_overflow in candidates.items():
         retry = f"Retry with --pool {pool_id} --id {wanted.usage_id}."
@@ -140,7 +138,7 @@ def _use_first_that_fits(
         left = f" {wanted.quantity:,} were asked for, {remaining:,} are left." if remaining >= 0 else ""
         facts = {"pool_id": pool_id, "usage_id": wanted.usage_id, "remaining": remaining if remaining >= 0 else None}
         refusals.append(Refused(code, f"{_sentence_of(code)}{left} Pool {pool_id}, {wanted.resource_key}.", **facts))
-        if code not in _ASK_THE_NEXT and not (may_overflow and code in _OVERFLOWS):
+        if not asks_the_next(code, may_overflow=may_overflow):
             break
     raise refusals[0]
 

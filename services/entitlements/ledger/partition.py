@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 from entitlements.domain import commands
 from entitlements.domain.aggregate import NEVER_MS, Aggregate, AggregateType
 from entitlements.domain.commands import Command
-from entitlements.domain.decide import check_fields, decide, record_group, record_usage
+from entitlements.domain.decide import address_of, check_fields, decide, record_group, record_usage
 from entitlements.domain.errors import CommandRefused, InvalidCommand, InvalidId, PoolIsElsewhere, UnknownPool
 from entitlements.domain.pools import ResourcePool
 from entitlements.domain.usage import UsageAnswer
@@ -202,7 +202,7 @@ class Partition:
             batch.results.append((caller, result, pool))
 
     def _decide_one(self, batch: Batch, command: Command, logged: LoggedCommand) -> None:
-        kind, aggregate_id = _address(command)
+        kind, aggregate_id = address_of(command)
         aggregate: Aggregate | None = self.aggregates[kind].get(aggregate_id)
         try:
             self._check_place(aggregate, aggregate_id)
@@ -302,12 +302,3 @@ def _check_groups(command: commands.RecordUsageBatch) -> None:
     _check_lines(sum(len(group["lines"]) for group in command.groups))
     if command.source and len({group["pool_id"] for group in command.groups}) < len(command.groups):
         raise InvalidCommand("a numbered batch names each pool once: it counts once in each")
-
-
-def _address(command: Command) -> tuple[AggregateType, str]:
-    if isinstance(command, commands.PoolCommand):
-        return "pool", command.pool_id
-    if isinstance(command, commands.DefineEntitlementSet):
-        return "entitlement_set", command.set_id
-    assert isinstance(command, commands.DefineResourceKey)
-    return "resource_key", command.resource_key
