@@ -24,7 +24,7 @@ A scenario is a YAML file that tells a story and says what is expected of it:
     - do: {ProvisionPool: {provision: sub, set: free}}
     - at: +1h
       use: {key: api_calls, quantity: 101}
-      expect: {refused_lines: [quota_exceeded], keys: {api_calls: {remaining: 100}}}
+      expect: {refused_lines: \\[quota_exceeded], keys: {api_calls: {remaining: 100}}}
 
 The shipped ones explain every rule by an example; begin with `entitlements scenario list`. The format is in docs/scenarios.md.
 """)

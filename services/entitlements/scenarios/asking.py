@@ -45,7 +45,7 @@ FindSet = Callable[[str, "int | None"], Mapping[str, Any]]
 
 
 @cache
-def model_of(kind: type[Any]) -> type[Words]:
+def model_of(kind: type) -> type[Words]:
     """How a command, or a value in one, is written in a file."""
     made: dict[str, Any] = {
         name: (_written(name, hint), _default(kind, name))
@@ -61,16 +61,16 @@ def model_of(kind: type[Any]) -> type[Words]:
 
 
 @cache
-def _hints(kind: type[Any]) -> dict[str, Any]:
+def _hints(kind: type) -> dict[str, Any]:
     return get_type_hints(kind)
 
 
-def _prefixes(kind: type[Any]) -> list[str]:
+def _prefixes(kind: type) -> list[str]:
     """Of the sets that a command confers: none, one, or with another that follows."""
     return [name.removesuffix("set_version") for name in _hints(kind) if name.endswith("set_version")]
 
 
-def _default(kind: type[Any], name: str) -> Any:
+def _default(kind: type, name: str) -> Any:
     if not is_dataclass(kind):
         return _OF_LINE.get(name, ...)
     field = next(field for field in fields(kind) if field.name == name)

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Annotated, Any, ClassVar, Final, Literal, Self, get_args
 
-from pydantic import Field, GetCoreSchemaHandler, create_model, model_validator
-from pydantic.json_schema import GetJsonSchemaHandler, JsonSchemaValue
+from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, create_model, model_validator
+from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from entitlements.domain.commands import DefineEntitlementSet, DefineResourceKey, OpenPool
@@ -227,7 +227,7 @@ def model() -> type[ScenarioFile]:
     )
 
 
-def _made(kind: type[Any], **other: Any) -> type[Words]:
+def _made(kind: type, **other: Any) -> type[Words]:
     """The model of a kind, with other fields than it has."""
     base = model_of(kind)
     made = create_model(kind.__name__, __base__=base, __doc__=base.__doc__, **other)
@@ -242,4 +242,13 @@ def _like(kind: type[Words], name: str, written: Any) -> Any:
 
 def schema() -> dict[str, Any]:
     """The JSON Schema of a scenario file."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | model().model_json_schema()
+    found: dict[str, Any] = _without_titles(model().model_json_schema())
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | found
+
+
+def _without_titles(part: Any) -> Any:
+    """The same without titles, which only repeat the names of fields."""
+    if isinstance(part, dict):
+        is_title = isinstance(part.get("title"), str)
+        return {name: _without_titles(value) for name, value in part.items() if name != "title" or not is_title}
+    return [_without_titles(each) for each in part] if isinstance(part, list) else part

@@ -9,8 +9,16 @@ from difflib import get_close_matches
 from functools import cache
 from typing import Annotated, Any, ClassVar, Final, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainValidator, WithJsonSchema, model_validator
-from pydantic.json_schema import GetJsonSchemaHandler, JsonSchemaValue
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    GetJsonSchemaHandler,
+    PlainValidator,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError
 
 from entitlements.domain import decide  # With it every command, event and refusal is there.
@@ -27,7 +35,7 @@ _DOMAIN: Final = decide.__name__.rpartition(".")[0]
 
 
 @cache
-def commands() -> dict[str, type[Command]]:
+def commands() -> dict[str, type]:
     """Every command that can be sent, by the name of its class: those on which no other command is built."""
     return {kind.__name__: kind for kind in _below(Command) if not kind.__subclasses__()}
 
@@ -125,7 +133,7 @@ class Words(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     #: What it is written for: a command, or a value in one.
-    kind: ClassVar[type[Any]]
+    kind: ClassVar[type]
     #: What its fields are called when one is not known.
     called: ClassVar[str] = "field"
 
