@@ -33,7 +33,6 @@ USE_EXAMPLE = example(
 RELEASE_EXAMPLE = example("entitlements release seats 1 --pool p1")
 
 
-
 @dataclass(frozen=True, kw_only=True)
 class _Usage:
     """What is to be recorded, apart from the pool."""

@@ -38,7 +38,8 @@ SCHEMA_EXAMPLE: Final = example("entitlements scenario schema > scenario.schema.
 Paths = Annotated[
     list[Path] | None,
     typer.Argument(
-        metavar="[FILE|FOLDER|FEATURE]...", help="YAML, or a feature of the shipped scenarios; all of them, if left out."
+        metavar="[FILE|FOLDER|FEATURE]...",
+        help="YAML, or a feature of the shipped scenarios; all of them, if left out.",
     ),
 ]
 

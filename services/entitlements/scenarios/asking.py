@@ -14,7 +14,7 @@ from pydantic import create_model
 from entitlements.domain.aggregate import to_ms
 from entitlements.domain.commands import Command
 from entitlements.domain.values import Rule, UsageLine
-from entitlements.scenarios.words import Amount, Instant, Words, at_instant
+from entitlements.scenarios.words import Amount, CannotBeMeant, Instant, Words, at_instant
 
 #: What a file may leave out although the command needs it.
 _LEFT_OUT: Final[dict[str, Any]] = {
@@ -92,14 +92,14 @@ def _written(name: str, hint: Any) -> Any:
         return list[_written("", get_args(hint)[0])]  # type: ignore[misc]
     if get_origin(hint) in {Union, UnionType}:
         inner = [_written("", part) for part in get_args(hint) if part is not NoneType]
-        return Union[tuple([*inner, None])]  # noqa: UP007
+        return Union[(*inner, None)]
     return model_of(hint) if is_dataclass(hint) or is_typeddict(hint) else hint
 
 
 def command_of(written: Words, at: datetime, find_set: FindSet, **given: Any) -> Command:
     """The command, at the instant of its step; `given`: what it has where the file says nothing.
 
-    Raises LookupError for a set that is not there, or not named.
+    Raises CannotBeMeant for a set that is not there, or not named.
     """
     kind = written.kind
     facts = _facts(written, at)
@@ -109,7 +109,7 @@ def command_of(written: Words, at: datetime, find_set: FindSet, **given: Any) ->
             facts[f"{prefix}set_version"] = 1 if version is None else version
             continue
         if not set_id:
-            raise LookupError(f"{kind.__name__} names its {prefix}set, or has {prefix}set_version and {prefix}rules")
+            raise CannotBeMeant(f"{kind.__name__} names its {prefix}set, or has {prefix}set_version and {prefix}rules")
         for name, value in find_set(set_id, version).items():
             if facts.get(f"{prefix}{name}", ...) is None:
                 facts[f"{prefix}{name}"] = value

@@ -28,16 +28,8 @@ class Difference:
 
 
 def differences(world: World, expected: Expected, happened: Happened, at: datetime) -> Iterator[Difference]:
-    """Compare a step with all that is expected of it. Raises LookupError when it means one of several pools."""
-    refused = happened.refusal
-    if "refused" in expected.model_fields_set or refused is not None:
-        got = None if refused is None else refused.code
-        if got != (expected.refused or None):
-            yield Difference("refused", expected.refused or None, got if refused is None else f"{got}: {refused}")
-    if happened.refused_lines != expected.refused_lines:
-        yield Difference("refused_lines", expected.refused_lines, happened.refused_lines)
-    if "repeated" in expected.model_fields_set and happened.repeated != expected.repeated:
-        yield Difference("repeated", expected.repeated, happened.repeated)
+    """Compare a step with all that is expected of it. Raises CannotBeMeant when it means one of several pools."""
+    yield from _answer(expected, happened)
     if "events" in expected.model_fields_set:
         yield from _events("events", expected.events, [event for _, event in happened.events], at)
     if expected.model_fields_set & {"status", "keys", "workspaces", "provisions"}:
@@ -51,6 +43,18 @@ def differences(world: World, expected: Expected, happened: Happened, at: dateti
         yield from _facts(f"set {set_id}", of_set, world.aggregates.get(("entitlement_set", set_id)), at)
     for key, of_key in expected.resource_keys.items():
         yield from _facts(f"resource key {key}", of_key, world.aggregates.get(("resource_key", key)), at)
+
+
+def _answer(expected: Expected, happened: Happened) -> Iterator[Difference]:
+    refused = happened.refusal
+    if "refused" in expected.model_fields_set or refused is not None:
+        got = None if refused is None else refused.code
+        if got != (expected.refused or None):
+            yield Difference("refused", expected.refused or None, got if refused is None else f"{got}: {refused}")
+    if happened.refused_lines != expected.refused_lines:
+        yield Difference("refused_lines", expected.refused_lines, happened.refused_lines)
+    if "repeated" in expected.model_fields_set and happened.repeated != expected.repeated:
+        yield Difference("repeated", expected.repeated, happened.repeated)
 
 
 def _pool(pool: ResourcePool | None, expected: PoolExpected, at: datetime, prefix: str) -> Iterator[Difference]:

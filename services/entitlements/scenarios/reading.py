@@ -79,7 +79,7 @@ def read(path: Path) -> Scenario:
         raise ScenarioIsInvalid(f"{path} is no YAML: {' '.join(str(error).split())}.") from error
     if root is None:
         raise ScenarioIsInvalid(f"{path} is empty.")
-    _check_said_once(path, root)
+    _check_said_once(path, root, set())
     try:
         written = files.model().model_validate(content)
     except ValidationError as error:
@@ -89,18 +89,22 @@ def read(path: Path) -> Scenario:
     return Scenario(path=path, written=written, lines=[step.start_mark.line + 1 for step in timeline.value])
 
 
-def _check_said_once(path: Path, node: Any) -> None:
+def _check_said_once(path: Path, node: Any, visited: set[int]) -> None:
     """YAML itself would let the last of two equal fields win, and a step would be lost without a word."""
+    if id(node) in visited:
+        return  # An alias of what was looked at.
+    visited.add(id(node))
     if isinstance(node, yaml.MappingNode):
         seen = set()
         for key, value in node.value:
-            if key.value in seen:
-                raise ScenarioIsInvalid(f"{path}:{key.start_mark.line + 1}: {key.value} is said twice.")
-            seen.add(key.value)
-            _check_said_once(path, value)
+            if isinstance(key, yaml.ScalarNode):
+                if key.value in seen:
+                    raise ScenarioIsInvalid(f"{path}:{key.start_mark.line + 1}: {key.value} is said twice.")
+                seen.add(key.value)
+            _check_said_once(path, value, visited)
     elif isinstance(node, yaml.SequenceNode):
         for value in node.value:
-            _check_said_once(path, value)
+            _check_said_once(path, value, visited)
 
 
 def _explained(path: Path, root: Any, error: ValidationError) -> str:

@@ -12,7 +12,7 @@ from entitlements.scenarios.asking import command_of, model_of, value_of
 from entitlements.scenarios.comparing import Difference, differences
 from entitlements.scenarios.files import BEGINS_AT, POOL, ScenarioFile, Step
 from entitlements.scenarios.reading import Scenario, ScenarioIsInvalid, read
-from entitlements.scenarios.words import at_instant
+from entitlements.scenarios.words import CannotBeMeant, at_instant
 from entitlements.scenarios.world import Happened, World
 
 
@@ -58,19 +58,21 @@ def run(scenario: Scenario) -> Iterator[Deviation]:
     try:
         _begin(world, written, at)
         for number, step in enumerate(written.timeline, 1):
-            at = at if step.at is None else at_instant(step.at, at)
+            at, before = at if step.at is None else at_instant(step.at, at), at
+            if at < before:
+                raise CannotBeMeant(f"it would be before the step before it, at {before:%Y-%m-%d %H:%M:%SZ}")
             happened = Happened()
             world.pass_time(at, happened)
             _ask(world, step, number, at, happened)
             found = list(differences(world, step.expect, happened, at))
             if found:
                 yield Deviation(scenario.place(number), at, found)
-    except LookupError as error:
-        raise ScenarioIsInvalid(f"{scenario.place(number)}: {error.args[0]}.") from error
+    except CannotBeMeant as error:
+        raise ScenarioIsInvalid(f"{scenario.place(number)}: {error}.") from error
 
 
 def _begin(world: World, written: ScenarioFile, at: datetime) -> None:
-    """Define and open what is there before the first step. Raises LookupError when that is refused."""
+    """Define and open what is there before the first step. Raises CannotBeMeant when that is refused."""
     pools = {POOL: model_of(OpenPool)()} if written.pools is None else written.pools
     beginning = [
         *((key, {"resource_key": name}) for name, key in written.resource_keys.items()),
@@ -81,7 +83,7 @@ def _begin(world: World, written: ScenarioFile, at: datetime) -> None:
         happened = Happened()
         world.ask(command_of(asked, at, world.set_version, command_id="beginning", **given), at, happened)
         if happened.refusal is not None:
-            raise LookupError(f"{', '.join(given.values())}: {happened.refusal}")
+            raise CannotBeMeant(f"{', '.join(given.values())}: {happened.refusal}")
 
 
 def _ask(world: World, step: Step, number: int, at: datetime, happened: Happened) -> None:
@@ -95,7 +97,7 @@ def _ask(world: World, step: Step, number: int, at: datetime, happened: Happened
         named = {pool_id for line in step.use if (pool_id := getattr(line, "pool_id", ""))}
         lines = [value_of(line, at) for line in step.use]
         if len(named) > 1:
-            raise LookupError(f"one use is of one pool, not of {', '.join(sorted(named))}")
+            raise CannotBeMeant(f"one use is of one pool, not of {', '.join(sorted(named))}")
         usage = RecordUsage(command_id=command_id, actor="admin", pool_id="", lines=lines)
         if not named and len(world.pools) > 1 and len(lines) == 1 and lines[0]["workspace_id"]:
             world.use(usage, at, happened)

@@ -28,6 +28,11 @@ from entitlements.domain.errors import CommandRefused
 
 K = TypeVar("K")
 
+
+class CannotBeMeant(Exception):
+    """A step asks for what is not there, or could be several things."""
+
+
 UNLIMITED: Final = "unlimited"
 _AFTER: Final = re.compile(r"([+-])(?=\d)(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 _SHORT: Final = {"resource_key": "key", "rule_type": "type"}
@@ -61,10 +66,12 @@ def _below(kind: type[K]) -> Iterable[type[K]]:
 
 def check_word(word: Any, known: Collection[str], what: str) -> str:
     """The word, if it is known. Raises what pydantic makes a validation error of, with the word that may be meant."""
-    if word in known:
-        return str(word)
+    if isinstance(word, str) and word in known:
+        return word
     near = get_close_matches(str(word), known, 1)
-    raise PydanticCustomError("unknown_word", "{said}", {"said": f"there is no {what} {word}{meant(near)}", "word": word})
+    raise PydanticCustomError(
+        "unknown_word", "{said}", {"said": f"there is no {what} {word}{meant(near)}", "word": str(word)}
+    )
 
 
 def meant(near: list[str]) -> str:
@@ -105,8 +112,13 @@ Instant = Annotated[
 
 
 def at_instant(moment: datetime | timedelta, at: datetime) -> datetime:
-    """The instant of a moment as it was written, at the instant of its step."""
-    return at + moment if isinstance(moment, timedelta) else moment
+    """The instant of a moment as it was written, at the instant of its step. Raises CannotBeMeant."""
+    if isinstance(moment, datetime):
+        return moment
+    try:
+        return at + moment
+    except OverflowError as error:
+        raise CannotBeMeant(f"{moment.days} days after it no calendar goes") from error
 
 
 #: An amount; without a number it is unlimited.
@@ -151,10 +163,9 @@ class Words(BaseModel):
             raise PydanticCustomError("no_fields", "{said}", {"said": said})
         found: dict[str, Any] = {}
         for word, value in given.items():
-            name = cls.short_words().get(word, word)
-            check_word(name, known, cls.called)
+            name = check_word(cls.short_words().get(word, word), known, cls.called)
             if name in found:
-                raise PydanticCustomError("twice", "{word} is said twice", {"word": name})
+                raise PydanticCustomError("twice", "{word} is said twice", {"word": str(word)})
             found[name] = value
         return found
 

@@ -17,8 +17,9 @@ from entitlements.domain.pool_events import WorkspaceAssigned, WorkspaceUnassign
 from entitlements.domain.pools import ResourcePool
 from entitlements.domain.usage import UsageAnswer
 from entitlements.scenarios.files import POOL
+from entitlements.scenarios.words import CannotBeMeant
 
-_NOBODY: Final = "clock"
+_CLOCK: Final = "clock"
 
 
 @dataclass
@@ -52,21 +53,21 @@ class World:
         return {pool.id: pool for pool in self.aggregates.values() if isinstance(pool, ResourcePool)}
 
     def only_pool(self) -> str:
-        """The id of the pool that is meant where none is named. Raises LookupError when there are several."""
+        """The id of the pool that is meant where none is named. Raises CannotBeMeant when there are several."""
         names = list(self.pools)
         if len(names) > 1:
-            raise LookupError(f"it names its pool: {', '.join(names)}")
+            raise CannotBeMeant(f"it names its pool: {', '.join(names)}")
         return names[0] if names else POOL
 
     def set_version(self, set_id: str, version: int | None) -> dict[str, Any]:
-        """What a version of a set confers; without a number the newest. Raises LookupError."""
+        """What a version of a set confers; without a number the newest. Raises CannotBeMeant."""
         known = [number for name, number in self._versions if name == set_id]
         if not known:
             names = ", ".join(dict.fromkeys(name for name, _ in self._versions))
-            raise LookupError(f"there is no set {set_id}: " + (f"there are {names}" if names else "none is defined"))
+            raise CannotBeMeant(f"there is no set {set_id}: " + (f"there are {names}" if names else "none is defined"))
         number = max(known) if version is None else version
         if number not in known:
-            raise LookupError(f"{set_id} has no version {number}: it has {', '.join(map(str, known))}")
+            raise CannotBeMeant(f"{set_id} has no version {number}: it has {', '.join(map(str, known))}")
         found = self._versions[set_id, number]
         return {"set_version": number, "ladder": found.ladder, "rung": found.rung, "rules": found.rules}
 
@@ -74,7 +75,7 @@ class World:
         """Let everything happen that has become due, pool by pool. History that is brought in has a time of its own."""
         for pool in self.pools.values():
             if pool.due_ms <= to_ms(at) and not pool.is_backfilling:
-                decide(pool, AdvanceClock(command_id=_NOBODY, pool_id=pool.id), to_ms(at))
+                decide(pool, AdvanceClock(command_id=_CLOCK, pool_id=pool.id), to_ms(at))
                 self._take_events(pool, happened)
 
     def ask(self, command: Command, at: datetime, happened: Happened) -> None:
@@ -105,7 +106,7 @@ class World:
         return answer, 0 < first == answer.repeated
 
     def use(self, command: RecordUsage, at: datetime, happened: Happened) -> None:
-        """Decide usage that names its workspace and no pool. Raises LookupError when that has no pool."""
+        """Decide usage that names its workspace and no pool. Raises CannotBeMeant when that has no pool."""
         answers = []
         workspace_id = command.lines[0]["workspace_id"]
         for pool_id in self._pools_of(workspace_id, command):
@@ -116,7 +117,7 @@ class World:
             if not refused or not asks_the_next(refused[0], may_overflow=may_overflow):
                 break
         if not answers:
-            raise LookupError(f"it names its pool: {workspace_id} is assigned to none of {', '.join(self.pools)}")
+            raise CannotBeMeant(f"it names its pool: {workspace_id} is assigned to none of {', '.join(self.pools)}")
         # Whoever takes it answers; if nobody does, the first.
         answer = answers[0] if answers[-1].refused_lines else answers[-1]
         happened.refused_lines, happened.repeated = answer.refused_lines, answer.repeated
