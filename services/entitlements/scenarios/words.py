@@ -35,6 +35,7 @@ class CannotBeMeant(Exception):
 
 UNLIMITED: Final = "unlimited"
 _AFTER: Final = re.compile(r"([+-])(?=\d)(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
+_DAY_CHARACTERS: Final = len("2026-03-02")
 _SHORT: Final = {"resource_key": "key", "rule_type": "type"}
 _DOMAIN: Final = decide.__name__.rpartition(".")[0]
 
@@ -89,11 +90,11 @@ def read_instant(given: Any) -> datetime | timedelta:
             after = timedelta(weeks=weeks, days=days, hours=hours, minutes=minutes, seconds=seconds)
             return -after if match[1] == "-" else after
         try:
-            at = datetime.fromisoformat(given)
+            at = date.fromisoformat(given) if len(given) == _DAY_CHARACTERS else datetime.fromisoformat(given)
         except ValueError:
             at = None
-    elif isinstance(given, date) and not isinstance(given, datetime):
-        at = datetime.combine(given, time(), UTC)
+    if isinstance(at, date) and not isinstance(at, datetime):
+        at = datetime.combine(at, time(), UTC)
     if not isinstance(at, datetime) or at.tzinfo is None:
         said = f"{given} is no instant: as 2026-03-02T12:00:00Z, 2026-03-02 for its first moment in UTC, or +1d2h30m"
         raise PydanticCustomError("no_instant", "{said}", {"said": said})
