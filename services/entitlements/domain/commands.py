@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import ClassVar
 
+from entitlements.domain.aggregate import AggregateType
 from entitlements.domain.values import (
     AssignmentRole,
     DataType,
@@ -20,6 +22,10 @@ from entitlements.domain.values import (
 class Command:
     """The envelope of every command: who asks, who waits, and the key that makes a repeat harmless."""
 
+    #: To what it is said, and which of its fields names that.
+    aggregate_type: ClassVar[AggregateType] = "pool"
+    addressed_by: ClassVar[str] = "pool_id"
+
     command_id: str
     idempotency_key: str | None = None
     actor: str = ""
@@ -31,6 +37,9 @@ class Command:
 class DefineResourceKey(Command):
     """Bring a resource key into the shared namespace, or change its description."""
 
+    aggregate_type: ClassVar[AggregateType] = "resource_key"
+    addressed_by: ClassVar[str] = "resource_key"
+
     resource_key: str
     name: str
     data_type: DataType
@@ -41,6 +50,9 @@ class DefineResourceKey(Command):
 @dataclass(frozen=True, kw_only=True)
 class DefineEntitlementSet(Command):
     """Define a new version of a named set of rules."""
+
+    aggregate_type: ClassVar[AggregateType] = "entitlement_set"
+    addressed_by: ClassVar[str] = "set_id"
 
     set_id: str
     name: str
@@ -206,3 +218,10 @@ class ReleaseUsage(PoolCommand):
 @dataclass(frozen=True, kw_only=True)
 class AdvanceClock(PoolCommand):
     """Let happen what has become due on a pool."""
+
+
+def address_of(command: Command) -> tuple[AggregateType, str]:
+    """The aggregate that a command is for; of a batch of many pools its first."""
+    if isinstance(command, RecordUsageBatch):
+        return "pool", command.groups[0]["pool_id"] if command.groups else command.command_id
+    return command.aggregate_type, getattr(command, command.addressed_by)

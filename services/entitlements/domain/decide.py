@@ -32,7 +32,7 @@ from entitlements.domain import (
     usage,
     usage_commands,
 )
-from entitlements.domain.aggregate import Aggregate, AggregateType, from_ms, to_ms
+from entitlements.domain.aggregate import Aggregate, from_ms, to_ms
 from entitlements.domain.commands import Command, OpenPool, PoolCommand, RecordUsage
 from entitlements.domain.due import let_due_happen
 from entitlements.domain.errors import (
@@ -93,16 +93,6 @@ POOL_RULES: Final[dict[type[PoolCommand], PoolRule]] = {
     usage_commands.SetAllocation: holdings.set_allocation,
     commands.AdvanceClock: lambda _pool, _command, _now: None,  # Whatever is due has happened when it is reached.
 }
-
-
-def address_of(command: Command) -> tuple[AggregateType, str]:
-    """The kind and id of the aggregate that decides a command; usage of many pools has no single one."""
-    if isinstance(command, PoolCommand):
-        return "pool", command.pool_id
-    if isinstance(command, commands.DefineEntitlementSet):
-        return "entitlement_set", command.set_id
-    assert isinstance(command, commands.DefineResourceKey)
-    return "resource_key", command.resource_key
 
 
 def decide(aggregate: Aggregate | None, command: Command, logged_ms: int) -> Answer:

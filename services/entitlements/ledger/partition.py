@@ -6,12 +6,12 @@ import hashlib
 import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, get_args
 
 from entitlements.domain import commands
 from entitlements.domain.aggregate import NEVER_MS, Aggregate, AggregateType
-from entitlements.domain.commands import Command
-from entitlements.domain.decide import address_of, check_fields, decide, record_group, record_usage
+from entitlements.domain.commands import Command, address_of
+from entitlements.domain.decide import check_fields, decide, record_group, record_usage
 from entitlements.domain.errors import CommandRefused, InvalidCommand, InvalidId, PoolIsElsewhere, UnknownPool
 from entitlements.domain.pools import ResourcePool
 from entitlements.domain.usage import UsageAnswer
@@ -67,7 +67,7 @@ class Partition:
         self.commands_wire = commands_wire or wire()
         self._partitions = partitions
         self.position = ChainPosition()
-        self.aggregates: dict[AggregateType, dict[str, Any]] = {"pool": {}, "entitlement_set": {}, "resource_key": {}}
+        self.aggregates: dict[AggregateType, dict[str, Any]] = {kind: {} for kind in get_args(AggregateType)}
         self._pools: dict[str, ResourcePool] = self.aggregates["pool"]
         #: Aggregates that have changed since their snapshot.
         self.dirty: set[tuple[AggregateType, str]] = set()

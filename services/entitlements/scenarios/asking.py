@@ -7,7 +7,7 @@ from dataclasses import MISSING, fields, is_dataclass
 from datetime import datetime, timedelta
 from functools import cache
 from types import NoneType, UnionType
-from typing import Any, Final, Union, get_args, get_origin, get_type_hints, is_typeddict
+from typing import Any, ClassVar, Final, Union, get_args, get_origin, get_type_hints, is_typeddict
 
 from pydantic import create_model
 
@@ -62,7 +62,7 @@ def model_of(kind: type) -> type[Words]:
 
 @cache
 def _hints(kind: type) -> dict[str, Any]:
-    return get_type_hints(kind)
+    return {name: hint for name, hint in get_type_hints(kind).items() if get_origin(hint) is not ClassVar}
 
 
 def _prefixes(kind: type) -> list[str]:

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from entitlements.domain.aggregate import Aggregate, AggregateType, Event, to_ms
 from entitlements.domain.catalogue import EntitlementSetDefined
-from entitlements.domain.commands import AdvanceClock, Command, RecordUsage, RecordUsageBatch
-from entitlements.domain.decide import address_of, check_fields, decide, record_group
+from entitlements.domain.commands import AdvanceClock, Command, RecordUsage, RecordUsageBatch, address_of
+from entitlements.domain.decide import check_fields, decide, record_group
 from entitlements.domain.errors import CommandRefused, UnknownPool
 from entitlements.domain.overflow import asks_the_next
 from entitlements.domain.pool_events import WorkspaceAssigned, WorkspaceUnassigned
