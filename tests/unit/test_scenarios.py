@@ -197,6 +197,8 @@ def test_a_timeline_goes_on_after_a_difference(tmp_path: Path) -> None:
         ("{at: 2026-03-02T12:00:00}", "is no instant"),
         ("{at: -1h}", "before the step before"),
         ("{at: +9999999w}", "no calendar goes"),
+        ("{at: +200000d}", "a timeline ends before 2200"),
+        ("{expect: {events: [{UsageRecorded: {}, QuotaExceeded: {}}]}}", "expect.events.1: Dictionary should have at most 1 item"),
         ("{expekt: {}}", "there is no field expekt: did you mean expect?"),
         ("{expect: {keys: {k: {limits: 6}}}}", "expect.keys.k: there is no field limits: did you mean limit?"),
         ("{expect: {events: [UsageRecordet]}}", "there is no event UsageRecordet: did you mean UsageRecorded?"),

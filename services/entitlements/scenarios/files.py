@@ -12,7 +12,9 @@ from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, create_m
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+from entitlements.domain.aggregate import EPOCH
 from entitlements.domain.commands import DefineEntitlementSet, DefineResourceKey, OpenPool
+from entitlements.domain.periods import ANCHOR_BEFORE
 from entitlements.domain.pools import PoolStatus, ProvisionStatus
 from entitlements.domain.values import UsageLine
 from entitlements.scenarios.asking import model_of
@@ -20,6 +22,8 @@ from entitlements.scenarios.words import Code, EventName, Instant, Words, comman
 
 #: When a timeline begins that does not say so: a Monday, at noon.
 BEGINS_AT: Final = datetime(2026, 3, 2, 12, tzinfo=UTC)
+#: Periods are counted until then, so no timeline goes on.
+ENDS_BEFORE: Final = ANCHOR_BEFORE
 #: The pool of a scenario that describes none, or one without a name.
 POOL: Final = "pool"
 
@@ -111,6 +115,7 @@ class ProvisionExpected(Words):
 #: An event by its name, or with some of its facts.
 EventExpected = Annotated[
     dict[EventName, dict[str, Any]],
+    Field(min_length=1, max_length=1),
     OrShort(
         lambda given: {given: {}} if isinstance(given, str) else given,
         lambda full: full["propertyNames"],
@@ -196,8 +201,8 @@ class ScenarioFile(Words):
 
     @model_validator(mode="after")
     def _begins(self) -> Self:
-        if not isinstance(self.begins_at, datetime):
-            raise PydanticCustomError("no_beginning", "begins_at is an instant: there is none before it")
+        if not isinstance(self.begins_at, datetime) or not EPOCH <= self.begins_at < ENDS_BEFORE:
+            raise PydanticCustomError("no_beginning", "begins_at is an instant from 1970 until before 2200")
         return self
 
 

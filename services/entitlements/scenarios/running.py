@@ -10,7 +10,7 @@ from pathlib import Path
 from entitlements.domain.commands import OpenPool, PoolCommand, RecordUsage
 from entitlements.scenarios.asking import command_of, model_of, value_of
 from entitlements.scenarios.comparing import Difference, differences
-from entitlements.scenarios.files import BEGINS_AT, POOL, ScenarioFile, Step
+from entitlements.scenarios.files import BEGINS_AT, ENDS_BEFORE, POOL, ScenarioFile, Step
 from entitlements.scenarios.reading import Scenario, ScenarioIsInvalid, read
 from entitlements.scenarios.words import CannotBeMeant, at_instant
 from entitlements.scenarios.world import Happened, World
@@ -52,15 +52,13 @@ def run_file(path: Path) -> Outcome:
 
 def run(scenario: Scenario) -> Iterator[Deviation]:
     """Decide every step in its order, and go on after a difference. Raises ScenarioIsInvalid with the place."""
-    world, number = World(), 0
-    written = scenario.written
+    world, written = World(), scenario.written
     at = at_instant(written.begins_at, BEGINS_AT)
+    number = 0
     try:
         _begin(world, written, at)
         for number, step in enumerate(written.timeline, 1):
-            at, before = at if step.at is None else at_instant(step.at, at), at
-            if at < before:
-                raise CannotBeMeant(f"it would be before the step before it, at {before:%Y-%m-%d %H:%M:%SZ}")
+            at = _next(at, step)
             happened = Happened()
             world.pass_time(at, happened)
             _ask(world, step, number, at, happened)
@@ -69,6 +67,16 @@ def run(scenario: Scenario) -> Iterator[Deviation]:
                 yield Deviation(scenario.place(number), at, found)
     except CannotBeMeant as error:
         raise ScenarioIsInvalid(f"{scenario.place(number)}: {error}.") from error
+
+
+def _next(before: datetime, step: Step) -> datetime:
+    """When a step is. Raises CannotBeMeant where no log would be."""
+    at = before if step.at is None else at_instant(step.at, before)
+    if at < before:
+        raise CannotBeMeant(f"it would be before the step before it, at {before:%Y-%m-%d %H:%M:%SZ}")
+    if at >= ENDS_BEFORE:
+        raise CannotBeMeant(f"a timeline ends before {ENDS_BEFORE.year}")
+    return at
 
 
 def _begin(world: World, written: ScenarioFile, at: datetime) -> None:
