@@ -44,34 +44,41 @@ Paths = Annotated[
 ]
 
 
-@scenarios.command("run", epilog=RUN_EXAMPLE)
-def run(paths: Paths = None, as_json: AsJson = False) -> None:
-    """Decide timelines and say what differs from what they expect.
+@scenarios.command("list", epilog=LIST_EXAMPLE)
+def list_(paths: Paths = None, as_json: AsJson = False) -> None:
+    """List scenarios by feature, each with the rule that it shows."""
+    from entitlements.scenarios.reading import LIBRARY, find, read
 
-    Ends with "N passed, N failed", and status 1 when one failed.
-    """
-    import time
-
-    from entitlements.scenarios.reading import find
-    from entitlements.scenarios.running import run_file
-
-    files = find(paths or [])
-    began = time.perf_counter()
-    outcomes = [run_file(path) for path in files]
-    took_ms = (time.perf_counter() - began) * 1_000
-    failed = sum(not outcome.passed for outcome in outcomes)
+    found = [read(path) for path in find(paths or [])]
     if as_json:
-        counts = {"passed": len(outcomes) - failed, "failed": failed, "took_ms": round(took_ms, 1)}
-        output.document(counts | {"scenarios": [_document(outcome) for outcome in outcomes]})
-    else:
-        for outcome in outcomes:
-            _tell(outcome)
-        output.say(
-            f"[dim]{len(outcomes)} scenarios in {took_ms:,.0f} ms, {took_ms / len(outcomes):.1f} ms each[/dim]\n"
-            f"{len(outcomes) - failed} passed, {failed} failed"
-        )
-    if failed:
-        raise typer.Exit(1)
+        rows = [{"feature": s.feature, "name": s.name, "about": s.written.about, "path": str(s.path)} for s in found]
+        output.document({"scenarios": rows})
+        return
+    shown = [str(s.path.relative_to(LIBRARY)) if s.path.is_relative_to(LIBRARY) else str(s.path) for s in found]
+    output.table(("Feature", "Rule", "File"), [(s.feature, s.name, path) for s, path in zip(found, shown, strict=True)])
+    output.say(f"{len(found)} scenarios. See one with `entitlements scenario show FILE`.")
+
+
+@scenarios.command("show", epilog=SHOW_EXAMPLE)
+def show(
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="As `list` names it, with or without .yaml.")],
+) -> None:
+    """Print a scenario as it is written, to read it or to begin one of your own with."""
+    from entitlements.scenarios.reading import find
+
+    named = path if path.suffix == ".yaml" else path.with_name(f"{path.name}.yaml")
+    output.plain(find([named])[0].read_text(encoding="utf-8"))
+
+
+@scenarios.command("schema", epilog=SCHEMA_EXAMPLE)
+def schema() -> None:
+    """Print the JSON Schema of a scenario file, by which editors complete and check it.
+
+    With the YAML language server: `# yaml-language-server: $schema=scenario.schema.json` in the first line of a file.
+    """
+    from entitlements.scenarios import files
+
+    output.document(files.schema())
 
 
 def _tell(outcome: Outcome) -> None:
@@ -111,38 +118,31 @@ def _document(outcome: Outcome) -> dict[str, Any]:
     return facts | {"invalid": outcome.invalid or None, "deviations": deviations}
 
 
-@scenarios.command("list", epilog=LIST_EXAMPLE)
-def list_(paths: Paths = None, as_json: AsJson = False) -> None:
-    """List scenarios by feature, each with the rule that it shows."""
-    from entitlements.scenarios.reading import LIBRARY, find, read
+@scenarios.command("run", epilog=RUN_EXAMPLE)
+def run(paths: Paths = None, as_json: AsJson = False) -> None:
+    """Decide timelines and say what differs from what they expect.
 
-    found = [read(path) for path in find(paths or [])]
-    if as_json:
-        rows = [{"feature": s.feature, "name": s.name, "about": s.written.about, "path": str(s.path)} for s in found]
-        output.document({"scenarios": rows})
-        return
-    shown = [str(s.path.relative_to(LIBRARY)) if s.path.is_relative_to(LIBRARY) else str(s.path) for s in found]
-    output.table(("Feature", "Rule", "File"), [(s.feature, s.name, path) for s, path in zip(found, shown, strict=True)])
-    output.say(f"{len(found)} scenarios. See one with `entitlements scenario show FILE`.")
-
-
-@scenarios.command("show", epilog=SHOW_EXAMPLE)
-def show(
-    path: Annotated[Path, typer.Argument(metavar="FILE", help="As `list` names it, with or without .yaml.")],
-) -> None:
-    """Print a scenario as it is written, to read it or to begin one of your own with."""
-    from entitlements.scenarios.reading import find
-
-    named = path if path.suffix == ".yaml" else path.with_name(f"{path.name}.yaml")
-    output.plain(find([named])[0].read_text(encoding="utf-8"))
-
-
-@scenarios.command("schema", epilog=SCHEMA_EXAMPLE)
-def schema() -> None:
-    """Print the JSON Schema of a scenario file, by which editors complete and check it.
-
-    With the YAML language server: `# yaml-language-server: $schema=scenario.schema.json` in the first line of a file.
+    Ends with "N passed, N failed", and status 1 when one failed.
     """
-    from entitlements.scenarios import files
+    import time
 
-    output.document(files.schema())
+    from entitlements.scenarios.reading import find
+    from entitlements.scenarios.running import run_file
+
+    files = find(paths or [])
+    began = time.perf_counter()
+    outcomes = [run_file(path) for path in files]
+    took_ms = (time.perf_counter() - began) * 1_000
+    failed = sum(not outcome.passed for outcome in outcomes)
+    if as_json:
+        counts = {"passed": len(outcomes) - failed, "failed": failed, "took_ms": round(took_ms, 1)}
+        output.document(counts | {"scenarios": [_document(outcome) for outcome in outcomes]})
+    else:
+        for outcome in outcomes:
+            _tell(outcome)
+        output.say(
+            f"[dim]{len(outcomes)} scenarios in {took_ms:,.0f} ms, {took_ms / len(outcomes):.1f} ms each[/dim]\n"
+            f"{len(outcomes) - failed} passed, {failed} failed"
+        )
+    if failed:
+        raise typer.Exit(1)
