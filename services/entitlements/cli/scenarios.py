@@ -106,7 +106,7 @@ def _text(value: Any) -> str:
         return f"[{', '.join(map(_text, value))}]"
     if isinstance(value, dict):
         return f"{{{', '.join(f'{name}: {_text(part)}' for name, part in value.items())}}}"
-    return str(value)
+    return str(value) or '""'
 
 
 def _document(outcome: Outcome) -> dict[str, Any]:
@@ -141,7 +141,7 @@ def run(paths: Paths = None, as_json: AsJson = False) -> None:
         for outcome in outcomes:
             _tell(outcome)
         output.say(
-            f"[dim]{len(outcomes)} scenarios in {took_ms:,.0f} ms, {took_ms / len(outcomes):.1f} ms each[/dim]\n"
+            f"[dim]{took_ms:,.0f} ms, {took_ms / len(outcomes):.1f} ms for each[/dim]\n"
             f"{len(outcomes) - failed} passed, {failed} failed"
         )
     if failed:

@@ -82,10 +82,7 @@ def _events(
         return
     for facts, event in zip(expected, events, strict=True):
         for name, of_event in facts.items():
-            for fact, value in of_event.items():
-                found = getattr(event, fact, "no such fact")
-                if not _is_so(value, found, at):
-                    yield Difference(f"{name}.{fact}", value, _shown(found))
+            yield from _unlike(name, of_event, vars(event), at)
 
 
 def _facts(what: str, expected: Words, found: Aggregate | object | None, at: datetime) -> Iterator[Difference]:
@@ -102,20 +99,29 @@ def _facts(what: str, expected: Words, found: Aggregate | object | None, at: dat
                 yield Difference(f"{what}.{name}", _shown(value), _shown(got))
 
 
-def _is_so(expected: Any, got: Any, at: datetime) -> bool:
-    """Whether a value is as it was written: of what has fields only those that are named are compared."""
-    if isinstance(got, datetime):
-        try:
-            return at_instant(read_instant(expected), at) == got
-        except ValueError:  # It is no instant at all.
-            return False
-    if isinstance(expected, Mapping) and is_dataclass(got):
-        return all(_is_so(value, getattr(got, name, None), at) for name, value in expected.items())
+def _unlike(what: str, expected: Any, got: Any, at: datetime) -> Iterator[Difference]:
+    """Where a fact of an event is otherwise: of what has fields only those that are named are compared."""
+    got = vars(got) if is_dataclass(got) else got
     if isinstance(expected, Mapping) and isinstance(got, Mapping):
-        return all(name in got and _is_so(value, got[name], at) for name, value in expected.items())
-    if isinstance(expected, list) and isinstance(got, list):
-        return len(expected) == len(got) and all(map(lambda e, g: _is_so(e, g, at), expected, got))
-    return bool(expected == got)
+        for name, value in expected.items():
+            if name in got:
+                yield from _unlike(f"{what}.{name}", value, got[name], at)
+            else:
+                yield Difference(f"{what}.{name}", value, "no such fact")
+    elif isinstance(expected, list) and isinstance(got, list):
+        if len(expected) != len(got):
+            yield Difference(f"{what}: how many", len(expected), len(got))
+        for number, (value, found) in enumerate(zip(expected, got, strict=False), 1):
+            yield from _unlike(f"{what}.{number}", value, found, at)
+    elif not (_is_instant(expected, got, at) if isinstance(got, datetime) else expected == got):
+        yield Difference(what, _shown(expected), _shown(got))
+
+
+def _is_instant(expected: Any, got: datetime, at: datetime) -> bool:
+    try:
+        return at_instant(read_instant(expected), at) == got
+    except ValueError:  # It is no instant at all.
+        return False
 
 
 def state_of(pool: ResourcePool, key: str, at: datetime) -> dict[str, Any]:
