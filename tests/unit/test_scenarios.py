@@ -105,6 +105,12 @@ def test_the_scenario_of_the_page_holds(tmp_path: Path) -> None:
             assert differences(written(tmp_path, "", json.dumps(block, default=str))) == []
 
 
+def test_the_page_names_everything_that_can_be_expected() -> None:
+    said = set(re.findall(r"`(\w+)`", PAGE.read_text()))
+    models = [files.Expected, files.KeyExpected, files.MemberExpected, files.ProvisionExpected, files.SetExpected]
+    assert {name for model in [*models, files.KeyDefinedExpected] for name in model.model_fields} <= said
+
+
 def test_the_page_names_every_shipped_scenario() -> None:
     linked = dict(re.findall(r"^- \[(.*)\]\(\S*/library/(\S+)\)$", PAGE.read_text(), re.MULTILINE))
     assert linked == {reading.read(path).name: str(path.relative_to(LIBRARY)) for path in FILES}
