@@ -300,7 +300,12 @@ def test_a_feature_of_the_library_can_be_listed_shown_and_run(capsys: pytest.Cap
     assert cli(["scenario", "list", "credits"]) == 0
     assert "credits/ai-tokens-beyond-the-plan.yaml" in capsys.readouterr().out
     assert cli(["scenario", "show", "credits/ai-tokens-beyond-the-plan"]) == 0
-    assert capsys.readouterr().out == (LIBRARY / "credits/ai-tokens-beyond-the-plan.yaml").read_text()
+    text = (LIBRARY / "credits/ai-tokens-beyond-the-plan.yaml").read_text()
+    assert capsys.readouterr().out == text
+    assert cli(["scenario", "show", "credits/ai-tokens-beyond-the-plan.yaml", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["text"] == text
+    assert cli(["scenario", "list", "credits", "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)["scenarios"]) == len(list((LIBRARY / "credits").iterdir()))
 
 
 def test_one_that_cannot_be_read_did_not_pass(tmp_path: Path) -> None:

@@ -62,23 +62,33 @@ def list_(paths: Paths = None, as_json: AsJson = False) -> None:
 @scenarios.command("show", epilog=SHOW_EXAMPLE)
 def show(
     path: Annotated[Path, typer.Argument(metavar="FILE", help="As `list` names it, with or without .yaml.")],
+    as_json: AsJson = False,
 ) -> None:
     """Print a scenario as it is written, to read it or to begin one of your own with."""
     from entitlements.scenarios.reading import find
 
-    named = path if path.suffix == ".yaml" else path.with_name(f"{path.name}.yaml")
-    output.plain(find([named])[0].read_text(encoding="utf-8"))
+    (found,) = find([path if path.suffix == ".yaml" else path.with_name(f"{path.name}.yaml")])
+    text = found.read_text(encoding="utf-8")
+    if as_json:
+        output.document({"path": str(found), "text": text})
+    else:
+        output.plain(text)
 
 
 @scenarios.command("schema", epilog=SCHEMA_EXAMPLE)
-def schema() -> None:
+def schema(as_json: AsJson = False) -> None:
     """Print the JSON Schema of a scenario file, by which editors complete and check it.
 
     With the YAML language server: `# yaml-language-server: $schema=scenario.schema.json` in the first line of a file.
     """
+    import json
+
     from entitlements.scenarios import files
 
-    output.document(files.schema())
+    if as_json:
+        output.document(files.schema())
+    else:
+        output.plain(json.dumps(files.schema(), indent=2) + "\n")
 
 
 def _tell(outcome: Outcome) -> None:
