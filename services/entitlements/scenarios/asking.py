@@ -14,7 +14,7 @@ from pydantic import create_model
 from entitlements.domain.aggregate import to_ms
 from entitlements.domain.commands import Command
 from entitlements.domain.values import Rule, UsageLine
-from entitlements.scenarios.words import Amount, CannotBeMeant, Instant, Words, at_instant
+from entitlements.scenarios.words import UNLIMITED, Amount, CannotBeMeant, Instant, Words, at_instant
 
 #: What a file may leave out although the command needs it.
 _LEFT_OUT: Final[dict[str, Any]] = {
@@ -40,6 +40,7 @@ _OF_LINE: Final[dict[str, Any]] = {
 _NOT_WRITTEN: Final = ("command_id", "caller")
 #: What a set that is named stands for, in commands that carry the version that they confer.
 _OF_SET: Final = ("set_version", "ladder", "rung", "rules")
+_RULES: Final = ("rules", "then_rules", "defaults")
 #: A version of a set, by its id and number; without a number the newest.
 FindSet = Callable[[str, "int | None"], Mapping[str, Any]]
 
@@ -99,9 +100,10 @@ def _written(name: str, hint: Any) -> Any:
 def command_of(written: Words, at: datetime, find_set: FindSet, **given: Any) -> Command:
     """The command, at the instant of its step; `given`: what it has where the file says nothing.
 
-    Raises CannotBeMeant for a set that is not there, or not named.
+    Raises CannotBeMeant for a set that is not there or not named, and for a rule that does not say how much.
     """
     kind = written.kind
+    _check_rules(written)
     facts = _facts(written, at)
     for prefix in _prefixes(kind):
         set_id, version = facts[f"{prefix}set_id"], facts[f"{prefix}set_version"]
@@ -116,6 +118,14 @@ def command_of(written: Words, at: datetime, find_set: FindSet, **given: Any) ->
     facts |= {name: value for name, value in given.items() if not facts.get(name)}
     command: Command = kind(**{name: value for name, value in facts.items() if name in _hints(kind)})
     return command
+
+
+def _check_rules(written: Words) -> None:
+    """What is unlimited is said to be: nobody means it by leaving an amount out."""
+    for name in _RULES:
+        for rule in getattr(written, name, None) or []:
+            if rule.rule_type != "boolean" and "amount" not in rule.model_fields_set:
+                raise CannotBeMeant(f"{rule.resource_key} needs an amount: an integer, or {UNLIMITED}")
 
 
 def value_of(written: Any, at: datetime) -> Any:
