@@ -20,7 +20,9 @@ from entitlements.scenarios.words import codes, commands, events
 FILES = reading.find([])
 PAGE = Path(__file__).parents[2] / "docs/scenarios.md"
 #: These need another partition, or hundreds of steps.
-NOT_IN_A_STORY = {"pool_is_elsewhere", "too_many_provisions", "too_many_reservations"}
+NOT_IN_A_STORY = {
+    "inheritance_too_deep", "pool_is_elsewhere", "too_many_pools", "too_many_provisions", "too_many_reservations", "too_many_units",
+}  # fmt: skip
 
 MIN = """
 sets: {s: {rules: [{key: k, type: quota, amount: 5, period: day}]}}
