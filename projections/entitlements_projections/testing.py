@@ -18,8 +18,8 @@ from entitlements.ledger.partitioning import partition_of
 from entitlements.ledger.tail import LedgerFrame
 from entitlements_projections.database import Connection
 from entitlements_projections.projector import projected
-from entitlements_projections.testing_governance import random_governance
 from entitlements_projections.testing_definitions import random_definition
+from entitlements_projections.testing_governance import random_governance
 from entitlements_projections.testing_terms import MONTHLY, RECURRING, Terms, more_rules_of
 from entitlements_projections.writing import Writer
 

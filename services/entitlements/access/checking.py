@@ -12,6 +12,7 @@ from entitlements.domain.aggregate import to_ms
 from entitlements.domain.cover import Cover, Left, cover, what_is_left
 from entitlements.domain.errors import NotEntitled, PoolIsClosed, PoolIsSuspended
 from entitlements.domain.organizations import suffices
+from entitlements.domain.overflow import HAS_NOTHING, asks_the_next
 from entitlements.domain.usage import what_refuses
 from entitlements.domain.values import QUANTITY_MAX
 from entitlements_projections import reading
@@ -24,16 +25,6 @@ if TYPE_CHECKING:
 ALLOWED: Final = "allowed"
 #: The feature is for members with a higher role than the subject has in this workspace.
 ROLE_IS_TOO_LOW: Final = "role_is_too_low"
-
-#: Refusals of one pool after which the next pool of the workspace is asked: it has nothing to draw on ...
-_ASK_THE_NEXT: Final = frozenset({"not_entitled", "unknown_key", "pool_is_suspended", "pool_is_closed"})
-#: ... or has no room, and the workspace may overflow from it.
-_OVERFLOWS: Final = frozenset({"quota_exceeded", "member_cap_reached"})
-
-
-def goes_on(code: str, *, may_overflow: bool) -> bool:
-    """Whether the next pool of a workspace is asked after one has refused with this code."""
-    return code in _ASK_THE_NEXT or code == ROLE_IS_TOO_LOW or (may_overflow and code in _OVERFLOWS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +75,7 @@ class Answer:
     @property
     def decisive(self) -> PoolAnswer:
         """The pool that answers: the one that allows, else the first that has the key, else the first of all."""
-        having = (pool for pool in self.pools if pool.code not in _ASK_THE_NEXT)
+        having = (pool for pool in self.pools if pool.code not in HAS_NOTHING)
         return next((pool for pool in self.pools if pool.allowed), next(having, self.pools[0]))
 
 
@@ -104,7 +95,8 @@ def check(
         for place, pool_id in enumerate(asked.pool_ids):
             answers.append(known.answer(pool_id, quantity))
             overflows = place < len(may_overflow) and may_overflow[place]
-            if not goes_on(answers[-1].code, may_overflow=overflows):
+            code = answers[-1].code
+            if code != ROLE_IS_TOO_LOW and not asks_the_next(code, may_overflow=overflows):
                 break
     return Answer(pools=answers)
 

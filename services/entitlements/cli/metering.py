@@ -124,7 +124,7 @@ def _use_first_that_fits(
     opened: Session, wanted: _Usage, candidates: dict[str, bool], actor: str, effective_at: Any, *, wait: bool
 ) -> tuple[str, Done]:
     """Record it in the first pool that takes it. Raises Refused with what the first one said."""
-    from entitlements.access.checking import goes_on
+    from entitlements.domain.overflow import asks_the_next
 
     refusals: list[Refused] = []
     for pool_id, may_overflow in candidates.items():
@@ -137,7 +137,7 @@ def _use_first_that_fits(
         left = f" {wanted.quantity:,} were asked for, {remaining:,} are left." if remaining >= 0 else ""
         facts = {"pool_id": pool_id, "usage_id": wanted.usage_id, "remaining": remaining if remaining >= 0 else None}
         refusals.append(Refused(code, f"{_sentence_of(code)}{left} Pool {pool_id}, {wanted.resource_key}.", **facts))
-        if not goes_on(code, may_overflow=may_overflow):
+        if not asks_the_next(code, may_overflow=may_overflow):
             break
     raise refusals[0]
 

@@ -3,43 +3,157 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from entitlements.cli import output, previewing
 from entitlements.cli.options import AsJson, example, group
 
-scenarios = group("Scenarios: what happens on a timeline of commands, worked out without servers.")
-RUN_EXAMPLE: Final = example("entitlements scenario run", "entitlements scenario run my-plans/ --json")
+if TYPE_CHECKING:
+    from entitlements.scenarios.running import Outcome
+
+scenarios = group("""
+Scenarios: what happens on a timeline of commands, worked out without servers.
+
+A scenario is a YAML file that tells a story and says what is expected of it:
+
+  sets:
+    free: {rules: [{key: api_calls, type: quota, amount: 100, period: day}]}
+  timeline:
+    - do: {ProvisionPool: {provision: sub, set: free}}
+    - at: +1h
+      use: {key: api_calls, quantity: 101}
+      expect: {refused_lines: \\[quota_exceeded], keys: {api_calls: {remaining: 100}}}
+
+The shipped ones explain every rule by an example; begin with `entitlements scenario list`. The format is in docs/scenarios.md.
+""")
+RUN_EXAMPLE: Final = example(
+    "entitlements scenario run", "entitlements scenario run credits", "entitlements scenario run my-plans/ --json"
+)
+LIST_EXAMPLE: Final = example("entitlements scenario list", "entitlements scenario list my-plans/")
+SHOW_EXAMPLE: Final = example("entitlements scenario show plans/more-is-bought")
+SCHEMA_EXAMPLE: Final = example("entitlements scenario schema > scenario.schema.json")
+
+Paths = Annotated[
+    list[Path] | None,
+    typer.Argument(
+        metavar="[FILE|FOLDER|FEATURE]...",
+        help="YAML, or a feature of the shipped scenarios; all of them, if left out.",
+    ),
+]
+
+
+@scenarios.command("list", epilog=LIST_EXAMPLE)
+def list_(paths: Paths = None, as_json: AsJson = False) -> None:
+    """List scenarios by feature, each with the rule that it shows."""
+    from entitlements.scenarios.reading import LIBRARY, find, read
+
+    found = [read(path) for path in find(paths or [])]
+    if as_json:
+        rows = [{"feature": s.feature, "name": s.name, "about": s.written.about, "path": str(s.path)} for s in found]
+        output.document({"scenarios": rows})
+        return
+    shown = [str(s.path.relative_to(LIBRARY)) if s.path.is_relative_to(LIBRARY) else str(s.path) for s in found]
+    output.table(("Feature", "Rule", "File"), [(s.feature, s.name, path) for s, path in zip(found, shown, strict=True)])
+    output.say(f"{len(found)} scenarios. See one with `entitlements scenario show FILE`.")
+
+
+@scenarios.command("show", epilog=SHOW_EXAMPLE)
+def show(
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="As `list` names it, with or without .yaml.")],
+    as_json: AsJson = False,
+) -> None:
+    """Print a scenario as it is written, to read it or to begin one of your own with."""
+    from entitlements.scenarios.reading import find
+
+    (found,) = find([path if path.suffix == ".yaml" else path.with_name(f"{path.name}.yaml")])
+    text = found.read_text(encoding="utf-8")
+    if as_json:
+        output.document({"path": str(found), "text": text})
+    else:
+        output.plain(text)
+
+
+@scenarios.command("schema", epilog=SCHEMA_EXAMPLE)
+def schema(as_json: AsJson = False) -> None:
+    """Print the JSON Schema of a scenario file, by which editors complete and check it.
+
+    With the YAML language server: `# yaml-language-server: $schema=scenario.schema.json` in the first line of a file.
+    """
+    import json
+
+    from entitlements.scenarios import files
+
+    if as_json:
+        output.document(files.schema())
+    else:
+        output.plain(json.dumps(files.schema(), indent=2) + "\n")
+
+
+def _tell(outcome: Outcome) -> None:
+    from rich.markup import escape
+
+    mark = "[green]passed[/green]" if outcome.passed else "[red]failed[/red]"
+    output.say(f"{mark}  {outcome.feature}: {escape(outcome.name)}")
+    if outcome.invalid:
+        output.say(f"  {escape(outcome.invalid)}")
+    for deviation in outcome.deviations:
+        output.say(f"  {escape(deviation.place)}, {output.text(deviation.at)}")
+        for difference in deviation.differences:
+            output.say(f"    {escape(difference.what)}")
+            output.say(f"      expected  {escape(_text(difference.expected))}")
+            output.say(f"      got       {escape(_text(difference.got))}")
+
+
+def _text(value: Any) -> str:
+    """A value as it would be written in the file."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list):
+        return f"[{', '.join(map(_text, value))}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{name}: {_text(part)}' for name, part in value.items())}}}"
+    return str(value) or '""'
+
+
+def _document(outcome: Outcome) -> dict[str, Any]:
+    deviations = [
+        {"place": deviation.place, "at": deviation.at, "differences": [vars(each) for each in deviation.differences]}
+        for deviation in outcome.deviations
+    ]
+    facts = {"path": str(outcome.path), "feature": outcome.feature, "name": outcome.name, "passed": outcome.passed}
+    return facts | {"invalid": outcome.invalid or None, "deviations": deviations}
 
 
 @scenarios.command("run", epilog=RUN_EXAMPLE)
-def run(
-    paths: Annotated[
-        list[Path] | None, typer.Argument(metavar="[FILE|FOLDER]...", help="YAML; the shipped scenarios, if left out.")
-    ] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Decide timelines and say what differs from what they expect. The format is in docs/scenarios.md.
+def run(paths: Paths = None, as_json: AsJson = False) -> None:
+    """Decide timelines and say what differs from what they expect.
 
     Ends with "N passed, N failed", and status 1 when one failed.
     """
-    from entitlements.scenarios import reading
-    from entitlements.scenarios.running import run as decide
+    import time
 
-    outcomes = [decide(reading.read(path)) for path in reading.find(paths or [])]
-    failed = [outcome for outcome in outcomes if not outcome.passed]
+    from entitlements.scenarios.reading import find
+    from entitlements.scenarios.running import run_file
+
+    files = find(paths or [])
+    began = time.perf_counter()
+    outcomes = [run_file(path) for path in files]
+    took_ms = (time.perf_counter() - began) * 1_000
+    failed = sum(not outcome.passed for outcome in outcomes)
     if as_json:
-        found = {str(outcome.scenario.path): outcome.differences for outcome in outcomes}
-        output.document({"passed": len(outcomes) - len(failed), "failed": len(failed), "scenarios": found})
+        counts = {"passed": len(outcomes) - failed, "failed": failed, "took_ms": round(took_ms, 1)}
+        output.document(counts | {"scenarios": [_document(outcome) for outcome in outcomes]})
     else:
         for outcome in outcomes:
-            mark = "[green]passed[/green]" if outcome.passed else "[red]failed[/red]"
-            output.say(f"{mark}  {outcome.scenario.feature}: {outcome.scenario.name}")
-            for difference in outcome.differences:
-                output.say(f"        {difference}")
-        output.say(f"{len(outcomes) - len(failed)} passed, {len(failed)} failed")
+            _tell(outcome)
+        output.say(
+            f"[dim]{took_ms:,.0f} ms, {took_ms / len(outcomes):.1f} ms for each[/dim]\n"
+            f"{len(outcomes) - failed} passed, {failed} failed"
+        )
     if failed:
         raise typer.Exit(1)
 

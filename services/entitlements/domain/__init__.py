@@ -10,6 +10,7 @@ provisions, grants, assignments, lifecycle   decisions about a pool
 stacking     contributions to effective values
 periods      calendar periods in UTC
 usage        strict and reported usage against limits and quotas
+overflow     when usage goes on to the next pool of its workspace
 due          what happens because time passes
 decide       one door: (state, command, log timestamp) to events
 Start reading at decide.py, then pools.py.

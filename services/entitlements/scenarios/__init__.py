@@ -1,7 +1,12 @@
 """Scenario files: a timeline of commands against the pure domain, and what is expected of it. In milliseconds, without servers.
 
-reading   a YAML file to a Scenario: steps, commands by the names of their classes, what is expected
-running   decide the timeline as the engine would, time passing between the steps; what differed
-library/  the shipped scenarios, by feature: the domain's documentation as well
+words      the names that the code gives to commands, events and refusals; short forms of fields; instants
+asking     commands as files write them: a model of each, made from its class
+files      what may stand in a file, and its JSON Schema
+reading    a YAML file to a Scenario; every mistake with its place
+world      the aggregates of a scenario, and the way a command takes to them
+running    decide the timeline, time passing between the steps
+comparing  what was expected against what is there
+library/   the shipped scenarios, by feature: the domain's documentation as well
 Start reading at running.py.
 """

@@ -1,31 +1,24 @@
-"""A scenario file, YAML, to steps. Every mistake names its place and what may stand there."""
+"""A scenario file, YAML, to what it says. Every mistake names its place: file, line and step."""
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from difflib import get_close_matches
-from functools import cache
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 import yaml
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
-from entitlements.domain import commands, plan_commands, usage_commands
-from entitlements.domain.commands import Command, PoolCommand, RecordUsage
-from entitlements.domain.values import Rule
 from entitlements.errors import RequestError
+from entitlements.scenarios import files
+from entitlements.scenarios.files import ScenarioFile
+from entitlements.scenarios.words import short_of
 
+#: The shipped scenarios: a folder for each feature.
 LIBRARY: Final = Path(__file__).with_name("library")
-BEGINS_AT: Final = datetime(2026, 3, 2, 12, tzinfo=UTC)
-POOL: Final = "pool"
-_AFTER: Final = re.compile(r"\+(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
-_OF_SET: Final = ("set_id", "set_version", "ladder", "rung", "rules")
-_STEP: Final = frozenset({"at", "do", "use", "expect"})
-_EXPECTED: Final = frozenset({"events", "refused", "refused_lines", "keys", "pool"})
-_DEFINED_IN: Final = (commands, plan_commands, usage_commands)
+FILE_BYTES_MAX: Final = 1024 * 1024
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml is ten times faster, where it is there.
 
 
 class ScenarioIsInvalid(RequestError):
@@ -35,218 +28,116 @@ class ScenarioIsInvalid(RequestError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Step:
-    """At an instant: a command, if any, and what is expected after it."""
-
-    number: int
-    at: datetime
-    command: Command | None
-    expected: dict[str, Any]
-
-
-@dataclass(frozen=True, kw_only=True)
 class Scenario:
-    """A name, what it is about, and its timeline."""
+    """A story on a timeline, and where it stands."""
 
     path: Path
-    name: str
-    feature: str
-    about: str
-    steps: list[Step] = field(default_factory=list)
+    written: ScenarioFile
+    #: The line of each step, from 1.
+    lines: list[int]
+
+    @property
+    def name(self) -> str:
+        """The rule in a sentence."""
+        return self.written.name or self.path.stem
+
+    @property
+    def feature(self) -> str:
+        """What it is about."""
+        return self.written.feature or self.path.parent.name
+
+    def place(self, number: int) -> str:
+        """File, line and number of a step; 0: what is there before the first."""
+        line = self.lines[number - 1] if number else 1
+        return f"{self.path}:{line}: " + (f"step {number}" if number else "the beginning")
 
 
-@cache
-def command_classes() -> dict[str, type[Command]]:
-    """Every command of a pool by the name of its class; usage has the short word `use`."""
-    return {
-        name: kind
-        for module in _DEFINED_IN
-        for name, kind in vars(module).items()
-        if isinstance(kind, type) and issubclass(kind, PoolCommand) and kind not in (PoolCommand, RecordUsage)
-    }
-
-
-def find(paths: list[Path]) -> list[Path]:
-    """The files of folders and files; none: the library. Raises ScenarioIsInvalid."""
+def find(paths: Sequence[Path]) -> list[Path]:
+    """The files of folders and files, here or in the library; none: the whole library. Raises ScenarioIsInvalid."""
     found: list[Path] = []
-    for path in paths or [LIBRARY]:
+    for given in paths or [LIBRARY]:
+        path = given if given.exists() else LIBRARY / given
         if not path.exists():
-            raise ScenarioIsInvalid(f"{path} does not exist.")
+            raise ScenarioIsInvalid(f"{given} is neither here nor a feature of the shipped scenarios.")
         found += sorted(path.rglob("*.yaml")) if path.is_dir() else [path]
+    if not found:
+        raise ScenarioIsInvalid(f"There is no .yaml file in {', '.join(map(str, paths))}.")
     return found
 
 
 def read(path: Path) -> Scenario:
     """Read one scenario. Raises ScenarioIsInvalid."""
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ScenarioIsInvalid(f"{path}: {' '.join(str(error).split())}") from error
-    if not isinstance(content, dict) or not isinstance(content.get("timeline"), list):
-        raise ScenarioIsInvalid(f"{path}: it has a name, a feature, an about, sets, and a timeline of steps.")
-    reader = _Reader(path, content.get("sets") or {}, content.get("pool") or {})
-    return Scenario(
-        path=path,
-        name=str(content.get("name", path.stem)),
-        feature=str(content.get("feature", path.parent.name)),
-        about=str(content.get("about", "")),
-        steps=reader.steps(content["timeline"]),
-    )
+        if path.stat().st_size > FILE_BYTES_MAX:
+            raise ScenarioIsInvalid(f"{path} is larger than {FILE_BYTES_MAX} bytes.")
+        loader = _Loader(path.read_bytes())
+        root = loader.get_single_node()
+        content = None if root is None else loader.construct_document(root)
+    except OSError as error:
+        raise ScenarioIsInvalid(f"{path}: {error.strerror or error}.") from error
+    except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
+        raise ScenarioIsInvalid(f"{path} is no YAML: {' '.join(str(error).split())}.") from error
+    if root is None:
+        raise ScenarioIsInvalid(f"{path} is empty.")
+    _check_said_once(path, root, set())
+    try:
+        written = files.model().model_validate(content)
+    except ValidationError as error:
+        raise ScenarioIsInvalid(_explained(path, root, error)) from error
+    assert isinstance(root, yaml.MappingNode), "what holds fields was read from a mapping"
+    timeline = next(value for key, value in root.value if key.value == "timeline")
+    return Scenario(path=path, written=written, lines=[step.start_mark.line + 1 for step in timeline.value])
 
 
-class _Reader:
-    """Reads the steps of one file."""
+def _check_said_once(path: Path, node: Any, visited: set[int]) -> None:
+    """YAML itself would let the last of two equal fields win, and a step would be lost without a word."""
+    if id(node) in visited:
+        return  # An alias of what was looked at.
+    visited.add(id(node))
+    if isinstance(node, yaml.MappingNode):
+        seen = set()
+        for key, value in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if key.value in seen:
+                    raise ScenarioIsInvalid(f"{path}:{key.start_mark.line + 1}: {key.value} is said twice.")
+                seen.add(key.value)
+            _check_said_once(path, value, visited)
+    elif isinstance(node, yaml.SequenceNode):
+        for value in node.value:
+            _check_said_once(path, value, visited)
 
-    def __init__(self, path: Path, sets: dict[str, Any], pool: dict[str, Any]) -> None:
-        self._path = path
-        self._sets = {name: self._set(name, given) for name, given in sets.items()}
-        self._pool = {"organization_id": "acme", "billing_account_id": "acme-billing"} | pool
-        self._place = "the pool"
 
-    def steps(self, timeline: list[Any]) -> list[Step]:
-        at = BEGINS_AT
-        opening = self._command("OpenPool", self._pool, 0)
-        steps = [Step(number=0, at=at, command=opening, expected={})]
-        for number, given in enumerate(timeline, 1):
-            self._place = f"step {number}"
-            if not isinstance(given, dict):
-                self._fail("a step is one of at, do, use and expect")
-            self._check(given, _STEP)
-            at = self._instant(given["at"], at) if "at" in given else at
-            expected = given.get("expect") or {}
-            self._check(expected, _EXPECTED)
-            steps.append(Step(number=number, at=at, command=self._asked(given, number), expected=expected))
-        return steps
+def _explained(path: Path, root: Any, error: ValidationError) -> str:
+    """The first thing that is wrong, with its place."""
+    what = error.errors(include_url=False)[0]
+    unknown = what.get("ctx", {}).get("word")
+    line, place = _place(root, what["loc"], unknown)
+    given = "" if isinstance(what["input"], dict | list) or place == "" else f", not {what['input']!r}"
+    said = f"{what['msg'].rstrip('.')}{given if what['type'] not in {'unknown_word', 'no_instant', 'missing'} else ''}"
+    return f"{path}:{line}: {place}{': ' if place else ''}{said}."
 
-    def _asked(self, given: dict[str, Any], number: int) -> Command | None:
-        if "use" in given:
-            return self._usage(given["use"], number)
-        if "do" not in given:
-            return None
-        done = given["do"]
-        if not isinstance(done, dict) or len(done) != 1:
-            self._fail("do names one command with its fields")
-        ((name, facts),) = done.items()
-        return self._command(name, facts or {}, number)
 
-    def _command(self, name: str, facts: dict[str, Any], number: int) -> Command:
-        known = command_classes()
-        if name not in known:
-            near = get_close_matches(name, known, 1)
-            self._fail(f"there is no command {name}" + (f": did you mean {near[0]}?" if near else ""))
-        kind = known[name]
-        hints = {field for base in kind.__mro__ for field in getattr(base, "__annotations__", {})}
-        facts = self._with_sets(facts, hints)
-        carried = {"command_id": f"step-{number}", "actor": "admin", "pool_id": POOL}
-        if name == "ProvisionPool":
-            carried["source"] = "subscription"
-        self._check(facts, hints)
-        try:
-            command: Command = TypeAdapter(kind).validate_python(carried | facts)
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            self._fail(f"{name}.{'.'.join(map(str, first['loc']))}: {first['msg']}")
-        return command
+def _place(root: Any, location: tuple[int | str, ...], unknown: str | None) -> tuple[int, str]:
+    """Line and words of a place in the file; `unknown`: of that field there.
 
-    def _with_sets(self, facts: dict[str, Any], hints: set[str]) -> dict[str, Any]:
-        facts = dict(facts)
-        for word, prefix in (("set", ""), ("then_set", "then_")):
-            if word in facts:
-                name = facts.pop(word)
-                if name not in self._sets:
-                    self._fail(f"there is no set {name}: sets are {', '.join(self._sets) or 'not defined'}")
-                of_set = {f"{prefix}{key}": self._sets[name][key] for key in _OF_SET if f"{prefix}{key}" in hints}
-                facts = of_set | facts
-        for key in ("rules", "then_rules", "defaults"):
-            if key in facts:
-                facts[key] = [rule if isinstance(rule, Rule) else self._rule(rule) for rule in facts[key]]
-        return facts
-
-    def _usage(self, given: Any, number: int) -> RecordUsage:
-        lines = given if isinstance(given, list) else [given]
-        made = []
-        facts: dict[str, Any] = {}
-        for line in lines:
-            allowed = {
-                "key",
-                "quantity",
-                "mode",
-                "occurred_at",
-                "workspace",
-                "subject",
-                "id",
-                "idempotency_key",
-                "pool",
-            }
-            self._check(line, allowed)
-            occurred = line.get("occurred_at")
-            made.append(
-                {
-                    "resource_key": str(line.get("key", "")),
-                    "quantity": line.get("quantity", 1),
-                    "mode": line.get("mode", "strict"),
-                    "occurred_at": 0 if occurred is None else round(self._aware(occurred).timestamp() * 1000),
-                    "workspace_id": line.get("workspace", ""),
-                    "usage_id": line.get("id", ""),
-                    "subject_id": line.get("subject", ""),
-                }
-            )
-            facts = {"idempotency_key": line.get("idempotency_key")}
-        return RecordUsage(command_id=f"step-{number}", pool_id=POOL, lines=made, **facts)  # type: ignore[arg-type]
-
-    def _set(self, name: str, given: dict[str, Any]) -> dict[str, Any]:
-        self._place = f"set {name}"
-        self._check(given, {"rules", "ladder", "rung", "version"})
-        return {
-            "set_id": name,
-            "set_version": given.get("version", 1),
-            "ladder": given.get("ladder"),
-            "rung": given.get("rung"),
-            "rules": [self._rule(rule) for rule in given.get("rules", [])],
-        }
-
-    def _rule(self, given: dict[str, Any]) -> Rule:
-        facts = dict(given)
-        if "key" in facts:
-            facts["resource_key"] = facts.pop("key")
-        if "type" in facts:
-            facts["rule_type"] = facts.pop("type")
-        facts.setdefault("stacking", "any" if facts.get("rule_type") == "boolean" else "sum")
-        if facts.get("amount") == "unlimited":
-            facts["amount"] = None
-        try:
-            rule: Rule = TypeAdapter(Rule).validate_python(facts)
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            self._fail(f"a rule's {'.'.join(map(str, first['loc']))}: {first['msg']}")
-        return rule
-
-    def _instant(self, given: Any, before: datetime) -> datetime:
-        if isinstance(given, str) and (match := _AFTER.fullmatch(given)) and given != "+":
-            days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
-            return before + timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
-        return self._aware(given)
-
-    def _aware(self, given: Any) -> datetime:
-        at = given
-        if isinstance(given, str):
-            try:
-                at = datetime.fromisoformat(given)
-            except ValueError:
-                self._fail(f"{given} is no instant: as 2026-03-02T12:00:00Z, or +1d2h30m after the step before")
-        if not isinstance(at, datetime) or at.tzinfo is None:
-            self._fail(f"{given} is no instant with a time zone: as 2026-03-02T12:00:00Z")
-        return at.astimezone(UTC)
-
-    def _check(self, given: Any, allowed: set[str] | frozenset[str]) -> None:
-        if not isinstance(given, dict):
-            self._fail(f"fields with values stand here: {', '.join(sorted(allowed))}")
-        for name in given:
-            if name not in allowed:
-                near = get_close_matches(str(name), allowed, 1)
-                self._fail(
-                    f"{name} is not known here" + (f": did you mean {near[0]}?" if near else f": {sorted(allowed)}")
-                )
-
-    def _fail(self, what: str) -> NoReturn:
-        raise ScenarioIsInvalid(f"{self._path}: {self._place}: {what}.")
+    What only pydantic has a name for, as a branch of a union, is passed over.
+    """
+    node, line, words = root, root.start_mark.line, []
+    for at, part in enumerate(location):
+        if isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            node = node.value[part]
+            line = node.start_mark.line
+            words.append(f"step {part + 1}" if location[at - 1] == "timeline" else str(part + 1))
+        elif isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                if key.value in {part, short_of(str(part))}:
+                    node, line = value, key.start_mark.line
+                    words.append(key.value)
+                    break
+            else:
+                if at == len(location) - 1 and isinstance(part, str):
+                    words.append(part)  # What is missing.
+    if isinstance(node, yaml.MappingNode):
+        line = next((key.start_mark.line for key, _ in node.value if key.value == unknown), line)
+    place = ".".join(words).removeprefix("timeline.")
+    return line + 1, place.replace(".", ": ", 1) if place.startswith("step ") else place

@@ -2,117 +2,112 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
 
-from entitlements.domain.aggregate import from_ms, to_ms
-from entitlements.domain.commands import AdvanceClock
-from entitlements.domain.cover import affordable
-from entitlements.domain.decide import decide
-from entitlements.domain.entitlement import UNLIMITED, Entitlement
-from entitlements.domain.errors import CommandRefused
-from entitlements.domain.pools import ResourcePool
-from entitlements.scenarios.reading import POOL, Scenario, Step
+from entitlements.domain.commands import OpenPool, PoolCommand, RecordUsage
+from entitlements.scenarios.asking import command_of, model_of, value_of
+from entitlements.scenarios.comparing import Difference, differences
+from entitlements.scenarios.files import BEGINS_AT, ENDS_BEFORE, POOL, ScenarioFile, Step
+from entitlements.scenarios.reading import Scenario, ScenarioIsInvalid, read
+from entitlements.scenarios.words import CannotBeMeant, at_instant
+from entitlements.scenarios.world import Happened, World
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """A step that did not go as expected: where it stands, when it was, and what differed."""
+
+    place: str
+    at: datetime
+    differences: list[Difference]
 
 
 @dataclass
 class Outcome:
-    """What became of a scenario: nothing differed, or what did, by step."""
+    """What became of a scenario: nothing differed, or what did, by step; or it cannot be read, and why."""
 
-    scenario: Scenario
-    differences: list[str] = field(default_factory=list)
+    path: Path
+    name: str
+    feature: str
+    deviations: list[Deviation] = field(default_factory=list)
+    invalid: str = ""
 
     @property
     def passed(self) -> bool:
         """Whether all was as expected."""
-        return not self.differences
+        return not self.deviations and not self.invalid
 
 
-def run(scenario: Scenario) -> Outcome:
-    """Decide every step in its order; go on after a difference."""
-    outcome, pool = Outcome(scenario), None
-    for step in scenario.steps:
-        pool, happened, refused, refused_lines = _decide(pool, step)
-        actual: dict[str, Any] = {"events": happened, "refused": refused, "refused_lines": refused_lines}
-        for what, expected in step.expected.items():
-            if what == "keys":
-                for key, facts in expected.items():
-                    _compare(outcome, step, f"{key}.", facts, _state_of(pool, key, step.at))
-            elif what == "pool":
-                _compare(outcome, step, "pool.", expected, {"status": pool.status if pool else None})
-            elif actual[what] != expected:
-                outcome.differences.append(f"step {step.number}: {what}: expected {expected}, got {actual[what]}")
-        if refused is not None and "refused" not in step.expected:
-            outcome.differences.append(f"step {step.number}: refused: {refused}")
-    return outcome
+def run_file(path: Path) -> Outcome:
+    """Read and decide one scenario; one that cannot be read did not pass."""
+    try:
+        scenario = read(path)
+        return Outcome(path, scenario.name, scenario.feature, list(run(scenario)))
+    except ScenarioIsInvalid as invalid:
+        return Outcome(path, path.stem, path.parent.name, invalid=str(invalid))
 
 
-def _decide(pool: ResourcePool | None, step: Step) -> tuple[ResourcePool | None, list[str], str | None, list[str]]:
-    at_ms = to_ms(step.at)
-    if pool is not None and pool.due_ms <= at_ms:
-        decide(pool, AdvanceClock(command_id=f"clock-{step.number}", pool_id=POOL), at_ms)
-        due = [type(event).__name__ for event in pool.take_events()]
-    else:
-        due = []
-    refused, lines = None, []
-    if step.command is not None:
-        try:
-            answer = decide(pool, step.command, at_ms)
-            assert isinstance(answer.aggregate, ResourcePool)
-            pool = answer.aggregate
-            lines = [code for _, code, _ in answer.usage.refused] if answer.usage is not None else []
-        except CommandRefused as refusal:
-            refused = refusal.code
-    happened = [] if pool is None else [type(event).__name__ for event in pool.take_events()]
-    return pool, due + happened, refused, lines
+def run(scenario: Scenario) -> Iterator[Deviation]:
+    """Decide every step in its order, and go on after a difference. Raises ScenarioIsInvalid with the place."""
+    world, written = World(), scenario.written
+    at = at_instant(written.begins_at, BEGINS_AT)
+    number = 0
+    try:
+        _begin(world, written, at)
+        for number, step in enumerate(written.timeline, 1):
+            at = _next(at, step)
+            happened = Happened()
+            world.pass_time(at, happened)
+            _ask(world, step, number, at, happened)
+            found = list(differences(world, step.expect, happened, at))
+            if found:
+                yield Deviation(scenario.place(number), at, found)
+    except CannotBeMeant as error:
+        raise ScenarioIsInvalid(f"{scenario.place(number)}: {error}.") from error
 
 
-def _compare(outcome: Outcome, step: Step, prefix: str, expected: dict[str, Any], actual: dict[str, Any]) -> None:
-    for name, value in expected.items():
-        if name not in actual:
-            outcome.differences.append(f"step {step.number}: {prefix}{name} is not known: {', '.join(actual)}")
-        elif _plain(value, actual[name]) != _plain(actual[name], actual[name]):
-            got = actual[name]
-            outcome.differences.append(f"step {step.number}: {prefix}{name}: expected {value}, got {got}")
+def _next(before: datetime, step: Step) -> datetime:
+    """When a step is. Raises CannotBeMeant where no log would be."""
+    at = before if step.at is None else at_instant(step.at, before)
+    if at < before:
+        raise CannotBeMeant(f"it would be before the step before it, at {before:%Y-%m-%d %H:%M:%SZ}")
+    if at >= ENDS_BEFORE:
+        raise CannotBeMeant(f"a timeline ends before {ENDS_BEFORE.year}")
+    return at
 
 
-def _plain(value: Any, like: Any) -> Any:
-    if isinstance(value, str) and isinstance(like, datetime):
-        return datetime.fromisoformat(value).astimezone(UTC)
-    return value.astimezone(UTC) if isinstance(value, datetime) else value
+def _begin(world: World, written: ScenarioFile, at: datetime) -> None:
+    """Define and open what is there before the first step. Raises CannotBeMeant when that is refused."""
+    pools = {POOL: model_of(OpenPool)()} if written.pools is None else written.pools
+    beginning = [
+        *((key, {"resource_key": name}) for name, key in written.resource_keys.items()),
+        *((each, {"set_id": name}) for name, each in written.sets.items()),
+        *((pool, {"pool_id": name, "billing_account_id": "acme-billing"}) for name, pool in pools.items()),
+    ]
+    for asked, given in beginning:
+        happened = Happened()
+        world.ask(command_of(asked, at, world.set_version, command_id="beginning", **given), at, happened)
+        if happened.refusal is not None:
+            raise CannotBeMeant(f"{', '.join(given.values())}: {happened.refusal}")
 
 
-def _state_of(pool: ResourcePool | None, key: str, at: datetime) -> dict[str, Any]:
-    entitlement = pool.entitlements.get(key) if pool is not None else None
-    if pool is None or entitlement is None:
-        return {"allowed": False, "limit": None, "consumed": 0, "remaining": 0, "contributions": {}}
-    end_ms = entitlement.period_at(to_ms(at))[1]
-    is_periodic = entitlement.period is not None and end_ms < UNLIMITED
-    return {
-        "allowed": entitlement.value is not None,
-        "limit": _number(entitlement.limit) if entitlement.value is not None else None,
-        "soft_limit": _number(entitlement.soft_limit),
-        "hard_limit": _number(entitlement.hard_limit),
-        "consumed": entitlement.consumed,
-        "elsewhere": entitlement.elsewhere,
-        "reserved": entitlement.reserved,
-        "remaining": _number(entitlement.included_left),
-        "affordable": _number(affordable(pool, entitlement)),
-        "contributions": _contributions(entitlement),
-        "burnt": {bucket.provision_id or "default": bucket.consumed for bucket in entitlement.buckets},
-        "resets_at": from_ms(end_ms) if is_periodic else None,
-        "over_allocated": entitlement.is_over_allocated,
-        "spent": pool.on_demand[key].spent if key in pool.on_demand else 0,
-    }
-
-
-def _contributions(entitlement: Entitlement) -> dict[str, Any]:
-    return {
-        bucket.provision_id or "default": "unlimited" if bucket.limit is None else bucket.limit
-        for bucket in entitlement.buckets
-    }
-
-
-def _number(amount: int) -> int | str:
-    return "unlimited" if amount >= UNLIMITED // 2 else amount
+def _ask(world: World, step: Step, number: int, at: datetime, happened: Happened) -> None:
+    command_id = f"step-{number}"
+    if step.do is not None:
+        asked = step.do.written()
+        of_pool = issubclass(asked.kind, PoolCommand) and not getattr(asked, "pool_id", "")
+        given = {"pool_id": world.only_pool()} if of_pool else {}
+        world.ask(command_of(asked, at, world.set_version, command_id=command_id, **given), at, happened)
+    elif step.use:
+        named = {pool_id for line in step.use if (pool_id := getattr(line, "pool_id", ""))}
+        lines = [value_of(line, at) for line in step.use]
+        if len(named) > 1:
+            raise CannotBeMeant(f"one use is of one pool, not of {', '.join(sorted(named))}")
+        usage = RecordUsage(command_id=command_id, actor="admin", pool_id="", lines=lines)
+        if not named and len(world.pools) > 1 and len(lines) == 1 and lines[0]["workspace_id"]:
+            world.use(usage, at, happened)
+        else:
+            world.ask(replace(usage, pool_id=next(iter(named), "") or world.only_pool()), at, happened)

@@ -1,0 +1,146 @@
+"""Commands as files write them: a pydantic model of each, made from its class, and the way to the command itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, fields, is_dataclass
+from datetime import datetime, timedelta
+from functools import cache
+from types import NoneType, UnionType
+from typing import Any, ClassVar, Final, Union, get_args, get_origin, get_type_hints, is_typeddict
+
+from pydantic import create_model
+
+from entitlements.domain.aggregate import to_ms
+from entitlements.domain.commands import Command
+from entitlements.domain.values import Rule, UsageLine
+from entitlements.scenarios.words import UNLIMITED, Amount, CannotBeMeant, Instant, Words, at_instant
+
+#: What a file may leave out although the command needs it.
+_LEFT_OUT: Final[dict[str, Any]] = {
+    "actor": "admin",
+    "pool_id": "",
+    "organization_id": "acme",
+    "name": "",
+    "data_type": "integer",
+    "source": "subscription",
+    "then_source": "subscription",
+    "stacking": None,
+}
+#: Of a line of usage, which is a typed dict and has no defaults of its own.
+_OF_LINE: Final[dict[str, Any]] = {
+    "quantity": 1,
+    "mode": "strict",
+    "occurred_at": None,
+    "workspace_id": "",
+    "usage_id": "",
+    "subject_id": "",
+}  # fmt: skip
+#: Of the envelope: the name of a command, which is that of its step, and who waits for its answer.
+_NOT_WRITTEN: Final = ("command_id", "caller")
+#: What a set that is named stands for, in commands that carry the version that they confer.
+_OF_SET: Final = ("set_version", "ladder", "rung", "rules")
+_RULES: Final = ("rules", "then_rules", "defaults")
+#: A version of a set, by its id and number; without a number the newest.
+FindSet = Callable[[str, "int | None"], Mapping[str, Any]]
+
+
+@cache
+def model_of(kind: type) -> type[Words]:
+    """How a command, or a value in one, is written in a file."""
+    made: dict[str, Any] = {
+        name: (_written(name, hint), _default(kind, name))
+        for name, hint in _hints(kind).items()
+        if name not in _NOT_WRITTEN
+    }
+    for prefix in _prefixes(kind):
+        made |= {f"{prefix}{name}": (made[f"{prefix}{name}"][0], None) for name in _OF_SET if f"{prefix}{name}" in made}
+        made.setdefault(f"{prefix}set_id", (str, ""))  # It may name the set even where the command itself does not.
+    model = create_model(kind.__name__, __base__=Words, __doc__=kind.__doc__, **made)
+    model.kind = kind
+    return model
+
+
+@cache
+def _hints(kind: type) -> dict[str, Any]:
+    return {name: hint for name, hint in get_type_hints(kind).items() if get_origin(hint) is not ClassVar}
+
+
+def _prefixes(kind: type) -> list[str]:
+    """Of the sets that a command confers: none, one, or with another that follows."""
+    return [name.removesuffix("set_version") for name in _hints(kind) if name.endswith("set_version")]
+
+
+def _default(kind: type, name: str) -> Any:
+    if not is_dataclass(kind):
+        return _OF_LINE.get(name, ...)
+    field = next(field for field in fields(kind) if field.name == name)
+    if field.default is not MISSING and name != "actor":
+        return field.default
+    if field.default_factory is not MISSING:
+        return field.default_factory()
+    return _LEFT_OUT.get(name, ...)
+
+
+def _written(name: str, hint: Any) -> Any:
+    if name == "amount":
+        return Amount
+    if name == "occurred_at":
+        return Instant | None
+    if hint is datetime:
+        return Instant
+    if get_origin(hint) is list:
+        return list[_written("", get_args(hint)[0])]  # type: ignore[misc]
+    if get_origin(hint) in {Union, UnionType}:
+        inner = [_written("", part) for part in get_args(hint) if part is not NoneType]
+        return Union[(*inner, None)]
+    return model_of(hint) if is_dataclass(hint) or is_typeddict(hint) else hint
+
+
+def command_of(written: Words, at: datetime, find_set: FindSet, **given: Any) -> Command:
+    """The command, at the instant of its step; `given`: what it has where the file says nothing.
+
+    Raises CannotBeMeant for a set that is not there or not named, and for a rule that does not say how much.
+    """
+    kind = written.kind
+    _check_rules(written)
+    facts = _facts(written, at)
+    for prefix in _prefixes(kind):
+        set_id, version = facts[f"{prefix}set_id"], facts[f"{prefix}set_version"]
+        if facts[f"{prefix}rules"] is not None:
+            facts[f"{prefix}set_version"] = 1 if version is None else version
+            continue
+        if not set_id:
+            raise CannotBeMeant(f"{kind.__name__} names its {prefix}set, or has {prefix}set_version and {prefix}rules")
+        for name, value in find_set(set_id, version).items():
+            if facts.get(f"{prefix}{name}", ...) is None:
+                facts[f"{prefix}{name}"] = value
+    facts |= {name: value for name, value in given.items() if not facts.get(name)}
+    command: Command = kind(**{name: value for name, value in facts.items() if name in _hints(kind)})
+    return command
+
+
+def _check_rules(written: Words) -> None:
+    """What is unlimited is said to be: nobody means it by leaving an amount out."""
+    for name in _RULES:
+        for rule in getattr(written, name, None) or []:
+            if rule.rule_type != "boolean" and "amount" not in rule.model_fields_set:
+                raise CannotBeMeant(f"{rule.resource_key} needs an amount: an integer, or {UNLIMITED}")
+
+
+def value_of(written: Any, at: datetime) -> Any:
+    """A value in a command, at the instant of its step."""
+    if isinstance(written, Words):
+        facts = {name: value for name, value in _facts(written, at).items() if name in _hints(written.kind)}
+        if written.kind is UsageLine:
+            facts["occurred_at"] = 0 if facts["occurred_at"] is None else to_ms(facts["occurred_at"])
+        elif written.kind is Rule:
+            facts["stacking"] = facts["stacking"] or ("any" if facts["rule_type"] == "boolean" else "sum")
+        return written.kind(**facts)
+    if isinstance(written, list):
+        return [value_of(part, at) for part in written]
+    return at_instant(written, at) if isinstance(written, datetime | timedelta) else written
+
+
+def _facts(written: Words, at: datetime) -> dict[str, Any]:
+    return {name: value_of(getattr(written, name), at) for name in type(written).model_fields}

@@ -1,0 +1,259 @@
+"""What may stand in a scenario file: the models that check it, and the JSON Schema by which editors complete it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from typing import Annotated, Any, ClassVar, Final, Literal, Self, get_args
+
+from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, create_model, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+from entitlements.domain.aggregate import EPOCH
+from entitlements.domain.commands import DefineEntitlementSet, DefineResourceKey, OpenPool
+from entitlements.domain.periods import ANCHOR_BEFORE
+from entitlements.domain.pools import PoolStatus, ProvisionStatus
+from entitlements.domain.values import UsageLine
+from entitlements.scenarios.asking import model_of
+from entitlements.scenarios.words import Code, EventName, Instant, Words, commands
+
+#: When a timeline begins that does not say so: a Monday, at noon.
+BEGINS_AT: Final = datetime(2026, 3, 2, 12, tzinfo=UTC)
+#: Periods are counted until then, so no timeline goes on.
+ENDS_BEFORE: Final = ANCHOR_BEFORE
+#: The pool of a scenario that describes none, or one without a name.
+POOL: Final = "pool"
+
+Number = int | Literal["unlimited"] | None
+
+
+@dataclass(frozen=True)
+class OrShort:
+    """A value that may be written shorter: what it is then spelled out to, and how the short form looks in the schema."""
+
+    spelled_out: Callable[[Any], Any]
+    looks: Callable[[JsonSchemaValue], JsonSchemaValue]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(self.spelled_out, handler(source))
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        full = handler(core)
+        return {"anyOf": [self.looks(full), full]}
+
+
+class Asked(Words):
+    """One command by its name, with its fields."""
+
+    called: ClassVar[str] = "command"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_one(cls, given: Any) -> Any:
+        if not isinstance(given, dict) or len(given) != 1:
+            raise PydanticCustomError("one_command", "one command with its fields stands here")
+        return {name: {} if facts is None else facts for name, facts in given.items()}
+
+    def written(self) -> Words:
+        """The command as it is written."""
+        (name,) = self.model_fields_set
+        asked: Words = getattr(self, name)
+        return asked
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        schema = super().__get_pydantic_json_schema__(core, handler)
+        return schema | {"minProperties": 1, "maxProperties": 1}
+
+
+class KeyExpected(Words):
+    """What a pool has of a key: any of these."""
+
+    allowed: bool = Field(default=False, description="Whether it has it.")
+    limit: Number = Field(default=None, description="The effective limit: what is included.")
+    soft_limit: Number = Field(default=None, description="Where it warns.")
+    hard_limit: Number = Field(default=None, description="Above it strict usage is refused.")
+    consumed: int = Field(default=0, description="In the period under way, or held now.")
+    elsewhere: int = Field(default=0, description="The part of it that credits or an on-demand payer bear.")
+    reserved: int = Field(default=0, description="Held by reservations.")
+    remaining: Number = Field(default=None, description="What is included and neither consumed nor reserved.")
+    affordable: Number = Field(default=None, description="The most that strict usage could have now.")
+    contributions: dict[str, int | bool | Literal["unlimited"]] = Field(
+        default={}, description="What each provision adds; `default` is the pool's own."
+    )
+    burnt: dict[str, int] = Field(default={}, description="What is consumed of each contribution.")
+    resets_at: Instant | None = Field(default=None, description="When the period under way ends.")
+    over_allocated: bool = Field(default=False, description="Whether more of a limit is held than there is now.")
+    spent: int = Field(default=0, description="On demand in the period, in minor units of the currency.")
+    override: str = Field(default="", description="Which override makes the value; empty: none.")
+
+
+class MemberExpected(Words):
+    """What a workspace has of a key in a pool: any of these."""
+
+    allowed: bool = Field(default=False, description="Whether it has it.")
+    limit: Number = Field(default=None, description="The pool's, or what the workspace is capped at.")
+    consumed: int = Field(default=0, description="What it drew, if it is capped.")
+    remaining: Number = Field(default=None, description="The most of what is included that it could draw now.")
+    resets_at: Instant | None = Field(default=None, description="When its cap is counted anew, or the key.")
+
+
+class ProvisionExpected(Words):
+    """A provision: any of these."""
+
+    status: ProvisionStatus = "active"
+    quantity: int = 1
+    set_id: str = ""
+    set_version: int = 1
+    starts_at: Instant = BEGINS_AT
+    ends_at: Instant | None = None
+
+
+#: An event by its name, or with some of its facts.
+EventExpected = Annotated[
+    dict[EventName, dict[str, Any]],
+    Field(min_length=1, max_length=1),
+    OrShort(
+        lambda given: {given: {}} if isinstance(given, str) else given,
+        lambda full: full["propertyNames"],
+    ),
+]
+#: A provision by its status, or with more.
+ProvisionOrStatus = Annotated[
+    ProvisionExpected,
+    OrShort(
+        lambda given: {"status": given} if isinstance(given, str) else given,
+        lambda _: {"type": "string", "enum": list(get_args(ProvisionStatus))},
+    ),
+]
+
+
+class PoolExpected(Words):
+    """What is expected of one pool."""
+
+    events: list[EventExpected] = Field(
+        default=[], description="What happened in this step, in order: names, or a name with some of its facts."
+    )
+    status: PoolStatus = "open"
+    keys: dict[str, KeyExpected] = Field(default={}, description="What the pool has, by key.")
+    workspaces: dict[str, dict[str, MemberExpected]] = Field(default={}, description="By workspace and key.")
+    provisions: dict[str, ProvisionOrStatus] = Field(default={}, description="By provision: its status, or more.")
+
+
+class SetExpected(Words):
+    """The newest version of a set: any of these."""
+
+    set_version: int = 1
+    name: str = ""
+    ladder: str | None = None
+    rung: int | None = None
+
+
+class KeyDefinedExpected(Words):
+    """A resource key: any of these."""
+
+    name: str = ""
+    data_type: str = ""
+    unit: str = ""
+    scale: int = 0
+
+
+class Expected(PoolExpected):
+    """What is expected after a step. Without `pools` it is about the only pool; events are then those of everything."""
+
+    refused: Code = Field(default="", description="The code with which the command is refused.")
+    refused_lines: list[Code] = Field(default=[], description="The codes of the lines of usage that are refused.")
+    repeated: bool = Field(default=False, description="Whether the answer is that of an earlier command.")
+    pools: dict[str, PoolExpected] = Field(default={}, description="By pool, where there are several.")
+    sets: dict[str, SetExpected] = Field(default={}, description="By entitlement set.")
+    resource_keys: dict[str, KeyDefinedExpected] = Field(default={}, description="By resource key.")
+
+
+class Step(Words):
+    """At an instant: a command or usage, if any, and what is expected after it."""
+
+    at: Instant | None = Field(default=None, description="When; with the step before, if left out.")
+    do: Asked | None = Field(default=None, description="A command.")
+    use: list[Words] = Field(default=[], description="Usage, one line or several: short for RecordUsage.")
+    expect: Expected = Expected()
+
+    @model_validator(mode="after")
+    def _asks_once(self) -> Self:
+        if self.do is not None and self.use:
+            raise PydanticCustomError("do_and_use", "a step has do or use, not both")
+        return self
+
+
+class ScenarioFile(Words):
+    """A story on a timeline of commands, and what is expected of it."""
+
+    name: str = Field(default="", description="The rule in a sentence; the name of the file, if left out.")
+    feature: str = Field(default="", description="What it is about; the folder, if left out.")
+    about: str = Field(default="", description="Why the rule is so.")
+    begins_at: Instant = Field(default=BEGINS_AT, description="When the timeline begins.")
+    resource_keys: dict[str, Words] = Field(default={}, description="Resource keys that are defined.")
+    sets: dict[str, Words] = Field(default={}, description="Entitlement sets that are defined.")
+    pools: dict[str, Words] | None = Field(default=None, description="The pools that are open; one, if left out.")
+    timeline: list[Step]
+
+    @model_validator(mode="after")
+    def _begins(self) -> Self:
+        if not isinstance(self.begins_at, datetime) or not EPOCH <= self.begins_at < ENDS_BEFORE:
+            raise PydanticCustomError("no_beginning", "begins_at is an instant from 1970 until before 2200")
+        return self
+
+
+@cache
+def model() -> type[ScenarioFile]:
+    """The model of a file, with everything in it that is made from the commands there are."""
+    by_name: dict[str, Any] = {name: (model_of(kind), None) for name, kind in commands().items()}
+    asked = create_model("Command", __base__=Asked, __doc__=Asked.__doc__, **by_name)
+    pool = (str, Field(default="", description="Of which pool; if left out the only one, or the workspace's in order."))
+    line = _made(UsageLine, pool_id=pool)
+    lines = Annotated[
+        list[line],  # type: ignore[valid-type]
+        OrShort(lambda given: given if isinstance(given, list) else [given], lambda full: full["items"]),
+    ]
+    step = create_model(
+        "Step", __base__=Step, __doc__=Step.__doc__, do=_like(Step, "do", asked | None), use=_like(Step, "use", lines)
+    )
+    key, named_set = _made(DefineResourceKey, resource_key=(str, "")), _made(DefineEntitlementSet, set_id=(str, ""))
+    return create_model(
+        "Scenario",
+        __base__=ScenarioFile,
+        __doc__=ScenarioFile.__doc__,
+        resource_keys=_like(ScenarioFile, "resource_keys", dict[str, key]),  # type: ignore[valid-type]
+        sets=_like(ScenarioFile, "sets", dict[str, named_set]),  # type: ignore[valid-type]
+        pools=_like(ScenarioFile, "pools", dict[str, _made(OpenPool)] | None),  # type: ignore[misc]
+        timeline=_like(ScenarioFile, "timeline", list[step]),  # type: ignore[valid-type]
+    )
+
+
+def _made(kind: type, **other: Any) -> type[Words]:
+    """The model of a kind, with other fields than it has."""
+    base = model_of(kind)
+    made = create_model(kind.__name__, __base__=base, __doc__=base.__doc__, **other)
+    made.kind = kind
+    return made
+
+
+def _like(kind: type[Words], name: str, written: Any) -> Any:
+    """A field as it is, written in another way."""
+    return written, kind.model_fields[name]
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of a scenario file."""
+    found: dict[str, Any] = _without_titles(model().model_json_schema())
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | found
+
+
+def _without_titles(part: Any) -> Any:
+    """The same without titles, which only repeat the names of fields."""
+    if isinstance(part, dict):
+        is_title = isinstance(part.get("title"), str)
+        return {name: _without_titles(value) for name, value in part.items() if name != "title" or not is_title}
+    return [_without_titles(each) for each in part] if isinstance(part, list) else part
