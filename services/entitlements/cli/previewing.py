@@ -35,10 +35,13 @@ def preview(
     """
     from entitlements.intake.definitions import read_set
     from entitlements.scenarios.preview import Preview
+    from entitlements_projections.reading import definitions
 
     definition = read_set(file)
-    found = Preview(definition.set_id, [rule.rule() for rule in definition.rules], pools or [])
     with session(data) as opened, output.progress(f"Deciding the history of {definition.set_id}") as tell:
+        family = definitions.set_family(opened.database, definition.parents())
+        rules = definition.set_command("preview", family).rules
+        found = Preview(definition.set_id, rules, pools or [])
         _replay(opened, found, tell)
     outcomes, refusals = list(found.outcomes()), found.refusals()
     if as_json:
