@@ -36,6 +36,12 @@ def described(aggregate: Any) -> dict[str, Any]:
             "rung": aggregate.rung,
             "rules": rules,
         }
+    if aggregate.aggregate_type == "organization":
+        units = {name: asdict(unit) for name, unit in aggregate.units.items()}
+        return common | {"units": units, "workspaces": aggregate.workspaces, "members": aggregate.members}
+    if aggregate.aggregate_type == "campaign":
+        pools = {"pools": list(aggregate.pools), "rules": [asdict(rule) for rule in aggregate.rules]}
+        return common | pools | {name: getattr(aggregate, name) for name in ("is_active", "activation", "set_id")}
     return common | {
         "status": aggregate.status,
         "is_backfilling": aggregate.is_backfilling,
@@ -111,6 +117,25 @@ def an_eventful_life() -> list[tuple[int, Any]]:
         (9 * DAY_MS, ask.provision_pool(pool_id="closed-pool")),
         (9 * DAY_MS, ask.close_pool(pool_id="closed-pool")),
         *((10 * DAY_MS, command) for command in _with_terms(ask.NOON + timedelta(days=10))),
+        *((11 * DAY_MS, command) for command in _governed()),
+    ]
+
+
+def _governed() -> list[Any]:
+    """Everything about organizations and campaigns."""
+    from entitlements import examples_of_governance as ask
+
+    return [
+        *(ask.define_unit("company"), ask.define_unit("sales", "company"), ask.define_unit("labs", "company")),
+        ask.assign_unit("sales", "terms-pool"),
+        *(ask.place_workspace("berlin", "sales"), ask.place_workspace("berlin", "labs")),
+        *(ask.unassign_unit("sales", "terms-pool"), ask.remove_unit("sales")),
+        ask.set_member_role("ann", unit_id="labs"),
+        *(
+            ask.define_campaign(ends_at=ask.NOON + timedelta(days=90)),
+            ask.change_campaign_pools(["terms-pool", "gone"]),
+        ),
+        *(ask.activate_campaign(), ask.change_campaign_pools([], remove=["gone"]), ask.deactivate_campaign()),
     ]
 
 
