@@ -26,7 +26,6 @@ _LEFT_OUT: Final[dict[str, Any]] = {
     "source": "subscription",
     "then_source": "subscription",
     "stacking": None,
-    "version": 0,
 }
 #: Of a line of usage, which is a typed dict and has no defaults of its own.
 _OF_LINE: Final[dict[str, Any]] = {

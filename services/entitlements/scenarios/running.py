@@ -6,16 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from entitlements.domain.commands import OpenPool, PoolCommand, RecordUsage
-from entitlements.domain.errors import CommandRefused
 from entitlements.scenarios.asking import command_of, model_of, value_of
 from entitlements.scenarios.comparing import Difference, differences
-from entitlements.scenarios.extending import extended
 from entitlements.scenarios.files import BEGINS_AT, ENDS_BEFORE, POOL, ScenarioFile, Step
 from entitlements.scenarios.reading import Scenario, ScenarioIsInvalid, read
-from entitlements.scenarios.words import CannotBeMeant, Words, at_instant
+from entitlements.scenarios.words import CannotBeMeant, at_instant
 from entitlements.scenarios.world import Happened, World
 
 
@@ -92,19 +89,9 @@ def _begin(world: World, written: ScenarioFile, at: datetime) -> None:
     ]
     for asked, given in beginning:
         happened = Happened()
-        _ask_for(world, asked, at, happened, command_id="beginning", **given)
+        world.ask(command_of(asked, at, world.set_version, command_id="beginning", **given), at, happened)
         if happened.refusal is not None:
             raise CannotBeMeant(f"{', '.join(given.values())}: {happened.refusal}")
-
-
-def _ask_for(world: World, asked: Words, at: datetime, happened: Happened, **given: Any) -> None:
-    command = command_of(asked, at, world.set_version, **given)
-    try:
-        command = extended(command, asked, world.versions)
-    except CommandRefused as refusal:
-        happened.refusal = refusal
-    else:
-        world.ask(command, at, happened)
 
 
 def _ask(world: World, step: Step, number: int, at: datetime, happened: Happened) -> None:
@@ -113,7 +100,7 @@ def _ask(world: World, step: Step, number: int, at: datetime, happened: Happened
         asked = step.do.written()
         of_pool = issubclass(asked.kind, PoolCommand) and not getattr(asked, "pool_id", "")
         given = {"pool_id": world.only_pool()} if of_pool else {}
-        _ask_for(world, asked, at, happened, command_id=command_id, **given)
+        world.ask(command_of(asked, at, world.set_version, command_id=command_id, **given), at, happened)
     elif step.use:
         named = {pool_id for line in step.use if (pool_id := getattr(line, "pool_id", ""))}
         lines = [value_of(line, at) for line in step.use]

@@ -43,7 +43,7 @@ class World:
     def __init__(self) -> None:
         self.aggregates: dict[tuple[AggregateType, str], Aggregate] = {}
         #: Every version of a set that was defined.
-        self.versions: dict[tuple[str, int], EntitlementSetDefined] = {}
+        self._versions: dict[tuple[str, int], EntitlementSetDefined] = {}
         #: The newest assignments last: (workspace, pool).
         self._assigned: dict[tuple[str, str], None] = {}
 
@@ -61,14 +61,14 @@ class World:
 
     def set_version(self, set_id: str, version: int | None) -> dict[str, Any]:
         """What a version of a set confers; without a number the newest. Raises CannotBeMeant."""
-        known = [number for name, number in self.versions if name == set_id]
+        known = [number for name, number in self._versions if name == set_id]
         if not known:
-            names = ", ".join(dict.fromkeys(name for name, _ in self.versions))
+            names = ", ".join(dict.fromkeys(name for name, _ in self._versions))
             raise CannotBeMeant(f"there is no set {set_id}: " + (f"there are {names}" if names else "none is defined"))
         number = max(known) if version is None else version
         if number not in known:
             raise CannotBeMeant(f"{set_id} has no version {number}: it has {', '.join(map(str, known))}")
-        found = self.versions[set_id, number]
+        found = self._versions[set_id, number]
         return {"set_version": number, "ladder": found.ladder, "rung": found.rung, "rules": found.rules}
 
     def pass_time(self, at: datetime, happened: Happened) -> None:
@@ -138,7 +138,7 @@ class World:
         for event in aggregate.take_events():
             happened.events.append((aggregate.id, event))
             if isinstance(event, EntitlementSetDefined):
-                self.versions[aggregate.id, event.version] = event
+                self._versions[aggregate.id, event.version] = event
             elif isinstance(event, WorkspaceAssigned):
                 self._assigned.pop((event.workspace_id, aggregate.id), None)
                 self._assigned[event.workspace_id, aggregate.id] = None
