@@ -2,6 +2,7 @@
 
 words      the names that the code gives to commands, events and refusals; short forms of fields; instants
 asking     commands as files write them: a model of each, made from its class
+extending  sets that extend sets, resolved before they are sent
 files      what may stand in a file, and its JSON Schema
 reading    a YAML file to a Scenario; every mistake with its place
 world      the aggregates of a scenario, and the way a command takes to them

@@ -7,14 +7,14 @@ from dataclasses import MISSING, fields, is_dataclass
 from datetime import datetime, timedelta
 from functools import cache
 from types import NoneType, UnionType
-from typing import Any, ClassVar, Final, Union, get_args, get_origin, get_type_hints, is_typeddict
+from typing import Annotated, Any, ClassVar, Final, Union, get_args, get_origin, get_type_hints, is_typeddict
 
 from pydantic import create_model
 
 from entitlements.domain.aggregate import to_ms
-from entitlements.domain.commands import Command
-from entitlements.domain.values import Rule, UsageLine
-from entitlements.scenarios.words import UNLIMITED, Amount, CannotBeMeant, Instant, Words, at_instant
+from entitlements.domain.commands import Command, DefineEntitlementSet
+from entitlements.domain.values import ParentSet, Rule, RuleType, UsageLine
+from entitlements.scenarios.words import UNLIMITED, Amount, CannotBeMeant, Instant, OrShort, Words, at_instant
 
 #: What a file may leave out although the command needs it.
 _LEFT_OUT: Final[dict[str, Any]] = {
@@ -26,6 +26,7 @@ _LEFT_OUT: Final[dict[str, Any]] = {
     "source": "subscription",
     "then_source": "subscription",
     "stacking": None,
+    "version": 0,
 }
 #: Of a line of usage, which is a typed dict and has no defaults of its own.
 _OF_LINE: Final[dict[str, Any]] = {
@@ -56,9 +57,24 @@ def model_of(kind: type) -> type[Words]:
     for prefix in _prefixes(kind):
         made |= {f"{prefix}{name}": (made[f"{prefix}{name}"][0], None) for name in _OF_SET if f"{prefix}{name}" in made}
         made.setdefault(f"{prefix}set_id", (str, ""))  # It may name the set even where the command itself does not.
+    if kind is DefineEntitlementSet:
+        made |= _extending()
+        del made["own_rules"]
     model = create_model(kind.__name__, __base__=Words, __doc__=kind.__doc__, **made)
     model.kind = kind
     return model
+
+
+def _extending() -> dict[str, Any]:
+    """A set that extends others names them, and states of its rules what it changes."""
+    whole, parent = model_of(Rule), model_of(ParentSet)
+    rule = create_model("RuleOfSet", __base__=whole, __doc__=whole.__doc__, rule_type=(RuleType | None, None))
+    rule.kind = Rule
+    named = Annotated[
+        parent,  # type: ignore[valid-type]
+        OrShort(lambda given: {"set_id": given} if isinstance(given, str) else given, lambda _: {"type": "string"}),
+    ]
+    return {"rules": (list[rule], []), "extends": (list[named], [])}  # type: ignore[valid-type]
 
 
 @cache
@@ -121,9 +137,13 @@ def command_of(written: Words, at: datetime, find_set: FindSet, **given: Any) ->
 
 
 def _check_rules(written: Words) -> None:
-    """What is unlimited is said to be: nobody means it by leaving an amount out."""
+    """What is unlimited is said to be: nobody means it by leaving an amount out. What is inherited needs not be said."""
+    if getattr(written, "extends", None):
+        return
     for name in _RULES:
         for rule in getattr(written, name, None) or []:
+            if rule.rule_type is None:
+                raise CannotBeMeant(f"{rule.resource_key} needs a type: boolean, limit, quota or credit")
             if rule.rule_type != "boolean" and "amount" not in rule.model_fields_set:
                 raise CannotBeMeant(f"{rule.resource_key} needs an amount: an integer, or {UNLIMITED}")
 
@@ -135,6 +155,7 @@ def value_of(written: Any, at: datetime) -> Any:
         if written.kind is UsageLine:
             facts["occurred_at"] = 0 if facts["occurred_at"] is None else to_ms(facts["occurred_at"])
         elif written.kind is Rule:
+            facts["rule_type"] = facts["rule_type"] or "boolean"  # Not stated, so without meaning.
             facts["stacking"] = facts["stacking"] or ("any" if facts["rule_type"] == "boolean" else "sum")
         return written.kind(**facts)
     if isinstance(written, list):

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from typing import Annotated, Any, ClassVar, Final, Literal, Self, get_args
 
-from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, create_model, model_validator
+from pydantic import Field, GetJsonSchemaHandler, create_model, model_validator
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+from pydantic_core import CoreSchema, PydanticCustomError
 
 from entitlements.domain.aggregate import EPOCH
 from entitlements.domain.commands import DefineEntitlementSet, DefineResourceKey, OpenPool
@@ -18,7 +16,7 @@ from entitlements.domain.periods import ANCHOR_BEFORE
 from entitlements.domain.pools import PoolStatus, ProvisionStatus
 from entitlements.domain.values import UsageLine
 from entitlements.scenarios.asking import model_of
-from entitlements.scenarios.words import Code, EventName, Instant, Words, commands
+from entitlements.scenarios.words import Code, EventName, Instant, OrShort, Words, commands
 
 #: When a timeline begins that does not say so: a Monday, at noon.
 BEGINS_AT: Final = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -28,21 +26,6 @@ ENDS_BEFORE: Final = ANCHOR_BEFORE
 POOL: Final = "pool"
 
 Number = int | Literal["unlimited"] | None
-
-
-@dataclass(frozen=True)
-class OrShort:
-    """A value that may be written shorter: what it is then spelled out to, and how the short form looks in the schema."""
-
-    spelled_out: Callable[[Any], Any]
-    looks: Callable[[JsonSchemaValue], JsonSchemaValue]
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_before_validator_function(self.spelled_out, handler(source))
-
-    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        full = handler(core)
-        return {"anyOf": [self.looks(full), full]}
 
 
 class Asked(Words):

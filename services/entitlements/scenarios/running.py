@@ -7,12 +7,14 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
-from entitlements.domain.commands import OpenPool, PoolCommand, RecordUsage
+from entitlements.domain.commands import DefineEntitlementSet, OpenPool, PoolCommand, RecordUsage
+from entitlements.domain.errors import CommandRefused
 from entitlements.scenarios.asking import command_of, model_of, value_of
 from entitlements.scenarios.comparing import Difference, differences
+from entitlements.scenarios.extending import resolved
 from entitlements.scenarios.files import BEGINS_AT, ENDS_BEFORE, POOL, ScenarioFile, Step
 from entitlements.scenarios.reading import Scenario, ScenarioIsInvalid, read
-from entitlements.scenarios.words import CannotBeMeant, at_instant
+from entitlements.scenarios.words import CannotBeMeant, Words, at_instant
 from entitlements.scenarios.world import Happened, World
 
 
@@ -89,7 +91,7 @@ def _begin(world: World, written: ScenarioFile, at: datetime) -> None:
     ]
     for asked, given in beginning:
         happened = Happened()
-        world.ask(command_of(asked, at, world.set_version, command_id="beginning", **given), at, happened)
+        _send(world, asked, at, happened, command_id="beginning", **given)
         if happened.refusal is not None:
             raise CannotBeMeant(f"{', '.join(given.values())}: {happened.refusal}")
 
@@ -100,7 +102,7 @@ def _ask(world: World, step: Step, number: int, at: datetime, happened: Happened
         asked = step.do.written()
         of_pool = issubclass(asked.kind, PoolCommand) and not getattr(asked, "pool_id", "")
         given = {"pool_id": world.only_pool()} if of_pool else {}
-        world.ask(command_of(asked, at, world.set_version, command_id=command_id, **given), at, happened)
+        _send(world, asked, at, happened, command_id=command_id, **given)
     elif step.use:
         named = {pool_id for line in step.use if (pool_id := getattr(line, "pool_id", ""))}
         lines = [value_of(line, at) for line in step.use]
@@ -111,3 +113,15 @@ def _ask(world: World, step: Step, number: int, at: datetime, happened: Happened
             world.use(usage, at, happened)
         else:
             world.ask(replace(usage, pool_id=next(iter(named), "") or world.only_pool()), at, happened)
+
+
+def _send(world: World, asked: Words, at: datetime, happened: Happened, **given: str) -> None:
+    """Send a command as clients do: what a set inherits is worked out before it is sent, and refused there."""
+    command = command_of(asked, at, world.set_version, **given)
+    if isinstance(command, DefineEntitlementSet) and command.extends:
+        try:
+            command = resolved(command, asked, world.catalogue())
+        except CommandRefused as refusal:
+            happened.refusal = refusal
+            return
+    world.ask(command, at, happened)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from difflib import get_close_matches
 from functools import cache
@@ -13,13 +14,14 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    GetCoreSchemaHandler,
     GetJsonSchemaHandler,
     PlainValidator,
     WithJsonSchema,
     model_validator,
 )
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, PydanticCustomError
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from entitlements.domain import decide  # With it every command, event and refusal is there.
 from entitlements.domain.aggregate import Event
@@ -99,6 +101,21 @@ def read_instant(given: Any) -> datetime | timedelta:
         said = f"{given} is no instant: as 2026-03-02T12:00:00Z, 2026-03-02 for its first moment in UTC, or +1d2h30m"
         raise PydanticCustomError("no_instant", "{said}", {"said": said})
     return at.astimezone(UTC)
+
+
+@dataclass(frozen=True)
+class OrShort:
+    """A value that may be written shorter: what it is then spelled out to, and how the short form looks in the schema."""
+
+    spelled_out: Callable[[Any], Any]
+    looks: Callable[[JsonSchemaValue], JsonSchemaValue]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(self.spelled_out, handler(source))
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        full = handler(core)
+        return {"anyOf": [self.looks(full), full]}
 
 
 #: An instant, or how long after the step's own (of a step: after the step before).

@@ -12,10 +12,12 @@ from entitlements.domain.catalogue import EntitlementSetDefined
 from entitlements.domain.commands import AdvanceClock, Command, RecordUsage, RecordUsageBatch, address_of
 from entitlements.domain.decide import check_fields, decide, record_group
 from entitlements.domain.errors import CommandRefused, UnknownPool
+from entitlements.domain.inheritance import Catalogue
 from entitlements.domain.overflow import asks_the_next
 from entitlements.domain.pool_events import WorkspaceAssigned, WorkspaceUnassigned
 from entitlements.domain.pools import ResourcePool
 from entitlements.domain.usage import UsageAnswer
+from entitlements.scenarios.extending import as_version
 from entitlements.scenarios.files import POOL
 from entitlements.scenarios.words import CannotBeMeant
 
@@ -70,6 +72,10 @@ class World:
             raise CannotBeMeant(f"{set_id} has no version {number}: it has {', '.join(map(str, known))}")
         found = self._versions[set_id, number]
         return {"set_version": number, "ladder": found.ladder, "rung": found.rung, "rules": found.rules}
+
+    def catalogue(self) -> Catalogue:
+        """Every version of a set, as others can extend it."""
+        return {place: as_version(defined) for place, defined in self._versions.items()}
 
     def pass_time(self, at: datetime, happened: Happened) -> None:
         """Let everything happen that has become due, pool by pool. History that is brought in has a time of its own."""
