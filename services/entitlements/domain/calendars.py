@@ -67,8 +67,12 @@ def reset_usage(pool: ResourcePool, command: ResetUsage, now: datetime) -> None:
         raise KeyIsNotMetered(f"{command.resource_key} has no period")
     if command.keep_anchor and not entitlement.is_touched:
         return  # Nothing was consumed: it is as after a reset.
-    pool.seal()
-    entitlement.enter(*entitlement.period_at(to_ms(now)), pool.turn + 1)
-    anchor_at = None if command.keep_anchor else now
-    if reset(pool, entitlement, now, now, manual=True, anchor_at=anchor_at, actor=command.actor):
+    now_ms = to_ms(now)
+    start_ms, end_ms = entitlement.period_at(now_ms)
+    kept = command.keep_anchor and end_ms < NEVER_MS
+    anchor_at, until = (None, from_ms(end_ms) if kept else None) if command.keep_anchor else (now, None)
+    ended = (start_ms, now_ms)
+    if reset(
+        pool, entitlement, now, ended, manual=True, anchor_at=anchor_at, continues_until=until, actor=command.actor
+    ):
         restack(pool, now)

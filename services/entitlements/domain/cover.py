@@ -30,10 +30,14 @@ class Cover:
         )
 
 
-def cover(pool: ResourcePool, entitlement: Entitlement, quantity: int) -> Cover:
-    """Split a quantity among those who bear it now."""
+def cover(pool: ResourcePool, entitlement: Entitlement, quantity: int, entitled: int = 0) -> Cover:
+    """Split a quantity among those who bear it now.
+
+    entitled: so much was included when it was reserved, and is while contributions have room: overage that others reported
+    meanwhile is theirs.
+    """
     found = Cover()
-    found.included = min(quantity, entitlement.included_left)
+    found.included = min(quantity, max(entitlement.included_left, min(entitled, _room(entitlement))))
     _include(pool, entitlement, found)
     left = quantity - found.included
     if left:
@@ -73,6 +77,13 @@ def what_is_left(pool: ResourcePool, entitlement: Entitlement) -> Left:
         on_demand=_affordable_on_demand(pool.on_demand.get(entitlement.resource_key)),
         as_overage=max(0, entitlement.hard_limit - max(entitlement.limit, counted)),
     )
+
+
+def _room(entitlement: Entitlement) -> int:
+    """What the contributions have that nobody has consumed."""
+    if entitlement.value is not None and entitlement.value.override_id:
+        return UNLIMITED
+    return sum(bucket.left for bucket in entitlement.burn_order())
 
 
 def affordable(pool: ResourcePool, entitlement: Entitlement) -> int:

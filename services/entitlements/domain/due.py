@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
+from typing import Any, Final
 
 from entitlements.domain.aggregate import from_ms, to_ms
-from entitlements.domain.entitlement import Bucket, Entitlement
+from entitlements.domain.entitlement import Entitlement
 from entitlements.domain.plan_events import ContributionRecurred, OverrideExpired
 from entitlements.domain.pool_events import GrantExpired, ProvisionEnded, ProvisionStarted, QuotaReset
 from entitlements.domain.pools import ResourcePool
 from entitlements.domain.restack import restack
+from entitlements.domain.rolling import rolled_over
 from entitlements.domain.usage_events import ReservationExpired
 from entitlements.domain.values import Contribution
+
+_BY_CALENDAR: Final = {"manual": False, "anchor_at": None, "continues_until": None, "actor": ""}
 
 
 def let_due_happen(pool: ResourcePool, now_ms: int) -> None:
@@ -31,7 +35,7 @@ def _happen_at(pool: ResourcePool, due_ms: int, at: datetime) -> None:
     has_changed = False
     for entitlement in list(pool.entitlements.values()):
         if entitlement.resets_at_ms <= due_ms:
-            has_changed |= reset(pool, entitlement, at, from_ms(entitlement.period_end_ms))
+            has_changed |= reset(pool, entitlement, at, entitlement.period_at(due_ms - 1))
         has_changed |= _recur(pool, entitlement, due_ms, at)
     for reservation in [held for held in pool.reservations.values() if to_ms(held.expires_at) <= due_ms]:
         name, quantity = reservation.reservation_id, reservation.quantity
@@ -59,29 +63,21 @@ def _turn_provisions(pool: ResourcePool, due_ms: int, at: datetime) -> bool:
     return bool(due)
 
 
-def reset(
-    pool: ResourcePool,
-    entitlement: Entitlement,
-    at: datetime,
-    period_end: datetime,
-    *,
-    manual: bool = False,
-    anchor_at: datetime | None = None,
-    actor: str = "",
-) -> bool:
-    """End the period of a key; whether its contributions are others in the next one, so that they must be stacked anew."""
+def reset(pool: ResourcePool, entitlement: Entitlement, at: datetime, period: tuple[int, int], **by_hand: Any) -> bool:
+    """End a period of a key, from start until before end in epoch milliseconds; by_hand: what its event says of that.
+
+    Gives whether its contributions are others in the next one, so that they must be stacked anew.
+    """
     contributions = _next_contributions(pool, entitlement)
     pool.happen(
         QuotaReset,
         at,
         resource_key=entitlement.resource_key,
-        period_start=from_ms(entitlement.period_start_ms),
-        period_end=period_end,
+        period_start=from_ms(period[0]),
+        period_end=from_ms(period[1]),
         consumed=entitlement.consumed,
         contributions=contributions,
-        manual=manual,
-        anchor_at=anchor_at,
-        actor=actor,
+        **_BY_CALENDAR | by_hand,
     )
     return bool(contributions)
 
@@ -92,7 +88,7 @@ def _next_contributions(pool: ResourcePool, entitlement: Entitlement) -> list[Co
     preserved = 0
     if value is not None and value.overage_at_reset == "preserve":
         preserved = max(0, entitlement.charged - entitlement.limit)
-    rolled = {bucket.provision_id: _rolled_over(pool, entitlement, bucket) for bucket in buckets}
+    rolled = {bucket.provision_id: rolled_over(pool, entitlement, bucket) for bucket in buckets}
     if not preserved and not any(rolled.values()) and not any(b.kept or b.carried for b in entitlement.buckets):
         return []
     stated = []
@@ -113,16 +109,6 @@ def _next_contributions(pool: ResourcePool, entitlement: Entitlement) -> list[Co
             )
         )
     return stated
-
-
-def _rolled_over(pool: ResourcePool, entitlement: Entitlement, bucket: Bucket) -> int:
-    """What is left of a contribution, within the least and the most that its rule carries over."""
-    provision = pool.provisions.get(bucket.provision_id)
-    rules = provision.rules if provision is not None else list(pool.defaults.values())
-    rule = next((rule for rule in rules if rule.resource_key == entitlement.resource_key), None)
-    if rule is None or bucket.limit is None:
-        return 0
-    return min(rule.rollover_max, max(rule.rollover_min, bucket.left))
 
 
 def _recur(pool: ResourcePool, entitlement: Entitlement, due_ms: int, at: datetime) -> bool:

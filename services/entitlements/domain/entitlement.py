@@ -136,6 +136,8 @@ class Entitlement(Derived):
     period_end_ms: int = 0
     #: The turn of the pool at which the period under way began.
     period_since: int = 0
+    #: When the period ends by itself although nothing was used: something rolls over, or overage was preserved.
+    rolls_at_ms: int = NEVER_MS
     #: Set by a manual reset: periods are counted from here on.
     anchor_ms: int | None = None
     was_warned: bool = False
@@ -324,10 +326,10 @@ class Entitlement(Derived):
 
     @property
     def resets_at_ms(self) -> int:
-        """When a reset is due: only for what was touched and has periods."""
-        if self.period is None or not self.is_touched or self.period_end_ms == 0:
+        """When a reset is due: of what was touched at the end of its period, else when something moves into the next."""
+        if self.period is None:
             return NEVER_MS
-        return self.period_end_ms
+        return self.period_end_ms if self.is_touched and self.period_end_ms else self.rolls_at_ms
 
     @property
     def total(self) -> UsageTotal:

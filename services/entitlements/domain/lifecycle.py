@@ -19,6 +19,7 @@ from entitlements.domain.pool_events import (
 from entitlements.domain.pools import ResourcePool
 from entitlements.domain.restack import restack
 from entitlements.domain.rules import check_rules
+from entitlements.domain.usage_events import ReservationReleased
 
 
 def open_pool(pool: ResourcePool | None, command: OpenPool, now: datetime) -> ResourcePool:
@@ -83,6 +84,9 @@ def close_pool(pool: ResourcePool, command: ClosePool, now: datetime) -> None:
     """End the pool, its provisions and grants for good."""
     if pool.is_closed:
         return
+    for held in list(pool.reservations.values()):
+        facts = {"reservation_id": held.reservation_id, "quantity": held.quantity, "reason": "the pool was closed"}
+        pool.happen(ReservationReleased, now, **facts, actor=command.actor)
     for provision in list(pool.provisions.values()):
         if provision.is_over:
             continue

@@ -7,6 +7,7 @@ from datetime import datetime
 from entitlements.domain.aggregate import NEVER_MS, to_ms
 from entitlements.domain.pool_events import PoolEvent
 from entitlements.domain.pools import Cap, OnDemand, Override, ResourcePool
+from entitlements.domain.rolling import schedule_roll
 from entitlements.domain.values import KeyPeriod, PeriodName, Rule
 
 
@@ -61,6 +62,8 @@ class CalendarChanged(PoolEvent):
             entitlement.period_start_ms = to_ms(period.period_start)
             entitlement.period_end_ms = to_ms(period.period_end)
         aggregate.refresh_calendars()
+        for entitlement in aggregate.entitlements.values():
+            schedule_roll(aggregate, entitlement, to_ms(self.timestamp))
         aggregate.find_due()
 
 

@@ -7,7 +7,8 @@ from datetime import datetime
 from entitlements.domain.aggregate import Event, to_ms
 from entitlements.domain.entitlement import Entitlement
 from entitlements.domain.pools import Grant, Provision, ResourcePool
-from entitlements.domain.taking import enter_period_of, schedule_recurrences, take_line
+from entitlements.domain.rolling import schedule_roll
+from entitlements.domain.taking import draw_on_caps, enter_period_of, schedule_recurrences, take_line
 from entitlements.domain.values import (
     AssignmentRole,
     Contribution,
@@ -266,6 +267,7 @@ class EntitlementsChanged(PoolEvent):
             entitlement.calendar = aggregate.calendar_of(entitlement)
             if entitlement.is_recurring:
                 schedule_recurrences(entitlement, to_ms(self.timestamp))
+            schedule_roll(aggregate, entitlement, to_ms(self.timestamp))
         aggregate.find_due()
         for change in self.changes:  # A key may be new to an override of a workspace that was there before.
             aggregate.refresh(change.resource_key)
@@ -320,7 +322,9 @@ class UsageReleased(PoolEvent):
     actor: str
 
     def apply(self, aggregate: ResourcePool) -> None:
-        aggregate.entitlements[self.resource_key].hold(-self.quantity)
+        entitlement = aggregate.entitlements[self.resource_key]
+        entitlement.hold(-self.quantity)
+        draw_on_caps(aggregate, entitlement, self.workspace_id, "", -self.quantity, to_ms(self.timestamp))
 
 
 class QuotaWarned(PoolEvent):
@@ -373,6 +377,8 @@ class QuotaReset(PoolEvent):
     #: By hand, not by the calendar; anchor_at: periods are counted from here on.
     manual: bool
     anchor_at: datetime | None
+    #: By hand: the period that begins with it ends where the old one would have.
+    continues_until: datetime | None
     actor: str
 
     def apply(self, aggregate: ResourcePool) -> None:
@@ -383,6 +389,9 @@ class QuotaReset(PoolEvent):
             entitlement.anchor_ms = to_ms(self.anchor_at)
             entitlement.calendar = aggregate.calendar_of(entitlement)
         entitlement.start_over(self.contributions, aggregate.turn)
+        if self.continues_until is not None:
+            entitlement.enter(end_ms, to_ms(self.continues_until), aggregate.turn)
+        schedule_roll(aggregate, entitlement, end_ms)
         on_demand = aggregate.on_demand.get(self.resource_key)
         if on_demand is not None:
             on_demand.spent = on_demand.alerted = on_demand.quantity = on_demand.charged = 0

@@ -154,6 +154,8 @@ class Reservation:
     reservation_id: str
     resource_key: str
     quantity: int
+    #: What of it was included when it was reserved: it still is when it is committed.
+    included: int = 0
     #: The key of the credits it holds; empty: none.
     credit_key: str
     credit_units: int

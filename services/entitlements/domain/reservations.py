@@ -74,6 +74,7 @@ def reserve_usage(pool: ResourcePool, command: ReserveUsage, now: datetime) -> N
         reservation_id=command.reservation_id,
         resource_key=command.resource_key,
         quantity=command.quantity,
+        included=found.included,
         credit_key=(entitlement.value.credit_key or "") if found.credit_units else "",
         credit_units=found.credit_units,
         spending=found.charge,
@@ -160,6 +161,8 @@ def commit_reservation(pool: ResourcePool, command: CommitReservation, now: date
         _check_excess(pool, entitlement, reservation, excess, now)
     kept = max(0, -excess) if command.keep_rest else 0
     share = (reservation.quantity - kept, reservation.quantity)
+    kept_included = reservation.included - reservation.included * share[0] // share[1] if kept else 0
+    entitled = reservation.included - kept_included
     kept_units = reservation.credit_units - reservation.credit_units * share[0] // share[1] if kept else 0
     kept_spending = reservation.spending - reservation.spending * share[0] // share[1] if kept else 0
     pool.happen(
@@ -168,6 +171,7 @@ def commit_reservation(pool: ResourcePool, command: CommitReservation, now: date
         reservation_id=command.reservation_id,
         quantity=command.quantity,
         kept=kept,
+        kept_included=kept_included,
         kept_credit_units=kept_units,
         kept_spending=kept_spending,
         actor=command.actor,
@@ -178,7 +182,7 @@ def commit_reservation(pool: ResourcePool, command: CommitReservation, now: date
         pool,
         entitlement,
         _line_of(reservation, command, now_ms),
-        cover(pool, entitlement, command.quantity),
+        cover(pool, entitlement, command.quantity, entitled),
         now_ms,
         reservation.reservation_id,
     )

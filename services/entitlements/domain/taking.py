@@ -37,7 +37,8 @@ def take_line(pool: ResourcePool, line: RecordedLine) -> None:
     else:
         _count(pool, entitlement, line)
         if entitlement.is_narrowed:
-            _draw(pool, entitlement, line)
+            subject_id = details["subject_id"] if details is not None else ""
+            draw_on_caps(pool, entitlement, line["workspace_id"], subject_id, quantity, line["recorded_at"])
         if entitlement.is_recurring:
             schedule_recurrences(entitlement, line["recorded_at"])
         entitlement.refresh()
@@ -146,13 +147,15 @@ def _without(parts: Sequence[RememberedPart], quantity: int) -> tuple[Remembered
     return tuple(reversed(left))
 
 
-def _draw(pool: ResourcePool, entitlement: Entitlement, line: RecordedLine) -> None:
-    details = line["details"]
-    for cap in pool.caps_of(line["workspace_id"], details["subject_id"] if details else "", line["resource_key"]):
-        start_ms, end_ms = pool.cap_period(cap, entitlement, line["recorded_at"])
+def draw_on_caps(
+    pool: ResourcePool, entitlement: Entitlement, workspace_id: str, subject_id: str, quantity: int, at_ms: int
+) -> None:
+    """Count what a member draws, or holds, under its caps; what is given back (negative) is there again."""
+    for cap in pool.caps_of(workspace_id, subject_id, entitlement.resource_key):
+        start_ms, end_ms = pool.cap_period(cap, entitlement, at_ms)
         if (start_ms, end_ms) != (cap.period_start_ms, cap.period_end_ms):
             cap.period_start_ms, cap.period_end_ms, cap.consumed, cap.since = start_ms, end_ms, 0, pool.turn
-        cap.consumed += line["quantity"]
+        cap.consumed = max(0, cap.consumed + quantity)
 
 
 def schedule_recurrences(entitlement: Entitlement, at_ms: int) -> None:

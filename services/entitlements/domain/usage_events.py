@@ -7,7 +7,7 @@ from datetime import datetime
 from entitlements.domain.aggregate import NEVER_MS, to_ms
 from entitlements.domain.pool_events import PoolEvent
 from entitlements.domain.pools import Reservation, ResourcePool
-from entitlements.domain.taking import take_correction
+from entitlements.domain.taking import draw_on_caps, take_correction
 from entitlements.domain.values import UsagePart, UsageTotal
 
 
@@ -17,6 +17,7 @@ class UsageReserved(PoolEvent):
     reservation_id: str
     resource_key: str
     quantity: int
+    included: int
     credit_key: str
     credit_units: int
     spending: int
@@ -33,6 +34,7 @@ class UsageReserved(PoolEvent):
                 reservation_id=self.reservation_id,
                 resource_key=self.resource_key,
                 quantity=self.quantity,
+                included=self.included,
                 credit_key=self.credit_key,
                 credit_units=self.credit_units,
                 spending=self.spending,
@@ -63,6 +65,7 @@ class ReservationCommitted(PoolEvent):
     reservation_id: str
     quantity: int
     kept: int
+    kept_included: int
     kept_credit_units: int
     kept_spending: int
     actor: str
@@ -70,7 +73,7 @@ class ReservationCommitted(PoolEvent):
     def apply(self, aggregate: ResourcePool) -> None:
         reservation = aggregate.let_go(self.reservation_id)
         if self.kept:
-            reservation.quantity = self.kept
+            reservation.quantity, reservation.included = self.kept, self.kept_included
             reservation.credit_units, reservation.spending = self.kept_credit_units, self.kept_spending
             aggregate.hold(reservation)
         aggregate.find_due()
@@ -122,6 +125,7 @@ class HoldingChanged(PoolEvent):
             del aggregate.holders[self.resource_key]
         entitlement.enter(0, NEVER_MS, aggregate.turn)  # A limit has no period.
         entitlement.hold(self.change)
+        draw_on_caps(aggregate, entitlement, self.workspace_id, "", self.change, to_ms(self.timestamp))
 
 
 class LimitOverAllocated(PoolEvent):
