@@ -114,7 +114,11 @@ class Members:
 
     def _draw(self, event: Event) -> None:
         fresh = {_key(row) for row in self._fresh(event)}
-        late = {(line["resource_key"], line["details"]["counted_in"]) for line in event["lines"] if line["late"] and line["details"]}
+        late = {
+            (line["resource_key"], line["details"]["counted_in"])
+            for line in event["lines"]
+            if line["late"] and line["details"]
+        }
         periods: dict[str, Bounds] = {
             total["resource_key"]: (_instant(total["period_start"]), _instant(total["period_end"]))
             for total in event["totals"]

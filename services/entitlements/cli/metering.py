@@ -123,8 +123,8 @@ def _pools_of(opened: Session, wanted: _Usage) -> dict[str, bool]:
 def _use_first_that_fits(
     opened: Session, wanted: _Usage, candidates: dict[str, bool], actor: str, effective_at: Any, *, wait: bool
 ) -> tuple[str, Done]:
-    """Record it in the first pool that takes it. Raises Refused with what the first one said."""
-    from entitlements.access.checking import goes_on
+    """Record it in the first pool that takes it. Raises Refused with what the pool said that has it."""
+    from entitlements.access.checking import goes_on, which_decides
 
     refusals: list[Refused] = []
     for pool_id, may_overflow in candidates.items():
@@ -139,7 +139,7 @@ def _use_first_that_fits(
         refusals.append(Refused(code, f"{_sentence_of(code)}{left} Pool {pool_id}, {wanted.resource_key}.", **facts))
         if not goes_on(code, may_overflow=may_overflow):
             break
-    raise refusals[0]
+    raise refusals[which_decides([refusal.code for refusal in refusals])]
 
 
 def _sentence_of(code: str) -> str:
