@@ -16,6 +16,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "domain"))
 
+from generated import NIGHTLY
 from generated_whole import KEYS, whole_history
 
 from entitlements.access.checking import ALLOWED, PoolAnswer, check
@@ -161,7 +162,7 @@ def test_an_answer_names_the_override_that_decides_its_caps_and_its_contribution
     assert check(connection, asked, 8).decisive.allowed
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(400 if NIGHTLY else 20))
 def test_check_answers_as_strict_usage_would_be_decided(connection: Connection, seed: int) -> None:
     random, ledger, codes = Random(seed), SyntheticLedger(partitions=1), Counter[str]()
     for timestamp_ms, command in whole_history(random, 60):
