@@ -204,6 +204,8 @@ def _random_line(random: Random, at_ms: int) -> Any:
         mode=random.choice(("strict", "report")),
         occurred_at=random.choice((0, 0, at_ms - 90_000_000, at_ms - 3_000_000_000)),
         usage_id=random.choice(("", "", f"u-{random.randint(0, 9)}")),
+        workspace_id=random.choice(("", "", "ws-0", "ws-1")),
+        subject_id=random.choice(("", "", "alice")),
     )
 
 

@@ -119,7 +119,7 @@ class Terms:
 
     def _cap(self) -> asks.Command:
         return terms.CapMember(
-            workspace_id=f"ws-{self._random.randint(0, 4)}", subject_id=self._one("", "alice"),
+            workspace_id=self._one("ws-0", "ws-0", "ws-1"), subject_id=self._one("", "alice"),
             resource_key=self._key(), amount=self._one(None, 0, 4, 9), period=self._one(None, "day"), **self._base,
         )  # fmt: skip
 

@@ -30,8 +30,8 @@ class MemberCaps(ReadModel):
         *key, "amount", "period", "time_zone", "drawn", "drawn_from", "drawn_until", "counts_from", "capped_at", "actor", "version",
     )  # fmt: skip
     events = frozenset({
-        "CalendarChanged", "MemberCapped", "OverrideCleared", "OverrideExpired", "OverrideSet", "PoolOpened", "UsageCorrected",
-        "UsageRecorded", "WorkspaceUnassigned",
+        "CalendarChanged", "HoldingChanged", "MemberCapped", "OverrideCleared", "OverrideExpired", "OverrideSet", "PoolOpened",
+        "QuotaReset", "UsageCorrected", "UsageRecorded", "UsageReleased", "WorkspaceUnassigned",
     })  # fmt: skip
 
     def __init__(self) -> None:

@@ -65,11 +65,31 @@ class Members:
                 r for r in self._fresh(event) if r["workspace_id"] == event["workspace_id"] and not r["override_id"]
             ]
             self._lift(event, gone)
+        elif name == "HoldingChanged":
+            self._hold(event, event["change"])
+        elif name == "UsageReleased":
+            self._hold(event, -event["quantity"])
+        elif name == "QuotaReset":
+            for row in self._of_key(event, event["resource_key"]):
+                if row["drawn"]:
+                    self._put(event, row | {"drawn": 0, "drawn_from": None, "drawn_until": None})
         else:  # PoolOpened, CalendarChanged.
-            self._time_zone = event["time_zone"]
-            for row in self._fresh(event):
-                if row["time_zone"] is not None:
-                    self._put(event, row | {"time_zone": self._time_zone})
+            self._count_by(event)
+
+    def _count_by(self, event: Event) -> None:
+        """Count by another time zone from the next period on; the key's own period under way may end at another instant."""
+        self._time_zone = event["time_zone"]
+        for row in self._fresh(event):
+            if row["time_zone"] is not None:
+                self._put(event, row | {"time_zone": self._time_zone})
+        for moved in event.get("periods", ()):
+            for row in self._of_key(event, moved["resource_key"]):
+                if row["drawn_from"] is not None and to_ms(row["drawn_from"]) == moved["period_start"]:
+                    self._put(event, row | {"drawn_until": from_ms(moved["period_end"])})
+
+    def _of_key(self, event: Event, resource_key: str) -> list[Row]:
+        """The fresh rows of a key that have no period of their own."""
+        return [r for r in self._fresh(event) if r["resource_key"] == resource_key and r["period"] is None]
 
     def are_concerned(self, event: Event) -> bool:
         """Whether a correction is of usage under a cap."""
@@ -131,12 +151,22 @@ class Members:
             for row in list(self._of_member(line, line["workspace_id"], details["subject_id"] if details else "")):
                 if _key(row) not in fresh:
                     continue
-                bounds = _own_period(row, line["recorded_at"]) or periods[line["resource_key"]]
-                drawn = {"drawn": row["drawn"] + line["quantity"]}
-                if (row["drawn_from"], row["drawn_until"]) != bounds:  # Another period.
-                    drawn = {"drawn": line["quantity"], "counts_from": event["originator_version"]}
-                    drawn |= {"drawn_from": bounds[0], "drawn_until": bounds[1]}
-                self._put(event, row | drawn)
+                self._count(event, row, periods[line["resource_key"]], line["quantity"], line["recorded_at"])
+
+    def _hold(self, event: Event, change: int) -> None:
+        """What is held of a limit counts while it is held; a limit has no period."""
+        fresh = {_key(row) for row in self._fresh(event)}
+        for row in list(self._of_member(event, event["workspace_id"], "")):
+            if _key(row) in fresh:
+                self._count(event, row, (None, None), change, event["timestamp"])
+
+    def _count(self, event: Event, row: Row, of_key: Bounds, quantity: int, at_ms: int) -> None:
+        if _is_current(row, at_ms):
+            self._put(event, row | {"drawn": max(0, row["drawn"] + quantity)})
+            return
+        start, end = _own_period(row, at_ms) or of_key
+        begins = {"drawn_from": start, "drawn_until": end, "counts_from": event["originator_version"]}
+        self._put(event, row | begins | {"drawn": max(0, quantity)})
 
     def _give_back(self, event: Event, line: Line | None) -> None:
         """Only what a cap has counted returns to it."""
@@ -166,6 +196,14 @@ class Members:
 
 def _key(row: Row) -> tuple[str, str, str, str]:
     return row["workspace_id"], row["subject_id"], row["resource_key"], row["override_id"]
+
+
+def _is_current(row: Row, at_ms: int) -> bool:
+    """Whether what was drawn counts at an instant; nothing was before the first time."""
+    start, end = row["drawn_from"], row["drawn_until"]
+    if start is None and end is None:
+        return bool(row["drawn"])
+    return (start is None or to_ms(start) <= at_ms) and (end is None or at_ms < to_ms(end))
 
 
 def _own_period(row: Row, at_ms: int) -> Bounds | None:

@@ -27,6 +27,14 @@ ALLOWED: Final = "allowed"
 ROLE_IS_TOO_LOW: Final = "role_is_too_low"
 
 
+def which_decides(codes: Sequence[str]) -> int:
+    """Which of the answers of a workspace's pools, asked in order, is the answer: the one that allows, else the first that has
+    the key and refuses, else the first of all.
+    """
+    refusing = (place for place, code in enumerate(codes) if code != ALLOWED and code not in HAS_NOTHING)
+    return codes.index(ALLOWED) if ALLOWED in codes else next(refusing, 0)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Narrowing:
     """A cap on what a member draws: an amount in a period, what counts against it, and what is left under it."""
@@ -68,15 +76,14 @@ class PoolAnswer:
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What all pools say, in the order in which they were asked; the last but one or more may have been passed over."""
+    """What pools say, in the order in which they were asked. Those that are not decisive were passed over."""
 
     pools: list[PoolAnswer]
 
     @property
     def decisive(self) -> PoolAnswer:
-        """The pool that answers: the one that allows, else the first that has the key, else the first of all."""
-        having = (pool for pool in self.pools if pool.code not in HAS_NOTHING)
-        return next((pool for pool in self.pools if pool.allowed), next(having, self.pools[0]))
+        """The pool whose answer it is."""
+        return self.pools[which_decides([pool.code for pool in self.pools])]
 
 
 def check(

@@ -123,7 +123,8 @@ def _pools_of(opened: Session, wanted: _Usage) -> dict[str, bool]:
 def _use_first_that_fits(
     opened: Session, wanted: _Usage, candidates: dict[str, bool], actor: str, effective_at: Any, *, wait: bool
 ) -> tuple[str, Done]:
-    """Record it in the first pool that takes it. Raises Refused with what the first one said."""
+    """Record it in the first pool that takes it. Raises Refused with what the pool said that has it."""
+    from entitlements.access.checking import which_decides
     from entitlements.domain.overflow import asks_the_next
 
     refusals: list[Refused] = []
@@ -139,7 +140,7 @@ def _use_first_that_fits(
         refusals.append(Refused(code, f"{_sentence_of(code)}{left} Pool {pool_id}, {wanted.resource_key}.", **facts))
         if not asks_the_next(code, may_overflow=may_overflow):
             break
-    raise refusals[0]
+    raise refusals[which_decides([refusal.code for refusal in refusals])]
 
 
 def _sentence_of(code: str) -> str:

@@ -93,5 +93,5 @@ def close_pool(pool: ResourcePool, command: ClosePool, now: datetime) -> None:
         if provision.provision_id in pool.grants:
             pool.happen(GrantExpired, now, grant_id=provision.provision_id)
         pool.happen(ProvisionEnded, now, provision_id=provision.provision_id, reason="pool_closed", actor=command.actor)
-    restack(pool, now)
+    restack(pool, now, ends=True)
     pool.happen(PoolClosed, now, reason=command.reason, actor=command.actor)

@@ -42,9 +42,7 @@ def what_narrows(
     for cap, subject in ((of_workspace, ""), (of_subject, subject_id)):
         if cap is None:
             continue
-        # One without a period of its own begins anew with the key's, also when that was reset by hand.
-        has_begun_anew = cap.period is None and cap.since < entitlement.period_since
-        is_current = cap.period_start_ms <= now_ms < cap.period_end_ms and not has_begun_anew
+        is_current = cap.is_current(entitlement, now_ms)
         held = reserved_by(pool, entitlement.resource_key, workspace_id, subject)
         left = max(0, cap.amount - held - (cap.consumed if is_current else 0))
         if quantity > left:

@@ -61,6 +61,9 @@ class CalendarChanged(PoolEvent):
             entitlement = aggregate.entitlements[period.resource_key]
             entitlement.period_start_ms = to_ms(period.period_start)
             entitlement.period_end_ms = to_ms(period.period_end)
+            for cap in aggregate.all_caps_of(period.resource_key):
+                if cap.period is None and cap.period_start_ms == entitlement.period_start_ms:
+                    cap.period_end_ms = entitlement.period_end_ms
         aggregate.refresh_calendars()
         for entitlement in aggregate.entitlements.values():
             schedule_roll(aggregate, entitlement, to_ms(self.timestamp))

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from entitlements.domain.aggregate import NEVER_MS, to_ms
 from entitlements.domain.values import Bearer, PeriodName, ProvisionSource, Rule, UsageMode
+
+if TYPE_CHECKING:
+    from entitlements.domain.entitlement import Entitlement
 
 ProvisionStatus = Literal["scheduled", "active", "suspended", "ended"]
 
@@ -103,6 +106,11 @@ class Cap:
     consumed: int = 0
     period_start_ms: int = 0
     period_end_ms: int = 0
+
+    def is_current(self, entitlement: Entitlement, at_ms: int) -> bool:
+        """Whether what was drawn counts at an instant. Without a period of its own it begins anew whenever the key does."""
+        has_begun_anew = self.period is None and self.since < entitlement.period_since
+        return self.period_start_ms <= at_ms < self.period_end_ms and not has_begun_anew
 
 
 @dataclass(slots=True, kw_only=True)

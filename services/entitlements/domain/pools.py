@@ -181,6 +181,14 @@ class ResourcePool(Aggregate):
             found.append(members.get(subject_id, {}).get(resource_key))
         return [cap for cap in found if cap is not None]
 
+    def all_caps_of(self, resource_key: str) -> Iterator[Cap]:
+        """Every cap on a key, whoever's it is."""
+        for members in self.caps.values():
+            yield from (keys[resource_key] for keys in members.values() if resource_key in keys)
+        for override in self.overrides.values():
+            if override.resource_key == resource_key and override.cap is not None:
+                yield override.cap
+
     def cap_period(self, cap: Cap, entitlement: Entitlement, at_ms: int) -> tuple[int, int]:
         """The period of a cap at an instant: its own, or that of the key."""
         if cap.period is None:

@@ -26,16 +26,17 @@ DEFAULT_ID: Final = ""
 _Source = tuple[Rule, Provision | None]
 
 
-def restack(pool: ResourcePool, at: datetime) -> None:
-    """Stack what contributes anew and let every difference happen as one event."""
+def restack(pool: ResourcePool, at: datetime, *, ends: bool = False) -> None:
+    """Stack what contributes anew and let every difference happen as one event; ends: the pool confers nothing any more."""
+    is_open = pool.status == "open" and not ends
     sources: dict[str, list[_Source]] = {}
     for provision in pool.active_provisions():
         for rule in provision.rules:
             sources.setdefault(rule.resource_key, []).append((rule, provision))
-    if pool.status == "open":
+    if is_open:
         for resource_key, rule in pool.defaults.items():
             sources.setdefault(resource_key, [(rule, None)])
-    overrides = {o.resource_key: o for o in pool.overrides.values() if not o.workspace_id and pool.status == "open"}
+    overrides = {o.resource_key: o for o in pool.overrides.values() if not o.workspace_id and is_open}
     changes = []
     for resource_key in sorted(sources.keys() | pool.entitlements.keys() | overrides.keys()):
         change = _change(pool, resource_key, sources.get(resource_key, []), overrides.get(resource_key))

@@ -152,9 +152,9 @@ def draw_on_caps(
 ) -> None:
     """Count what a member draws, or holds, under its caps; what is given back (negative) is there again."""
     for cap in pool.caps_of(workspace_id, subject_id, entitlement.resource_key):
-        start_ms, end_ms = pool.cap_period(cap, entitlement, at_ms)
-        if (start_ms, end_ms) != (cap.period_start_ms, cap.period_end_ms):
-            cap.period_start_ms, cap.period_end_ms, cap.consumed, cap.since = start_ms, end_ms, 0, pool.turn
+        if not cap.is_current(entitlement, at_ms):
+            cap.period_start_ms, cap.period_end_ms = pool.cap_period(cap, entitlement, at_ms)
+            cap.consumed, cap.since = 0, pool.turn
         cap.consumed = max(0, cap.consumed + quantity)
 
 

@@ -164,7 +164,7 @@ def state_of_member(pool: ResourcePool, workspace_id: str, key: str, at: datetim
     if cap is None:
         return member
     end_ms = pool.cap_period(cap, entitlement, to_ms(at))[1]
-    drawn = cap.consumed if cap.period_start_ms <= to_ms(at) < cap.period_end_ms else 0
+    drawn = cap.consumed if cap.is_current(entitlement, to_ms(at)) else 0
     left = max(0, cap.amount - drawn - reserved_by(pool, key, workspace_id))
     return member | {
         "limit": _number(min(entitlement.limit, cap.amount)),
