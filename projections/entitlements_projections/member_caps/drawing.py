@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from entitlements.domain.aggregate import NEVER_MS, from_ms, to_ms
 from entitlements.domain.periods import Calendar, period_bounds
@@ -49,32 +49,32 @@ class Members:
 
     def take(self, name: str, event: Event, line: Line | None) -> None:
         """Take an event in; line: the one that a correction corrects, if it is known."""
-        if name == "UsageRecorded":
-            self._draw(event)
-        elif name == "UsageCorrected":
+        if name == "UsageCorrected":
             self._give_back(event, line)
-        elif name == "MemberCapped":
-            self._cap(event)
-        elif name == "OverrideSet":
-            if event["workspace_id"] and event["amount"] is not None:
-                self._begin(event, override_id=event["override_id"], subject_id="", period=None)
-        elif name in ("OverrideCleared", "OverrideExpired"):
-            self._lift(event, [r for r in self._fresh(event) if r["override_id"] == event["override_id"]])
-        elif name == "WorkspaceUnassigned":
-            gone = [
-                r for r in self._fresh(event) if r["workspace_id"] == event["workspace_id"] and not r["override_id"]
-            ]
-            self._lift(event, gone)
-        elif name == "HoldingChanged":
-            self._hold(event, event["change"])
-        elif name == "UsageReleased":
-            self._hold(event, -event["quantity"])
-        elif name == "QuotaReset":
-            for row in self._of_key(event, event["resource_key"]):
-                if row["drawn"]:
-                    self._put(event, row | {"drawn": 0, "drawn_from": None, "drawn_until": None})
-        else:  # PoolOpened, CalendarChanged.
-            self._count_by(event)
+        else:
+            self._TAKES[name](self, event)
+
+    def _override(self, event: Event) -> None:
+        if event["workspace_id"] and event["amount"] is not None:
+            self._begin(event, override_id=event["override_id"], subject_id="", period=None)
+
+    def _override_over(self, event: Event) -> None:
+        self._lift(event, [r for r in self._fresh(event) if r["override_id"] == event["override_id"]])
+
+    def _unassigned(self, event: Event) -> None:
+        gone = [r for r in self._fresh(event) if r["workspace_id"] == event["workspace_id"] and not r["override_id"]]
+        self._lift(event, gone)
+
+    def _held(self, event: Event) -> None:
+        self._hold(event, event["change"])
+
+    def _released(self, event: Event) -> None:
+        self._hold(event, -event["quantity"])
+
+    def _reset(self, event: Event) -> None:
+        for row in self._of_key(event, event["resource_key"]):
+            if row["drawn"]:
+                self._put(event, row | {"drawn": 0, "drawn_from": None, "drawn_until": None})
 
     def _count_by(self, event: Event) -> None:
         """Count by another time zone from the next period on; the key's own period under way may end at another instant."""
@@ -192,6 +192,20 @@ class Members:
     def _put(self, event: Event, row: Row) -> None:
         row["version"] = event["originator_version"]
         self._rows[_key(row)] = self._changed[_key(row)] = row
+
+    _TAKES: ClassVar[dict[str, Callable[[Members, Event], None]]] = {
+        "UsageRecorded": _draw,
+        "MemberCapped": _cap,
+        "OverrideSet": _override,
+        "OverrideCleared": _override_over,
+        "OverrideExpired": _override_over,
+        "WorkspaceUnassigned": _unassigned,
+        "HoldingChanged": _held,
+        "UsageReleased": _released,
+        "QuotaReset": _reset,
+        "PoolOpened": _count_by,
+        "CalendarChanged": _count_by,
+    }
 
 
 def _key(row: Row) -> tuple[str, str, str, str]:
