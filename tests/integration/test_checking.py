@@ -24,10 +24,11 @@ from entitlements.access.checking import ALLOWED, PoolAnswer, check
 from entitlements.domain.aggregate import NEVER_MS, from_ms, to_ms
 from entitlements.domain.commands import AssignWorkspace
 from entitlements.domain.decide import advance
+from entitlements.domain.lines import UsageAnswer
 from entitlements.domain.members import override_of
 from entitlements.domain.plan_commands import CapMember, SetOverride
 from entitlements.domain.pools import ResourcePool
-from entitlements.domain.usage import UsageAnswer, record_lines
+from entitlements.domain.usage import record_lines
 from entitlements_projections import reading
 from entitlements_projections.database import Connection, connect
 from entitlements_projections.migrations import migrate

@@ -21,7 +21,7 @@ from entitlements.domain.aggregate import Event, from_ms, to_ms
 from entitlements.domain.commands import Command
 from entitlements.domain.decide import Answer, decide
 from entitlements.domain.errors import CommandRefused
-from entitlements.domain.usage import UsageAnswer
+from entitlements.domain.lines import UsageAnswer
 from entitlements.domain.values import OwnRule, ParentSet
 from entitlements.examples import (
     NOON_MS,

@@ -23,10 +23,11 @@ from entitlements.domain.errors import (
     UnknownKey,
     UnknownUsage,
 )
+from entitlements.domain.lines import CLOCK_SKEW_MS_MAX
 from entitlements.domain.pools import IDEMPOTENCY_WINDOW_MS, RememberedLine, ResourcePool
 from entitlements.domain.restack import restack
 from entitlements.domain.returns import parts_corrected_down, returned_parts
-from entitlements.domain.usage import CLOCK_SKEW_MS_MAX, exceed, tell_payers, warn
+from entitlements.domain.thresholds import exceed, tell_payers, warn
 from entitlements.domain.usage_commands import CorrectUsage, ReverseUsage
 from entitlements.domain.usage_events import ExceededWithdrawn, UsageCorrected
 from entitlements.domain.values import QUANTITY_MAX, UsagePart, UsageTotal, part_of

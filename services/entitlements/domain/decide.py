@@ -45,9 +45,9 @@ from entitlements.domain.errors import (
     InvalidQuantity,
     UnknownPool,
 )
+from entitlements.domain.lines import UsageAnswer, lines_under_key
 from entitlements.domain.pool_events import AnswerRemembered, BackfillEnded
 from entitlements.domain.pools import IDEMPOTENCY_WINDOW_MS, ResourcePool
-from entitlements.domain.usage import UsageAnswer
 from entitlements.domain.values import QUANTITY_MAX, UsageLine, is_id
 
 
@@ -139,7 +139,7 @@ def _decide_pool(pool: ResourcePool | None, command: PoolCommand, logged_ms: int
         return Answer(opened)
     effective_ms = None if command.effective_at is None else to_ms(command.effective_at)
     if isinstance(command, RecordUsage):
-        lines = usage.lines_under_key(command.idempotency_key, command.lines, 0)
+        lines = lines_under_key(command.idempotency_key, command.lines, 0)
         answer = record_usage(pool, command.command_id, effective_ms, lines, logged_ms)
         return Answer(pool, repeated=0 < len(command.lines) == answer.repeated, usage=answer)
     now_ms = advance(pool, command.command_id, effective_ms, logged_ms, opens=isinstance(command, OpenPool))
@@ -207,7 +207,7 @@ def record_group(
             answer.accepted += len(lines)
             return
         pool.sources[source] = command.sequence
-    usage.record_lines(pool, usage.lines_under_key(command.idempotency_key, lines, first), now_ms, answer, first)
+    usage.record_lines(pool, lines_under_key(command.idempotency_key, lines, first), now_ms, answer, first)
     if source:
         # With whichever event is to come; where a threshold has just sealed both, with one of no lines.
         sources = pool.refused_sources if pool.refused and not pool.recorded else pool.recorded_sources

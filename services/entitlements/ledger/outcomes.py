@@ -8,7 +8,7 @@ from typing import Any, Final
 from confluent_kafka import Producer
 
 from entitlements.domain.decide import Answer
-from entitlements.domain.usage import UsageAnswer
+from entitlements.domain.lines import UsageAnswer
 from entitlements.ledger.frames import wire
 from entitlements.ledger.partitioning import partition_of
 from entitlements.settings import Settings

@@ -13,8 +13,8 @@ from entitlements.domain.aggregate import NEVER_MS, Aggregate, AggregateType
 from entitlements.domain.commands import Command, address_of
 from entitlements.domain.decide import check_fields, decide, record_group, record_usage
 from entitlements.domain.errors import CommandRefused, InvalidCommand, InvalidId, PoolIsElsewhere, UnknownPool
+from entitlements.domain.lines import UsageAnswer
 from entitlements.domain.pools import ResourcePool
-from entitlements.domain.usage import UsageAnswer
 from entitlements.domain.values import ID_CHARACTERS_MAX, is_id
 from entitlements.ledger import outcomes, records
 from entitlements.ledger.chain import ChainPosition

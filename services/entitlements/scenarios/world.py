@@ -13,10 +13,10 @@ from entitlements.domain.commands import AdvanceClock, Command, RecordUsage, Rec
 from entitlements.domain.decide import check_fields, decide, record_group
 from entitlements.domain.errors import CommandRefused, UnknownPool
 from entitlements.domain.inheritance import Catalogue
+from entitlements.domain.lines import UsageAnswer
 from entitlements.domain.overflow import asks_the_next
 from entitlements.domain.pool_events import WorkspaceAssigned, WorkspaceUnassigned
 from entitlements.domain.pools import ResourcePool
-from entitlements.domain.usage import UsageAnswer
 from entitlements.scenarios.extending import as_version
 from entitlements.scenarios.files import POOL
 from entitlements.scenarios.words import CannotBeMeant

@@ -19,8 +19,8 @@ from entitlements.domain.aggregate import Aggregate, Event, from_ms
 from entitlements.domain.commands import Command, RecordUsageBatch
 from entitlements.domain.decide import Answer, check_fields, decide, record_group
 from entitlements.domain.errors import CommandRefused
+from entitlements.domain.lines import UsageAnswer
 from entitlements.domain.pools import ResourcePool
-from entitlements.domain.usage import UsageAnswer
 from entitlements.domain.values import Rule, UsageMode
 from entitlements.examples import NOON_MS, line, open_pool, provision_pool, record_usage
 from entitlements.ledger import records

@@ -18,8 +18,8 @@ from entitlements.domain.aggregate import Event
 from entitlements.domain.commands import AdvanceClock, RecordUsageBatch
 from entitlements.domain.decide import Answer, check_fields, decide, record_group
 from entitlements.domain.errors import CommandRefused
+from entitlements.domain.lines import UsageAnswer
 from entitlements.domain.pools import ResourcePool
-from entitlements.domain.usage import UsageAnswer
 
 
 class Life:

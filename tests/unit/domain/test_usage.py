@@ -27,7 +27,7 @@ from entitlements.domain.errors import (
     UnknownKey,
     UnknownPool,
 )
-from entitlements.domain.usage import CLOCK_SKEW_MS_MAX
+from entitlements.domain.lines import CLOCK_SKEW_MS_MAX
 from entitlements.domain.values import QUANTITY_MAX, UsageLine
 from entitlements.examples import (
     NOON,

@@ -1,0 +1,98 @@
+"""The facts about organizations. `apply` only takes down what happened; what follows for workspaces is told with each."""
+
+from __future__ import annotations
+
+from entitlements.domain.organizations import Organization, OrganizationEvent, Unit, UnitAssignment
+from entitlements.domain.values import AssignmentChange, AssignmentRole
+
+
+class UnitDefined(OrganizationEvent):
+    """A unit exists, or lies elsewhere or is called otherwise from now on."""
+
+    unit_id: str
+    parent_unit_id: str
+    name: str
+    assignments: list[AssignmentChange]
+    actor: str
+
+    def apply(self, aggregate: Organization) -> None:
+        held = aggregate.units.get(self.unit_id)
+        if held is None or held.is_removed:
+            aggregate.units[self.unit_id] = Unit(parent_unit_id=self.parent_unit_id, name=self.name)
+        else:
+            held.parent_unit_id, held.name = self.parent_unit_id, self.name
+
+
+class UnitRemoved(OrganizationEvent):
+    """A unit is no more."""
+
+    unit_id: str
+    actor: str
+
+    def apply(self, aggregate: Organization) -> None:
+        aggregate.units[self.unit_id].is_removed = True
+
+
+class WorkspacePlaced(OrganizationEvent):
+    """A workspace lies in another unit than before, or in none."""
+
+    workspace_id: str
+    unit_id: str
+    before_unit_id: str
+    assignments: list[AssignmentChange]
+    actor: str
+
+    def apply(self, aggregate: Organization) -> None:
+        if self.unit_id:
+            aggregate.workspaces[self.workspace_id] = self.unit_id
+        else:
+            del aggregate.workspaces[self.workspace_id]
+
+
+class UnitAssigned(OrganizationEvent):
+    """The workspaces in a unit may use a pool."""
+
+    unit_id: str
+    pool_id: str
+    role: AssignmentRole
+    may_overflow: bool
+    assignments: list[AssignmentChange]
+    actor: str
+
+    def apply(self, aggregate: Organization) -> None:
+        assignment = UnitAssignment(role=self.role, may_overflow=self.may_overflow)
+        aggregate.units[self.unit_id].assignments[self.pool_id] = assignment
+
+
+class UnitUnassigned(OrganizationEvent):
+    """The workspaces in a unit may use a pool no more, unless a unit above says so."""
+
+    unit_id: str
+    pool_id: str
+    assignments: list[AssignmentChange]
+    actor: str
+
+    def apply(self, aggregate: Organization) -> None:
+        del aggregate.units[self.unit_id].assignments[self.pool_id]
+
+
+class MemberRoleSet(OrganizationEvent):
+    """A subject has a role in a unit or a workspace, or has none there any more."""
+
+    unit_id: str
+    workspace_id: str
+    subject_id: str
+    role: str
+    actor: str
+
+    def apply(self, aggregate: Organization) -> None:
+        if self.unit_id:
+            members = aggregate.units[self.unit_id].members
+        else:
+            members = aggregate.members.setdefault(self.workspace_id, {})
+        if self.role:
+            members[self.subject_id] = self.role
+        else:
+            members.pop(self.subject_id, None)
+        if self.workspace_id and not members:
+            del aggregate.members[self.workspace_id]
