@@ -10,7 +10,8 @@ from datetime import datetime
 from typing import Any, TypeAlias
 
 from entitlements.domain.aggregate import EPOCH, NEVER_MS, to_ms
-from entitlements.domain.entitlement import UNLIMITED, Entitlement
+from entitlements.domain.buckets import UNLIMITED
+from entitlements.domain.entitlement import Entitlement
 from entitlements.domain.pool_events import PoolOpened
 from entitlements.domain.pools import Cap, OnDemand, Override, Reservation, ResourcePool
 from entitlements.domain.values import EffectiveValue

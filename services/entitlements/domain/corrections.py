@@ -9,8 +9,9 @@ from __future__ import annotations
 from datetime import datetime
 
 from entitlements.domain.aggregate import from_ms, to_ms
+from entitlements.domain.buckets import UNLIMITED, ClosedPeriod
 from entitlements.domain.cover import cover
-from entitlements.domain.entitlement import UNLIMITED, ClosedPeriod, Entitlement, paid
+from entitlements.domain.entitlement import Entitlement, paid
 from entitlements.domain.errors import (
     InvalidCommand,
     InvalidInstant,

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from entitlements.domain.entitlement import UNLIMITED, Entitlement
+from entitlements.domain.buckets import UNLIMITED
+from entitlements.domain.entitlement import Entitlement
 from entitlements.domain.pools import OnDemand, ResourcePool
 from entitlements.domain.values import UsagePart, part_of
 

@@ -8,8 +8,9 @@ from typing import Any, Final
 
 from entitlements.domain.aggregate import from_ms, to_ms
 from entitlements.domain.entitlement import Entitlement
+from entitlements.domain.metering_events import QuotaReset
 from entitlements.domain.plan_events import ContributionRecurred, OverrideExpired
-from entitlements.domain.pool_events import GrantExpired, ProvisionEnded, ProvisionStarted, QuotaReset
+from entitlements.domain.pool_events import GrantExpired, ProvisionEnded, ProvisionStarted
 from entitlements.domain.pools import ResourcePool
 from entitlements.domain.restack import restack
 from entitlements.domain.rolling import rolled_over

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from entitlements.domain.aggregate import NEVER_MS
+from entitlements.domain.buckets import UNLIMITED, Bucket, ClosedPeriod, bucket_of, going_on
 from entitlements.domain.periods import UTC_CALENDAR, Calendar, period_bounds
 from entitlements.domain.values import (
     Contribution,
@@ -18,79 +19,8 @@ from entitlements.domain.values import (
     UsageTotal,
 )
 
-#: Stands for unlimited where numbers are compared; above every quantity that can add up.
-UNLIMITED: Final = 2**62
 #: No line is usual.
 NOTHING_IS_USUAL: Final = -1
-
-
-@dataclass(slots=True)
-class Bucket:
-    """A contribution and what was consumed of it. They stand in burn order."""
-
-    provision_id: str
-    limit: int | None
-    soft_limit: int | None = None
-    hard_limit: int | None = None
-    carried: int = 0
-    consumed: int = 0
-    kept: bool = False
-    recurs: PeriodName | None = None
-    #: When it comes anew, if anything of it was consumed since it last did. Epoch milliseconds.
-    recurs_at_ms: int = NEVER_MS
-    #: What was consumed before it last came anew, and the turn of the pool at which it did.
-    earlier: int = 0
-    recurred_since: int = 0
-
-    @property
-    def left(self) -> int:
-        """What it still includes, in the smallest unit; 0 when more was consumed than it has."""
-        return UNLIMITED if self.limit is None else max(0, self.limit - self.consumed)
-
-    def stated(self) -> Contribution:
-        """The contribution as events tell it."""
-        return Contribution(
-            provision_id=self.provision_id,
-            limit=self.limit,
-            soft_limit=self.soft_limit,
-            hard_limit=self.hard_limit,
-            carried=self.carried,
-            consumed=self.consumed,
-            kept=self.kept,
-            recurs=self.recurs,
-        )
-
-
-def bucket_of(stated: Contribution) -> Bucket:
-    """The bucket of a contribution as an event told it."""
-    return Bucket(
-        provision_id=stated.provision_id,
-        limit=stated.limit,
-        soft_limit=stated.soft_limit,
-        hard_limit=stated.hard_limit,
-        carried=stated.carried,
-        consumed=stated.consumed,
-        kept=stated.kept,
-        recurs=stated.recurs,
-    )
-
-
-@dataclass(slots=True)
-class ClosedPeriod:
-    """A period that is over, while usage that arrives late still counts in it."""
-
-    start_ms: int
-    end_ms: int
-    until_ms: int
-    limit: int
-    hard_limit: int
-    consumed: int
-    elsewhere: int
-    bearer: str
-    was_exceeded: bool
-    #: The turns of the pool at which it began, and was over.
-    since: int
-    over_since: int
 
 
 class Derived:
@@ -192,7 +122,7 @@ class Entitlement(Derived):
         self.entitlement_type, self.stacking = change.entitlement_type, change.stacking
         self.value = after
         held = {bucket.provision_id: bucket for bucket in self.buckets}
-        self.buckets = [_going_on(bucket_of(stated), held.get(stated.provision_id)) for stated in change.contributions]
+        self.buckets = [going_on(bucket_of(stated), held.get(stated.provision_id)) for stated in change.contributions]
         self.limit = self.hard_limit = 0
         self.soft_limit = UNLIMITED
         if after is not None:
@@ -375,13 +305,3 @@ def rate_of(value: EffectiveValue) -> tuple[str | None, int, int]:
 def paid(parts: list[UsagePart]) -> int:
     """The quantity of the parts that credits or an on-demand payer bear."""
     return sum(part["quantity"] for part in parts if part["bearer"] in ("credit", "on_demand"))
-
-
-def _going_on(bucket: Bucket, held: Bucket | None) -> Bucket:
-    """A contribution as it is stated anew, with what it went through in the period."""
-    if held is not None:
-        bucket.earlier, bucket.recurred_since = held.earlier, held.recurred_since
-        bucket.recurs_at_ms = held.recurs_at_ms if bucket.recurs or bucket.kept else NEVER_MS
-    elif bucket.recurs:  # All that a newcomer carries is what those before it gave before they last came anew.
-        bucket.earlier = min(bucket.carried, bucket.consumed)
-    return bucket

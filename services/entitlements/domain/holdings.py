@@ -20,7 +20,7 @@ from entitlements.domain.errors import (
     WorkspaceIsNotAssigned,
 )
 from entitlements.domain.members import what_narrows
-from entitlements.domain.pool_events import UsageReleased
+from entitlements.domain.metering_events import UsageReleased
 from entitlements.domain.pools import ResourcePool
 from entitlements.domain.restack import tell_over_allocation
 from entitlements.domain.usage_commands import AllocateLimit, SetAllocation

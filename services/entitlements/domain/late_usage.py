@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from entitlements.domain.aggregate import from_ms
-from entitlements.domain.entitlement import UNLIMITED, ClosedPeriod, Entitlement
+from entitlements.domain.buckets import UNLIMITED, ClosedPeriod
+from entitlements.domain.entitlement import Entitlement
 from entitlements.domain.errors import PeriodIsClosed, PoolIsSuspended, QuotaIsExceeded
 from entitlements.domain.lines import UsageAnswer, recorded, refuse, take
+from entitlements.domain.metering_events import QuotaExceeded
 from entitlements.domain.periods import period_bounds
-from entitlements.domain.pool_events import QuotaExceeded
 from entitlements.domain.pools import ResourcePool
 from entitlements.domain.values import LineDetails, UsageLine
 

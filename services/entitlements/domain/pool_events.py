@@ -8,19 +8,14 @@ from entitlements.domain.aggregate import Event, to_ms
 from entitlements.domain.entitlement import Entitlement
 from entitlements.domain.pools import Grant, Provision, ResourcePool
 from entitlements.domain.rolling import schedule_roll
-from entitlements.domain.taking import draw_on_caps, enter_period_of, schedule_recurrences, take_line
+from entitlements.domain.taking import schedule_recurrences
 from entitlements.domain.values import (
     AssignmentRole,
-    Contribution,
     EndReason,
     EntitlementChange,
     PeriodName,
     ProvisionSource,
-    RecordedLine,
-    RefusedLine,
     Rule,
-    UsageSource,
-    UsageTotal,
 )
 
 
@@ -271,132 +266,6 @@ class EntitlementsChanged(PoolEvent):
         aggregate.find_due()
         for change in self.changes:  # A key may be new to an override of a workspace that was there before.
             aggregate.refresh(change.resource_key)
-
-
-class UsageRecorded(Event):
-    """Usage was recorded."""
-
-    sources: list[UsageSource]
-    lines: list[RecordedLine]
-    totals: list[UsageTotal]
-
-    def apply(self, aggregate: ResourcePool) -> None:
-        aggregate.count_sources(self.sources)
-        # Bounds of periods are facts, not worked out again: all lines of one event lie in the same ones.
-        late = {(line["resource_key"], line["details"]["counted_in"]) for line in self.lines if line["details"]}
-        for total in self.totals:
-            entitlement = aggregate.entitlements[total["resource_key"]]
-            if (entitlement.resource_key, total["period_start"]) in late:
-                _remember_closed(entitlement, total, aggregate.turn)
-            else:
-                enter_period_of(entitlement, total, aggregate.turn)
-        for line in self.lines:
-            take_line(aggregate, line)
-
-
-def _remember_closed(entitlement: Entitlement, total: UsageTotal, turn: int) -> None:
-    start_ms, end_ms = total["period_start"], total["period_end"]
-    assert start_ms is not None
-    assert end_ms is not None
-    if start_ms not in entitlement.closed:
-        entitlement.closed[start_ms] = entitlement.closed_period(start_ms, end_ms, turn, consumed=False)
-
-
-class UsageRefused(Event):
-    """Strict usage was refused."""
-
-    sources: list[UsageSource]
-    lines: list[RefusedLine]
-
-    def apply(self, aggregate: ResourcePool) -> None:
-        aggregate.count_sources(self.sources)
-
-
-class UsageReleased(PoolEvent):
-    """What was held of a limit was given back."""
-
-    resource_key: str
-    quantity: int
-    workspace_id: str
-    total: UsageTotal
-    actor: str
-
-    def apply(self, aggregate: ResourcePool) -> None:
-        entitlement = aggregate.entitlements[self.resource_key]
-        entitlement.hold(-self.quantity)
-        draw_on_caps(aggregate, entitlement, self.workspace_id, "", -self.quantity, to_ms(self.timestamp))
-
-
-class QuotaWarned(PoolEvent):
-    """The soft limit was reached for the first time in the period."""
-
-    resource_key: str
-    period_start: datetime | None
-    period_end: datetime | None
-    soft_limit: int
-    consumed: int
-    workspace_id: str
-
-    def apply(self, aggregate: ResourcePool) -> None:
-        aggregate.entitlements[self.resource_key].was_warned = True
-
-
-class QuotaExceeded(PoolEvent):
-    """Usage was refused or lies above the limit for the first time in the period."""
-
-    resource_key: str
-    period_start: datetime | None
-    period_end: datetime | None
-    limit: int | None
-    consumed: int
-    requested: int
-    workspace_id: str
-
-    def apply(self, aggregate: ResourcePool) -> None:
-        entitlement = aggregate.entitlements[self.resource_key]
-        if self.period_start is not None and self.period_end is not None:
-            closed = entitlement.closed.get(to_ms(self.period_start))
-            if closed is not None and to_ms(self.period_end) == closed.end_ms:
-                closed.was_exceeded = True
-                return
-            # Refused before anything was consumed.
-            entitlement.enter(to_ms(self.period_start), to_ms(self.period_end), aggregate.turn)
-        entitlement.was_exceeded = True
-        aggregate.due_ms = min(aggregate.due_ms, entitlement.resets_at_ms)
-
-
-class QuotaReset(PoolEvent):
-    """A period ended in which something was consumed; the next one starts at nothing."""
-
-    resource_key: str
-    period_start: datetime
-    period_end: datetime
-    consumed: int
-    #: What the next period begins with, where that is not simply nothing: what was rolled over, overage that is preserved.
-    contributions: list[Contribution]
-    #: By hand, not by the calendar; anchor_at: periods are counted from here on.
-    manual: bool
-    anchor_at: datetime | None
-    #: By hand: the period that begins with it ends where the old one would have.
-    continues_until: datetime | None
-    actor: str
-
-    def apply(self, aggregate: ResourcePool) -> None:
-        entitlement = aggregate.entitlements[self.resource_key]
-        start_ms, end_ms = to_ms(self.period_start), to_ms(self.period_end)
-        entitlement.close(start_ms, end_ms, aggregate.turn, to_ms(self.timestamp))
-        if self.anchor_at is not None:
-            entitlement.anchor_ms = to_ms(self.anchor_at)
-            entitlement.calendar = aggregate.calendar_of(entitlement)
-        entitlement.start_over(self.contributions, aggregate.turn)
-        if self.continues_until is not None:
-            entitlement.enter(end_ms, to_ms(self.continues_until), aggregate.turn)
-        schedule_roll(aggregate, entitlement, end_ms)
-        on_demand = aggregate.on_demand.get(self.resource_key)
-        if on_demand is not None:
-            on_demand.spent = on_demand.alerted = on_demand.quantity = on_demand.charged = 0
-            on_demand.priced_since = aggregate.turn
-        aggregate.find_due()
 
 
 class AnswerRemembered(PoolEvent):

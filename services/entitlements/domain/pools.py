@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from entitlements.domain.aggregate import NEVER_MS, Aggregate, Event, from_ms, to_ms
-from entitlements.domain.entitlement import ClosedPeriod, Entitlement
+from entitlements.domain.buckets import ClosedPeriod
+from entitlements.domain.entitlement import Entitlement
 from entitlements.domain.periods import Calendar, period_bounds
 from entitlements.domain.pool_parts import (
     Cap,
@@ -38,7 +39,8 @@ __all__ = [
 ]  # fmt: skip
 
 if TYPE_CHECKING:
-    from entitlements.domain.pool_events import PoolOpened, UsageRecorded, UsageRefused
+    from entitlements.domain.metering_events import UsageRecorded, UsageRefused
+    from entitlements.domain.pool_events import PoolOpened
 
 #: Bound of the provisions of a pool that are not over; with it no sum of limits leaves 63 bits.
 PROVISIONS_MAX: Final = 500
@@ -235,7 +237,7 @@ class ResourcePool(Aggregate):
 
     def seal(self) -> None:
         """Turn the lines decided since the last event into one event of each kind. The state has them already."""
-        from entitlements.domain.pool_events import UsageRecorded, UsageRefused
+        from entitlements.domain.metering_events import UsageRecorded, UsageRefused
 
         if self.recorded or self.recorded_sources:
             self._append(

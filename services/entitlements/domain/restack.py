@@ -13,7 +13,8 @@ from datetime import datetime
 from typing import Final
 
 from entitlements.domain.aggregate import NEVER_MS, to_ms
-from entitlements.domain.entitlement import UNLIMITED, Bucket, Entitlement
+from entitlements.domain.buckets import UNLIMITED, Bucket
+from entitlements.domain.entitlement import Entitlement
 from entitlements.domain.pool_events import EntitlementsChanged
 from entitlements.domain.pools import Override, Provision, ResourcePool
 from entitlements.domain.stacking import contribution_of, stack

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from entitlements.domain.entitlement import ClosedPeriod, Entitlement
+from entitlements.domain.buckets import ClosedPeriod
+from entitlements.domain.entitlement import Entitlement
 from entitlements.domain.pool_parts import RememberedLine, RememberedPart
 from entitlements.domain.pools import ResourcePool
 from entitlements.domain.restack import is_successor

@@ -11,7 +11,8 @@ from entitlements.domain.aggregate import NEVER_MS
 from entitlements.domain.periods import LIFETIME
 
 if TYPE_CHECKING:
-    from entitlements.domain.entitlement import Bucket, Entitlement
+    from entitlements.domain.buckets import Bucket
+    from entitlements.domain.entitlement import Entitlement
     from entitlements.domain.pools import ResourcePool
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 
 from entitlements.domain.aggregate import NEVER_MS, from_ms
-from entitlements.domain.entitlement import UNLIMITED, Entitlement
+from entitlements.domain.buckets import UNLIMITED
+from entitlements.domain.entitlement import Entitlement
+from entitlements.domain.metering_events import QuotaExceeded, QuotaWarned
 from entitlements.domain.ondemand import alert_spending
-from entitlements.domain.pool_events import QuotaExceeded, QuotaWarned
 from entitlements.domain.pools import ResourcePool
 from entitlements.domain.values import UsagePart
 

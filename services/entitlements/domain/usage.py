@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from entitlements.domain.buckets import UNLIMITED
 from entitlements.domain.cover import Cover, affordable, cover, fits
-from entitlements.domain.entitlement import UNLIMITED, Entitlement
+from entitlements.domain.entitlement import Entitlement
 from entitlements.domain.errors import (
     CommandRefused,
     InvalidId,

@@ -17,6 +17,7 @@ from entitlements.domain import (
     catalogue,
     commands,
     governance_commands,
+    metering_events,
     organization_events,
     organizations,
     plan_commands,
@@ -30,7 +31,7 @@ from entitlements.domain.commands import Command
 
 #: Every module that defines commands or events: their classes are found by looking at subclasses.
 _DEFINED_IN: Final = (
-    campaigns, catalogue, commands, governance_commands, organization_events, plan_commands, plan_events, pool_events,
+    campaigns, catalogue, commands, governance_commands, metering_events, organization_events, plan_commands, plan_events, pool_events,
     usage_commands, usage_events,
 )  # fmt: skip
 

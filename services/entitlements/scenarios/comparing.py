@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from entitlements.domain.aggregate import Aggregate, Event, from_ms, to_ms
+from entitlements.domain.buckets import UNLIMITED as UNLIMITED_AMOUNT
 from entitlements.domain.cover import affordable
-from entitlements.domain.entitlement import UNLIMITED as UNLIMITED_AMOUNT
 from entitlements.domain.entitlement import Entitlement
 from entitlements.domain.members import override_of, reserved_by
 from entitlements.domain.pools import ResourcePool

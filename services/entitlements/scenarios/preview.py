@@ -11,12 +11,12 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from entitlements.domain.aggregate import Event
+from entitlements.domain.buckets import UNLIMITED
 from entitlements.domain.commands import PoolCommand, ProvisionPool, RecordUsage
 from entitlements.domain.decide import decide
-from entitlements.domain.entitlement import UNLIMITED
 from entitlements.domain.errors import CommandRefused
+from entitlements.domain.metering_events import UsageRecorded, UsageRefused
 from entitlements.domain.plan_commands import ReviseProvision
-from entitlements.domain.pool_events import UsageRecorded, UsageRefused
 from entitlements.domain.pools import ResourcePool
 from entitlements.domain.values import RecordedLine, RefusedLine, Rule
 from entitlements.scenarios.replaying import Asked, asked_by, asked_by_usage

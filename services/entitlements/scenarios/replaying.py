@@ -11,8 +11,8 @@ from dataclasses import fields
 from typing import Any, Final
 
 from entitlements.domain import commands as asks
+from entitlements.domain import metering_events, plan_events, pool_events, usage_events
 from entitlements.domain import plan_commands as terms
-from entitlements.domain import plan_events, pool_events, usage_events
 from entitlements.domain import usage_commands as holds
 from entitlements.domain.aggregate import Event, to_ms
 from entitlements.domain.commands import PoolCommand
@@ -102,7 +102,7 @@ def _ended(event: pool_events.ProvisionEnded) -> list[PoolCommand]:
     return _as(asks.EndProvision, reason="")(event)
 
 
-def _reset(event: pool_events.QuotaReset) -> list[PoolCommand]:
+def _reset(event: metering_events.QuotaReset) -> list[PoolCommand]:
     return _as(terms.ResetUsage, keep_anchor=event.anchor_at is None)(event) if event.manual else []
 
 
@@ -138,8 +138,8 @@ _ASKED: Final[dict[type[Event], Callable[[Any], list[PoolCommand]]]] = {
     pool_events.ProvisionEnded: _ended,
     pool_events.WorkspaceAssigned: _as(asks.AssignWorkspace),
     pool_events.WorkspaceUnassigned: _as(asks.UnassignWorkspace),
-    pool_events.UsageReleased: _as(asks.ReleaseUsage),
-    pool_events.QuotaReset: _reset,
+    metering_events.UsageReleased: _as(asks.ReleaseUsage),
+    metering_events.QuotaReset: _reset,
     plan_events.ProvisionRevised: _as(terms.ReviseProvision),
     plan_events.ProvisionQuantityChanged: _as(terms.ChangeQuantity),
     plan_events.DefaultsChanged: _as(terms.ChangeDefaults),

@@ -21,8 +21,8 @@ from test_whole_domain import check_holds, check_ladders, check_lines
 
 from entitlements import examples as ask
 from entitlements.domain.aggregate import Event
+from entitlements.domain.buckets import UNLIMITED
 from entitlements.domain.cover import affordable
-from entitlements.domain.entitlement import UNLIMITED
 from entitlements.domain.pools import ResourcePool
 from entitlements.domain.stacking import stack
 from entitlements.domain.values import Rule

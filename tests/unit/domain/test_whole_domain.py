@@ -17,7 +17,8 @@ from test_properties import Life, check_no_trace
 from entitlements import examples as ask
 from entitlements import examples_of_terms as terms
 from entitlements.domain.aggregate import Event
-from entitlements.domain.entitlement import UNLIMITED, Entitlement
+from entitlements.domain.buckets import UNLIMITED
+from entitlements.domain.entitlement import Entitlement
 from entitlements.domain.pools import ResourcePool, parts_of
 from entitlements.domain.stacking import stack
 from entitlements.domain.values import Rule, UsageMode
