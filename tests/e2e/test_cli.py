@@ -430,8 +430,7 @@ def test_what_follows_a_set_a_campaign_and_a_unit_comes_by_itself(ask: Ask, pool
         return next(row["effective_limit"] for row in rows if row["resource_key"] == "api_calls")
 
     defined(10)
-    facts = ("set=add-on", f"pool_id={pool}", "provision_id=extra", "source=purchase", "follows=true")
-    ask("send", "ProvisionPool", *facts)
+    ask("provision", "add", pool, "add-on", "--id", "extra", "--source", "purchase", "--follow")
     assert limit() == 60
     defined(25)
     (row,) = ask("progress", "add-on", "--watch")["sets"]

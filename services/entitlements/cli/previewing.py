@@ -113,7 +113,8 @@ def _tell(set_id: str, pools: int, outcomes: list[KeyOutcome], refusals: dict[st
     gain = {outcome.pool_id for outcome in outcomes if outcome.gains}
     lose = {outcome.pool_id for outcome in outcomes if outcome.loses}
     same = pools - len(gain | lose)
-    output.say(f"{pools} pools have held {set_id}: {len(gain)} gain, {len(lose)} lose, {same} see no difference.")
+    held = "1 pool has" if pools == 1 else f"{pools} pools have"
+    output.say(f"{held} held {set_id}; gain: {len(gain)}, lose: {len(lose)}, no difference: {same}.")
     for pool_id, codes in refusals.items():
         told = ", ".join(f"{code} ({count})" for code, count in codes.items())
         output.note(f"{pool_id}: with this set some of its history would have been refused: {told}")

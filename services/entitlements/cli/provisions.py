@@ -52,6 +52,10 @@ def add(
         int | None, typer.Option(help="Version of the set; the newest, if left out.", show_default=False)
     ] = None,
     billing_account: Annotated[str, typer.Option(help="Who pays; the pool's, if left out.", show_default=False)] = "",
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Have every newer version of the set too; else this one is kept.")
+    ] = False,
+    priority: Annotated[int, typer.Option(help="Usage burns the lowest first.")] = 0,
     actor: Actor = "",
     key: Key = "",
     effective_at: EffectiveAt = "",
@@ -81,6 +85,8 @@ def add(
         "starts_at": values.instant(starts_at),
         "ends_at": values.instant(ends_at),
         "effective_at": values.instant(effective_at),
+        "follows": follow,
+        "priority": priority,
     }
     with session(data) as opened:
         found, rules = opened.rules_of(set_id, version)

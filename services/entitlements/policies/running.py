@@ -90,7 +90,7 @@ class Rounds:
                 continue  # The next round sees what became of it.
             accepted += self._note(policy, place, outcome)
         if accepted:
-            _log.info("%s: %d pools are up to date now", policy.name, accepted)
+            _log.info("%s: brought up to date: %d", policy.name, accepted)
         return accepted
 
     def _note(self, policy: Policy, place: tuple[str, str], outcome: Outcome) -> int:
