@@ -151,8 +151,37 @@ def test_a_campaign_is_conferred_changed_and_taken_back(do: Do, rounds: Rounds, 
     assert go(rounds) == 0
 
 
+def test_a_pool_that_comes_back_into_a_campaign_gets_it_again(do: Do, rounds: Rounds, connection: Connection) -> None:
+    now = datetime.now(UTC).replace(microsecond=0)
+    do(ask.open_pool(pool_id="returning"))
+    do(governs.define_campaign(campaign_id="again", starts_at=now, ends_at=now + timedelta(days=9)))
+    do(
+        governs.change_campaign_pools(["returning"], campaign_id="again"),
+        governs.activate_campaign(campaign_id="again"),
+    )
+    assert go(rounds) == 1
+    do(governs.change_campaign_pools([], remove=["returning"], campaign_id="again"))
+    assert (go(rounds), limit_of(connection, "returning")) == (1, None)
+    do(governs.change_campaign_pools(["returning"], campaign_id="again"))
+    assert (go(rounds), limit_of(connection, "returning")) == (1, 50)
+    # What somebody gives by hand under such a name is nobody's but theirs, and history that is brought in is left alone.
+    do(ask.issue_grant("again#77", QUOTA, pool_id="returning"))
+    do(ask.open_pool(pool_id="history", backfill_from=ask.NOON))
+    do(governs.change_campaign_pools(["history"], campaign_id="again"))
+    assert go(rounds) == 0
+
+
+def test_an_organization_assigns_its_own_pools_only(do: Do, rounds: Rounds, connection: Connection) -> None:
+    do(ask.open_pool(pool_id="of-others", organization_id="others"))
+    do(governs.define_unit("greedy"), governs.assign_unit("greedy", "of-others"))
+    do(governs.place_workspace("ws-greedy", "greedy"))
+    assert go(rounds) == 0
+    assert assignments(connection, "ws-greedy") == []
+
+
 def test_workspaces_use_what_their_units_are_assigned(do: Do, rounds: Rounds, connection: Connection) -> None:
-    do(*[ask.open_pool(pool_id=name) for name in ("pool-sales", "pool-labs", "pool-all")])
+    theirs = {"organization_id": governs.ORGANIZATION}
+    do(*[ask.open_pool(pool_id=name, **theirs) for name in ("pool-sales", "pool-labs", "pool-all")])
     do(governs.define_unit("acme"), governs.define_unit("sales", "acme"), governs.define_unit("labs", "acme"))
     do(governs.assign_unit("acme", "pool-all", role="secondary"))
     do(governs.assign_unit("sales", "pool-sales"), governs.assign_unit("labs", "pool-labs"))

@@ -10,8 +10,8 @@ from entitlements_projections.database import Row
 from entitlements_projections.read_model import Event, FoldedRows, Key
 
 
-def _in(at: Any, _: Row | None) -> Row:
-    return {"added_at": at, "removed_at": None}
+def _in(at: Any, row: Row | None) -> Row:
+    return {"added_at": at, "times": 1 if row is None else row["times"] + 1, "removed_at": None}
 
 
 def _out(at: Any, row: Row | None) -> Row:
@@ -26,7 +26,7 @@ class CampaignPools(FoldedRows):
     staged = ("campaign_pools",)
     key = ("campaign_id", "pool_id")
     columns = (
-        "campaign_id", "pool_id", "added_at", "removed_at", "version",
+        "campaign_id", "pool_id", "added_at", "times", "removed_at", "version",
     )  # fmt: skip
     events = frozenset({"CampaignPoolsChanged"})
 

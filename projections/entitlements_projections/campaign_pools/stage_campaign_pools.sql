@@ -4,6 +4,7 @@ create temporary table if not exists staged_campaign_pools (
     campaign_id text,
     pool_id text,
     added_at timestamptz,
+    times integer,
     removed_at timestamptz,
     version bigint
 );

@@ -31,7 +31,7 @@ class MemberCaps(ReadModel):
     )  # fmt: skip
     events = frozenset({
         "CalendarChanged", "HoldingChanged", "MemberCapped", "OverrideCleared", "OverrideExpired", "OverrideSet", "PoolOpened",
-        "QuotaReset", "UsageCorrected", "UsageRecorded", "UsageReleased", "WorkspaceUnassigned",
+        "QuotaReset", "UsageCorrected", "UsageRecorded", "UsageReleased",
     })  # fmt: skip
 
     def __init__(self) -> None:

@@ -61,10 +61,6 @@ class Members:
     def _override_over(self, event: Event) -> None:
         self._lift(event, [r for r in self._fresh(event) if r["override_id"] == event["override_id"]])
 
-    def _unassigned(self, event: Event) -> None:
-        gone = [r for r in self._fresh(event) if r["workspace_id"] == event["workspace_id"] and not r["override_id"]]
-        self._lift(event, gone)
-
     def _held(self, event: Event) -> None:
         self._hold(event, event["change"])
 
@@ -199,7 +195,6 @@ class Members:
         "OverrideSet": _override,
         "OverrideCleared": _override_over,
         "OverrideExpired": _override_over,
-        "WorkspaceUnassigned": _unassigned,
         "HoldingChanged": _held,
         "UsageReleased": _released,
         "QuotaReset": _reset,

@@ -148,6 +148,7 @@ create table campaign_pools (
     campaign_id text not null,
     pool_id text not null,
     added_at timestamptz not null,
+    times integer not null,
     removed_at timestamptz,
     version bigint not null,
     primary key (campaign_id, pool_id)
@@ -157,12 +158,13 @@ comment on table campaign_pools is 'On which pools a campaign confers its set.';
 comment on column campaign_pools.campaign_id is 'The campaign.';
 comment on column campaign_pools.pool_id is 'The pool.';
 comment on column campaign_pools.added_at is 'Since when.';
+comment on column campaign_pools.times is 'How often it came in: each time its grant is another one.';
 comment on column campaign_pools.removed_at is 'Until when; null: it is in.';
 comment on column campaign_pools.version is 'Version of the aggregate at its newest event about this row.';
 
 -- What the policies look for again and again: found without reading what is as it should be.
 create index pool_provisions_that_follow on pool_provisions (set_id, set_version) where follows and status <> 'ended';
-create index grants_that_hold on grants (grant_id) where status = 'issued';
+create index grants_of_campaigns on grants (split_part(grant_id, '#', 1)) where status = 'issued' and actor = 'policy:campaigns';
 create index organization_members_of_subject on organization_members (subject_id) where role <> '';
 
 alter table boolean_entitlements add column min_role text not null default '';

@@ -29,10 +29,12 @@ comment on column pool_ondemand_config.bought is 'The quantity that was charged 
 comment on column pool_ondemand_config.charged is 'For how much; rounding is over their sum.';
 
 alter table pool_reservations
+    add column paid bigint not null default 0,
     add column credit_key text not null default '',
     add column credit_units bigint not null default 0,
     add column spending bigint not null default 0;
 
+comment on column pool_reservations.paid is 'What of it credits or a payer would bear: it does not count against the limit.';
 comment on column pool_reservations.credit_key is 'The credits it holds beside; empty: none.';
 comment on column pool_reservations.credit_units is 'So many units of them are held now.';
 comment on column pool_reservations.spending is 'So much on-demand spending is held now, in minor units.';
@@ -130,7 +132,7 @@ left join lateral (
 left join lateral (
     select (
         coalesce((
-            select sum(h.held) from pool_reservations h
+            select sum(h.held - h.paid) from pool_reservations h
             where h.pool_id = e.pool_id and h.resource_key = e.resource_key and h.status = 'held' and h.expires_at > n.at), 0)
         + coalesce((
             select sum(h.credit_units) from pool_reservations h

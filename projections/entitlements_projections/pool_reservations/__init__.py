@@ -7,12 +7,12 @@ from typing import ClassVar, Final
 from entitlements_projections.database import Row
 from entitlements_projections.read_model import Event, FoldedByEvent
 
-_NOTHING_HELD: Final = {"held": 0, "credit_units": 0, "spending": 0}
+_NOTHING_HELD: Final = {"held": 0, "paid": 0, "credit_units": 0, "spending": 0}
 
 
 def _reserved(event: Event, _: Row | None) -> Row:
     fields = (
-        "resource_key", "quantity", "credit_key", "credit_units", "spending", "workspace_id", "subject_id", "lease", "expires_at",
+        "resource_key", "quantity", "paid", "credit_key", "credit_units", "spending", "workspace_id", "subject_id", "lease", "expires_at",
     )  # fmt: skip
     held = {"status": "held", "held": event["quantity"], "committed": 0, "over_at": None}
     return {field: event[field] for field in fields} | held | {"reserved_at": event["timestamp"]}
@@ -32,6 +32,7 @@ def _committed(event: Event, row: Row | None) -> Row:
     return _known(row) | {
         "status": "committed" if is_over else "held",
         "held": event["kept"],
+        "paid": event["kept_paid"],
         "credit_units": event["kept_credit_units"],
         "spending": event["kept_spending"],
         "committed": _known(row)["committed"] + event["quantity"],
@@ -55,7 +56,7 @@ class PoolReservations(FoldedByEvent):
     key = ("pool_id", "reservation_id")
     parts = ("reservation_id",)
     columns = (
-        "pool_id", "reservation_id", "resource_key", "status", "quantity", "held", "committed", "credit_key", "credit_units", "spending", "workspace_id", "subject_id", "lease", "reserved_at", "expires_at", "over_at", "version",
+        "pool_id", "reservation_id", "resource_key", "status", "quantity", "held", "paid", "committed", "credit_key", "credit_units", "spending", "workspace_id", "subject_id", "lease", "reserved_at", "expires_at", "over_at", "version",
     )  # fmt: skip
     folds: ClassVar = {
         "UsageReserved": _reserved,

@@ -7,6 +7,7 @@ create temporary table if not exists staged_pool_reservations (
     status text,
     quantity bigint,
     held bigint,
+    paid bigint,
     committed bigint,
     credit_key text,
     credit_units bigint,

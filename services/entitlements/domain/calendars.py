@@ -73,6 +73,14 @@ def reset_usage(pool: ResourcePool, command: ResetUsage, now: datetime) -> None:
     anchor_at, until = (None, from_ms(end_ms) if kept else None) if command.keep_anchor else (now, None)
     ended = (start_ms, now_ms)
     if reset(
-        pool, entitlement, now, ended, manual=True, anchor_at=anchor_at, continues_until=until, actor=command.actor
+        pool,
+        entitlement,
+        now,
+        ended,
+        manual=True,
+        anchor_at=anchor_at,
+        continues_until=until,
+        note=command.reason,
+        actor=command.actor,
     ):
         restack(pool, now)

@@ -27,6 +27,9 @@ from entitlements.domain.governance_commands import (
 from entitlements.domain.rules import check_amounts, check_rules
 from entitlements.domain.values import Rule, is_id
 
+#: Between a campaign and the number of its activation in the ids of its grants, which leave room for both.
+GRANT_MARK: Final = "#"
+ID_CHARACTERS_MAX: Final = 100
 #: Pools of one campaign, and of one command about it.
 POOLS_MAX: Final = 50_000
 POOLS_PER_COMMAND_MAX: Final = 5_000
@@ -116,6 +119,10 @@ class CampaignDeactivated(CampaignEvent):
 
 def define_campaign(held: Campaign | None, command: DefineCampaign, now: datetime) -> Campaign:
     """Define a campaign, or define an inactive one anew."""
+    if len(command.campaign_id) > ID_CHARACTERS_MAX or GRANT_MARK in command.campaign_id:
+        raise InvalidId(
+            f"a campaign's id has at most {ID_CHARACTERS_MAX} characters and no {GRANT_MARK}: it names its grants"
+        )
     if not command.reason.strip():
         raise InvalidCommand("a campaign names its reason")
     check_rules(command.rules)

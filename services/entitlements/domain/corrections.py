@@ -24,7 +24,7 @@ from entitlements.domain.errors import (
     UnknownKey,
     UnknownUsage,
 )
-from entitlements.domain.lines import CLOCK_SKEW_MS_MAX
+from entitlements.domain.lines import CLOCK_SKEW_MS_MAX, check_countable
 from entitlements.domain.pools import IDEMPOTENCY_WINDOW_MS, RememberedLine, ResourcePool
 from entitlements.domain.restack import restack
 from entitlements.domain.returns import parts_corrected_down, returned_parts
@@ -129,6 +129,8 @@ def correct_usage(pool: ResourcePool, command: CorrectUsage, now: datetime) -> N
     charged = entitlement.charged if closed is None else closed.consumed - closed.elsewhere
     if command.adjustment < 0 and -command.adjustment > charged:
         raise MoreThanWasUsed(f"{charged} were counted that neither credits nor a payer bear")
+    if command.adjustment > 0:
+        check_countable(entitlement, command.adjustment)
     parts: list[UsagePart] = []
     if closed is None:
         if command.adjustment < 0:

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 from entitlements.domain.buckets import UNLIMITED
 from entitlements.domain.entitlement import Entitlement
-from entitlements.domain.pools import OnDemand, ResourcePool
-from entitlements.domain.values import UsagePart, part_of
+from entitlements.domain.pools import OnDemand, Reservation, ResourcePool
+from entitlements.domain.values import QUANTITY_MAX, UsagePart, part_of
 
 
 @dataclass(slots=True)
@@ -31,24 +31,51 @@ class Cover:
         )
 
 
-def cover(pool: ResourcePool, entitlement: Entitlement, quantity: int, entitled: int = 0) -> Cover:
+def cover(pool: ResourcePool, entitlement: Entitlement, quantity: int, *, alone: bool = False) -> Cover:
     """Split a quantity among those who bear it now.
 
-    entitled: so much was included when it was reserved, and is while contributions have room: overage that others reported
-    meanwhile is theirs.
+    alone: what it costs is rounded by itself, not over the sum of the period, as reservations hold it: so whatever is used in
+    between, they hold enough.
     """
     found = Cover()
-    found.included = min(quantity, max(entitlement.included_left, min(entitled, _room(entitlement))))
+    found.included = min(quantity, entitlement.included_left)
+    _bear(pool, entitlement, found, quantity, alone=alone)
+    return found
+
+
+def cover_of_reserved(pool: ResourcePool, entitlement: Entitlement, quantity: int, held: Reservation) -> Cover:
+    """As `cover`, by what a reservation holds and what is free beside it.
+
+    What was included when it was reserved is included while contributions have room: overage that others reported meanwhile is
+    theirs.
+    """
+    found = Cover()
+    free = max(0, entitlement.limit - entitlement.charged - entitlement.reserved + held.charged)
+    found.included = min(quantity, max(free, min(held.included, _room(entitlement))))
+    _bear(pool, entitlement, found, quantity, held=held)
+    return found
+
+
+def _bear(
+    pool: ResourcePool,
+    entitlement: Entitlement,
+    found: Cover,
+    quantity: int,
+    *,
+    alone: bool = False,
+    held: Reservation | None = None,
+) -> None:
     _include(pool, entitlement, found)
     left = quantity - found.included
     if left:
-        left -= _draw_on_credits(pool, entitlement, left, found)
+        units = held.credit_units if held is not None and held.credit_key else 0
+        left -= _draw_on_credits(pool, entitlement, left, found, alone=alone, freed=units)
     if left:
-        left -= _draw_on_demand(pool, entitlement, left, found)
+        freed = held.spending if held is not None else 0
+        left -= _draw_on_demand(pool, entitlement, left, found, alone=alone, freed=freed)
     found.overage = left
     if left and found.parts:
         found.parts.append(part_of("overage", "", left))
-    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +99,12 @@ def what_is_left(pool: ResourcePool, entitlement: Entitlement) -> Left:
     if entitlement.value is None:
         return Left(0, 0, 0, 0)
     counted = entitlement.charged + entitlement.reserved
+    on_demand = pool.on_demand.get(entitlement.resource_key)
+    is_endless = on_demand is not None and on_demand.enabled and on_demand.spending_cap is None
     return Left(
         included=entitlement.included_left,
         by_credits=_affordable_by_credits(pool, entitlement),
-        on_demand=_affordable_on_demand(pool.on_demand.get(entitlement.resource_key)),
+        on_demand=UNLIMITED if is_endless else _affordable_on_demand(on_demand),
         as_overage=max(0, entitlement.hard_limit - max(entitlement.limit, counted)),
     )
 
@@ -117,24 +146,30 @@ def _include(pool: ResourcePool, entitlement: Entitlement, found: Cover) -> None
         found.parts.append(part_of("included", "", left))
 
 
-def _affordable_by_credits(pool: ResourcePool, entitlement: Entitlement) -> int:
+def _affordable_by_credits(pool: ResourcePool, entitlement: Entitlement, *, alone: bool = False, freed: int = 0) -> int:
     value = entitlement.value
     credit = pool.entitlements.get(value.credit_key) if value is not None and value.credit_key else None
     if value is None or credit is None or credit.value is None or value.credit_rate <= 0:
         return 0
-    units = credit.included_left + entitlement.credit_units
-    return max(0, units * value.credit_per // value.credit_rate - entitlement.credit_quantity)
+    if credit.entitlement_type != "credit":
+        return 0  # Something else has the name of the credits.
+    # Bounded, so that no charge and no sum leaves what the ledger can hold.
+    balance = min(credit.included_left + freed, QUANTITY_MAX, UNLIMITED - 1 - credit.consumed)
+    units, quantity = (0, 0) if alone else (entitlement.credit_units, entitlement.credit_quantity)
+    return max(0, (balance + units) * value.credit_per // value.credit_rate - quantity)
 
 
-def _draw_on_credits(pool: ResourcePool, entitlement: Entitlement, wanted: int, found: Cover) -> int:
-    quantity = min(wanted, _affordable_by_credits(pool, entitlement))
+def _draw_on_credits(
+    pool: ResourcePool, entitlement: Entitlement, wanted: int, found: Cover, *, alone: bool, freed: int
+) -> int:
+    quantity = min(wanted, _affordable_by_credits(pool, entitlement, alone=alone, freed=freed))
     if not quantity:
         return 0
     value = entitlement.value
     assert value is not None
     assert value.credit_key is not None
-    drawn = entitlement.credit_quantity + quantity
-    units = -(-drawn * value.credit_rate // value.credit_per) - entitlement.credit_units
+    before, paid = (0, 0) if alone else (entitlement.credit_quantity, entitlement.credit_units)
+    units = -(-(before + quantity) * value.credit_rate // value.credit_per) - paid
     found.credit_units = units
     left_units, left_quantity = units, quantity
     buckets = pool.entitlements[value.credit_key].burn_order()
@@ -155,23 +190,29 @@ def _draw_on_credits(pool: ResourcePool, entitlement: Entitlement, wanted: int, 
     return quantity
 
 
-def _affordable_on_demand(on_demand: OnDemand | None) -> int:
+def _affordable_on_demand(on_demand: OnDemand | None, *, alone: bool = False, freed: int = 0) -> int:
     if on_demand is None or not on_demand.enabled:
         return 0
-    if on_demand.spending_cap is None or on_demand.unit_price <= 0:
+    if on_demand.unit_price <= 0:
         return UNLIMITED
-    money = on_demand.spending_cap - on_demand.spent - on_demand.reserved + on_demand.charged
-    return max(0, money * on_demand.price_per // on_demand.unit_price - on_demand.quantity)
+    # Without a cap spending still has an end, so that no charge leaves what the ledger can hold.
+    cap = QUANTITY_MAX if on_demand.spending_cap is None else on_demand.spending_cap
+    charged, bought = (0, 0) if alone else (on_demand.charged, on_demand.quantity)
+    money = cap - on_demand.spent - on_demand.reserved + freed + charged
+    return max(0, money * on_demand.price_per // on_demand.unit_price - bought)
 
 
-def _draw_on_demand(pool: ResourcePool, entitlement: Entitlement, wanted: int, found: Cover) -> int:
+def _draw_on_demand(
+    pool: ResourcePool, entitlement: Entitlement, wanted: int, found: Cover, *, alone: bool, freed: int
+) -> int:
     on_demand = pool.on_demand.get(entitlement.resource_key)
-    quantity = min(wanted, _affordable_on_demand(on_demand)) if entitlement.value is not None else 0
+    affordable_now = _affordable_on_demand(on_demand, alone=alone, freed=freed)
+    quantity = min(wanted, affordable_now) if entitlement.value is not None else 0
     if not quantity:
         return 0
     assert on_demand is not None
-    bought = on_demand.quantity + quantity
-    found.charge = -(-bought * on_demand.unit_price // on_demand.price_per) - on_demand.charged
+    charged, bought = (0, 0) if alone else (on_demand.charged, on_demand.quantity)
+    found.charge = -(-(bought + quantity) * on_demand.unit_price // on_demand.price_per) - charged
     payer = on_demand.payer or pool.billing_account_id or ""
     found.parts.append(part_of("on_demand", "", quantity, payer=payer, charge=found.charge))
     return quantity

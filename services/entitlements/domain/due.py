@@ -17,7 +17,7 @@ from entitlements.domain.rolling import rolled_over
 from entitlements.domain.usage_events import ReservationExpired
 from entitlements.domain.values import Contribution
 
-_BY_CALENDAR: Final = {"manual": False, "anchor_at": None, "continues_until": None, "actor": ""}
+_BY_CALENDAR: Final = {"manual": False, "anchor_at": None, "continues_until": None, "note": "", "actor": ""}
 
 
 def let_due_happen(pool: ResourcePool, now_ms: int) -> None:
@@ -57,7 +57,7 @@ def _turn_provisions(pool: ResourcePool, due_ms: int, at: datetime) -> bool:
         if provision.status != "scheduled":
             if provision.provision_id in pool.grants:
                 pool.happen(GrantExpired, at, grant_id=provision.provision_id)
-            pool.happen(ProvisionEnded, at, provision_id=provision.provision_id, reason="expired", actor="")
+            pool.happen(ProvisionEnded, at, provision_id=provision.provision_id, reason="expired", note="", actor="")
     for provision in due:
         if provision.status == "scheduled":
             pool.happen(ProvisionStarted, at, provision_id=provision.provision_id)
@@ -89,7 +89,7 @@ def _next_contributions(pool: ResourcePool, entitlement: Entitlement) -> list[Co
     preserved = 0
     if value is not None and value.overage_at_reset == "preserve":
         preserved = max(0, entitlement.charged - entitlement.limit)
-    rolled = {bucket.provision_id: rolled_over(pool, entitlement, bucket) for bucket in buckets}
+    rolled = rolled_over(pool, entitlement)
     if not preserved and not any(rolled.values()) and not any(b.kept or b.carried for b in entitlement.buckets):
         return []
     stated = []
@@ -97,7 +97,8 @@ def _next_contributions(pool: ResourcePool, entitlement: Entitlement) -> list[Co
         carried = rolled[bucket.provision_id]
         moved = carried - bucket.carried
         limit = None if bucket.limit is None else bucket.limit + moved
-        share = preserved if limit is None or at == len(buckets) - 1 else min(preserved, limit)
+        is_last = at == len(buckets) - 1 or entitlement.stacking != "sum"
+        share = preserved if limit is None or is_last else min(preserved, limit)
         preserved -= share
         stated.append(
             replace(
@@ -114,6 +115,8 @@ def _next_contributions(pool: ResourcePool, entitlement: Entitlement) -> list[Co
 
 def _recur(pool: ResourcePool, entitlement: Entitlement, due_ms: int, at: datetime) -> bool:
     has_recurred = False
+    # Overage of before does not eat what comes anew.
+    over = max(0, entitlement.charged - sum(bucket.consumed for bucket in entitlement.buckets))
     for bucket in entitlement.buckets:
         if bucket.recurs_at_ms <= due_ms:
             pool.happen(
@@ -122,7 +125,7 @@ def _recur(pool: ResourcePool, entitlement: Entitlement, due_ms: int, at: dateti
                 resource_key=entitlement.resource_key,
                 provision_id=bucket.provision_id,
                 lapsed=0 if bucket.limit is None else bucket.left,
-                carried=bucket.consumed,
+                carried=bucket.consumed + over,
             )
-            has_recurred = True
+            over, has_recurred = 0, True
     return has_recurred

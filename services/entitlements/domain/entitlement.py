@@ -77,6 +77,8 @@ class Entitlement(Derived):
     closed: dict[int, ClosedPeriod] = field(default_factory=dict)
     #: What ended before this instant is counted for good, whatever grace there is since. Epoch milliseconds.
     final_until_ms: int = 0
+    #: Since when it is worth what it is. Epoch milliseconds.
+    valued_since_ms: int = 0
     #: Members are capped or a workspace has an override: every line is looked at with care.
     is_narrowed: bool = False
 
@@ -119,6 +121,7 @@ class Entitlement(Derived):
     def change(self, change: EntitlementChange, turn: int) -> None:
         """Take a new effective value. Another period starts counting anew."""
         before, after = self.value, change.after
+        is_another_kind = change.entitlement_type != self.entitlement_type
         self.entitlement_type, self.stacking = change.entitlement_type, change.stacking
         self.value = after
         held = {bucket.provision_id: bucket for bucket in self.buckets}
@@ -132,7 +135,7 @@ class Entitlement(Derived):
             if before is None or rate_of(before) != rate_of(after):
                 self.credit_quantity = self.credit_units = 0
                 self.rated_since = turn
-            if after.period != self.period:
+            if after.period != self.period or is_another_kind:
                 self.period = after.period
                 self.start_over([], turn)
             elif after.period is None:

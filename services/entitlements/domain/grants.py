@@ -78,5 +78,12 @@ def revoke_grant(pool: ResourcePool, command: RevokeGrant, now: datetime) -> Non
         return
     pool.happen(GrantRevoked, now, grant_id=command.grant_id, reason=command.reason, actor=command.actor)
     if not pool.provisions[command.grant_id].is_over:
-        pool.happen(ProvisionEnded, now, provision_id=command.grant_id, reason="revoked", actor=command.actor)
+        pool.happen(
+            ProvisionEnded,
+            now,
+            provision_id=command.grant_id,
+            reason="revoked",
+            note=command.reason,
+            actor=command.actor,
+        )
     restack(pool, now)

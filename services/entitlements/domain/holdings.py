@@ -19,6 +19,7 @@ from entitlements.domain.errors import (
     UnknownKey,
     WorkspaceIsNotAssigned,
 )
+from entitlements.domain.lines import check_countable
 from entitlements.domain.members import what_narrows
 from entitlements.domain.metering_events import UsageReleased
 from entitlements.domain.pools import ResourcePool
@@ -74,6 +75,7 @@ def _change(
     if change == 0:
         return  # Already so: a repeat is harmless.
     if change > 0:
+        check_countable(entitlement, change)
         _check_room(pool, entitlement, command.workspace_id, change, now)
     pool.happen(
         HoldingChanged,

@@ -134,10 +134,16 @@ def _folded(this: SetVersion, strands: Mapping[str, dict[str, _Strand]]) -> dict
 
 def _fresh(strands: list[_Strand]) -> tuple[list[_Strand], frozenset[str]]:
     """The strands that hold what no other has taken account of, and whatever any has."""
-    absorbed = frozenset[str]().union(*(strand.absorbed for strand in strands))
-    fresh = [strand for strand in strands if strand.terms.keys() - absorbed]
-    # Two that hold each other's say: neither is the ancestor.
-    return (fresh, absorbed) if fresh else (strands, frozenset())
+    # Two that hold each other's say: neither is the ancestor, and what one has absorbed of the other still counts.
+    mutual = {
+        name
+        for one in strands
+        for other in strands
+        if one.terms.keys() & other.absorbed and other.terms.keys() & one.absorbed
+        for name in (one.terms.keys() & other.absorbed) | (other.terms.keys() & one.absorbed)
+    }
+    absorbed = frozenset[str]().union(*(strand.absorbed for strand in strands)) - mutual
+    return [strand for strand in strands if strand.terms.keys() - absorbed], absorbed
 
 
 def _added(this: SetVersion, own: OwnRule | None, strands: list[_Strand]) -> _Strand:

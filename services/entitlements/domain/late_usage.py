@@ -5,8 +5,9 @@ from __future__ import annotations
 from entitlements.domain.aggregate import from_ms
 from entitlements.domain.buckets import UNLIMITED, ClosedPeriod
 from entitlements.domain.entitlement import Entitlement
-from entitlements.domain.errors import PeriodIsClosed, PoolIsSuspended, QuotaIsExceeded
+from entitlements.domain.errors import CommandRefused, NotEntitled, PeriodIsClosed, PoolIsSuspended, QuotaIsExceeded
 from entitlements.domain.lines import UsageAnswer, recorded, refuse, take
+from entitlements.domain.members import override_of
 from entitlements.domain.metering_events import QuotaExceeded
 from entitlements.domain.periods import period_bounds
 from entitlements.domain.pools import ResourcePool
@@ -31,6 +32,10 @@ def decide_late(
         return
     counted = closed.consumed - closed.elsewhere
     overage = max(0, min(line["quantity"], counted + line["quantity"] - closed.limit))
+    refusal = _what_refuses_strictly(pool, entitlement, line) if line["mode"] == "strict" else None
+    if refusal is not None:
+        refuse(pool, line, now_ms, answer, index, refusal)
+        return
     if line["mode"] == "strict" and overage and counted + line["quantity"] > closed.hard_limit:
         refuse(pool, line, now_ms, answer, index, QuotaIsExceeded, max(0, closed.hard_limit - counted))
         return
@@ -58,6 +63,19 @@ def decide_late(
         )
 
 
+def _what_refuses_strictly(
+    pool: ResourcePool, entitlement: Entitlement, line: UsageLine
+) -> type[CommandRefused] | None:
+    """Nobody gets strictly for the past what is not to be had now; what a capped member drew then is not known any more."""
+    if pool.status == "suspended":
+        return PoolIsSuspended
+    override = override_of(pool, line["workspace_id"], line["resource_key"])
+    if entitlement.value is None or (override is not None and not override.allowed):
+        return NotEntitled
+    is_capped = pool.caps_of(line["workspace_id"], line["subject_id"], line["resource_key"])
+    return PeriodIsClosed if is_capped else None
+
+
 def _within_grace(entitlement: Entitlement, occurred_at: int, now_ms: int, turn: int) -> ClosedPeriod | None:
     """The period that usage occurred in, while its grace lasts: one that is remembered, or one in which nothing was used yet."""
     value, closed = entitlement.value, entitlement.closed_at(occurred_at)
@@ -67,6 +85,8 @@ def _within_grace(entitlement: Entitlement, occurred_at: int, now_ms: int, turn:
         return None
     start_ms, end_ms = period_bounds(entitlement.period, occurred_at, entitlement.calendar)
     is_final = start_ms < entitlement.final_until_ms or now_ms >= end_ms + value.grace_for * 1_000
+    # Nobody knows any more what it was worth then.
+    is_final = is_final or entitlement.valued_since_ms >= end_ms
     # After a change of the calendar it may lie across periods that were counted by the old one.
     is_counted = any(start_ms < known.end_ms and known.start_ms < end_ms for known in entitlement.closed.values())
     if is_final or is_counted or end_ms > entitlement.period_at(now_ms)[0]:

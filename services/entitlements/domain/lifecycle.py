@@ -92,6 +92,13 @@ def close_pool(pool: ResourcePool, command: ClosePool, now: datetime) -> None:
             continue
         if provision.provision_id in pool.grants:
             pool.happen(GrantExpired, now, grant_id=provision.provision_id)
-        pool.happen(ProvisionEnded, now, provision_id=provision.provision_id, reason="pool_closed", actor=command.actor)
+        pool.happen(
+            ProvisionEnded,
+            now,
+            provision_id=provision.provision_id,
+            reason="pool_closed",
+            note=command.reason,
+            actor=command.actor,
+        )
     restack(pool, now, ends=True)
     pool.happen(PoolClosed, now, reason=command.reason, actor=command.actor)

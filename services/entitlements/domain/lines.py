@@ -6,7 +6,9 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import Final
 
-from entitlements.domain.errors import CommandRefused, IdempotencyKeyReused
+from entitlements.domain.buckets import UNLIMITED
+from entitlements.domain.entitlement import Entitlement
+from entitlements.domain.errors import CommandRefused, IdempotencyKeyReused, InvalidQuantity
 from entitlements.domain.pools import RememberedLine, ResourcePool, body_of
 from entitlements.domain.taking import take_line
 from entitlements.domain.values import ID_CHARACTERS_MAX, LineDetails, RecordedLine, RefusedLine, UsageLine, is_id
@@ -89,6 +91,7 @@ def refuse(
         "usage_id": _as_told(line["usage_id"]),
         "code": reason.code,
         "remaining": remaining,
+        "subject_id": _as_told(line["subject_id"]),
     }
     pool.clock_ms = now_ms
     pool.refused.append(refused)
@@ -110,3 +113,9 @@ def repeat(
         answer.repeated += 1
     else:
         refuse(pool, line, now_ms, answer, index, IdempotencyKeyReused)
+
+
+def check_countable(entitlement: Entitlement, quantity: int) -> None:
+    """Whether so much more can still be counted. Raises InvalidQuantity."""
+    if entitlement.consumed + entitlement.reserved + quantity >= UNLIMITED:
+        raise InvalidQuantity(f"{quantity} are more than can be counted beside what is")

@@ -111,6 +111,8 @@ class QuotaReset(PoolEvent):
     anchor_at: datetime | None
     #: By hand: the period that begins with it ends where the old one would have.
     continues_until: datetime | None
+    #: By hand: why, in words.
+    note: str
     actor: str
 
     def apply(self, aggregate: ResourcePool) -> None:
@@ -126,8 +128,7 @@ class QuotaReset(PoolEvent):
         schedule_roll(aggregate, entitlement, end_ms)
         on_demand = aggregate.on_demand.get(self.resource_key)
         if on_demand is not None:
-            on_demand.spent = on_demand.alerted = on_demand.quantity = on_demand.charged = 0
-            on_demand.priced_since = aggregate.turn
+            on_demand.begin_anew(aggregate.turn)
         aggregate.find_due()
 
 

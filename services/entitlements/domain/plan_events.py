@@ -66,6 +66,8 @@ class CalendarChanged(PoolEvent):
                     cap.period_end_ms = entitlement.period_end_ms
         aggregate.refresh_calendars()
         for entitlement in aggregate.entitlements.values():
+            if not entitlement.is_touched:  # Nothing is under way: it counts by the new calendar from its next use on.
+                entitlement.period_start_ms = entitlement.period_end_ms = 0
             schedule_roll(aggregate, entitlement, to_ms(self.timestamp))
         aggregate.find_due()
 

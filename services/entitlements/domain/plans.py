@@ -27,7 +27,13 @@ from entitlements.domain.pool_events import ProvisionEnded, ProvisionEndSchedule
 from entitlements.domain.pools import Provision, ResourcePool
 from entitlements.domain.provisions import check_new, find, is_same, schedule
 from entitlements.domain.restack import restack
-from entitlements.domain.rules import check_amounts, check_rules, check_rules_beside
+from entitlements.domain.rules import (
+    check_amounts,
+    check_defaults_beside,
+    check_rules,
+    check_rules_agree,
+    check_rules_beside,
+)
 
 
 def change_plan(pool: ResourcePool, command: ChangePlan, now: datetime) -> None:
@@ -64,6 +70,8 @@ def change_plan(pool: ResourcePool, command: ChangePlan, now: datetime) -> None:
             actor=command.actor,
         )
     schedule(pool, coming, now)
+    if command.when != "now":
+        restack(pool, now)  # What ends sooner burns sooner.
 
 
 def _runs(provision: Provision) -> bool:
@@ -71,7 +79,14 @@ def _runs(provision: Provision) -> bool:
 
 
 def _replace(pool: ResourcePool, provision: Provision, command: ChangePlan, now: datetime) -> None:
-    pool.happen(ProvisionEnded, now, provision_id=provision.provision_id, reason="replaced", actor=command.actor)
+    pool.happen(
+        ProvisionEnded,
+        now,
+        provision_id=provision.provision_id,
+        reason="replaced",
+        note=command.reason,
+        actor=command.actor,
+    )
 
 
 def _end_of(pool: ResourcePool, present: Provision, now: datetime) -> datetime:
@@ -124,18 +139,9 @@ def start_trial(pool: ResourcePool, command: StartTrial, now: datetime) -> None:
         raise InvalidCommand("the trial and what follows have ids of their own")
     check_new(pool, trial, now, room=2)
     check_new(pool, following, now, room=2)
-    check_rules_agree(trial, following)
+    check_rules_agree(following.rules, trial.rules)
     schedule(pool, trial, now)
     schedule(pool, following, now)
-
-
-def check_rules_agree(one: ProvisionPool, other: ProvisionPool) -> None:
-    """Two provisions that follow each other confer a key in the same way."""
-    shapes = {rule.resource_key: (rule.rule_type, rule.period, rule.stacking, rule.anchored) for rule in one.rules}
-    for rule in other.rules:
-        shape = (rule.rule_type, rule.period, rule.stacking, rule.anchored)
-        if shapes.get(rule.resource_key, shape) != shape:
-            raise InvalidCommand(f"{rule.resource_key} is another kind of entitlement in what follows")
 
 
 def _trial_of(command: StartTrial) -> ProvisionPool:
@@ -223,5 +229,6 @@ def change_defaults(pool: ResourcePool, command: ChangeDefaults, now: datetime) 
     check_rules(command.rules, empty=True)
     if list(pool.defaults.values()) == command.rules:
         return
+    check_defaults_beside(pool, command.rules)
     pool.happen(DefaultsChanged, now, rules=command.rules, actor=command.actor)
     restack(pool, now)

@@ -179,6 +179,8 @@ class ProvisionEnded(PoolEvent):
 
     provision_id: str
     reason: EndReason
+    #: Why, in words.
+    note: str
     actor: str
 
     def apply(self, aggregate: ResourcePool) -> None:
@@ -243,8 +245,6 @@ class WorkspaceUnassigned(PoolEvent):
     def apply(self, aggregate: ResourcePool) -> None:
         del aggregate.assignments[self.workspace_id]
         del aggregate.may_overflow[self.workspace_id]
-        for resource_key in {key for keys in aggregate.caps.pop(self.workspace_id, {}).values() for key in keys}:
-            aggregate.refresh(resource_key)
 
 
 class EntitlementsChanged(PoolEvent):
@@ -258,7 +258,13 @@ class EntitlementsChanged(PoolEvent):
             if entitlement is None:
                 entitlement = Entitlement(change.resource_key, change.entitlement_type, change.stacking)
                 aggregate.entitlements[change.resource_key] = entitlement
+            if entitlement.entitlement_type != change.entitlement_type:
+                aggregate.holders.pop(change.resource_key, None)  # What was held was something else.
             entitlement.change(change, aggregate.turn)
+            entitlement.valued_since_ms = to_ms(self.timestamp)
+            on_demand = aggregate.on_demand.get(change.resource_key)
+            if on_demand is not None and entitlement.period_since == aggregate.turn:
+                on_demand.begin_anew(aggregate.turn)
             entitlement.calendar = aggregate.calendar_of(entitlement)
             if entitlement.is_recurring:
                 schedule_recurrences(entitlement, to_ms(self.timestamp))

@@ -91,6 +91,8 @@ class RememberedLine(NamedTuple):
     #: Start of the closed period it counted in, in epoch milliseconds; 0: the one under way then, -1: in none.
     counted_in: int
     subject_id: str
+    #: The reservation that it was committed from; empty: none.
+    reservation_id: str
     #: What was taken back is not there any more.
     parts: tuple[RememberedPart, ...]
 
@@ -154,6 +156,17 @@ class OnDemand:
     #: The turn of the pool at which the present price was set.
     priced_since: int = 0
 
+    @property
+    def reached(self) -> int:
+        """The highest share of the cap, in percent, that is to be told and is reached; 0: none."""
+        cap = self.spending_cap
+        return max((p for p in self.alert_at if cap is not None and self.spent * 100 >= cap * p), default=0)
+
+    def begin_anew(self, turn: int) -> None:
+        """Nothing is spent: a period begins."""
+        self.spent = self.alerted = self.quantity = self.charged = 0
+        self.priced_since = turn
+
 
 @dataclass(slots=True, kw_only=True)
 class Reservation:
@@ -162,8 +175,9 @@ class Reservation:
     reservation_id: str
     resource_key: str
     quantity: int
-    #: What of it was included when it was reserved: it still is when it is committed.
+    #: What of it was included when it was reserved: it still is when it is committed. What credits or a payer would bear.
     included: int = 0
+    paid: int = 0
     #: The key of the credits it holds; empty: none.
     credit_key: str
     credit_units: int
@@ -172,3 +186,8 @@ class Reservation:
     subject_id: str
     lease: bool
     expires_at: datetime
+
+    @property
+    def charged(self) -> int:
+        """What of it counts against the limit: all that is not paid for."""
+        return self.quantity - self.paid

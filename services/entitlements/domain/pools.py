@@ -158,7 +158,7 @@ class ResourcePool(Aggregate):
 
     def _count_held(self, reservation: Reservation, sign: int) -> None:
         entitlement = self.entitlements[reservation.resource_key]
-        entitlement.reserved += sign * reservation.quantity
+        entitlement.reserved += sign * reservation.charged
         entitlement.refresh()
         if reservation.credit_key:
             credit = self.entitlements[reservation.credit_key]
@@ -214,6 +214,7 @@ class ResourcePool(Aggregate):
             self.turn,
             counted_in,
             details["subject_id"] if details is not None else "",
+            details["reservation_id"] if details is not None else "",
             parts_of(line),
         )
         oldest = next(iter(remembered))

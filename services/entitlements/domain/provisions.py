@@ -172,7 +172,14 @@ def end_provision(pool: ResourcePool, command: EndProvision, now: datetime) -> N
     elif not provision.is_over:
         if command.provision_id in pool.grants:
             pool.happen(GrantExpired, now, grant_id=command.provision_id)
-        pool.happen(ProvisionEnded, now, provision_id=command.provision_id, reason="ended", actor=command.actor)
+        pool.happen(
+            ProvisionEnded,
+            now,
+            provision_id=command.provision_id,
+            reason="ended",
+            note=command.reason,
+            actor=command.actor,
+        )
         restack(pool, now)
 
 

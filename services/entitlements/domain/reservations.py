@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from entitlements.domain.aggregate import to_ms
-from entitlements.domain.cover import Cover, affordable, cover, fits
+from entitlements.domain.cover import Cover, affordable, cover, cover_of_reserved, fits
 from entitlements.domain.entitlement import Entitlement
 from entitlements.domain.errors import (
     IdempotencyKeyReused,
@@ -23,6 +23,7 @@ from entitlements.domain.errors import (
     UnknownReservation,
     WorkspaceIsNotAssigned,
 )
+from entitlements.domain.lines import check_countable
 from entitlements.domain.members import what_narrows
 from entitlements.domain.pools import IDEMPOTENCY_WINDOW_MS, Reservation, ResourcePool
 from entitlements.domain.usage import record
@@ -66,7 +67,8 @@ def reserve_usage(pool: ResourcePool, command: ReserveUsage, now: datetime) -> N
     held = sum(reservation.workspace_id == command.workspace_id for reservation in pool.reservations.values())
     if held >= RESERVATIONS_MAX:
         raise TooManyReservations
-    found = cover(pool, entitlement, command.quantity)
+    check_countable(entitlement, command.quantity)
+    found = cover(pool, entitlement, command.quantity, alone=True)
     _check_room(pool, entitlement, command, found, now)
     pool.happen(
         UsageReserved,
@@ -75,6 +77,7 @@ def reserve_usage(pool: ResourcePool, command: ReserveUsage, now: datetime) -> N
         resource_key=command.resource_key,
         quantity=command.quantity,
         included=found.included,
+        paid=command.quantity - found.included - found.overage,
         credit_key=(entitlement.value.credit_key or "") if found.credit_units else "",
         credit_units=found.credit_units,
         spending=found.charge,
@@ -147,24 +150,21 @@ def extend_reservation(pool: ResourcePool, command: ExtendReservation, now: date
 
 def commit_reservation(pool: ResourcePool, command: CommitReservation, now: datetime) -> None:
     """Use what was reserved. So much as is held is always taken; what is above it must fit, or is reported."""
-    known = pool.usage_ids.get(command.usage_id)
-    if known is not None and known.recorded_at > to_ms(now) - IDEMPOTENCY_WINDOW_MS:
-        if known.body[1:3] != (command.quantity, command.mode):
-            raise IdempotencyKeyReused(command.usage_id)
+    if _is_committed_already(pool, command, to_ms(now)):
         return
     reservation = find(pool, command.reservation_id)
     if pool.is_closed:
         raise PoolIsClosed
     entitlement = pool.entitlements[reservation.resource_key]
+    check_countable(entitlement, max(0, command.quantity - reservation.charged))
     excess = command.quantity - reservation.quantity
     if excess > 0 and command.mode == "strict":
         _check_excess(pool, entitlement, reservation, excess, now)
+    found = cover_of_reserved(pool, entitlement, command.quantity, reservation)
     kept = max(0, -excess) if command.keep_rest else 0
-    share = (reservation.quantity - kept, reservation.quantity)
-    kept_included = reservation.included - reservation.included * share[0] // share[1] if kept else 0
-    entitled = reservation.included - kept_included
-    kept_units = reservation.credit_units - reservation.credit_units * share[0] // share[1] if kept else 0
-    kept_spending = reservation.spending - reservation.spending * share[0] // share[1] if kept else 0
+    paid = sum(part["quantity"] for part in found.parts if part["bearer"] in ("credit", "on_demand"))
+    kept_included = min(kept, max(0, reservation.included - found.included))
+    kept_paid = min(kept - kept_included, max(0, reservation.paid - paid))
     pool.happen(
         ReservationCommitted,
         now,
@@ -172,20 +172,26 @@ def commit_reservation(pool: ResourcePool, command: CommitReservation, now: date
         quantity=command.quantity,
         kept=kept,
         kept_included=kept_included,
-        kept_credit_units=kept_units,
-        kept_spending=kept_spending,
+        kept_paid=kept_paid,
+        # What it held for all of it and does not take now: enough for the rest, since rounding is over the sum.
+        kept_credit_units=max(0, reservation.credit_units - found.credit_units) if kept_paid else 0,
+        kept_spending=max(0, reservation.spending - found.charge) if kept_paid else 0,
+        usage_id=command.usage_id,
         actor=command.actor,
     )
     now_ms = to_ms(now)
     entitlement.enter(*entitlement.period_at(now_ms), pool.turn)
-    record(
-        pool,
-        entitlement,
-        _line_of(reservation, command, now_ms),
-        cover(pool, entitlement, command.quantity, entitled),
-        now_ms,
-        reservation.reservation_id,
-    )
+    record(pool, entitlement, _line_of(reservation, command, now_ms), found, now_ms, reservation.reservation_id)
+
+
+def _is_committed_already(pool: ResourcePool, command: CommitReservation, now_ms: int) -> bool:
+    known = pool.usage_ids.get(command.usage_id)
+    if known is None or known.recorded_at <= now_ms - IDEMPOTENCY_WINDOW_MS:
+        return False
+    said = (known.reservation_id, known.body[1], known.body[2])
+    if said != (command.reservation_id, command.quantity, command.mode):
+        raise IdempotencyKeyReused(command.usage_id)
+    return True
 
 
 def _check_excess(

@@ -76,7 +76,7 @@ def _change(
             after = stack(contributions, stacking, ruling[0])
     elif held is not None:
         kind, stacking = held.entitlement_type, held.stacking
-        contributions = _kept(held, set(), {})
+        contributions = _kept(pool, held, set(), {})
     else:
         kind, stacking, contributions = "boolean", "any", []
     if override is not None:
@@ -123,13 +123,13 @@ def _contributions(
         predecessors = [old[name] for name, taker in takers.items() if taker == _id(provision)]
         consumed = sum(b.consumed for b in predecessors) + (bucket.consumed if bucket is not None else 0)
         carried = bucket.carried if bucket is not None else 0
-        if own_rule.recurs:  # What predecessors gave before they last came anew is no longer theirs to give.
-            carried += sum(b.earlier for b in predecessors)
+        # Of what recurs, what predecessors gave before they last came anew is no longer theirs to give; else what they carried over.
+        carried += sum(b.earlier if own_rule.recurs else b.carried for b in predecessors)
         quantity = provision.quantity if provision is not None else 1
         stated.append(contribution_of(own_rule, _id(provision), quantity, carried=carried, consumed=consumed))
     if rule.stacking == "sum":
         present = {_id(provision) for _, provision in sources}
-        return stated + (_kept(held, present, takers) if held is not None and old else [])
+        return stated + (_kept(pool, held, present, takers) if held is not None and old else [])
     return _winner_first(stated, rule, _id(ruling[1]))
 
 
@@ -163,7 +163,7 @@ def _takers(pool: ResourcePool, old: dict[str, Bucket], sources: list[_Source]) 
     takers = {}
     for name, bucket in old.items():
         gone = pool.provisions.get(name)
-        if gone is None or not gone.is_over or name in present or not bucket.consumed:
+        if gone is None or not gone.is_over or name in present or not (bucket.consumed or bucket.carried):
             continue
         for newcomer in newcomers:
             if is_successor(newcomer, gone):
@@ -179,16 +179,23 @@ def is_successor(newcomer: Provision, gone: Provision) -> bool:
     return gone.source == newcomer.source == "subscription" and gone.set_id == newcomer.set_id
 
 
-def _kept(held: Entitlement, present: set[str], takers: dict[str, str]) -> list[Contribution]:
+def _kept(pool: ResourcePool, held: Entitlement, present: set[str], takers: dict[str, str]) -> list[Contribution]:
     if held.stacking != "sum" or held.entitlement_type not in ("quota", "credit"):
         return []
-    return [
-        replace(
-            b.stated(), limit=b.consumed, soft_limit=None, hard_limit=None, carried=b.carried, kept=True, recurs=None
-        )
-        for b in held.buckets
-        if b.provision_id not in present and b.provision_id not in takers and b.consumed
-    ]
+    leaving = [b for b in held.buckets if b.provision_id not in present and b.provision_id not in takers]
+    return [_left_behind(b) for b in leaving if b.consumed or (b.carried and _comes_back(pool, b))]
+
+
+def _left_behind(bucket: Bucket) -> Contribution:
+    """What was consumed of it stays; not what was consumed beyond it, which it never included."""
+    limit = bucket.consumed if bucket.limit is None else min(bucket.consumed, bucket.limit)
+    return replace(bucket.stated(), limit=limit, soft_limit=None, hard_limit=None, kept=True, recurs=None)
+
+
+def _comes_back(pool: ResourcePool, bucket: Bucket) -> bool:
+    """Whether a provision is suspended only: what it carried over is there again when it is resumed."""
+    provision = pool.provisions.get(bucket.provision_id)
+    return provision is not None and not provision.is_over
 
 
 def _spread(contributions: list[Contribution], held: int, stacking: Stacking) -> list[Contribution]:

@@ -120,11 +120,22 @@ def check_rules_beside(pool: ResourcePool, rules: Iterable[Rule], besides: Colle
     provisions = [p for p in pool.provisions.values() if not p.is_over and p.provision_id not in besides]
     if len(provisions) + room > PROVISIONS_MAX:
         raise TooManyProvisions
-    held = {rule.resource_key: rule for provision in provisions for rule in provision.rules}
+    check_rules_agree(rules, [*pool.defaults.values(), *(rule for p in provisions for rule in p.rules)])
+
+
+def check_defaults_beside(pool: ResourcePool, rules: Iterable[Rule]) -> None:
+    """What the pool has by itself is of the same kind as what is conferred on it."""
+    check_rules_agree(rules, [rule for p in pool.provisions.values() if not p.is_over for rule in p.rules])
+
+
+def check_rules_agree(rules: Iterable[Rule], held: Iterable[Rule]) -> None:
+    """Of each key the type, period and stacking policy are the same everywhere. Raises RulesConflict."""
+    shapes: dict[str, set[tuple[str, str | None, str, bool]]] = {}
+    for rule in held:
+        shapes.setdefault(rule.resource_key, set()).add(_shape(rule))
     for rule in rules:
-        other = held.get(rule.resource_key)
-        if other is not None and _shape(other) != _shape(rule):
-            raise RulesConflict(f"{rule.resource_key} is {_shape(other)} there and {_shape(rule)} here")
+        for other in shapes.get(rule.resource_key, set()) - {_shape(rule)}:
+            raise RulesConflict(f"{rule.resource_key} is {other} there and {_shape(rule)} here")
 
 
 def _shape(rule: Rule) -> tuple[str, str | None, str, bool]:

@@ -80,6 +80,8 @@ def take_parts(pool: ResourcePool, entitlement: Entitlement, parts: list[UsagePa
             if not part["repriced"]:
                 on_demand.quantity += quantity
                 on_demand.charged += charge
+            if charge < 0:  # What is not reached any more is told anew.
+                on_demand.alerted = on_demand.reached
 
 
 def _draw_credits(pool: ResourcePool, part: UsagePart) -> None:

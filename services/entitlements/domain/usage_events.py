@@ -18,6 +18,7 @@ class UsageReserved(PoolEvent):
     resource_key: str
     quantity: int
     included: int
+    paid: int
     credit_key: str
     credit_units: int
     spending: int
@@ -35,6 +36,7 @@ class UsageReserved(PoolEvent):
                 resource_key=self.resource_key,
                 quantity=self.quantity,
                 included=self.included,
+                paid=self.paid,
                 credit_key=self.credit_key,
                 credit_units=self.credit_units,
                 spending=self.spending,
@@ -66,14 +68,16 @@ class ReservationCommitted(PoolEvent):
     quantity: int
     kept: int
     kept_included: int
+    kept_paid: int
     kept_credit_units: int
     kept_spending: int
+    usage_id: str
     actor: str
 
     def apply(self, aggregate: ResourcePool) -> None:
         reservation = aggregate.let_go(self.reservation_id)
         if self.kept:
-            reservation.quantity, reservation.included = self.kept, self.kept_included
+            reservation.quantity, reservation.included, reservation.paid = self.kept, self.kept_included, self.kept_paid
             reservation.credit_units, reservation.spending = self.kept_credit_units, self.kept_spending
             aggregate.hold(reservation)
         aggregate.find_due()

@@ -298,6 +298,7 @@ class RefusedLine(TypedDict):
     usage_id: str
     code: str
     remaining: int
+    subject_id: str
 
 
 class UsageGroup(TypedDict):

@@ -211,9 +211,14 @@ class Engine:
             for index, code, reason in batch.unreadable:
                 self._quarantine.put(messages[index], code, reason)
             self._quarantine.settle()  # The frame says it is in quarantine: it must be there.
-        value, digest = partition.to_frame(batch, self.name)
+        try:
+            value, digest = partition.to_frame(batch, self.name)
+        except Exception:  # Whatever it is: the one command that nobody can write down is found and put away.
+            _log.exception("What was decided cannot be written")
+            self._split(owned, messages, "that cannot be written")
+            return
         if len(value) > FRAME_BYTES_MAX - _FRAME_MARGIN_BYTES:
-            self._split(owned, messages, len(value))
+            self._split(owned, messages, f"of {len(value)} bytes")
             return
         owned.batch_commands_max = BATCH_COMMANDS_MAX
         owned.under_way = under_way = UnderWay(digest, results_of(batch))
@@ -229,12 +234,12 @@ class Engine:
             on_delivery=delivered,
         )
 
-    def _split(self, owned: Owned, messages: list[Message], size: int) -> None:
-        """What was decided does not fit into one frame: decide again, half of it; one command alone is put away."""
+    def _split(self, owned: Owned, messages: list[Message], frame: str) -> None:
+        """What was decided does not fit into a frame: decide again, half of it; one command alone is put away."""
         number, offset = owned.partition.number, messages[0].offset()
         if len(messages) == 1:
             self._put_aside(number, messages[0])
-        self._start_over(number, f"{len(messages)} commands from {offset} make a frame of {size} bytes")
+        self._start_over(number, f"{len(messages)} commands from {offset} make a frame {frame}")
         self._owned[number].batch_commands_max = max(1, len(messages) // 2)
 
     def _put_aside(self, number: int, message: Message) -> None:

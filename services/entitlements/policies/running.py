@@ -81,7 +81,8 @@ class Rounds:
             refused = self._refused.get((policy.query, place))
             if refused is None or refused.until <= now:
                 command = policy.ask(source, row)
-                asked.append((place, command, self.caller.send(command)))
+                if command is not None:
+                    asked.append((place, command, self.caller.send(command)))
         accepted = 0
         for place, command, future in asked:
             try:

@@ -29,15 +29,15 @@ class Policy:
     query: str
     #: The column that names a row within its pool.
     key: str
-    command: Callable[[Source, Row, dict[str, Any]], PoolCommand]
+    command: Callable[[Source, Row, dict[str, Any]], PoolCommand | None]
 
     def page(self, connection: Connection, after: tuple[str, str], count: int) -> list[tuple[tuple[str, str], Row]]:
         """The next rows that are behind, after a place, with their places."""
         rows = reading.behind(connection, self.query, after, count, self.actor)
         return [((row["pool_id"], row[self.key]), row) for row in rows]
 
-    def ask(self, source: Source, row: Row) -> PoolCommand:
-        """The command for a row."""
+    def ask(self, source: Source, row: Row) -> PoolCommand | None:
+        """The command for a row; None: it does not hold any more."""
         envelope = {"command_id": new_id(), "actor": self.actor, "pool_id": row["pool_id"]}
         return self.command(source, row, envelope)
 
@@ -57,14 +57,15 @@ class Source:
             self._rules[wanted] = reading.rules_of_set(self._connection, set_id, set_version)
         return self._rules[wanted]
 
-    def campaign(self, campaign_id: str) -> Row:
-        """A campaign, its rules as commands carry them."""
-        if campaign_id not in self._campaigns:
-            found = reading.campaign(self._connection, campaign_id)
-            assert found is not None, "a campaign is never removed"
-            rules = [Rule(**rule) for rule in json.loads(found["rules"])]
-            self._campaigns[campaign_id] = found | {"rules": rules}
-        return self._campaigns[campaign_id]
+    def campaign(self, campaign_id: str, version: int) -> Row | None:
+        """A campaign as it is at a version, its rules as commands carry them; None: it is another one by now."""
+        known = self._campaigns.get(campaign_id)
+        if known is None or known["version"] != version:
+            known = reading.campaign(self._connection, campaign_id)
+            assert known is not None, "a campaign is never removed"
+            known |= {"rules": [Rule(**rule) for rule in json.loads(known["rules"])]}
+            self._campaigns[campaign_id] = known
+        return known if known["version"] == version else None
 
 
 def _revise(source: Source, row: Row, envelope: dict[str, Any]) -> PoolCommand:
@@ -77,8 +78,10 @@ def _revise(source: Source, row: Row, envelope: dict[str, Any]) -> PoolCommand:
     )
 
 
-def _issue(source: Source, row: Row, envelope: dict[str, Any]) -> PoolCommand:
-    campaign = source.campaign(row["campaign_id"])
+def _issue(source: Source, row: Row, envelope: dict[str, Any]) -> PoolCommand | None:
+    campaign = source.campaign(row["campaign_id"], row["version"])
+    if campaign is None:
+        return None
     return IssueGrant(
         **envelope,
         grant_id=row["grant_id"],

@@ -16,10 +16,11 @@ from entitlements.domain.commands import PoolCommand, ProvisionPool, RecordUsage
 from entitlements.domain.decide import decide
 from entitlements.domain.errors import CommandRefused
 from entitlements.domain.metering_events import UsageRecorded, UsageRefused
-from entitlements.domain.plan_commands import ReviseProvision
+from entitlements.domain.plan_commands import ChangePlan, ReviseProvision
+from entitlements.domain.pool_events import ProvisionEnded, ProvisionScheduled
 from entitlements.domain.pools import ResourcePool
 from entitlements.domain.values import RecordedLine, RefusedLine, Rule
-from entitlements.scenarios.replaying import Asked, asked_by, asked_by_usage
+from entitlements.scenarios.replaying import Asked, asked_by, asked_by_usage, plan_changed_by
 
 #: A feature is held or not; for comparing it counts as unlimited or nothing.
 _NOTHING: Final = -1
@@ -116,6 +117,8 @@ class Preview:
         self.set_id, self.rules = set_id, rules
         self._only = frozenset(pools)
         self._histories: dict[str, _History] = {}
+        #: Provisions that were replaced, until it is seen by what.
+        self._replaced: dict[str, list[ProvisionEnded]] = {}
 
     def take(self, events: Iterable[Event]) -> None:
         """Take the events of one frame. Usage that was recorded and usage that was refused belong together there."""
@@ -131,9 +134,22 @@ class Preview:
                 refused.setdefault(pool_id, []).extend(event.lines)
             else:
                 self._decide(pool_id, asked_by_usage(recorded.pop(pool_id, []), refused.pop(pool_id, []), pool_id))
-                self._decide(pool_id, asked_by(event))
+                self._decide(pool_id, self._asked(event))
         for pool_id in recorded.keys() | refused.keys():
             self._decide(pool_id, asked_by_usage(recorded.get(pool_id, []), refused.get(pool_id, []), pool_id))
+
+    def _asked(self, event: Event) -> Iterator[Asked]:
+        """The commands behind an event; what was replaced at once and what replaced it are one change of plan."""
+        if isinstance(event, ProvisionEnded) and event.reason == "replaced":
+            self._replaced.setdefault(event.originator_id, []).append(event)
+            return
+        replaced = self._replaced.pop(event.originator_id, [])
+        if replaced and isinstance(event, ProvisionScheduled) and event.starts_at <= event.timestamp:
+            yield plan_changed_by(event, replaced[-1].note)
+            return
+        for ended in replaced:
+            yield from asked_by(ended)
+        yield from asked_by(event)
 
     def _decide(self, pool_id: str, asked: Iterable[Asked]) -> None:
         for at_ms, command in asked:
@@ -147,7 +163,7 @@ class Preview:
 
     def _changed(self, command: PoolCommand, pool: ResourcePool | None) -> PoolCommand:
         """The command as it would have been said of the changed set."""
-        if isinstance(command, ProvisionPool) and command.set_id == self.set_id:
+        if isinstance(command, ProvisionPool | ChangePlan) and command.set_id == self.set_id:
             return replace(command, rules=self.rules)
         if isinstance(command, ReviseProvision) and pool is not None:
             provision = pool.provisions.get(command.provision_id)

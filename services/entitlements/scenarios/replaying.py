@@ -16,6 +16,7 @@ from entitlements.domain import plan_commands as terms
 from entitlements.domain import usage_commands as holds
 from entitlements.domain.aggregate import Event, to_ms
 from entitlements.domain.commands import PoolCommand
+from entitlements.domain.pool_events import ProvisionScheduled
 from entitlements.domain.values import RecordedLine, RefusedLine, UsageLine
 
 #: A command and the log timestamp to decide it at, in epoch milliseconds.
@@ -30,6 +31,12 @@ def asked_by(event: Event) -> Iterator[Asked]:
         yield at_ms, command
     if not commands:
         yield at_ms, asks.AdvanceClock(command_id="replayed", pool_id=event.originator_id)
+
+
+def plan_changed_by(event: ProvisionScheduled, reason: str) -> Asked:
+    """The change of plan behind a provision that has replaced another at once."""
+    command = _as(terms.ChangePlan, when="now", reason=reason)(event)[0]
+    return to_ms(event.timestamp), command
 
 
 def asked_by_usage(recorded: list[RecordedLine], refused: list[RefusedLine], pool_id: str) -> Iterator[Asked]:
@@ -120,8 +127,7 @@ def _committed(event: usage_events.ReservationCommitted) -> list[PoolCommand]:
 
 
 def _corrected(event: usage_events.UsageCorrected) -> list[PoolCommand]:
-    if event.corrects and event.adjustment < 0:
-        return _as(holds.ReverseUsage, usage_id=event.corrects, part=-event.adjustment)(event)
+    """To correct a remembered line down is the same as to reverse so much of it."""
     return _as(holds.CorrectUsage)(event)
 
 

@@ -11,7 +11,17 @@ from specification import Happens, Specification, days, given, hours, pool_with,
 
 from entitlements.domain.errors import QuotaIsExceeded
 from entitlements.domain.values import Rule
-from entitlements.examples import NOON, end_provision, issue_grant, open_pool, provision_pool, quota, revoke_grant
+from entitlements.examples import (
+    NOON,
+    end_provision,
+    issue_grant,
+    open_pool,
+    provision_pool,
+    quota,
+    resume_provision,
+    revoke_grant,
+    suspend_provision,
+)
 from entitlements.examples_of_terms import change_quantity, configure_on_demand, set_override
 
 MONTHLY = quota("api_calls", 100, period="month")
@@ -124,6 +134,36 @@ def test_a_daily_part_of_a_month_lapses_each_day() -> None:
     story = given(pool_with(replace(MONTHLY, amount=10, recurs="day")), used("api_calls", 4), days(1))
     story.when(used("api_calls", 10), used("api_calls", 1)).lines((0, QuotaIsExceeded, 0))
     assert story.consumed("api_calls") == 14
+
+
+def test_no_more_is_carried_over_than_is_left_of_all() -> None:
+    """10 were used of 5; then 30 are included, of which 20 are left."""
+    carrying = replace(MONTHLY, amount=5, per_unit=True, rollover_max=30)
+    story = given(pool_with(carrying), used("api_calls", 10, "report"), change_quantity(6)).when(days(31))
+    story.when(used("api_calls", 1))
+    assert story.pool.entitlements["api_calls"].limit == 50
+
+
+def test_a_pause_and_a_renewal_lose_nothing_that_was_carried_over() -> None:
+    carrying = replace(MONTHLY, rollover_max=8)
+    past = [pool_with(carrying, ends_at=NOON + days(30.5)), days(30), suspend_provision(), resume_provision()]
+    assert given(past).pool.entitlements["api_calls"].limit == 108
+    renewed = provision_pool("renewed", carrying, starts_at=NOON + days(30.5))
+    assert given(past, renewed, days(1)).pool.entitlements["api_calls"].limit == 108
+
+
+def test_overage_of_one_slice_does_not_eat_the_next() -> None:
+    yearly = quota("api_calls", 10, period="year", recurs="month")
+    story = given(pool_with(yearly), used("api_calls", 18, "report"), days(31)).when(used("api_calls", 10))
+    assert story.refusal is None
+    assert story.consumed("api_calls") == 28
+
+
+def test_a_provision_that_leaves_never_leaves_more_than_it_included() -> None:
+    many = purchase("many", 10, quantity=10, priority=-1)
+    story = given(open_pool(), replace(many, rules=[replace(MONTHLY, amount=10, per_unit=True)]), purchase("few", 20))
+    story.when(used("api_calls", 100), change_quantity(1, provision_id="many"), end_provision("many"))
+    story.when(used("api_calls", 1)).lines((0, QuotaIsExceeded, 0))
 
 
 # --- Credits and on-demand ------------------------------------------------------------------------------------------------

@@ -42,6 +42,11 @@ def test_what_cannot_be_conferred_is_refused_at_once() -> None:
     given().when(define_campaign(rules=[])).refused(InvalidRules)
 
 
+def test_its_id_leaves_room_for_the_names_of_its_grants() -> None:
+    given().when(define_campaign(campaign_id="c" * 101)).refused(InvalidId)
+    given().when(define_campaign(campaign_id="spring#1")).refused(InvalidId)
+
+
 def test_pools_are_named_by_ids_and_not_without_bound() -> None:
     given(define_campaign()).when(change_campaign_pools([""])).refused(InvalidId)
     many = [f"p-{at}" for at in range(campaigns.POOLS_PER_COMMAND_MAX + 1)]

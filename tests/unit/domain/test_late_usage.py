@@ -10,10 +10,10 @@ import pytest
 from specification import Happens, Specification, days, given, hours, pool_with, used
 
 from entitlements.domain.commands import Command
-from entitlements.domain.errors import InvalidRules, PeriodIsClosed, QuotaIsExceeded
+from entitlements.domain.errors import InvalidRules, NotEntitled, PeriodIsClosed, PoolIsSuspended, QuotaIsExceeded
 from entitlements.domain.rules import GRACE_PERIODS_MAX, check_rules
-from entitlements.examples import NOON, quota
-from entitlements.examples_of_terms import change_calendar, revise_provision
+from entitlements.examples import NOON, assign_workspace, open_pool, provision_pool, quota, suspend_pool
+from entitlements.examples_of_terms import cap_member, change_calendar, revise_provision, set_override
 
 DAY_S = 86_400
 #: 10 calls a day; what is reported up to three days after the end of its day counts in it.
@@ -73,6 +73,25 @@ def test_grace_that_is_given_later_does_not_open_what_was_counted_for_good() -> 
     story = given(pool_with(quota("api_calls", 10)), used("api_calls", 4), days(1), used("api_calls", 1), patient)
     story.when(late(2, days(1), days(1)))
     assert closed(story) == []
+
+
+def test_nobody_gets_strictly_for_the_past_what_is_not_to_be_had_now() -> None:
+    yesterday = late(2, days(1), days(1), "strict")
+    of_member = used("api_calls", 2, occurred_at=NOON, workspace_id="acme-berlin")
+    past = [pool_with(PATIENT), assign_workspace("acme-berlin"), used("api_calls", 4), days(1), used("api_calls", 1)]
+    given(past, suspend_pool()).when(yesterday).lines((0, PoolIsSuspended, -1))
+    given(past, cap_member(1)).when(of_member).lines((0, PeriodIsClosed, -1))
+    denied = set_override(None, allowed=False, workspace_id="acme-berlin")
+    given(past, denied).when(of_member).lines((0, NotEntitled, -1))
+
+
+def test_a_period_in_which_nothing_was_used_is_not_judged_by_what_came_later() -> None:
+    less = revise_provision(quota("api_calls", 1, grace_for=3 * DAY_S), set_version=9)
+    story = given(pool_with(PATIENT), days(1), less).when(late(2, days(1), days(1)))
+    assert closed(story) == []
+    given(open_pool(), days(1), provision_pool("s", PATIENT)).when(late(2, days(1), days(1), "strict")).lines(
+        (0, PeriodIsClosed, -1)
+    )
 
 
 def test_a_day_that_was_counted_by_another_calendar_is_not_counted_twice() -> None:

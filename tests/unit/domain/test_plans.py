@@ -9,7 +9,6 @@ import pytest
 from specification import Happens, days, given, hours, used
 
 from entitlements.domain.errors import (
-    InvalidCommand,
     InvalidPeriod,
     InvalidRules,
     LadderIsOccupied,
@@ -17,8 +16,8 @@ from entitlements.domain.errors import (
     TooManyProvisions,
 )
 from entitlements.domain.pools import PROVISIONS_MAX
-from entitlements.examples import NOON, limit, open_pool, provision_pool, quota
-from entitlements.examples_of_terms import change_plan, start_trial
+from entitlements.examples import NOON, end_provision, limit, open_pool, provision_pool, quota
+from entitlements.examples_of_terms import allocate_limit, change_defaults, change_plan, start_trial
 
 PRO = quota("api_calls", 200)
 OLD = [open_pool(), provision_pool("old", quota("api_calls", 10), ladder="plans", rung=1, billing_period="month")]
@@ -38,6 +37,46 @@ def test_a_plan_that_cannot_be_leaves_the_present_one_alone(when: str, wrong: di
     bought = provision_pool("bought", quota("exports", 1), source="purchase")
     plan = change_plan("new", **{"rules": [PRO], "ladder": "plans", "rung": 2, "when": when} | wrong)
     given(OLD, bought).when(plan).refused(reason)
+
+
+def test_what_is_scheduled_does_not_hide_what_runs() -> None:
+    """Whoever comes beside must agree with all that have the key, not with the next plan alone."""
+    monthly = change_plan("next", quota("api_calls", 9, period="month"), ladder="plans", rung=2, when="period_end")
+    add_on = provision_pool("add-on", quota("api_calls", 30, period="month"), source="purchase")
+    given(OLD, monthly).when(add_on).refused(RulesConflict)
+
+
+def test_defaults_are_of_the_same_kind_as_what_is_conferred() -> None:
+    given(OLD).when(change_defaults(limit("api_calls"))).refused(RulesConflict)
+    given(open_pool(defaults=[limit("api_calls")])).when(OLD[1]).refused(RulesConflict)
+
+
+def test_what_was_held_of_a_limit_is_forgotten_when_the_key_is_something_else() -> None:
+    seats = [
+        open_pool(),
+        provision_pool("one", limit("seats", 5)),
+        allocate_limit(3, holder_id="ann"),
+        end_provision("one"),
+    ]
+    story = given(seats, provision_pool("two", quota("seats", 10)), end_provision("two")).when(
+        provision_pool("three", limit("seats", 5)), allocate_limit(5)
+    )
+    assert (story.consumed("seats"), story.pool.holders) == (5, {})
+
+
+def test_the_plan_that_ends_first_burns_first_as_soon_as_that_is_known() -> None:
+    add_on = provision_pool("add-on", quota("api_calls", 9), source="purchase", ends_at=NOON + days(60))
+    down = change_plan("down", quota("api_calls", 5), ladder="plans", rung=0, when="period_end")
+    story = given(OLD, add_on, down).when(used("api_calls", 1))
+    assert [b.consumed for b in story.pool.entitlements["api_calls"].buckets if b.provision_id == "old"] == [1]
+
+
+def test_why_a_plan_was_changed_is_told() -> None:
+    up = change_plan("up", PRO, ladder="plans", rung=2, when="now", reason="the team has grown")
+    given(OLD).when(up).happened_so(
+        Happens("ProvisionEnded", {"reason": "replaced", "note": "the team has grown"}),
+        *(Happens(name, {}) for name in ("ProvisionScheduled", "ProvisionStarted", "EntitlementsChanged")),
+    )
 
 
 def test_a_downgrade_takes_effect_when_the_billing_period_ends() -> None:
@@ -73,7 +112,7 @@ def test_a_trial_needs_room_for_both() -> None:
 
 def test_a_trial_and_what_follows_it_confer_a_key_in_the_same_way() -> None:
     trial = start_trial(rules=[quota("exports", 1)], then_rules=[limit("exports")], ends_at=NOON + days(14))
-    given(open_pool()).when(trial).refused(InvalidCommand)
+    given(open_pool()).when(trial).refused(RulesConflict)
 
 
 def test_a_trial_ends_in_the_next_rung_by_itself() -> None:

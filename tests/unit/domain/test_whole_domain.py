@@ -79,7 +79,7 @@ def test_what_is_held_adds_up(log: list[Logged]) -> None:
 
 def check_holds(pool: ResourcePool, key: str, entitlement: Entitlement) -> None:
     reservations = pool.reservations.values()
-    reserved = sum(held.quantity for held in reservations if held.resource_key == key)
+    reserved = sum(held.charged for held in reservations if held.resource_key == key)
     reserved += sum(held.credit_units for held in reservations if held.credit_key == key)
     assert entitlement.reserved == reserved
     assert entitlement.consumed >= entitlement.elsewhere >= 0
