@@ -11,6 +11,7 @@ from confluent_kafka import Producer
 from tests.faults import driving
 from tests.faults.driving import WIRE, eventually, line, open_pool, pools_on, provision, quarantined, quota, use
 
+from entitlements import examples_of_terms as terms
 from entitlements import testing
 from entitlements.ledger.caller import Caller
 from entitlements.ledger.records import shape_of
@@ -240,3 +241,23 @@ def test_what_is_decided_is_split_over_frames_and_what_fits_in_none_is_put_away(
     assert max(sizes) <= room
     (put_away,) = quarantined(settings)
     assert (put_away["offset"], put_away["code"]) == (len(many), "could_not_be_decided")
+
+
+def test_what_nobody_can_write_down_is_put_away_and_the_others_are_decided(kafka: str, topic_prefix: str) -> None:
+    """With a bound of charges out of force a decision makes a number that no frame holds."""
+    settings = driving.settings_for(kafka, topic_prefix, partitions=1)
+    dear = terms.configure_on_demand(
+        command_id="dear", pool_id="p", unit_price=10**9, price_per=1, spending_cap=None, alert_at=[]
+    )
+    with Caller(settings) as caller:
+        before = [caller.send(command) for command in (open_pool("p"), provision("p", quota(9)), dear)]
+        large = caller.send(use("p", line(2**40, mode="report")))
+        after = caller.send(use("p", line()))
+        caller.flush()
+        with driving.engine(settings, {"entitlements.domain.cover.QUANTITY_MAX": 2**70}) as engine:
+            assert after.result(20).is_accepted
+            assert all(answer.result(1).is_accepted for answer in before)
+            assert not large.done()
+            assert engine.is_running
+    (put_away,) = quarantined(settings)
+    assert (put_away["offset"], put_away["code"]) == (3, "could_not_be_decided")

@@ -213,7 +213,7 @@ class Engine:
             self._quarantine.settle()  # The frame says it is in quarantine: it must be there.
         try:
             value, digest = partition.to_frame(batch, self.name)
-        except Exception:  # Whatever it is: the one command that nobody can write down is found and put away.
+        except Exception:  # noqa: BLE001 - whatever it is, the one command that nobody can write down is found and put away.
             _log.exception("What was decided cannot be written")
             self._split(owned, messages, "that cannot be written")
             return
