@@ -79,10 +79,9 @@ def test_what_a_subject_draws_counts_for_its_workspace_too_and_for_no_other_subj
     assert drawn(members) == [("", "", 50, 4), ("ann", "", 9, 4), ("bob", "", 9, 0)]
 
 
-def test_an_override_with_an_amount_counts_by_itself_and_outlives_the_assignment() -> None:
-    gone = ("WorkspaceUnassigned", event(9, workspace_id="ws"))
-    members = after(capped(2, 50), used(3, 4), overridden(4, 20), used(5, 2), gone)
-    assert drawn(members) == [("", "", None, 6), ("", "o", 20, 2)]
+def test_an_override_with_an_amount_counts_by_itself_beside_the_cap() -> None:
+    members = after(capped(2, 50), used(3, 4), overridden(4, 20), used(5, 2))
+    assert drawn(members) == [("", "", 50, 6), ("", "o", 20, 2)]
     members.take("OverrideExpired", event(10, override_id="o"), None)
     assert drawn(members)[1] == ("", "o", None, 2)
     assert drawn(after(overridden(2, None))) == []

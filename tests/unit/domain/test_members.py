@@ -31,3 +31,17 @@ def test_an_override_of_a_workspace_holds_whether_it_was_set_before_or_after_the
     of_w = after(*history, ask.record_usage(ask.line("calls", 1, workspace_id="w")))
     assert [code for _, code, _ in of_w.usage.refused] == ["not_entitled"]
     assert after(*history, ask.record_usage(ask.line("calls", 1))).usage.accepted == 1
+
+
+def test_a_cap_outlives_the_assignment_it_was_set_on() -> None:
+    """Taken away and given back in a minute is not a way around it."""
+    from specification import given, pool_with, used
+
+    from entitlements.domain.errors import MemberCapIsReached
+    from entitlements.examples import assign_workspace, quota, unassign_workspace
+    from entitlements.examples_of_terms import cap_member
+
+    drawn = used("api_calls", 5, workspace_id="acme-berlin")
+    past = [pool_with(quota("api_calls", 100)), assign_workspace(), cap_member(5), drawn]
+    story = given(past, unassign_workspace(), assign_workspace()).when(drawn)
+    story.lines((0, MemberCapIsReached, 0))
