@@ -7,6 +7,7 @@ from datetime import datetime
 from entitlements.domain.entitlement import Entitlement
 from entitlements.domain.errors import (
     CommandRefused,
+    InvalidCommand,
     InvalidQuantity,
     KeyIsNotMetered,
     MemberCapIsReached,
@@ -81,6 +82,8 @@ def cap_member(pool: ResourcePool, command: CapMember, now: datetime) -> None:
         raise UnknownKey(command.resource_key)
     if entitlement.entitlement_type == "boolean":
         raise KeyIsNotMetered(command.resource_key)
+    if entitlement.entitlement_type == "credit":
+        raise InvalidCommand(f"{command.resource_key} is drawn on by other keys: cap those")
     if command.amount is not None and not 0 <= command.amount <= QUANTITY_MAX:
         raise InvalidQuantity(str(command.amount))
     if command.period is not None:

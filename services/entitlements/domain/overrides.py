@@ -65,6 +65,8 @@ def _check(pool: ResourcePool, command: SetOverride, now: datetime) -> None:
     if command.hard_limit is not None and (command.amount is None or command.hard_limit < command.amount):
         raise InvalidRules("the hard limit is not below the amount")
     held = pool.entitlements.get(command.resource_key)
+    if command.workspace_id and held is not None and held.entitlement_type == "credit":
+        raise InvalidCommand(f"{command.resource_key} is drawn on by other keys: override those for the workspace")
     is_number = held is not None and held.entitlement_type != "boolean"
     if amounts != (None, None, None) and not is_number:
         raise UnknownKey(f"{command.resource_key}: an amount needs a number that the pool has had")
