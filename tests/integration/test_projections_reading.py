@@ -93,7 +93,7 @@ def test_a_pool_is_read_with_all_that_was_said_of_it(connection: Connection) -> 
     assert listed("caps", "workspace_id", "subject_id", "amount", "period", "drawn", "reserved") == [
         ("ws", "", 40, "hour", 48, 0), ("ws", "ann", 7, "day", 0, 0),
     ]  # fmt: skip
-    assert listed("reservations", "reservation_id", "held", "spending", "expires_at") == [("r", 4, 9, later)]
+    assert listed("reservations", "reservation_id", "held", "spending", "expires_at") == [("r", 4, 10, later)]
     assert listed("holders", "resource_key", "holder_id", "held") == [(LIMIT, "ann", 1)]
     assert listed("on_demand", "resource_key", "spent", "spending_reserved", "spending_cap") == [(QUOTA, 5, 9, 100)]
     assert listed("contributions", "resource_key", "provision_id", "included_limit", "kept", "is_feature") == [
