@@ -95,7 +95,7 @@ def test_a_pool_is_read_with_all_that_was_said_of_it(connection: Connection) -> 
     ]  # fmt: skip
     assert listed("reservations", "reservation_id", "held", "spending", "expires_at") == [("r", 4, 10, later)]
     assert listed("holders", "resource_key", "holder_id", "held") == [(LIMIT, "ann", 1)]
-    assert listed("on_demand", "resource_key", "spent", "spending_reserved", "spending_cap") == [(QUOTA, 5, 9, 100)]
+    assert listed("on_demand", "resource_key", "spent", "spending_reserved", "spending_cap") == [(QUOTA, 5, 10, 100)]
     assert listed("contributions", "resource_key", "provision_id", "included_limit", "kept", "is_feature") == [
         (QUOTA, "pro-1", 50, False, False), (FEATURE, "pro-1", None, False, True), (LIMIT, "pro-1", 5, False, False),
     ]  # fmt: skip
