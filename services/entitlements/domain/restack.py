@@ -161,15 +161,22 @@ def _takers(pool: ResourcePool, old: dict[str, Bucket], sources: list[_Source]) 
     present = {_id(provision): provision for _, provision in sources}
     newcomers = [p for name, p in present.items() if p is not None and (name not in old or old[name].kept)]
     takers = {}
+    # What never resets is bought anew with every renewal; in a period a renewal is no second one.
+    is_for_good = sources[0][0].rule_type == "credit" and sources[0][0].period is None
     for name, bucket in old.items():
         gone = pool.provisions.get(name)
         if gone is None or not gone.is_over or name in present or not (bucket.consumed or bucket.carried):
             continue
         for newcomer in newcomers:
-            if is_successor(newcomer, gone):
+            if is_successor(newcomer, gone) and not (is_for_good and _renews(newcomer, gone)):
                 takers[name] = newcomer.provision_id
                 break
     return takers
+
+
+def _renews(newcomer: Provision, gone: Provision) -> bool:
+    """Whether a provision begins after another has run to the end that was planned for it."""
+    return gone.ends_at is not None and newcomer.starts_at >= gone.ends_at
 
 
 def is_successor(newcomer: Provision, gone: Provision) -> bool:

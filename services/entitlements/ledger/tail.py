@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 
@@ -14,6 +15,8 @@ from entitlements.ledger.chain import HASH_HEADER, ChainPosition, ChainReader, V
 from entitlements.ledger.frames import FrameHead
 from entitlements.settings import Settings
 
+#: Seconds for the client library to close; it takes milliseconds.
+_CLOSE_WITHIN_FOR: Final = 10.0
 _CORRUPT = {
     KafkaError._BAD_MSG,
     KafkaError._BAD_COMPRESSION,
@@ -171,5 +174,7 @@ class LedgerTail:
             raise KafkaException(error)
 
     def close(self) -> None:
-        """Stop reading."""
-        self._consumer.close()
+        """Stop reading. After a record that is corrupt the client library sometimes never returns: then it is left behind."""
+        closing = threading.Thread(target=self._consumer.close, name="ledger-tail-closes", daemon=True)
+        closing.start()
+        closing.join(_CLOSE_WITHIN_FOR)

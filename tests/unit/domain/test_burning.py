@@ -22,7 +22,7 @@ from entitlements.examples import (
     revoke_grant,
     suspend_provision,
 )
-from entitlements.examples_of_terms import change_quantity, configure_on_demand, set_override
+from entitlements.examples_of_terms import change_plan, change_quantity, configure_on_demand, set_override
 
 MONTHLY = quota("api_calls", 100, period="month")
 CREDITS = Rule(resource_key="credits", rule_type="credit", amount=50, stacking="sum")
@@ -187,6 +187,25 @@ def test_credit_grants_burn_by_priority_and_expire() -> None:
     story.when(hours(3))
     story.when(used("api_calls", 50), used("api_calls", 1)).lines((0, QuotaIsExceeded, 0))
     assert burnt(story, "credits") == {"subscription-1": 50, "gift": 15}, "what it had left has expired with it"
+
+
+def test_a_renewal_of_credits_that_never_reset_brings_new_ones() -> None:
+    """A billing system that sells 50 credits a month sends a provision a month; what was used of the last stays with it."""
+    calls = quota("api_calls", 0, hard_limit=0, credit_key="credits", credit_rate=1)
+    month = provision_pool("march", calls, CREDITS, ends_at=NOON + days(30))
+    renewed = provision_pool("april", calls, CREDITS, starts_at=NOON + days(30))
+    story = given(open_pool(), month, used("api_calls", 45), renewed, days(31)).when(used("api_calls", 50))
+    assert story.refusal is None
+    assert burnt(story, "credits") == {"april": 50, "march": 45}
+    story.when(used("api_calls", 1)).lines((0, QuotaIsExceeded, 0))
+
+
+def test_an_upgrade_takes_over_what_was_used_of_credits() -> None:
+    calls = quota("api_calls", 0, hard_limit=0, credit_key="credits", credit_rate=1)
+    old = provision_pool("old", calls, CREDITS, ladder="plans", rung=1)
+    up = change_plan("up", calls, replace(CREDITS, amount=80), ladder="plans", rung=2, when="now")
+    story = given(open_pool(), old, used("api_calls", 45)).when(up)
+    assert story.pool.entitlements["credits"].included_left == 35
 
 
 @generated(quantities=st.lists(st.integers(1, 3_000), min_size=1, max_size=12))
