@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import MISSING, Field as DataclassField, fields
+from dataclasses import MISSING, fields
+from dataclasses import Field as DataclassField
 from datetime import datetime
-from functools import cache
 from types import UnionType
 from typing import Any, Final, Union, get_args, get_origin, get_type_hints
 
@@ -49,8 +49,7 @@ def body_of(kind: type[Command]) -> type[BaseModel]:
     made: dict[str, Any] = {}
     for field in fields(kind):
         if field.name not in _ENVELOPE:
-            hint = _json(hints[field.name], is_id=field.name.endswith("_id"))
-            made[field.name] = (hint, _default(field))
+            made[field.name] = (_json(hints[field.name]), _default(field))
     for prefix in _prefixes(kind):
         made[f"{prefix}rules"] = (list[Rule] | None, Field(None, description="Left out: those of the set."))
         made[f"{prefix}set_version"] = (int | None, Field(None, description="Left out: the newest."))
@@ -65,16 +64,13 @@ def _default(field: DataclassField[Any]) -> Any:
     return Field(default_factory=field.default_factory) if field.default_factory is not MISSING else ...
 
 
-def _json(hint: Any, *, is_id: bool) -> Any:
-    """A field's type where it comes from outside: ids are bounded, instants have a zone."""
+def _json(hint: Any) -> Any:
+    """A field's type where it comes from outside: an instant has a zone. Ids and quantities are bounded by the domain."""
     if get_origin(hint) in {Union, UnionType}:
-        return Union[tuple(_json(part, is_id=is_id) for part in get_args(hint))]  # noqa: UP007 - made at run time.
-    if hint is datetime:
-        return AwareDatetime
-    return Id if is_id and hint is str and False else hint
+        return Union[tuple(map(_json, get_args(hint)))]  # noqa: UP007 - made at run time.
+    return AwareDatetime if hint is datetime else hint
 
 
-@cache
 def _prefixes(kind: type[Command]) -> tuple[str, ...]:
     names = {field.name for field in fields(kind)}
     return tuple(prefix for prefix in ("", "then_") if {f"{prefix}rules", f"{prefix}set_id"} <= names)
@@ -85,7 +81,10 @@ def _add(name: str, kind: type[Command]) -> None:
 
     async def send(request: Request, body: Any) -> Response:
         identity = who(request, "administer")
-        if issubclass(kind, _OPERATORS) and identity.organization_id != services_of(request).settings.operator_organization:
+        if (
+            issubclass(kind, _OPERATORS)
+            and identity.organization_id != services_of(request).settings.operator_organization
+        ):
             raise Problem("not_found", "The catalogue is defined by whoever runs this installation.")
         facts = {field: getattr(body, field) for field in body.model_fields_set}
         _check_organization(kind, facts, identity)

@@ -70,4 +70,6 @@ PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
     504: _problem("No answer in time: it may have had its effect. Retry with the same idempotency key."),
 }
 #: With `Prefer: respond-async`.
-ACCEPTED: Final[dict[int | str, dict[str, Any]]] = {202: {"model": Sent, "description": "It is in the log, not yet decided."}}
+ACCEPTED: Final[dict[int | str, dict[str, Any]]] = {
+    202: {"model": Sent, "description": "It is in the log, not yet decided."}
+}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
@@ -68,7 +67,9 @@ class Usage(Whose):
     quantity: Quantity = 1
     mode: UsageMode = Field("strict", description="strict: refused whole if it does not fit; report: it has happened.")
     occurred_at: AwareDatetime | None = None
-    usage_id: Id | None = Field(None, description="The same id counts once. Left out: the Idempotency-Key, or a new one.")
+    usage_id: Id | None = Field(
+        None, description="The same id counts once. Left out: the Idempotency-Key, or a new one."
+    )
 
 
 class Recorded(BaseModel):
@@ -182,7 +183,9 @@ async def record_usages(request: Request, body: ManyUsages) -> Response:
     return await _many([one(place, usage) for place, usage in enumerate(body.usage)])
 
 
-async def _record(request: Request, identity: Identity, usage: Usage, key: str | None) -> tuple[dict[str, Any], Outcome]:
+async def _record(
+    request: Request, identity: Identity, usage: Usage, key: str | None
+) -> tuple[dict[str, Any], Outcome]:
     usage_id = usage.usage_id or key or new_id()
     pools = await pools_of(request, identity, usage)
     if usage.mode == "report":
@@ -236,9 +239,7 @@ async def _where_it_was(request: Request, pools: list[tuple[str, bool]], usage_i
     return pools if found is None else [(found, False)]
 
 
-async def _first_that_takes(
-    request: Request, pools: list[tuple[str, bool]], command_for: Any
-) -> tuple[str, Outcome]:
+async def _first_that_takes(request: Request, pools: list[tuple[str, bool]], command_for: Any) -> tuple[str, Outcome]:
     """Ask the pools in their order. Raises Problem: what the pool says that decides (DESIGN 5: never split)."""
     refusals: list[Problem] = []
     for pool_id, may_overflow in pools:
@@ -277,7 +278,9 @@ async def _many(all_of_them: list[Any]) -> Response:
     found = await asyncio.gather(*map(one, all_of_them))
     outcomes = [outcome for _, outcome in found if outcome is not None]
     headers = headers_of(*outcomes) if outcomes else {}
-    return Response(orjson.dumps({"results": [document for document, _ in found]}), headers=headers, media_type="application/json")
+    return Response(
+        orjson.dumps({"results": [document for document, _ in found]}), headers=headers, media_type="application/json"
+    )
 
 
 @router.post("/v1/reservations", response_model=Reserved, responses=ACCEPTED, operation_id="reserve")
@@ -291,7 +294,9 @@ async def reserve(request: Request, body: Reserve) -> Response:
     return Response(orjson.dumps(document), headers=headers_of(outcome), media_type="application/json")
 
 
-async def _reserve(request: Request, identity: Identity, body: Reserve, key: str | None) -> tuple[dict[str, Any], Outcome]:
+async def _reserve(
+    request: Request, identity: Identity, body: Reserve, key: str | None
+) -> tuple[dict[str, Any], Outcome]:
     reservation_id = body.reservation_id or key or new_id()
     pool_id, outcome = await _first_that_takes(
         request,
@@ -353,19 +358,25 @@ def _parsed(model: Any, fields: dict[str, Any]) -> Any:
         raise explained(error.errors()) from error
 
 
-@router.post("/v1/reservations/{reservation_id}/extend", response_model=Changed, responses=ACCEPTED, operation_id="extend")
+@router.post(
+    "/v1/reservations/{reservation_id}/extend", response_model=Changed, responses=ACCEPTED, operation_id="extend"
+)
 async def extend(request: Request, reservation_id: Id, body: Extend) -> Response:
     """Hold a reservation for so many seconds from now on."""
     return await _change(request, reservation_id, body)
 
 
-@router.post("/v1/reservations/{reservation_id}/commit", response_model=Changed, responses=ACCEPTED, operation_id="commit")
+@router.post(
+    "/v1/reservations/{reservation_id}/commit", response_model=Changed, responses=ACCEPTED, operation_id="commit"
+)
 async def commit(request: Request, reservation_id: Id, body: Commit) -> Response:
     """Use a part of what is held, or all, or more if it fits."""
     return await _change(request, reservation_id, body)
 
 
-@router.post("/v1/reservations/{reservation_id}/release", response_model=Changed, responses=ACCEPTED, operation_id="release")
+@router.post(
+    "/v1/reservations/{reservation_id}/release", response_model=Changed, responses=ACCEPTED, operation_id="release"
+)
 async def release(request: Request, reservation_id: Id, body: Release) -> Response:
     """Give back what is held."""
     return await _change(request, reservation_id, body)
@@ -377,7 +388,9 @@ async def _change(request: Request, reservation_id: str, body: Extend | Commit |
     if wants_no_answer(request):
         return await accepted(request, command)
     outcome = await decided(request, command)
-    return Response(orjson.dumps(_changed(reservation_id, body)), headers=headers_of(outcome), media_type="application/json")
+    return Response(
+        orjson.dumps(_changed(reservation_id, body)), headers=headers_of(outcome), media_type="application/json"
+    )
 
 
 def _changing(identity: Identity, reservation_id: str, body: Extend | Commit | Release, key: str | None) -> PoolCommand:

@@ -41,7 +41,11 @@ async def decided(request: Request, command: Command, partition: int | None = No
 
 
 def _unknown(error: OutcomeUnknown, key: str | None) -> Problem:
-    how = "Retry with the same idempotency key: it has one effect." if key else "It had no idempotency key: read before you retry."
+    how = (
+        "Retry with the same idempotency key: it has one effect."
+        if key
+        else "It had no idempotency key: read before you retry."
+    )
     found = problem_of(error)
     return Problem(found.code, f"{found.detail} {how}", idempotency_key=key)
 

@@ -13,6 +13,17 @@ _NAMED_MAX: Final = 20
 
 def explained(errors: Sequence[Any]) -> Problem:
     """The problem for what pydantic found."""
-    found = [{"at": ".".join(str(part) for part in each["loc"]), "message": each["msg"]} for each in errors[:_NAMED_MAX]]
+    found = [
+        {"at": ".".join(str(part) for part in each["loc"]), "message": each["msg"]} for each in errors[:_NAMED_MAX]
+    ]
     said = "; ".join(f"{each['at']}: {each['message']}" for each in found[:3])
     return Problem("invalid_request", f"The request is not valid: {said}", errors=found)
+
+
+def explained_decoding(error: Exception) -> Problem:
+    """The problem for what msgspec found."""
+    import msgspec
+
+    if isinstance(error, msgspec.ValidationError):
+        return Problem("invalid_request", f"The request is not valid: {error}", errors=[{"at": "", "message": str(error)}])
+    return Problem("invalid_json", f"The body is no JSON: {error}", errors=[])
