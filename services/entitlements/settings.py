@@ -43,6 +43,10 @@ class Settings(BaseSettings):
         default=10.0, ge=1, description="Seconds after which a silent engine or publisher is replaced."
     )
     publish_usage: bool = Field(default=True, description="Unfold metering into entitlements.usage.")
+    access_log: str = Field(
+        default="",
+        description="What is logged of each key and for how long, as JSON; see entitlements.access.log.rules.",
+    )
 
     # --- Who may ask the API -------------------------------------------------------------------------------------------
     key_requests_per_s: float = Field(
