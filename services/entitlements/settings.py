@@ -49,6 +49,33 @@ class Settings(BaseSettings):
         default="operator", description="The organization whose keys may define the catalogue: keys, sets, campaigns."
     )
     publish_usage: bool = Field(default=True, description="Unfold metering into entitlements.usage.")
+    access_log: str = Field(
+        default="",
+        description="What is logged of each key and for how long, as JSON; see entitlements.access.log.rules.",
+    )
+
+    # --- Who may ask the API -------------------------------------------------------------------------------------------
+    key_requests_per_s: float = Field(
+        default=5_000.0,
+        gt=0,
+        description="Requests a second of an API key that names no rate, in each process of the API.",
+    )
+    key_body_bytes_max: int = Field(default=16 * 1024 * 1024, gt=0, description="Bytes of a request's body at most.")
+    oidc_issuer: str | None = Field(
+        default=None,
+        description="Issuer whose bearer tokens are taken, as their claim iss says it; none: API keys only.",
+    )
+    oidc_audience: str = Field(default="entitlements", description="What the claim aud of a bearer token must name.")
+    oidc_jwks_url: str | None = Field(
+        default=None, description="Where the issuer's keys are; none: where its openid-configuration says."
+    )
+    oidc_organization_claim: str = Field(
+        default="organization_id", description="Claim that names the organization; dots lead into nested claims."
+    )
+    oidc_scope_claim: str = Field(default="scope", description="Claim with the scopes: a text with blanks, or a list.")
+    oidc_scope_prefix: str = Field(
+        default="entitlements:", description="What our scopes begin with in a bearer token: entitlements:read."
+    )
 
     def topic(self, name: str) -> str:
         """The full name of one of our topics, such as `ledger` or `commands`."""

@@ -54,6 +54,12 @@ def _policies(settings: Settings, stopping: threading.Event) -> None:
     policies.run(settings, stopping)
 
 
+def _access_log(settings: Settings, stopping: threading.Event) -> None:
+    from entitlements.access.log import keeper
+
+    keeper.run(settings, stopping)
+
+
 def _registry(settings: Settings, stopping: threading.Event) -> None:
     from entitlements import registry
 
@@ -67,6 +73,7 @@ PROCESSES: Final[dict[str, str]] = {
     "projector": "keeps the read models in Postgres",
     "changes": "tells what changed for each customer (Faust)",
     "policies": "revises followers, confers campaigns, carries out units' assignments",
+    "access-log": "takes the access log to Postgres",
     "registry": "serves the Avro schemas over HTTP",
 }
 _RUNS: Final[dict[str, Run]] = {
@@ -74,6 +81,7 @@ _RUNS: Final[dict[str, Run]] = {
     "publisher": _publisher,
     "projector": _projector,
     "policies": _policies,
+    "access-log": _access_log,
     "registry": _registry,
 }
 
