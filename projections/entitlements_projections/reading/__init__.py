@@ -169,6 +169,11 @@ def pools_of_workspace(connection: Connection, workspace_id: str) -> list[Row]:
     return _all(connection, "pools_of_workspace", (workspace_id,))
 
 
+def workspaces_of_pools(connection: Connection, pool_ids: list[str]) -> list[Row]:
+    """The workspaces that are or ever were assigned to pools: rows of pool_id and workspace_id."""
+    return _all(connection, "workspaces_of_pools", {"pool_ids": pool_ids})
+
+
 def entitlement_set(connection: Connection, set_id: str, set_version: int | None = None) -> Row | None:
     """A version of a set (None: the newest) with its `rules` and the versions of sets it `extends`."""
     row = _one(connection, "set_version", {"set_id": set_id, "set_version": set_version})
