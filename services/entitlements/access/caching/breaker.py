@@ -15,24 +15,26 @@ class Breaker:
 
     def __init__(self, open_for: float = OPEN_FOR) -> None:
         self._open_for = open_for
-        self._failed_at: float | None = None
+        self._is_open = False
+        self._try_at = 0.0
         self._lock = Lock()
 
     def lets_through(self) -> bool:
         """Whether to ask now. While it is open one caller may, each time open_for seconds are over."""
-        if self._failed_at is None:
+        if not self._is_open:
             return True
         with self._lock:
             now = time.monotonic()
-            if self._failed_at is None or now - self._failed_at < self._open_for:
-                return self._failed_at is None
-            self._failed_at = now  # The others wait for what becomes of this one.
+            if now < self._try_at:
+                return False
+            self._try_at = now + self._open_for  # The others wait for what becomes of this one.
             return True
 
     def failed(self) -> None:
         """It did not answer."""
-        self._failed_at = time.monotonic()
+        self._try_at = time.monotonic() + self._open_for
+        self._is_open = True
 
     def worked(self) -> None:
         """It answered."""
-        self._failed_at = None
+        self._is_open = False

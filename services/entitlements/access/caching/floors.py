@@ -93,6 +93,16 @@ class Floors:
                 )
             )
 
+    def least(self, organization_id: str, customer_ids: Iterable[str]) -> dict[int, int]:
+        """What a server of views has to have, so that its views of these customers are admitted."""
+        names = [("organization", organization_id), *(("customer", customer_id) for customer_id in customer_ids)]
+        with self._lock:
+            together = dict(self._everybody)
+            for name in names:
+                for partition, offset in self._floors.get(name, {}).items():
+                    _rise(together, partition, offset)
+        return together
+
     def known_at(self, instant: float) -> None:
         """Everything that was told until an instant of the monotonic clock is in the floors."""
         self._known_at = max(self._known_at, instant)

@@ -126,7 +126,7 @@ def call(hook: Callable[[T], None], fact: T, failed: Callable[[], None]) -> None
     """Call somebody else's code; what it raises is logged, and `failed` is called."""
     try:
         hook(fact)
-    except Exception:
+    except Exception:  # noqa: BLE001
         failed()
         _log.exception("A hook failed on %s", type(fact).__name__)
 

@@ -47,7 +47,7 @@ class _Kept:
 class _Flight:
     """One load of one customer under way. Whoever wants the same waits for it."""
 
-    __slots__ = ("done", "document", "error", "number")
+    __slots__ = ("document", "done", "error", "number")
 
     def __init__(self, number: int) -> None:
         self.number = number

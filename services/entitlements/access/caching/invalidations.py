@@ -12,7 +12,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Self, TypeAlias
 
 import psycopg
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
@@ -75,7 +75,7 @@ class Invalidations:
         """Follow until stopping is set. A broker that is away is waited for; a crash repeats news, which changes nothing."""
         clients.come_back(lambda: self._follow(stopping), stopping)
 
-    def __enter__(self) -> Invalidations:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
@@ -87,7 +87,7 @@ class Invalidations:
         while not self._stopping.is_set():
             try:
                 self.run(self._stopping)
-            except Exception:  # Levels fall back while nobody follows; giving up would leave it at that.
+            except Exception:  # noqa: BLE001
                 _log.exception("Following begins anew")
                 self._stopping.wait(clients.RETURN_AFTER_FOR)
 
@@ -141,11 +141,11 @@ class Invalidations:
                 facts.append(lambda: self.hooks.tell_change(short, record))
                 return news.of_change(record)
             headers = dict(clients.headers_of(message))
-            name, record = self._decoded(message)
+            name, event = self._decoded(message)
             if name == f"{_EVENTS}EntitlementSetDefined":
-                update = BundleUpdate(set_id=record["originator_id"], set_version=record["version"])
+                update = BundleUpdate(set_id=event["originator_id"], set_version=event["version"])
                 facts.append(lambda: self.hooks.tell(update))
-            return news.of_event(headers, record)
+            return news.of_event(headers, event)
         except (WireError, ValueError, LookupError, TypeError) as error:
             _log.warning(
                 "No news in %s/%s/%s: %s", message.topic(), message.partition(), message.offset(), error
@@ -153,7 +153,7 @@ class Invalidations:
             return None
 
     def _decoded(self, message: Message) -> tuple[str, Mapping[str, Any]]:
-        """An event by name; of one that only a newer version knows the headers say enough."""
+        """An event's name and record; of one that only a newer version knows the headers say enough."""
         try:
             return self._wire.decode_plain(message.value())
         except WireError:
@@ -197,7 +197,8 @@ class _Ends:
     def __init__(self, settings: Settings) -> None:
         self._admin = clients.admin(settings)
         topics = (settings.topic("changes"), settings.topic("events"))
-        self._asked = {TopicPartition(t, p): OffsetSpec.latest() for t in topics for p in range(settings.partitions)}
+        newest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+        self._asked = {TopicPartition(t, p): newest for t in topics for p in range(settings.partitions)}
         self.at: float | None = None
         self.known: dict[_Place, int] = {}
 

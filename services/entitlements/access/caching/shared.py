@@ -116,7 +116,7 @@ class Shared:
         pipeline = self._valkey.pipeline(transaction=False)
         for key, value, lasts_ms in lines:
             pipeline.set(key, value, px=lasts_ms)
-        pipeline.execute()
+        pipeline.execute()  # type: ignore[no-untyped-call]
 
     def _ask(self, ask: Callable[[], Any], otherwise: T) -> T:
         """What the server says; otherwise, when it is left alone or does not answer."""
