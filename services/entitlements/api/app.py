@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib.metadata import version
 from typing import Any, Final
 
 from fastapi import FastAPI
@@ -13,7 +14,6 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from entitlements import __version__
 from entitlements.api import catalogue, cloudevents, commands, metering, questions, streaming
 from entitlements.api.documents import ProblemDocument
 from entitlements.api.problems import Problem, problem_of
@@ -46,7 +46,7 @@ def create(services: Services) -> FastAPI:
 
     app = FastAPI(
         title="Entitlements",
-        version=__version__,
+        version=version("entitlements"),
         description=_ABOUT,
         lifespan=lifespan,
         docs_url=None,

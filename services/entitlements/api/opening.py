@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 
+import orjson
 from psycopg_pool import ConnectionPool
 
 from entitlements.access.caching.levels import addresses_in, open_levels
 from entitlements.access.caching.purging import Purger
 from entitlements.access.log.writer import AccessLog
-from entitlements.access.policy_source import PostgresPolicies
 from entitlements.access.views import PostgresViews
 from entitlements.api import http_caching
 from entitlements.api.auth import authenticator
@@ -46,7 +46,7 @@ def open_services(settings: Settings) -> Services:
             database=database,
             views=levels.source,
             primary=primary,
-            policies=PostgresPolicies(database.connection),
+            policies=NoPolicies(),
             authenticator=authenticator(settings),
             follower=follower,
             access_log=access_log,
@@ -82,7 +82,12 @@ def _owner(database: ConnectionPool[Connection], pool_id: str) -> str | None:
 
 
 def _purger(settings: Settings) -> Purger:
-    return Purger(
-        addresses_in(settings.http_purge), http_caching.names_of, every_answer=http_caching.EVERY_ANSWER
-    )
+    return Purger(addresses_in(settings.http_purge), http_caching.names_of, every_answer=http_caching.EVERY_ANSWER)
+
+
+class NoPolicies:
+    """A PolicySource without any."""
+
+    def load(self, organization_id: str) -> bytes:
+        return orjson.dumps({"organization_id": organization_id, "version": 0, "policies": []})
 

@@ -18,11 +18,11 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 from starlette.requests import Request
 from starlette.responses import Response
 
-from entitlements.access.judging import Parsed, parsed_policies, parsed_views
-from entitlements.access.sources import PolicySource, ViewSource
 from entitlements.access.caching.documents import facts_of
 from entitlements.access.caching.floors import Floors
+from entitlements.access.judging import Parsed, parsed_policies, parsed_views
 from entitlements.access.log.writer import AccessLog
+from entitlements.access.sources import PolicySource, ViewSource
 from entitlements.api import http_caching
 from entitlements.api.auth import Knowing
 from entitlements.api.following import Follower
@@ -163,7 +163,8 @@ class Services:
 
 def ends_of_ledger(settings: Settings, partitions: Sequence[int]) -> dict[int, int]:
     """The offset after the last frame of each partition. Raises ServerIsAway."""
-    asked = {TopicPartition(settings.topic("ledger"), partition): OffsetSpec.latest() for partition in partitions}
+    newest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+    asked = {TopicPartition(settings.topic("ledger"), partition): newest for partition in partitions}
     try:
         futures = clients.admin(settings).list_offsets(asked)
         return {place.partition: future.result(settings.answer_timeout_for).offset for place, future in futures.items()}
