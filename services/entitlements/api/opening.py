@@ -10,10 +10,11 @@ from psycopg_pool import ConnectionPool
 from entitlements.access.caching.levels import addresses_in, open_levels
 from entitlements.access.caching.purging import Purger
 from entitlements.access.log.writer import AccessLog
+from entitlements.access.remembered import RememberedPolicies
 from entitlements.access.views import PostgresViews
 from entitlements.api import http_caching
 from entitlements.api.auth import authenticator
-from entitlements.api.following import Follower
+from entitlements.api.following import Follower, Told
 from entitlements.api.services import THREADS, Services
 from entitlements.ledger.caller import Caller
 from entitlements.settings import Settings
@@ -35,6 +36,8 @@ def open_services(settings: Settings) -> Services:
             listeners=listeners,
         )
         follower = Follower(settings, lambda pool_id: _owner(database, pool_id))
+        policies = RememberedPolicies(NoPolicies())
+        follower.attach(lambda told: _forget(policies, told), None)
         follower.start()
         stack.callback(follower.stop)
         caller = stack.enter_context(Caller(settings))
@@ -46,7 +49,7 @@ def open_services(settings: Settings) -> Services:
             database=database,
             views=levels.source,
             primary=primary,
-            policies=NoPolicies(),
+            policies=policies,
             authenticator=authenticator(settings),
             follower=follower,
             access_log=access_log,
@@ -58,6 +61,12 @@ def open_services(settings: Settings) -> Services:
             floors=levels.floors,
             closing=stack.pop_all(),
         )
+
+
+def _forget(policies: RememberedPolicies, told: list[Told]) -> None:
+    for one in told:
+        if one.event == "policies" and one.organization_id is not None:
+            policies.forget(one.organization_id)
 
 
 def _pool(url: str, stack: ExitStack) -> ConnectionPool[Connection]:
@@ -90,4 +99,3 @@ class NoPolicies:
 
     def load(self, organization_id: str) -> bytes:
         return orjson.dumps({"organization_id": organization_id, "version": 0, "policies": []})
-
