@@ -82,7 +82,4 @@ def _owner(database: ConnectionPool[Connection], pool_id: str) -> str | None:
 
 
 def _purger(settings: Settings) -> Purger:
-    return Purger(
-        addresses_in(settings.http_purge), http_caching.names_of, every_answer=http_caching.EVERY_ANSWER
-    )
-
+    return Purger(addresses_in(settings.http_purge), http_caching.names_of, every_answer=http_caching.EVERY_ANSWER)

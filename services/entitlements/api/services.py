@@ -18,11 +18,11 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 from starlette.requests import Request
 from starlette.responses import Response
 
-from entitlements.access.judging import Parsed, parsed_policies, parsed_views
-from entitlements.access.sources import PolicySource, ViewSource
 from entitlements.access.caching.documents import facts_of
 from entitlements.access.caching.floors import Floors
+from entitlements.access.judging import Parsed, parsed_policies, parsed_views
 from entitlements.access.log.writer import AccessLog
+from entitlements.access.sources import PolicySource, ViewSource
 from entitlements.api import http_caching
 from entitlements.api.auth import Knowing
 from entitlements.api.following import Follower
