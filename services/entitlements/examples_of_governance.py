@@ -64,7 +64,7 @@ def define_access_policy(policy_id: str = "beta", **more: Any) -> governs.Define
         "conditions": [{"field": "customer.region", "operator": "equals", "value": "EU"}],
     }
     said |= {name: more.pop(name) for name in list(more) if name in {"effect", "priority", "conditions", "reason"}}
-    facts = {name: said[name] for name in ("effect", "priority") if name in said}
+    facts: dict[str, Any] = {name: said[name] for name in ("effect", "priority") if name in said}
     facts["document"] = json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return governs.DefineAccessPolicy(policy_id=policy_id, **_of_organization(facts | more))
 
