@@ -16,7 +16,7 @@ from typing import Any, Final, Self, TypeAlias
 
 import psycopg
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
-from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]
+from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
 from entitlements.access.caching import news
 from entitlements.access.caching.floors import Concerned, Floors
@@ -195,7 +195,8 @@ class _Ends:
     """Where the topics ended at an instant of the monotonic clock, as the broker said; at None: not asked, or no answer."""
 
     def __init__(self, settings: Settings) -> None:
-        self._admin = clients.admin(settings)
+        self._settings = settings
+        self._admin: AdminClient | None = None
         topics = (settings.topic("changes"), settings.topic("events"))
         newest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
         self._asked = {TopicPartition(t, p): newest for t in topics for p in range(settings.partitions)}
@@ -204,10 +205,12 @@ class _Ends:
 
     def look(self, now: float) -> None:
         """Ask the broker."""
+        # A client that saw a leader go asks with its old epoch for ever after, and is refused: another one is made.
+        admin, self._admin = self._admin or clients.admin(self._settings), None
         try:
-            answers = self._admin.list_offsets(self._asked, request_timeout=_ANSWER_FOR_MAX)
+            answers = admin.list_offsets(self._asked, request_timeout=_ANSWER_FOR_MAX)
             self.known = {(at.topic, at.partition): told.result(_ANSWER_FOR_MAX).offset for at, told in answers.items()}
-            self.at = now
+            self.at, self._admin = now, admin
         except (KafkaException, TimeoutError) as error:
             _log.debug("Where the topics end is not known: %s", error)
 
