@@ -73,6 +73,17 @@ def gather(connection: Connection, organization_id: str, workspace_ids: Sequence
         )
 
 
+def pools_of_workspaces(connection: Connection, organization_id: str, workspace_ids: Sequence[str]) -> list[Row]:
+    """The organization's pools that workspaces use, of each in drawing order: pool_id, role, may_overflow, status."""
+    return _all(connection, "view_pools", {"organization_id": organization_id, "workspace_ids": list(workspace_ids)})
+
+
+def pool_with_usage(connection: Connection, pool_ids: Sequence[str], usage_id: str) -> str | None:
+    """Which of the pools has recorded usage under an id; None: none."""
+    rows = _all(connection, "pool_with_usage", {"pool_ids": list(pool_ids), "usage_id": usage_id})
+    return rows[0]["pool_id"] if rows else None
+
+
 def _said(
     connection: Connection, pools: list[Row], graph: KeyGraph, at: datetime
 ) -> dict[str, dict[str, dict[str, Said]]]:

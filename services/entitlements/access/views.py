@@ -25,7 +25,6 @@ from entitlements.access.checking import (
 from entitlements.access.standing import Row
 from entitlements.domain.errors import NotEntitled, PoolIsClosed
 from entitlements.domain.key_inheritance import granted
-from entitlements.domain.key_terms import REGIONS
 from entitlements.domain.overflow import asks_the_next
 from entitlements.domain.values import Constraints
 from entitlements_projections import reading
@@ -75,6 +74,10 @@ def views_of(organization_id: str, customer_ids: Iterable[str], gathered: Gather
             "subscription": facts.subscription_of(customer_id),
             "members": facts.members[customer_id] if complete else {},
             "members_complete": complete,
+            "pools": [
+                {name: pool[name] for name in ("pool_id", "role", "may_overflow", "status")}
+                for pool in facts.pools.get(customer_id, ())
+            ],
             "entitlements": facts.entitlements_of(customer_id),
         }
         for customer_id in customer_ids
@@ -150,7 +153,7 @@ class _Facts:
         answers, remaining = self._answers(workspace_id, key)
         decisive = answers[which_decides([answer.code for answer in answers])]
         row = decisive.row
-        entry = _blank(key, decisive.pool_id, decisive.code) | {"constraints": self._constraints(key)}
+        entry = _blank(key, decisive.pool_id, _code_of(decisive)) | {"constraints": self._constraints(key)}
         if row is None:
             return entry
         is_feature = row["entitlement_type"] == "boolean"
@@ -158,14 +161,12 @@ class _Facts:
             "entitlement_type": row["entitlement_type"],
             "limit": row["effective_limit"],
             **({} if is_feature else {name: row[name] for name in _NUMBERS}),
-            "remaining": None if is_feature or not row["held"] else remaining,
-            "is_unlimited": not is_feature and bool(row["held"]) and remaining is None,
+            "remaining": None if is_feature else remaining if row["held"] else 0,
             "period_start": _text(row["period_start"]),
             "resets_at": _text(row["resets_at"]),
             "valid_until": _text(self._valid_until(workspace_id, answers)),
             "min_role": self._min_roles.get((decisive.pool_id, key), "") if is_feature else "",
             "has_subject_caps": (workspace_id, key) in self._capped_subjects,
-            "is_overridden": decisive.override is not None,
             "contributions": [_contribution(each, decisive.pool_id) for each in decisive.contributions],
         }
 
@@ -220,8 +221,7 @@ class _Facts:
         return min(instants, default=None)
 
     def _inherited(self, workspace_id: str, key: str, pool_id: str, path: tuple[str, ...]) -> dict[str, Any]:
-        """A feature that another one grants. What constrains any of those on the way constrains it."""
-        whole = [constraint for name in path if (constraint := self._constraints(name)) is not None]
+        """A feature that another one grants. Whoever decides asks the constraints of those on the way too."""
         row = self._rows.get((workspace_id, path[0], pool_id))
         contributions = [] if row is None else self._contributions.get((pool_id, path[0]), [])
         ends = [each["ends_at"] for each in contributions if each["ends_at"] is not None]
@@ -230,7 +230,7 @@ class _Facts:
             "entitlement_type": "boolean",
             "valid_until": _text(min(ends, default=None)),
             "min_role": self._min_roles.get((pool_id, path[0]), ""),
-            "constraints": _together(whole),
+            "constraints": self._constraints(key),
             "inherited_path": list(path[:-1]),
             "contributions": [_contribution(each, pool_id) for each in contributions],
         }
@@ -238,6 +238,16 @@ class _Facts:
     def _constraints(self, key: str) -> dict[str, Any] | None:
         node = self._graph.get(key)
         return None if node is None or node.constraints is None else _document(node.constraints)
+
+
+def _code_of(answer: PoolAnswer) -> str:
+    """Why, where a feature is not had although something confers it: an override took it away, or a rule denies it."""
+    if answer.code != NotEntitled.code or answer.row is None:
+        return answer.code
+    if answer.override is not None and not answer.override["allowed"]:
+        return "overridden"
+    is_denied = answer.row["entitlement_type"] == "boolean" and answer.row["provision_ids"]
+    return "denied" if is_denied else answer.code
 
 
 def _larger(one: int | None, other: int | None) -> int | None:
@@ -253,7 +263,6 @@ def _blank(key: str, pool_id: str | None, code: str) -> dict[str, Any]:
         "reason_code": code,
         "pool_id": pool_id,
         **none,
-        "is_unlimited": False,
         "period_start": None,
         "resets_at": None,
         "valid_until": None,
@@ -261,7 +270,6 @@ def _blank(key: str, pool_id: str | None, code: str) -> dict[str, Any]:
         "constraints": None,
         "inherited_path": [],
         "has_subject_caps": False,
-        "is_overridden": False,
         "contributions": [],
     }
 
@@ -280,30 +288,10 @@ def _contribution(row: Row, pool_id: str) -> dict[str, Any]:
 
 
 def _document(constraints: Constraints) -> dict[str, Any]:
-    """Restrictions as whoever decides needs them: regions are spelled out, so that nobody else knows which countries they have."""
-    places: dict[str, None] = {}
-    for place in constraints.geographic_restrictions:
-        places.update(dict.fromkeys(sorted(REGIONS.get(place, {place}))))
     return {
-        "geographic_restrictions": list(places),
+        "geographic_restrictions": constraints.geographic_restrictions,
         "start_date": _text(constraints.start_date),
         "end_date": _text(constraints.end_date),
-    }
-
-
-def _together(many: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """All of several restrictions at once."""
-    if not many:
-        return None
-    placed = [set(each["geographic_restrictions"]) for each in many if each["geographic_restrictions"]]
-    places = sorted(set.intersection(*placed)) if placed else []
-    starts = [each["start_date"] for each in many if each["start_date"]]
-    ends = [each["end_date"] for each in many if each["end_date"]]
-    return {
-        # Where no place is common to all of them it may be used nowhere.
-        "geographic_restrictions": places or (["-"] if placed else []),
-        "start_date": max(starts, default=None),
-        "end_date": min(ends, default=None),
     }
 
 
