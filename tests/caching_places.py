@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from psycopg_pool import ConnectionPool
@@ -40,7 +40,7 @@ class Origin(ThreadingHTTPServer):
         self.source, self.floors, self.lifetimes = source, floors, lifetimes
         self.asked: list[str] = []
 
-    def __enter__(self) -> Origin:
+    def __enter__(self) -> Self:
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
         return self
 

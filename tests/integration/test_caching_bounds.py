@@ -25,7 +25,6 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from caching_places import Origin, varnish_before, views_at
-
 from entitlements import testing
 from entitlements.access.caching import shared
 from entitlements.access.caching.floors import BEHIND_FOR_MAX, Floors

@@ -15,7 +15,6 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from caching_places import Origin, varnish_before
-
 from entitlements.access.caching.floors import Concerned, Floors
 from entitlements.access.caching.purging import Purger
 from entitlements.api.http_caching import EVERY_ANSWER, Lifetimes, customer_key, names_of

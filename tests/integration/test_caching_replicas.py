@@ -14,14 +14,22 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from caching_places import views_at
-
 from entitlements.access.caching.floors import Concerned, Floors
 from entitlements.access.caching.replicated import Replicated
 from entitlements.local.postgres import LocalPostgres, LocalReplica
 from entitlements_projections.database import connect
 from entitlements_projections.migrations import migrate
 from entitlements_projections.replicas import LOOK_EVERY_FOR, TRY_AGAIN_AFTER_FOR, Replicas
-from entitlements_projections.testing import AT_MS, FEATURE, QUOTA, SyntheticLedger, pool_with_a_plan, usage_line, use, write
+from entitlements_projections.testing import (
+    AT_MS,
+    FEATURE,
+    QUOTA,
+    SyntheticLedger,
+    pool_with_a_plan,
+    usage_line,
+    use,
+    write,
+)
 
 LAG_FOR = 0.6
 
