@@ -19,7 +19,7 @@ from entitlements.access.caching.floors import Floors
 from entitlements.access.sources import ViewSource
 from entitlements.access.views import PostgresViews
 from entitlements.api.http_caching import Lifetimes, headers_of, is_not_modified
-from entitlements.local.packages import NoSuchPackages
+from entitlements.local.errors import NoSuchPackages
 from entitlements.local.varnish import LocalVarnish
 from entitlements_projections.database import configure
 

@@ -6,15 +6,9 @@ import subprocess
 from pathlib import Path
 from typing import Final
 
-from entitlements.local.errors import LocalServerError
+from entitlements.local.errors import NoSuchPackages
 
 APT_SECONDS_MAX: Final = 120
-
-
-class NoSuchPackages(LocalServerError):
-    """Debian's packages cannot be had here."""
-
-    code = "no_such_packages"
 
 
 def unpacked(*packages: str) -> Path:

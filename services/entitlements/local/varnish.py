@@ -17,7 +17,7 @@ VCL: Final = Path(__file__).with_name("varnish.vcl")
 
 
 class LocalVarnish(LocalServer):
-    """A Varnish in a folder, before an HTTP server of this machine. Raises packages.NoSuchPackages where Debian's cannot be had."""
+    """A Varnish in a folder, before an HTTP server of this machine. Raises NoSuchPackages where Debian's cannot be had."""
 
     name = "Varnish"
     stop_signal = signal.SIGTERM
