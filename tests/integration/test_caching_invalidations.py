@@ -40,7 +40,7 @@ class Log:
         self.offset += 1
         full = {"originator_id": aggregate_id, "originator_version": self.offset, "timestamp": 0, "command_id": "c"}
         value = WIRE.encode_plain(f"entitlements.events.{name}", full | record)
-        self.send("events", value, kind, aggregate_id, partition)
+        self.send("events", value, kind, aggregate_id, partition, ce_type=f"entitlements.events.{name}")
         return self.offset
 
     def reset(self, customer_id: str, partition: int = 0) -> int:
@@ -53,8 +53,9 @@ class Log:
         self.send("changes", WIRE.encode_plain("entitlements.changes.QuotaReset", record), "pool", "p", partition)
         return self.offset
 
-    def send(self, topic: str, value: bytes, kind: str, aggregate_id: str, partition: int) -> None:
+    def send(self, topic: str, value: bytes, kind: str, aggregate_id: str, partition: int, ce_type: str = "") -> None:
         headers = [
+            ("ce_type", ce_type.encode()),
             ("ce_id", f"{kind}/{aggregate_id}/{self.offset}".encode()),
             ("ledger_partition", str(partition).encode()),
             ("ledger_offset", str(self.offset).encode()),
@@ -149,7 +150,9 @@ def test_hooks_and_listeners_hear_after_the_floors_rose(log: Log) -> None:
     hooks.on_usage_reset(on_reset)
     hooks.on_usage_reset(heard.append)
     hooks.on_bundle_update(heard.append)
+    log.reset("cyd")  # Before the start: nobody is told.
     with Invalidations(log.settings, floors, customers_of=nobody, hooks=hooks, listeners=[concerned.append]):
+        wait_until(lambda: floors.is_current)
         log.reset("ada")
         log.event(
             "entitlement_set", "pro", "EntitlementSetDefined", version=3, name="", ladder=None, rung=None, rules=[], actor="",
@@ -160,6 +163,13 @@ def test_hooks_and_listeners_hear_after_the_floors_rose(log: Log) -> None:
     assert seen == [False]
     assert hooks.failures == 1
     assert concerned == [Concerned(customers=frozenset({"ada"}))]
+
+
+def test_a_pool_event_that_names_nobody_is_understood_by_its_headers(log: Log) -> None:
+    with following(log, customers_of=lambda _: {"p": ["ada"]}) as floors:
+        log.offset += 1
+        log.send("events", b"not even looked at", "pool", "p", 0, ce_type="entitlements.events.PoolSuspended")
+        wait_until(lambda: not floors.admits("acme", "ada", {0: log.offset - 1}))
 
 
 def test_foreign_records_stop_nobody(log: Log) -> None:
