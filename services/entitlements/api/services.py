@@ -53,6 +53,7 @@ class Services:
     settings: Settings
     caller: Caller
     database: ConnectionPool[Any]
+    log_tables: ConnectionPool[Any]
     #: Before all caches, and what they are before: what became due a moment ago is read from there.
     views: ViewSource
     primary: ViewSource
