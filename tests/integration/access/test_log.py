@@ -81,7 +81,7 @@ CONTEXT = {
 @pytest.fixture
 def settings(kafka: str, database: str, topic_prefix: str) -> Settings:
     settings = Settings(
-        kafka=kafka, postgres=database, topic_prefix=topic_prefix, partitions=PARTITIONS, session_timeout_for=6.0
+        kafka=kafka, postgres=database, topic_prefix=topic_prefix, partitions=PARTITIONS, session_timeout_for=1.0
     )
     create_topics(settings)
     tables.migrate(database)
