@@ -42,6 +42,12 @@ class Settings(BaseSettings):
     session_timeout_for: float = Field(
         default=10.0, ge=1, description="Seconds after which a silent engine or publisher is replaced."
     )
+    api_host: str = Field(default="127.0.0.1", description="Where the HTTP API listens.")
+    api_port: int = Field(default=8080, description="Port of the HTTP API; 0: any free one.")
+    api_workers: int = Field(default=1, ge=1, description="Processes that serve the HTTP API.")
+    operator_organization: str = Field(
+        default="operator", description="The organization whose keys may define the catalogue: keys, sets, campaigns."
+    )
     publish_usage: bool = Field(default=True, description="Unfold metering into entitlements.usage.")
     access_log: str = Field(
         default="",
