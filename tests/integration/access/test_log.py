@@ -15,7 +15,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from confluent_kafka import TopicPartition
+from confluent_kafka import Producer, TopicPartition
 
 from entitlements.access.log import keeper, reading, reporting, retention, tables, writer
 from entitlements.access.log.entries import ACCESS_DECIDED, Entry
@@ -135,8 +135,8 @@ def entry(**changes: Any) -> Entry:
     return dict.fromkeys(empty, "") | more | {"asked_by": "k"} | made | changes
 
 
-def produce(settings: Settings, values: list[bytes | None]) -> None:
-    producer = clients.producer(settings)
+def produce(settings: Settings, values: list[bytes | None], producer: Producer | None = None) -> None:
+    producer = producer or clients.producer(settings)
     for number, value in enumerate(values):
         producer.produce(settings.topic("access-log"), value, partition=number % PARTITIONS)
     assert producer.flush(30) == 0
@@ -329,8 +329,10 @@ def test_a_keeper_that_is_killed_again_and_again_loses_and_doubles_nothing(
 
 def test_two_keepers_share_the_work_and_keep_everything_once(settings: Settings, connection: Connection) -> None:
     with keeping(settings), keeping(settings):
+        producer = clients.producer(settings)
         for _ in range(20):
-            produce(settings, [WIRE.encode_plain(ACCESS_DECIDED, entry()) for _ in range(60)])
+            produce(settings, [WIRE.encode_plain(ACCESS_DECIDED, entry()) for _ in range(60)], producer)
+            time.sleep(0.05)
         eventually(lambda: count(connection) == 1_200)
 
 
