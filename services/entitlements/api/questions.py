@@ -132,7 +132,9 @@ class DecisionBody(BaseModel):
     pool_id: str | None
     limit: int | None
     consumed: int | None
-    remaining: int | None = Field(description="The largest quantity that strict usage could have; null: without end, or a feature.")
+    remaining: int | None = Field(
+        description="The largest quantity that strict usage could have; null: without end, or a feature."
+    )
     resets_at: str | None
     matched_policies: list[dict[str, Any]]
     policy_version: int
@@ -292,9 +294,7 @@ async def _newer(
     return await services.read(view_for, view, asked) if asked.subject_id else view
 
 
-@router.get(
-    "/v1/customers/{customer_id}/entitlements", response_model=ViewBody, operation_id="entitlementsOfCustomer"
-)
+@router.get("/v1/customers/{customer_id}/entitlements", response_model=ViewBody, operation_id="entitlementsOfCustomer")
 async def entitlements(request: Request, customer_id: Id) -> Response:
     """All that a customer has: a client that holds this document can decide by itself."""
     identity = who(request, "read")
