@@ -48,6 +48,39 @@ class Settings(BaseSettings):
     operator_organization: str = Field(
         default="operator", description="The organization whose keys may define the catalogue: keys, sets, campaigns."
     )
+    replicas: str = Field(
+        default="",
+        description="Connection URLs of Postgres' streaming replicas for reads, comma separated; none: the primary.",
+    )
+    replica_lag_for: float = Field(
+        default=1.0, gt=0.2, description="Seconds by which a replica that is read may be behind, at most."
+    )
+    cache_size: int = Field(
+        default=10_000, ge=0, description="Customers whose views a process keeps in memory; 0: none."
+    )
+    cache_ttl_for: float = Field(default=2.0, gt=0, description="Seconds for which a process keeps a view.")
+    cache_behind_ttl_for: float = Field(
+        default=0.5, ge=0, description="Seconds for which it does while news from Kafka are late; 0: not at all."
+    )
+    valkey: str | None = Field(
+        default=None,
+        description="The shared cache: valkey://, redis:// or unix:// address of a server; none: no such level.",
+    )
+    valkey_ttl_for: float = Field(default=10.0, gt=0, description="Seconds for which the shared cache keeps a view.")
+    http_client_ttl_for: int = Field(
+        default=0, ge=0, description="Seconds for which whoever asks over HTTP may keep a view without asking again."
+    )
+    http_shared_ttl_for: int = Field(
+        default=0,
+        ge=0,
+        description="Seconds for which a cache before the service may, one that looks answers up by Authorization; 0: none may.",
+    )
+    http_stale_for: int = Field(
+        default=0, ge=0, description="Seconds after that in which it may still be given out while a new one is fetched."
+    )
+    http_purge: str = Field(
+        default="", description="URLs of caches before the service that take PURGE with Surrogate-Key, comma separated."
+    )
     publish_usage: bool = Field(default=True, description="Unfold metering into entitlements.usage.")
     access_log: str = Field(
         default="",

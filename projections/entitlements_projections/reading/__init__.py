@@ -90,6 +90,12 @@ def status_of_pool(connection: Connection, pool_id: str) -> str | None:
     return None if row is None else str(row["status"])
 
 
+def organization_of_pool(connection: Connection, pool_id: str) -> str | None:
+    """Whose a pool is; None: an unknown pool."""
+    row = _one(connection, "pool", (pool_id,))
+    return None if row is None else str(row["organization_id"])
+
+
 def entitlements_of_pools(connection: Connection, pool_ids: list[str], at: datetime) -> list[Row]:
     """What pools have at an instant: limit, consumed, remaining and period of each key, by pool and key."""
     rows = _all(connection, "entitlements", {"pool_ids": pool_ids, "at": at})
@@ -167,6 +173,11 @@ def contributions_of_key(connection: Connection, member: Member) -> list[Row]:
 def pools_of_workspace(connection: Connection, workspace_id: str) -> list[Row]:
     """The pools of a workspace: the primary, then the others in the order of assignment. Empty: an unknown workspace."""
     return _all(connection, "pools_of_workspace", (workspace_id,))
+
+
+def workspaces_of_pools(connection: Connection, pool_ids: list[str]) -> list[Row]:
+    """The workspaces that are or ever were assigned to pools: rows of pool_id and workspace_id."""
+    return _all(connection, "workspaces_of_pools", {"pool_ids": pool_ids})
 
 
 def entitlement_set(connection: Connection, set_id: str, set_version: int | None = None) -> Row | None:

@@ -1,10 +1,11 @@
-"""The application: its routes, what stands before them, and what each worker opens. `create` is what granian calls."""
+"""The application: its routes, what stands before them, and what each worker opens. `create` is what serving.py puts behind the door."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib.metadata import version
 from typing import Any, Final
 
 from fastapi import FastAPI
@@ -13,16 +14,14 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from entitlements import __version__
 from entitlements.api import catalogue, cloudevents, commands, metering, questions, streaming
 from entitlements.api.documents import ProblemDocument
-from entitlements.api.opening import open_services
 from entitlements.api.problems import Problem, problem_of
 from entitlements.api.services import Services
 from entitlements.api.validation import explained
 from entitlements.domain.errors import CommandRefused
 from entitlements.errors import EntitlementsError
-from entitlements.settings import Settings
+from entitlements_schemas import WireError
 
 _log = logging.getLogger(__name__)
 
@@ -35,13 +34,11 @@ Every answer has a stable code. A change's answer carries `Entitlements-Consiste
 _CODES: Final = {401: "unauthenticated", 403: "insufficient_scope", 404: "not_found", 405: "method_not_allowed"}
 
 
-def create(opened: Callable[[Settings], Services] = open_services, settings: Settings | None = None) -> FastAPI:
-    """The application. opened: what opens the servers of a worker, when it starts."""
-    settings = settings or Settings()
+def create(services: Services) -> FastAPI:
+    """The application. It closes the services when it ends."""
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.services = services = opened(settings)
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         try:
             yield
         finally:
@@ -49,16 +46,17 @@ def create(opened: Callable[[Settings], Services] = open_services, settings: Set
 
     app = FastAPI(
         title="Entitlements",
-        version=__version__,
+        version=version("entitlements"),
         description=_ABOUT,
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
     )
+    app.state.services = services
     for part in (questions, metering, cloudevents, streaming, catalogue, commands):
         app.include_router(part.router)
-    for kind in (EntitlementsError, CommandRefused):
+    for kind in (EntitlementsError, CommandRefused, WireError):
         app.add_exception_handler(kind, _problem)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)

@@ -8,6 +8,7 @@ from typing import Annotated, Final
 from pydantic import AfterValidator, Field
 from starlette.requests import Request
 
+from entitlements.api.auth.door import IDENTITY
 from entitlements.api.identity import Identity, Scope
 from entitlements.api.problems import Problem
 from entitlements.api.services import Services
@@ -38,7 +39,7 @@ def services_of(request: Request) -> Services:
 
 def who(request: Request, scope: Scope) -> Identity:
     """Who asks, if they may. Raises Problem: insufficient_scope."""
-    identity: Identity = request.scope["identity"]
+    identity: Identity = request.scope[IDENTITY]
     if scope not in identity.scopes:
         has = ", ".join(sorted(identity.scopes)) or "none"
         raise Problem("insufficient_scope", f"This needs the scope {scope}; the key has {has}.", needed=scope)

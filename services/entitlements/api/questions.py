@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from entitlements.access.judging import SOURCE, dry_run, judge, view_for
+from entitlements.api import http_caching
 from entitlements.api.asking import Id, at_least, services_of, who
 from entitlements.api.documents import PROBLEMS
 from entitlements.api.identity import Identity
@@ -266,8 +267,13 @@ async def _decide(request: Request, identity: Identity, many: list[Check]) -> li
         if not (is_id(one.customer_id) and is_id(one.resource_key) and is_id(one.subject_id, 0)):
             raise Problem("invalid_id", "An id has 1 to 128 characters.")
     services, organization_id = services_of(request), identity.organization_id
-    views = await services.views_of(organization_id, list({one.customer_id for one in many}), at_least(request))
     policies = await services.policies_of(organization_id)
+    wanted = at_least(request)
+    at_hand = services.view_at_hand(organization_id, many[0].customer_id) if len(many) == 1 and not wanted else None
+    if at_hand is not None:
+        views = {many[0].customer_id: at_hand}
+    else:
+        views = await services.views_of(organization_id, list({one.customer_id for one in many}), wanted)
     decisions = []
     for one in many:
         asked = _asked(one)
@@ -299,7 +305,7 @@ async def entitlements(request: Request, customer_id: Id) -> Response:
     """All that a customer has: a client that holds this document can decide by itself."""
     identity = who(request, "read")
     documents = await services_of(request).view_documents(identity.organization_id, [customer_id], at_least(request))
-    return services_of(request).cacheable(request, documents[customer_id], identity, customer_id)
+    return services_of(request).cacheable(request, documents[customer_id], identity.organization_id, customer_id)
 
 
 @router.get(
@@ -348,7 +354,10 @@ async def policies(request: Request) -> Response:
     identity = who(request, "read")
     services = services_of(request)
     document = await services.in_thread(services.policies.load, identity.organization_id)
-    return services.cacheable(request, document, identity, "")
+    headers = {"ETag": http_caching.etag_of(orjson.loads(document)), "Cache-Control": "private, no-cache"}
+    if http_caching.is_not_modified(request.headers.get("if-none-match"), headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    return Response(document, headers=headers, media_type="application/json")
 
 
 @router.post("/v1/policies/dry-run", operation_id="dryRun", response_model=dict[str, Any])

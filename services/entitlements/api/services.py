@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
+import orjson
 import psycopg
 from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]
 from psycopg_pool import ConnectionPool, PoolTimeout
+from starlette.requests import Request
+from starlette.responses import Response
 
+from entitlements.access.caching.documents import facts_of
+from entitlements.access.caching.floors import Floors
+from entitlements.access.caching.in_process import InProcess
 from entitlements.access.judging import Parsed, parsed_policies, parsed_views
-from entitlements.access.sources import PolicySource, ViewSource
-from entitlements.api.identity import Authenticator
+from entitlements.access.log.writer import AccessLog
+from entitlements.access.remembered import RememberedPolicies
+from entitlements.access.sources import ViewSource
+from entitlements.api import http_caching
+from entitlements.api.auth import Knowing
+from entitlements.api.following import Follower
+from entitlements.api.http_caching import Lifetimes
 from entitlements.domain.commands import Command
 from entitlements.errors import OutcomeUnknown, ServerIsAway
 from entitlements.ledger import clients
@@ -41,9 +53,15 @@ class Services:
     settings: Settings
     caller: Caller
     database: ConnectionPool[Any]
+    #: Before all caches, and what they are before: what became due a moment ago is read from there.
     views: ViewSource
-    policies: PolicySource
-    authenticator: Authenticator
+    primary: ViewSource
+    policies: RememberedPolicies
+    authenticator: Knowing
+    follower: Follower
+    access_log: AccessLog
+    lifetimes: Lifetimes
+    floors: Floors
     parsed_views: Parsed = field(default_factory=parsed_views)
     parsed_policies: Parsed = field(default_factory=parsed_policies)
     threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(THREADS, "api"))
@@ -53,12 +71,36 @@ class Services:
         self, organization_id: str, customer_ids: Sequence[str], at_least: Mapping[int, int] | None = None
     ) -> dict[str, CustomerView]:
         """What customers have. Raises NotReachedYet, ServerIsAway."""
-        documents = await self.in_thread(self.views.load, organization_id, customer_ids, at_least)
+        return self._parsed(organization_id, await self.view_documents(organization_id, customer_ids, at_least))
+
+    def view_at_hand(self, organization_id: str, customer_id: str) -> CustomerView | None:
+        """What a customer has, if this worker knows it; None: ask views_of."""
+        if not isinstance(self.views, InProcess):
+            return None
+        document = self.views.peek(organization_id, customer_id)
+        if document is None:
+            return None
+        view: CustomerView = self.parsed_views.of(organization_id, customer_id, document)
+        return view
+
+    async def view_documents(
+        self, organization_id: str, customer_ids: Sequence[str], at_least: Mapping[int, int] | None = None
+    ) -> dict[str, bytes]:
+        """What customers have, as JSON documents. Raises NotReachedYet, ServerIsAway."""
+        return await self.in_thread(self.views.load, organization_id, customer_ids, at_least)
+
+    async def fresh_views(self, organization_id: str, customer_ids: Sequence[str]) -> dict[str, CustomerView]:
+        """What customers have by the read models at this moment. Raises ServerIsAway."""
+        return self._parsed(organization_id, await self.in_thread(self.primary.load, organization_id, customer_ids))
+
+    def _parsed(self, organization_id: str, documents: Mapping[str, bytes]) -> dict[str, CustomerView]:
         return {name: self.parsed_views.of(organization_id, name, each) for name, each in documents.items()}
 
     async def policies_of(self, organization_id: str) -> PolicySet:
         """The policies of an organization. Raises ServerIsAway."""
-        document = await self.in_thread(self.policies.load, organization_id)
+        document = self.policies.peek(organization_id)
+        if document is None:
+            document = await self.in_thread(self.policies.load, organization_id)
         compiled: PolicySet = self.parsed_policies.of(organization_id, "", document)
         return compiled
 
@@ -83,6 +125,11 @@ class Services:
         rows = await self.read(pools_of_workspaces, organization_id, [customer_id])
         return [(row["pool_id"], bool(row["may_overflow"])) for row in rows]
 
+    async def primary_pools(self, organization_id: str, customers: Collection[str]) -> dict[str, str]:
+        """The first pool of each customer that has one."""
+        rows = await self.read(pools_of_workspaces, organization_id, sorted(customers)) if customers else []
+        return {row["workspace_id"]: row["pool_id"] for row in reversed(rows)}
+
     async def pool_that_recorded(self, pool_ids: Sequence[str], usage_id: str) -> str | None:
         """Which of the pools recorded usage of this id, by all that is in the ledger now; None: none of them."""
         partitions = {partition_of(pool_id, self.settings.partitions) for pool_id in pool_ids}
@@ -94,6 +141,15 @@ class Services:
             return pool_with_usage(connection, pool_ids, usage_id)
 
         return await self.read(look)
+
+    def cacheable(self, request: Request, document: bytes, organization_id: str, customer_id: str) -> Response:
+        """The answer with a view, as caches may keep it; 304 where whoever asks has it already."""
+        said = orjson.loads(document)
+        is_old = not self.floors.admits(organization_id, customer_id, facts_of(document).position)
+        headers = http_caching.headers_of(said, self.lifetimes, now=datetime.now(UTC), is_known_to_be_old=is_old)
+        if http_caching.is_not_modified(request.headers.get("if-none-match"), headers["ETag"]):
+            return Response(status_code=304, headers=headers)
+        return Response(document, headers=headers, media_type="application/json")
 
     async def do(self, command: Command, partition: int | None = None) -> Outcome:
         """Send a command and wait for its outcome. Raises OutcomeUnknown, CommandIsTooLarge, NotEncodable."""
@@ -121,7 +177,8 @@ class Services:
 
 def ends_of_ledger(settings: Settings, partitions: Sequence[int]) -> dict[int, int]:
     """The offset after the last frame of each partition. Raises ServerIsAway."""
-    asked = {TopicPartition(settings.topic("ledger"), partition): OffsetSpec.latest() for partition in partitions}
+    newest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+    asked = {TopicPartition(settings.topic("ledger"), partition): newest for partition in partitions}
     try:
         futures = clients.admin(settings).list_offsets(asked)
         return {place.partition: future.result(settings.answer_timeout_for).offset for place, future in futures.items()}

@@ -67,6 +67,12 @@ def _registry(settings: Settings, stopping: threading.Event) -> None:
     registry.run(settings, stopping, lambda url: _log.info("serving at %s", url))
 
 
+def _api(settings: Settings, stopping: threading.Event) -> None:
+    from entitlements.api import serving
+
+    serving.run(settings, stopping)
+
+
 #: What each process does, in one sentence; the changes worker is Faust's and runs itself.
 PROCESSES: Final[dict[str, str]] = {
     "engine": "decides commands and writes the ledger",
@@ -76,6 +82,7 @@ PROCESSES: Final[dict[str, str]] = {
     "policies": "revises followers, confers campaigns, carries out units' assignments",
     "access-log": "takes the access log to Postgres",
     "registry": "serves the Avro schemas over HTTP",
+    "api": "answers over HTTP: may they, how much is left; takes usage and commands",
 }
 _RUNS: Final[dict[str, Run]] = {
     "engine": _engine,
@@ -84,6 +91,7 @@ _RUNS: Final[dict[str, Run]] = {
     "policies": _policies,
     "access-log": _access_log,
     "registry": _registry,
+    "api": _api,
 }
 
 
