@@ -6,6 +6,8 @@ message that the request causes.
 
 from __future__ import annotations
 
+import asyncio
+import json
 import re
 import secrets
 import time
@@ -14,20 +16,27 @@ from typing import Any, Final
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from entitlements.operations import tracing
+from entitlements.operations.health import Readiness
 from entitlements.operations.metrics import REQUEST_SECONDS, REQUESTS_UNDER_WAY
 from entitlements.operations.request_id import REQUEST_ID
 
 #: What a request's route is called when there is none: labels must not be made up by callers.
 NO_ROUTE: Final = "none"
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_PROBES: Final = frozenset({"/healthz", "/readyz"})
+_PROBED_BY: Final = frozenset({"GET", "HEAD"})
 _WORD: Final = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
 
 
 class Observed:
-    """Measures every request until its answer begins, names it, and traces it if that is on."""
+    """Measures every request until its answer begins, names it, and traces it if that is on.
 
-    def __init__(self, app: ASGIApp) -> None:
+    With a readiness it answers /healthz and /readyz by itself: probes are no requests, and are not counted as such.
+    """
+
+    def __init__(self, app: ASGIApp, readiness: Readiness | None = None) -> None:
         self._app = app
+        self._readiness = readiness
         # Looking a child up by its labels costs more than counting.
         self._seconds: dict[tuple[str, str, int], Any] = {}
 
@@ -36,14 +45,14 @@ class Observed:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        if self._readiness is not None and scope["path"] in _PROBES and scope["method"] in _PROBED_BY:
+            await self._probe(self._readiness, scope, send)
+            return
+        await self._observed(scope, receive, send)
+
+    async def _observed(self, scope: Scope, receive: Receive, send: Send) -> None:
         began = time.perf_counter()
-        told = traceparent = None
-        for name, value in scope["headers"]:
-            if name == b"x-request-id":
-                told = value
-            elif name == b"traceparent":
-                traceparent = value
-        request_id = told.decode() if told is not None and _WORD.fullmatch(told) else secrets.token_hex(8)
+        request_id, traceparent = _told(scope)
         token = REQUEST_ID.set(request_id)
         tracer = tracing.tracer()
         request = _Span(tracer, scope, traceparent) if tracer is not None else None
@@ -70,6 +79,17 @@ class Observed:
             if request is not None:
                 request.end()
 
+    async def _probe(self, readiness: Readiness, scope: Scope, send: Send) -> None:
+        if scope["path"] == "/healthz":
+            status, document = readiness.alive()
+        else:
+            status, document = await asyncio.get_running_loop().run_in_executor(None, readiness.ready)
+        body = json.dumps(document).encode()
+        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+        headers.append((b"cache-control", b"no-store"))
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+
     def _observe(self, scope: Scope, status: int, seconds: float) -> None:
         key = scope["method"], _route(scope), status // 100
         child = self._seconds.get(key)
@@ -79,6 +99,17 @@ class Observed:
             if key[0] in _METHODS:
                 self._seconds[key] = child
         child.observe(seconds)
+
+
+def _told(scope: Scope) -> tuple[str, bytes | None]:
+    """The request's id, and the context of its caller's span."""
+    told = traceparent = None
+    for name, value in scope["headers"]:
+        if name == b"x-request-id":
+            told = value
+        elif name == b"traceparent":
+            traceparent = value
+    return told.decode() if told is not None and _WORD.fullmatch(told) else secrets.token_hex(8), traceparent
 
 
 def _route(scope: Scope) -> str:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from prometheus_client import REGISTRY, Counter, Histogram
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram
 from prometheus_client.metrics import MetricWrapperBase
 
 from entitlements.operations import metrics
+from entitlements.operations.cache_counts import CacheCounts
+from entitlements.operations.health import Readiness
 from entitlements.operations.request_id import REQUEST_ID
 from entitlements.operations.requests import Observed
 
@@ -95,3 +99,53 @@ def test_every_metric_is_explained_to_operators() -> None:
     page = (Path(__file__).parents[3] / "docs/operations.md").read_text()
     names = {each.describe()[0].name + ("_total" if isinstance(each, Counter) else "") for each in METRICS}
     assert {name for name in names if f"`{name}`" not in page} == set()
+
+
+def test_probes_are_answered_before_the_application_and_are_not_counted_as_requests() -> None:
+    readiness = Readiness("api", {"kafka": lambda: None})
+    asked = len(SEEN)
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    for path, method in (("/healthz", "GET"), ("/readyz", "GET"), ("/readyz", "HEAD"), ("/readyz", "POST")):
+        scope = {"type": "http", "path": path, "method": method, "headers": []}
+        asyncio.run(Observed(application, readiness)(scope, None, send))  # type: ignore[arg-type]
+    readiness.close()
+    assert [message["status"] for message in sent if "status" in message] == [200, 200, 200, 200]
+    assert len(SEEN) == asked + 1  # POST is no probe.
+    assert [bool(message["body"]) for message in sent if "body" in message] == [True, True, False, False]
+
+
+@dataclass
+class Counts:
+    hits: int = 0
+    misses: int = 0
+
+
+def test_what_a_cache_counts_is_read_when_somebody_asks() -> None:
+    registry, counts = CollectorRegistry(), Counts()
+    CacheCounts({"in_process": counts}).register(registry)
+    counts.hits += 3
+    labels = {"level": "in_process", "result": "hits"}
+    assert registry.get_sample_value("entitlements_cache_lookups_total", labels) == 3
+    counts.hits += 1
+    assert registry.get_sample_value("entitlements_cache_lookups_total", labels) == 4
+
+
+def test_a_request_costs_microseconds() -> None:
+    async def quick(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    async def nobody(message: Any) -> None:
+        pass
+
+    async def many() -> float:
+        app = Observed(quick)
+        began = time.perf_counter()
+        for _ in range(5_000):
+            await app({"type": "http", "path": "/v1/check", "method": "POST", "headers": []}, None, nobody)  # type: ignore[arg-type]
+        return time.perf_counter() - began
+
+    assert asyncio.run(many()) < 0.5  # 100 us each; it takes a tenth.
