@@ -14,7 +14,16 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from entitlements.api import catalogue, cloudevents, commands, metering, questions, streaming
+from entitlements.api import (
+    access_log,
+    catalogue,
+    cloudevents,
+    commands,
+    governance,
+    metering,
+    questions,
+    streaming,
+)
 from entitlements.api.documents import ProblemDocument
 from entitlements.api.problems import Problem, problem_of
 from entitlements.api.services import Services
@@ -54,7 +63,7 @@ def create(services: Services) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.services = services
-    for part in (questions, metering, cloudevents, streaming, catalogue, commands):
+    for part in (questions, metering, cloudevents, streaming, governance, access_log, catalogue, commands):
         app.include_router(part.router)
     for kind in (EntitlementsError, CommandRefused, WireError):
         app.add_exception_handler(kind, _problem)

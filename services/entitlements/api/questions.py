@@ -281,6 +281,7 @@ async def _decide(request: Request, identity: Identity, many: list[Check]) -> li
         decision = judge(view, policies, asked)
         if decision.needs_service:
             decision = judge(await _newer(request, identity, view, asked, decision), policies, asked)
+        services.access_log.decided(identity, asked, decision)
         decisions.append(decision)
     return decisions
 
