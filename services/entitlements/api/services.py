@@ -13,23 +13,24 @@ from typing import Any, Final, TypeVar
 import orjson
 import psycopg
 from confluent_kafka import KafkaException, TopicPartition
-from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]
+from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 from psycopg_pool import ConnectionPool, PoolTimeout
 from starlette.requests import Request
 from starlette.responses import Response
 
 from entitlements.access.caching.documents import facts_of
 from entitlements.access.caching.floors import Floors
+from entitlements.access.caching.in_process import InProcess
 from entitlements.access.judging import Parsed, parsed_policies, parsed_views
 from entitlements.access.log.writer import AccessLog
-from entitlements.access.sources import PolicySource, ViewSource
+from entitlements.access.remembered import RememberedPolicies
+from entitlements.access.sources import ViewSource
 from entitlements.api import http_caching
 from entitlements.api.auth import Knowing
 from entitlements.api.following import Follower
 from entitlements.api.http_caching import Lifetimes
 from entitlements.domain.commands import Command
 from entitlements.errors import OutcomeUnknown, ServerIsAway
-from entitlements.ledger import clients
 from entitlements.ledger.caller import Caller, Outcome, Sent
 from entitlements.ledger.partitioning import partition_of
 from entitlements.settings import Settings
@@ -50,11 +51,13 @@ class Services:
 
     settings: Settings
     caller: Caller
+    admin: AdminClient
     database: ConnectionPool[Any]
+    log_tables: ConnectionPool[Any]
     #: Before all caches, and what they are before: what became due a moment ago is read from there.
     views: ViewSource
     primary: ViewSource
-    policies: PolicySource
+    policies: RememberedPolicies
     authenticator: Knowing
     follower: Follower
     access_log: AccessLog
@@ -71,6 +74,16 @@ class Services:
         """What customers have. Raises NotReachedYet, ServerIsAway."""
         return self._parsed(organization_id, await self.view_documents(organization_id, customer_ids, at_least))
 
+    def view_at_hand(self, organization_id: str, customer_id: str) -> CustomerView | None:
+        """What a customer has, if this worker knows it; None: ask views_of."""
+        if not isinstance(self.views, InProcess):
+            return None
+        document = self.views.peek(organization_id, customer_id)
+        if document is None:
+            return None
+        view: CustomerView = self.parsed_views.of(organization_id, customer_id, document)
+        return view
+
     async def view_documents(
         self, organization_id: str, customer_ids: Sequence[str], at_least: Mapping[int, int] | None = None
     ) -> dict[str, bytes]:
@@ -86,7 +99,9 @@ class Services:
 
     async def policies_of(self, organization_id: str) -> PolicySet:
         """The policies of an organization. Raises ServerIsAway."""
-        document = await self.in_thread(self.policies.load, organization_id)
+        document = self.policies.peek(organization_id)
+        if document is None:
+            document = await self.in_thread(self.policies.load, organization_id)
         compiled: PolicySet = self.parsed_policies.of(organization_id, "", document)
         return compiled
 
@@ -106,20 +121,35 @@ class Services:
 
         return await self.in_thread(reading)
 
-    async def pools_of(self, organization_id: str, customer_id: str) -> list[tuple[str, bool]]:
-        """The organization's pools of a customer in their order, and whether usage may go on from each."""
-        rows = await self.read(pools_of_workspaces, organization_id, [customer_id])
-        return [(row["pool_id"], bool(row["may_overflow"])) for row in rows]
+    async def pools_of(
+        self, organization_id: str, customers: Collection[str], at_least: Mapping[int, int] | None = None
+    ) -> dict[str, list[tuple[str, bool]]]:
+        """The organization's pools of each customer in their order, and whether usage may go on from each.
 
-    async def primary_pools(self, organization_id: str, customers: Collection[str]) -> dict[str, str]:
-        """The first pool of each customer that has one."""
-        rows = await self.read(pools_of_workspaces, organization_id, sorted(customers)) if customers else []
-        return {row["workspace_id"]: row["pool_id"] for row in reversed(rows)}
+        A customer that is not known is one only after the read models have all that was decided until now.
+        """
+        found = await self.read(self._pools, organization_id, customers, at_least or {})
+        missing = [customer_id for customer_id in customers if customer_id not in found]
+        if missing:
+            ends = await self.in_thread(ends_of_ledger, self.admin, self.settings, range(self.settings.partitions))
+            wanted = {partition: end - 1 for partition, end in ends.items() if end}
+            found |= await self.read(self._pools, organization_id, missing, wanted)
+        return found
+
+    def _pools(
+        self, connection: Connection, organization_id: str, customers: Collection[str], at_least: Mapping[int, int]
+    ) -> dict[str, list[tuple[str, bool]]]:
+        for partition, offset in at_least.items():
+            wait_for(connection, partition, offset, self.settings.answer_timeout_for)
+        found: dict[str, list[tuple[str, bool]]] = {}
+        for row in pools_of_workspaces(connection, organization_id, sorted(customers)):
+            found.setdefault(row["workspace_id"], []).append((row["pool_id"], bool(row["may_overflow"])))
+        return found
 
     async def pool_that_recorded(self, pool_ids: Sequence[str], usage_id: str) -> str | None:
         """Which of the pools recorded usage of this id, by all that is in the ledger now; None: none of them."""
         partitions = {partition_of(pool_id, self.settings.partitions) for pool_id in pool_ids}
-        ends = await self.in_thread(ends_of_ledger, self.settings, sorted(partitions))
+        ends = await self.in_thread(ends_of_ledger, self.admin, self.settings, sorted(partitions))
 
         def look(connection: Connection) -> str | None:
             for partition, end in ends.items():
@@ -161,11 +191,12 @@ class Services:
         self.threads.shutdown(wait=False, cancel_futures=True)
 
 
-def ends_of_ledger(settings: Settings, partitions: Sequence[int]) -> dict[int, int]:
+def ends_of_ledger(admin: AdminClient, settings: Settings, partitions: Sequence[int]) -> dict[int, int]:
     """The offset after the last frame of each partition. Raises ServerIsAway."""
-    asked = {TopicPartition(settings.topic("ledger"), partition): OffsetSpec.latest() for partition in partitions}
+    newest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+    asked = {TopicPartition(settings.topic("ledger"), partition): newest for partition in partitions}
     try:
-        futures = clients.admin(settings).list_offsets(asked)
+        futures = admin.list_offsets(asked)
         return {place.partition: future.result(settings.answer_timeout_for).offset for place, future in futures.items()}
-    except KafkaException as error:
+    except (KafkaException, TimeoutError) as error:
         raise ServerIsAway("Kafka.") from error
