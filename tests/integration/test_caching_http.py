@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from pathlib import Path
 
 import httpx
 import pytest
+from tests.caching_places import Origin, varnish_before
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
-from caching_places import Origin, varnish_before
 from entitlements.access.caching.floors import Concerned, Floors
 from entitlements.access.caching.purging import Purger
 from entitlements.api.http_caching import EVERY_ANSWER, Lifetimes, customer_key, names_of
@@ -60,7 +56,7 @@ class Cdn:
 def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cdn]:
     with ExitStack() as stack:
         origin = stack.enter_context(Origin(Source(), Floors(), LIFETIMES))
-        varnish = stack.enter_context(varnish_before(origin, tmp_path_factory.mktemp("varnish")))
+        varnish = stack.enter_context(varnish_before(origin.server_port, tmp_path_factory.mktemp("varnish")))
         yield Cdn(origin, varnish.url, stack.enter_context(httpx.Client(timeout=5)))
 
 
