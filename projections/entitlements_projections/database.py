@@ -15,16 +15,16 @@ Connection: TypeAlias = psycopg.Connection[Any]
 Cursor: TypeAlias = psycopg.Cursor[Any]
 
 
-def connect(conninfo: str, schema: str = LIVE) -> Connection:
+def connect(conninfo: str, schema: str = LIVE, *, connect_within_for: int = 10) -> Connection:
     """Connect in autocommit mode, so that transactions are where the code says so, and see one schema's tables.
 
-    Raises psycopg.OperationalError when Postgres is away.
+    connect_within_for: whole seconds, two at least. Raises psycopg.OperationalError when Postgres is away.
     """
     # A peer that vanished without a word is noticed within half a minute.
     connection = psycopg.connect(
         conninfo,
         autocommit=True,
-        connect_timeout=10,
+        connect_timeout=connect_within_for,
         keepalives_idle=10,
         keepalives_interval=5,
         tcp_user_timeout=30_000,

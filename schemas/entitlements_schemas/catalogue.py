@@ -27,6 +27,7 @@ _TOPICS: Final = {
     "ledger": "ledger",
     "outcomes": "outcomes",
     "changes": "changes",
+    "access": "access-log",
 }
 _OTHER_TOPICS: Final = {
     "entitlements.entities.Snapshot": "snapshots",

@@ -15,7 +15,7 @@ from typing import Any, Final
 import fastavro
 
 #: The folders of .avsc files, in the order in which they are listed.
-FOLDERS: Final = ("entities", "commands", "events", "ledger", "outcomes", "changes")
+FOLDERS: Final = ("entities", "commands", "events", "ledger", "outcomes", "changes", "access")
 NAMESPACE: Final = "entitlements"
 
 _PRIMITIVES: Final = frozenset(("null", "boolean", "int", "long", "float", "double", "bytes", "string"))

@@ -42,7 +42,73 @@ class Settings(BaseSettings):
     session_timeout_for: float = Field(
         default=10.0, ge=1, description="Seconds after which a silent engine or publisher is replaced."
     )
+    api_host: str = Field(default="127.0.0.1", description="Where the HTTP API listens.")
+    api_port: int = Field(default=8080, description="Port of the HTTP API; 0: any free one.")
+    api_workers: int = Field(default=1, ge=1, description="Processes that serve the HTTP API.")
+    operator_organization: str = Field(
+        default="operator", description="The organization whose keys may define the catalogue: keys, sets, campaigns."
+    )
+    replicas: str = Field(
+        default="",
+        description="Connection URLs of Postgres' streaming replicas for reads, comma separated; none: the primary.",
+    )
+    replica_lag_for: float = Field(
+        default=1.0, gt=0.2, description="Seconds by which a replica that is read may be behind, at most."
+    )
+    cache_size: int = Field(
+        default=10_000, ge=0, description="Customers whose views a process keeps in memory; 0: none."
+    )
+    cache_ttl_for: float = Field(default=2.0, gt=0, description="Seconds for which a process keeps a view.")
+    cache_behind_ttl_for: float = Field(
+        default=0.5, ge=0, description="Seconds for which it does while news from Kafka are late; 0: not at all."
+    )
+    valkey: str | None = Field(
+        default=None,
+        description="The shared cache: valkey://, redis:// or unix:// address of a server; none: no such level.",
+    )
+    valkey_ttl_for: float = Field(default=10.0, gt=0, description="Seconds for which the shared cache keeps a view.")
+    http_client_ttl_for: int = Field(
+        default=0, ge=0, description="Seconds for which whoever asks over HTTP may keep a view without asking again."
+    )
+    http_shared_ttl_for: int = Field(
+        default=0,
+        ge=0,
+        description="Seconds for which a cache before the service may, one that looks answers up by Authorization; 0: none may.",
+    )
+    http_stale_for: int = Field(
+        default=0, ge=0, description="Seconds after that in which it may still be given out while a new one is fetched."
+    )
+    http_purge: str = Field(
+        default="", description="URLs of caches before the service that take PURGE with Surrogate-Key, comma separated."
+    )
     publish_usage: bool = Field(default=True, description="Unfold metering into entitlements.usage.")
+    access_log: str = Field(
+        default="",
+        description="What is logged of each key and for how long, as JSON; see entitlements.access.log.rules.",
+    )
+
+    # --- Who may ask the API -------------------------------------------------------------------------------------------
+    key_requests_per_s: float = Field(
+        default=5_000.0,
+        gt=0,
+        description="Requests a second of an API key that names no rate, in each process of the API.",
+    )
+    key_body_bytes_max: int = Field(default=16 * 1024 * 1024, gt=0, description="Bytes of a request's body at most.")
+    oidc_issuer: str | None = Field(
+        default=None,
+        description="Issuer whose bearer tokens are taken, as their claim iss says it; none: API keys only.",
+    )
+    oidc_audience: str = Field(default="entitlements", description="What the claim aud of a bearer token must name.")
+    oidc_jwks_url: str | None = Field(
+        default=None, description="Where the issuer's keys are; none: where its openid-configuration says."
+    )
+    oidc_organization_claim: str = Field(
+        default="organization_id", description="Claim that names the organization; dots lead into nested claims."
+    )
+    oidc_scope_claim: str = Field(default="scope", description="Claim with the scopes: a text with blanks, or a list.")
+    oidc_scope_prefix: str = Field(
+        default="entitlements:", description="What our scopes begin with in a bearer token: entitlements:read."
+    )
 
     def topic(self, name: str) -> str:
         """The full name of one of our topics, such as `ledger` or `commands`."""

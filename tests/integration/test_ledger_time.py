@@ -170,10 +170,9 @@ def break_what_is_due() -> None:
 def test_a_pool_whose_time_cannot_advance_is_not_asked_for_ever(kafka: str, topic_prefix: str) -> None:
     settings = driving.settings_for(kafka, topic_prefix, partitions=1)
     with driving.engine(settings, prepare=break_what_is_due) as engine, Caller(settings) as caller:
-        soon = now() + A_SECOND
-        caller.call_all(
-            [open_pool("p"), provision("p", quota(5), starts_at=soon), open_pool("q"), provision("q", quota(5))]
-        )
+        caller.call(open_pool("p"))  # The engine is at work: what begins soon begins after it was asked for.
+        soon = now() + 2 * A_SECOND
+        caller.call_all([provision("p", quota(5), starts_at=soon), open_pool("q"), provision("q", quota(5))])
         eventually(lambda: driving.quarantined(settings))
         time.sleep(1.0)
         assert caller.call(use("q", line())).is_accepted

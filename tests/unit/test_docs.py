@@ -43,4 +43,4 @@ def test_the_service_template_starts_processes_that_exist() -> None:
     named = re.search(r"entitlements@engine, (.*)\.", (ROOT / "deploy/entitlements@.service").read_text())
     assert named is not None
     commands: Any = get_command(app)
-    assert {"engine", *re.findall(r"@(\w+)", named[1])} <= set(commands.commands)
+    assert {"engine", *re.findall(r"@([\w-]+)", named[1])} <= set(commands.commands)

@@ -134,7 +134,7 @@ def test_instants_come_back_aware_or_as_milliseconds() -> None:
 
 
 def test_the_framing_is_confluents_to_the_byte() -> None:
-    body = b"\x06c-1\x00\x00\x00\x00\x06p-1\x00"
+    body = b"\x06c-1\x00\x00\x00\x00\x00\x06p-1\x00"
     assert WIRE.encode(CLOSE_POOL, closed) == b"\x00" + WIRE.id_of(CLOSE_POOL).to_bytes(4, "big") + body
 
 
@@ -305,7 +305,15 @@ def test_a_field_that_is_new_gets_its_default_and_one_that_is_gone_is_dropped(mo
     read = wire.decode(yesterday.value({**closed, "gone": "x"}))
     assert read == (
         CLOSE_POOL,
-        {**closed, "idempotency_key": None, "actor": "", "caller": None, "effective_at": None, "reason": ""},
+        {
+            **closed,
+            "idempotency_key": None,
+            "actor": "",
+            "caller": None,
+            "effective_at": None,
+            "tenant": None,
+            "reason": "",
+        },
     )
     assert wire.id_of(CLOSE_POOL) == catalogue.newest(CLOSE_POOL).id, "the newest version is written"
     assert wire.name_of(7) == CLOSE_POOL

@@ -90,13 +90,19 @@ def status_of_pool(connection: Connection, pool_id: str) -> str | None:
     return None if row is None else str(row["status"])
 
 
+def organization_of_pool(connection: Connection, pool_id: str) -> str | None:
+    """Whose a pool is; None: an unknown pool."""
+    row = _one(connection, "pool", (pool_id,))
+    return None if row is None else str(row["organization_id"])
+
+
 def entitlements_of_pools(connection: Connection, pool_ids: list[str], at: datetime) -> list[Row]:
     """What pools have at an instant: limit, consumed, remaining and period of each key, by pool and key."""
     rows = _all(connection, "entitlements", {"pool_ids": pool_ids, "at": at})
-    return [{name: value for name, value in _with_period(row).items() if name not in _CALENDAR} for row in rows]
+    return [{name: value for name, value in with_period(row).items() if name not in _CALENDAR} for row in rows]
 
 
-def _with_period(row: Row) -> Row:
+def with_period(row: Row) -> Row:
     """A row with the bounds of its period, by the calendar where nothing was counted in it yet."""
     at, time_zone, anchor_at = (row[name] for name in _CALENDAR)
     if row["period"] is not None and row["resets_at"] is None:
@@ -129,13 +135,13 @@ def workspace_entitlements(
     pool had once is there too, and not `held`. at: None is now.
     """
     parameters = {"workspace_id": workspace_id, "resource_key": key, "at": at}
-    return [_with_period(row) for row in _all(connection, "workspace_entitlements", parameters)]
+    return [with_period(row) for row in _all(connection, "workspace_entitlements", parameters)]
 
 
 def key_of_pools(connection: Connection, pool_ids: list[str], keys: list[str], at: datetime | None = None) -> list[Row]:
     """What pools have of keys, with the columns of the view workspace_entitlements that are not about a workspace."""
     parameters = {"pool_ids": pool_ids, "resource_keys": keys, "at": at}
-    return [_with_period(row) for row in _all(connection, "key_of_pools", parameters)]
+    return [with_period(row) for row in _all(connection, "key_of_pools", parameters)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,6 +173,11 @@ def contributions_of_key(connection: Connection, member: Member) -> list[Row]:
 def pools_of_workspace(connection: Connection, workspace_id: str) -> list[Row]:
     """The pools of a workspace: the primary, then the others in the order of assignment. Empty: an unknown workspace."""
     return _all(connection, "pools_of_workspace", (workspace_id,))
+
+
+def workspaces_of_pools(connection: Connection, pool_ids: list[str]) -> list[Row]:
+    """The workspaces that are or ever were assigned to pools: rows of pool_id and workspace_id."""
+    return _all(connection, "workspaces_of_pools", {"pool_ids": pool_ids})
 
 
 def entitlement_set(connection: Connection, set_id: str, set_version: int | None = None) -> Row | None:

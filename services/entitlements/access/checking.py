@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -131,46 +131,73 @@ class _Known:
         if row is None:
             is_closed = reading.status_of_pool(self._connection, pool_id) == "closed"
             return PoolAnswer(pool_id=pool_id, code=PoolIsClosed.code if is_closed else NotEntitled.code)
-        of_workspace, of_pool = self._deciding_overrides(pool_id)
-        told: dict[str, Any] = {
-            "pool_id": pool_id,
-            "row": row,
-            "override": of_workspace or of_pool,
-            "contributions": [c for c in self._contributions if c["pool_id"] == pool_id],
-        }
-        if row["entitlement_type"] == "boolean":
-            return PoolAnswer(code=self._of_feature(row), **told)
-        caps = [cap for cap in self._caps if cap["pool_id"] == pool_id]
-        credit = self._credits.get((pool_id, row["credit_key"]))
-        pool = standing_of(row, credit, caps, of_workspace)
-        entitlement = pool.entitlements[row["resource_key"]]
-        left, covered = what_is_left(pool, entitlement), cover(pool, entitlement, quantity)
-        narrowing = [_narrowing(cap, row) for cap in caps if _narrows(cap, of_workspace)]
-        remaining = min([left.together, *(cap.left for cap in narrowing)])
-        return PoolAnswer(
-            code=_of_quantity(pool, row, self._asked, quantity, covered),
-            left=left,
-            cover=covered,
-            remaining=None if remaining > QUANTITY_MAX else remaining,
-            caps=narrowing,
-            **told,
+        of_workspace, of_pool = deciding_overrides(self._overrides, pool_id)
+        facts = KeyFacts(
+            row=row,
+            credit=self._credits.get((pool_id, row["credit_key"])),
+            caps=[cap for cap in self._caps if cap["pool_id"] == pool_id],
+            of_workspace=of_workspace,
+            of_pool=of_pool,
+            contributions=[c for c in self._contributions if c["pool_id"] == pool_id],
         )
+        answer = answer_of(facts, self._asked.workspace_id, self._asked.subject_id, quantity)
+        is_feature = row["entitlement_type"] == "boolean"
+        return replace(answer, code=self._for_role(row)) if is_feature and answer.allowed else answer
 
-    def _of_feature(self, row: Row) -> str:
-        """A feature is had or not; and by members of a role only, where its rule says so. Without a subject: by the pool."""
-        code, asked = _of_feature(row), self._asked
-        if code != ALLOWED or not asked.subject_id:
-            return code
+    def _for_role(self, row: Row) -> str:
+        """A feature that the pool has is had by members of a role only, where its rule says so. Without a subject: by the pool."""
+        asked = self._asked
+        if not asked.subject_id:
+            return ALLOWED
         min_role = reading.min_role_of_feature(self._connection, row["pool_id"], row["resource_key"])
         if not min_role:
-            return code
+            return ALLOWED
         role = reading.role_of_member(self._connection, asked.workspace_id, asked.subject_id)
-        return code if suffices(role, min_role) else ROLE_IS_TOO_LOW
+        return ALLOWED if suffices(role, min_role) else ROLE_IS_TOO_LOW
 
-    def _deciding_overrides(self, pool_id: str) -> tuple[Row | None, Row | None]:
-        """The newest override of the workspace, and that of the pool."""
-        found: dict[bool, Row] = {bool(o["workspace_id"]): o for o in self._overrides if o["pool_id"] == pool_id}
-        return found.get(True), found.get(False)
+
+@dataclass(frozen=True, kw_only=True)
+class KeyFacts:
+    """What the read models know of one key of one pool for one member: what narrows it, and what contributes to it."""
+
+    row: Row
+    credit: Row | None = None
+    caps: list[Row] = field(default_factory=list)
+    of_workspace: Row | None = None
+    of_pool: Row | None = None
+    contributions: list[Row] = field(default_factory=list)
+
+
+def answer_of(facts: KeyFacts, workspace_id: str, subject_id: str, quantity: int) -> PoolAnswer:
+    """What a pool says that has, or had once, the key: the domain's own strict decision. Roles are not asked here."""
+    row = facts.row
+    told: dict[str, Any] = {
+        "pool_id": row["pool_id"],
+        "row": row,
+        "override": facts.of_workspace or facts.of_pool,
+        "contributions": facts.contributions,
+    }
+    if row["entitlement_type"] == "boolean":
+        return PoolAnswer(code=_of_feature(row), **told)
+    pool = standing_of(row, facts.credit, facts.caps, facts.of_workspace)
+    entitlement = pool.entitlements[row["resource_key"]]
+    left, covered = what_is_left(pool, entitlement), cover(pool, entitlement, quantity)
+    narrowing = [_narrowing(cap, row) for cap in facts.caps if _narrows(cap, facts.of_workspace)]
+    remaining = min([left.together, *(cap.left for cap in narrowing)])
+    return PoolAnswer(
+        code=_of_quantity(pool, row, (workspace_id, subject_id), quantity, covered),
+        left=left,
+        cover=covered,
+        remaining=None if remaining > QUANTITY_MAX else remaining,
+        caps=narrowing,
+        **told,
+    )
+
+
+def deciding_overrides(overrides: Iterable[Row], pool_id: str) -> tuple[Row | None, Row | None]:
+    """The newest override of the workspace, and that of the pool; the rows have the newest last."""
+    found: dict[bool, Row] = {bool(o["workspace_id"]): o for o in overrides if o["pool_id"] == pool_id}
+    return found.get(True), found.get(False)
 
 
 def _of_feature(row: Row) -> str:
@@ -179,7 +206,7 @@ def _of_feature(row: Row) -> str:
     return ALLOWED if row["held"] else NotEntitled.code
 
 
-def _of_quantity(pool: ResourcePool, row: Row, asked: reading.Member, quantity: int, covered: Cover) -> str:
+def _of_quantity(pool: ResourcePool, row: Row, member: tuple[str, str], quantity: int, covered: Cover) -> str:
     if pool.is_closed:
         return PoolIsClosed.code
     entitlement = pool.entitlements[row["resource_key"]]
@@ -188,9 +215,9 @@ def _of_quantity(pool: ResourcePool, row: Row, asked: reading.Member, quantity: 
         "quantity": quantity,
         "mode": "strict",
         "occurred_at": 0,
-        "workspace_id": asked.workspace_id,
+        "workspace_id": member[0],
         "usage_id": "",
-        "subject_id": asked.subject_id,
+        "subject_id": member[1],
     }
     refusal = what_refuses(pool, entitlement, line, covered, to_ms(row["at"]))
     return ALLOWED if refusal is None else refusal[0].code

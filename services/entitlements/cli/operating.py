@@ -29,6 +29,7 @@ _DOES = {
     "publisher": "Run a publisher: it unfolds the ledger into entitlements.events and entitlements.usage.",
     "projector": "Run a projector: it keeps the read models in Postgres.",
     "policies": "Run the policies: they revise followers, confer campaigns and carry out what units are assigned.",
+    "access-log": "Run a keeper of the access log: it takes the topic to Postgres, and drops what is not kept any more.",
     "registry": "Run the schema registry: it answers the read part of Confluent's REST API.",
 }
 
@@ -157,11 +158,11 @@ def _kept(retention_ms: int, *, compacted: bool) -> str:
 
 def migrate(as_json: AsJson = False, data: Data = FOLDER) -> None:
     """Bring the tables in Postgres to this version. Nothing happens when they are."""
-    from entitlements_projections.migrations import migrate as bring_up_to_date
+    from entitlements.wiring.preparing import prepare_tables
 
     with session(data) as opened:
         _ = opened.database
-        applied = bring_up_to_date(opened.settings.postgres)
+        applied = prepare_tables(opened.settings)
         where = address_of_postgres(opened.settings.postgres)
     if as_json:
         output.document({"postgres": where, "applied": applied})

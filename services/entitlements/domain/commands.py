@@ -35,6 +35,8 @@ class Command:
     actor: str = ""
     caller: str | None = None
     effective_at: datetime | None = None
+    #: The organization in whose name it is asked; None: whoever runs the installation.
+    tenant: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -120,6 +120,8 @@ def decide(aggregate: Aggregate | None, command: Command, logged_ms: int) -> Ans
     check_fields(command)
     if isinstance(command, PoolCommand):
         assert aggregate is None or isinstance(aggregate, ResourcePool)
+        if aggregate is not None and not is_of(aggregate, command.tenant):
+            raise UnknownPool(command.pool_id)
         return _decide_pool(aggregate, command, logged_ms)
     now = from_ms(logged_ms if aggregate is None else max(logged_ms, aggregate.clock_ms))
     if aggregate is not None:
@@ -129,10 +131,17 @@ def decide(aggregate: Aggregate | None, command: Command, logged_ms: int) -> Ans
     return Answer(decided, repeated=decided.version == before)
 
 
+def is_of(pool: ResourcePool, tenant: str | None) -> bool:
+    """Whether a pool may be known to who asks. Decided here and not before: only the aggregate itself is never behind."""
+    return tenant is None or tenant == pool.organization_id
+
+
 def _decide_pool(pool: ResourcePool | None, command: PoolCommand, logged_ms: int) -> Answer:
     if pool is None:
         if not isinstance(command, OpenPool):
             raise UnknownPool(command.pool_id)
+        if command.tenant not in {None, command.organization_id}:
+            raise InvalidCommand(f"{command.tenant} opens no pools for {command.organization_id}")
         opened = lifecycle.open_pool(None, command, from_ms(logged_ms))
         opened.command_id = command.command_id
         _remember(opened, command, from_ms(opened.clock_ms))

@@ -57,7 +57,7 @@ def reserve_usage(pool: ResourcePool, command: ReserveUsage, now: datetime) -> N
             return
         raise ReservationAlreadyExists(command.reservation_id)
     entitlement = _metered(pool, command.resource_key)
-    _check_time(command.expires_at, now)
+    expires_at = _expiry(command, now)
     if command.workspace_id and command.workspace_id not in pool.assignments:
         raise WorkspaceIsNotAssigned(command.workspace_id)
     if pool.status == "suspended":
@@ -84,7 +84,7 @@ def reserve_usage(pool: ResourcePool, command: ReserveUsage, now: datetime) -> N
         workspace_id=command.workspace_id,
         subject_id=command.subject_id,
         lease=command.lease,
-        expires_at=command.expires_at,
+        expires_at=expires_at,
         actor=command.actor,
     )
 
@@ -98,9 +98,15 @@ def _metered(pool: ResourcePool, resource_key: str) -> Entitlement:
     return entitlement
 
 
-def _check_time(expires_at: datetime, now: datetime) -> None:
-    if not now < expires_at <= now + HELD_FOR_MAX:
+def _expiry(command: ReserveUsage | ExtendReservation, now: datetime) -> datetime:
+    if (command.expires_at is None) == (command.held_for == 0):
+        raise InvalidInstant("a reservation is held until expires_at or for held_for seconds: one of them")
+    expires_at = command.expires_at
+    if expires_at is None and 0 < command.held_for <= HELD_FOR_MAX.total_seconds():
+        expires_at = now + timedelta(seconds=command.held_for)
+    if expires_at is None or not now < expires_at <= now + HELD_FOR_MAX:
         raise InvalidInstant(f"a reservation expires after now and within {HELD_FOR_MAX.days} days")
+    return expires_at
 
 
 def _check_room(
@@ -121,7 +127,8 @@ def _asked_so(known: Reservation, command: ReserveUsage) -> bool:
         and known.workspace_id == command.workspace_id
         and known.subject_id == command.subject_id
         and known.lease == command.lease
-        and known.expires_at == command.expires_at
+        # Asked again for so long, it is held as long as it was the first time.
+        and command.expires_at in {None, known.expires_at}
     )
 
 
@@ -138,12 +145,12 @@ def extend_reservation(pool: ResourcePool, command: ExtendReservation, now: date
     reservation = find(pool, command.reservation_id)
     if reservation.expires_at == command.expires_at:
         return
-    _check_time(command.expires_at, now)
+    expires_at = _expiry(command, now)
     pool.happen(
         ReservationExtended,
         now,
         reservation_id=command.reservation_id,
-        expires_at=command.expires_at,
+        expires_at=expires_at,
         actor=command.actor,
     )
 

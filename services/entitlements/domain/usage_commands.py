@@ -11,12 +11,16 @@ from entitlements.domain.values import UsageMode
 
 @dataclass(frozen=True, kw_only=True)
 class ReserveUsage(PoolCommand):
-    """Hold a quantity until it is committed or released or expires. A lease is drawn down by the client that holds it."""
+    """Hold a quantity until it is committed or released or expires. A lease is drawn down by the client that holds it.
+
+    Either expires_at or held_for (seconds from the decision on) says until when; by held_for no clock of a client matters.
+    """
 
     reservation_id: str
     resource_key: str
     quantity: int
-    expires_at: datetime
+    expires_at: datetime | None = None
+    held_for: int = 0
     workspace_id: str = ""
     subject_id: str = ""
     lease: bool = False
@@ -24,10 +28,11 @@ class ReserveUsage(PoolCommand):
 
 @dataclass(frozen=True, kw_only=True)
 class ExtendReservation(PoolCommand):
-    """Hold a reservation until a later instant."""
+    """Hold a reservation until another instant, or for so many seconds from the decision on."""
 
     reservation_id: str
-    expires_at: datetime
+    expires_at: datetime | None = None
+    held_for: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

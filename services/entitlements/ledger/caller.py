@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass
 from typing import Any, Self
 
-from confluent_kafka import KafkaError, TopicPartition
+from confluent_kafka import KafkaError, Message, TopicPartition
 
 from entitlements.domain.commands import Command, address_of
 from entitlements.errors import CommandIsTooLarge, OutcomeUnknown
@@ -55,6 +55,15 @@ class Outcome:
         return self.status == "accepted"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Sent:
+    """A command for whose outcome nobody waits, and where it stands in the log of commands."""
+
+    command_id: str
+    partition: int
+    offset: int
+
+
 def new_id() -> str:
     """An id that nobody else has."""
     return uuid.uuid4().hex
@@ -88,36 +97,71 @@ class Caller:
         self._consumer.assign([TopicPartition(own.topic, own.partition, end)])
 
     def send(self, command: Command, *, wait: bool = True, partition: int | None = None) -> Future[Outcome]:
-        """Send a command; the future gives its outcome. Without wait nobody answers, and it gives what was sent.
+        """Send a command; the future gives its outcome. Without wait nobody answers.
 
         The partition follows from the aggregate; a batch of many pools names it. Raises CommandIsTooLarge, and
         NotEncodable (of entitlements_schemas) when a field does not fit its type.
         """
-        record = shape_of(type(command)).to_record(command) | {"caller": self.name if wait else None}
-        value = self._wire.encode_plain(name_of_command(command), record)
-        if len(value) > RECORD_BYTES_MAX:
-            raise CommandIsTooLarge(f"{len(value)} bytes; {RECORD_BYTES_MAX} are taken")
-        _, key = address_of(command)
         future: Future[Outcome] = Future()
-        if wait:
-            with self._lock:
-                self._waiting[command.command_id] = future
-        if partition is None:
-            partition = partition_of(key, self.settings.partitions)
 
-        def delivered(error: KafkaError | None, _: Any) -> None:
+        def delivered(error: KafkaError | None, _: Message) -> None:
             if error is not None and not future.done():
                 # It may have been written all the same: only the log knows.
                 self._settle(command.command_id, OutcomeUnknown(error.str()))
 
+        value = self._encoded(command, self.name if wait else None)
+        if wait:
+            with self._lock:
+                self._waiting[command.command_id] = future
+        self._produce(command, value, partition, delivered)
+        return future
+
+    def post(self, command: Command, partition: int | None = None) -> Future[Sent]:
+        """Send a command for whose outcome nobody waits; the future gives where it stands. Raises as send does."""
+        future: Future[Sent] = Future()
+
+        def delivered(error: KafkaError | None, message: Message) -> None:
+            if future.done():  # Given up.
+                return
+            if error is not None:
+                future.set_exception(OutcomeUnknown(error.str()))
+                return
+            place, offset = message.partition(), message.offset()
+            assert place is not None and offset is not None, "a delivered message stands somewhere"  # noqa: PT018
+            future.set_result(Sent(command_id=command.command_id, partition=place, offset=offset))
+
+        self._produce(command, self._encoded(command, None), partition, delivered)
+        return future
+
+    def _encoded(self, command: Command, caller: str | None) -> bytes:
+        record = shape_of(type(command)).to_record(command) | {"caller": caller}
+        value = self._wire.encode_plain(name_of_command(command), record)
+        if len(value) > RECORD_BYTES_MAX:
+            raise CommandIsTooLarge(f"{len(value)} bytes; {RECORD_BYTES_MAX} are taken")
+        return value
+
+    def _produce(
+        self,
+        command: Command,
+        value: bytes,
+        partition: int | None,
+        on_delivery: Callable[[KafkaError | None, Message], None],
+    ) -> None:
+        _, key = address_of(command)
+        if partition is None:
+            partition = partition_of(key, self.settings.partitions)
         while True:
             try:
-                self._producer.produce(self._topic, value, key=key, partition=partition, on_delivery=delivered)
+                self._producer.produce(self._topic, value, key=key, partition=partition, on_delivery=on_delivery)
                 break
             except BufferError:
                 self._producer.poll(0.1)
         self._producer.poll(0)
-        return future
+
+    def forget(self, command: Command) -> None:
+        """Whoever waited for this command has given up."""
+        with self._lock:
+            self._waiting.pop(command.command_id, None)
 
     def call(self, command: Command, partition: int | None = None) -> Outcome:
         """Send a command and wait for its outcome. Raises OutcomeUnknown after settings.answer_timeout_for seconds."""
@@ -128,8 +172,7 @@ class Caller:
         try:
             return future.result(self.settings.answer_timeout_for)
         except FutureTimeout:
-            with self._lock:
-                self._waiting.pop(command.command_id, None)
+            self.forget(command)
             raise OutcomeUnknown from None
 
     def call_all(self, many: Sequence[Command]) -> list[Outcome]:

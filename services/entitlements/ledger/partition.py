@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple, get_args
 from entitlements.domain import commands
 from entitlements.domain.aggregate import NEVER_MS, Aggregate, AggregateType
 from entitlements.domain.commands import Command, address_of
-from entitlements.domain.decide import check_fields, decide, record_group, record_usage
+from entitlements.domain.decide import check_fields, decide, is_of, record_group, record_usage
 from entitlements.domain.errors import CommandRefused, InvalidCommand, InvalidId, PoolIsElsewhere, UnknownPool
 from entitlements.domain.lines import UsageAnswer
 from entitlements.domain.pools import ResourcePool
@@ -181,8 +181,10 @@ class Partition:
 
     def _is_plain(self, usage: dict[str, Any]) -> bool:
         """Whether usage needs none of what the door of all commands does."""
+        pool = self._pools.get(usage["pool_id"])
         return (
-            usage["pool_id"] in self._pools
+            pool is not None
+            and is_of(pool, usage["tenant"])
             and usage["idempotency_key"] is None
             and 0 < len(usage["lines"]) <= LINES_PER_COMMAND_MAX
             and is_id(usage["command_id"])
@@ -232,7 +234,7 @@ class Partition:
         for group in command.groups:
             pool_id, lines = group["pool_id"], group["lines"]
             pool = self._pools.get(pool_id)
-            if pool is None:
+            if pool is None or not is_of(pool, command.tenant):
                 reason = self._why_unknown(pool_id)
                 told = pool_id[:ID_CHARACTERS_MAX]
                 batch.refusals.append(Refusal(logged.offset, command.command_id, told, reason.code, str(reason)))

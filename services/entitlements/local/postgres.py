@@ -34,6 +34,8 @@ SETTINGS: Final = {
 }
 # Nothing is lost when a process dies, all may be lost when the machine does. synchronous_commit stays on for that.
 FAST: Final = {"fsync": "off", "full_page_writes": "off"}
+#: For a cluster from which others replicate.
+REPLICATED: Final = {"wal_level": "replica", "max_wal_senders": 8, "wal_keep_size": "256MB"}
 
 
 class LocalPostgres(LocalServer):
@@ -48,10 +50,14 @@ class LocalPostgres(LocalServer):
     stop_signal = signal.SIGINT  # "Fast": end the sessions, write everything, go.
     log_words_of_a_taken_port = ("Address already in use", "could not create any TCP/IP sockets")
 
-    def __init__(self, folder: Path | str, *, fast: bool = False) -> None:
-        """Describe a cluster; nothing runs yet. fast: for tests, not safe against a crash of the whole machine."""
+    def __init__(self, folder: Path | str, *, fast: bool = False, replicated: bool = False) -> None:
+        """Describe a cluster; nothing runs yet. fast: for tests, not safe against a crash of the whole machine.
+
+        replicated: LocalReplica can follow it.
+        """
         super().__init__(folder)
         self._fast = fast
+        self._replicated = replicated
         self._as: Identity | None = None
 
     @property
@@ -71,7 +77,9 @@ class LocalPostgres(LocalServer):
             self._initialise()
         elif self._as is not None and self._data.stat().st_uid != self._as.uid:
             _give_to(self._as, self._data)  # A folder of another account, or of another machine.
-        settings = SETTINGS | (FAST if self._fast else {}) | {"port": self.port}
+        settings = (
+            SETTINGS | (FAST if self._fast else {}) | (REPLICATED if self._replicated else {}) | {"port": self.port}
+        )
         lines = [f"{key} = '{value}'" for key, value in settings.items()]
         (self.folder / "postgresql.conf").write_text("\n".join(["# Written at each start.", *lines, ""]))
 
@@ -124,6 +132,35 @@ class LocalPostgres(LocalServer):
         except psycopg.OperationalError:  # "The database system is starting up".
             return False
         return True
+
+
+class LocalReplica(LocalPostgres):
+    """A streaming replica of another cluster, in a folder of its own. Reads only; `url` names the same database there.
+
+    Example:
+        with LocalPostgres(a, replicated=True) as primary, LocalReplica(b, primary.url) as replica: ...
+    """
+
+    name = "Postgres' replica"
+
+    def __init__(self, folder: Path | str, primary_url: str, *, fast: bool = False) -> None:
+        """Describe a replica; its data are copied from the primary when it starts for the first time."""
+        super().__init__(folder, fast=fast, replicated=True)
+        self._primary_url = primary_url
+
+    def _initialise(self) -> None:
+        new = self.folder / "data.new"
+        shutil.rmtree(new, ignore_errors=True)
+        new.mkdir(mode=0o700)
+        if self._as is not None:
+            os.chown(new, self._as.uid, self._as.gid)
+        # It writes standby.signal and where to stream from (-R); the copy begins at once.
+        command = [program("pg_basebackup"), "-d", self._primary_url, "-D", new, "-R", "-X", "stream", "-c", "fast"]
+        done = self._tool([*map(str, command), *(["--no-sync"] if self._fast else [])])
+        if done:
+            raise ServerDidNotStart(self.name, "could not copy its primary", self.log, done)
+        shutil.rmtree(self._data, ignore_errors=True)
+        new.rename(self._data)
 
 
 def program(name: str) -> Path:

@@ -1,7 +1,7 @@
 """Where the parts are put together: settings become processes, processes become an installation.
 
 addresses   where the servers are: the environment, else what `entitlements up` wrote into its data folder
-processes   the five processes by name, and how one of them runs in the foreground
+processes   the processes by name, and how one of them runs in the foreground
 logs        one line a message on standard error
 supervisor  starts processes, starts those again that end, stops all of them
 preparing   topics and tables, before processes start

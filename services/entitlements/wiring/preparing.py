@@ -7,10 +7,16 @@ from entitlements.settings import Settings
 
 def prepare(settings: Settings) -> None:
     """Create topics and tables where they are missing. Raises TopicDiffers, ServerIsAway, MigrationError."""
+    prepare_topics(settings)
+    prepare_tables(settings)
+
+
+def prepare_tables(settings: Settings) -> list[str]:
+    """Bring the read models and the access log to this version; what was applied. Raises MigrationError, psycopg.OperationalError."""
+    from entitlements.access.log import tables as of_access_log
     from entitlements_projections.migrations import migrate
 
-    prepare_topics(settings)
-    migrate(settings.postgres)
+    return [*migrate(settings.postgres), *of_access_log.migrate(settings.postgres)]
 
 
 def prepare_topics(settings: Settings) -> list[str]:

@@ -54,10 +54,22 @@ def _policies(settings: Settings, stopping: threading.Event) -> None:
     policies.run(settings, stopping)
 
 
+def _access_log(settings: Settings, stopping: threading.Event) -> None:
+    from entitlements.access.log import keeper
+
+    keeper.run(settings, stopping)
+
+
 def _registry(settings: Settings, stopping: threading.Event) -> None:
     from entitlements import registry
 
     registry.run(settings, stopping, lambda url: _log.info("serving at %s", url))
+
+
+def _api(settings: Settings, stopping: threading.Event) -> None:
+    from entitlements.api import serving
+
+    serving.run(settings, stopping)
 
 
 #: What each process does, in one sentence; the changes worker is Faust's and runs itself.
@@ -67,14 +79,18 @@ PROCESSES: Final[dict[str, str]] = {
     "projector": "keeps the read models in Postgres",
     "changes": "tells what changed for each customer (Faust)",
     "policies": "revises followers, confers campaigns, carries out units' assignments",
+    "access-log": "takes the access log to Postgres",
     "registry": "serves the Avro schemas over HTTP",
+    "api": "answers over HTTP: may they, how much is left; takes usage and commands",
 }
 _RUNS: Final[dict[str, Run]] = {
     "engine": _engine,
     "publisher": _publisher,
     "projector": _projector,
     "policies": _policies,
+    "access-log": _access_log,
     "registry": _registry,
+    "api": _api,
 }
 
 

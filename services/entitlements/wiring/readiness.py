@@ -14,7 +14,7 @@ from entitlements.ledger import clients
 from entitlements.settings import Settings
 
 #: The processes that share their work out by a consumer group of their own name.
-GROUPS: Final = ("engine", "publisher", "projector", "changes")
+GROUPS: Final = ("engine", "publisher", "projector", "changes", "access-log")
 _ASK_WITHIN_FOR: Final = 10.0
 _LOOK_EVERY_FOR: Final = 0.1
 

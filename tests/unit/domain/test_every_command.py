@@ -1,10 +1,11 @@
 """Of every command three cases: it is done, its repeat is harmless, and it is refused."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import pytest
-from specification import Step, given, pool_with, used
+from specification import Step, given, happens, pool_with, used
 
 from entitlements.domain import commands as asks
 from entitlements.domain import governance_commands as governs
@@ -373,3 +374,13 @@ def test_lines_of_usage_are_refused_as_events() -> None:
     given(*PROVISIONED, record_usage(LINE)).when(record_usage(line(quantity=2, usage_id="u-1"))).lines(
         (0, IdempotencyKeyReused, -1)
     )
+
+
+@pytest.mark.parametrize("kind", [kind for kind in EVERY if issubclass(kind, asks.PoolCommand)])
+def test_a_pool_of_another_organization_is_unknown(kind: type[Command]) -> None:
+    given(EVERY[kind].past or POOL).when(replace(EVERY[kind].command, tenant="rival")).refused(UnknownPool)
+
+
+def test_one_organization_does_not_open_a_pool_for_another() -> None:
+    given().when(open_pool(tenant="rival")).refused(InvalidCommand)
+    given().when(open_pool(tenant="acme")).then(happens("PoolOpened"))

@@ -1,0 +1,211 @@
+"""What was decided, and why: on allow and on deny."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final, Self
+from uuid import uuid4
+
+from entitlements_client.deciding.context import Request
+from entitlements_client.deciding.instants import seconds_of
+from entitlements_client.deciding.policies import Policy
+from entitlements_client.deciding.view import AsOf, CustomerView, Entry
+
+#: What each reason code means, for people. Codes of programs that are newer than this one have no sentence of their own.
+SENTENCES: Final = {
+    "allowed": "{key} may be used.",
+    "inherited": "{key} is granted by {path}.",
+    "policy_allowed": "Policy {policy} allows {key}{because}.",
+    "policy_denied": "Policy {policy} denies {key}{because}.",
+    "not_entitled": "Nothing confers {key} on {customer}.",
+    "denied": "{key} is denied by a rule.",
+    "overridden": "{key} was taken away by an administrator.",
+    "quota_exceeded": "{quantity} of {key} do not fit into what is left.",
+    "member_cap_reached": "{quantity} of {key} are more than this member may still draw.",
+    "role_is_too_low": "{key} is for members with a higher role.",
+    "pool_is_suspended": "{key} is not conferred: the pool is suspended.",
+    "pool_is_closed": "{key} is not conferred: the pool is closed.",
+    "country_unknown": "{key} may be used in some places only, and nobody says where this is.",
+    "country_not_allowed": "{key} may not be used there.",
+    "not_yet_valid": "{key} may not be used yet.",
+    "no_longer_valid": "{key} may not be used any more.",
+    "invalid_quantity": "A quantity is an integer from 1 to 2^53.",
+}
+
+
+class Decision:
+    """May they? Everything beyond the answer itself is made when somebody looks at it.
+
+    source         SERVICE, LOCAL, CACHED, STALE, LEASE or FALLBACK: where the answer is from
+    needs_service  not empty: only the service can answer for sure, and this says why: subject_caps (the subject may have a cap of its
+                   own), members_incomplete (the view does not tell the subject's role), valid_until_over (something has become due)
+    """
+
+    __slots__ = (
+        "_decided_s",
+        "_decision_id",
+        "_entry",
+        "_matched",
+        "_request",
+        "_sentence",
+        "_view",
+        "allowed",
+        "needs_service",
+        "policy_version",
+        "reason_code",
+        "source",
+    )
+
+    def __init__(  # noqa: PLR0913, PLR0917 - made once per request: by place, because names would cost half as much again.
+        self,
+        allowed: bool,  # noqa: FBT001
+        reason_code: str,
+        view: CustomerView,
+        entry: Entry | None,
+        request: Request,
+        matched: Sequence[Policy | Mapping[str, Any]],
+        policy_version: int,
+        needs_service: str,
+        decided_s: float,
+        source: str,
+    ) -> None:
+        self.allowed = allowed
+        self.reason_code = reason_code
+        self._view = view
+        self._entry = entry
+        self._request = request
+        self._matched = matched
+        self.policy_version = policy_version
+        self.needs_service = needs_service
+        self._decided_s = decided_s
+        self.source = source
+        self._decision_id = ""
+        self._sentence = ""
+
+    def __repr__(self) -> str:
+        answer = "allowed" if self.allowed else "refused"
+        return f"<Decision {answer} ({self.reason_code}) {self.resource_key} for {self.customer_id}, {self.source}>"
+
+    @property
+    def customer_id(self) -> str:
+        return self._request.customer_id
+
+    @property
+    def resource_key(self) -> str:
+        return self._request.resource_key
+
+    @property
+    def quantity(self) -> int | None:
+        """What was asked for, in the smallest unit; None: only whether the customer has access."""
+        return self._request.quantity
+
+    @property
+    def subject_id(self) -> str:
+        return self._request.subject_id
+
+    @property
+    def entitlement_type(self) -> str | None:
+        return None if self._entry is None else self._entry.entitlement_type
+
+    @property
+    def pool_id(self) -> str | None:
+        return None if self._entry is None else self._entry.pool_id
+
+    @property
+    def limit(self) -> int | None:
+        return None if self._entry is None else self._entry.limit
+
+    @property
+    def consumed(self) -> int | None:
+        return None if self._entry is None else self._entry.consumed
+
+    @property
+    def remaining(self) -> int | None:
+        """The largest quantity that strict usage could have; None: without end, or a feature."""
+        return None if self._entry is None else self._entry.remaining
+
+    @property
+    def resets_at(self) -> str | None:
+        return None if self._entry is None else self._entry.resets_at
+
+    @property
+    def contributions(self) -> Sequence[Mapping[str, Any]]:
+        """The provisions that the answer rests on."""
+        return () if self._entry is None else self._entry.contributions
+
+    @property
+    def as_of(self) -> AsOf:
+        """How fresh the answer is."""
+        return self._view.as_of
+
+    @property
+    def decided_at(self) -> datetime:
+        """When this was decided."""
+        return datetime.fromtimestamp(self._decided_s, UTC)
+
+    @property
+    def matched_policies(self) -> list[dict[str, Any]]:
+        """The policies that held, the one that won first: policy_id, effect, priority."""
+        return [dict(one) if isinstance(one, Mapping) else one.named() for one in self._matched]
+
+    @property
+    def decision_id(self) -> str:
+        """Names this decision in logs; made when it is first asked for."""
+        if not self._decision_id:
+            self._decision_id = uuid4().hex
+        return self._decision_id
+
+    @property
+    def sentence(self) -> str:
+        """The reason, for people."""
+        if self._sentence:
+            return self._sentence
+        template = SENTENCES.get(self.reason_code, "{key}: " + self.reason_code.replace("_", " ") + ".")
+        winner = self.matched_policies[0]["policy_id"] if self._matched else ""
+        reason = next((one.reason for one in self._matched[:1] if isinstance(one, Policy)), "")
+        path = [] if self._entry is None else [key for key in self._entry.inherited_path if key != self.resource_key]
+        self._sentence = template.format(
+            key=self.resource_key,
+            customer=self.customer_id,
+            quantity=f"{self.quantity:,}" if isinstance(self.quantity, int) else 1,
+            policy=winner,
+            because=f": {reason}" if reason else "",
+            path=", ".join(path) or "a key that is had",
+        )
+        return self._sentence
+
+    def to_document(self) -> dict[str, Any]:
+        """The decision as JSON: what POST /v1/check answers."""
+        same = (
+            "decision_id", "allowed", "reason_code", "sentence", "customer_id", "resource_key", "quantity", "entitlement_type",
+            "pool_id", "limit", "consumed", "remaining", "resets_at", "matched_policies", "policy_version",
+        )  # fmt: skip
+        return {
+            **{name: getattr(self, name) for name in same},
+            "contributions": list(self.contributions),
+            "as_of": self.as_of.to_document(),
+            "decided_at": self.decided_at.isoformat().replace("+00:00", "Z"),
+            "source": self.source,
+        }
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any], source: str = "") -> Self:
+        """A decision that somebody else made. source: another than the document says. Raises KeyError without an answer."""
+        as_of = AsOf.from_document(document.get("as_of") or {})
+        customer, key = document.get("customer_id", ""), document.get("resource_key", "")
+        is_known = document.get("entitlement_type") is not None
+        made = cls(
+            document["allowed"],
+            document["reason_code"],
+            CustomerView(customer, "", as_of, {}),
+            Entry(key, document) if is_known else None,
+            Request(customer, key, document.get("quantity")),
+            tuple(document.get("matched_policies") or ()),
+            document.get("policy_version", 0),
+            "",
+            seconds_of(document.get("decided_at")) or 0.0,
+            source or document.get("source", "SERVICE"),
+        )
+        made._decision_id, made._sentence = document.get("decision_id", ""), document.get("sentence", "")
+        return made

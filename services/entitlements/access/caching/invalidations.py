@@ -1,0 +1,235 @@
+"""Follows the log and raises the floors of views: what makes every level of caching in this process fresh within moments.
+
+Reads all partitions of `entitlements.changes` and `entitlements.events`, in no group. It begins a little in the past, so that a
+process that starts knows what happened to the views it finds in a shared cache. While it is at the end of both topics it
+says so to the floors several times a second; when it cannot, because Kafka is away or it is behind, levels notice by
+themselves (Floors.is_current) and fall back.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any, Final, Self, TypeAlias
+
+import psycopg
+from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]
+
+from entitlements.access.caching import news
+from entitlements.access.caching.floors import Concerned, Floors
+from entitlements.access.caching.hooks import BundleUpdate, Hooks, call
+from entitlements.ledger import clients
+from entitlements.registry import wire_for
+from entitlements.settings import Settings
+from entitlements_projections import reading
+from entitlements_projections.database import Connection, connect
+from entitlements_schemas import WireError
+
+_log = logging.getLogger(__name__)
+
+#: Seconds in the past where a new process begins: longer than anything is kept by a level, with what may have been late.
+LOOK_BACK_FOR: Final = 600.0
+RECORDS_MAX: Final = 500
+#: Seconds a round waits for records, and between looks at the ends of the topics.
+WAIT_FOR: Final = 0.05
+LOOK_EVERY_FOR: Final = 0.5
+_ANSWER_FOR_MAX: Final = 1.0
+_CHANGES: Final = "entitlements.changes."
+_EVENTS: Final = "entitlements.events."
+
+_Place: TypeAlias = tuple[str, int]
+#: The customers of pools, by pool. Raises psycopg.Error when that cannot be said.
+CustomersOfPools: TypeAlias = Callable[[Collection[str]], Mapping[str, Sequence[str]]]
+Listener: TypeAlias = Callable[[Concerned], None]
+
+
+class Invalidations:
+    """The follower. `with Invalidations(...):` runs it in a thread of its own; `run` does in the caller's."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        floors: Floors,
+        *,
+        customers_of: CustomersOfPools | None = None,
+        hooks: Hooks | None = None,
+        listeners: Iterable[Listener] = (),
+    ) -> None:
+        """listeners: told whom each round concerned, after the floors rose (purging.Purger is one); they must not block."""
+        self._settings, self._floors = settings, floors
+        self._customers_of = customers_of or PoolsInPostgres(settings.postgres)
+        self.hooks = hooks or Hooks()
+        self._listeners = list(listeners)
+        self._wire = wire_for(settings)
+        self._changes, self._events = settings.topic("changes"), settings.topic("events")
+        #: The next offset of each partition; a new reader goes on there.
+        self._next: dict[_Place, int] = {}
+        self._next_look = 0.0
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._in_thread, name="invalidations", daemon=True)
+
+    def run(self, stopping: threading.Event) -> None:
+        """Follow until stopping is set. A broker that is away is waited for; a crash repeats news, which changes nothing."""
+        clients.come_back(lambda: self._follow(stopping), stopping)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopping.set()
+        self._thread.join()
+
+    def _in_thread(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self.run(self._stopping)
+            except Exception:  # noqa: BLE001
+                _log.exception("Following begins anew")
+                self._stopping.wait(clients.RETURN_AFTER_FOR)
+
+    def _follow(self, stopping: threading.Event) -> None:
+        consumer, ends = clients.reader(self._settings), _Ends(self._settings)
+        try:
+            consumer.assign(self._places(consumer))
+            while not stopping.is_set():
+                self._take(consumer.consume(RECORDS_MAX, WAIT_FOR))
+                self._say_how_far(ends)
+        finally:
+            consumer.close()
+
+    def _places(self, consumer: Consumer) -> list[TopicPartition]:
+        """Where to begin: where we were, else a little in the past."""
+        partitions = range(self._settings.partitions)
+        places = [TopicPartition(topic, p) for topic in (self._changes, self._events) for p in partitions]
+        missing = [place for place in places if (place.topic, place.partition) not in self._next]
+        # The ends first: what is written between the two questions is behind what the first one says.
+        ends = {(at.topic, at.partition): clients.watermarks(consumer, at)[1] for at in missing}
+        since_ms = round(1000 * (time.time() - LOOK_BACK_FOR))
+        asked = [TopicPartition(at.topic, at.partition, since_ms) for at in missing]
+        for at in consumer.offsets_for_times(asked, timeout=10.0) if asked else []:
+            key = (at.topic, at.partition)
+            self._next[key] = at.offset if at.offset >= 0 else ends[key]
+        return [TopicPartition(topic, partition, offset) for (topic, partition), offset in self._next.items()]
+
+    def _take(self, messages: list[Message]) -> None:
+        told: list[news.News] = []
+        facts: list[Callable[[], None]] = []
+        for message in messages:
+            if message.error() is not None:
+                self._next.pop((message.topic() or "", message.partition() or 0), None)  # It may not be kept any more.
+                raise KafkaException(message.error())
+            found = self._read(message, facts)
+            if found is not None:
+                told.append(found)
+        if told:
+            self._raise_floors(told)
+        for tell in facts:
+            tell()
+        for message in messages:
+            self._next[str(message.topic()), int(message.partition() or 0)] = int(message.offset() or 0) + 1
+
+    def _read(self, message: Message, facts: list[Callable[[], None]]) -> news.News | None:
+        """The news in a record, and what hooks hear of it."""
+        try:
+            if message.topic() == self._changes:
+                name, record = self._wire.decode(message.value())
+                short = name.removeprefix(_CHANGES)
+                facts.append(lambda: self.hooks.tell_change(short, record))
+                return news.of_change(record)
+            headers = dict(clients.headers_of(message))
+            name, event = self._decoded(message)
+            if name == f"{_EVENTS}EntitlementSetDefined":
+                update = BundleUpdate(set_id=event["originator_id"], set_version=event["version"])
+                facts.append(lambda: self.hooks.tell(update))
+            return news.of_event(headers, event)
+        except (WireError, ValueError, LookupError, TypeError) as error:
+            _log.warning(
+                "No news in %s/%s/%s: %s", message.topic(), message.partition(), message.offset(), error
+            )  # It is not ours; whoever writes foreign records here shall not stop us.
+            return None
+
+    def _decoded(self, message: Message) -> tuple[str, Mapping[str, Any]]:
+        """An event's name and record; of one that only a newer version knows the headers say enough."""
+        try:
+            return self._wire.decode_plain(message.value())
+        except WireError:
+            return "", {}
+
+    def _raise_floors(self, told: list[news.News]) -> None:
+        pools = {one.pool_id for one in told if one.pool_id}
+        customers: Mapping[str, Sequence[str]] | None = {}
+        try:
+            customers = self._customers_of(pools) if pools else {}
+        except psycopg.Error as error:
+            customers = None
+            _log.warning("Who draws on %d pools is not known, so all views are taken for old: %s", len(pools), error)
+        together = Concerned()
+        for one in told:
+            concerned = one.concerned
+            if one.pool_id and customers is None:
+                concerned = Concerned(everybody=True)
+            elif one.pool_id and customers is not None:
+                concerned = Concerned(customers=frozenset(customers.get(one.pool_id, ())))
+            if concerned:
+                self._floors.rise(one.partition, one.offset, concerned)
+                together |= concerned
+        for listener in self._listeners if together else ():
+            call(listener, together, lambda: None)
+
+    def _say_how_far(self, ends: _Ends) -> None:
+        """What was written until a moment is in the floors as soon as we are where the topics ended then."""
+        now = time.monotonic()
+        if ends.at is None and now >= self._next_look:
+            self._next_look = now + LOOK_EVERY_FOR
+            ends.look(now)
+        if ends.at is not None and all(self._next.get(place, -1) >= end for place, end in ends.known.items()):
+            self._floors.known_at(ends.at)
+            ends.at = None
+
+
+class _Ends:
+    """Where the topics ended at an instant of the monotonic clock, as the broker said; at None: not asked, or no answer."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._admin = clients.admin(settings)
+        topics = (settings.topic("changes"), settings.topic("events"))
+        newest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+        self._asked = {TopicPartition(t, p): newest for t in topics for p in range(settings.partitions)}
+        self.at: float | None = None
+        self.known: dict[_Place, int] = {}
+
+    def look(self, now: float) -> None:
+        """Ask the broker."""
+        try:
+            answers = self._admin.list_offsets(self._asked, request_timeout=_ANSWER_FOR_MAX)
+            self.known = {(at.topic, at.partition): told.result(_ANSWER_FOR_MAX).offset for at, told in answers.items()}
+            self.at = now
+        except (KafkaException, TimeoutError) as error:
+            _log.debug("Where the topics end is not known: %s", error)
+
+
+class PoolsInPostgres:
+    """Says who is assigned to pools, from the read models of the primary. For one thread."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._connection: Connection | None = None
+
+    def __call__(self, pool_ids: Collection[str]) -> dict[str, list[str]]:
+        """The customers of pools. Raises psycopg.Error."""
+        if self._connection is None or self._connection.closed:
+            self._connection = connect(self._url)
+        try:
+            rows = reading.workspaces_of_pools(self._connection, sorted(pool_ids))
+        except psycopg.Error:
+            self._connection.close()
+            self._connection = None
+            raise
+        found: dict[str, list[str]] = {pool_id: [] for pool_id in pool_ids}
+        for row in rows:
+            found[row["pool_id"]].append(row["workspace_id"])
+        return found

@@ -1,0 +1,78 @@
+"""The levels that the settings ask for, put one before the other; what the process `api` reads from.
+
+in process -> Valkey -> replicas -> primary, and the follower that tells all of them what has happened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+
+from entitlements.access.caching.floors import Floors
+from entitlements.access.caching.hooks import Hooks
+from entitlements.access.caching.in_process import Counts, InProcess
+from entitlements.access.caching.invalidations import Invalidations, Listener
+from entitlements.access.caching.replicated import Replicated
+from entitlements.access.sources import ViewSource
+from entitlements.settings import Settings
+from entitlements_projections.replicas import Replicas
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Levels:
+    """source: what to read from. floors: what is known. counts: of each level that is switched on, by its name."""
+
+    source: ViewSource
+    floors: Floors
+    counts: dict[str, Counts] = field(default_factory=dict)
+    replicas: Replicas | None = None
+
+
+def open_levels(
+    settings: Settings,
+    primary: ViewSource,
+    replica_at: Callable[[str], ViewSource],
+    stack: ExitStack,
+    *,
+    hooks: Hooks | None = None,
+    listeners: Iterable[Listener] = (),
+) -> Levels:
+    """Open the levels of the settings before a primary; the stack closes what runs in threads.
+
+    replica_at: makes a ViewSource for the address of a replica. Where no level is on, source is the primary, and the follower runs for
+    hooks and listeners only. Raises ServerIsAway when an external registry does not answer.
+    """
+    floors = Floors()
+    source, counts = primary, dict[str, Counts]()
+    watched: Replicas | None = None
+    if addresses := addresses_in(settings.replicas):
+        watched = stack.enter_context(Replicas(settings.postgres, addresses, lag_max_for=settings.replica_lag_for))
+        source = replicated = Replicated(source, {url: replica_at(url) for url in addresses}, watched, floors=floors)
+        counts["replicas"] = replicated.counts
+    if settings.valkey is not None:
+        from entitlements.access.caching import shared  # Optional: its client is imported where it is used.
+
+        client = shared.connect(settings.valkey)
+        stack.callback(client.close)
+        prefix = f"{settings.topic_prefix}entitlements:"
+        source = in_valkey = shared.Shared(
+            source, client, ttl_for=settings.valkey_ttl_for, floors=floors, prefix=prefix
+        )
+        counts["valkey"] = in_valkey.counts
+    if settings.cache_size:
+        source = in_process = InProcess(
+            source,
+            ttl_for=settings.cache_ttl_for,
+            size=settings.cache_size,
+            floors=floors,
+            behind_ttl_for=settings.cache_behind_ttl_for,
+        )
+        counts["in_process"] = in_process.counts
+    stack.enter_context(Invalidations(settings, floors, hooks=hooks, listeners=listeners))
+    return Levels(source=source, floors=floors, counts=counts, replicas=watched)
+
+
+def addresses_in(text: str) -> list[str]:
+    """The addresses of a setting that lists several."""
+    return [address.strip() for address in text.split(",") if address.strip()]

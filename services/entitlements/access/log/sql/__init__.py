@@ -1,0 +1,1 @@
+"""The statements of the access log: one named and described statement a file."""

@@ -1,0 +1,103 @@
+"""The application: its routes, what stands before them, and what each worker opens. `create` is what serving.py puts behind the door."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from entitlements import __version__
+from entitlements.api import catalogue, cloudevents, commands, metering, questions, streaming
+from entitlements.api.documents import ProblemDocument
+from entitlements.api.problems import Problem, problem_of
+from entitlements.api.services import Services
+from entitlements.api.validation import explained
+from entitlements.domain.errors import CommandRefused
+from entitlements.errors import EntitlementsError
+from entitlements_schemas import WireError
+
+_log = logging.getLogger(__name__)
+
+#: Open to everybody.
+OPEN_PATHS: Final = frozenset({"/healthz", "/readyz", "/openapi.json"})
+_ABOUT: Final = """May this customer do that, how much is left, and why?
+
+Every answer has a stable code. A change's answer carries `Entitlements-Consistency`; a read that sends it back includes that change.
+"""
+_CODES: Final = {401: "unauthenticated", 403: "insufficient_scope", 404: "not_found", 405: "method_not_allowed"}
+
+
+def create(services: Services) -> FastAPI:
+    """The application. It closes the services when it ends."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            services.close()
+
+    app = FastAPI(
+        title="Entitlements",
+        version=__version__,
+        description=_ABOUT,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.state.services = services
+    for part in (questions, metering, cloudevents, streaming, catalogue, commands):
+        app.include_router(part.router)
+    for kind in (EntitlementsError, CommandRefused, WireError):
+        app.add_exception_handler(kind, _problem)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _unexpected)
+    _describe(app)
+    return app
+
+
+async def _problem(_: Request, error: Exception) -> Response:
+    return problem_of(error).response()
+
+
+async def _invalid(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    return explained(error.errors()).response()
+
+
+async def _http(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    found = Problem(_CODES.get(error.status_code, "invalid_json"), str(error.detail), dict(error.headers or {}))
+    return found.response()
+
+
+async def _unexpected(request: Request, error: Exception) -> Response:
+    _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return problem_of(error).response()
+
+
+def _describe(app: FastAPI) -> None:
+    """The OpenAPI document: also what handlers decode by themselves, and how one says who asks."""
+    made = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = made()
+        schemas = document["components"]["schemas"]
+        for model in (ProblemDocument, *questions.BODIES, *cloudevents.BODIES):
+            schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+            schemas |= schema.pop("$defs", {})
+            schemas[model.__name__] = schema
+        document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+        document["security"] = [{"key": []}]
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]

@@ -1,0 +1,88 @@
+"""What every request says beside its body: who asks, how the answer is wanted, what must be included in it."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Final
+
+from pydantic import AfterValidator, Field
+from starlette.requests import Request
+
+from entitlements.api.auth.door import IDENTITY
+from entitlements.api.identity import Identity, Scope
+from entitlements.api.problems import Problem
+from entitlements.api.services import Services
+from entitlements.domain.values import is_id
+from entitlements.ledger.caller import Outcome
+
+#: Headers of our own.
+CONSISTENCY: Final = "entitlements-consistency"
+REPLAY: Final = "idempotent-replay"
+_TOKEN: Final = re.compile(r"\d{1,6}:\d{1,18}")
+
+
+def _checked(text: str) -> str:
+    if not is_id(text):
+        raise ValueError("an id has 1 to 128 characters, none of them zero")
+    return text
+
+
+#: An id in a body or a path.
+Id = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_checked)]
+
+
+def services_of(request: Request) -> Services:
+    """The servers of this worker."""
+    services: Services = request.app.state.services
+    return services
+
+
+def who(request: Request, scope: Scope) -> Identity:
+    """Who asks, if they may. Raises Problem: insufficient_scope."""
+    identity: Identity = request.scope[IDENTITY]
+    if scope not in identity.scopes:
+        has = ", ".join(sorted(identity.scopes)) or "none"
+        raise Problem("insufficient_scope", f"This needs the scope {scope}; the key has {has}.", needed=scope)
+    return identity
+
+
+def key_of(request: Request) -> str | None:
+    """The request's idempotency key. Raises Problem: invalid_id."""
+    key = request.headers.get("idempotency-key")
+    if key is not None and not is_id(key):
+        raise Problem("invalid_id", "An Idempotency-Key has 1 to 128 characters.")
+    return key
+
+
+def wants_no_answer(request: Request) -> bool:
+    """Whether `Prefer: respond-async` is said (RFC 7240)."""
+    said = ",".join(request.headers.getlist("prefer")).lower()
+    return any(part.strip() == "respond-async" for part in said.split(","))
+
+
+def at_least(request: Request) -> dict[int, int] | None:
+    """What must be included in what is read: by partition an offset of the ledger. Raises Problem: invalid_consistency_token."""
+    token = request.headers.get(CONSISTENCY)
+    return None if token is None else positions_of(token)
+
+
+def positions_of(token: str) -> dict[int, int]:
+    """The positions that a consistency token names. Raises Problem: invalid_consistency_token."""
+    found: dict[int, int] = {}
+    for part in token.split(","):
+        if not _TOKEN.fullmatch(part.strip()):
+            raise Problem("invalid_consistency_token", "A consistency token is what an answer had in its header.")
+        partition, offset = (int(number) for number in part.split(":"))
+        found[partition] = max(found.get(partition, -1), offset)
+    return found
+
+
+def headers_of(*outcomes: Outcome) -> dict[str, str]:
+    """What an answer says of the decisions behind it: where they stand, and whether all of them were made before."""
+    reached: dict[int, int] = {}
+    for outcome in outcomes:
+        reached[outcome.partition] = max(reached.get(outcome.partition, -1), outcome.frame_offset)
+    headers = {CONSISTENCY: ",".join(f"{partition}:{offset}" for partition, offset in sorted(reached.items()))}
+    if outcomes and all(outcome.repeated for outcome in outcomes):
+        headers[REPLAY] = "true"
+    return headers

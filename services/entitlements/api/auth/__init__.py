@@ -1,0 +1,51 @@
+"""Who asks, and how much they may ask: API keys, OIDC bearer tokens, scopes, rates and sizes.
+
+errors     what is refused at the door
+scopes     what a request may do; none implies another
+keys       API keys, and where they come from: Postgres
+api_keys   identity by an API key, remembered for a stated time
+signing    the issuer's public keys: fetched, kept, renewed in the background
+claims     what a bearer token says: organization, scopes, actor
+oidc       identity by a bearer token
+either     the one or the other, by the form of what is presented
+rates      requests a second of each key
+bodies     how much of a request's body is taken
+door       the middleware that does all of it before anything else happens
+
+Start reading at door.py.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from entitlements.api.auth.api_keys import ApiKeys
+from entitlements.api.auth.door import Door, identity_of
+from entitlements.api.auth.either import ByForm, Knowing
+from entitlements.api.auth.keys import ApiKey, KeySource, PostgresKeys
+from entitlements.api.auth.oidc import BearerTokens
+from entitlements.api.auth.scopes import require
+from entitlements.api.auth.signing import SigningKeys
+
+if TYPE_CHECKING:
+    from entitlements.settings import Settings
+
+__all__ = [
+    "ApiKey",
+    "ApiKeys",
+    "Door",
+    "KeySource",
+    "Knowing",
+    "PostgresKeys",
+    "authenticator",
+    "identity_of",
+    "require",
+]
+
+
+def authenticator(settings: Settings, source: KeySource | None = None) -> Knowing:
+    """Who may ask by these settings: API keys (of Postgres unless a source is given), and bearer tokens of an issuer if one is set."""
+    keys = ApiKeys(source or PostgresKeys(settings.postgres), settings)
+    if settings.oidc_issuer is None:
+        return keys
+    return ByForm(keys, BearerTokens(SigningKeys(settings.oidc_issuer, settings.oidc_jwks_url), settings))

@@ -1,0 +1,45 @@
+"""What a bearer token says of who presents it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from entitlements.api.identity import SCOPES, Identity, Unauthenticated
+from entitlements.domain.values import is_id
+
+if TYPE_CHECKING:
+    from entitlements.settings import Settings
+
+
+def identity_by(claims: Mapping[str, Any], settings: Settings) -> Identity:
+    """Who presents a token whose claims are proven. Raises Unauthenticated when they name no organization or nobody."""
+    organization_id, subject = _claim(claims, settings.oidc_organization_claim), claims.get("sub")
+    if not isinstance(organization_id, str) or not is_id(organization_id):
+        raise Unauthenticated(f"The token has no organization in its claim {settings.oidc_organization_claim}.")
+    if not isinstance(subject, str) or not is_id(subject):
+        raise Unauthenticated("The token has no subject of 1 to 128 characters.")
+    return Identity(
+        key_id=f"oidc:{subject}",
+        organization_id=organization_id,
+        scopes=_scopes(_claim(claims, settings.oidc_scope_claim), settings.oidc_scope_prefix),
+        actor=subject,
+        requests_per_s=settings.key_requests_per_s,
+        body_bytes_max=settings.key_body_bytes_max,
+    )
+
+
+def _claim(claims: Mapping[str, Any], name: str) -> Any:
+    """A claim by its whole name, dots and all, as some issuers name theirs by URLs; else by its path."""
+    if name in claims:
+        return claims[name]
+    value: Any = claims
+    for part in name.split("."):
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return value
+
+
+def _scopes(told: Any, prefix: str) -> frozenset[str]:
+    words = told.split() if isinstance(told, str) else told if isinstance(told, list) else []
+    ours = {word.removeprefix(prefix) for word in words if isinstance(word, str) and word.startswith(prefix)}
+    return frozenset(ours) & frozenset(SCOPES)

@@ -1,0 +1,119 @@
+"""The middleware in front of everything: who asks, how often, how much. Pure ASGI: it costs some microseconds a request."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
+from typing import Any, Final, TypeAlias
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from entitlements.api.auth.bodies import check_length, taken
+from entitlements.api.auth.either import Knowing
+from entitlements.api.auth.errors import BodyTooLarge, RateLimited
+from entitlements.api.auth.rates import Rates
+from entitlements.api.identity import Identity, Unauthenticated
+from entitlements.errors import EntitlementsError, ServerIsAway
+
+#: Where the identity stands in the scope of a request.
+IDENTITY: Final = "entitlements.identity"
+#: Threads in which keys are looked up that are new here. More wait: that many strangers at once are an attack.
+_STRANGERS_MAX: Final = 8
+_STATUS: Final[dict[type[EntitlementsError], int]] = {
+    Unauthenticated: 401,
+    BodyTooLarge: 413,
+    RateLimited: 429,
+    ServerIsAway: 503,
+}
+_BODILESS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+
+#: (status, problem): the body of a refusal.
+Render: TypeAlias = Callable[[int, EntitlementsError], dict[str, Any]]
+
+
+def problem(status: int, error: EntitlementsError) -> dict[str, Any]:
+    """A problem document (RFC 9457)."""
+    title = HTTPStatus(status).phrase
+    return {"type": "about:blank", "title": title, "status": status, "detail": str(error), "code": error.code}
+
+
+def identity_of(scope: Scope) -> Identity:
+    """Who makes this request; the door has found it. KeyError: the route is open to everybody."""
+    identity: Identity = scope[IDENTITY]
+    return identity
+
+
+class Door:
+    """Lets in who says who they are, as often and as much as their key may. open_paths are open to everybody.
+
+    Answers 401 unauthenticated, 413 body_too_large, 429 rate_limited and 503 server_is_away by itself.
+    """
+
+    def __init__(
+        self, app: ASGIApp, authenticator: Knowing, open_paths: Collection[str] = (), render: Render = problem
+    ) -> None:
+        self._app = app
+        self._authenticator = authenticator
+        self._open = frozenset(open_paths)
+        self._render = render
+        self._rates = Rates()
+        self._threads = ThreadPoolExecutor(_STRANGERS_MAX, "strangers")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request. A lifespan passes through."""
+        if scope["type"] != "http":
+            # There are no routes but HTTP's: whoever asks for another protocol is told so by the application.
+            await self._app(scope, receive, send)
+            return
+        open_to_all = scope["path"] in self._open
+        authorization = content_length = None
+        for name, value in scope["headers"]:
+            if name == b"authorization":
+                authorization = value
+            elif name == b"content-length":
+                content_length = value
+        try:
+            if not open_to_all:
+                scope[IDENTITY] = identity = await self._identify(authorization)
+                wait_for = self._rates.take(identity)
+                if wait_for:
+                    raise RateLimited(wait_for)
+                if not check_length(content_length, identity.body_bytes_max) and scope["method"] not in _BODILESS:
+                    receive = await taken(receive, identity.body_bytes_max)
+        except (Unauthenticated, RateLimited, BodyTooLarge, ServerIsAway) as error:
+            await self._refuse(error, scope, send)
+            return
+        await self._app(scope, receive, send)
+
+    async def _identify(self, authorization: bytes | None) -> Identity:
+        if authorization is None:
+            raise Unauthenticated("It has no header Authorization.")
+        text = authorization.decode("latin-1")
+        identity = self._authenticator.known(text)
+        if identity is None:
+            loop = asyncio.get_running_loop()
+            identity = await loop.run_in_executor(self._threads, self._authenticator.identify, text)
+        return identity
+
+    async def _refuse(self, error: EntitlementsError, scope: Scope, send: Send) -> None:
+        status = _STATUS[type(error)]
+        body = json.dumps(self._render(status, error)).encode()
+        headers = [(b"content-type", b"application/problem+json"), (b"content-length", str(len(body)).encode())]
+        if isinstance(error, Unauthenticated):
+            headers.append((b"www-authenticate", b"Bearer"))
+        if isinstance(error, RateLimited):
+            headers.append((b"retry-after", str(max(1, math.ceil(error.retry_after_for))).encode()))
+        if isinstance(error, ServerIsAway):
+            headers.append((b"retry-after", b"1"))
+        start: Message = {"type": "http.response.start", "status": status, "headers": headers}
+        await send(start)
+        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+
+    def close(self) -> None:
+        """Let go of the threads, and of what the authenticator holds."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._authenticator.close()

@@ -1,0 +1,66 @@
+"""What is defined and who has it: pools of the key's organization, and the catalogue that all organizations share."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from entitlements.api.asking import Id, at_least, services_of, who
+from entitlements.api.documents import PROBLEMS
+from entitlements.api.problems import Problem
+from entitlements_projections import reading
+from entitlements_projections.database import Connection
+
+router = APIRouter(tags=["catalogue"], responses=PROBLEMS)
+
+
+@router.get("/v1/pools/{pool_id}", operation_id="pool", response_model=dict[str, Any])
+async def pool(request: Request, pool_id: Id) -> Response:
+    """A pool with its provisions, grants, assignments, entitlements, overrides, caps, reservations and holders."""
+    identity = who(request, "read")
+    found = await _read(request, reading.pool, pool_id, datetime.now(UTC))
+    if found is None or found["organization_id"] != identity.organization_id:
+        raise Problem("unknown_pool", "There is no such pool.")
+    return _json(found)
+
+
+@router.get("/v1/sets/{set_id}", operation_id="entitlementSet", response_model=dict[str, Any])
+async def entitlement_set(request: Request, set_id: Id, version: int | None = None) -> Response:
+    """A version of an entitlement set, the newest unless said otherwise, with its rules."""
+    who(request, "read")
+    if version is not None and not 0 < version < 2**31:
+        raise Problem("unknown_set", "There is no such version.")
+    found = await _read(request, reading.entitlement_set, set_id, version)
+    if found is None:
+        raise Problem("unknown_set", "There is no such entitlement set.")
+    return _json(found)
+
+
+@router.get("/v1/resource-keys/{resource_key}", operation_id="resourceKey", response_model=dict[str, Any])
+async def resource_key(request: Request, resource_key: Id) -> Response:
+    """What a resource key is: its name, data type, unit and scale, and its definition document."""
+    who(request, "read")
+    found = await _read(request, reading.resource_key, resource_key)
+    if found is None:
+        raise Problem("unknown_key", "There is no such resource key.")
+    return _json(found)
+
+
+async def _read(request: Request, function: Any, *arguments: Any) -> Any:
+    wanted, timeout_for = at_least(request) or {}, services_of(request).settings.answer_timeout_for
+
+    def read(connection: Connection) -> Any:
+        for partition, offset in wanted.items():
+            reading.wait_for(connection, partition, offset, timeout_for)
+        return function(connection, *arguments)
+
+    return await services_of(request).read(read)
+
+
+def _json(document: Any) -> Response:
+    return Response(orjson.dumps(document, option=orjson.OPT_UTC_Z), media_type="application/json")

@@ -1,0 +1,139 @@
+"""Every command of the domain: POST /v1/commands/NAME with its fields. Usage has routes of its own (metering.py)."""
+
+from __future__ import annotations
+
+from dataclasses import MISSING, fields
+from dataclasses import Field as DataclassField
+from datetime import datetime
+from types import UnionType
+from typing import Any, Final, Union, get_args, get_origin, get_type_hints
+
+from fastapi import APIRouter
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, create_model
+from starlette.requests import Request
+from starlette.responses import Response
+
+from entitlements.api.asking import Id, key_of, services_of, who
+from entitlements.api.documents import ACCEPTED, PROBLEMS, Done
+from entitlements.api.identity import Identity
+from entitlements.api.problems import Problem
+from entitlements.api.sending import answered, envelope
+from entitlements.domain.commands import (
+    Command,
+    DefineEntitlementSet,
+    DefineResourceKey,
+    RecordUsage,
+    RecordUsageBatch,
+    address_of,
+)
+from entitlements.domain.governance_commands import CampaignCommand
+from entitlements.domain.values import Rule
+from entitlements.errors import UnknownSet
+from entitlements.ledger.records import COMMANDS
+from entitlements_projections import reading
+from entitlements_projections.database import Connection
+
+router = APIRouter(tags=["commands"], responses=PROBLEMS)
+
+#: Said by the request, not by its body.
+_ENVELOPE: Final = frozenset({"command_id", "idempotency_key", "caller", "tenant"})
+#: The catalogue and campaigns are the installation's own, not any one customer's.
+_OPERATORS: Final = (DefineResourceKey, DefineEntitlementSet, CampaignCommand)
+#: Commands for which the API does not wait like this: lines of usage are refused one by one.
+_USAGE: Final = (RecordUsage, RecordUsageBatch)
+
+
+def body_of(kind: type[Command]) -> type[BaseModel]:
+    """The body of a command: its fields, where the rules of a set may be left to the set, and the organization to the key."""
+    hints = get_type_hints(kind)
+    made: dict[str, Any] = {}
+    for field in fields(kind):
+        if field.name not in _ENVELOPE:
+            made[field.name] = (_json(hints[field.name]), _default(field))
+    for prefix in _prefixes(kind):
+        made[f"{prefix}rules"] = (list[Rule] | None, Field(None, description="Left out: those of the set."))
+        made[f"{prefix}set_version"] = (int | None, Field(None, description="Left out: the newest."))
+    if "organization_id" in made:
+        made["organization_id"] = (Id | None, Field(None, description="Left out: the organization of the key."))
+    return create_model(kind.__name__, __config__=ConfigDict(extra="forbid"), __doc__=kind.__doc__, **made)
+
+
+def _default(field: DataclassField[Any]) -> Any:
+    if field.default is not MISSING:
+        return field.default
+    return Field(default_factory=field.default_factory) if field.default_factory is not MISSING else ...
+
+
+def _json(hint: Any) -> Any:
+    """A field's type where it comes from outside: an instant has a zone. Ids and quantities are bounded by the domain."""
+    if get_origin(hint) in {Union, UnionType}:
+        return Union[tuple(map(_json, get_args(hint)))]  # noqa: UP007 - made at run time.
+    return AwareDatetime if hint is datetime else hint
+
+
+def _prefixes(kind: type[Command]) -> tuple[str, ...]:
+    names = {field.name for field in fields(kind)}
+    return tuple(prefix for prefix in ("", "then_") if {f"{prefix}rules", f"{prefix}set_id"} <= names)
+
+
+def _add(name: str, kind: type[Command]) -> None:
+    model, made = body_of(kind), TypeAdapter(kind)
+
+    async def send(request: Request, body: Any) -> Response:
+        identity = who(request, "administer")
+        if (
+            issubclass(kind, _OPERATORS)
+            and identity.organization_id != services_of(request).settings.operator_organization
+        ):
+            raise Problem("not_found", "The catalogue is defined by whoever runs this installation.")
+        facts = {field: getattr(body, field) for field in body.model_fields_set}
+        _check_organization(kind, facts, identity)
+        for prefix in _prefixes(kind):
+            await _fill_in(request, facts, prefix)
+        carried = envelope(identity, key_of(request), facts.pop("actor", ""))
+        command = made.validate_python(facts | carried)
+        return await answered(request, command, {"status": "accepted", "command": name, "id": address_of(command)[1]})
+
+    send.__annotations__["body"] = model
+    send.__name__ = name
+    router.add_api_route(
+        f"/v1/commands/{name}",
+        send,
+        methods=["POST"],
+        summary=(kind.__doc__ or "").split("\n", maxsplit=1)[0],
+        operation_id=name,
+        response_model=Done,
+        responses=ACCEPTED,
+    )
+
+
+def _check_organization(kind: type[Command], facts: dict[str, Any], identity: Identity) -> None:
+    if "organization_id" in {field.name for field in fields(kind)}:
+        facts.setdefault("organization_id", identity.organization_id)
+        if facts["organization_id"] in {None, identity.organization_id}:
+            facts["organization_id"] = identity.organization_id
+        else:
+            raise Problem("unknown_organization", "There is no such organization.")
+
+
+async def _fill_in(request: Request, facts: dict[str, Any], prefix: str) -> None:
+    """A set that is named stands for its newest version, or the one that is given, with its rules and its place on a ladder."""
+    set_id = facts.get(f"{prefix}set_id")
+    if not set_id or facts.get(f"{prefix}rules") is not None:
+        return
+    found = await services_of(request).read(_set_of, set_id, facts.get(f"{prefix}set_version"))
+    for name in ("set_version", "ladder", "rung", "rules"):
+        if f"{prefix}{name}" != "then_ladder" and found[name] is not None:
+            facts[f"{prefix}{name}"] = facts.get(f"{prefix}{name}") or found[name]
+
+
+def _set_of(connection: Connection, set_id: str, version: int | None) -> dict[str, Any]:
+    found = reading.entitlement_set(connection, set_id, version)
+    if found is None:
+        raise UnknownSet(f"Asked for: {set_id}.")
+    return found | {"rules": reading.rules_of_set(connection, set_id, found["set_version"])}
+
+
+for _name, _kind in sorted((full.rpartition(".")[2], kind) for full, kind in COMMANDS.items()):
+    if _kind not in _USAGE:
+        _add(_name, _kind)

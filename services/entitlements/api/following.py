@@ -1,0 +1,189 @@
+"""Follows `entitlements.changes` and `entitlements.events` for those who are told over HTTP: one follower for each worker.
+
+What was told last is kept, so that whoever was cut off goes on where it stood; whoever was away for longer loads everything again.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, TypeAlias
+
+import orjson
+import psycopg
+from confluent_kafka import Consumer, Message, TopicPartition
+
+from entitlements.ledger import clients
+from entitlements.registry import wire_for
+from entitlements.settings import Settings
+from entitlements_schemas import WireError
+from entitlements_schemas.cloudevents import type_of
+
+_log = logging.getLogger(__name__)
+
+#: What is kept of each partition when a worker begins, and altogether.
+BACKLOG: Final = 2_000
+KEPT_MAX: Final = 50_000
+#: Seconds for which a pool may be newer than the read models.
+OWNER_WITHIN_FOR: Final = 5.0
+_RECORDS_MAX: Final = 500
+_POLICY_EVENTS: Final = frozenset({"AccessPolicyDefined", "AccessPolicyRetired"})
+#: Events of organizations and keys that changes do not tell, and that change what decisions rest on.
+_LOADS_AGAIN: Final = frozenset({"MemberRoleSet", "UnitDefined", "UnitRemoved", "WorkspacePlaced", "ResourceKeyDefined"})
+
+#: A partition of one of the topics: "c" for changes or "e" for events, and its number.
+Place: TypeAlias = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Something to tell. organization_id None: everybody. customer_id None: all of the organization."""
+
+    place: Place
+    offset: int
+    organization_id: str | None
+    customer_id: str | None
+    event: str
+    data: bytes
+
+
+#: Says whose a pool is; None: the read models do not know it.
+OwnerOf: TypeAlias = Callable[[str], str | None]
+Hear: TypeAlias = Callable[[list[Told]], None]
+
+
+class Follower:
+    """Reads both topics in a thread of its own and keeps what was told last. start, stop."""
+
+    def __init__(self, settings: Settings, owner_of: OwnerOf) -> None:
+        self._settings, self._owner_of, self._wire = settings, owner_of, wire_for(settings)
+        self._topics = {settings.topic("changes"): "c", settings.topic("events"): "e"}
+        self._lock = threading.Lock()
+        self._kept: deque[Told] = deque(maxlen=KEPT_MAX)
+        #: By place: the offset of the first record that is kept, and the one after the last that was read.
+        self._first: dict[Place, int] = {}
+        self._next: dict[Place, int] = {}
+        self._hearing: set[Hear] = set()
+        self._stopping = threading.Event()
+        self.is_following = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="changes-follower", daemon=True)
+
+    def start(self) -> None:
+        """Begin to follow; returns at once."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Follow no longer."""
+        self._stopping.set()
+        if self._thread.ident is not None:
+            self._thread.join(10)
+
+    def attach(self, hear: Hear, since: Mapping[Place, int] | None) -> tuple[dict[Place, int], list[Told] | None]:
+        """Let somebody hear, in the follower's thread, all that is told from now on.
+
+        Returns where the follower stands, and what was told since the places given (the next offset of each); None: that is not kept
+        any more.
+        """
+        with self._lock:
+            self._hearing.add(hear)
+            here = dict(self._next)
+            if since is None:
+                return here, []
+            if any(since.get(place, -1) < first or since[place] > here[place] for place, first in self._first.items()):
+                return here, None
+            return here, [told for told in self._kept if told.offset >= since[told.place]]
+
+    def detach(self, hear: Hear) -> None:
+        """Tell somebody nothing any more."""
+        with self._lock:
+            self._hearing.discard(hear)
+
+    def _run(self) -> None:
+        clients.come_back(self._follow, self._stopping)
+
+    def _follow(self) -> None:
+        consumer = clients.reader(self._settings, **{"fetch.wait.max.ms": 50})
+        try:
+            consumer.assign(self._places(consumer))
+            while not self._stopping.is_set():
+                messages = [m for m in consumer.consume(_RECORDS_MAX, 0.2) if m.error() is None]
+                if messages:
+                    self._take(messages)
+                self.is_following.set()
+        finally:
+            consumer.close()
+
+    def _places(self, consumer: Consumer) -> list[TopicPartition]:
+        for topic, short in self._topics.items():
+            for partition in range(self._settings.partitions):
+                low, high = clients.watermarks(consumer, TopicPartition(topic, partition))
+                place = (short, partition)
+                if place not in self._next:
+                    self._first[place] = self._next[place] = max(low, high - BACKLOG)
+        names = {short: topic for topic, short in self._topics.items()}
+        return [TopicPartition(names[short], number, offset) for (short, number), offset in self._next.items()]
+
+    def _take(self, messages: list[Message]) -> None:
+        told: list[Told] = []
+        for message in messages:
+            told += self._read(message)
+        with self._lock:
+            for message in messages:
+                place = (self._topics[str(message.topic())], int(message.partition() or 0))
+                self._next[place] = int(message.offset() or 0) + 1
+            for one in told:
+                if len(self._kept) == KEPT_MAX:
+                    gone = self._kept[0]
+                    self._first[gone.place] = gone.offset + 1
+                self._kept.append(one)
+            for hear in self._hearing if told else ():
+                hear(told)
+
+    def _read(self, message: Message) -> Iterator[Told]:
+        place = (self._topics[str(message.topic())], int(message.partition() or 0))
+        offset = int(message.offset() or 0)
+        try:
+            name, record = self._wire.decode(message.value())
+        except (WireError, TypeError, ValueError) as error:
+            _log.warning("Passed over %s/%s: %s", place, offset, error)
+            return
+        short = name.rpartition(".")[2]
+        if place[0] == "c":
+            owner = self._owner(record["pool_id"])
+            event, data = ("change", _change(name, record)) if owner is not None else ("reset", b"{}")
+            yield Told(place, offset, owner, record["customer_id"] if owner is not None else None, event, data)
+        elif short in _POLICY_EVENTS:
+            data = orjson.dumps({"policy_id": record["policy_id"]})
+            yield Told(place, offset, record["originator_id"], None, "policies", data)
+        elif short in _LOADS_AGAIN:
+            owner = None if short == "ResourceKeyDefined" else record["originator_id"]
+            yield Told(place, offset, owner, record.get("workspace_id") or None, "invalidate", b"{}")
+
+    def _owner(self, pool_id: str) -> str | None:
+        """Whose a pool is. It may have been opened a moment ago: until the read models know it nobody is told."""
+        until = time.monotonic() + OWNER_WITHIN_FOR
+        while not self._stopping.is_set():
+            try:
+                owner = self._owner_of(pool_id)
+            except psycopg.Error as error:
+                _log.warning("Whose pool %s is, is not known: %s", pool_id, error)
+                owner = None
+            if owner is not None or time.monotonic() > until:
+                return owner
+            time.sleep(0.02)
+        return None
+
+
+def _change(name: str, record: Mapping[str, Any]) -> bytes:
+    facts = {field: _plain(value) for field, value in record.items() if not field.startswith("ledger_")}
+    position = f"{record['ledger_partition']}:{record['ledger_offset']}"
+    return orjson.dumps({"type": type_of(name), **facts, "position": position})
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat().replace("+00:00", "Z") if isinstance(value, datetime) else value

@@ -1,0 +1,88 @@
+"""Opens what a worker of the API needs, by the settings, and closes all of it if one of them cannot be had."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+from psycopg_pool import ConnectionPool
+
+from entitlements.access.caching.levels import addresses_in, open_levels
+from entitlements.access.caching.purging import Purger
+from entitlements.access.log.writer import AccessLog
+from entitlements.access.policy_source import PostgresPolicies
+from entitlements.access.views import PostgresViews
+from entitlements.api import http_caching
+from entitlements.api.auth import authenticator
+from entitlements.api.following import Follower
+from entitlements.api.services import THREADS, Services
+from entitlements.ledger.caller import Caller
+from entitlements.settings import Settings
+from entitlements_projections import reading
+from entitlements_projections.database import Connection, configure
+
+
+def open_services(settings: Settings) -> Services:
+    """Open everything. Raises ServerIsAway, KafkaException: a server does not answer."""
+    with ExitStack() as stack:
+        database = _pool(settings.postgres, stack)
+        primary = PostgresViews(database.connection)
+        listeners = [stack.enter_context(_purger(settings))] if settings.http_purge else []
+        levels = open_levels(
+            settings,
+            primary,
+            lambda url: PostgresViews(_pool(url, stack).connection),
+            stack,
+            listeners=listeners,
+        )
+        follower = Follower(settings, lambda pool_id: _owner(database, pool_id))
+        follower.start()
+        stack.callback(follower.stop)
+        caller = stack.enter_context(Caller(settings))
+        access_log = AccessLog(settings)
+        stack.callback(access_log.close)
+        return Services(
+            settings=settings,
+            caller=caller,
+            database=database,
+            views=levels.source,
+            primary=primary,
+            policies=PostgresPolicies(database.connection),
+            authenticator=authenticator(settings),
+            follower=follower,
+            access_log=access_log,
+            lifetimes=http_caching.Lifetimes(
+                client_for=settings.http_client_ttl_for,
+                shared_for=settings.http_shared_ttl_for,
+                stale_for=settings.http_stale_for,
+            ),
+            floors=levels.floors,
+            closing=stack.pop_all(),
+        )
+
+
+def _pool(url: str, stack: ExitStack) -> ConnectionPool[Connection]:
+    pool: ConnectionPool[Connection] = ConnectionPool(
+        url,
+        min_size=2,
+        max_size=THREADS,
+        timeout=5.0,
+        kwargs={"autocommit": True, "connect_timeout": 5, "tcp_user_timeout": 5_000},
+        configure=configure,
+        open=False,
+        name="api",
+    )
+    pool.open()
+    stack.callback(pool.close)
+    return pool
+
+
+def _owner(database: ConnectionPool[Connection], pool_id: str) -> str | None:
+    with database.connection() as connection:
+        return reading.organization_of_pool(connection, pool_id)
+
+
+def _purger(settings: Settings) -> Purger:
+    return Purger(
+        addresses_in(settings.http_purge), http_caching.names_of, every_answer=http_caching.EVERY_ANSWER
+    )
+

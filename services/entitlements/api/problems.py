@@ -1,0 +1,99 @@
+"""Errors as RFC 9457 problem documents: stable codes, and a status that a client library understands."""
+
+from __future__ import annotations
+
+from functools import cache
+from http import HTTPStatus
+from typing import Any, Final
+
+import orjson
+from starlette.responses import Response
+
+from entitlements.domain.errors import CommandRefused
+from entitlements.errors import EntitlementsError
+
+MEDIA_TYPE: Final = "application/problem+json"
+#: Statuses of codes that say not by their name what they are; all others of the domain are conflicts with what there is.
+_STATUS: Final = {
+    "unauthenticated": HTTPStatus.UNAUTHORIZED,
+    "insufficient_scope": HTTPStatus.FORBIDDEN,
+    "body_too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    "command_is_too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    "rate_limited": HTTPStatus.TOO_MANY_REQUESTS,
+    "idempotency_key_reused": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "not_encodable": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "unsupported_media_type": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    "not_reached_yet": HTTPStatus.CONFLICT,
+    "outcome_unknown": HTTPStatus.GATEWAY_TIMEOUT,
+    "server_is_away": HTTPStatus.SERVICE_UNAVAILABLE,
+    "not_found": HTTPStatus.NOT_FOUND,
+    "method_not_allowed": HTTPStatus.METHOD_NOT_ALLOWED,
+    "internal": HTTPStatus.INTERNAL_SERVER_ERROR,
+}
+#: Seconds after which it makes sense to try again.
+_RETRY_AFTER: Final = {"not_reached_yet": 1, "outcome_unknown": 1, "server_is_away": 2, "rate_limited": 1}
+
+
+class Problem(EntitlementsError):
+    """A request that gets no answer but why. facts: members of the document beside the standard ones."""
+
+    def __init__(self, code: str, detail: str, headers: dict[str, str] | None = None, **facts: Any) -> None:
+        Exception.__init__(self, detail)
+        self.code, self.detail, self.headers, self.facts = code, detail, headers or {}, facts  # type: ignore[misc]
+
+    @property
+    def status(self) -> int:
+        """The HTTP status of its code."""
+        return status_of(self.code)
+
+    def document(self) -> dict[str, Any]:
+        """The problem document."""
+        return {
+            "type": f"urn:entitlements:problem:{self.code}",
+            "title": HTTPStatus(self.status).phrase,
+            "status": self.status,
+            "code": self.code,
+            "detail": self.detail,
+            **self.facts,
+        }
+
+    def response(self) -> Response:
+        """The answer that says so."""
+        headers = dict(self.headers)
+        if self.code in _RETRY_AFTER:
+            headers.setdefault("retry-after", str(_RETRY_AFTER[self.code]))
+        if self.status == HTTPStatus.UNAUTHORIZED:
+            headers["www-authenticate"] = 'Bearer realm="entitlements"'
+        return Response(orjson.dumps(self.document()), self.status, headers, MEDIA_TYPE)
+
+
+def status_of(code: str) -> int:
+    """The HTTP status of a stable code."""
+    if code in _STATUS:
+        return _STATUS[code]
+    if code.startswith("unknown_"):
+        return HTTPStatus.NOT_FOUND
+    return HTTPStatus.UNPROCESSABLE_ENTITY if code.startswith("invalid_") else HTTPStatus.CONFLICT
+
+
+def problem_of(error: Exception) -> Problem:
+    """The problem that an expected error is; anything else is `internal`, and tells nobody what it was."""
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, CommandRefused | EntitlementsError) or hasattr(error, "code"):
+        return Problem(str(error.code), str(error))
+    return Problem("internal", "Something went wrong here. It is in our log under this request's id.")
+
+
+def refused(code: str, message: str = "", **facts: Any) -> Problem:
+    """A refusal of the domain by its code."""
+    return Problem(code, message or sentence_of(code), **facts)
+
+
+@cache
+def sentence_of(code: str) -> str:
+    """What a code of the domain means, for people."""
+    kinds: list[type[CommandRefused]] = [CommandRefused]
+    for kind in kinds:
+        kinds += kind.__subclasses__()
+    return next((str(kind()) for kind in kinds if kind.code == code), "It was refused.")

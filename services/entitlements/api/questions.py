@@ -1,0 +1,374 @@
+"""May they, and how much is left? Questions; nothing is changed here."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+import orjson
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.requests import Request
+from starlette.responses import Response
+
+from entitlements.access.judging import SOURCE, dry_run, judge, view_for
+from entitlements.api import http_caching
+from entitlements.api.asking import Id, at_least, services_of, who
+from entitlements.api.documents import PROBLEMS
+from entitlements.api.identity import Identity
+from entitlements.api.problems import Problem
+from entitlements.api.validation import explained_decoding
+from entitlements.domain.values import is_id
+from entitlements_client.deciding import (
+    Context,
+    CustomerView,
+    Decision,
+    PolicyIsInvalid,
+    PolicySet,
+)
+from entitlements_client.deciding import Request as Asked
+
+router = APIRouter(tags=["access"], responses=PROBLEMS)
+
+#: Questions that one call may hold.
+MANY_MAX: Final = 10_000
+
+
+class Check(msgspec.Struct, forbid_unknown_fields=True):
+    """May this customer use this key? Without a quantity: has it access at all."""
+
+    customer_id: str
+    resource_key: str
+    quantity: int | None = None
+    subject_id: str = ""
+    action: str = ""
+    context: dict[str, Any] | None = None
+
+
+class Checks(msgspec.Struct, forbid_unknown_fields=True):
+    """Several questions: one by one, or every customer with every key."""
+
+    checks: list[Check] | None = None
+    customer_ids: list[str] | None = None
+    resource_keys: list[str] | None = None
+    quantity: int | None = None
+    subject_id: str = ""
+    action: str = ""
+    context: dict[str, Any] | None = None
+
+    def all_of_them(self) -> list[Check]:
+        """The questions. Raises Problem: invalid_request."""
+        customers, keys = self.customer_ids or [], self.resource_keys or []
+        if (self.checks is None) == (not customers or not keys):
+            raise Problem("invalid_request", "Give checks, or customer_ids and resource_keys.")
+        count = len(customers) * len(keys) if self.checks is None else len(self.checks)
+        if not 0 < count <= MANY_MAX:
+            raise Problem("invalid_request", f"One call asks 1 to {MANY_MAX} questions, not {count}.")
+        if self.checks is not None:
+            return self.checks
+        same = (self.quantity, self.subject_id, self.action, self.context)
+        return [Check(customer, key, *same) for customer in customers for key in keys]
+
+
+class ContextBody(BaseModel):
+    """The circumstances of a request; values of JSON."""
+
+    request_id: str | None = Field(None, examples=["req-17"])
+    timestamp: str | None = Field(None, examples=["2026-11-21T12:00:00Z"])
+    client: dict[str, Any] | None = Field(None, examples=[{"ip_address": "203.0.113.7", "location": "DE"}])
+    resource: dict[str, Any] | None = Field(None, examples=[{"type": "report", "id": "r-1", "action": "export"}])
+    customer: dict[str, Any] | None = Field(None, examples=[{"region": "eu"}])
+    metadata: dict[str, Any] | None = None
+
+
+class CheckBody(BaseModel):
+    """May this customer use this key? Without a quantity: has it access at all."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    customer_id: Id = Field(examples=["ws-1"])
+    resource_key: Id = Field(examples=["api_calls"])
+    quantity: int | None = Field(None, description="In the smallest unit of the key.", examples=[3])
+    subject_id: str = Field("", max_length=128)
+    action: str = Field("", max_length=128)
+    context: ContextBody | None = None
+
+
+class ChecksBody(BaseModel):
+    """Several questions: one by one, or every customer with every key."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    checks: list[CheckBody] | None = None
+    customer_ids: list[Id] | None = Field(None, examples=[["ws-1", "ws-2"]])
+    resource_keys: list[Id] | None = Field(None, examples=[["api_calls", "sso"]])
+    quantity: int | None = None
+    subject_id: str = ""
+    action: str = ""
+    context: ContextBody | None = None
+
+
+class AsOfBody(BaseModel):
+    """How fresh an answer is."""
+
+    position: str = Field(description="Of the ledger: partition:offset, with commas.", examples=["0:17,3:201"])
+    decided_at: str | None
+    read_at: str
+    lag_ms: int = Field(description="How far the read models were behind the ledger.")
+
+
+class DecisionBody(BaseModel):
+    """The answer and its reason."""
+
+    model_config = ConfigDict(extra="allow")
+
+    decision_id: str
+    allowed: bool
+    reason_code: str = Field(examples=["allowed", "quota_exceeded", "not_entitled", "policy_denied"])
+    sentence: str = Field(examples=["3 of api_calls do not fit into what is left."])
+    customer_id: str
+    resource_key: str
+    quantity: int | None
+    entitlement_type: str | None
+    pool_id: str | None
+    limit: int | None
+    consumed: int | None
+    remaining: int | None = Field(description="The largest quantity that strict usage could have; null: without end, or a feature.")
+    resets_at: str | None
+    matched_policies: list[dict[str, Any]]
+    policy_version: int
+    contributions: list[dict[str, Any]]
+    as_of: AsOfBody
+    decided_at: str
+    source: str = Field(examples=["SERVICE"])
+
+
+class DecisionsBody(BaseModel):
+    """The answers, in the order of the questions."""
+
+    decisions: list[DecisionBody]
+
+
+class EntryBody(BaseModel):
+    """What a customer has of one key."""
+
+    model_config = ConfigDict(extra="allow")
+
+    resource_key: str
+    entitlement_type: str
+    allowed: bool
+    reason_code: str
+    pool_id: str | None
+    limit: int | None
+    consumed: int | None
+    remaining: int | None
+    resets_at: str | None
+    valid_until: str | None = Field(description="From then on this says nothing any more.")
+
+
+class ViewBody(BaseModel):
+    """All that a customer has."""
+
+    model_config = ConfigDict(extra="allow")
+
+    customer_id: str
+    organization_id: str
+    as_of: AsOfBody
+    subscription: dict[str, Any] | None
+    members: dict[str, str]
+    members_complete: bool
+    entitlements: dict[str, EntryBody]
+
+
+class EntitlementBody(BaseModel):
+    """What a customer has of one key, and how fresh that is."""
+
+    customer_id: str
+    as_of: AsOfBody
+    entitlement: EntryBody
+
+
+class RemainingAsked(BaseModel):
+    """What is left to many customers of many keys."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    customer_ids: list[Id] = Field(min_length=1, max_length=MANY_MAX)
+    resource_keys: list[Id] = Field(min_length=1, max_length=MANY_MAX)
+
+
+class RemainingBody(BaseModel):
+    """An entry for every customer and key."""
+
+    remaining: list[dict[str, Any]]
+
+
+class PoliciesBody(BaseModel):
+    """The policies of the key's organization."""
+
+    model_config = ConfigDict(extra="allow")
+
+    organization_id: str
+    version: int
+    policies: list[dict[str, Any]]
+
+
+class DryRun(CheckBody):
+    """A question, and the policies to try instead of those in force."""
+
+    policies: list[dict[str, Any]] | None = Field(None, description="Left out: those in force.")
+
+
+#: Bodies that are decoded by hand, for the OpenAPI document.
+BODIES: Final = (CheckBody, ChecksBody)
+_DECODE: Final = msgspec.json.Decoder(Check).decode
+_DECODE_MANY: Final = msgspec.json.Decoder(Checks).decode
+
+
+def _body(model: type[BaseModel]) -> dict[str, Any]:
+    """How the OpenAPI document tells a body that is decoded by hand."""
+    schema = {"$ref": f"#/components/schemas/{model.__name__}"}
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
+def _json(document: Any, headers: dict[str, str] | None = None) -> Response:
+    return Response(orjson.dumps(document), headers=headers, media_type="application/json")
+
+
+@router.post("/v1/check", response_model=DecisionBody, openapi_extra=_body(CheckBody), operation_id="check")
+async def check(request: Request) -> Response:
+    """May this customer use this key (and so much of it), and why? As strict usage would be decided; nothing is changed."""
+    identity = who(request, "read")
+    asked = await _decoded(request, _DECODE)
+    (decision,) = await _decide(request, identity, [asked])
+    return _json(decision.to_document())
+
+
+@router.post("/v1/checks", response_model=DecisionsBody, openapi_extra=_body(ChecksBody), operation_id="checkMany")
+async def check_many(request: Request) -> Response:
+    """Many questions at once: 100 customers with 100 keys in one call."""
+    identity = who(request, "read")
+    asked = await _decoded(request, _DECODE_MANY)
+    decisions = await _decide(request, identity, asked.all_of_them())
+    return _json({"decisions": [decision.to_document() for decision in decisions]})
+
+
+async def _decoded(request: Request, decode: Any) -> Any:
+    try:
+        return decode(await request.body())
+    except (msgspec.ValidationError, msgspec.DecodeError, RecursionError) as error:
+        raise explained_decoding(error) from error
+
+
+async def _decide(request: Request, identity: Identity, many: list[Check]) -> list[Decision]:
+    for one in many:
+        if not (is_id(one.customer_id) and is_id(one.resource_key) and is_id(one.subject_id, 0)):
+            raise Problem("invalid_id", "An id has 1 to 128 characters.")
+    services, organization_id = services_of(request), identity.organization_id
+    views = await services.views_of(organization_id, list({one.customer_id for one in many}), at_least(request))
+    policies = await services.policies_of(organization_id)
+    decisions = []
+    for one in many:
+        asked = _asked(one)
+        view = views[one.customer_id]
+        decision = judge(view, policies, asked)
+        if decision.needs_service:
+            decision = judge(await _newer(request, identity, view, asked, decision), policies, asked)
+        decisions.append(decision)
+    return decisions
+
+
+def _asked(one: Check) -> Asked:
+    context = None if one.context is None else Context.from_document(one.context)
+    return Asked(one.customer_id, one.resource_key, one.quantity, one.subject_id, one.action, context)
+
+
+async def _newer(
+    request: Request, identity: Identity, view: CustomerView, asked: Asked, decision: Decision
+) -> CustomerView:
+    """The view that can tell: read anew where something became due, and with what concerns the subject alone."""
+    services = services_of(request)
+    if decision.needs_service == "valid_until_over":
+        view = (await services.fresh_views(identity.organization_id, [view.customer_id]))[view.customer_id]
+    return await services.read(view_for, view, asked) if asked.subject_id else view
+
+
+@router.get(
+    "/v1/customers/{customer_id}/entitlements", response_model=ViewBody, operation_id="entitlementsOfCustomer"
+)
+async def entitlements(request: Request, customer_id: Id) -> Response:
+    """All that a customer has: a client that holds this document can decide by itself."""
+    identity = who(request, "read")
+    documents = await services_of(request).view_documents(identity.organization_id, [customer_id], at_least(request))
+    return services_of(request).cacheable(
+        request, documents[customer_id], identity.organization_id, customer_id
+    )
+
+
+@router.get(
+    "/v1/customers/{customer_id}/entitlements/{resource_key}",
+    response_model=EntitlementBody,
+    operation_id="remaining",
+)
+async def remaining(request: Request, customer_id: Id, resource_key: Id) -> Response:
+    """What a customer has of one key, and what is left of it."""
+    identity = who(request, "read")
+    views = await services_of(request).views_of(identity.organization_id, [customer_id], at_least(request))
+    view = views[customer_id]
+    return _json(
+        {
+            "customer_id": customer_id,
+            "as_of": view.as_of.to_document(),
+            "entitlement": _entry(view, resource_key),
+        }
+    )
+
+
+@router.post("/v1/remaining", response_model=RemainingBody, operation_id="remainingOfMany")
+async def remaining_of_many(request: Request, body: RemainingAsked) -> Response:
+    """What many customers have of many keys, and what is left of it."""
+    identity = who(request, "read")
+    if len(body.customer_ids) * len(body.resource_keys) > MANY_MAX:
+        raise Problem("invalid_request", f"One call asks at most {MANY_MAX} times.")
+    views = await services_of(request).views_of(identity.organization_id, body.customer_ids, at_least(request))
+    found = [
+        {"customer_id": customer_id, **_entry(views[customer_id], key)}
+        for customer_id in body.customer_ids
+        for key in body.resource_keys
+    ]
+    return _json({"remaining": found})
+
+
+def _entry(view: CustomerView, key: str) -> dict[str, Any]:
+    from entitlements_client.deciding import Entry
+
+    return (view.entitlements.get(key) or Entry(key, {})).to_document()
+
+
+@router.get("/v1/policies", response_model=PoliciesBody, operation_id="policies")
+async def policies(request: Request) -> Response:
+    """The policies of the key's organization: a client that holds this document decides by the same."""
+    identity = who(request, "read")
+    services = services_of(request)
+    document = await services.in_thread(services.policies.load, identity.organization_id)
+    headers = {"ETag": http_caching.etag_of(orjson.loads(document)), "Cache-Control": "private, no-cache"}
+    if http_caching.is_not_modified(request.headers.get("if-none-match"), headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    return Response(document, headers=headers, media_type="application/json")
+
+
+@router.post("/v1/policies/dry-run", operation_id="dryRun", response_model=dict[str, Any])
+async def try_policies(request: Request, body: DryRun) -> Response:
+    """The five steps of a decision with the outcome of every condition. Nothing is changed, and nothing logged."""
+    identity = who(request, "administer")
+    services, organization_id = services_of(request), identity.organization_id
+    in_force = await services.policies_of(organization_id)
+    if body.policies is not None:
+        document = {"organization_id": organization_id, "version": in_force.version, "policies": body.policies}
+        try:
+            in_force = PolicySet.compile(document | {"metered_keys": sorted(in_force.metered_keys)})
+        except PolicyIsInvalid as error:
+            raise Problem(error.code, str(error), path=error.path) from error
+    views = await services.views_of(organization_id, [body.customer_id], at_least(request))
+    asked = Asked.from_document(body.model_dump(exclude={"policies"}))
+    return _json(dry_run(views[body.customer_id], in_force, asked) | {"source": SOURCE})

@@ -1,0 +1,82 @@
+"""A command on its way: in whose name it is asked, what its outcome is as an answer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+
+from entitlements.api.asking import headers_of, key_of, services_of, wants_no_answer
+from entitlements.api.identity import Identity
+from entitlements.api.problems import Problem, problem_of, refused
+from entitlements.domain.commands import Command
+from entitlements.errors import OutcomeUnknown
+from entitlements.ledger.caller import Outcome, new_id
+
+C = TypeVar("C", bound=Command)
+
+
+def envelope(identity: Identity, key: str | None = None, actor: str = "") -> dict[str, Any]:
+    """What every command carries. Who it is on whose behalf a key asks is said behind the key's own name."""
+    return {
+        "command_id": new_id(),
+        "actor": f"{identity.actor}/{actor}" if actor else identity.actor,
+        "idempotency_key": key,
+        "tenant": identity.organization_id,
+    }
+
+
+async def decided(request: Request, command: Command, partition: int | None = None) -> Outcome:
+    """Send a command and wait. Raises Problem: the refusal of the command as a whole, outcome_unknown with the key to retry with."""
+    try:
+        outcome = await services_of(request).do(command, partition)
+    except OutcomeUnknown as error:
+        raise _unknown(error, command.idempotency_key) from error
+    if outcome.status == "refused" and not outcome.refused_lines:
+        raise refused(outcome.code, outcome.message)
+    return outcome
+
+
+def _unknown(error: OutcomeUnknown, key: str | None) -> Problem:
+    how = (
+        "Retry with the same idempotency key: it has one effect."
+        if key
+        else "It had no idempotency key: read before you retry."
+    )
+    found = problem_of(error)
+    return Problem(found.code, f"{found.detail} {how}", idempotency_key=key)
+
+
+async def answered(request: Request, command: Command, document: dict[str, Any]) -> Response:
+    """Send a command and answer with a document, the same for every repeat; with 202 and its place in the log if that is preferred."""
+    if wants_no_answer(request):
+        return await accepted(request, command)
+    outcome = await decided(request, command)
+    return Response(orjson.dumps(document), headers=headers_of(outcome), media_type="application/json")
+
+
+async def accepted(request: Request, *commands: Command, partitions: list[int] | None = None) -> Response:
+    """Send commands and answer 202 when they are in the log."""
+    services, sent = services_of(request), []
+    for place, command in enumerate(commands):
+        try:
+            sent.append(await services.post(command, partitions[place] if partitions else None))
+        except OutcomeUnknown as error:
+            raise _unknown(error, command.idempotency_key) from error
+    document = {
+        "status": "sent",
+        "commands": [
+            {"command_id": each.command_id, "position": {"partition": each.partition, "offset": each.offset}}
+            for each in sent
+        ],
+    }
+    headers = {"preference-applied": "respond-async"}
+    return Response(orjson.dumps(document), 202, headers, "application/json")
+
+
+def keyed(request: Request, command: C) -> C:
+    """The command under the request's idempotency key."""
+    return replace(command, idempotency_key=key_of(request))

@@ -1,0 +1,171 @@
+"""What every route needs: opened once for each worker, closed at its end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final, TypeVar
+
+import orjson
+import psycopg
+from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]
+from psycopg_pool import ConnectionPool, PoolTimeout
+from starlette.requests import Request
+from starlette.responses import Response
+
+from entitlements.access.judging import Parsed, parsed_policies, parsed_views
+from entitlements.access.sources import PolicySource, ViewSource
+from entitlements.access.caching.documents import facts_of
+from entitlements.access.caching.floors import Floors
+from entitlements.access.log.writer import AccessLog
+from entitlements.api import http_caching
+from entitlements.api.auth import Knowing
+from entitlements.api.following import Follower
+from entitlements.api.http_caching import Lifetimes
+from entitlements.domain.commands import Command
+from entitlements.errors import OutcomeUnknown, ServerIsAway
+from entitlements.ledger import clients
+from entitlements.ledger.caller import Caller, Outcome, Sent
+from entitlements.ledger.partitioning import partition_of
+from entitlements.settings import Settings
+from entitlements_client.deciding import CustomerView, PolicySet
+from entitlements_projections.database import Connection
+from entitlements_projections.reading import wait_for
+from entitlements_projections.reading.views import pool_with_usage, pools_of_workspaces
+
+T = TypeVar("T")
+
+#: Threads, and connections to Postgres, of one worker: what is asked of a server blocks there and not in the loop.
+THREADS: Final = 16
+
+
+@dataclass(kw_only=True)
+class Services:
+    """The servers and caches of one worker."""
+
+    settings: Settings
+    caller: Caller
+    database: ConnectionPool[Any]
+    #: Before all caches, and what they are before: what became due a moment ago is read from there.
+    views: ViewSource
+    primary: ViewSource
+    policies: PolicySource
+    authenticator: Knowing
+    follower: Follower
+    access_log: AccessLog
+    lifetimes: Lifetimes
+    floors: Floors
+    parsed_views: Parsed = field(default_factory=parsed_views)
+    parsed_policies: Parsed = field(default_factory=parsed_policies)
+    threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(THREADS, "api"))
+    closing: ExitStack = field(default_factory=ExitStack)
+
+    async def views_of(
+        self, organization_id: str, customer_ids: Sequence[str], at_least: Mapping[int, int] | None = None
+    ) -> dict[str, CustomerView]:
+        """What customers have. Raises NotReachedYet, ServerIsAway."""
+        return self._parsed(organization_id, await self.view_documents(organization_id, customer_ids, at_least))
+
+    async def view_documents(
+        self, organization_id: str, customer_ids: Sequence[str], at_least: Mapping[int, int] | None = None
+    ) -> dict[str, bytes]:
+        """What customers have, as JSON documents. Raises NotReachedYet, ServerIsAway."""
+        return await self.in_thread(self.views.load, organization_id, customer_ids, at_least)
+
+    async def fresh_views(self, organization_id: str, customer_ids: Sequence[str]) -> dict[str, CustomerView]:
+        """What customers have by the read models at this moment. Raises ServerIsAway."""
+        return self._parsed(organization_id, await self.in_thread(self.primary.load, organization_id, customer_ids))
+
+    def _parsed(self, organization_id: str, documents: Mapping[str, bytes]) -> dict[str, CustomerView]:
+        return {name: self.parsed_views.of(organization_id, name, each) for name, each in documents.items()}
+
+    async def policies_of(self, organization_id: str) -> PolicySet:
+        """The policies of an organization. Raises ServerIsAway."""
+        document = await self.in_thread(self.policies.load, organization_id)
+        compiled: PolicySet = self.parsed_policies.of(organization_id, "", document)
+        return compiled
+
+    async def in_thread(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Call what blocks. Raises ServerIsAway when Postgres is."""
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self.threads, function, *arguments)
+        except (psycopg.OperationalError, PoolTimeout) as error:
+            raise ServerIsAway("Postgres.") from error
+
+    async def read(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Call what reads the tables, with a connection before its arguments. Raises ServerIsAway."""
+
+        def reading() -> T:
+            with self.database.connection() as connection:
+                return function(connection, *arguments)
+
+        return await self.in_thread(reading)
+
+    async def pools_of(self, organization_id: str, customer_id: str) -> list[tuple[str, bool]]:
+        """The organization's pools of a customer in their order, and whether usage may go on from each."""
+        rows = await self.read(pools_of_workspaces, organization_id, [customer_id])
+        return [(row["pool_id"], bool(row["may_overflow"])) for row in rows]
+
+    async def primary_pools(self, organization_id: str, customers: Collection[str]) -> dict[str, str]:
+        """The first pool of each customer that has one."""
+        rows = await self.read(pools_of_workspaces, organization_id, sorted(customers)) if customers else []
+        return {row["workspace_id"]: row["pool_id"] for row in reversed(rows)}
+
+    async def pool_that_recorded(self, pool_ids: Sequence[str], usage_id: str) -> str | None:
+        """Which of the pools recorded usage of this id, by all that is in the ledger now; None: none of them."""
+        partitions = {partition_of(pool_id, self.settings.partitions) for pool_id in pool_ids}
+        ends = await self.in_thread(ends_of_ledger, self.settings, sorted(partitions))
+
+        def look(connection: Connection) -> str | None:
+            for partition, end in ends.items():
+                wait_for(connection, partition, end - 1, self.settings.answer_timeout_for)
+            return pool_with_usage(connection, pool_ids, usage_id)
+
+        return await self.read(look)
+
+    def cacheable(self, request: Request, document: bytes, organization_id: str, customer_id: str) -> Response:
+        """The answer with a view, as caches may keep it; 304 where whoever asks has it already."""
+        said = orjson.loads(document)
+        is_old = not self.floors.admits(organization_id, customer_id, facts_of(document).position)
+        headers = http_caching.headers_of(said, self.lifetimes, now=datetime.now(UTC), is_known_to_be_old=is_old)
+        if http_caching.is_not_modified(request.headers.get("if-none-match"), headers["ETag"]):
+            return Response(status_code=304, headers=headers)
+        return Response(document, headers=headers, media_type="application/json")
+
+    async def do(self, command: Command, partition: int | None = None) -> Outcome:
+        """Send a command and wait for its outcome. Raises OutcomeUnknown, CommandIsTooLarge, NotEncodable."""
+        future = self.caller.send(command, partition=partition)
+        try:
+            async with asyncio.timeout(self.settings.answer_timeout_for):
+                return await asyncio.wrap_future(future)
+        except TimeoutError:
+            self.caller.forget(command)
+            raise OutcomeUnknown from None
+
+    async def post(self, command: Command, partition: int | None = None) -> Sent:
+        """Send a command and wait only until it is in the log. Raises as do."""
+        try:
+            async with asyncio.timeout(self.settings.answer_timeout_for):
+                return await asyncio.wrap_future(self.caller.post(command, partition=partition))
+        except TimeoutError:
+            raise OutcomeUnknown from None
+
+    def close(self) -> None:
+        """Close what was opened."""
+        self.closing.close()
+        self.threads.shutdown(wait=False, cancel_futures=True)
+
+
+def ends_of_ledger(settings: Settings, partitions: Sequence[int]) -> dict[int, int]:
+    """The offset after the last frame of each partition. Raises ServerIsAway."""
+    asked = {TopicPartition(settings.topic("ledger"), partition): OffsetSpec.latest() for partition in partitions}
+    try:
+        futures = clients.admin(settings).list_offsets(asked)
+        return {place.partition: future.result(settings.answer_timeout_for).offset for place, future in futures.items()}
+    except KafkaException as error:
+        raise ServerIsAway("Kafka.") from error

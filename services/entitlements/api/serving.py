@@ -1,0 +1,58 @@
+"""The process `api`: granian serves the application, in as many workers as the settings say."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import Any, Final
+
+from starlette.types import ASGIApp
+
+from entitlements.api.auth import Door
+from entitlements.settings import Settings
+from entitlements.wiring.addresses import environment_of
+
+#: Seconds for requests under way when a worker ends; streams are cut then.
+END_WITHIN_FOR: Final = 5
+
+
+def application() -> ASGIApp:
+    """What a worker serves: the door, and the application behind it. Ends with the process that started it."""
+    from entitlements.api.app import OPEN_PATHS, create
+    from entitlements.api.opening import open_services
+    from entitlements.api.problems import problem_of
+    from entitlements.wiring.logs import set_up_logs
+    from entitlements.wiring.processes import die_with_supervisor
+
+    die_with_supervisor()
+    set_up_logs("api")
+    services = open_services(Settings())
+    return Door(create(services), services.authenticator, OPEN_PATHS, lambda _, error: problem_of(error).document())
+
+
+def run(settings: Settings, stopping: threading.Event) -> None:
+    """Serve until stopping is set. Must be called in the main thread. Raises ServerIsAway: there is nothing to serve with."""
+    from granian.constants import Interfaces, Loops
+    from granian.server import Server
+
+    from entitlements.wiring.processes import SUPERVISOR_VARIABLE
+    from entitlements.wiring.servers import require_kafka
+
+    require_kafka(settings)
+    # Workers are processes of their own; they read their settings there, and end with this one in whatever way it ends.
+    os.environ.update(environment_of(settings) | {SUPERVISOR_VARIABLE: str(os.getpid())})
+    server: Any = Server(
+        "entitlements.api.serving:application",
+        factory=True,
+        address=settings.api_host,
+        port=settings.api_port,
+        interface=Interfaces.ASGI,
+        workers=settings.api_workers,
+        loop=Loops.uvloop,
+        websockets=False,
+        log_access=False,
+        workers_kill_timeout=END_WITHIN_FOR,
+        respawn_failed_workers=True,
+    )
+    threading.Thread(target=lambda: (stopping.wait(), server.signal_handler_interrupt()), daemon=True).start()
+    server.serve()

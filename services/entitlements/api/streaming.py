@@ -1,0 +1,129 @@
+"""GET /v1/changes: what changed for customers, as it happens (server-sent events), resumed where a client stood."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Query
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from entitlements.api.asking import Id, services_of, who
+from entitlements.api.documents import PROBLEMS
+from entitlements.api.following import Follower, Place, Told
+from entitlements.api.problems import Problem
+
+router = APIRouter(tags=["changes"], responses=PROBLEMS)
+
+#: Seconds between signs of life.
+HEARTBEAT_FOR: Final = 15.0
+#: What waits for a client that reads slowly; beyond that it is told to load everything again.
+QUEUED_MAX: Final = 10_000
+_PLACE: Final = re.compile(r"([ce])(\d{1,6}):(\d{1,18})")
+
+
+@router.get(
+    "/v1/changes",
+    operation_id="changes",
+    response_class=Response,
+    responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}, "description": "Events."}},
+)
+async def changes(
+    request: Request, customer_id: Annotated[list[Id] | None, Query(description="Only these; none: all.")] = None
+) -> Response:
+    """What changes for the organization's customers. `Last-Event-ID` goes on where another connection ended.
+
+    Events: change (what is told in `entitlements.changes`), policies (they changed), invalidate (load a customer, or all, again), reset
+    (load everything again: the place asked for is not kept any more), hello (where the stream begins).
+    """
+    identity = who(request, "read")
+    since = _places(request.headers.get("last-event-id"))
+    listening = _Listening(services_of(request).follower, identity.organization_id, frozenset(customer_id or ()))
+    headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
+    return StreamingResponse(listening.events(since), headers=headers, media_type="text/event-stream")
+
+
+def _places(last_event_id: str | None) -> dict[Place, int] | None:
+    if not last_event_id:
+        return None
+    found = [_PLACE.fullmatch(part) for part in last_event_id.split(",")]
+    if not all(found):
+        raise Problem("invalid_last_event_id", "Last-Event-ID is the id of an event of this stream.")
+    return {(m[1], int(m[2])): int(m[3]) for m in found if m is not None}
+
+
+class _Listening:
+    """One client that listens."""
+
+    def __init__(self, follower: Follower, organization_id: str, customers: frozenset[str]) -> None:
+        self._follower, self._organization_id, self._customers = follower, organization_id, customers
+        self._loop = asyncio.get_running_loop()
+        self._queue: asyncio.Queue[list[Told]] = asyncio.Queue(QUEUED_MAX)
+        self._is_behind = False
+        self._here: dict[Place, int] = {}
+
+    async def events(self, since: dict[Place, int] | None) -> AsyncIterator[bytes]:
+        self._here, missed = self._follower.attach(self._hear, since)
+        try:
+            if missed is None:
+                yield self._event("reset", b"{}")
+            else:
+                for told in missed if since is not None else ():
+                    if self._concerns(told):
+                        yield self._event(told.event, told.data)
+                yield self._event("hello", b"{}")
+            while True:
+                try:
+                    async with asyncio.timeout(HEARTBEAT_FOR):
+                        batch = await self._queue.get()
+                except TimeoutError:
+                    yield b": alive\n\n"
+                    continue
+                if self._is_behind:
+                    yield self._catch_up()
+                    continue
+                for event in self._rendered(batch):
+                    yield event
+        finally:
+            self._follower.detach(self._hear)
+
+    def _hear(self, told: list[Told]) -> None:
+        """In the follower's thread."""
+        self._loop.call_soon_threadsafe(self._enqueue, told)
+
+    def _enqueue(self, told: list[Told]) -> None:
+        if self._queue.full():
+            self._is_behind = True
+        else:
+            self._queue.put_nowait(told)
+
+    def _catch_up(self) -> bytes:
+        """It read too slowly: it is told to load everything, and goes on with what comes now."""
+        while not self._queue.empty():
+            self._queue.get_nowait()
+        self._is_behind = False
+        self._follower.detach(self._hear)
+        self._here, _ = self._follower.attach(self._hear, None)
+        return self._event("reset", b"{}")
+
+    def _rendered(self, batch: list[Told]) -> list[bytes]:
+        events = []
+        for told in batch:
+            if told.offset < self._here.get(told.place, 0):
+                continue  # It was there already when this client came.
+            self._here[told.place] = told.offset + 1
+            if self._concerns(told):
+                events.append(self._event(told.event, told.data))
+        return events
+
+    def _concerns(self, told: Told) -> bool:
+        if told.organization_id not in {None, self._organization_id}:
+            return False
+        return not self._customers or told.customer_id is None or told.customer_id in self._customers
+
+    def _event(self, event: str, data: bytes) -> bytes:
+        places = ",".join(f"{kind}{number}:{offset}" for (kind, number), offset in sorted(self._here.items()))
+        return b"id: %b\nevent: %b\ndata: %b\n\n" % (places.encode(), event.encode(), data)

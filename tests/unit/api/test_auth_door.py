@@ -1,0 +1,190 @@
+"""The middleware in front of everything, driven as a server drives it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from entitlements.api.auth.door import Door, identity_of
+from entitlements.api.auth.rates import BURST_FOR, Rates
+from entitlements.api.identity import Identity, Unauthenticated
+from entitlements.errors import ServerIsAway
+
+WHO = Identity(
+    key_id="k1234567",
+    organization_id="acme",
+    scopes=frozenset({"read"}),
+    actor="ci",
+    requests_per_s=1_000.0,
+    body_bytes_max=100,
+)
+
+
+class Authenticator:
+    """Knows `Bearer known`; has to wait for `Bearer new`; cannot tell `Bearer away`."""
+
+    def known(self, authorization: str) -> Identity | None:
+        if authorization == "Bearer known":
+            return WHO
+        if authorization in {"Bearer new", "Bearer away"}:
+            return None
+        raise Unauthenticated
+
+    def identify(self, authorization: str) -> Identity:
+        if authorization == "Bearer away":
+            raise ServerIsAway("Postgres")
+        return WHO
+
+    def forget(self, key_id: str) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+async def application(scope: Any, receive: Any, send: Any) -> None:
+    """Says who asked, and what the body was."""
+    body, more = b"", True
+    while more:
+        message = await receive()
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+    who = identity_of(scope).organization_id if "entitlements.identity" in scope else "anybody"
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": f"{who}:{len(body)}".encode()})
+
+
+@pytest.fixture
+def door() -> Iterator[Door]:
+    door = Door(application, Authenticator(), {"/healthz"})
+    yield door
+    door.close()
+
+
+def ask(
+    door: Door,
+    authorization: str | None = "Bearer known",
+    *parts: bytes,
+    path: str = "/v1/check",
+    method: str = "POST",
+    length: str | None = None,
+) -> tuple[int, dict[str, str], bytes]:
+    headers = [] if authorization is None else [(b"authorization", authorization.encode())]
+    headers += [] if length is None else [(b"content-length", length.encode())]
+    bodies = list(parts) or [b""]
+    messages = [{"type": "http.request", "body": b, "more_body": at + 1 < len(bodies)} for at, b in enumerate(bodies)]
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return messages.pop(0) if messages else {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    asyncio.run(door({"type": "http", "path": path, "method": method, "headers": headers}, receive, send))
+    told = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
+    return sent[0]["status"], told, b"".join(message.get("body", b"") for message in sent[1:])
+
+
+@pytest.mark.parametrize("authorization", ["Bearer known", "Bearer new"])
+def test_who_is_known_is_let_in(door: Door, authorization: str) -> None:
+    assert ask(door, authorization, b"abc", length="3") == (200, {}, b"acme:3")
+
+
+@pytest.mark.parametrize("authorization", [None, "Bearer wrong", "\xff"])
+def test_who_is_not_known_is_told_how_to_say_it(door: Door, authorization: str | None) -> None:
+    status, headers, body = ask(door, authorization)
+    assert (status, headers["www-authenticate"]) == (401, "Bearer")
+    assert headers["content-type"] == "application/problem+json"
+    assert json.loads(body)["code"] == "unauthenticated"
+
+
+def test_an_open_path_is_open_and_nothing_beside_it(door: Door) -> None:
+    assert ask(door, None, path="/healthz")[0] == 200
+    for path in ("/healthz/", "/healthz/x", "//healthz", "/HEALTHZ", "/v1/healthz"):
+        assert ask(door, None, path=path)[0] == 401
+
+
+def test_keys_that_cannot_be_read_are_our_fault_not_the_callers(door: Door) -> None:
+    status, headers, body = ask(door, "Bearer away")
+    assert (status, headers["retry-after"], json.loads(body)["code"]) == (503, "1", "server_is_away")
+
+
+@pytest.mark.parametrize(
+    ("length", "parts"),
+    [
+        ("101", [b"a" * 101]),
+        (None, [b"a" * 60, b"a" * 41]),
+        (None, [b"a" * 101]),
+        ("9" * 5_000, [b""]),
+        ("-1", [b""]),
+        ("1e3", [b""]),
+    ],
+)
+def test_a_body_above_what_is_taken_is_refused_before_anybody_reads_it(
+    door: Door, length: str | None, parts: list[bytes]
+) -> None:
+    status, _, body = ask(door, "Bearer known", *parts, length=length)
+    assert (status, json.loads(body)["code"]) == (413, "body_too_large")
+
+
+def test_a_body_in_parts_that_is_small_enough_arrives_whole(door: Door) -> None:
+    assert ask(door, "Bearer known", b"a" * 60, b"a" * 40)[2] == b"acme:100"
+
+
+def test_the_body_of_somebody_unknown_is_not_even_looked_at(door: Door) -> None:
+    assert ask(door, None, b"a" * 101, length="101")[0] == 401
+
+
+def test_a_key_that_asks_too_often_is_told_when_to_come_back(door: Door) -> None:
+    statuses = [ask(door)[0] for _ in range(1_500)]
+    refused = statuses.index(429)
+    assert refused >= 1_000  # A second's worth at once.
+    _, headers, body = next(answer for answer in (ask(door) for _ in range(1_500)) if answer[0] == 429)
+    assert headers["retry-after"] == "1"
+    assert json.loads(body)["code"] == "rate_limited"
+
+
+class Clock:
+    now = 50.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.mark.parametrize("per_s", [0.5, 1.0, 10.0, 3_000.0])
+def test_over_time_a_key_gets_its_rate_and_one_burst(per_s: float) -> None:
+    clock = Clock()
+    rates = Rates(clock)
+    who = Identity(
+        key_id="k", organization_id="o", scopes=frozenset(), actor="", requests_per_s=per_s, body_bytes_max=1
+    )
+    taken = 0
+    seconds, steps = 20, 20_000
+    for _ in range(seconds * steps // 4):
+        clock.now += 4 / steps
+        taken += rates.take(who) == 0.0
+    burst = max(1.0, BURST_FOR * per_s)
+    assert per_s * seconds - 1 <= taken <= per_s * seconds + burst + 1
+
+
+def test_who_waits_as_long_as_it_was_told_is_let_in() -> None:
+    clock = Clock()
+    rates = Rates(clock)
+    waits = [rates.take(WHO) for _ in range(1_200)]
+    clock.now += waits[-1]
+    assert rates.take(WHO) == 0.0
+
+
+def test_one_key_takes_nothing_of_another() -> None:
+    rates = Rates(Clock())
+    while not rates.take(WHO):
+        pass
+    other = Identity(
+        key_id="other", organization_id="acme", scopes=frozenset(), actor="", requests_per_s=1.0, body_bytes_max=1
+    )
+    assert rates.take(other) == 0.0
