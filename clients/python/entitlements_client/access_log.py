@@ -11,7 +11,6 @@ import threading
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
@@ -44,6 +43,10 @@ class Sampling:
             if fnmatchcase(decision.resource_key, pattern):
                 return rate
         return self.allowed if decision.allowed else self.refused
+
+    def count(self, decision: Decision) -> int:
+        """For how many like it one that is told stands."""
+        return max(1, round(1 / rate)) if (rate := self.rate(decision)) > 0 else 1
 
 
 class AccessReports:
@@ -83,7 +86,9 @@ class AccessReports:
         while self._waiting:
             batch = [self._waiting.popleft() for _ in range(min(BATCH_MAX, len(self._waiting)))]
             try:
-                self._client.report_access([entry_of(request, decision) for request, decision in batch])
+                self._client.report_access(
+                    [entry_of(request, decision, self._sampling.count(decision)) for request, decision in batch]
+                )
                 self.told += len(batch)
             except EntitlementsError as error:
                 self.dropped += len(batch)
@@ -91,15 +96,11 @@ class AccessReports:
                 return
 
 
-def entry_of(request: Request, decision: Decision) -> dict[str, Any]:
+def entry_of(request: Request, decision: Decision, count: int) -> dict[str, Any]:
     """A decision as the access log takes it."""
-    context = {} if request.context is None else request.context.to_document()
     return decision.to_document() | {
-        "timestamp": decision.decided_at.isoformat()
-        if decision.decided_at.year > 1970
-        else datetime.now(UTC).isoformat(),
-        "request_id": context.get("request_id"),
         "subject_id": request.subject_id,
         "action": request.action,
-        "context": context,
+        "context": None if request.context is None else request.context.to_document(),
+        "count": count,
     }

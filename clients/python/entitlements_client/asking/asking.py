@@ -155,17 +155,15 @@ class Asking:
                 found[place] = decision
         return [decision for decision in found if decision is not None]
 
-    def loading(self, customer_id: str, consistency: str = "") -> Steps[bool]:
+    def loading(self, customer_id: str) -> Steps[bool]:
         """Read the view of a customer again. Whether it is the newest that was heard of."""
         asked_at, known = self._clock(), self.memory.views.get(customer_id)
         etag = "" if known is None else known.etag
-        with self.memory.awaiting(customer_id):
-            fetched = yield entitlements(customer_id, etag=etag, consistency=consistency)
-            if fetched.value is None:
-                self.memory.confirm(customer_id, etag, asked_at)
-                return True
-            lag = fetched.value.as_of.lag_ms / 1000
-            return self.memory.keep(Known(fetched.value, fetched.etag, asked_at - lag))
+        fetched = yield entitlements(customer_id, etag=etag, consistency=self.memory.wanted(customer_id))
+        if fetched.value is None:
+            self.memory.confirm(customer_id, etag, asked_at)
+            return True
+        return self.memory.keep(Known(fetched.value, fetched.etag, asked_at - fetched.value.as_of.lag_ms / 1000))
 
     def loading_policies(self) -> Steps[bool]:
         """Read the policies again. False: a policy says something that this version of the client does not know; the service decides."""

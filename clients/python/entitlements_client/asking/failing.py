@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import Final, TypeAlias
 
@@ -78,6 +79,7 @@ def decided(request: Request, code: str, *, allowed: bool, source: str, why: str
             "customer_id": request.customer_id,
             "resource_key": request.resource_key,
             "quantity": request.quantity,
+            "decided_at": datetime.now(UTC).isoformat(),
         },
         source,
     )

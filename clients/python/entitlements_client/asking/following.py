@@ -27,6 +27,12 @@ PAUSE_FOR_MAX: Final = 3.0
 #: A stream that was silent for so much of the bound is connected anew, so that there is time left to hear of the service.
 SILENT_PART: Final = 0.7
 POLICIES: Final = ""
+#: Seconds by which what the service tells may be behind the stream of changes at the worst: a view that was read so soon after the
+#: stream began may lack what was told before that.
+BEHIND_FOR: Final = 3.0
+#: Attempts to read policies that were said to have changed, with pauses that double from the first.
+POLICIES_TRIES: Final = 8
+POLICIES_PAUSE_FOR: Final = 0.02
 
 _log = logging.getLogger(__name__)
 
@@ -36,11 +42,13 @@ class Readers:
 
     def __init__(self, asking: Asking, client: Client, stopping: threading.Event) -> None:
         self._asking, self._client, self._stopping = asking, client, stopping
+        #: By customer whether it is urgent.
         self._wanted: dict[str, bool] = {}
         self._reading: set[str] = set()
         self._something = threading.Condition()
         self._threads: list[threading.Thread] = []
         self._not_before = 0.0
+        self._policies_tries = 0
 
     def want(self, customer_id: str, *, urgent: bool = False) -> None:
         """Read the view of a customer again, or the policies (""). Returns at once.
@@ -56,6 +64,11 @@ class Readers:
                 self._threads.append(thread)
                 thread.start()
             self._something.notify()
+
+    def policies_changed(self) -> None:
+        """The policies are to be read until they are others: what the service tells may be a moment behind."""
+        self._policies_tries = POLICIES_TRIES
+        self.want(POLICIES, urgent=True)
 
     def stop(self) -> None:
         with self._something:
@@ -94,8 +107,19 @@ class Readers:
 
     def _steps(self, customer_id: str) -> Steps[bool]:
         if customer_id == POLICIES:
-            return self._asking.loading_policies()
-        return self._asking.loading(customer_id, self._asking.memory.wanted(customer_id))
+            return self._reading_policies()
+        return self._asking.loading(customer_id)
+
+    def _reading_policies(self) -> Steps[bool]:
+        before = self._asking.memory.policies
+        yield from self._asking.loading_policies()
+        after, tries = self._asking.memory.policies, self._policies_tries
+        if not tries or before is None or after is None or before.etag != after.etag:
+            self._policies_tries = 0
+            return True
+        self._policies_tries = tries - 1
+        self._stopping.wait(POLICIES_PAUSE_FOR * 2 ** (POLICIES_TRIES - tries))
+        return self._policies_tries == 0
 
 
 class Heard:
@@ -114,19 +138,19 @@ class Heard:
         bound = self._local.bound
         if now > known.fresh_until:
             return ""
-        if now - self.heard_at <= bound and known.read_at >= self.covered_since and self._covers(known):
+        if self._is_vouched_for(known, now):
             return "LOCAL"
         return "CACHED" if now - known.read_at <= bound else ""
 
     def is_due(self, known: Known, now: float) -> bool:
         age = now - known.read_at
-        is_vouched_for = now - self.heard_at <= self._local.bound and self._covers(known)
-        if is_vouched_for and known.read_at >= self.covered_since:
+        if self._is_vouched_for(known, now):
             return age > self._local.refresh
-        return age > self._local.bound / 2 or is_vouched_for
+        return age > min(self._local.bound / 2, BEHIND_FOR)
 
-    def _covers(self, known: Known) -> bool:
-        return not self._customers or known.view.customer_id in self._customers
+    def _is_vouched_for(self, known: Known, now: float) -> bool:
+        is_followed = not self._customers or known.view.customer_id in self._customers
+        return is_followed and self.is_fresh(now) and known.read_at >= self.covered_since + BEHIND_FOR
 
     def is_fresh(self, now: float) -> bool:
         """Whether something was heard within the bound."""
@@ -212,8 +236,10 @@ class Follower:
         if event.name == "reset":
             self._begin_anew()
         elif event.name == "policies":
-            self._readers.want(POLICIES, urgent=True)
-        elif event.name == "change":
+            self._readers.policies_changed()
+        elif event.name == "invalidate" and "customer_id" not in event.document():
+            self._begin_anew()
+        elif event.name in {"change", "invalidate"}:
             change = Change.from_document(event.document())
             if self._memory.apply(change, fresh_until=time.monotonic() + self._local.bound):
                 self._readers.want(change.customer_id, urgent=True)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from copy import copy
 from dataclasses import dataclass, replace
 from typing import Final
@@ -14,6 +12,8 @@ from entitlements_client.asking.changes import Change
 from entitlements_client.deciding import CustomerView, Entry, PolicySet
 
 FOREVER: Final = float("inf")
+#: Customers of whom it is remembered what was heard last.
+HEARD_OF_MAX: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,26 +45,10 @@ class Memory:
         self.views: dict[str, Known] = {}
         self.policies: KnownPolicies | None = None
         self._customers_max = customers_max
-        #: What a view must include at least to be kept: changes that were heard of.
+        #: What a view must include at least to be kept: changes that were heard of, also of customers that are not known, since
+        #: the service may tell a view that is older than that. Those heard of longest ago are forgotten.
         self._at_least: dict[str, dict[int, int]] = {}
-        #: Customers whose views are being read just now: what is heard of them meanwhile counts too.
-        self._awaited: Counter[str] = Counter()
         self._changed = threading.Condition()
-
-    @contextmanager
-    def awaiting(self, customer_id: str) -> Iterator[None]:
-        """While a view is read: a change that is heard meanwhile must be in it."""
-        with self._changed:
-            self._awaited[customer_id] += 1
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._awaited[customer_id] -= 1
-                if not self._awaited[customer_id]:
-                    del self._awaited[customer_id]
-                    if customer_id not in self.views:
-                        self._at_least.pop(customer_id, None)
 
     def keep(self, known: Known) -> bool:
         """Remember a view, unless it is older than what was heard of its customer meanwhile. Whether it was kept."""
@@ -72,13 +56,10 @@ class Memory:
         with self._changed:
             if not includes(positions(known.view.as_of.position), self._at_least.get(customer_id, {})):
                 return False
-            self._at_least.pop(customer_id, None)
             self.views.pop(customer_id, None)
             self.views[customer_id] = known
             while len(self.views) > self._customers_max:
-                forgotten = next(iter(self.views))
-                del self.views[forgotten]
-                self._at_least.pop(forgotten, None)
+                del self.views[next(iter(self.views))]
             self._changed.notify_all()
         return True
 
@@ -86,7 +67,7 @@ class Memory:
         """The view is still so. Nothing happens if another one is known by now."""
         with self._changed:
             known = self.views.get(customer_id)
-            if known is not None and known.etag == etag and customer_id not in self._at_least:
+            if known is not None and known.etag == etag:
                 del self.views[customer_id]
                 self.views[customer_id] = replace(known, read_at=max(known.read_at, read_at))
                 self._changed.notify_all()
@@ -107,13 +88,14 @@ class Memory:
         """Take a change in: what was revoked counts at once. Whether the customer's view must be read again."""
         with self._changed:
             known, heard = self.views.get(change.customer_id), positions(change.position)
-            if known is None and change.customer_id not in self._awaited:
-                return False
             if known is not None and includes(positions(known.view.as_of.position), heard):
                 return False
-            wanted = self._at_least.setdefault(change.customer_id, {})
+            wanted = self._at_least.pop(change.customer_id, {})
+            self._at_least[change.customer_id] = wanted
             for partition, offset in heard.items():
                 wanted[partition] = max(offset, wanted.get(partition, -1))
+            while len(self._at_least) > HEARD_OF_MAX:
+                del self._at_least[next(iter(self._at_least))]
             if known is None:
                 return False
             view = revoked(known.view, change) if change.revokes else known.view

@@ -35,7 +35,7 @@ class LeaseTerms:
     """
 
     quantity: int = 100
-    term: float = 60.0
+    term: int = 60
     margin: float = 5.0
     unsettled_max: int | None = None
     settle_every: float = 1.0

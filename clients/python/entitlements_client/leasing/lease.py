@@ -6,13 +6,14 @@ import asyncio
 import logging
 import random
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotInTime
 from typing import Final, Protocol
 
-from entitlements_client.asking.failing import FailureModes, answer_meanwhile, decided
-from entitlements_client.deciding import Decision, Request
+from entitlements_client.asking.failing import FailureModes, answer_meanwhile
+from entitlements_client.deciding import AsOf, CustomerView, Decision, Request
 from entitlements_client.errors import (
     EntitlementsError,
     IdempotencyKeyReused,
@@ -60,6 +61,7 @@ class Lease:
     def __init__(self, office: Office, customer_id: str, resource_key: str, account: Account) -> None:
         self.customer_id, self.resource_key = customer_id, resource_key
         self._office, self._account = office, account
+        self._nothing = CustomerView(customer_id, "", AsOf(), {})
         self._lock = threading.Lock()
         self._waiting: list[tuple[int, Future[str]]] = []
         self._away = ""
@@ -174,7 +176,8 @@ class Lease:
             if decision.allowed:
                 self._office.on_fallback(self, quantity)
             return decision
-        return decided(request, code, allowed=code == "allowed", source="LEASE")
+        # By the constructor, not by a document: this is what every request of an application waits for.
+        return Decision(code == "allowed", code, self._nothing, None, request, (), 0, "", time.time(), "LEASE")
 
     # --- Behind the scenes: one worker at a time ---
 

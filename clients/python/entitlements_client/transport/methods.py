@@ -8,12 +8,13 @@ from typing import Any, Final, Generic, ParamSpec, Protocol, TypeVar, overload
 from urllib.parse import quote
 
 from entitlements_client.deciding import Context, CustomerView, Decision, Request
-from entitlements_client.transport.call import CONSISTENCY, Answer, Call, changing, new_id, reading, without_none
+from entitlements_client.transport.call import Call, changing, new_id, reading, without_none
 from entitlements_client.transport.results import (
     Fetched,
     Line,
     Recorded,
     Reserved,
+    changed_of,
     decision_of,
     decisions_of,
     document_of,
@@ -145,7 +146,7 @@ def record_usage_batch(usage: Sequence[Line], *, idempotency_key: str = "") -> C
 def send_events(events: Sequence[Mapping[str, Any]], *, idempotency_key: str = "") -> Call[dict[str, Any]]:
     """Report usage as CloudEvents (at most 10,000): {accepted, refused, consistency_token}."""
     kind = {"Content-Type": "application/cloudevents-batch+json"}
-    return changing("/v1/events", document_of, list(events), idempotency_key=idempotency_key, headers=kind)
+    return changing("/v1/events", changed_of, list(events), idempotency_key=idempotency_key, headers=kind)
 
 
 # --- Reservations ------------------------------------------------------------------------------------------------------
@@ -156,7 +157,7 @@ def reserve(  # noqa: PLR0913 - what a reservation has.
     resource_key: str,
     quantity: int,
     *,
-    expires_in: float,
+    expires_in: int,
     lease: bool = False,
     reservation_id: str = "",
     subject_id: str = "",
@@ -175,7 +176,7 @@ def reserve(  # noqa: PLR0913 - what a reservation has.
     return changing("/v1/reservations", reserved_of, body, idempotency_key=idempotency_key)
 
 
-def extend(reservation_id: str, pool_id: str, *, expires_in: float, idempotency_key: str = "") -> Call[dict[str, Any]]:
+def extend(reservation_id: str, pool_id: str, *, expires_in: int, idempotency_key: str = "") -> Call[dict[str, Any]]:
     """Hold a reservation for expires_in seconds from now."""
     return _of_reservation(reservation_id, "extend", {"pool_id": pool_id, "expires_in": expires_in}, idempotency_key)
 
@@ -194,13 +195,13 @@ def release(reservation_id: str, pool_id: str, *, idempotency_key: str = "") -> 
 
 
 def _of_reservation(reservation_id: str, verb: str, body: Mapping[str, Any], key: str) -> Call[dict[str, Any]]:
-    return changing(f"/v1/reservations/{_id(reservation_id)}/{verb}", document_of, body, idempotency_key=key)
+    return changing(f"/v1/reservations/{_id(reservation_id)}/{verb}", changed_of, body, idempotency_key=key)
 
 
 def reservations(operations: Sequence[Mapping[str, Any]], *, idempotency_key: str = "") -> Call[dict[str, Any]]:
     """Reserve, extend, commit and release in one request; each names its `op`."""
     body = {"operations": list(operations)}
-    return changing("/v1/reservations/batch", document_of, body, idempotency_key=idempotency_key)
+    return changing("/v1/reservations/batch", changed_of, body, idempotency_key=idempotency_key)
 
 
 # --- Logs, commands, keys ----------------------------------------------------------------------------------------------
@@ -225,12 +226,7 @@ def command(
     wait: for the decision; without it the answer is only where in the log the command stands.
     """
     headers = {} if wait else {"Prefer": "respond-async"}
-    return changing(f"/v1/commands/{_id(name)}", _with_token, fields, idempotency_key=idempotency_key, headers=headers)
-
-
-def _with_token(answer: Answer) -> dict[str, Any]:
-    said = answer.headers.get(CONSISTENCY.lower(), "")
-    return ({"consistency_token": said} if said else {}) | dict(answer.document())
+    return changing(f"/v1/commands/{_id(name)}", changed_of, fields, idempotency_key=idempotency_key, headers=headers)
 
 
 def list_keys() -> Call[dict[str, Any]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, Literal, NotRequired, TypedDict, TypeVar
 
 from entitlements_client.deciding import Decision
-from entitlements_client.transport.call import Answer
+from entitlements_client.transport.call import CONSISTENCY, Answer
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -41,13 +41,13 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reserved:
-    """A quantity that is held. expires_at: RFC 3339, by the clock of the service."""
+    """A quantity that is held, for expires_in seconds from the decision on: not shorter than from when it was asked for."""
 
     reservation_id: str
     pool_id: str
     resource_key: str
     quantity: int
-    expires_at: str
+    expires_in: int
     consistency_token: str
 
 
@@ -59,9 +59,19 @@ class Fetched(Generic[T_co]):
     etag: str
 
 
+def token_of(answer: Answer) -> str:
+    """What a read sends along to include this; empty: nothing was changed."""
+    return answer.headers.get(CONSISTENCY.lower(), "")
+
+
 def document_of(answer: Answer) -> dict[str, Any]:
     """The body."""
     return dict(answer.document())
+
+
+def changed_of(answer: Answer) -> dict[str, Any]:
+    """The body, and the consistency_token of what was changed."""
+    return {"consistency_token": token_of(answer)} | dict(answer.document())
 
 
 def fetched(parse: Callable[[dict[str, Any]], T]) -> Callable[[Answer], Fetched[T]]:
@@ -90,7 +100,7 @@ def recorded_of(answer: Answer) -> Recorded:
     return Recorded(
         usage_id=str(document.get("usage_id", "")),
         pool_id=str(document.get("pool_id", "")),
-        consistency_token=str(document.get("consistency_token", "")),
+        consistency_token=token_of(answer),
         document=document,
     )
 
@@ -108,6 +118,6 @@ def reserved_of(answer: Answer) -> Reserved:
         pool_id=document["pool_id"],
         resource_key=document["resource_key"],
         quantity=document["quantity"],
-        expires_at=document["expires_at"],
-        consistency_token=str(document.get("consistency_token", "")),
+        expires_in=document["expires_in"],
+        consistency_token=token_of(answer),
     )
