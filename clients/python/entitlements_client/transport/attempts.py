@@ -94,14 +94,20 @@ def attempts(
 
 def _is_passing(call: Call[Any], answer: Answer) -> bool:
     if answer.status == 409 and CONSISTENCY in call.headers:
-        return bool(answer.document().get("code") == NotReachedYet.code)
+        return bool(answer.problem().get("code") == NotReachedYet.code)
     return answer.status in PASSING
 
 
 def _result(call: Call[T], answer: Answer) -> T:
-    if answer.status < 400:
+    if answer.status >= 400:
+        raise error_of(answer.status, answer.problem())
+    try:
         return call.parse(answer)
-    raise error_of(answer.status, answer.document())
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        # Not the service's: that of a proxy, or of a network that wants somebody to sign in.
+        said = f"The answer is not understood: {answer.content[:80]!r}"
+        key = call.idempotency_key
+        raise (OutcomeUnknown(said, idempotency_key=key) if key else ServiceIsAway(said)) from error
 
 
 def _retry_after(came: Answer | NoAnswer) -> float:
@@ -115,7 +121,7 @@ def _may_have_happened(came: Answer | NoAnswer) -> bool:
 
 
 def _failure(call: Call[Any], last: Answer | NoAnswer, *, seen: bool) -> EntitlementsError:
-    error = error_of(last.status, last.document()) if isinstance(last, Answer) else ServiceIsAway(last.reason)
+    error = error_of(last.status, last.problem()) if isinstance(last, Answer) else ServiceIsAway(last.reason)
     if call.idempotency_key and seen:
         return OutcomeUnknown(str(error), error.problem, error.status, call.idempotency_key)
     # Of a question there is no outcome that could be unknown: there is just no answer.

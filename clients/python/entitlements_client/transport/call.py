@@ -23,11 +23,16 @@ class Answer:
     content: bytes
 
     def document(self) -> Any:
-        """The body as JSON; empty where it is none."""
+        """The body as JSON. Raises ValueError where it is none."""
+        return json.loads(self.content) if self.content else {}
+
+    def problem(self) -> Mapping[str, Any]:
+        """The problem that it tells; empty where it tells none that can be understood."""
         try:
-            return json.loads(self.content) if self.content else {}
+            found = self.document()
         except ValueError:
             return {}
+        return found if isinstance(found, dict) else {}
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,7 +107,7 @@ class Client(Methods):
             with self._http.stream("GET", path, params=list(query), headers=dict(headers), timeout=timeout) as response:
                 if response.status_code != 200:
                     response.read()
-                    raise error_of(response.status_code, _answer(response).document())
+                    raise error_of(response.status_code, _answer(response).problem())
                 yield Stream(response)
         except (httpx.TransportError, httpx.StreamError) as error:
             raise ServiceIsAway(repr(error)) from error

@@ -96,10 +96,10 @@ def decisions_of(answer: Answer) -> list[Decision]:
 
 def recorded_of(answer: Answer) -> Recorded:
     """What was recorded."""
-    document = dict(answer.document())
+    document = answer.document()
     return Recorded(
-        usage_id=str(document.get("usage_id", "")),
-        pool_id=str(document.get("pool_id", "")),
+        usage_id=document["usage_id"],
+        pool_id=document["pool_id"],
         consistency_token=token_of(answer),
         document=document,
     )
