@@ -270,7 +270,7 @@ class Account:
         self._pending = None
         if self.is_closing or now < self._refused_until:
             return None
-        is_in_use, unused = now - self._drawn_at < self.terms.term, self.unused(now)
+        is_in_use, unused = 2 * (now - self._drawn_at) < self.terms.term - self.terms.margin, self.unused(now)
         if not (self.demand > unused or (is_in_use and 2 * unused < self.terms.quantity)):
             return None
         quantity = min(self._size, max(self.terms.quantity, self.demand) - unused)
