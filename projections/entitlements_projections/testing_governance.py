@@ -32,6 +32,7 @@ def random_governance(random: Random, unique: str, at_ms: int, rules: list[Rule]
         lambda: governs.UnassignUnit(unit_id=unit, pool_id=pool, **of_organization),
         lambda: governs.SetMemberRole(subject_id=subject, unit_id=unit, role=role, **of_organization),
         lambda: governs.SetMemberRole(subject_id=subject, workspace_id=workspace, role=role, **of_organization),
+        lambda: _admitting(random, at_ms, of_organization),
         lambda: governs.DefineCampaign(
             set_id="gift", set_version=1, rules=rules, ends_at=from_ms(at_ms + 200_000_000), reason=unique, **of_campaign
         ),
@@ -39,4 +40,19 @@ def random_governance(random: Random, unique: str, at_ms: int, rules: list[Rule]
         lambda: governs.ChangeCampaignPools(remove=[pool], **of_campaign),
         lambda: governs.ActivateCampaign(**of_campaign),
         lambda: governs.DeactivateCampaign(reason="enough", **of_campaign),
+    ))()  # fmt: skip
+
+
+def _admitting(random: Random, at_ms: int, of_organization: dict[str, Any]) -> Command:
+    policy, key = f"policy-{random.randint(0, 2)}", f"apikey{random.randint(10, 12)}"
+    return random.choice((
+        lambda: governs.DefineAccessPolicy(
+            policy_id=policy, effect="DENY", document=f'{{"effect":"DENY","policy_id":"{policy}"}}', **of_organization
+        ),
+        lambda: governs.RetireAccessPolicy(policy_id=policy, **of_organization),
+        lambda: governs.CreateApiKey(
+            key_id=key, secret_sha256="0" * 64, scopes=["use", "read"], expires_at=from_ms(at_ms + 90_000_000), **of_organization
+        ),
+        lambda: governs.RevokeApiKey(key_id=key, revoke_at=from_ms(at_ms + 60_000_000), **of_organization),
+        lambda: governs.RevokeApiKey(key_id=key, **of_organization),
     ))()  # fmt: skip

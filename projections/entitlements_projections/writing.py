@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from entitlements_projections import positions
+from entitlements_projections.access_policies import AccessPolicies
+from entitlements_projections.api_keys import ApiKeys
 from entitlements_projections.boolean_entitlements import BooleanEntitlements
 from entitlements_projections.campaign_pools import CampaignPools
 from entitlements_projections.campaigns import Campaigns
@@ -65,6 +67,8 @@ READ_MODELS: Final[tuple[type[ReadModel], ...]] = (
     UnitAssignments,
     UnitWorkspacePools,
     OrganizationMembers,
+    AccessPolicies,
+    ApiKeys,
     Campaigns,
     CampaignPools,
     PoolClocks,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -53,6 +55,36 @@ def set_member_role(subject_id: str = "bob", **more: Any) -> governs.SetMemberRo
     return governs.SetMemberRole(subject_id=subject_id, **_of_organization(facts | more))
 
 
+def define_access_policy(policy_id: str = "beta", **more: Any) -> governs.DefineAccessPolicy:
+    """A policy; without more one that lets customers in Europe use features that are tried out."""
+    said: dict[str, Any] = {
+        "policy_id": policy_id,
+        "effect": "ALLOW",
+        "resource_keys": ["beta_*"],
+        "conditions": [{"field": "customer.region", "operator": "equals", "value": "EU"}],
+    }
+    said |= {name: more.pop(name) for name in list(more) if name in {"effect", "priority", "conditions", "reason"}}
+    facts: dict[str, Any] = {name: said[name] for name in ("effect", "priority") if name in said}
+    facts["document"] = json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return governs.DefineAccessPolicy(policy_id=policy_id, **_of_organization(facts | more))
+
+
+def retire_access_policy(policy_id: str = "beta", **more: Any) -> governs.RetireAccessPolicy:
+    """Let it count no more."""
+    return governs.RetireAccessPolicy(policy_id=policy_id, **_of_organization(more))
+
+
+def create_api_key(key_id: str = "k1234567", **more: Any) -> governs.CreateApiKey:
+    """An API key of everybody's example secret; without more one that reads."""
+    facts = {"secret_sha256": hashlib.sha256(b"secret").hexdigest(), "scopes": ["read"]}
+    return governs.CreateApiKey(key_id=key_id, **_of_organization(facts | more))
+
+
+def revoke_api_key(key_id: str = "k1234567", **more: Any) -> governs.RevokeApiKey:
+    """Take it back."""
+    return governs.RevokeApiKey(key_id=key_id, **_of_organization(more))
+
+
 def define_campaign(**more: Any) -> governs.DefineCampaign:
     """A campaign of a month that gives 50 calls a day."""
     facts = {
@@ -89,6 +121,10 @@ def one_of_each() -> list[Command]:
         unassign_unit(),
         set_member_role(),
         remove_unit(),
+        define_access_policy(),
+        retire_access_policy(),
+        create_api_key(expires_at=NOON + timedelta(days=30), requests_per_s=100),
+        revoke_api_key(revoke_at=NOON + timedelta(days=1)),
         define_campaign(starts_at=NOON),
         change_campaign_pools(),
         activate_campaign(),

@@ -81,7 +81,9 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
         watched = stack.enter_context(Replicas(primary.url, [replica.url], lag_max_for=1.0))
 
         def views_at(url: str) -> ViewSource:
-            pool = stack.enter_context(ConnectionPool(url, kwargs={"autocommit": True}, configure=configure, min_size=1))
+            pool = stack.enter_context(
+                ConnectionPool(url, kwargs={"autocommit": True}, configure=configure, min_size=1)
+            )
             return PostgresViews(pool.connection, wait_for=0.3)
 
         sources = {url: views_at(url) for url in (primary.url, replica.url)}

@@ -38,7 +38,11 @@ def described(aggregate: Any) -> dict[str, Any]:
         }
     if aggregate.aggregate_type == "organization":
         units = {name: asdict(unit) for name, unit in aggregate.units.items()}
-        return common | {"units": units, "workspaces": aggregate.workspaces, "members": aggregate.members}
+        admitting = {
+            "policies": {name: asdict(policy) for name, policy in aggregate.policies.items()},
+            "api_keys": {name: [key.name, key.scopes] for name, key in aggregate.api_keys.items()},
+        }
+        return common | {"units": units, "workspaces": aggregate.workspaces, "members": aggregate.members} | admitting
     if aggregate.aggregate_type == "campaign":
         pools = {"pools": list(aggregate.pools), "rules": [asdict(rule) for rule in aggregate.rules]}
         return common | pools | {name: getattr(aggregate, name) for name in ("is_active", "activation", "set_id")}
@@ -131,6 +135,8 @@ def _governed() -> list[Any]:
         *(ask.place_workspace("berlin", "sales"), ask.place_workspace("berlin", "labs")),
         *(ask.unassign_unit("sales", "terms-pool"), ask.remove_unit("sales")),
         ask.set_member_role("ann", unit_id="labs"),
+        *(ask.define_access_policy(), ask.define_access_policy(priority=7), ask.retire_access_policy()),
+        *(ask.create_api_key(), ask.revoke_api_key(revoke_at=ask.NOON + timedelta(days=99))),
         *(
             ask.define_campaign(ends_at=ask.NOON + timedelta(days=90)),
             ask.change_campaign_pools(["terms-pool", "gone"]),

@@ -157,7 +157,7 @@ def test_all_tables_and_columns_are_there_and_described(connection: Connection) 
     terms = ("pool_overrides", "member_caps", "pool_reservations", "limit_holders")
     governance = (
         "organization_units", "organization_workspaces", "unit_assignments", "unit_workspace_pools",
-        "organization_members", "campaigns", "campaign_pools",
+        "organization_members", "campaigns", "campaign_pools", "access_policies", "api_keys",
     )  # fmt: skip
     inheritance = ("entitlement_set_parents", "resource_key_parents")
     assert len(TABLES) == 14 + len(terms) + len(governance) + len(inheritance)

@@ -38,6 +38,8 @@ TABLES: Final = (
     "unit_assignments",
     "unit_workspace_pools",
     "organization_members",
+    "access_policies",
+    "api_keys",
     "campaigns",
     "campaign_pools",
     "entitlement_set_parents",

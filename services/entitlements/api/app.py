@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib.metadata import version
 from typing import Any, Final
 
 from fastapi import FastAPI
@@ -13,8 +14,16 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from entitlements import __version__
-from entitlements.api import catalogue, cloudevents, commands, metering, questions, streaming
+from entitlements.api import (
+    access_log,
+    catalogue,
+    cloudevents,
+    commands,
+    governance,
+    metering,
+    questions,
+    streaming,
+)
 from entitlements.api.documents import ProblemDocument
 from entitlements.api.problems import Problem, problem_of
 from entitlements.api.services import Services
@@ -46,7 +55,7 @@ def create(services: Services) -> FastAPI:
 
     app = FastAPI(
         title="Entitlements",
-        version=__version__,
+        version=version("entitlements"),
         description=_ABOUT,
         lifespan=lifespan,
         docs_url=None,
@@ -54,7 +63,7 @@ def create(services: Services) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.services = services
-    for part in (questions, metering, cloudevents, streaming, catalogue, commands):
+    for part in (questions, metering, cloudevents, streaming, governance, access_log, catalogue, commands):
         app.include_router(part.router)
     for kind in (EntitlementsError, CommandRefused, WireError):
         app.add_exception_handler(kind, _problem)

@@ -26,9 +26,10 @@ from entitlements.domain.commands import (
     RecordUsageBatch,
     address_of,
 )
-from entitlements.domain.governance_commands import CampaignCommand
+from entitlements.domain.governance_commands import CampaignCommand, DefineAccessPolicy
 from entitlements.domain.values import Rule
 from entitlements.errors import UnknownSet
+from entitlements.intake.policies import require_meant
 from entitlements.ledger.records import COMMANDS
 from entitlements_projections import reading
 from entitlements_projections.database import Connection
@@ -92,6 +93,8 @@ def _add(name: str, kind: type[Command]) -> None:
             await _fill_in(request, facts, prefix)
         carried = envelope(identity, key_of(request), facts.pop("actor", ""))
         command = made.validate_python(facts | carried)
+        if isinstance(command, DefineAccessPolicy):
+            require_meant(command)
         return await answered(request, command, {"status": "accepted", "command": name, "id": address_of(command)[1]})
 
     send.__annotations__["body"] = model

@@ -34,7 +34,9 @@ OWNER_WITHIN_FOR: Final = 5.0
 _RECORDS_MAX: Final = 500
 _POLICY_EVENTS: Final = frozenset({"AccessPolicyDefined", "AccessPolicyRetired"})
 #: Events of organizations and keys that changes do not tell, and that change what decisions rest on.
-_LOADS_AGAIN: Final = frozenset({"MemberRoleSet", "UnitDefined", "UnitRemoved", "WorkspacePlaced", "ResourceKeyDefined"})
+_LOADS_AGAIN: Final = frozenset(
+    {"MemberRoleSet", "UnitDefined", "UnitRemoved", "WorkspacePlaced", "ResourceKeyDefined"}
+)
 
 #: A partition of one of the topics: "c" for changes or "e" for events, and its number.
 Place: TypeAlias = tuple[str, int]

@@ -16,6 +16,8 @@ from typing import Any, Final
 
 import orjson
 
+from entitlements.access.caching.floors import Concerned
+
 #: The name that every answer has: what concerns everybody purges it.
 EVERY_ANSWER: Final = "all"
 #: Of what an answer depends on beside its address. A read that asks for a position is another question.
@@ -83,6 +85,13 @@ def customer_key(customer_id: str) -> str:
 def organization_key(organization_id: str) -> str:
     """The name of all answers to an organization."""
     return f"o-{_short(organization_id)}"
+
+
+def names_of(concerned: Concerned) -> set[str]:
+    """The names of the answers that something makes older: what a Purger purges."""
+    if concerned.everybody:
+        return {EVERY_ANSWER}
+    return {customer_key(name) for name in concerned.customers} | {organization_key(o) for o in concerned.organizations}
 
 
 def _short(id: str) -> str:

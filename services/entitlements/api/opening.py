@@ -8,17 +8,19 @@ from psycopg_pool import ConnectionPool
 
 from entitlements.access.caching.levels import addresses_in, open_levels
 from entitlements.access.caching.purging import Purger
+from entitlements.access.log import tables
 from entitlements.access.log.writer import AccessLog
 from entitlements.access.policy_source import PostgresPolicies
+from entitlements.access.remembered import RememberedPolicies
 from entitlements.access.views import PostgresViews
 from entitlements.api import http_caching
 from entitlements.api.auth import authenticator
-from entitlements.api.following import Follower
+from entitlements.api.following import Follower, Told
 from entitlements.api.services import THREADS, Services
 from entitlements.ledger.caller import Caller
 from entitlements.settings import Settings
 from entitlements_projections import reading
-from entitlements_projections.database import Connection, configure
+from entitlements_projections.database import LIVE, Connection, configure
 
 
 def open_services(settings: Settings) -> Services:
@@ -35,6 +37,8 @@ def open_services(settings: Settings) -> Services:
             listeners=listeners,
         )
         follower = Follower(settings, lambda pool_id: _owner(database, pool_id))
+        policies = RememberedPolicies(PostgresPolicies(database.connection))
+        follower.attach(lambda told: _forget(policies, told), None)
         follower.start()
         stack.callback(follower.stop)
         caller = stack.enter_context(Caller(settings))
@@ -44,9 +48,10 @@ def open_services(settings: Settings) -> Services:
             settings=settings,
             caller=caller,
             database=database,
+            log_tables=_pool(settings.postgres, stack, tables.SCHEMA, size=2),
             views=levels.source,
             primary=primary,
-            policies=PostgresPolicies(database.connection),
+            policies=policies,
             authenticator=authenticator(settings),
             follower=follower,
             access_log=access_log,
@@ -60,14 +65,20 @@ def open_services(settings: Settings) -> Services:
         )
 
 
-def _pool(url: str, stack: ExitStack) -> ConnectionPool[Connection]:
+def _forget(policies: RememberedPolicies, told: list[Told]) -> None:
+    for one in told:
+        if one.event == "policies" and one.organization_id is not None:
+            policies.forget(one.organization_id)
+
+
+def _pool(url: str, stack: ExitStack, schema: str = LIVE, size: int = THREADS) -> ConnectionPool[Connection]:
     pool: ConnectionPool[Connection] = ConnectionPool(
         url,
-        min_size=2,
-        max_size=THREADS,
+        min_size=min(2, size),
+        max_size=size,
         timeout=5.0,
         kwargs={"autocommit": True, "connect_timeout": 5, "tcp_user_timeout": 5_000},
-        configure=configure,
+        configure=lambda connection: configure(connection, schema),
         open=False,
         name="api",
     )
@@ -82,7 +93,4 @@ def _owner(database: ConnectionPool[Connection], pool_id: str) -> str | None:
 
 
 def _purger(settings: Settings) -> Purger:
-    return Purger(
-        addresses_in(settings.http_purge), http_caching.names_of, every_answer=http_caching.EVERY_ANSWER
-    )
-
+    return Purger(addresses_in(settings.http_purge), http_caching.names_of, every_answer=http_caching.EVERY_ANSWER)

@@ -81,7 +81,7 @@ def problem_of(error: Exception) -> Problem:
     if isinstance(error, Problem):
         return error
     if isinstance(error, CommandRefused | EntitlementsError) or hasattr(error, "code"):
-        return Problem(str(error.code), str(error))
+        return Problem(str(error.code), str(error), **getattr(error, "facts", {}))
     return Problem("internal", "Something went wrong here. It is in our log under this request's id.")
 
 

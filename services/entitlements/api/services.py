@@ -18,11 +18,13 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 from starlette.requests import Request
 from starlette.responses import Response
 
-from entitlements.access.judging import Parsed, parsed_policies, parsed_views
-from entitlements.access.sources import PolicySource, ViewSource
 from entitlements.access.caching.documents import facts_of
 from entitlements.access.caching.floors import Floors
+from entitlements.access.caching.in_process import InProcess
+from entitlements.access.judging import Parsed, parsed_policies, parsed_views
 from entitlements.access.log.writer import AccessLog
+from entitlements.access.remembered import RememberedPolicies
+from entitlements.access.sources import ViewSource
 from entitlements.api import http_caching
 from entitlements.api.auth import Knowing
 from entitlements.api.following import Follower
@@ -51,10 +53,11 @@ class Services:
     settings: Settings
     caller: Caller
     database: ConnectionPool[Any]
+    log_tables: ConnectionPool[Any]
     #: Before all caches, and what they are before: what became due a moment ago is read from there.
     views: ViewSource
     primary: ViewSource
-    policies: PolicySource
+    policies: RememberedPolicies
     authenticator: Knowing
     follower: Follower
     access_log: AccessLog
@@ -71,6 +74,16 @@ class Services:
         """What customers have. Raises NotReachedYet, ServerIsAway."""
         return self._parsed(organization_id, await self.view_documents(organization_id, customer_ids, at_least))
 
+    def view_at_hand(self, organization_id: str, customer_id: str) -> CustomerView | None:
+        """What a customer has, if this worker knows it; None: ask views_of."""
+        if not isinstance(self.views, InProcess):
+            return None
+        document = self.views.peek(organization_id, customer_id)
+        if document is None:
+            return None
+        view: CustomerView = self.parsed_views.of(organization_id, customer_id, document)
+        return view
+
     async def view_documents(
         self, organization_id: str, customer_ids: Sequence[str], at_least: Mapping[int, int] | None = None
     ) -> dict[str, bytes]:
@@ -86,7 +99,9 @@ class Services:
 
     async def policies_of(self, organization_id: str) -> PolicySet:
         """The policies of an organization. Raises ServerIsAway."""
-        document = await self.in_thread(self.policies.load, organization_id)
+        document = self.policies.peek(organization_id)
+        if document is None:
+            document = await self.in_thread(self.policies.load, organization_id)
         compiled: PolicySet = self.parsed_policies.of(organization_id, "", document)
         return compiled
 
@@ -163,7 +178,8 @@ class Services:
 
 def ends_of_ledger(settings: Settings, partitions: Sequence[int]) -> dict[int, int]:
     """The offset after the last frame of each partition. Raises ServerIsAway."""
-    asked = {TopicPartition(settings.topic("ledger"), partition): OffsetSpec.latest() for partition in partitions}
+    newest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+    asked = {TopicPartition(settings.topic("ledger"), partition): newest for partition in partitions}
     try:
         futures = clients.admin(settings).list_offsets(asked)
         return {place.partition: future.result(settings.answer_timeout_for).offset for place, future in futures.items()}

@@ -66,15 +66,13 @@ class _Listening:
         self._here: dict[Place, int] = {}
 
     async def events(self, since: dict[Place, int] | None) -> AsyncIterator[bytes]:
-        self._here, missed = self._follower.attach(self._hear, since)
+        here, missed = self._follower.attach(self._hear, since)
         try:
-            if missed is None:
-                yield self._event("reset", b"{}")
-            else:
-                for told in missed if since is not None else ():
-                    if self._concerns(told):
-                        yield self._event(told.event, told.data)
-                yield self._event("hello", b"{}")
+            self._here = here if missed is None else here | (since or {})
+            for event in self._rendered(missed or []):
+                yield event
+            self._here = here
+            yield self._event("reset" if missed is None else "hello", b"{}")
             while True:
                 try:
                     async with asyncio.timeout(HEARTBEAT_FOR):

@@ -25,5 +25,7 @@ def explained_decoding(error: Exception) -> Problem:
     import msgspec
 
     if isinstance(error, msgspec.ValidationError):
-        return Problem("invalid_request", f"The request is not valid: {error}", errors=[{"at": "", "message": str(error)}])
+        return Problem(
+            "invalid_request", f"The request is not valid: {error}", errors=[{"at": "", "message": str(error)}]
+        )
     return Problem("invalid_json", f"The body is no JSON: {error}", errors=[])

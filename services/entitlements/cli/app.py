@@ -77,7 +77,7 @@ app.command("progress", rich_help_panel=_OPERATE, epilog=progress.EXAMPLE)(progr
 app.command("topics", rich_help_panel=_OPERATE, epilog=operating.TOPICS_EXAMPLE)(operating.topics)
 app.command("migrate", rich_help_panel=_OPERATE, epilog=operating.MIGRATE_EXAMPLE)(operating.migrate)
 app.add_typer(operating.project, name="project", rich_help_panel=_OPERATE)
-for name in ("engine", "publisher", "projector", "policies", "access-log", "registry"):
+for name in ("engine", "publisher", "projector", "policies", "access-log", "api", "registry"):
     app.command(name, rich_help_panel=_OPERATE, epilog=operating.process_example(name))(operating.process_command(name))
 
 

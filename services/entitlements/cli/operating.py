@@ -30,6 +30,7 @@ _DOES = {
     "projector": "Run a projector: it keeps the read models in Postgres.",
     "policies": "Run the policies: they revise followers, confer campaigns and carry out what units are assigned.",
     "access-log": "Run a keeper of the access log: it takes the topic to Postgres, and drops what is not kept any more.",
+    "api": "Run the HTTP API: it answers questions, and takes usage and commands.",
     "registry": "Run the schema registry: it answers the read part of Confluent's REST API.",
 }
 
@@ -68,19 +69,20 @@ def _everything(settings: Settings, folder: Path, *, as_json: bool) -> Any:
     from contextlib import contextmanager
 
     from entitlements.wiring import addresses, readiness
-    from entitlements.wiring.preparing import prepare, with_registry_port
+    from entitlements.wiring.preparing import prepare, with_free_ports
     from entitlements.wiring.processes import PROCESSES
     from entitlements.wiring.supervisor import Supervisor
 
     @contextmanager
     def running() -> Any:
         prepare(settings)
-        ours = with_registry_port(settings)
+        ours = with_free_ports(settings)
         registry = f"http://{ours.registry_host}:{ours.registry_port}"
+        api = f"http://{ours.api_host}:{ours.api_port}"
         supervisor: Supervisor
 
         def on_change(program: Program) -> None:
-            addresses.write(folder, ours, registry=registry, pid=os.getpid(), processes=supervisor.pids())
+            addresses.write(folder, ours, registry=registry, api=api, pid=os.getpid(), processes=supervisor.pids())
             if program.process is None and not as_json:
                 output.say(
                     f"[yellow]{program.name} ended with status {program.last_exit}[/yellow] and is started again; see {program.log}"
@@ -89,22 +91,23 @@ def _everything(settings: Settings, folder: Path, *, as_json: bool) -> Any:
         supervisor = Supervisor(PROCESSES, addresses.environment_of(ours), folder / "logs", on_change)
         with supervisor:
             readiness.wait_until_at_work(ours, PROCESSES, _READY_WITHIN_FOR)
-            _tell_what_runs(ours, registry, supervisor, folder, as_json=as_json)
+            _tell_what_runs(ours, {"API": api, "Registry": registry}, supervisor, folder, as_json=as_json)
             yield
 
     return running()
 
 
-def _tell_what_runs(settings: Settings, registry: str, supervisor: Supervisor, folder: Path, *, as_json: bool) -> None:
+def _tell_what_runs(
+    settings: Settings, ours: dict[str, str], supervisor: Supervisor, folder: Path, *, as_json: bool
+) -> None:
     from entitlements.wiring.processes import PROCESSES
 
     if as_json:
-        servers = {"kafka": settings.kafka, "postgres": settings.postgres, "registry": registry}
+        servers = {"kafka": settings.kafka, "postgres": settings.postgres}
+        servers |= {name.lower(): url for name, url in ours.items()}
         output.line_of_json(servers | {"data": str(folder), "pid": os.getpid(), "processes": supervisor.pids()})
         return
-    output.facts(
-        {"Kafka": settings.kafka, "Postgres": settings.postgres, "Registry": registry, "Data": folder}, title="Ready"
-    )
+    output.facts({"Kafka": settings.kafka, "Postgres": settings.postgres, **ours, "Data": folder}, title="Ready")
     output.table(
         ("Process", ">Id", "What it does", "Log"),
         [

@@ -14,6 +14,7 @@ from functools import cache
 from typing import Any, Final
 
 from entitlements.domain import (
+    admitting,
     assignments,
     calendars,
     campaigns,
@@ -108,6 +109,10 @@ OTHER_RULES: Final[dict[type[Command], Callable[[Any, Any, datetime], Aggregate]
     governance_commands.AssignUnit: organizing.assign_unit,
     governance_commands.UnassignUnit: organizing.unassign_unit,
     governance_commands.SetMemberRole: organizing.set_member_role,
+    governance_commands.DefineAccessPolicy: admitting.define_access_policy,
+    governance_commands.RetireAccessPolicy: admitting.retire_access_policy,
+    governance_commands.CreateApiKey: admitting.create_api_key,
+    governance_commands.RevokeApiKey: admitting.revoke_api_key,
     governance_commands.DefineCampaign: campaigns.define_campaign,
     governance_commands.ChangeCampaignPools: campaigns.change_campaign_pools,
     governance_commands.ActivateCampaign: campaigns.activate_campaign,

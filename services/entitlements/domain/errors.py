@@ -323,6 +323,42 @@ class ParentsDisagree(CommandRefused):
     code = "parents_disagree"
 
 
+class InvalidPolicy(InvalidCommand):
+    """The document of the policy cannot be meant."""
+
+    code = "invalid_policy"
+
+
+class UnknownPolicy(CommandRefused):
+    """The organization has no such access policy."""
+
+    code = "unknown_policy"
+
+
+class TooManyPolicies(CommandRefused):
+    """An organization has at most 1,000 access policies that count."""
+
+    code = "too_many_policies"
+
+
+class UnknownApiKey(CommandRefused):
+    """The organization has no such API key."""
+
+    code = "unknown_api_key"
+
+
+class ApiKeyAlreadyExists(CommandRefused):
+    """An API key with this id exists and is another one."""
+
+    code = "api_key_already_exists"
+
+
+class TooManyApiKeys(CommandRefused):
+    """An organization has at most 1,000 API keys that count, and 10,000 with those that do no more."""
+
+    code = "too_many_api_keys"
+
+
 class IdempotencyKeyReused(CommandRefused):
     """The idempotency key was used before with another body."""
 

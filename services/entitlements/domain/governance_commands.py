@@ -1,4 +1,4 @@
-"""What can be asked about an organization (units, workspaces, members) and about campaigns. As in commands.py, one .avsc each."""
+"""What can be asked about an organization (units, workspaces, members, access policies, API keys) and about campaigns. As in commands.py, one .avsc each."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from entitlements.domain.aggregate import AggregateType
 from entitlements.domain.commands import Command
-from entitlements.domain.values import AssignmentRole, Rule
+from entitlements.domain.values import ApiScope, AssignmentRole, PolicyEffect, Rule
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,3 +116,49 @@ class DeactivateCampaign(CampaignCommand):
     """Take back what the campaign confers, from all of its pools."""
 
     reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class DefineAccessPolicy(OrganizationCommand):
+    """Say when a key may be used or may not, whatever was bought, or say it anew."""
+
+    policy_id: str
+    name: str = ""
+    effect: PolicyEffect
+    priority: int = 0
+    #: The whole policy as canonical JSON: properties sorted, no spaces. Whoever sends it has checked what its conditions mean; the
+    #: decision checks that it is one document, no larger than it may be, and says the same as the other fields.
+    document: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetireAccessPolicy(OrganizationCommand):
+    """Let a policy count no more. It may be defined again later, as its next version."""
+
+    policy_id: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateApiKey(OrganizationCommand):
+    """Let whoever holds a secret act for the organization, within scopes. The secret itself is never sent."""
+
+    key_id: str
+    #: In hex, small letters.
+    secret_sha256: str
+    name: str = ""
+    scopes: list[ApiScope]
+    #: None: until it is revoked.
+    expires_at: datetime | None = None
+    #: None: as many as the service allows everybody.
+    requests_per_s: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RevokeApiKey(OrganizationCommand):
+    """Take a key back, now or at an instant to come."""
+
+    key_id: str
+    #: None: now. Until then the key that replaces it counts beside it.
+    revoke_at: datetime | None = None
+    reason: str = ""

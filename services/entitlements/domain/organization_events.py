@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
-from entitlements.domain.organizations import Organization, OrganizationEvent, Unit, UnitAssignment
-from entitlements.domain.values import AssignmentChange, AssignmentRole
+from datetime import datetime
+
+from entitlements.domain.organizations import (
+    AccessPolicy,
+    ApiKey,
+    Organization,
+    OrganizationEvent,
+    Unit,
+    UnitAssignment,
+)
+from entitlements.domain.values import ApiScope, AssignmentChange, AssignmentRole, PolicyEffect
 
 
 class UnitDefined(OrganizationEvent):
@@ -96,3 +105,69 @@ class MemberRoleSet(OrganizationEvent):
             members.pop(self.subject_id, None)
         if self.workspace_id and not members:
             del aggregate.members[self.workspace_id]
+
+
+class AccessPolicyDefined(OrganizationEvent):
+    """A policy counts from now on as its document says."""
+
+    policy_id: str
+    policy_version: int
+    policies_version: int
+    name: str
+    effect: PolicyEffect
+    priority: int
+    document: str
+    digest: str
+    actor: str
+
+    def apply(self, aggregate: Organization) -> None:
+        aggregate.policies[self.policy_id] = AccessPolicy(policy_version=self.policy_version, digest=self.digest)
+        aggregate.policies_version = self.policies_version
+
+
+class AccessPolicyRetired(OrganizationEvent):
+    """A policy counts no more."""
+
+    policy_id: str
+    policy_version: int
+    policies_version: int
+    reason: str
+    actor: str
+
+    def apply(self, aggregate: Organization) -> None:
+        held = aggregate.policies[self.policy_id]
+        held.policy_version, held.is_retired = self.policy_version, True
+        aggregate.policies_version = self.policies_version
+
+
+class ApiKeyCreated(OrganizationEvent):
+    """Whoever holds a secret may act for the organization."""
+
+    key_id: str
+    secret_sha256: str
+    name: str
+    scopes: list[ApiScope]
+    expires_at: datetime | None
+    requests_per_s: int | None
+    actor: str
+
+    def apply(self, aggregate: Organization) -> None:
+        aggregate.api_keys[self.key_id] = ApiKey(
+            secret_sha256=self.secret_sha256,
+            name=self.name,
+            scopes=self.scopes,
+            expires_at=self.expires_at,
+            requests_per_s=self.requests_per_s,
+        )
+
+
+class ApiKeyRevoked(OrganizationEvent):
+    """A key counts no more, from revoke_at on."""
+
+    key_id: str
+    revoke_at: datetime
+    reason: str
+    actor: str
+
+    def apply(self, aggregate: Organization) -> None:
+        aggregate.api_keys[self.key_id].revoked_at = self.revoke_at

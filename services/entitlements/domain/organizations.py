@@ -1,4 +1,5 @@
 """An organization: units in a tree, the workspaces in them, members with roles. What units are assigned, their workspaces use.
+Its access policies and API keys too.
 
 Assignments live on pools. An organization decides which follow from its units and tells them as a part of each event, so that
 whoever carries them out (policies) needs no rule of its own, and an auditor sees why a workspace got a pool.
@@ -8,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import ClassVar, Final
 
 from entitlements.domain.aggregate import Aggregate, AggregateType, Event
-from entitlements.domain.values import AssignmentRole
+from entitlements.domain.values import ApiScope, AssignmentRole
 
 #: Roles from the least to the most; each includes those before it.
 ROLES: Final = ("viewer", "editor", "admin")
@@ -37,6 +39,34 @@ class Unit:
     members: dict[str, str] = field(default_factory=dict)
 
 
+@dataclass(slots=True, kw_only=True)
+class AccessPolicy:
+    """A policy, without its document: that is a fact of its event, and nothing here asks what it says."""
+
+    #: Rises by one with each definition and retirement.
+    policy_version: int
+    #: SHA-256 of its document in hex, the first half: whether a definition is a new one.
+    digest: str
+    is_retired: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class ApiKey:
+    """A key. One that is revoked or has expired is remembered: its id is never given again."""
+
+    secret_sha256: str
+    name: str
+    scopes: list[ApiScope]
+    expires_at: datetime | None
+    requests_per_s: int | None
+    #: When it counts no more, which may be to come; None: nobody revokes it.
+    revoked_at: datetime | None = None
+
+    def counts_at(self, now: datetime) -> bool:
+        """Whether its holder may still act."""
+        return all(end is None or now < end for end in (self.expires_at, self.revoked_at))
+
+
 class Organization(Aggregate):
     """Owns pools (governance): who belongs where, and what follows from it."""
 
@@ -49,6 +79,10 @@ class Organization(Aggregate):
         self.workspaces: dict[str, str] = {}
         #: Roles in single workspaces: workspace, subject, role.
         self.members: dict[str, dict[str, str]] = {}
+        self.policies: dict[str, AccessPolicy] = {}
+        #: How often a policy was defined or retired: the version of all of them together.
+        self.policies_version = 0
+        self.api_keys: dict[str, ApiKey] = {}
 
     def unit(self, unit_id: str) -> Unit | None:
         """A unit that was not removed."""

@@ -23,6 +23,9 @@ AssignmentRole = Literal["primary", "secondary"]
 #: How a set changes what it inherits, and whether holding a key grants its parents.
 Inheritance = Literal["merge", "replace", "additive"]
 OverridePolicy = Literal["always_allow", "parent_wins", "child_wins"]
+#: What an access policy does where it wins, and what an API key may be used for.
+PolicyEffect = Literal["ALLOW", "DENY"]
+ApiScope = Literal["read", "use", "administer", "audit"]
 EndReason = Literal["expired", "ended", "revoked", "pool_closed", "replaced"]
 #: Who bears a part of a line of usage: what a provision includes, a credit balance, an on-demand payer, or nobody.
 Bearer = Literal["included", "credit", "on_demand", "overage"]

@@ -201,7 +201,7 @@ class SetDefinition(_Definition):
 
 def read_set(path: Path) -> SetDefinition:
     """Read a set's file. Raises DefinitionIsInvalid, naming the place in the file."""
-    return parse_set(_load(path), str(path))
+    return parse_set(read_file(path), str(path))
 
 
 def parse_set(content: Any, where: str) -> SetDefinition:
@@ -225,13 +225,14 @@ def explained(error: ValidationError) -> str:
 
 def read_document(path: Path) -> dict[str, Any]:
     """Read a file of named fields, YAML or JSON. Raises DefinitionIsInvalid."""
-    content = _load(path)
+    content = read_file(path)
     if not isinstance(content, dict) or not all(isinstance(name, str) for name in content):
         raise DefinitionIsInvalid(f"{path} does not hold fields with their values.")
     return content
 
 
-def _load(path: Path) -> Any:
+def read_file(path: Path) -> Any:
+    """What a file says, YAML or JSON. Raises DefinitionIsInvalid."""
     import yaml
 
     try:

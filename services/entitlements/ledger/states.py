@@ -18,7 +18,7 @@ from entitlements.domain.aggregate import Aggregate, AggregateType
 from entitlements.domain.campaigns import Campaign
 from entitlements.domain.catalogue import EntitlementSet, ResourceKey
 from entitlements.domain.entitlement import Entitlement
-from entitlements.domain.organizations import Organization, Unit
+from entitlements.domain.organizations import AccessPolicy, ApiKey, Organization, Unit
 from entitlements.domain.pools import (
     Cap,
     Grant,
@@ -33,7 +33,7 @@ from entitlements.domain.pools import (
 )
 from entitlements.domain.values import AssignmentRole, DataType, Inheritance, KeyTerms, OwnRule, ParentSet, Rule
 
-STATE_FORMAT: Final = 3
+STATE_FORMAT: Final = 4
 
 
 class _State(TypedDict):
@@ -66,6 +66,9 @@ class _OrganizationState(_State):
     units: dict[str, Unit]
     workspaces: dict[str, str]
     members: dict[str, dict[str, str]]
+    policies: dict[str, AccessPolicy]
+    policies_version: int
+    api_keys: dict[str, ApiKey]
 
 
 class _CampaignState(_State):

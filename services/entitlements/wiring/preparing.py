@@ -29,10 +29,15 @@ def prepare_topics(settings: Settings) -> list[str]:
     return created
 
 
-def with_registry_port(settings: Settings) -> Settings:
-    """The settings with a port that is free for our registry: the one that is set, if it can be had."""
+def with_free_ports(settings: Settings) -> Settings:
+    """The settings with ports that are free for our registry and the HTTP API: those that are set, if they can be had."""
     from entitlements.local.folder import a_free_port, is_free
 
-    if settings.registry_port and is_free(settings.registry_port):
-        return settings
-    return settings.model_copy(update={"registry_port": a_free_port(except_for=set())})
+    taken: set[int] = set()
+    for field in ("registry_port", "api_port"):
+        port: int = getattr(settings, field)
+        if not port or not is_free(port) or port in taken:
+            port = a_free_port(except_for=taken)
+            settings = settings.model_copy(update={field: port})
+        taken.add(port)
+    return settings

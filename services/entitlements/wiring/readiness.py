@@ -27,7 +27,7 @@ class NotReadyYet(EntitlementsError):
 
 def wait_until_at_work(settings: Settings, names: Iterable[str], timeout_for: float) -> None:
     """Wait until each process has its share of the work. Raises NotReadyYet, with the names of those that have none."""
-    waiting = [name for name in names if name in GROUPS]
+    waiting = [name for name in names if name in {*GROUPS, "api"}]
     deadline = time.monotonic() + timeout_for
     while waiting := [name for name in waiting if not _is_at_work(settings, name)]:
         if time.monotonic() > deadline:
@@ -36,6 +36,8 @@ def wait_until_at_work(settings: Settings, names: Iterable[str], timeout_for: fl
 
 
 def _is_at_work(settings: Settings, name: str) -> bool:
+    if name == "api":
+        return _answers(f"http://{settings.api_host}:{settings.api_port}/openapi.json")
     group = settings.group(name)
     admin = clients.admin(settings)  # Its answers end with it.
     try:
@@ -47,6 +49,15 @@ def _is_at_work(settings: Settings, name: str) -> bool:
     return described.state == ConsumerGroupState.STABLE and any(
         member.assignment is not None and member.assignment.topic_partitions for member in described.members
     )
+
+
+def _answers(url: str) -> bool:
+    import httpx
+
+    try:
+        return httpx.get(url, timeout=_ASK_WITHIN_FOR).is_success
+    except httpx.HTTPError:
+        return False
 
 
 def wait_until_published(settings: Settings, ends: Mapping[int, int], timeout_for: float) -> None:

@@ -13,12 +13,14 @@ from entitlements.domain import plan_commands as terms
 from entitlements.domain import usage_commands as holds
 from entitlements.domain.commands import Command
 from entitlements.domain.errors import (
+    ApiKeyAlreadyExists,
     CampaignIsActive,
     CommandRefused,
     IdempotencyKeyReused,
     InvalidCommand,
     InvalidInstant,
     InvalidPeriod,
+    InvalidPolicy,
     InvalidRules,
     InvalidTimeZone,
     KeyIsNotHeld,
@@ -35,10 +37,12 @@ from entitlements.domain.errors import (
     ReservationAlreadyExists,
     TooManyReservations,
     UnitIsNotEmpty,
+    UnknownApiKey,
     UnknownCampaign,
     UnknownGrant,
     UnknownKey,
     UnknownOverride,
+    UnknownPolicy,
     UnknownPool,
     UnknownProvision,
     UnknownReservation,
@@ -76,11 +80,15 @@ from entitlements.examples_of_governance import (
     activate_campaign,
     assign_unit,
     change_campaign_pools,
+    create_api_key,
     deactivate_campaign,
+    define_access_policy,
     define_campaign,
     define_unit,
     place_workspace,
     remove_unit,
+    retire_access_policy,
+    revoke_api_key,
     set_member_role,
     unassign_unit,
 )
@@ -303,6 +311,19 @@ EVERY: dict[type[Command], Cases] = {
     ),
     governs.SetMemberRole: Cases(
         define_unit(), set_member_role(), "MemberRoleSet", define_unit(), set_member_role(role="king"), InvalidCommand
+    ),
+    governs.DefineAccessPolicy: Cases(
+        [], define_access_policy(), "AccessPolicyDefined", [], define_access_policy(document="{}"), InvalidPolicy
+    ),
+    governs.RetireAccessPolicy: Cases(
+        define_access_policy(), retire_access_policy(), "AccessPolicyRetired",
+        define_access_policy(), retire_access_policy("gone"), UnknownPolicy,
+    ),
+    governs.CreateApiKey: Cases(
+        [], create_api_key(), "ApiKeyCreated", create_api_key(), create_api_key(scopes=["use"]), ApiKeyAlreadyExists
+    ),
+    governs.RevokeApiKey: Cases(
+        create_api_key(), revoke_api_key(), "ApiKeyRevoked", [], revoke_api_key(), UnknownApiKey
     ),
     governs.DefineCampaign: Cases(
         [], define_campaign(), "CampaignDefined",

@@ -63,6 +63,7 @@ def _of_subscription(name: str) -> Reader:
 
 
 def _tier(facts: Facts) -> Any:
+    """The set that is subscribed to, by whichever name the view tells it."""
     subscription = facts.view.subscription or {}
     tier = subscription.get("tier")
     return subscription.get("set_id") if tier is None else tier
@@ -77,7 +78,7 @@ def _of_resource(name: str) -> Reader:
 
 
 _SUBSCRIPTION: Final = (
-    "set_id", "set_version", "ladder", "rung", "status", "source", "source_id", "provision_id", "quantity", "starts_at", "ends_at",
+    "pool_id", "set_version", "ladder", "rung", "status", "source", "source_id", "provision_id", "quantity", "starts_at", "ends_at",
 )  # fmt: skip
 _ENTRY: Final = (
     "resource_key", "entitlement_type", "allowed", "reason_code", "pool_id", "limit", "soft_limit", "hard_limit", "consumed",
@@ -93,6 +94,7 @@ READERS: Final[dict[str, Reader]] = {
     "subject.id": lambda facts: facts.request.subject_id or None,
     "subject.role": lambda facts: role_of(facts.view, facts.request) or None,
     "subscription.tier": _tier,
+    "subscription.set_id": _tier,
     **{f"subscription.{name}": _of_subscription(name) for name in _SUBSCRIPTION},
     **{f"entitlement.{name}": _of_entry(name) for name in _ENTRY},
     **{f"client.{name}": _of_client(name) for name in ("ip_address", "user_agent", "location")},

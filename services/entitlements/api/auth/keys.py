@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
-from importlib.resources import files
 from typing import Final, Protocol
 
 import psycopg
@@ -14,6 +12,7 @@ from psycopg_pool import ConnectionPool
 
 from entitlements.errors import ServerIsAway
 from entitlements_projections.database import Connection, configure
+from entitlements_projections.reading import access
 
 #: How a key is written: ent_<key_id>_<secret>.
 PREFIX: Final = "ent_"
@@ -75,20 +74,20 @@ class PostgresKeys:
         try:
             self._pool.open()
             with self._pool.connection() as connection:
-                row = connection.execute(_statement(), (key_id,)).fetchone()
+                row = access.key_of(connection, key_id)
         except (psycopg.OperationalError, psycopg.InterfaceError, psycopg.errors.UndefinedTable) as error:
             raise ServerIsAway(f"Postgres: {error}") from error
         if row is None:
             return None
-        organization_id, secret_sha256, scopes, expires_at, revoked_at, requests_per_s, actor = row
         return ApiKey(
             key_id=key_id,
-            organization_id=organization_id,
-            secret_sha256=bytes.fromhex(secret_sha256),
-            scopes=frozenset(scopes),
-            actor=actor or f"key:{key_id}",
-            requests_per_s=float(requests_per_s) if requests_per_s else None,
-            ends_at=min(_seconds(expires_at), _seconds(revoked_at)),
+            organization_id=row["organization_id"],
+            secret_sha256=bytes.fromhex(row["secret_sha256"]),
+            scopes=frozenset(row["scopes"]),
+            # What the key does is done by the key, whoever made it.
+            actor=f"key:{key_id}",
+            requests_per_s=float(row["requests_per_s"]) if row["requests_per_s"] else None,
+            ends_at=min(_seconds(row["expires_at"]), _seconds(row["revoked_at"])),
         )
 
     def close(self) -> None:
@@ -103,8 +102,3 @@ def _configure(connection: Connection) -> None:
 
 def _seconds(at: datetime | None) -> float:
     return float("inf") if at is None else at.timestamp()
-
-
-@cache
-def _statement() -> bytes:
-    return files(__package__).joinpath("api_key.sql").read_bytes()

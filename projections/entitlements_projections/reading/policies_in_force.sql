@@ -1,0 +1,10 @@
+-- policies_in_force --
+-- What an organization decides by: the version of its policies together, those that count, and the keys that are numbers.
+select
+    coalesce(max(policies_version), 0) as version,
+    array_agg(document order by policy_id) filter (where retired_at is null) as documents,
+    case when bool_or(effect = 'ALLOW' and retired_at is null) then (
+        select array_agg(resource_key order by resource_key) from resource_keys where data_type = 'integer'
+    ) end as metered_keys
+from access_policies
+where organization_id = %(organization_id)s;

@@ -1,0 +1,84 @@
+"""The access log over HTTP: reported decisions in, who asked for what out."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import orjson
+from fastapi import APIRouter, Query
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from starlette.requests import Request
+from starlette.responses import Response
+
+from entitlements.access.log.reading import PAGE_MAX, page
+from entitlements.access.log.reporting import REPORTED_MAX, accept
+from entitlements.api.asking import Id, services_of, who
+from entitlements.api.documents import PROBLEMS
+
+router = APIRouter(tags=["access log"], responses=PROBLEMS)
+
+
+class Reported(BaseModel):
+    """Decisions that a client made by itself, as their documents."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    decisions: list[dict[str, Any]] = Field(min_length=1, max_length=REPORTED_MAX)
+
+
+class Taken(BaseModel):
+    """What became of reported decisions."""
+
+    accepted: int
+    sampled_out: int
+    refused: list[dict[str, Any]]
+
+
+class Page(BaseModel):
+    """Decisions, the newest first. cursor: ask again with it for those before; null: there are none."""
+
+    decisions: list[dict[str, Any]]
+    cursor: str | None
+
+
+@router.post("/v1/access-log", response_model=Taken, operation_id="reportDecisions")
+async def report(request: Request, body: Reported) -> Response:
+    """Report decisions that a client made by itself. What is reported twice is logged once."""
+    identity = who(request, "use")
+    return _json(accept(services_of(request).access_log, identity, body.decisions))
+
+
+@router.get("/v1/access-log", response_model=Page, operation_id="accessLog")
+async def read(  # noqa: PLR0913, PLR0917 - each is a filter of its own.
+    request: Request,
+    customer_id: Id | None = None,
+    resource_key: Id | None = None,
+    result: Annotated[str | None, Query(pattern="^(allowed|denied)$")] = None,
+    since: AwareDatetime | None = None,
+    until: AwareDatetime | None = None,
+    cursor: Annotated[str | None, Query(max_length=1_000)] = None,
+    limit: Annotated[int, Query(ge=1, le=PAGE_MAX)] = 100,
+) -> Response:
+    """Who asked for what, and what was answered."""
+    identity = who(request, "audit")
+    services = services_of(request)
+
+    def look() -> dict[str, Any]:
+        with services.log_tables.connection() as connection:
+            return page(
+                connection,
+                identity.organization_id,
+                customer_id=customer_id,
+                resource_key=resource_key,
+                result=result,
+                since=since,
+                until=until,
+                cursor=cursor,
+                limit=limit,
+            )
+
+    return _json(await services.in_thread(look))
+
+
+def _json(document: Any) -> Response:
+    return Response(orjson.dumps(document, option=orjson.OPT_UTC_Z), media_type="application/json")

@@ -1,0 +1,146 @@
+"""What an organization says of itself: its API keys and its access policies."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from typing import Annotated, Any, Final, Literal
+
+import orjson
+from fastapi import APIRouter, Body
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from starlette.requests import Request
+from starlette.responses import Response
+
+from entitlements.api.asking import Id, at_least, headers_of, key_of, services_of, who
+from entitlements.api.documents import ACCEPTED, PROBLEMS, Done
+from entitlements.api.problems import Problem
+from entitlements.api.sending import answered, decided, envelope
+from entitlements.domain.governance_commands import CreateApiKey, RetireAccessPolicy, RevokeApiKey
+from entitlements.intake.policies import parse_policies, policy_command
+from entitlements_projections.database import Connection
+from entitlements_projections.reading import access, wait_for
+
+router = APIRouter(tags=["governance"], responses=PROBLEMS)
+
+#: Of a secret, in bytes: nobody guesses it, so a plain SHA-256 is enough to keep.
+SECRET_BYTES: Final = 32
+
+
+class NewKey(BaseModel):
+    """An API key to be made."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field("", max_length=128, examples=["checkout"])
+    scopes: list[Literal["read", "use", "administer", "audit"]] = Field(min_length=1, examples=[["read", "use"]])
+    expires_at: AwareDatetime | None = None
+    requests_per_s: int | None = Field(None, ge=1, le=1_000_000)
+
+
+class KeyMade(BaseModel):
+    """An API key. Its secret is told here and never again."""
+
+    key_id: str
+    key: str = Field(description="What is sent as a bearer token.", examples=["ent_k3f9a1c2d_..."])
+    organization_id: str
+    scopes: list[str]
+
+
+class Keys(BaseModel):
+    """The API keys of the organization, without their secrets."""
+
+    keys: list[dict[str, Any]]
+
+
+@router.get("/v1/keys", response_model=Keys, operation_id="apiKeys")
+async def list_keys(request: Request) -> Response:
+    """The organization's API keys, revoked ones too, the newest first."""
+    identity, wanted = who(request, "administer"), at_least(request) or {}
+
+    def read(connection: Connection) -> list[dict[str, Any]]:
+        for partition, offset in wanted.items():
+            wait_for(connection, partition, offset, services_of(request).settings.answer_timeout_for)
+        return access.api_keys_of(connection, identity.organization_id)
+
+    return _json({"keys": await services_of(request).read(read)})
+
+
+@router.post("/v1/keys", response_model=KeyMade, operation_id="createApiKey")
+async def create_key(request: Request, body: NewKey) -> Response:
+    """Make an API key. A key makes none that may do more than itself. It counts as soon as the read models know it.
+
+    The secret is made here and nobody keeps it: a repeat cannot tell it again, so there is no Idempotency-Key.
+    """
+    identity = who(request, "administer")
+    beyond = sorted(set(body.scopes) - identity.scopes)
+    if beyond:
+        raise Problem("insufficient_scope", f"This key has not the scope {beyond[0]} itself.", needed=beyond[0])
+    key_id, secret = f"k{secrets.token_hex(8)}", secrets.token_hex(SECRET_BYTES)
+    command = CreateApiKey(
+        **envelope(identity),
+        organization_id=identity.organization_id,
+        key_id=key_id,
+        secret_sha256=hashlib.sha256(secret.encode()).hexdigest(),
+        name=body.name,
+        scopes=list(dict.fromkeys(body.scopes)),
+        expires_at=body.expires_at,
+        requests_per_s=body.requests_per_s,
+    )
+    outcome = await decided(request, command)
+    document = {
+        "key_id": key_id,
+        "key": f"ent_{key_id}_{secret}",
+        "organization_id": identity.organization_id,
+        "scopes": command.scopes,
+    }
+    return _json(document, headers_of(outcome) | {"cache-control": "no-store"})
+
+
+@router.delete("/v1/keys/{key_id}", response_model=Done, responses=ACCEPTED, operation_id="revokeApiKey")
+async def revoke_key(
+    request: Request, key_id: Id, revoke_at: AwareDatetime | None = None, reason: str = ""
+) -> Response:
+    """Take an API key back, now or at an instant: until then the key that replaces it counts beside it."""
+    identity = who(request, "administer")
+    command = RevokeApiKey(
+        **envelope(identity, key_of(request)),
+        organization_id=identity.organization_id,
+        key_id=key_id,
+        revoke_at=revoke_at,
+        reason=reason,
+    )
+    return await answered(request, command, {"status": "accepted", "command": "RevokeApiKey", "id": key_id})
+
+
+@router.put("/v1/policies/{policy_id}", response_model=Done, responses=ACCEPTED, operation_id="definePolicy")
+async def define_policy(
+    request: Request,
+    policy_id: Id,
+    body: Annotated[
+        dict[str, Any],
+        Body(examples=[{"effect": "DENY", "resource_keys": ["export"],
+                        "conditions": [{"field": "customer.region", "operator": "not_equals", "value": "eu"}]}]),
+    ],
+) -> Response:  # fmt: skip
+    """Define an access policy, or change it. Refused with the place of what cannot be meant."""
+    identity = who(request, "administer")
+    (policy,) = parse_policies({"policy_id": policy_id} | body, "policy")
+    if policy["policy_id"] != policy_id:
+        raise Problem("invalid_policy", "The body names another policy than the path.", path="policy_id")
+    command = policy_command(policy, identity.organization_id, envelope(identity, key_of(request)))
+    return await answered(request, command, {"status": "accepted", "command": "DefineAccessPolicy", "id": policy_id})
+
+
+@router.delete("/v1/policies/{policy_id}", response_model=Done, responses=ACCEPTED, operation_id="retirePolicy")
+async def retire_policy(request: Request, policy_id: Id) -> Response:
+    """Let an access policy count no more."""
+    identity = who(request, "administer")
+    command = RetireAccessPolicy(
+        **envelope(identity, key_of(request)), organization_id=identity.organization_id, policy_id=policy_id
+    )
+    return await answered(request, command, {"status": "accepted", "command": "RetireAccessPolicy", "id": policy_id})
+
+
+def _json(document: Any, headers: dict[str, str] | None = None) -> Response:
+    return Response(orjson.dumps(document, option=orjson.OPT_UTC_Z), headers=headers, media_type="application/json")

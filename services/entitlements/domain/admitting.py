@@ -1,0 +1,195 @@
+"""Decisions about who is let in: access policies, which say when a key may be used, and API keys, which say who may ask."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from datetime import datetime
+from typing import Any, Final, NoReturn, get_args
+
+from entitlements.domain.aggregate import begin
+from entitlements.domain.errors import (
+    ApiKeyAlreadyExists,
+    InvalidCommand,
+    InvalidInstant,
+    InvalidPolicy,
+    TooManyApiKeys,
+    TooManyPolicies,
+    UnknownApiKey,
+    UnknownPolicy,
+)
+from entitlements.domain.governance_commands import (
+    CreateApiKey,
+    DefineAccessPolicy,
+    OrganizationCommand,
+    RetireAccessPolicy,
+    RevokeApiKey,
+)
+from entitlements.domain.organization_events import (
+    AccessPolicyDefined,
+    AccessPolicyRetired,
+    ApiKeyCreated,
+    ApiKeyRevoked,
+)
+from entitlements.domain.organizations import Organization, OrganizationEvent
+from entitlements.domain.values import ApiScope, is_id
+
+#: Policies of one organization that count, and all it ever had.
+POLICIES_MAX: Final = 1_000
+POLICIES_EVER_MAX: Final = 10_000
+#: Characters of the document of one policy.
+DOCUMENT_CHARACTERS_MAX: Final = 32_768
+PRIORITY_MAX: Final = 1_000_000
+#: API keys of one organization that count, and all it ever had.
+API_KEYS_MAX: Final = 1_000
+API_KEYS_EVER_MAX: Final = 10_000
+REQUESTS_PER_S_MAX: Final = 1_000_000
+#: It stands between two underscores in what callers send, so it has none itself.
+_KEY_ID: Final = re.compile(r"[A-Za-z0-9]{8,64}")
+_SHA256: Final = re.compile(r"[0-9a-f]{64}")
+
+
+def define_access_policy(held: Organization | None, command: DefineAccessPolicy, now: datetime) -> Organization:
+    """Let a policy count as its document says. The same document again changes nothing."""
+    _check_document(command)
+    digest = hashlib.sha256(command.document.encode()).hexdigest()[:32]
+    present = None if held is None else held.policies.get(command.policy_id)
+    if held is not None and present is not None and not present.is_retired and present.digest == digest:
+        return held
+    if held is not None and present is None and len(held.policies) >= POLICIES_EVER_MAX:
+        raise TooManyPolicies(f"{POLICIES_EVER_MAX} with those that are retired")
+    counting = 0 if held is None else sum(not policy.is_retired for policy in held.policies.values())
+    if counting >= POLICIES_MAX and (present is None or present.is_retired):
+        raise TooManyPolicies(f"{POLICIES_MAX} are the most")
+    return _happen(
+        held,
+        command,
+        AccessPolicyDefined,
+        now,
+        policy_id=command.policy_id,
+        policy_version=1 if present is None else present.policy_version + 1,
+        policies_version=1 if held is None else held.policies_version + 1,
+        name=command.name or command.policy_id,
+        effect=command.effect,
+        priority=command.priority,
+        document=command.document,
+        digest=digest,
+    )
+
+
+def _check_document(command: DefineAccessPolicy) -> None:
+    """It is one JSON document in its canonical form, that says the same as the command. Raises InvalidPolicy.
+
+    What its conditions mean is checked by whoever sends it (intake/policies.py): by the very code that decides by them.
+    """
+    if len(command.document) > DOCUMENT_CHARACTERS_MAX:
+        raise InvalidPolicy(
+            f"its document has {len(command.document)} characters, {DOCUMENT_CHARACTERS_MAX} are the most"
+        )
+    if not is_id(command.name, 0) or abs(command.priority) > PRIORITY_MAX:
+        raise InvalidPolicy(f"a name has at most 128 characters, a priority is up to {PRIORITY_MAX} either way")
+    try:
+        found = json.loads(command.document, parse_constant=_no_json)
+        text = json.dumps(found, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    except (ValueError, RecursionError) as error:
+        raise InvalidPolicy(f"its document is no JSON: {error}") from error
+    # Postgres stores no zero character, which JSON can write.
+    if not isinstance(found, dict) or text != command.document or "\\u0000" in text:
+        raise InvalidPolicy("its document is no object in canonical JSON")
+    said = {"policy_id": command.policy_id, "effect": command.effect, "priority": command.priority}
+    if said != {"priority": 0} | {name: found[name] for name in said if name in found}:
+        raise InvalidPolicy("its document has another policy_id, effect or priority than the command")
+
+
+def _no_json(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no number")
+
+
+def retire_access_policy(held: Organization | None, command: RetireAccessPolicy, now: datetime) -> Organization:
+    """Let a policy count no more."""
+    present = None if held is None else held.policies.get(command.policy_id)
+    if held is None or present is None:
+        raise UnknownPolicy(command.policy_id)
+    if present.is_retired:
+        return held
+    return _happen(
+        held,
+        command,
+        AccessPolicyRetired,
+        now,
+        policy_id=command.policy_id,
+        policy_version=present.policy_version + 1,
+        policies_version=held.policies_version + 1,
+        reason=command.reason,
+    )
+
+
+def create_api_key(held: Organization | None, command: CreateApiKey, now: datetime) -> Organization:
+    """Let whoever holds a secret act for the organization. An id is given once, for ever."""
+    _check_key(command)
+    facts: dict[str, Any] = {
+        "secret_sha256": command.secret_sha256,
+        "name": command.name or command.key_id,
+        "scopes": [scope for scope in get_args(ApiScope) if scope in command.scopes],
+        "expires_at": command.expires_at,
+        "requests_per_s": command.requests_per_s,
+    }
+    present = None if held is None else held.api_keys.get(command.key_id)
+    if held is not None and present is not None:
+        if any(getattr(present, name) != fact for name, fact in facts.items()):
+            raise ApiKeyAlreadyExists(command.key_id)
+        return held
+    if command.expires_at is not None and command.expires_at <= now:
+        raise InvalidInstant("the key would have expired before it is made")
+    keys = [] if held is None else list(held.api_keys.values())
+    if len(keys) >= API_KEYS_EVER_MAX or sum(key.counts_at(now) for key in keys) >= API_KEYS_MAX:
+        raise TooManyApiKeys(f"{API_KEYS_MAX} that count, {API_KEYS_EVER_MAX} ever")
+    return _happen(held, command, ApiKeyCreated, now, key_id=command.key_id, **facts)
+
+
+def _check_key(command: CreateApiKey) -> None:
+    if _KEY_ID.fullmatch(command.key_id) is None:
+        raise InvalidCommand("the id of an API key has 8 to 64 letters and digits")
+    if _SHA256.fullmatch(command.secret_sha256) is None:
+        raise InvalidCommand("a SHA-256 has 64 hexadecimal digits, in small letters")
+    if not is_id(command.name, 0):
+        raise InvalidCommand("a name has at most 128 characters")
+    scopes = get_args(ApiScope)
+    if not command.scopes or len(set(command.scopes)) < len(command.scopes) or not set(command.scopes) <= set(scopes):
+        raise InvalidCommand(f"a key has at least one scope of {', '.join(scopes)}, each once")
+    if command.requests_per_s is not None and not 1 <= command.requests_per_s <= REQUESTS_PER_S_MAX:
+        raise InvalidCommand(f"requests_per_s is from 1 to {REQUESTS_PER_S_MAX}")
+
+
+def revoke_api_key(held: Organization | None, command: RevokeApiKey, now: datetime) -> Organization:
+    """Take a key back, now or later. Of several instants the earliest counts: what was announced is never put off."""
+    present = None if held is None else held.api_keys.get(command.key_id)
+    if held is None or present is None:
+        raise UnknownApiKey(command.key_id)
+    revoke_at = now if command.revoke_at is None else max(now, command.revoke_at)
+    if present.revoked_at is not None and present.revoked_at <= revoke_at:
+        return held
+    return _happen(held, command, ApiKeyRevoked, now, key_id=command.key_id, revoke_at=revoke_at, reason=command.reason)
+
+
+def _happen(
+    held: Organization | None,
+    command: OrganizationCommand,
+    event_class: type[OrganizationEvent],
+    now: datetime,
+    **facts: Any,
+) -> Organization:
+    """Let an event happen; the first of an organization brings it into being."""
+    facts["actor"] = command.actor
+    if held is not None:
+        held.happen(event_class, now, **facts)
+        return held
+    opening = event_class(
+        originator_id=command.organization_id,
+        originator_version=Organization.INITIAL_VERSION,
+        timestamp=now,
+        command_id=command.command_id,
+        **facts,
+    )
+    return begin(opening, Organization)

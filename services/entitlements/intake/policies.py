@@ -1,0 +1,102 @@
+"""Access policies on their way in: checked by the very code that decides by them, then commands (docs/policies.md)."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+from entitlements.domain.governance_commands import DefineAccessPolicy
+from entitlements.errors import RequestError
+from entitlements_client.deciding import PolicyIsInvalid, PolicySet, check_policy
+
+#: Words of a file that people may write otherwise: an effect in small letters.
+_EFFECTS: Final = {"allow": "ALLOW", "deny": "DENY"}
+
+
+class PolicyCannotBeMeant(RequestError):
+    """The policy cannot be meant."""
+
+    code = "invalid_policy"
+
+    def __init__(self, where: str, error: PolicyIsInvalid) -> None:
+        super().__init__(f"{where}: {error}.")
+        #: Which mistake it is, and where: for programs.
+        self.facts = {"mistake": error.code, "path": error.path}
+
+
+def read_policies(path: Path) -> list[dict[str, Any]]:
+    """The policies of a file, YAML or JSON: one, a list, or under `policies`. Raises DefinitionIsInvalid, PolicyCannotBeMeant."""
+    from entitlements.intake.definitions import read_file
+
+    return parse_policies(read_file(path), str(path))
+
+
+def parse_policies(content: Any, where: str) -> list[dict[str, Any]]:
+    """The policies of a document: one, a list, or under `policies`. Raises PolicyCannotBeMeant."""
+    listed = content.get("policies", [content]) if isinstance(content, dict) else content
+    if isinstance(content, dict) and "policies" not in content:
+        return [_checked_alone(_spelled_out(content), where)]
+    spelled_out = [_spelled_out(one) for one in listed] if isinstance(listed, list) else listed
+    try:
+        PolicySet.compile({"policies": spelled_out})
+    except PolicyIsInvalid as error:
+        raise PolicyCannotBeMeant(where, error) from error
+    return list(spelled_out)
+
+
+def _checked_alone(document: Any, where: str) -> dict[str, Any]:
+    try:
+        check_policy(document)
+    except PolicyIsInvalid as error:
+        raise PolicyCannotBeMeant(where, error) from error
+    return dict(document)
+
+
+def _spelled_out(document: Any) -> Any:
+    """What YAML reads as something else than was written, as policies have it: instants."""
+    if not isinstance(document, dict):
+        return document
+    effect = document.get("effect")
+    said = _plain(document)
+    return said | {"effect": _EFFECTS[effect]} if isinstance(effect, str) and effect in _EFFECTS else said
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _plain(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_plain(part) for part in value]
+    return value.isoformat() if hasattr(value, "isoformat") else value
+
+
+def canonical(document: dict[str, Any]) -> str:
+    """The JSON of a policy as commands carry it: one text for whatever means the same."""
+    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def policy_command(document: dict[str, Any], organization_id: str, carried: dict[str, Any]) -> DefineAccessPolicy:
+    """Define a policy that was checked. carried: the envelope of the command."""
+    return DefineAccessPolicy(
+        **carried,
+        organization_id=organization_id,
+        policy_id=document["policy_id"],
+        name=document.get("name") or "",
+        effect=document["effect"],
+        priority=document.get("priority", 0),
+        document=canonical(document),
+    )
+
+
+def require_meant(command: DefineAccessPolicy) -> None:
+    """What the document of a command says can be meant: for whoever takes commands from outside. Raises PolicyCannotBeMeant.
+
+    The decision itself cannot ask this: the domain knows nothing of conditions.
+    """
+    try:
+        document = json.loads(command.document)
+    except (ValueError, RecursionError) as error:
+        raise PolicyCannotBeMeant(
+            command.policy_id, PolicyIsInvalid("invalid_value", "document", f"this is no JSON: {error}")
+        ) from error
+    _checked_alone(document, command.policy_id)

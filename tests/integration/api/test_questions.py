@@ -1,0 +1,107 @@
+"""May they, and how much is left: over HTTP, on the whole installation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+
+def test_has_access_is_answered_with_its_reason(tenant: Any) -> None:
+    held = tenant.check("sso")
+    assert (held["allowed"], held["reason_code"], held["pool_id"]) == (True, "allowed", tenant.pool_id)
+    assert [each["provision_id"] for each in held["contributions"]] == ["plan"]
+    missing = tenant.check("seats")
+    assert (missing["allowed"], missing["reason_code"], missing["contributions"]) == (False, "not_entitled", [])
+
+
+@pytest.mark.parametrize(("quantity", "code"), [(100, "allowed"), (101, "quota_exceeded"), (0, "invalid_quantity")])
+def test_a_quantity_is_allowed_as_far_as_it_fits(tenant: Any, quantity: int, code: str) -> None:
+    found = tenant.check("api_calls", quantity=quantity)
+    assert (found["reason_code"], found["remaining"], found["limit"]) == (code, 100, 100)
+
+
+def test_a_read_with_a_token_knows_what_was_used_before(tenant: Any) -> None:
+    for used in range(1, 11):
+        body = {"customer_id": tenant.customer_id, "resource_key": "api_calls", "quantity": 3}
+        answer = tenant.http.post("/v1/usage", json=body)
+        token = answer.headers["entitlements-consistency"]
+        assert tenant.check("api_calls", token)["consumed"] == 3 * used
+        one = tenant.http.get(
+            f"/v1/customers/{tenant.customer_id}/entitlements/api_calls", headers={"entitlements-consistency": token}
+        )
+        assert one.json()["entitlement"]["remaining"] == 100 - 3 * used
+
+
+def test_a_position_that_is_not_reached_is_said(tenant: Any) -> None:
+    asked = {"customer_id": tenant.customer_id, "resource_key": "sso"}
+    answer = tenant.http.post("/v1/check", json=asked, headers={"entitlements-consistency": "0:999999999"})
+    assert (answer.status_code, answer.json()["code"]) == (409, "not_reached_yet")
+    assert int(answer.headers["retry-after"]) > 0
+
+
+@pytest.mark.parametrize("token", ["", "x", "1", "1:", "1:2:3", "1:2,", "-1:2", "9" * 30 + ":1"])
+def test_a_token_that_is_none_is_refused(tenant: Any, token: str) -> None:
+    asked = {"customer_id": tenant.customer_id, "resource_key": "sso"}
+    answer = tenant.http.post("/v1/check", json=asked, headers={"entitlements-consistency": token})
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_consistency_token")
+
+
+def test_a_hundred_customers_with_a_hundred_keys_are_one_call(tenant: Any) -> None:
+    customers = [tenant.customer_id, *(f"nobody-{n}" for n in range(99))]
+    keys = ["sso", "api_calls", *(f"key-{n}" for n in range(98))]
+    asked = {"customer_ids": customers, "resource_keys": keys}
+    headers = {"entitlements-consistency": tenant.token}
+    decisions = tenant.http.post("/v1/checks", json=asked, headers=headers).json()["decisions"]
+    assert len(decisions) == 10_000
+    assert [(d["customer_id"], d["resource_key"]) for d in decisions if d["allowed"]] == [
+        (tenant.customer_id, "sso"), (tenant.customer_id, "api_calls"),
+    ]  # fmt: skip
+    left = tenant.http.post("/v1/remaining", json=asked, headers=headers).json()["remaining"]
+    assert next(each["remaining"] for each in left if each["resource_key"] == "api_calls") == 100
+
+
+def test_a_client_that_has_a_view_already_is_told_so(tenant: Any) -> None:
+    url = f"/v1/customers/{tenant.customer_id}/entitlements"
+    first = tenant.http.get(url, headers={"entitlements-consistency": tenant.token})
+    assert set(first.json()["entitlements"]) == {"api_calls", "sso"}
+    again = tenant.http.get(url, headers={"if-none-match": first.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    token = tenant.command("EndProvision", provision_id="plan")
+    changed = tenant.http.get(url, headers={"if-none-match": first.headers["etag"], "entitlements-consistency": token})
+    assert changed.status_code == 200
+    assert not changed.json()["entitlements"]["sso"]["allowed"]
+
+
+def test_a_policy_denies_and_says_so(tenant: Any) -> None:
+    body = {
+        "effect": "DENY", "resource_keys": ["sso"], "reason": "not from outside",
+        "conditions": [{"field": "client.ip_address", "operator": "not_in_cidr", "value": "10.0.0.0/8"}],
+    }  # fmt: skip
+    answer = tenant.http.put("/v1/policies/inside", json=body)
+    token = answer.headers["entitlements-consistency"]
+    outside = {"context": {"client": {"ip_address": "203.0.113.7"}}}
+    inside = {"context": {"client": {"ip_address": "10.1.2.3"}}}
+    dry = tenant.http.post(
+        "/v1/policies/dry-run",
+        json={"customer_id": tenant.customer_id, "resource_key": "sso", **outside},
+        headers={"entitlements-consistency": token},
+    ).json()
+    assert dry["conditions"][0]["conditions"][0]["outcome"] == "holds"
+    denied = tenant.check("sso", token, **outside)
+    assert (denied["allowed"], denied["reason_code"]) == (False, "policy_denied")
+    assert denied["matched_policies"] == [{"policy_id": "inside", "effect": "DENY", "priority": 0}]
+    assert tenant.check("sso", **inside)["allowed"]
+    assert tenant.http.delete("/v1/policies/inside").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{}, {"customer_id": "c"}, {"customer_id": 1, "resource_key": "k"}, {"customer_id": "", "resource_key": "k"},
+     {"customer_id": "c", "resource_key": "k", "quantity": "3"}, {"customer_id": "c", "resource_key": "k", "more": 1},
+     {"customer_id": "c\x00", "resource_key": "k"}],
+)  # fmt: skip
+def test_a_question_that_cannot_be_meant_is_refused(tenant: Any, body: dict[str, Any]) -> None:
+    answer = tenant.http.post("/v1/check", json=body)
+    assert answer.status_code == 422, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
