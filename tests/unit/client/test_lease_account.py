@@ -5,11 +5,10 @@ requests and answers that are lost, clients that are killed. No threads: lease.p
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, field
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from modelled import ModelService
 
 from entitlements_client.leasing.account import (
     NEVER,
@@ -24,66 +23,6 @@ from entitlements_client.leasing.account import (
 )
 
 LIMIT = 60
-
-
-@dataclass
-class Held:
-    quantity: int
-    expires_at: float
-
-
-@dataclass
-class ModelService:
-    """One quota. Repeats of a request have one effect and the original answer, as the service promises."""
-
-    now: float = 0.0
-    consumed: int = 0
-    held: dict[str, Held] = field(default_factory=dict)
-    answers: dict[str, object] = field(default_factory=dict)
-
-    def tick(self, seconds: float) -> None:
-        self.now += seconds
-        self.held = {name: held for name, held in self.held.items() if held.expires_at > self.now}
-
-    @property
-    def free(self) -> int:
-        return max(0, LIMIT - self.consumed - sum(held.quantity for held in self.held.values()))
-
-    def reserve(self, name: str, quantity: int, term: float) -> bool:
-        if name not in self.answers:
-            if quantity > self.free:
-                return False  # A refusal frees the key.
-            self.held[name] = Held(quantity, self.now + term)
-            self.answers[name] = True
-        return True
-
-    def commit(self, name: str, key: str, quantity: int, *, final: bool) -> bool:
-        if key not in self.answers:
-            held = self.held.get(name)
-            if held is None:
-                return False
-            assert quantity <= held.quantity, "a lease commits no more than it holds"
-            self.consumed += quantity
-            held.quantity -= quantity
-            if final or not held.quantity:
-                del self.held[name]
-            self.answers[key] = True
-        return True
-
-    def report(self, key: str, quantity: int) -> None:
-        if key not in self.answers:
-            self.consumed += quantity
-            self.answers[key] = True
-
-    def extend(self, name: str, term: float) -> bool:
-        if name in self.held:
-            self.held[name].expires_at = self.now + term
-        return name in self.held
-
-    def release(self, name: str) -> None:
-        self.held.pop(name, None)
-
-
 names = itertools.count()
 
 
@@ -107,6 +46,8 @@ class ModelClient:
                 held = self.service.held.get(holding.reservation_id)
                 assert held is not None, "a unit of a lease that has expired was handed out"
                 assert holding.unsettled <= held.quantity + holding.committing
+            assert 0 <= holding.drawn <= holding.quantity
+            assert holding.committed <= holding.quantity
         assert self.account.unsettled <= self.terms.unsettled
         self.taken += quantity if taken else 0
         return taken
@@ -180,7 +121,7 @@ STEPS = st.lists(
 
 class History:
     def __init__(self, clients: list[tuple[float, float]], terms: LeaseTerms) -> None:
-        self.service, self.killed = ModelService(), 0
+        self.service, self.killed = ModelService(LIMIT), 0
         self.clients = [ModelClient(self.service, terms, rate, offset) for rate, offset in clients]
         self.taken_by_killed = 0
 
@@ -264,7 +205,7 @@ def test_what_could_pass_the_limit_is_bounded_by_what_was_unsettled(
 
 
 def steady(terms: LeaseTerms) -> ModelClient:
-    return ModelClient(ModelService(), terms, 1.0, 0.0)
+    return ModelClient(ModelService(LIMIT), terms, 1.0, 0.0)
 
 
 def take_or_wait(client: ModelClient, quantity: int = 1) -> bool:
@@ -335,6 +276,17 @@ def test_what_was_committed_already_can_be_handed_out_after_the_lease_is_over() 
     client.service.tick(100.0)
     assert client.take(3)
     assert not client.take(1)
+
+
+def test_what_was_given_back_after_it_was_counted_is_not_there_twice() -> None:
+    client = steady(LeaseTerms(quantity=3, unsettled_max=3))
+    assert take_or_wait(client, 2)
+    client.work("well")
+    client.give_back(2)
+    there = client.account.unused(client.now)
+    assert there == sum(held.quantity for held in client.service.held.values()) + 2
+    assert not client.take(there + 1)
+    assert client.take(there)
 
 
 @pytest.mark.parametrize("terms", [{"quantity": 0}, {"margin": 60.0}, {"margin": 0.0}, {"unsettled_max": -1}])
