@@ -300,6 +300,11 @@ class Lease:
         with self._lock:
             self._account.gone(holding)
 
+    @property
+    def may_end(self) -> bool:
+        """Whether nothing is lost by not waiting: all is settled, or what is left expires by itself at a service that is away."""
+        return self.is_settled or bool(self._away and not self._account.unsettled)
+
     def forget(self) -> None:
         """Nothing is ours, and nobody holds our lock: what a forked child knows of its parent's lease."""
         self._lock, self._waiting, self._is_woken = threading.Lock(), [], False

@@ -51,7 +51,8 @@ class Leases:
         #: Called where units were allowed by the failure mode alone: they are to be counted in another way.
         self.on_fallback: Callable[[Lease, int], None] = lambda _lease, _quantity: None
         self._terms = terms
-        self._service = replace(service, retries=replace(service.retries, change_within=CHANGE_WITHIN))
+        within = min(CHANGE_WITHIN, service.retries.change_within)
+        self._service = replace(service, retries=replace(service.retries, change_within=within))
         self._folder = None if terms.folder is None else Path(terms.folder)
         self._leases: dict[tuple[str, str], Lease] = {}
         self._begin()
@@ -192,7 +193,7 @@ class Leases:
             self.wake(lease)
         with self._changing:
             while (
-                self._threads and self.clock() < until and not all(lease.is_settled for lease in self._leases.values())
+                self._threads and self.clock() < until and not all(lease.may_end for lease in self._leases.values())
             ):
                 self._changing.wait(0.1)
             self._stopping.set()
