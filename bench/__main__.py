@@ -12,7 +12,19 @@ from typing import Final
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from bench import broker, decisions, es, figures, latency, postgres, projection, single_lines, strict_lines
+from bench import (
+    access,
+    broker,
+    caching,
+    decisions,
+    es,
+    figures,
+    latency,
+    postgres,
+    projection,
+    single_lines,
+    strict_lines,
+)
 from bench.place import Place, a_stack
 
 #: In this order: the projection reads the ledger that the first one wrote.
@@ -29,6 +41,8 @@ BENCHMARKS: Final[dict[str, Callable[[Place], dict[str, float]]]] = {
     "postgres_batched": postgres.batched,
     "eventsourcing": es.measure,
     "decisions": decisions.measure,
+    "access": access.measure,
+    "caching": caching.measure,
     "broker": broker.measure,
 }
 QUICK_SCALE: Final = 0.25

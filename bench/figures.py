@@ -45,6 +45,28 @@ FIGURES: Final[dict[str, Figure]] = {
     "decide_usage_line_us_200_keys": Figure("us", "the same with 200 keys"),
     "decide_usage_line_us_1000_reservations": Figure("us", "the same with 1,000 reservations held"),
     "decide_usage_line_us_careful": Figure("us", "the same, each line with an id, a capped workspace and a subject"),
+    "local_check_us": Figure(
+        "us", "may this customer use this feature: decided in process by the client's code", "< 2"
+    ),
+    "local_check_ten_policies_us": Figure(
+        "us", "the same by ten policies of four conditions each, the last of which holds", "< 10"
+    ),
+    "unleash_check_us": Figure("us", "rival: the first question, asked of UnleashClient with its toggles at hand"),
+    "unleash_check_ten_policies_us": Figure("us", "the second, ten strategies of four constraints"),
+    "launchdarkly_check_us": Figure(
+        "us", "rival: the first question, asked of launchdarkly-server-sdk with a file of flags"
+    ),
+    "launchdarkly_check_ten_policies_us": Figure("us", "the second, ten rules of four clauses"),
+    "casbin_check_us": Figure("us", "rival: the first question, asked of casbin by roles"),
+    "casbin_check_ten_policies_us": Figure("us", "the second, ten rules over attributes"),
+    "cedar_check_us": Figure("us", "rival: the first question, asked of cedarpy with policies and entities parsed"),
+    "cedar_check_ten_policies_us": Figure("us", "the second, ten policies of four conditions"),
+    "view_postgres_us": Figure("us", "a customer's view of 20 keys made from the read models of the primary"),
+    "view_replica_us": Figure("us", "the same from a streaming replica that is fresh enough"),
+    "view_valkey_us": Figure("us", "the same from the cache that processes share"),
+    "view_in_process_us": Figure("us", "the same from the memory of the process"),
+    "view_varnish_us": Figure("us", "the same over HTTP, from a Varnish before the service"),
+    "view_burst_loads": Figure("loads", "of Postgres for 200 callers at once who ask for one customer", "1"),
     "broker_produce_mb_per_s": Figure("MB/s", "what the broker takes from one idempotent producer, 1 KB records"),
     "ratio_to_postgres": Figure("times", "strict_lines_per_s / postgres_update_per_s", ">= 15"),
     "ratio_to_eventsourcing": Figure("times", "strict_lines_per_s / eventsourcing_per_s"),

@@ -16,6 +16,7 @@ from confluent_kafka import KafkaException
 from entitlements.ledger.chain import ChainPosition
 from entitlements.ledger.frames import decode_plain_events
 from entitlements.ledger.tail import LedgerFrame, LedgerTail
+from entitlements.operations.metrics import PROJECTOR_FRAMES, PROJECTOR_WRITE_SECONDS
 from entitlements_projections.assignment import Membership
 from entitlements_projections.database import connect
 from entitlements_projections.errors import FrameCannotBeProjected, PositionMoved
@@ -109,7 +110,9 @@ class _Session:
                 stopping.wait(IDLE_FOR)
                 continue
             for batch in batches(self._tail.read(BATCH_FRAMES_MAX, IDLE_FOR)):
-                self._writer.write([projected(frame) for frame in batch])
+                with PROJECTOR_WRITE_SECONDS.time():
+                    self._writer.write([projected(frame) for frame in batch])
+                PROJECTOR_FRAMES.inc(len(batch))
                 self.has_written = True
 
     def close(self) -> None:

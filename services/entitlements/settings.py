@@ -87,6 +87,20 @@ class Settings(BaseSettings):
         description="What is logged of each key and for how long, as JSON; see entitlements.access.log.rules.",
     )
 
+    # --- What operators see --------------------------------------------------------------------------------------------
+    operations_port: int | None = Field(
+        default=None,
+        ge=0,
+        le=65_535,
+        description="First port for /healthz, /readyz and /metrics of a process; none: off.",
+    )
+    operations_host: str = Field(default="127.0.0.1", description="Where that port listens.")
+    ready_lag_for_max: float = Field(
+        default=30.0,
+        gt=0,
+        description="Seconds that the read models may be behind the ledger in a process that is ready.",
+    )
+
     # --- Who may ask the API -------------------------------------------------------------------------------------------
     key_requests_per_s: float = Field(
         default=5_000.0,

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from entitlements.operations.logs import OneLine
 from entitlements.settings import Settings
 from entitlements.wiring import addresses
-from entitlements.wiring.logs import OneLine
 from entitlements.wiring.supervisor import Supervisor
 
 RUNNING = Settings(kafka="k:1", postgres="postgresql://p/1", topic_prefix="mine.", partitions=3)

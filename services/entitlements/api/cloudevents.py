@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from entitlements.api.asking import Id, headers_of, services_of, wants_no_answer, who
+from entitlements.api.asking import Id, at_least, headers_of, services_of, wants_no_answer, who
 from entitlements.api.documents import ACCEPTED, PROBLEMS
 from entitlements.api.identity import Identity
 from entitlements.api.problems import Problem
@@ -173,7 +173,8 @@ async def _lines_of(
 ) -> tuple[list[tuple[int, str, UsageLine]], list[dict[str, Any]]]:
     """Each event's pool and line by its index, and those that cannot be meant or have no pool."""
     customers = {event.data.customer_id or event.subject for event in events if not event.data.pool_id}
-    pools = await services_of(request).primary_pools(identity.organization_id, customers)
+    known = await services_of(request).pools_of(identity.organization_id, customers, at_least(request))
+    pools = {customer_id: found[0][0] for customer_id, found in known.items()}
     lines: list[tuple[int, str, UsageLine]] = []
     refused: list[dict[str, Any]] = []
     for index, event in enumerate(events):

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from entitlements.access.checking import which_decides
-from entitlements.api.asking import Id, headers_of, key_of, services_of, wants_no_answer, who
+from entitlements.api.asking import Id, at_least, headers_of, key_of, services_of, wants_no_answer, who
 from entitlements.api.documents import ACCEPTED, PROBLEMS
 from entitlements.api.identity import Identity
 from entitlements.api.problems import Problem, problem_of, refused
@@ -225,10 +225,11 @@ async def pools_of(request: Request, identity: Identity, whose: Whose) -> list[t
     if whose.pool_id is not None:
         return [(whose.pool_id, False)]
     assert whose.customer_id is not None, "the body was checked"
-    found = await services_of(request).pools_of(identity.organization_id, whose.customer_id)
-    if not found:
+    customer_id = whose.customer_id
+    found = await services_of(request).pools_of(identity.organization_id, [customer_id], at_least(request))
+    if customer_id not in found:
         raise Problem("unknown_workspace", "No pool is assigned to this workspace.")
-    return found
+    return found[customer_id]
 
 
 async def _where_it_was(request: Request, pools: list[tuple[str, bool]], usage_id: str) -> list[tuple[str, bool]]:

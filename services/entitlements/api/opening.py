@@ -17,6 +17,7 @@ from entitlements.api import http_caching
 from entitlements.api.auth import authenticator
 from entitlements.api.following import Follower, Told
 from entitlements.api.services import THREADS, Services
+from entitlements.ledger import clients
 from entitlements.ledger.caller import Caller
 from entitlements.settings import Settings
 from entitlements_projections import reading
@@ -47,6 +48,7 @@ def open_services(settings: Settings) -> Services:
         return Services(
             settings=settings,
             caller=caller,
+            admin=clients.admin(settings),
             database=database,
             log_tables=_pool(settings.postgres, stack, tables.SCHEMA, size=2),
             views=levels.source,

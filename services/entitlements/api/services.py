@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 import orjson
 import psycopg
 from confluent_kafka import KafkaException, TopicPartition
-from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]
+from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 from psycopg_pool import ConnectionPool, PoolTimeout
 from starlette.requests import Request
 from starlette.responses import Response
@@ -31,7 +31,6 @@ from entitlements.api.following import Follower
 from entitlements.api.http_caching import Lifetimes
 from entitlements.domain.commands import Command
 from entitlements.errors import OutcomeUnknown, ServerIsAway
-from entitlements.ledger import clients
 from entitlements.ledger.caller import Caller, Outcome, Sent
 from entitlements.ledger.partitioning import partition_of
 from entitlements.settings import Settings
@@ -52,6 +51,7 @@ class Services:
 
     settings: Settings
     caller: Caller
+    admin: AdminClient
     database: ConnectionPool[Any]
     log_tables: ConnectionPool[Any]
     #: Before all caches, and what they are before: what became due a moment ago is read from there.
@@ -121,20 +121,35 @@ class Services:
 
         return await self.in_thread(reading)
 
-    async def pools_of(self, organization_id: str, customer_id: str) -> list[tuple[str, bool]]:
-        """The organization's pools of a customer in their order, and whether usage may go on from each."""
-        rows = await self.read(pools_of_workspaces, organization_id, [customer_id])
-        return [(row["pool_id"], bool(row["may_overflow"])) for row in rows]
+    async def pools_of(
+        self, organization_id: str, customers: Collection[str], at_least: Mapping[int, int] | None = None
+    ) -> dict[str, list[tuple[str, bool]]]:
+        """The organization's pools of each customer in their order, and whether usage may go on from each.
 
-    async def primary_pools(self, organization_id: str, customers: Collection[str]) -> dict[str, str]:
-        """The first pool of each customer that has one."""
-        rows = await self.read(pools_of_workspaces, organization_id, sorted(customers)) if customers else []
-        return {row["workspace_id"]: row["pool_id"] for row in reversed(rows)}
+        A customer that is not known is one only after the read models have all that was decided until now.
+        """
+        found = await self.read(self._pools, organization_id, customers, at_least or {})
+        missing = [customer_id for customer_id in customers if customer_id not in found]
+        if missing:
+            ends = await self.in_thread(ends_of_ledger, self.admin, self.settings, range(self.settings.partitions))
+            wanted = {partition: end - 1 for partition, end in ends.items() if end}
+            found |= await self.read(self._pools, organization_id, missing, wanted)
+        return found
+
+    def _pools(
+        self, connection: Connection, organization_id: str, customers: Collection[str], at_least: Mapping[int, int]
+    ) -> dict[str, list[tuple[str, bool]]]:
+        for partition, offset in at_least.items():
+            wait_for(connection, partition, offset, self.settings.answer_timeout_for)
+        found: dict[str, list[tuple[str, bool]]] = {}
+        for row in pools_of_workspaces(connection, organization_id, sorted(customers)):
+            found.setdefault(row["workspace_id"], []).append((row["pool_id"], bool(row["may_overflow"])))
+        return found
 
     async def pool_that_recorded(self, pool_ids: Sequence[str], usage_id: str) -> str | None:
         """Which of the pools recorded usage of this id, by all that is in the ledger now; None: none of them."""
         partitions = {partition_of(pool_id, self.settings.partitions) for pool_id in pool_ids}
-        ends = await self.in_thread(ends_of_ledger, self.settings, sorted(partitions))
+        ends = await self.in_thread(ends_of_ledger, self.admin, self.settings, sorted(partitions))
 
         def look(connection: Connection) -> str | None:
             for partition, end in ends.items():
@@ -176,12 +191,12 @@ class Services:
         self.threads.shutdown(wait=False, cancel_futures=True)
 
 
-def ends_of_ledger(settings: Settings, partitions: Sequence[int]) -> dict[int, int]:
+def ends_of_ledger(admin: AdminClient, settings: Settings, partitions: Sequence[int]) -> dict[int, int]:
     """The offset after the last frame of each partition. Raises ServerIsAway."""
     newest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
     asked = {TopicPartition(settings.topic("ledger"), partition): newest for partition in partitions}
     try:
-        futures = clients.admin(settings).list_offsets(asked)
+        futures = admin.list_offsets(asked)
         return {place.partition: future.result(settings.answer_timeout_for).offset for place, future in futures.items()}
-    except KafkaException as error:
+    except (KafkaException, TimeoutError) as error:
         raise ServerIsAway("Kafka.") from error

@@ -56,3 +56,4 @@ def run(settings: Settings, stopping: threading.Event) -> None:
     )
     threading.Thread(target=lambda: (stopping.wait(), server.signal_handler_interrupt()), daemon=True).start()
     server.serve()
+    stopping.set()  # The server takes the signals to itself: that it ended means that it was told to.

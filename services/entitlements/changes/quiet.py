@@ -8,10 +8,11 @@ import time
 import warnings
 from typing import Final
 
+from entitlements.operations.logs import formatter_for
+
 _ONCE_EVERY: Final = 60.0
 #: The driver is a subclass of Faust's services, which log under its name.
 _FOREIGN: Final = ("faust", "mode", "aiokafka", "asyncio", "entitlements.changes.driver")
-_FORMAT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 class OnceAMinute(logging.Filter):
@@ -36,7 +37,7 @@ def set_up_logging() -> None:
     """Our messages from INFO (or ENTITLEMENTS_LOG), those of libraries from ERROR."""
     warnings.simplefilter("ignore")
     handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter(_FORMAT, "%H:%M:%S"))
+    handler.setFormatter(formatter_for("changes"))
     # librdkafka reports every reconnect; what matters reaches us as errors of calls.
     logging.getLogger("entitlements.kafka").setLevel(logging.ERROR)
     root = logging.getLogger()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import typer
 
 from entitlements.cli import (
+    access_policies,
+    api_keys,
     catalogue,
     checking,
     demo,
@@ -60,6 +62,8 @@ app.add_typer(catalogue.sets, name="set", rich_help_panel=_DEFINE)
 app.add_typer(pools.pools, name="pool", rich_help_panel=_DEFINE)
 app.add_typer(provisions.provisions, name="provision", rich_help_panel=_DEFINE)
 app.add_typer(grants.grants, name="grant", rich_help_panel=_DEFINE)
+app.add_typer(access_policies.access_policies, name="policy", rich_help_panel=_DEFINE)
+app.add_typer(api_keys.api_keys, name="keys", rich_help_panel=_DEFINE)
 app.command("assign", rich_help_panel=_DEFINE, epilog=workspaces.ASSIGN_EXAMPLE)(workspaces.assign)
 app.command("send", rich_help_panel=_DEFINE, epilog=sending.EXAMPLE)(sending.send)
 app.command("unassign", rich_help_panel=_DEFINE, epilog=workspaces.UNASSIGN_EXAMPLE)(workspaces.unassign)

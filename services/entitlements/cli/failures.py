@@ -24,6 +24,8 @@ ADVICE: Final[dict[str, str]] = {
     "unknown_parent": "define it first with `entitlements set define FILE`",
     "inheritance_cycle": "leave one of these out of what another extends or inherits from",
     "parents_disagree": "let the set replace the rule, or define the parents alike",
+    "unknown_policy": "see `entitlements policy list`",
+    "unknown_api_key": "see `entitlements keys list`",
     "unknown_workspace": "assign it with `entitlements assign POOL WORKSPACE`",
     "workspace_is_not_assigned": "assign it with `entitlements assign POOL WORKSPACE`",
     "not_entitled": "provision a set that confers it, see `entitlements provision add --help`",

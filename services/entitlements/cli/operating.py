@@ -39,6 +39,7 @@ def up(
     data: Annotated[
         Path, typer.Option("--data", envvar="ENTITLEMENTS_DATA", help="Folder for data, logs and addresses.")
     ] = FOLDER,
+    valkey: Annotated[bool, typer.Option("--valkey", help="A shared cache too (docs/caching.md).")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Keep Kafka, Postgres and all processes running until Ctrl-C.
@@ -55,7 +56,7 @@ def up(
     with until_told_to_stop() as wait:
         if not as_json:
             output.say("Starting Kafka and Postgres ...")
-        with servers_in(folder) as settings:
+        with servers_in(folder, valkey=valkey) as settings:
             try:
                 with _everything(settings, folder, as_json=as_json):
                     wait()

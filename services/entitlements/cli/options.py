@@ -47,6 +47,7 @@ EffectiveAt = Annotated[
         rich_help_panel=_WAYS,
     ),
 ]
+OrganizationId = Annotated[str, typer.Option("--organization", "-o", help="The organization.", show_default=False)]
 PoolId = Annotated[str, typer.Argument(metavar="POOL", help="Id of the pool.", show_default=False)]
 SetId = Annotated[str, typer.Argument(metavar="SET", help="Id of the entitlement set.", show_default=False)]
 ProvisionId = Annotated[str, typer.Argument(metavar="PROVISION", help="Id of the provision.", show_default=False)]

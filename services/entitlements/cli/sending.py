@@ -122,7 +122,9 @@ def _command(kind: type[Command], facts: dict[str, Any]) -> Command:
     from pydantic import TypeAdapter, ValidationError
 
     from entitlements.cli.failures import InvalidValue
+    from entitlements.domain.governance_commands import DefineAccessPolicy
     from entitlements.intake.definitions import explained
+    from entitlements.intake.policies import require_meant
 
     unknown = facts.keys() - get_type_hints(kind).keys()
     if unknown:
@@ -134,6 +136,8 @@ def _command(kind: type[Command], facts: dict[str, Any]) -> Command:
         command: Command = TypeAdapter(kind).validate_python(facts)
     except ValidationError as error:
         raise InvalidValue("invalid_command", explained(error), f"it has {', '.join(_words(kind))}") from error
+    if isinstance(command, DefineAccessPolicy):
+        require_meant(command)
     for field in _without_zone(command):
         raise InvalidValue("invalid_instant", f"{field} has no time zone.", "as in 2026-03-02T12:00:00Z")
     return command

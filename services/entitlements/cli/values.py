@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import getpass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Annotated, Any
 
@@ -70,6 +70,27 @@ def instant(text: str) -> datetime | None:
         raise InvalidValue(
             "invalid_instant", f"{text!r} is no instant with a time zone.", "write it like 2026-01-31T12:00:00Z"
         ) from None
+
+
+def now() -> datetime:
+    """The present instant."""
+    return datetime.now(UTC)
+
+
+def duration(text: str) -> timedelta:
+    """A time such as 30m, 24h or 90d. Raises InvalidValue."""
+    import re
+
+    written = re.fullmatch(r"(\d{1,6})([smhdw])", text)
+    if written is None:
+        raise InvalidValue("invalid_request", f"{text!r} is no duration.", "write it like 30m, 24h or 90d")
+    units = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+    return timedelta(**{units[written[2]]: int(written[1])})
+
+
+def instant_or_after(text: str) -> datetime | None:
+    """An instant, or how long after now; None for nothing. Raises InvalidValue."""
+    return now() + duration(text) if text[:1].isdecimal() and text[-1:] in "smhdw" else instant(text)
 
 
 def country(text: str) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any, Final
 
 from entitlements.domain.governance_commands import DefineAccessPolicy
 from entitlements.errors import RequestError
-from entitlements_client.deciding import PolicyIsInvalid, PolicySet, check_policy
+from entitlements_client.deciding import CustomerView, PolicyIsInvalid, PolicySet, Request, check_policy, explain
+from entitlements_client.deciding.instants import seconds_of
 
 #: Words of a file that people may write otherwise: an effect in small letters.
 _EFFECTS: Final = {"allow": "ALLOW", "deny": "DENY"}
@@ -100,3 +102,40 @@ def require_meant(command: DefineAccessPolicy) -> None:
             command.policy_id, PolicyIsInvalid("invalid_value", "document", f"this is no JSON: {error}")
         ) from error
     _checked_alone(document, command.policy_id)
+
+
+#: What a file for `entitlements policy test` may say beside the request itself.
+_OF_CUSTOMER: Final = ("subscription", "members", "entitlement", "now")
+_ASKED: Final = ("customer_id", "resource_key", "quantity", "subject_id", "action", "context")
+
+
+def tried_out(documents: list[dict[str, Any]], content: dict[str, Any], where: str) -> dict[str, Any]:
+    """Decide what a file asks by policies that do not count yet: the five steps. Raises ContextCannotBeMeant."""
+    said = _plain(content)
+    unknown = said.keys() - {*_ASKED, *_OF_CUSTOMER}
+    missing = {"customer_id", "resource_key"} - said.keys()
+    if unknown or missing:
+        wrong = f"has no {', '.join(sorted(missing))}" if missing else f"says {', '.join(sorted(unknown))}"
+        raise ContextCannotBeMeant(f"{where} {wrong}; it may say {', '.join((*_ASKED, *_OF_CUSTOMER))}.")
+    for name in ("context", "subscription", "members", "entitlement"):
+        if not isinstance(said.get(name, {}), dict):
+            raise ContextCannotBeMeant(f"{where}: {name} holds fields with their values.")
+    now_s = time.time() if "now" not in said else seconds_of(said["now"])
+    if now_s is None:
+        raise ContextCannotBeMeant(f"{where}: now is an instant such as 2026-01-31T12:00:00Z, not {said['now']!r}.")
+    entry = said.get("entitlement")
+    view = CustomerView.from_document(
+        {
+            "customer_id": said["customer_id"],
+            "subscription": said.get("subscription"),
+            "members": said.get("members"),
+            "entitlements": {} if entry is None else {said["resource_key"]: entry},
+        }
+    )
+    return explain(view, PolicySet.compile({"policies": documents}), Request.from_document(said), now_s)
+
+
+class ContextCannotBeMeant(RequestError):
+    """What is asked cannot be meant."""
+
+    code = "invalid_request"

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from confluent_kafka import KafkaError, Message, TopicPartition
 
@@ -19,9 +19,15 @@ from entitlements.ledger.frames import wire
 from entitlements.ledger.outcomes import OUTCOME
 from entitlements.ledger.partitioning import partition_of
 from entitlements.ledger.records import name_of_command, shape_of
+from entitlements.operations.metrics import COMMANDS_ANSWERED, COMMANDS_SENT
+from entitlements.operations.tracing import CallerSpans
 from entitlements.registry import wire_for
 from entitlements.settings import RECORD_BYTES_MAX, Settings
 from entitlements_schemas import WireError
+
+_ANSWERED: Final = {
+    status: COMMANDS_ANSWERED.labels(status) for status in ("accepted", "partial", "refused", "unknown")
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +86,7 @@ class Caller:
         self._lock = threading.Lock()
         self._closing = threading.Event()
         self._wire = wire_for(settings)
+        self._spans = CallerSpans.if_wanted()
         self._producer = clients.producer(settings)
         self._consumer = clients.reader(
             settings,
@@ -108,6 +115,8 @@ class Caller:
             if error is not None and not future.done():
                 # It may have been written all the same: only the log knows.
                 self._settle(command.command_id, OutcomeUnknown(error.str()))
+            elif self._spans is not None and not wait:
+                self._spans.written(command.command_id)
 
         value = self._encoded(command, self.name if wait else None)
         if wait:
@@ -121,6 +130,8 @@ class Caller:
         future: Future[Sent] = Future()
 
         def delivered(error: KafkaError | None, message: Message) -> None:
+            if self._spans is not None:
+                self._spans.written(command.command_id)
             if future.done():  # Given up.
                 return
             if error is not None:
@@ -150,9 +161,15 @@ class Caller:
         _, key = address_of(command)
         if partition is None:
             partition = partition_of(key, self.settings.partitions)
+        COMMANDS_SENT.inc()
+        headers = None
+        if self._spans is not None:
+            headers = self._spans.sent(command.command_id, name_of_command(command), self._topic, key)
         while True:
             try:
-                self._producer.produce(self._topic, value, key=key, partition=partition, on_delivery=on_delivery)
+                self._producer.produce(
+                    self._topic, value, key=key, partition=partition, on_delivery=on_delivery, headers=headers
+                )
                 break
             except BufferError:
                 self._producer.poll(0.1)
@@ -161,7 +178,9 @@ class Caller:
     def forget(self, command: Command) -> None:
         """Whoever waited for this command has given up."""
         with self._lock:
-            self._waiting.pop(command.command_id, None)
+            waiting = self._waiting.pop(command.command_id, None)
+        if waiting is not None:
+            self._note(command.command_id, None)
 
     def call(self, command: Command, partition: int | None = None) -> Outcome:
         """Send a command and wait for its outcome. Raises OutcomeUnknown after settings.answer_timeout_for seconds."""
@@ -195,25 +214,36 @@ class Caller:
             except WireError:
                 continue  # Not one of ours, whatever its key says; the caller hears outcome_unknown.
             if name == OUTCOME:
-                self._settle_all(record)
+                self._settle_all(record, clients.headers_of(message) if self._spans is not None else ())
 
-    def _settle_all(self, record: dict[str, Any]) -> None:
+    def _settle_all(self, record: dict[str, Any], headers: Iterable[tuple[str, Any]]) -> None:
         for result in record["results"]:
             refusals = [LineRefusal(**line) for line in result.pop("refused_lines")]
             outcome = Outcome(
                 **result, refused_lines=refusals, partition=record["partition"], frame_offset=record["frame_offset"]
             )
-            self._settle(outcome.command_id, outcome)
+            self._settle(outcome.command_id, outcome, headers)
 
-    def _settle(self, command_id: str, outcome: Outcome | OutcomeUnknown) -> None:
+    def _settle(
+        self, command_id: str, outcome: Outcome | OutcomeUnknown, headers: Iterable[tuple[str, Any]] = ()
+    ) -> None:
         with self._lock:
             future = self._waiting.pop(command_id, None)
-        if future is None or future.done():
+        if future is None:
+            return
+        self._note(command_id, outcome if isinstance(outcome, Outcome) else None, headers)
+        if future.done():
             return
         if isinstance(outcome, Outcome):
             future.set_result(outcome)
         else:
             future.set_exception(outcome)
+
+    def _note(self, command_id: str, outcome: Outcome | None, headers: Iterable[tuple[str, Any]] = ()) -> None:
+        """For operators: what became of a command; None: nobody knows."""
+        _ANSWERED["unknown" if outcome is None else outcome.status].inc()
+        if self._spans is not None:
+            self._spans.answered(command_id, outcome, headers)
 
     def close(self) -> None:
         """Stop. Whoever still waits hears outcome_unknown."""

@@ -21,6 +21,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from entitlements.errors import EntitlementsError
 from entitlements.ledger import clients
 from entitlements.ledger.chain import HASH_HEADER
+from entitlements.ledger.observing import WrittenFrame, note_load, note_start_over
 from entitlements.ledger.outcomes import Outcomes, Result
 from entitlements.ledger.partition import CannotBeDecided, LoggedCommand, Partition, results_of
 from entitlements.ledger.quarantine import Quarantine
@@ -60,6 +61,7 @@ class UnderWay:
 
     hash: bytes
     results: list[tuple[str, Result]]
+    seen: WrittenFrame
     since: float = field(default_factory=time.monotonic)
     failed: bool = False
 
@@ -130,6 +132,7 @@ class Engine:
             self._next_tick = now + TICK_EVERY_FOR
         if now >= self._next_commit:
             self._commit()
+            note_load(len(self._owned), sum(len(owned.waiting) for owned in self._owned.values()))
             self._next_commit = now + COMMIT_EVERY_FOR
 
     # --- Ownership ---------------------------------------------------------------------------------------------------
@@ -168,6 +171,10 @@ class Engine:
     def _start_over(self, number: int, reason: str) -> None:
         """Forget what we believe of a partition and learn it from the log (DESIGN 3.6)."""
         _log.warning("Partition %s starts over from the log: %s", number, reason)
+        note_start_over()
+        owned = self._owned.get(number)
+        if owned is not None and owned.under_way is not None:
+            owned.under_way.seen.given_up()
         following = self._take_over(number)
         self._commands.seek(TopicPartition(self._topic, number, following))
 
@@ -198,6 +205,7 @@ class Engine:
         messages = _next_batch(owned)
         if not messages:
             return
+        began = time.monotonic()
         logged = [LoggedCommand(m.offset(), m.timestamp()[1], m.value()) for m in messages]  # type: ignore[arg-type]
         poison = frozenset(offset for number, offset in self._poison if number == partition.number)
         try:
@@ -221,7 +229,8 @@ class Engine:
             self._split(owned, messages, f"of {len(value)} bytes")
             return
         owned.batch_commands_max = BATCH_COMMANDS_MAX
-        owned.under_way = under_way = UnderWay(digest, results_of(batch))
+        seen = WrittenFrame(batch, messages, len(value), self._topic, began)
+        owned.under_way = under_way = UnderWay(digest, results_of(batch), seen)
 
         def delivered(error: KafkaError | None, _: Message) -> None:
             under_way.failed = error is not None
@@ -230,7 +239,7 @@ class Engine:
             self._ledger_topic,
             value,
             partition=partition.number,
-            headers={HASH_HEADER: digest},
+            headers=[(HASH_HEADER, digest), *seen.headers],
             on_delivery=delivered,
         )
 
@@ -259,8 +268,9 @@ class Engine:
             return
         owned.partition.position = frame.position_after
         owned.under_way = None
+        under_way.seen.read_back(frame.offset)
         if under_way.results:
-            self._outcomes.send(frame.partition, frame.offset, under_way.results)
+            self._outcomes.send(frame.partition, frame.offset, under_way.results, under_way.seen.headers)
             self._producer.poll(0)
 
     def _give_up_late_frames(self) -> None:

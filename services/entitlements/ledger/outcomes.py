@@ -11,6 +11,7 @@ from entitlements.domain.decide import Answer
 from entitlements.domain.lines import UsageAnswer
 from entitlements.ledger.frames import wire
 from entitlements.ledger.partitioning import partition_of
+from entitlements.operations.tracing import Headers
 from entitlements.settings import Settings
 
 OUTCOME: Final = "entitlements.outcomes.Outcome"
@@ -57,12 +58,15 @@ class Outcomes:
         self._partitions = settings.partitions
         self._producer = producer
 
-    def send(self, partition: int, frame_offset: int, results: Iterable[tuple[str, Result]]) -> None:
-        """Send (caller, result) pairs of one frame, one record per caller."""
+    def send(
+        self, partition: int, frame_offset: int, results: Iterable[tuple[str, Result]], headers: Headers | None = None
+    ) -> None:
+        """Send (caller, result) pairs of one frame, one record per caller. headers: the frame's, when it is traced."""
         by_caller: dict[str, list[Result]] = {}
         for caller, result in results:
             by_caller.setdefault(caller, []).append(result)
         for caller, of_caller in by_caller.items():
             record = {"caller": caller, "partition": partition, "frame_offset": frame_offset, "results": of_caller}
             value = wire().encode_plain(OUTCOME, record)
-            self._producer.produce(self._topic, value, key=caller, partition=partition_of(caller, self._partitions))
+            place = partition_of(caller, self._partitions)
+            self._producer.produce(self._topic, value, key=caller, partition=place, headers=headers)

@@ -50,6 +50,8 @@ class Batch:
     first_command: int
     last_command: int
     decided_at_ms: int
+    #: Lines of usage, refused ones too.
+    lines: int = 0
     refusals: list[Refusal] = field(default_factory=list)
     #: (caller, result, aggregate): the version is read off when everything is sealed.
     results: list[tuple[str, Result, Aggregate | None]] = field(default_factory=list)
@@ -199,6 +201,7 @@ class Partition:
         pool, lines = self._pools[pool_id], command["lines"]
         answer = record_usage(pool, command_id, command["effective_at"], lines, logged.timestamp_ms)
         batch.touched["pool", pool_id] = pool
+        batch.lines += len(lines)
         if caller is not None:
             result = outcomes.usage_result(command_id, answer, repeated=answer.repeated == len(lines))
             batch.results.append((caller, result, pool))
@@ -210,6 +213,7 @@ class Partition:
             self._check_place(aggregate, aggregate_id)
             if type(command) is commands.RecordUsage:
                 _check_lines(len(command.lines))
+                batch.lines += len(command.lines)
             answer = decide(aggregate, command, logged.timestamp_ms)
         except CommandRefused as refusal:
             self._refuse(batch, command, logged, aggregate_id, refusal)
@@ -243,6 +247,7 @@ class Partition:
                 record_group(pool, command, lines, logged.timestamp_ms, answer, first)
                 batch.touched["pool", pool_id] = pool
             first += len(lines)
+        batch.lines += first
         if command.caller is not None:
             repeated = 0 < first == answer.repeated
             result = outcomes.usage_result(command.command_id, answer, repeated=repeated)

@@ -9,6 +9,7 @@ from confluent_kafka import KafkaError, Message, Producer
 from entitlements.errors import ServerIsAway
 from entitlements.ledger import clients
 from entitlements.ledger.frames import wire
+from entitlements.operations.metrics import QUARANTINED as COUNTED
 from entitlements.settings import Settings
 
 QUARANTINED: Final = "entitlements.entities.Quarantined"
@@ -42,6 +43,7 @@ class Quarantine:
         }
         value = wire().encode_plain(QUARANTINED, record)
         self._open += 1
+        COUNTED.labels(self._found_by, code).inc()
         self._producer.produce(self._topic, value, key=f"{topic}/{partition}/{offset}", on_delivery=self._on_delivery)
 
     def settle(self) -> None:

@@ -4,6 +4,7 @@ LocalServerError
 ├── FolderIsInUse          another process runs a server there
 ├── FolderIsUnusable       it cannot be made, entered or written
 ├── JarIsNotTheLockedOne   a download differs from kafka.lock
+├── NoSuchPackages         Debian's packages cannot be had here
 ├── PortIsTaken            a restart must keep its port and cannot
 └── ServerDidNotStart      it ended or stayed silent; the message quotes its log
 """
@@ -44,6 +45,12 @@ class JarIsNotTheLockedOne(LocalServerError):
 
     def __init__(self, coordinate: str, expected: str, found: str) -> None:
         super().__init__(f"{coordinate} has SHA-256 {found}, expected is {expected}.")
+
+
+class NoSuchPackages(LocalServerError):
+    """Debian's packages cannot be had here."""
+
+    code = "no_such_packages"
 
 
 class PortIsTaken(LocalServerError):

@@ -1,20 +1,15 @@
 """Programs of Debian's packages without installing them: downloaded by apt-get, unpacked into a folder of this account."""
 
+import fcntl
 import os
 import shutil
 import subprocess
 from pathlib import Path
 from typing import Final
 
-from entitlements.local.errors import LocalServerError
+from entitlements.local.errors import NoSuchPackages
 
 APT_SECONDS_MAX: Final = 120
-
-
-class NoSuchPackages(LocalServerError):
-    """Debian's packages cannot be had here."""
-
-    code = "no_such_packages"
 
 
 def unpacked(*packages: str) -> Path:
@@ -24,7 +19,17 @@ def unpacked(*packages: str) -> Path:
         return folder
     if shutil.which("apt-get") is None or shutil.which("dpkg") is None:
         raise NoSuchPackages(f"{', '.join(packages)}: there is no apt-get and dpkg on this machine.")
-    new = folder.with_name(f"{folder.name}.{os.getpid()}")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with (folder.parent / "lock").open("w") as lock:  # apt-get refuses to run twice at once.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            _unpack(packages, folder)
+    return folder
+
+
+def _unpack(packages: tuple[str, ...], folder: Path) -> None:
+    """Make the folder beside its place, then move it there: what is there is whole."""
+    new = folder.with_suffix(".new")
     shutil.rmtree(new, ignore_errors=True)
     (new / "debs").mkdir(parents=True)
     try:
@@ -33,12 +38,8 @@ def unpacked(*packages: str) -> Path:
             _run(["dpkg", "-x", str(package), str(new)], new)
         shutil.rmtree(new / "debs")
         new.rename(folder)
-    except OSError:
-        if not folder.exists():  # Else another process was faster.
-            raise
     finally:
         shutil.rmtree(new, ignore_errors=True)
-    return folder
 
 
 def cache_folder() -> Path:

@@ -30,9 +30,6 @@ REQUEST_SECONDS: Final = Histogram(
     buckets=_SECONDS,
 )
 REQUESTS_UNDER_WAY: Final = Gauge("entitlements_http_requests_under_way", "Requests that are being answered.")
-CACHE_LOOKUPS: Final = Counter(
-    "entitlements_cache_lookups", "Look-ups in a level of caching, by result (hit, stale, miss).", ["level", "result"]
-)
 
 # --- Commands -------------------------------------------------------------------------------------------------------
 

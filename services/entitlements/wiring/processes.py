@@ -9,7 +9,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from entitlements.settings import Settings
@@ -103,16 +104,42 @@ def run_process(name: str, settings: Settings) -> int:
     if name == "changes":
         from entitlements.changes.app import run
 
-        return run(settings, stopping)
+        with operated(settings, name):
+            return run(settings, stopping)
     set_up_logs(name)
     _log.info("starting: %s", PROCESSES[name])
     try:
-        keep_running(_RUNS[name], settings, stopping)
+        with operated(settings, name):
+            keep_running(_RUNS[name], settings, stopping)
     except Exception as error:  # noqa: BLE001  (Whatever it is, it is said in one line.)
         _log.critical("ended: %s: %s", getattr(error, "code", type(error).__name__), error, exc_info=error)
         return 1
     _log.info("stopped")
     return 0
+
+
+@contextmanager
+def operated(settings: Settings, name: str) -> Iterator[None]:
+    """What operators see of a process while the block lasts. Raises NoPortIsFree.
+
+    The workers of the API do this by themselves (operations/worker.py): the process that starts them answers nobody.
+    """
+    if name == "api":
+        yield
+        return
+    from entitlements.operations import tracing
+
+    tracing.set_up(name)
+    try:
+        if settings.operations_port is None:
+            yield
+        else:
+            from entitlements.operations.port import operations_port
+
+            with operations_port(settings, name):
+                yield
+    finally:
+        tracing.close()
 
 
 def keep_running(run: Run, settings: Settings, stopping: threading.Event) -> None:

@@ -7,7 +7,7 @@ import os
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -26,16 +26,17 @@ _log = logging.getLogger(__name__)
 
 
 @contextmanager
-def servers_in(folder: Path, *, fast: bool = False) -> Iterator[Settings]:
+def servers_in(folder: Path, *, fast: bool = False, valkey: bool = False) -> Iterator[Settings]:
     """Run what the environment does not name in a folder, and stop it at the end. A server that ends meanwhile is started again.
 
-    fast: the data need not survive a crash of the machine. Raises LocalServerError, ServerIsAway.
+    fast: the data need not survive a crash of the machine. valkey: the shared cache too. Raises LocalServerError, ServerIsAway.
     """
-    from entitlements.local import LocalKafka, LocalPostgres
+    from entitlements.local import LocalKafka, LocalPostgres, LocalValkey
 
     settings = Settings()
     kafka = None if variable("kafka") in os.environ else LocalKafka(folder / "kafka")
     postgres = None if variable("postgres") in os.environ else LocalPostgres(folder / "postgres", fast=fast)
+    shared = LocalValkey(folder / "valkey") if valkey and variable("valkey") not in os.environ else None
     try:
         # Side by side: Kafka takes its seconds while Postgres makes its folder.
         if kafka is not None:
@@ -43,20 +44,21 @@ def servers_in(folder: Path, *, fast: bool = False) -> Iterator[Settings]:
         if postgres is not None:
             postgres.start()
             settings = settings.model_copy(update={"postgres": postgres.url})
+        if shared is not None:
+            shared.start()
+            settings = settings.model_copy(update={"valkey": shared.url})
         if kafka is not None:
             kafka.wait_until_ready()
             settings = settings.model_copy(update={"kafka": kafka.bootstrap})
         else:
             require_kafka(settings)
-        with _kept_running([server for server in (kafka, postgres) if server is not None]):
+        with _kept_running([server for server in (kafka, postgres, shared) if server is not None]):
             yield settings
     finally:
-        try:
-            if kafka is not None:
-                kafka.stop()
-        finally:
-            if postgres is not None:
-                postgres.stop()
+        with ExitStack() as stopping:  # Each of them, whatever becomes of the others.
+            for server in (shared, postgres, kafka):
+                if server is not None:
+                    stopping.callback(server.stop)
 
 
 @contextmanager

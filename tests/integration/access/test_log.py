@@ -15,10 +15,11 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from confluent_kafka import TopicPartition
+from confluent_kafka import Producer, TopicPartition
 
-from entitlements.access.log import keeper, reading, reporting, retention, tables, writer
+from entitlements.access.log import keeper, reading, reporting, tables, writer
 from entitlements.access.log.entries import ACCESS_DECIDED, Entry
+from entitlements.access.log.retention import Retention
 from entitlements.access.log.rules import LogRules
 from entitlements.access.log.writer import AccessLog
 from entitlements.errors import InvalidRequest, ServerIsAway
@@ -81,7 +82,7 @@ CONTEXT = {
 @pytest.fixture
 def settings(kafka: str, database: str, topic_prefix: str) -> Settings:
     settings = Settings(
-        kafka=kafka, postgres=database, topic_prefix=topic_prefix, partitions=PARTITIONS, session_timeout_for=6.0
+        kafka=kafka, postgres=database, topic_prefix=topic_prefix, partitions=PARTITIONS, session_timeout_for=1.0
     )
     create_topics(settings)
     tables.migrate(database)
@@ -135,8 +136,8 @@ def entry(**changes: Any) -> Entry:
     return dict.fromkeys(empty, "") | more | {"asked_by": "k"} | made | changes
 
 
-def produce(settings: Settings, values: list[bytes | None]) -> None:
-    producer = clients.producer(settings)
+def produce(settings: Settings, values: list[bytes | None], producer: Producer | None = None) -> None:
+    producer = producer or clients.producer(settings)
     for number, value in enumerate(values):
         producer.produce(settings.topic("access-log"), value, partition=number % PARTITIONS)
     assert producer.flush(30) == 0
@@ -329,9 +330,22 @@ def test_a_keeper_that_is_killed_again_and_again_loses_and_doubles_nothing(
 
 def test_two_keepers_share_the_work_and_keep_everything_once(settings: Settings, connection: Connection) -> None:
     with keeping(settings), keeping(settings):
+        producer = clients.producer(settings)
         for _ in range(20):
-            produce(settings, [WIRE.encode_plain(ACCESS_DECIDED, entry()) for _ in range(60)])
+            produce(settings, [WIRE.encode_plain(ACCESS_DECIDED, entry()) for _ in range(60)], producer)
+            time.sleep(0.05)
         eventually(lambda: count(connection) == 1_200)
+
+
+def test_a_keeper_that_was_overtaken_goes_on_where_the_table_says(settings: Settings, connection: Connection) -> None:
+    produce(settings, [WIRE.encode_plain(ACCESS_DECIDED, entry()) for _ in range(9)])
+    with keeping(settings):
+        eventually(lambda: count(connection) == 9)
+        connection.execute("update access_log_positions set next_offset = next_offset - 2")
+        connection.execute("delete from access_log")
+        produce(settings, [WIRE.encode_plain(ACCESS_DECIDED, entry()) for _ in range(3)])
+        eventually(lambda: count(connection) == 9)  # Of each partition the last two, once more, and the new one.
+    assert sum(tables.positions(connection).values()) == 12
 
 
 def test_a_rebuild_of_the_read_models_leaves_the_access_log_as_it_is(
@@ -417,19 +431,21 @@ def test_a_key_is_kept_as_long_as_its_rule_says_and_a_day_that_is_over_is_droppe
     settings: Settings, connection: Connection
 ) -> None:
     rules = LogRules.parse('{"short": {"keep_for_days": 2}, "*": {"keep_for_days": 10}}')
+    retention = Retention(rules)
     noon = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)
     ages = (0, 1, 2, 3, 9, 10, 11, 30)
     for age in ages:
         at = int((noon - timedelta(days=age)).timestamp() * 1_000)
         for key in ("short", "long"):
             keep(connection, entry(decision_id=f"{key}{age}", resource_key=key, occurred_at=at))
-    assert retention.keep_days(connection, rules) == 3  # short at 3, 9 and 10 days; days 11 and 30 are dropped whole.
+    assert retention.keep(connection) == 3  # short at 3, 9 and 10 days; days 11 and 30 are dropped whole.
     left = {row[0] for row in connection.execute("select decision_id from access_log").fetchall()}
     assert left == {"short0", "short1", "short2", "long0", "long1", "long2", "long3", "long9", "long10"}
-    assert retention.keep_days(connection, rules) == 0
+    assert retention.keep(connection) == 0
     today = noon.date()
     assert max(tables.days(connection)) == today + timedelta(days=1)
-    assert min(tables.days(connection)) == today - timedelta(days=10)
+    assert Retention(rules).keep(connection, today + timedelta(days=1)) == 1, "short2 is over tomorrow"
+    assert min(tables.days(connection)) == today - timedelta(days=9)
 
 
 def test_what_is_older_than_its_key_is_kept_never_comes_in(settings: Settings, connection: Connection) -> None:

@@ -52,7 +52,8 @@ def test_the_first_pattern_that_fits_a_key_counts() -> None:
     rules = LogRules.parse('{"api_*": {"one_in": 100}, "api_calls": {"one_in": 5}, "*": {"keep_for_days": 7}}')
     assert rules.of("api_calls").one_in == 100
     assert rules.of("seats").keep_for_days == 7
-    assert rules.keep_for_days_max == 90
+    assert rules.kept_for_days == {90, 7}
+    assert LogRules.parse('{"a": {"keep_for_days": 5}}').kept_for_days == {5, 90}
 
 
 @pytest.mark.parametrize(

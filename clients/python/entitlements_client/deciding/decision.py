@@ -170,7 +170,7 @@ class Decision:
             customer=self.customer_id,
             quantity=f"{self.quantity:,}" if isinstance(self.quantity, int) else 1,
             policy=winner,
-            because=f": {reason}" if reason else "",
+            because=f": {reason.rstrip('.')}" if reason else "",
             path=", ".join(path) or "a key that is had",
         )
         return self._sentence

@@ -1,7 +1,8 @@
 """Follows the log and raises the floors of views: what makes every level of caching in this process fresh within moments.
 
 Reads all partitions of `entitlements.changes` and `entitlements.events`, in no group. It begins a little in the past, so that a
-process that starts knows what happened to the views it finds in a shared cache. While it is at the end of both topics it
+process that starts knows what happened to the views it finds in a shared cache; hooks and listeners hear of nothing from before
+the start. While it is at the end of both topics it
 says so to the floors several times a second; when it cannot, because Kafka is away or it is behind, levels notice by
 themselves (Floors.is_current) and fall back.
 """
@@ -12,16 +13,18 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import fields
 from typing import Any, Final, Self, TypeAlias
 
 import psycopg
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
-from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]
+from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
 from entitlements.access.caching import news
 from entitlements.access.caching.floors import Concerned, Floors
 from entitlements.access.caching.hooks import BundleUpdate, Hooks, call
 from entitlements.ledger import clients
+from entitlements.ledger.records import EVENTS
 from entitlements.registry import wire_for
 from entitlements.settings import Settings
 from entitlements_projections import reading
@@ -39,6 +42,13 @@ LOOK_EVERY_FOR: Final = 0.5
 _ANSWER_FOR_MAX: Final = 1.0
 _CHANGES: Final = "entitlements.changes."
 _EVENTS: Final = "entitlements.events."
+
+#: Events that name no workspace, as the CloudEvents header says it: their headers tell all that is asked here.
+_NAMELESS: Final = frozenset(
+    name.encode()
+    for name, kind in EVENTS.items()
+    if not any(field.name == "workspace_id" for field in fields(kind)) and name != f"{_EVENTS}EntitlementSetDefined"
+)
 
 _Place: TypeAlias = tuple[str, int]
 #: The customers of pools, by pool. Raises psycopg.Error when that cannot be said.
@@ -67,6 +77,8 @@ class Invalidations:
         self._changes, self._events = settings.topic("changes"), settings.topic("events")
         #: The next offset of each partition; a new reader goes on there.
         self._next: dict[_Place, int] = {}
+        #: Where each partition ended when we began.
+        self._began: dict[_Place, int] = {}
         self._next_look = 0.0
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._in_thread, name="invalidations", daemon=True)
@@ -113,24 +125,30 @@ class Invalidations:
         for at in consumer.offsets_for_times(asked, timeout=10.0) if asked else []:
             key = (at.topic, at.partition)
             self._next[key] = at.offset if at.offset >= 0 else ends[key]
+            self._began.setdefault(key, ends[key])
         return [TopicPartition(topic, partition, offset) for (topic, partition), offset in self._next.items()]
 
     def _take(self, messages: list[Message]) -> None:
+        before: list[news.News] = []
         told: list[news.News] = []
         facts: list[Callable[[], None]] = []
         for message in messages:
+            place = (message.topic() or "", message.partition() or 0)
             if message.error() is not None:
-                self._next.pop((message.topic() or "", message.partition() or 0), None)  # It may not be kept any more.
+                self._next.pop(place, None)  # It may not be kept any more.
                 raise KafkaException(message.error())
-            found = self._read(message, facts)
+            is_new = (message.offset() or 0) >= self._began[place]
+            found = self._read(message, facts if is_new else [])
             if found is not None:
-                told.append(found)
-        if told:
-            self._raise_floors(told)
+                (told if is_new else before).append(found)
+        self._raise_floors(before)
+        concerned = self._raise_floors(told)
+        for listener in self._listeners if concerned else ():
+            call(listener, concerned, lambda: None)
         for tell in facts:
             tell()
         for message in messages:
-            self._next[str(message.topic()), int(message.partition() or 0)] = int(message.offset() or 0) + 1
+            self._next[message.topic() or "", message.partition() or 0] = (message.offset() or 0) + 1
 
     def _read(self, message: Message, facts: list[Callable[[], None]]) -> news.News | None:
         """The news in a record, and what hooks hear of it."""
@@ -141,7 +159,7 @@ class Invalidations:
                 facts.append(lambda: self.hooks.tell_change(short, record))
                 return news.of_change(record)
             headers = dict(clients.headers_of(message))
-            name, event = self._decoded(message)
+            name, event = ("", {}) if headers.get("ce_type") in _NAMELESS else self._decoded(message)
             if name == f"{_EVENTS}EntitlementSetDefined":
                 update = BundleUpdate(set_id=event["originator_id"], set_version=event["version"])
                 facts.append(lambda: self.hooks.tell(update))
@@ -159,7 +177,7 @@ class Invalidations:
         except WireError:
             return "", {}
 
-    def _raise_floors(self, told: list[news.News]) -> None:
+    def _raise_floors(self, told: list[news.News]) -> Concerned:
         pools = {one.pool_id for one in told if one.pool_id}
         customers: Mapping[str, Sequence[str]] | None = {}
         try:
@@ -177,8 +195,7 @@ class Invalidations:
             if concerned:
                 self._floors.rise(one.partition, one.offset, concerned)
                 together |= concerned
-        for listener in self._listeners if together else ():
-            call(listener, together, lambda: None)
+        return together
 
     def _say_how_far(self, ends: _Ends) -> None:
         """What was written until a moment is in the floors as soon as we are where the topics ended then."""
@@ -195,7 +212,8 @@ class _Ends:
     """Where the topics ended at an instant of the monotonic clock, as the broker said; at None: not asked, or no answer."""
 
     def __init__(self, settings: Settings) -> None:
-        self._admin = clients.admin(settings)
+        self._settings = settings
+        self._admin: AdminClient | None = None
         topics = (settings.topic("changes"), settings.topic("events"))
         newest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
         self._asked = {TopicPartition(t, p): newest for t in topics for p in range(settings.partitions)}
@@ -204,10 +222,12 @@ class _Ends:
 
     def look(self, now: float) -> None:
         """Ask the broker."""
+        # A client that saw a leader go asks with its old epoch for ever after, and is refused: another one is made.
+        admin, self._admin = self._admin or clients.admin(self._settings), None
         try:
-            answers = self._admin.list_offsets(self._asked, request_timeout=_ANSWER_FOR_MAX)
+            answers = admin.list_offsets(self._asked, request_timeout=_ANSWER_FOR_MAX)
             self.known = {(at.topic, at.partition): told.result(_ANSWER_FOR_MAX).offset for at, told in answers.items()}
-            self.at = now
+            self.at, self._admin = now, admin
         except (KafkaException, TimeoutError) as error:
             _log.debug("Where the topics end is not known: %s", error)
 

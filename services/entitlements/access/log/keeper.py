@@ -16,7 +16,8 @@ from typing import Any, Final
 import psycopg
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from entitlements.access.log import batches, retention, tables
+from entitlements.access.log import batches, tables
+from entitlements.access.log.retention import LOOK_EVERY_FOR, Retention
 from entitlements.access.log.rules import LogRules
 from entitlements.errors import ServerIsAway
 from entitlements.ledger import clients
@@ -40,6 +41,7 @@ class Keeper:
         self._stopping = stopping
         self._topic = settings.topic("access-log")
         self._rules = LogRules.parse(settings.access_log)
+        self._retention = Retention(self._rules)
         self._wire = wire_for(settings)
         self._connection = tables.open_tables(settings.postgres)
         self._producer = clients.producer(settings)
@@ -54,12 +56,12 @@ class Keeper:
         """Keep what there is. A crash anywhere repeats at most one batch, which changes nothing. Raises ServerIsAway."""
         self._consumer.subscribe([self._topic], on_assign=self._on_assign, on_revoke=self._on_revoke)
         while not self._stopping.is_set():
+            if time.monotonic() >= self._next_look:
+                self._next_look = time.monotonic() + LOOK_EVERY_FOR
+                self._retention.keep(self._connection)
             messages = self._take()
             if messages:
                 self._keep(messages)
-            elif time.monotonic() >= self._next_look:
-                self._next_look = time.monotonic() + retention.LOOK_EVERY_FOR
-                retention.keep_days(self._connection, self._rules)
 
     def _take(self) -> list[Message]:
         messages = self._consumer.consume(BATCH_MAX, IDLE_FOR)

@@ -14,34 +14,42 @@ LOOK_EVERY_FOR: Final = 3_600.0
 ROWS_MAX: Final = 5_000
 
 
-def keep_days(connection: Connection, rules: LogRules, today: date | None = None) -> int:
-    """Make today's and tomorrow's partition, drop days that are over, delete what is not kept so long; rows deleted.
+class Retention:
+    """Keeps the days of the access log by its rules. Knows what it has done: a day is looked through once for each age that matters."""
 
-    A day is over when it has ended as long ago as its keys are kept. Repeats do nothing; an interruption is gone on with.
-    """
-    today = today or datetime.now(UTC).date()
-    tables.create_days(connection, (today, today + timedelta(days=1)))
-    deleted = 0
-    for day in tables.days(connection):
-        age_days = (today - day).days
-        if age_days > rules.keep_for_days_max:
-            tables.drop_day(connection, day)
-        elif age_days > 0:
-            deleted += _thin(connection, rules, day, age_days)
-    return deleted
+    def __init__(self, rules: LogRules) -> None:
+        self._rules = rules
+        #: (day, for how many days its longest-kept keys that are over were kept).
+        self._thinned: set[tuple[date, int]] = set()
 
+    def keep(self, connection: Connection, today: date | None = None) -> int:
+        """Make today's and tomorrow's partition, drop days that are over, delete what is not kept so long; rows deleted.
 
-def _thin(connection: Connection, rules: LogRules, day: date, age_days: int) -> int:
-    """Delete the keys of a day that are not kept so long."""
-    bounds = tables.bounds_of(day)
-    keys = [row[0] for row in connection.execute(tables.statement("keys_of_day"), bounds).fetchall()]
-    over = [key for key in keys if rules.of(key).keep_for_days < age_days]
-    deleted = 0
-    while over:
-        rows = connection.execute(
-            tables.statement("expire"), bounds | {"resource_keys": over, "at_most": ROWS_MAX}
-        ).rowcount
-        deleted += rows
-        if rows < ROWS_MAX:
-            break
-    return deleted
+        A day is over when it has ended as long ago as its keys are kept. Repeats do nothing; an interruption is gone on with.
+        """
+        today = today or datetime.now(UTC).date()
+        tables.create_days(connection, (today, today + timedelta(days=1)))
+        deleted = 0
+        for day in tables.days(connection):
+            age_days = (today - day).days
+            over = [kept for kept in self._rules.kept_for_days if kept < age_days]
+            if len(over) == len(self._rules.kept_for_days):
+                tables.drop_day(connection, day)
+            elif over and (day, max(over)) not in self._thinned:
+                deleted += self._thin(connection, day, age_days)
+                self._thinned.add((day, max(over)))
+        return deleted
+
+    def _thin(self, connection: Connection, day: date, age_days: int) -> int:
+        """Delete the keys of a day that are not kept so long."""
+        bounds = tables.bounds_of(day)
+        keys = [row[0] for row in connection.execute(tables.statement("keys_of_day"), bounds).fetchall()]
+        over = [key for key in keys if self._rules.of(key).keep_for_days < age_days]
+        parameters = bounds | {"resource_keys": over, "at_most": ROWS_MAX}
+        deleted = rows = 0
+        while over and (deleted == 0 or rows == ROWS_MAX):
+            rows = connection.execute(tables.statement("expire"), parameters).rowcount
+            deleted += rows
+            if rows == 0:
+                break
+        return deleted

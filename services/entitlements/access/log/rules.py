@@ -81,10 +81,14 @@ class LogRules:
         return rule
 
     @property
-    def keep_for_days_max(self) -> int:
-        """The longest that anything is kept."""
-        kept = [rule.keep_for_days for _, rule in self._rules]
-        return max(kept if any(pattern == "*" for pattern, _ in self._rules) else [*kept, _DEFAULT.keep_for_days])
+    def kept_for_days(self) -> set[int]:
+        """For how many days keys may be kept, by one rule or another."""
+        rules = [rule for _, rule in self._rules]
+        return {rule.keep_for_days for rule in (rules if self._covers_all else [*rules, _DEFAULT])}
+
+    @property
+    def _covers_all(self) -> bool:
+        return any(pattern == "*" for pattern, _ in self._rules)
 
 
 def _rule(pattern: str, told: dict[str, Any]) -> LogRule:

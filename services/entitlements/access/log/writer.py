@@ -22,7 +22,7 @@ from entitlements.access.log.rules import LogRules
 from entitlements.domain.aggregate import from_ms
 from entitlements.ledger import clients
 from entitlements.ledger.partitioning import partition_of
-from entitlements.operations.metrics import ACCESS_DROPPED, ACCESS_LOGGED
+from entitlements.operations.metrics import ACCESS_DROPPED, ACCESS_LOGGED, DECISIONS
 from entitlements.registry import wire_for
 from entitlements_schemas import WireError, cloudevents
 
@@ -56,17 +56,27 @@ class AccessLog:
             **{"linger.ms": 20, "compression.type": "lz4", "queue.buffering.max.kbytes": 32 * 1024},
         )
         self._queue: deque[Callable[[], Entry | None]] = deque()
+        # By (allowed, code of the reason): looking a metric up by its labels costs more than counting.
+        self._counts: dict[tuple[bool, str], Any] = {}
         self._closing = threading.Event()
         self._next_word_at = 0.0
         self._thread = threading.Thread(target=self._write, name="access-log", daemon=True)
         self._thread.start()
 
     def decided(self, asker: Asker, asked: Asked, decided: Decided) -> None:
-        """Log a decision of the service. Raises nothing, waits for nothing."""
+        """Log a decision of the service, and count it for operators. Raises nothing, waits for nothing."""
+        self._count(decided)
         if len(self._queue) >= QUEUED_MAX:
             ACCESS_DROPPED.labels("queue_full").inc()
             return
         self._queue.append(lambda: self._entry_of(asker, asked, decided))
+
+    def _count(self, decided: Decided) -> None:
+        key = decided.allowed, decided.reason_code
+        child = self._counts.get(key)
+        if child is None:
+            child = self._counts[key] = DECISIONS.labels("allowed" if key[0] else "denied", key[1])
+        child.inc()
 
     def report(self, entry: Entry) -> None:
         """Log a decision that was made elsewhere, and is sampled already. There is room, or it was asked for (has_room)."""

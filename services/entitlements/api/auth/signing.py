@@ -54,7 +54,7 @@ class SigningKeys:
         self, issuer: str, jwks_url: str | None = None, *, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
         self._issuer = issuer
-        self._url = jwks_url
+        self._given_url = self._url = jwks_url
         self._monotonic = monotonic
         self._keys: dict[str, SigningKey] = {}
         self._fetched_at = self._tried_at = float("-inf")
@@ -112,6 +112,7 @@ class SigningKeys:
                 keys = _usable(_document(client, self._url))
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             self._failure = str(error) or type(error).__name__
+            self._url = self._given_url  # What was discovered may have moved.
             _log.warning("the keys of %s cannot be had: %s", self._issuer, self._failure)
             return
         self._failure = None

@@ -1,0 +1,201 @@
+"""`entitlements policy`: when a key may be used or may not, whatever was bought."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from entitlements.cli import output
+from entitlements.cli.options import FOLDER, Actor, AsJson, Data, NoWait, OrganizationId, example, group, prose
+from entitlements.cli.session import Session, envelope, report, session
+
+access_policies = group("Access policies: when a key may be used or may not, whatever was bought.")
+
+PolicyId = Annotated[str, typer.Argument(metavar="POLICY", help="Id of the policy.", show_default=False)]
+
+_DEFINE_HELP = """
+Define access policies by a file, YAML or JSON: one, a list, or several under `policies`. The same policy again makes no new version.
+
+What a customer has answers first. Of the policies that hold, the one with the highest priority wins; of two with the same, DENY.
+[bold]DENY[/bold] denies. [bold]ALLOW[/bold] grants a feature of which nothing else is said: it never lifts a quota, an override, a role,
+a place or time a key is bound to, or the suspension of a pool.
+
+[bold]The file[/bold]
+
+  policy_id: export_at_work
+  effect: DENY               [dim]# or ALLOW[/dim]
+  priority: 10               [dim]# optional: higher wins; 0, if left out[/dim]
+  resource_keys: \\[export_*]  [dim]# optional: every key; * and ? stand for anything[/dim]
+  actions: \\[download]        [dim]# optional: every action[/dim]
+  conditions:                [dim]# optional: all of them must hold[/dim]
+    - {field: customer.region, operator: equals, value: EU}
+    - any:
+        - {field: client.ip_address, operator: not_in_cidr, value: 10.0.0.0/8}
+        - {field: subscription.tier, operator: in_set, value: \\[free, trial]}
+    - not: {field: subject.role, operator: equals, value: admin}
+  temporal:                  [dim]# optional: when it applies[/dim]
+    starts_at: 2026-01-01T00:00:00Z
+    weekdays: \\[sat, sun]
+    from: "18:00"            [dim]# over midnight, if until is earlier[/dim]
+    until: "08:00"
+    time_zone: Europe/Berlin
+  reason: Exports leave the office network on weekdays only.
+
+docs/policies.md has every field and operator. Try a file before it counts with `entitlements policy test`.
+"""
+
+_TEST_HELP = """
+Try policies before they count: decide one request by a file of them and print what every condition came to. Asks no server.
+
+[bold]The context file[/bold], YAML or JSON: what is asked, and what the customer has
+
+  customer_id: ws-1
+  resource_key: export_pdf
+  action: download           [dim]# optional, as all that follows[/dim]
+  subject_id: ann
+  quantity: 3
+  now: 2026-06-20T19:00:00Z
+  context:
+    client: {ip_address: 203.0.113.7, location: DE}
+    customer: {region: EU}
+    metadata: {}
+  subscription: {tier: pro, status: active}
+  members: {ann: editor}
+  entitlement: {entitlement_type: boolean, allowed: true, reason_code: allowed}
+"""
+
+
+@access_policies.command(
+    "define",
+    help=prose(_DEFINE_HELP),
+    epilog=example("entitlements policy define -f export_at_work.yaml --organization acme"),
+)
+def define(
+    file: Annotated[Path, typer.Option("--file", "-f", help="The policies, YAML or JSON.", show_default=False)],
+    organization: OrganizationId,
+    actor: Actor = "",
+    no_wait: NoWait = False,
+    as_json: AsJson = False,
+    data: Data = FOLDER,
+) -> None:
+    """Define access policies by a file."""
+    from entitlements.cli import values
+    from entitlements.intake.policies import policy_command, read_policies
+
+    documents, organization_id = read_policies(file), values.id_of("organization", organization)
+    told = []
+    with session(data) as opened:
+        for document in documents:
+            command = policy_command(document, organization_id, envelope(actor, ""))
+            done = opened.do(command, wait=not no_wait)
+            told.append(done.document(policy_id=command.policy_id))
+            if not as_json:
+                report(done, f"Policy [bold]{command.policy_id}[/bold] is defined.", as_json=False)
+    if as_json:
+        output.document({"organization_id": organization_id, "policies": told})
+
+
+@access_policies.command("list", epilog=example("entitlements policy list --organization acme"))
+def list_(
+    organization: OrganizationId,
+    retired: Annotated[bool, typer.Option("--retired", help="Those that count no more too.")] = False,
+    as_json: AsJson = False,
+    data: Data = FOLDER,
+) -> None:
+    """List the access policies of an organization: who wins comes first."""
+    with session(data) as opened:
+        found = _all(opened, organization)
+    rows = [row for row in found if retired or row["retired_at"] is None]
+    version = max((row["policies_version"] for row in found), default=0)
+    if as_json:
+        output.document({"organization_id": organization, "version": version, "policies": rows})
+        return
+    names = ("policy_id", "name", "effect", "priority", "policy_version", "changed_at", "actor", "retired_at")
+    columns = ("Policy", "Name", "Effect", ">Priority", ">Version", "Changed", "By", "Retired")
+    output.table(
+        columns, [[row[name] for name in names] for row in rows], title=f"Policies of {organization}, version {version}"
+    )
+
+
+def _all(opened: Session, organization: str) -> list[dict[str, Any]]:
+    import json
+
+    from entitlements.cli import values
+    from entitlements_projections.reading import access
+
+    found = access.access_policies(opened.database, values.id_of("organization", organization))
+    return [row | {"document": json.loads(row["document"])} for row in found]
+
+
+@access_policies.command("show", epilog=example("entitlements policy show export_at_work --organization acme"))
+def show(policy_id: PolicyId, organization: OrganizationId, as_json: AsJson = False, data: Data = FOLDER) -> None:
+    """Show an access policy, as a file that defines it."""
+    import yaml
+
+    from entitlements.cli.failures import Refused
+
+    with session(data) as opened:
+        found = {row["policy_id"]: row for row in _all(opened, organization)}.get(policy_id)
+    if found is None:
+        raise Refused("unknown_policy", f"The organization {organization} has no access policy {policy_id}.")
+    if as_json:
+        output.document(found)
+        return
+    state = f"retired {output.text(found['retired_at'])}" if found["retired_at"] else "counts"
+    changed = f"changed {output.text(found['changed_at'])} by {found['actor'] or 'nobody in particular'}"
+    output.plain(f"# Version {found['policy_version']}: {state}, {changed}.\n")
+    output.plain(yaml.safe_dump(found["document"], sort_keys=False, allow_unicode=True))
+
+
+@access_policies.command(
+    "retire",
+    epilog=example("entitlements policy retire export_at_work --organization acme --reason 'exports are open'"),
+)
+def retire(
+    policy_id: PolicyId,
+    organization: OrganizationId,
+    reason: Annotated[str, typer.Option(help="Why, in words for an auditor.", show_default=False)] = "",
+    actor: Actor = "",
+    no_wait: NoWait = False,
+    as_json: AsJson = False,
+    data: Data = FOLDER,
+) -> None:
+    """Let an access policy count no more. It can be defined again."""
+    from entitlements.cli import values
+    from entitlements.domain.governance_commands import RetireAccessPolicy
+
+    command = RetireAccessPolicy(
+        **envelope(actor, ""),
+        organization_id=values.id_of("organization", organization),
+        policy_id=values.id_of("policy", policy_id),
+        reason=reason,
+    )
+    with session(data) as opened:
+        done = opened.do(command, wait=not no_wait)
+        report(done, f"Policy [bold]{policy_id}[/bold] counts no more.", as_json=as_json, policy_id=policy_id)
+
+
+@access_policies.command(
+    "test",
+    help=prose(_TEST_HELP),
+    epilog=example("entitlements policy test export_at_work.yaml --context friday-night.yaml"),
+)
+def try_out(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The policies, YAML or JSON.", show_default=False)],
+    context: Annotated[
+        Path, typer.Option("--context", "-c", help="What is asked, and what the customer has.", show_default=False)
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Try policies before they count."""
+    from entitlements.cli.steps import show_steps
+    from entitlements.intake.definitions import read_document
+    from entitlements.intake.policies import read_policies, tried_out
+
+    told = tried_out(read_policies(file), read_document(context), str(context))
+    if as_json:
+        output.document(told)
+    else:
+        show_steps(told)

@@ -1,0 +1,214 @@
+"""`entitlements keys`: who may ask the service, in the name of which organization, for what."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from entitlements.cli import output
+from entitlements.cli.options import FOLDER, Actor, AsJson, Data, NoWait, OrganizationId, example, group, prose
+from entitlements.cli.session import Session, envelope, report, session
+
+if TYPE_CHECKING:
+    from entitlements.domain.governance_commands import CreateApiKey
+
+api_keys = group("API keys: who may ask the service, in the name of which organization, for what.")
+
+KeyId = Annotated[
+    str, typer.Argument(metavar="KEY_ID", help="Id of the key: what stands after ent_.", show_default=False)
+]
+
+_CREATE_HELP = """
+Make an API key for an organization and print it, once: nobody can see its secret again.
+
+Whoever has it asks by `Authorization: Bearer ent_...` and sees nothing of any other organization.
+
+[bold]Scopes[/bold]
+
+  read        [dim]ask: may they, how much is left, what changed[/dim]
+  use         [dim]record usage, reserve, lease[/dim]
+  administer  [dim]send every command: pools, provisions, policies, keys[/dim]
+  audit       [dim]read the access log[/dim]
+
+To exchange a key make the new one with --rotate: it gets the name, the scopes and the rate of the old one, which counts beside it for
+--overlap and no longer.
+"""
+
+
+@api_keys.command(
+    "create",
+    help=prose(_CREATE_HELP),
+    epilog=example(
+        "entitlements keys create --organization acme --name shop --scope read --scope use",
+        "entitlements keys create --organization acme --scope read --expires 90d",
+        "entitlements keys create --organization acme --rotate 3kTfq09sXa2B --overlap 24h",
+    ),
+)
+def create(
+    organization: OrganizationId,
+    scope: Annotated[
+        list[str] | None, typer.Option("--scope", help="What it may be used for, repeatable; read, if left out.")
+    ] = None,
+    name: Annotated[str, typer.Option(help="Its name for people; its id, if left out.", show_default=False)] = "",
+    expires: Annotated[
+        str,
+        typer.Option(
+            help="When it ends: after 90d or 12h, or at 2027-01-01T00:00:00Z; never, if left out.", show_default=False
+        ),
+    ] = "",
+    requests_per_s: Annotated[
+        int | None,
+        typer.Option(
+            help="Requests it may make in a second; what the service allows everybody, if left out.", show_default=False
+        ),
+    ] = None,
+    rotate: Annotated[str, typer.Option(help="Id of the key it takes the place of.", show_default=False)] = "",
+    overlap: Annotated[str, typer.Option(help="How long that key still counts beside it: 24h, 30m, 0s.")] = "24h",
+    actor: Actor = "",
+    no_wait: NoWait = False,
+    as_json: AsJson = False,
+    data: Data = FOLDER,
+) -> None:
+    """Make an API key and print it, once."""
+    from entitlements.cli import values
+    from entitlements.domain.governance_commands import CreateApiKey, RevokeApiKey
+    from entitlements.intake.api_keys import new_api_key
+
+    organization_id = values.id_of("organization", organization)
+    expires_at, overlap_for = values.instant_or_after(expires), values.duration(overlap)
+    made = new_api_key()
+    with session(data) as opened:
+        before = _key(opened, organization_id, rotate) if rotate else {}
+        command = CreateApiKey(
+            **envelope(actor, ""),
+            organization_id=organization_id,
+            key_id=made.key_id,
+            secret_sha256=made.secret_sha256,
+            name=name or before.get("name", ""),
+            scopes=_scopes(scope or before.get("scopes", ["read"])),
+            expires_at=expires_at,
+            requests_per_s=before.get("requests_per_s") if requests_per_s is None else requests_per_s,
+        )
+        done = opened.do(
+            command, wait=not no_wait, retry="Retry: it makes another key; look with `entitlements keys list`."
+        )
+        old: dict[str, Any] = {}
+        if rotate:
+            revoke_at = values.now() + overlap_for
+            reason = f"exchanged for {made.key_id}"
+            opened.do(
+                RevokeApiKey(
+                    **envelope(actor, ""),
+                    organization_id=organization_id,
+                    key_id=rotate,
+                    revoke_at=revoke_at,
+                    reason=reason,
+                ),
+                wait=not no_wait,
+                retry=f"Revoke {rotate} with `entitlements keys revoke`.",
+            )
+            old = {"rotated": rotate, "counts_until": revoke_at}
+    facts = {"organization_id": organization_id, **_told(command), **old}
+    if as_json:
+        output.document(done.document(api_key=made.token, **facts))
+        return
+    output.plain(made.token + "\n")
+    output.note(
+        f"Key {made.key_id} of {organization_id} may {', '.join(command.scopes)}. It is shown this once: keep it safe."
+    )
+    if old:
+        output.note(f"Key {rotate} counts until {output.text(old['counts_until'])}.")
+
+
+def _told(command: CreateApiKey) -> dict[str, Any]:
+    return {name: getattr(command, name) for name in ("key_id", "name", "scopes", "expires_at", "requests_per_s")}
+
+
+def _scopes(given: list[str]) -> Any:
+    """Scopes that there are, each once. Raises InvalidValue."""
+    from typing import get_args
+
+    from entitlements.cli.failures import InvalidValue
+    from entitlements.domain.values import ApiScope
+
+    known = get_args(ApiScope)
+    for scope in given:
+        if scope not in known:
+            raise InvalidValue("invalid_scope", f"There is no scope {scope!r}.", f"there are {', '.join(known)}")
+    return [scope for scope in known if scope in given]
+
+
+def _key(opened: Session, organization_id: str, key_id: str) -> dict[str, Any]:
+    """A key of an organization. Raises Refused."""
+    from entitlements.cli.failures import Refused
+    from entitlements_projections.reading import access
+
+    for row in access.api_keys_of(opened.database, organization_id):
+        if row["key_id"] == key_id:
+            return row
+    raise Refused("unknown_api_key", f"The organization {organization_id} has no API key {key_id}.")
+
+
+@api_keys.command("list", epilog=example("entitlements keys list --organization acme"))
+def list_(organization: OrganizationId, as_json: AsJson = False, data: Data = FOLDER) -> None:
+    """List the API keys of an organization, the newest first. No secret is kept, so none is shown."""
+    from entitlements.cli import values
+    from entitlements_projections.reading import access
+
+    with session(data) as opened:
+        found = access.api_keys_of(opened.database, values.id_of("organization", organization))
+    now = values.now()
+    rows = [row | {"status": _status(row, now)} for row in found]
+    if as_json:
+        output.document({"organization_id": organization, "keys": rows})
+        return
+    columns = ("Key", "Name", "May", "Status", "Made", "By", "Expires", "Revoked", ">Requests/s")
+    names = ("key_id", "name", "scopes", "status", "created_at", "actor", "expires_at", "revoked_at", "requests_per_s")
+    cells = [row | {"scopes": ", ".join(row["scopes"])} for row in rows]
+    output.table(columns, [[row[name] for name in names] for row in cells])
+
+
+def _status(row: dict[str, Any], now: datetime) -> str:
+    if row["revoked_at"] is not None and row["revoked_at"] <= now:
+        return "revoked"
+    if row["expires_at"] is not None and row["expires_at"] <= now:
+        return "expired"
+    return "active" if row["revoked_at"] is None else "to be revoked"
+
+
+@api_keys.command(
+    "revoke",
+    epilog=example(
+        "entitlements keys revoke 3kTfq09sXa2B --organization acme --reason 'it was in a log'",
+        "entitlements keys revoke 3kTfq09sXa2B --organization acme --at 24h",
+    ),
+)
+def revoke(
+    key_id: KeyId,
+    organization: OrganizationId,
+    at: Annotated[
+        str, typer.Option("--at", help="After 24h, or at 2027-01-01T00:00:00Z; now, if left out.", show_default=False)
+    ] = "",
+    reason: Annotated[str, typer.Option(help="Why, in words for an auditor.", show_default=False)] = "",
+    actor: Actor = "",
+    no_wait: NoWait = False,
+    as_json: AsJson = False,
+    data: Data = FOLDER,
+) -> None:
+    """Take an API key back, for good. Processes that have just honoured it may do so for a few seconds more."""
+    from entitlements.cli import values
+    from entitlements.domain.governance_commands import RevokeApiKey
+
+    command = RevokeApiKey(
+        **envelope(actor, ""),
+        organization_id=values.id_of("organization", organization),
+        key_id=values.id_of("key", key_id),
+        revoke_at=values.instant_or_after(at),
+        reason=reason,
+    )
+    with session(data) as opened:
+        done = opened.do(command, wait=not no_wait)
+        when = f"counts until {output.text(command.revoke_at)}" if command.revoke_at else "is revoked"
+        report(done, f"Key [bold]{key_id}[/bold] {when}.", as_json=as_json, key_id=key_id, revoke_at=command.revoke_at)

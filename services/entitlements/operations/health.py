@@ -1,0 +1,148 @@
+"""Is a process there, and can it do its work? Each reason by itself, in bounded time.
+
+/healthz says that the process answers; it asks nobody else, so a restart of it cures what makes it fail. /readyz says whether requests should
+come here. Both are open to everybody: they tell which part does not answer, and neither where that is nor what it said.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import wait as wait_for
+from typing import Any, Final
+
+import psycopg
+from confluent_kafka import KafkaException
+
+from entitlements.ledger import clients
+from entitlements.operations.lag import ProjectionLag
+from entitlements.settings import Settings
+
+#: Seconds for all checks together, and for which an answer is given again.
+ANSWER_WITHIN_FOR: Final = 2.0
+REMEMBERED_FOR: Final = 1.0
+
+_log = logging.getLogger(__name__)
+
+
+class NotReady(Exception):
+    """Why a check fails, in a sentence that everybody may read."""
+
+
+Check = Callable[[], None]
+
+
+class Readiness:
+    """Runs checks side by side, each in a thread of its own: one that hangs holds up nobody. Close it."""
+
+    def __init__(self, process: str, checks: Mapping[str, Check], closes: Callable[[], None] = lambda: None) -> None:
+        self._process = process
+        self._checks = dict(checks)
+        self._closes = closes
+        self._threads = ThreadPoolExecutor(max(1, len(checks)), "ready")
+        self._running: dict[str, Future[float]] = {}
+        self._lock = threading.Lock()
+        self._looked_at = float("-inf")
+        self._said: tuple[int, dict[str, Any]] = (503, {})
+
+    def alive(self) -> tuple[int, dict[str, Any]]:
+        """Status and document of /healthz."""
+        return 200, {"status": "alive", "process": self._process}
+
+    def ready(self) -> tuple[int, dict[str, Any]]:
+        """Status and document of /readyz; blocks ANSWER_WITHIN_FOR seconds at most."""
+        with self._lock:
+            if time.monotonic() - self._looked_at >= REMEMBERED_FOR:
+                self._said = self._look()
+                self._looked_at = time.monotonic()
+            return self._said
+
+    def _look(self) -> tuple[int, dict[str, Any]]:
+        for name, check in self._checks.items():
+            before = self._running.get(name)
+            if before is None or before.done():
+                self._running[name] = self._threads.submit(_timed, check)
+        wait_for(self._running.values(), ANSWER_WITHIN_FOR)
+        checks = {name: _result(name, future) for name, future in self._running.items()}
+        ready = all(result["ok"] for result in checks.values())
+        document = {"status": "ready" if ready else "not_ready", "process": self._process, "checks": checks}
+        return (200 if ready else 503), document
+
+    def close(self) -> None:
+        """Check no more."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._closes()
+
+
+def readiness_of(process: str, settings: Settings) -> Readiness:
+    """The checks of a process, by what it needs."""
+    checks: dict[str, Check] = {}
+    closes: Callable[[], None] = lambda: None  # noqa: E731
+    if process != "registry":
+        checks["kafka"] = kafka_check(settings)
+    if process in {"api", "projector", "policies", "access-log"}:
+        checks["postgres"] = lambda: check_postgres(settings.postgres)
+    if process in {"api", "projector"}:
+        lag = ProjectionLag(settings)
+        closes = lag.close
+        checks["projection_lag"] = lambda: check_lag(lag.seconds, settings.ready_lag_for_max)
+    return Readiness(process, checks, closes)
+
+
+def kafka_check(settings: Settings) -> Check:
+    """Says whether the broker answers and every partition of the commands has a leader."""
+    admin = clients.admin(settings)
+    topic = settings.topic("commands")
+
+    def check() -> None:
+        try:
+            known = admin.list_topics(topic, timeout=ANSWER_WITHIN_FOR).topics[topic]
+        except KafkaException as error:
+            _log.debug("Kafka: %s", error)
+            raise NotReady("Kafka does not answer.") from error
+        without = sorted(number for number, partition in known.partitions.items() if partition.leader < 0)
+        if known.error is not None or len(known.partitions) != settings.partitions or without:
+            raise NotReady(f"The commands' partitions {without} have no leader." if without else "Topics are missing.")
+
+    return check
+
+
+def check_postgres(conninfo: str) -> None:
+    """Raises NotReady when Postgres does not answer or has no tables of ours."""
+    try:
+        with psycopg.connect(conninfo, connect_timeout=2, options="-c statement_timeout=2000") as connection:
+            row = connection.execute("select to_regclass('entitlements.projection_positions') is not null").fetchone()
+    except psycopg.Error as error:
+        _log.debug("Postgres: %s", error)
+        raise NotReady("Postgres does not answer.") from error
+    if row != (True,):
+        raise NotReady("The tables are missing.")
+
+
+def check_lag(seconds: float | None, seconds_max: float) -> None:
+    """Raises NotReady when the read models are too far behind the ledger, or nobody knows."""
+    if seconds is None:
+        raise NotReady("How far the read models are behind the ledger is not known.")
+    if seconds > seconds_max:
+        raise NotReady(f"The read models are {seconds:.0f} s behind the ledger; {seconds_max:.0f} s are taken.")
+
+
+def _timed(check: Check) -> float:
+    began = time.monotonic()
+    check()
+    return time.monotonic() - began
+
+
+def _result(name: str, future: Future[float]) -> dict[str, Any]:
+    if not future.done():
+        return {"ok": False, "reason": f"No answer within {ANSWER_WITHIN_FOR:.0f} s."}
+    error = future.exception()
+    if error is None:
+        return {"ok": True, "seconds": round(future.result(), 4)}
+    if not isinstance(error, NotReady):
+        _log.error("the check of %s broke", name, exc_info=error)
+        return {"ok": False, "reason": "The check itself broke; the log says how."}
+    return {"ok": False, "reason": str(error)}

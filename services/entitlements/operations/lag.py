@@ -1,0 +1,101 @@
+"""How far the read models are behind the ledger: watched every second by a thread.
+
+The lag of a partition is the time since the read models knew all of it: whoever looks notes the end of the ledger, and when the
+read models reach it. So an hour without any frame is no lag of an hour, and nobody's clock matters but ours.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import closing
+from typing import Any, Final
+
+import psycopg
+from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]
+
+from entitlements.ledger import clients
+from entitlements.operations.metrics import PROJECTION_LAG_FRAMES, PROJECTION_LAG_SECONDS
+from entitlements.settings import Settings
+from entitlements_projections.database import connect
+from entitlements_projections.positions import read_offsets
+
+LOOK_EVERY_FOR: Final = 1.0
+ANSWER_WITHIN_FOR: Final = 5.0
+#: Ends remembered of a partition: above it the oldest stays, and only how long ago exactly becomes coarser.
+_ENDS_MAX: Final = 1_000
+
+_log = logging.getLogger(__name__)
+
+
+class PartitionLag:
+    """The lag of one partition, from what was seen of its end and of the read models."""
+
+    def __init__(self) -> None:
+        #: (end of the ledger, when it was first seen), rising.
+        self._ends: deque[tuple[int, float]] = deque()
+        self.frames = 0
+
+    def see(self, end: int, known: int, now: float) -> float:
+        """The ledger ends before offset `end`, the read models know what is before `known`: the lag in seconds."""
+        if (not self._ends or self._ends[-1][0] < end) and len(self._ends) < _ENDS_MAX:
+            self._ends.append((end, now))
+        while self._ends and self._ends[0][0] <= known:
+            self._ends.popleft()
+        self.frames = max(0, end - known)
+        return now - self._ends[0][1] if self._ends and self.frames else 0.0
+
+
+class ProjectionLag:
+    """Watches the lag of all partitions. Close it."""
+
+    def __init__(self, settings: Settings, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._settings = settings
+        self._monotonic = monotonic
+        self._admin = clients.admin(settings)
+        self._partitions = {number: PartitionLag() for number in range(settings.partitions)}
+        self._seconds: float | None = None
+        self._looked_at = float("-inf")
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="projection-lag", daemon=True)
+        self._thread.start()
+
+    @property
+    def seconds(self) -> float | None:
+        """The largest lag of a partition, in seconds; None: nobody could look for a while."""
+        return None if self._monotonic() - self._looked_at > 3 * ANSWER_WITHIN_FOR else self._seconds
+
+    def close(self) -> None:
+        """Look no more."""
+        self._stopping.set()
+        self._thread.join(ANSWER_WITHIN_FOR)
+
+    def _watch(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                with closing(connect(self._settings.postgres)) as connection:
+                    while not self._stopping.is_set():
+                        self._look(connection)
+                        self._stopping.wait(LOOK_EVERY_FOR)
+            except (psycopg.Error, KafkaException) as error:
+                # Readiness says that it is not known; Postgres and Kafka have checks of their own.
+                _log.debug("The lag is not known: %s", error)
+                self._stopping.wait(LOOK_EVERY_FOR)
+
+    def _look(self, connection: Any) -> None:
+        topic = self._settings.topic("ledger")
+        asked = {TopicPartition(topic, number): OffsetSpec.latest() for number in self._partitions}  # type: ignore[no-untyped-call]
+        answers = self._admin.list_offsets(asked, request_timeout=ANSWER_WITHIN_FOR)
+        ends = {place.partition: future.result(ANSWER_WITHIN_FOR).offset for place, future in answers.items()}
+        known = read_offsets(connection)  # After the ends: what is written meanwhile makes no lag.
+        now, seconds = self._monotonic(), 0.0
+        for number, partition in self._partitions.items():
+            lag = partition.see(ends[number], known.get(number, -1) + 1, now)
+            PROJECTION_LAG_SECONDS.labels(number).set(lag)
+            PROJECTION_LAG_FRAMES.labels(number).set(partition.frames)
+            seconds = max(seconds, lag)
+        self._seconds, self._looked_at = seconds, now

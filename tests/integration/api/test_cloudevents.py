@@ -1,0 +1,96 @@
+"""Usage as CloudEvents 1.0: every form of the HTTP binding, refused one by one, counted once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+SINGLE, BATCH = "application/cloudevents+json", "application/cloudevents-batch+json"
+
+
+def event(tenant: Any, number: int | str, quantity: int = 1, **data: Any) -> dict[str, Any]:
+    said = {"resource_key": "api_calls", "quantity": quantity} | data
+    attributes = {
+        "id": f"e-{number}",
+        "source": f"/gw/{tenant.pool_id}",
+        "type": "com.example.call",
+        "specversion": "1.0",
+    }
+    return attributes | {"subject": tenant.customer_id, "data": said}
+
+
+def send(tenant: Any, body: Any, content_type: str = BATCH) -> Any:
+    return tenant.http.post("/v1/events", json=body, headers={"content-type": content_type})
+
+
+def consumed(tenant: Any, answer: Any) -> Any:
+    return tenant.check("api_calls", answer.headers["entitlements-consistency"])["consumed"]
+
+
+def test_single_and_binary_and_batch_mean_the_same(tenant: Any) -> None:
+    assert send(tenant, event(tenant, 1), SINGLE).json() == {"accepted": 1, "refused": []}
+    told = event(tenant, 2)
+    headers = {f"ce-{name}": told[name] for name in ("id", "source", "type", "specversion", "subject")}
+    binary = tenant.http.post("/v1/events", json=told["data"], headers=headers)
+    assert binary.json() == {"accepted": 1, "refused": []}
+    answer = send(tenant, [event(tenant, n) for n in (1, 2, 3)])
+    assert answer.json() == {"accepted": 3, "refused": []}
+    assert consumed(tenant, answer) == 3  # The first two were there already.
+
+
+def test_ten_thousand_events_are_one_call(tenant: Any) -> None:
+    answer = send(tenant, [event(tenant, n) for n in range(10_000)])
+    assert answer.json() == {"accepted": 10_000, "refused": []}
+    assert consumed(tenant, answer) == 10_000
+    again = send(tenant, [event(tenant, n) for n in range(10_000)])
+    assert again.headers["idempotent-replay"] == "true"
+    assert consumed(tenant, again) == 10_000
+    beyond = send(tenant, [event(tenant, n) for n in range(10_001)])
+    assert (beyond.status_code, beyond.json()["code"]) == (422, "invalid_request")
+
+
+def test_what_is_refused_is_named_and_stops_nothing(tenant: Any) -> None:
+    events = [
+        event(tenant, 1, 60, mode="strict"),
+        event(tenant, 2, 60, mode="strict"),
+        event(tenant, 3) | {"subject": "nobody"},
+        event(tenant, 4, resource_key="unheard_of"),
+        event(tenant, 5) | {"time": "2026-01-01T00:00:00"},
+        event(tenant, 6, pool_id="another-pool"),
+        event(tenant, 7, 40, mode="strict"),
+    ]
+    answer = send(tenant, events)
+    assert answer.json()["accepted"] == 2
+    assert [(each["index"], each["id"], each["code"], each["remaining"]) for each in answer.json()["refused"]] == [
+        (1, "e-2", "quota_exceeded", 40),
+        (2, "e-3", "unknown_workspace", None),
+        (3, "e-4", "unknown_key", None),
+        (4, "e-5", "invalid_instant", None),
+        (5, "e-6", "unknown_pool", None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "content_type", "status"),
+    [
+        ({"specversion": "0.3"}, SINGLE, 422),
+        ({"id": ""}, SINGLE, 422),
+        ({"data": {"quantity": 1}}, SINGLE, 422),
+        ({"data": {"resource_key": "k", "quantity": 0}}, SINGLE, 422),
+        ({"data": None}, SINGLE, 422),
+        ({}, BATCH, 422),
+        ({}, "text/plain", 415),
+        ({}, "application/json", 422),
+    ],
+)
+def test_an_event_that_cannot_be_meant_is_refused(tenant: Any, change: Any, content_type: str, status: int) -> None:
+    answer = send(tenant, event(tenant, 1) | change, content_type)
+    assert answer.status_code == status, answer.text
+
+
+def test_whoever_does_not_wait_gets_places_in_the_log(tenant: Any) -> None:
+    headers = {"content-type": BATCH, "prefer": "respond-async"}
+    answer = tenant.http.post("/v1/events", json=[event(tenant, n) for n in range(10)], headers=headers)
+    assert answer.status_code == 202
+    assert len(answer.json()["commands"]) == 1

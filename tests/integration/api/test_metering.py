@@ -1,0 +1,164 @@
+"""Usage and reservations over HTTP: strict under concurrency, one effect for every idempotency key, refusals with stable codes."""
+
+from __future__ import annotations
+
+import secrets
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx
+import pytest
+
+CALLS = "api_calls"
+
+
+def usage(tenant: Any, quantity: int = 1, **more: Any) -> dict[str, Any]:
+    return {"customer_id": tenant.customer_id, "resource_key": CALLS, "quantity": quantity} | more
+
+
+def consumed(tenant: Any, *answers: httpx.Response) -> int:
+    token = ",".join(answer.headers["entitlements-consistency"] for answer in answers)
+    return int(tenant.check(CALLS, token)["consumed"])
+
+
+def many(tenant: Any, count: int, send: Any) -> list[httpx.Response]:
+    with ThreadPoolExecutor(50) as threads:
+        return list(threads.map(send, range(count)))
+
+
+def test_of_two_hundred_callers_on_one_unit_one_succeeds(tenant: Any) -> None:
+    assert tenant.http.post("/v1/usage", json=usage(tenant, 99)).status_code == 200
+    answers = many(tenant, 200, lambda _: tenant.http.post("/v1/usage", json=usage(tenant)))
+    won = [answer for answer in answers if answer.status_code == 200]
+    assert len(won) == 1
+    refusals = {(a.status_code, a.json()["code"], a.json()["remaining"]) for a in answers if a is not won[0]}
+    assert refusals == {(409, "quota_exceeded", 0)}
+    assert consumed(tenant, *won) == 100
+
+
+def test_a_thousand_repeats_have_one_effect_and_identical_answers(tenant: Any) -> None:
+    key = {"idempotency-key": secrets.token_hex(8)}
+    answers = many(tenant, 1_000, lambda _: tenant.http.post("/v1/usage", json=usage(tenant, 7), headers=key))
+    assert {(answer.status_code, answer.content) for answer in answers} == {(200, answers[0].content)}
+    assert sum(answer.headers.get("idempotent-replay") != "true" for answer in answers) == 1
+    assert consumed(tenant, answers[0]) == 7
+
+
+def test_the_same_key_with_another_body_is_an_error(tenant: Any) -> None:
+    key = {"idempotency-key": secrets.token_hex(8)}
+    assert tenant.http.post("/v1/usage", json=usage(tenant, 1), headers=key).status_code == 200
+    answer = tenant.http.post("/v1/usage", json=usage(tenant, 2), headers=key)
+    assert (answer.status_code, answer.json()["code"]) == (422, "idempotency_key_reused")
+    command = {"pool_id": tenant.pool_id, "reason": "paused"}
+    key = {"idempotency-key": secrets.token_hex(8)}
+    assert tenant.http.post("/v1/commands/SuspendPool", json=command, headers=key).status_code == 200
+    again = tenant.http.post("/v1/commands/SuspendPool", json=command, headers=key)
+    assert (again.status_code, again.headers["idempotent-replay"]) == (200, "true")
+    answer = tenant.http.post("/v1/commands/SuspendPool", json=command | {"reason": "other"}, headers=key)
+    assert (answer.status_code, answer.json()["code"]) == (422, "idempotency_key_reused")
+
+
+def test_what_has_happened_is_recorded_above_the_limit(tenant: Any) -> None:
+    refused = tenant.http.post("/v1/usage", json=usage(tenant, 101))
+    assert (refused.status_code, refused.json()["remaining"]) == (409, 100)
+    answer = tenant.http.post("/v1/usage", json=usage(tenant, 101, mode="report"))
+    assert answer.status_code == 200
+    assert consumed(tenant, answer) == 101
+
+
+def test_many_usages_are_decided_each_by_itself(tenant: Any) -> None:
+    body = {"usage": [usage(tenant, 60), usage(tenant, 60), usage(tenant, 40, customer_id="nobody"), usage(tenant, 40)]}
+    key = {"idempotency-key": secrets.token_hex(8)}
+    first = tenant.http.post("/v1/usage/batch", json=body, headers=key)
+    codes = [result.get("code", "recorded") for result in first.json()["results"]]
+    assert sorted(codes) == ["quota_exceeded", "recorded", "recorded", "unknown_workspace"]
+    assert codes[2] == "unknown_workspace"
+    again = tenant.http.post("/v1/usage/batch", json=body, headers=key)
+    assert again.content == first.content
+    assert consumed(tenant, again) == 100
+
+
+def test_usage_overflows_where_it_may_and_a_repeat_finds_it(tenant: Any) -> None:
+    other = f"{tenant.pool_id}-more"
+    again = {"workspace_id": tenant.customer_id, "role": "primary", "may_overflow": True}
+    assigned = tenant.command("AssignWorkspace", **again)
+    tenant.command("OpenPool", pool_id=other)
+    tenant.command("ProvisionPool", pool_id=other, provision_id="plan", source="subscription", set_id="free")
+    token = tenant.command("AssignWorkspace", pool_id=other, workspace_id=tenant.customer_id, role="secondary")
+    tenant.http.post("/v1/usage", json=usage(tenant, 90), headers={"entitlements-consistency": f"{token},{assigned}"})
+    key = {"idempotency-key": secrets.token_hex(8)}
+    first = tenant.http.post("/v1/usage", json=usage(tenant, 20), headers=key)
+    assert first.json()["pool_id"] == other
+    tenant.command("ResetUsage", resource_key=CALLS, reason="there is room again")
+    again = tenant.http.post("/v1/usage", json=usage(tenant, 20), headers=key)
+    assert (again.content, again.headers["idempotent-replay"]) == (first.content, "true")
+
+
+def test_a_lease_is_drawn_down_extended_and_given_back(tenant: Any) -> None:
+    body = usage(tenant, 30, expires_in=60, lease=True)
+    lease = tenant.http.post("/v1/reservations", json=body, headers={"idempotency-key": "lease-1"}).json()
+    assert (lease["quantity"], lease["pool_id"]) == (30, tenant.pool_id)
+    assert tenant.http.post("/v1/reservations", json=body, headers={"idempotency-key": "lease-1"}).json() == lease
+    assert tenant.http.post("/v1/usage", json=usage(tenant, 71)).json()["remaining"] == 70
+    url, of_pool = f"/v1/reservations/{lease['reservation_id']}", {"pool_id": tenant.pool_id}
+    commit = tenant.http.post(f"{url}/commit", json=of_pool | {"quantity": 10, "usage_id": "c-1"})
+    assert commit.json()["status"] == "committed"
+    assert tenant.http.post(f"{url}/extend", json=of_pool | {"expires_in": 120}).json()["status"] == "extended"
+    released = tenant.http.post(f"{url}/release", json=of_pool)
+    found = tenant.check(CALLS, released.headers["entitlements-consistency"])
+    assert (found["consumed"], found["remaining"]) == (10, 90)
+    gone = tenant.http.post(f"{url}/commit", json=of_pool | {"quantity": 1})
+    assert (gone.status_code, gone.json()["code"]) == (404, "unknown_reservation")
+
+
+def test_operations_on_reservations_go_together(tenant: Any) -> None:
+    reserve = [{"op": "reserve", **usage(tenant, 40), "reservation_id": f"r-{n}"} for n in range(3)]
+    first = tenant.http.post("/v1/reservations/batch", json={"operations": reserve}).json()["results"]
+    assert sorted(result.get("code", "held") for result in first) == ["held", "held", "quota_exceeded"]
+    held = [result["reservation_id"] for result in first if "code" not in result]
+    operations = [
+        {"op": "commit", "reservation_id": held[0], "pool_id": tenant.pool_id, "quantity": 40, "final": True},
+        {"op": "release", "reservation_id": held[1], "pool_id": tenant.pool_id},
+        {"op": "extend", "pool_id": tenant.pool_id, "expires_in": 5},
+    ]
+    second = tenant.http.post("/v1/reservations/batch", json={"operations": operations})
+    results = second.json()["results"]
+    assert [result.get("status") for result in results] == ["committed", "released", 422]
+    assert consumed(tenant, second) == 40
+
+
+def test_whoever_does_not_wait_gets_a_place_in_the_log(tenant: Any) -> None:
+    headers = {"prefer": "respond-async"}
+    answer = tenant.http.post("/v1/usage", json=usage(tenant, 5), headers=headers)
+    assert (answer.status_code, answer.headers["preference-applied"]) == (202, "respond-async")
+    (sent,) = answer.json()["commands"]
+    assert sent["position"]["offset"] >= 0
+    after = tenant.http.post("/v1/usage", json=usage(tenant, 1))  # Commands to one pool are decided in order.
+    assert consumed(tenant, after) == 6
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        ({"resource_key": CALLS}, 422, "invalid_request"),
+        ({"customer_id": "nobody-at-all", "resource_key": CALLS}, 404, "unknown_workspace"),
+        ({"pool_id": "no-such-pool", "resource_key": CALLS}, 404, "unknown_pool"),
+        ({"customer_id": "c", "resource_key": CALLS, "quantity": 0}, 422, "invalid_request"),
+        ({"customer_id": "c", "resource_key": CALLS, "quantity": 2**53 + 1}, 422, "invalid_request"),
+        ({"customer_id": "c", "resource_key": CALLS, "quantity": 1.5}, 422, "invalid_request"),
+        ({"customer_id": "c" * 129, "resource_key": CALLS}, 422, "invalid_request"),
+        ({"customer_id": "c", "resource_key": CALLS, "occurred_at": "2026-01-01T00:00:00"}, 422, "invalid_request"),
+    ],
+)
+def test_usage_that_cannot_be_meant_is_refused(tenant: Any, body: Any, status: int, code: str) -> None:
+    answer = tenant.http.post("/v1/usage", json=body)
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_a_body_that_is_no_json_is_refused(tenant: Any) -> None:
+    for path in ("/v1/usage", "/v1/check", "/v1/events", "/v1/commands/SuspendPool"):
+        headers = {"content-type": "application/cloudevents+json" if path == "/v1/events" else "application/json"}
+        answer = tenant.http.post(path, content=b"{", headers=headers)
+        assert answer.status_code in {400, 422}, path
+        assert answer.headers["content-type"] == "application/problem+json"

@@ -1,0 +1,110 @@
+"""GET /v1/changes: told as it happens, resumed where a client stood, nobody else's."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from queue import Empty, Queue
+from typing import Any
+
+import httpx
+
+
+class Stream:
+    """What somebody hears."""
+
+    def __init__(self, client: httpx.Client, last: str = "", **query: Any) -> None:
+        self.events: Queue[tuple[str, str, Any]] = Queue()
+        self._response = client.send(
+            client.build_request("GET", "/v1/changes", params=query, headers={"last-event-id": last} if last else {}),
+            stream=True,
+        )
+        assert self._response.status_code == 200, self._response.read()
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def _read(self) -> None:
+        fields: dict[str, str] = {}
+        try:
+            for line in self._response.iter_lines():
+                name, _, value = line.partition(": ")
+                if line:
+                    fields[name] = value
+                elif "event" in fields:
+                    self.events.put((fields["id"], fields["event"], json.loads(fields["data"])))
+                    fields = {}
+        except httpx.HTTPError:
+            pass
+
+    def next(self, event: str, within: float = 10.0, **facts: Any) -> tuple[str, Any]:
+        """The next of a kind with these facts; what comes before is passed over."""
+        while True:
+            place, kind, data = self.events.get(timeout=within)
+            if kind == event and facts.items() <= data.items():
+                return place, data
+
+    def hears_nothing_of(self, customer_id: str, for_so_long: float = 1.0) -> None:
+        try:
+            while True:
+                _, kind, data = self.events.get(timeout=for_so_long)
+                assert kind != "change" or data["customer_id"] != customer_id
+        except Empty:
+            pass
+
+    def close(self) -> None:
+        self._response.close()
+
+
+@contextmanager
+def listening(client: httpx.Client, last: str = "", **query: Any) -> Iterator[Stream]:
+    stream = Stream(client, last, **query)
+    try:
+        yield stream
+    finally:
+        stream.close()
+
+
+def test_a_revocation_is_told_with_its_position(tenant: Any) -> None:
+    with listening(tenant.http) as stream:
+        stream.next("hello")
+        token = tenant.command("EndProvision", provision_id="plan")
+        _, change = stream.next("change", type="entitlement.revoked", resource_key="sso")
+    assert (change["customer_id"], change["position"]) == (tenant.customer_id, token)
+
+
+def test_whoever_was_cut_off_goes_on_where_it_stood(tenant: Any) -> None:
+    with listening(tenant.http) as stream:
+        place, _ = stream.next("hello")
+    tenant.command("SuspendPool")
+    tenant.command("ResumePool")
+    with listening(tenant.http, place) as stream:
+        first, _ = stream.next("change", type="entitlement.revoked", resource_key="sso")
+        stream.next("change", type="entitlement.granted", resource_key="sso")
+    with listening(tenant.http, first) as stream:
+        stream.next("change", type="entitlement.granted", resource_key="sso")
+
+
+def test_a_place_that_is_not_kept_is_said(tenant: Any) -> None:
+    with listening(tenant.http, "c0:999999999") as stream:
+        stream.next("reset")
+    assert tenant.http.get("/v1/changes", headers={"last-event-id": "x"}).status_code == 422
+
+
+def test_nobody_hears_of_another_organization(tenant: Any, rival: Any) -> None:
+    with listening(rival.http) as stream, listening(rival.http, customer_id=tenant.customer_id) as asking:
+        stream.next("hello")
+        tenant.command("EndProvision", provision_id="plan")
+        tenant.http.put("/v1/policies/one", json={"effect": "DENY", "resource_keys": ["sso"]})
+        rival.command("EndProvision", provision_id="plan")
+        stream.next("change", customer_id=rival.customer_id)
+        for heard in (stream, asking):
+            heard.hears_nothing_of(tenant.customer_id)
+
+
+def test_policies_that_change_are_told(tenant: Any) -> None:
+    with listening(tenant.http) as stream:
+        stream.next("hello")
+        tenant.http.put("/v1/policies/one", json={"effect": "DENY", "resource_keys": ["sso"]})
+        stream.next("policies", policy_id="one")

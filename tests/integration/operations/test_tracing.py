@@ -1,0 +1,211 @@
+"""Traces through a real Kafka and the real engine: caller, engine, frame, outcome."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import wait
+
+import pytest
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
+from opentelemetry.trace import SpanContext, StatusCode
+from prometheus_client import REGISTRY
+from tests.faults import driving
+from tests.faults.driving import line, open_pool, pools_on, provision, quota, use
+
+from entitlements.errors import OutcomeUnknown
+from entitlements.ledger import clients, engine
+from entitlements.ledger.caller import Caller
+from entitlements.ledger.records import name_of_command, shape_of
+from entitlements.operations import tracing
+from entitlements.settings import Settings
+
+POOLS = [pool for pool, _ in zip(pools_on(0), range(3), strict=False)]
+
+
+@pytest.fixture
+def spans() -> Iterator[InMemorySpanExporter]:
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    tracing.use(provider)
+    yield exporter
+    tracing.use(None)
+
+
+@pytest.fixture
+def settings(kafka: str, topic_prefix: str) -> Settings:
+    return driving.settings_for(kafka, topic_prefix)
+
+
+@pytest.fixture
+def deciding(settings: Settings) -> Iterator[None]:
+    """An engine in a thread of this process, so that its spans come to us."""
+    stopping = threading.Event()
+    thread = threading.Thread(target=engine.Engine(settings, stopping).run)
+    thread.start()
+    yield
+    stopping.set()
+    thread.join(30)
+
+
+def named(exporter: InMemorySpanExporter, name: str) -> list[ReadableSpan]:
+    return [span for span in exporter.get_finished_spans() if span.name == name]
+
+
+def ids(context: SpanContext | None) -> tuple[int, int]:
+    assert context is not None
+    return context.trace_id, context.span_id
+
+
+def links(span: ReadableSpan) -> set[tuple[int, int]]:
+    return {ids(link.context) for link in span.links}
+
+
+def attributes(span: ReadableSpan) -> dict[str, object]:
+    return dict(span.attributes or {})
+
+
+@pytest.mark.usefixtures("deciding")
+def test_a_command_is_followed_from_its_caller_through_the_engine_into_its_frame_and_back(
+    settings: Settings, spans: InMemorySpanExporter
+) -> None:
+    tracer = tracing.tracer()
+    assert tracer is not None
+    with Caller(settings) as caller, tracer.start_as_current_span("request") as request:
+        outcome = caller.call(open_pool(POOLS[0]))
+    (sent,), (decided,), (frame,) = (named(spans, name) for name in ("send OpenPool", "decide", "write frame"))
+    assert ids(sent.parent) == ids(request.get_span_context())
+    assert ids(decided.parent) == ids(sent.context)
+    assert links(decided) == {ids(frame.context)}
+    assert frame.parent is None
+    assert links(frame) == {ids(sent.context)}
+    assert links(sent) == {ids(frame.context)}
+    assert attributes(sent)["entitlements.status"] == "accepted"
+    assert attributes(sent)["entitlements.frame_offset"] == outcome.frame_offset
+    assert attributes(frame)["messaging.kafka.offset"] == outcome.frame_offset
+    assert sent.end_time is not None
+    assert decided.end_time is not None
+    assert frame.start_time is not None
+    assert decided.start_time is not None
+    assert sent.start_time is not None
+    assert sent.start_time <= decided.start_time <= decided.end_time <= sent.end_time
+
+
+@pytest.mark.usefixtures("deciding")
+def test_a_frame_links_to_every_command_in_it_and_a_refusal_says_its_code(
+    settings: Settings, spans: InMemorySpanExporter
+) -> None:
+    with Caller(settings) as caller:
+        for pool in POOLS:
+            caller.call(open_pool(pool))
+            caller.call(provision(pool, quota(5)))
+        spans.clear()
+        commands = [use(pool, line(1)) for pool in POOLS for _ in range(20)]
+        wait([caller.send(command) for command in [*commands, provision("nowhere", quota(1))]], 20)
+        caller.call(provision(POOLS[0], quota(5)))
+    frames = named(spans, "write frame")
+    decided = named(spans, "decide")
+    assert len(decided) == len(commands) + 2
+    assert sum(len(frame.links) for frame in frames) == len(decided)
+    assert {ids(span.parent) for span in decided} == set().union(*map(links, frames))
+    refused = [span for span in decided if "entitlements.code" in attributes(span)]
+    assert {attributes(span)["entitlements.code"] for span in refused} >= {"unknown_pool"}
+
+
+def test_an_answer_that_never_comes_ends_the_span_as_an_error(settings: Settings, spans: InMemorySpanExporter) -> None:
+    hurried = settings.model_copy(update={"answer_timeout_for": 0.3})
+    with Caller(hurried) as caller:
+        with pytest.raises(OutcomeUnknown):
+            caller.call(open_pool(POOLS[0]))
+        caller.post(open_pool(POOLS[1])).result(10)
+        caller.send(open_pool(POOLS[2]), wait=False)
+        caller.flush()
+    unknown, *written = named(spans, "send OpenPool")
+    assert (unknown.status.status_code, unknown.status.description) == (StatusCode.ERROR, "outcome_unknown")
+    assert [span.status.status_code for span in written] == [StatusCode.UNSET] * 2
+
+
+@pytest.mark.usefixtures("deciding")
+def test_what_the_caller_did_not_choose_is_traced_by_nobody(settings: Settings) -> None:
+    exporter = InMemorySpanExporter()
+    chosen = TracerProvider(sampler=ALWAYS_OFF)
+    chosen.add_span_processor(SimpleSpanProcessor(exporter))
+    tracing.use(chosen)
+    try:
+        with Caller(settings) as caller:
+            every = TracerProvider()
+            every.add_span_processor(SimpleSpanProcessor(exporter))
+            tracing.use(every)  # The engine would trace everything.
+            assert caller.call(open_pool(POOLS[0])).is_accepted
+    finally:
+        tracing.use(None)
+    assert exporter.get_finished_spans() == ()
+
+
+@pytest.mark.usefixtures("deciding")
+def test_when_traces_are_off_no_record_carries_anything_of_them(settings: Settings) -> None:
+    with Caller(settings) as caller:
+        assert caller.call(open_pool(POOLS[0])).is_accepted
+    for topic in ("commands", "outcomes", "ledger"):
+        for messages in driving.read_all(settings, topic).values():
+            assert all(name != "traceparent" for message in messages for name, _ in clients.headers_of(message))
+
+
+@pytest.mark.usefixtures("deciding")
+def test_a_command_with_a_header_that_is_no_context_is_decided_like_any_other(
+    settings: Settings, spans: InMemorySpanExporter
+) -> None:
+    strange = [b"", b"garbage", b"00-" + b"0" * 32 + b"-" + b"0" * 16 + b"-01", b"\xff" * 55, None]
+    command = open_pool(POOLS[0])
+    value = driving.WIRE.encode_plain(
+        name_of_command(command), shape_of(type(command)).to_record(command) | {"caller": None}
+    )
+    producer = clients.producer(settings)
+    for header in strange:
+        headers: list[tuple[str, str | bytes | None]] = [("traceparent", header)]
+        producer.produce(settings.topic("commands"), value, key=POOLS[0], partition=0, headers=headers)
+    producer.flush(10)
+    with Caller(settings) as caller:
+        assert driving.insist(caller, command).repeated
+    assert len(named(spans, "decide")) == 1
+
+
+@pytest.mark.usefixtures("deciding")
+def test_the_engine_counts_what_it_decides(settings: Settings) -> None:
+    names = ("commands", "usage_lines", "frames")
+
+    def counted() -> list[float]:
+        return [REGISTRY.get_sample_value(f"entitlements_engine_{name}_total") or 0 for name in names]
+
+    def refusals(code: str) -> float:
+        return REGISTRY.get_sample_value("entitlements_engine_refusals_total", {"code": code}) or 0
+
+    before, before_refused = counted(), refusals("unknown_pool")
+    with Caller(settings) as caller:
+        caller.call(open_pool(POOLS[0]))
+        caller.call(provision(POOLS[0], quota(5)))
+        caller.call(use(POOLS[0], line(1), line(2)))
+        caller.call(provision("nowhere", quota(1)))
+    commands, lines, frames = (after - was for after, was in zip(counted(), before, strict=True))
+    assert (commands, lines, frames) == (4, 2, 4)
+    assert refusals("unknown_pool") == before_refused + 1
+
+
+@pytest.mark.parametrize(
+    ("variables", "wanted"),
+    [
+        ({}, False),
+        ({"OTEL_TRACES_EXPORTER": "none", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://x"}, False),
+        ({"OTEL_TRACES_EXPORTER": "otlp", "OTEL_SDK_DISABLED": "true"}, False),
+        ({"OTEL_TRACES_EXPORTER": "otlp"}, True),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://x"}, True),
+        ({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://x"}, True),
+        ({"OTEL_SERVICE_NAME": "x"}, False),
+    ],
+)
+def test_the_standard_variables_switch_traces_on(variables: dict[str, str], wanted: bool) -> None:  # noqa: FBT001
+    assert tracing.is_wanted(variables) is wanted
