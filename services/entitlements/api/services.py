@@ -181,7 +181,13 @@ class Services:
         """The answer with a view, as caches may keep it; 304 where whoever asks has it already."""
         said = orjson.loads(document)
         is_old = not self.floors.admits(organization_id, customer_id, facts_of(document).position)
-        headers = http_caching.headers_of(said, self.lifetimes, now=datetime.now(UTC), is_known_to_be_old=is_old)
+        headers = http_caching.headers_of(
+            said,
+            self.lifetimes,
+            now=datetime.now(UTC),
+            is_known_to_be_old=is_old,
+            news_are_late=not self.floors.is_current,
+        )
         if http_caching.is_not_modified(request.headers.get("if-none-match"), headers["ETag"]):
             return Response(status_code=304, headers=headers)
         return Response(document, headers=headers, media_type="application/json")
