@@ -79,6 +79,7 @@ def _ours() -> Iterator[tuple[Ask, Ask]]:
     held = {
         "allowed": True,
         "reason_code": "allowed",
+        "valid_until": "2100-01-01T00:00:00Z",
         "contributions": [{"provision_id": "sub", "source": "subscription"}],
     }
     views = {
