@@ -18,19 +18,11 @@ from entitlements.settings import Settings
 from entitlements_projections.database import Connection, connect
 from entitlements_projections.migrations import migrate
 
-# The read model's columns that matter here; nothing where the migrations make the table.
-TABLE = """
-create table if not exists api_keys (
-    key_id text primary key, organization_id text not null, secret_sha256 text not null, name text not null,
-    scopes text[] not null, created_at timestamptz not null, expires_at timestamptz, revoked_at timestamptz,
-    requests_per_s double precision, actor text not null)"""
-
 
 @pytest.fixture
 def connection(database: str) -> Iterator[Connection]:
     migrate(database)
     with closing(connect(database)) as connection:
-        connection.execute(TABLE.encode())
         yield connection
 
 
@@ -49,6 +41,7 @@ def create(connection: Connection, key_id: str, secret: str, **columns: object) 
         "scopes": ["read", "audit"],
         "created_at": datetime(2026, 1, 1, tzinfo=UTC),
         "actor": "alice",
+        "version": 1,
     } | columns
     names = ", ".join(row)
     connection.execute(
