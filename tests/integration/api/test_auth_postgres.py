@@ -62,7 +62,7 @@ def test_a_key_is_what_its_row_says(connection: Connection, keys: PostgresKeys) 
     create(connection, "key00001", "s", expires_at=ends_at, requests_per_s=7)
     found = keys.key_of("key00001")
     assert found is not None
-    assert (found.organization_id, found.actor, found.requests_per_s) == ("acme", "alice", 7.0)
+    assert (found.organization_id, found.actor, found.requests_per_s) == ("acme", "key:key00001", 7.0)
     assert found.scopes == {"read", "audit"}
     assert found.ends_at == ends_at.timestamp()
     assert keys.key_of("key00002") is None
