@@ -45,7 +45,7 @@ def decide(
         needs = "valid_until_over"
     if request.quantity is not None:
         code, allowed = _for_this_much(entry, request.quantity, code, allowed=allowed)
-    program = policies.program(key) if type(key) is str else None
+    program = policies.program(key) if policies.policies and type(key) is str else None
     matched: tuple[Policy, ...] = ()
     if program is not None and code != "invalid_quantity":
         matched, asks_role = _that_hold(view, entry, program, request, now_s)
