@@ -22,7 +22,7 @@ KEY = ApiKey(
     organization_id="acme",
     secret_sha256=hashlib.sha256(b"s3cret").digest(),
     scopes=frozenset({"read", "use"}),
-    actor="ci@acme",
+    actor="key:k1234567",
 )
 RIGHT = "Bearer ent_k1234567_s3cret"
 
@@ -57,7 +57,7 @@ class World:
 
 def test_the_right_secret_says_who_asks() -> None:
     identity = World(KEY).keys.identify(RIGHT)
-    assert (identity.key_id, identity.organization_id, identity.actor) == ("k1234567", "acme", "ci@acme")
+    assert (identity.key_id, identity.organization_id, identity.actor) == ("k1234567", "acme", "key:k1234567")
     assert identity.scopes == {"read", "use"}
 
 
