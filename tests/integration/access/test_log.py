@@ -227,7 +227,7 @@ def test_without_a_broker_no_decision_waits_or_fails_and_what_is_missing_is_coun
         reporting.accept(log, Who(), [None] * 1_001)
     log.close()
     assert time.perf_counter() - began < 5
-    assert slowest < 0.2  # Another thread may have had its turn; nobody waited for the broker's seconds.
+    assert slowest < 1.0  # Another thread may have had its turn; nobody waited for the broker's 30 seconds.
     assert dropped() - before == 20_000
 
 
