@@ -1,0 +1,106 @@
+"""Tells the service's access log what was decided here: sampled, in batches, in the background. It never holds a decision up.
+
+What cannot be told in time is dropped and counted; a decision is worth more than its record.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Any, Final
+
+from entitlements_client.deciding import Decision, Request
+from entitlements_client.errors import EntitlementsError
+from entitlements_client.transport.clients import Client
+
+#: Decisions that wait at most; further ones are dropped.
+WAITING_MAX: Final = 10_000
+BATCH_MAX: Final = 1_000
+#: Seconds between batches.
+EVERY: Final = 1.0
+#: Where these are from the service knows of the decision already.
+TOLD: Final = frozenset({"SERVICE"})
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sampling:
+    """Which part of the decisions is told (0 to 1), by key ("premium_*"); refusals apart, since they are what people ask about."""
+
+    allowed: float = 0.01
+    refused: float = 1.0
+    by_key: Mapping[str, float] = field(default_factory=dict)
+
+    def rate(self, decision: Decision) -> float:
+        """Which part of decisions like this one is told."""
+        for pattern, rate in self.by_key.items():
+            if fnmatchcase(decision.resource_key, pattern):
+                return rate
+        return self.allowed if decision.allowed else self.refused
+
+    def count(self, decision: Decision) -> int:
+        """For how many like it one that is told stands."""
+        return max(1, round(1 / rate)) if (rate := self.rate(decision)) > 0 else 1
+
+
+class AccessReports:
+    """Notes decisions and tells them every second. dropped: how many were noted and never told."""
+
+    def __init__(self, client: Client, sampling: Sampling, stopping: threading.Event) -> None:
+        self.dropped = 0
+        self.told = 0
+        self._client, self._sampling, self._stopping = client, sampling, stopping
+        self._waiting: deque[tuple[Request, Decision]] = deque()
+        self._thread: threading.Thread | None = None
+
+    def note(self, request: Request, decision: Decision) -> None:
+        """Note a decision, or not: as sampling says. Never raises, never waits."""
+        if decision.source in TOLD or random.random() >= self._sampling.rate(decision):  # noqa: S311 - sampling.
+            return
+        if len(self._waiting) >= WAITING_MAX:
+            self.dropped += 1
+            return
+        self._waiting.append((request, decision))
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._tell, name="entitlements-access-log", daemon=True)
+            self._thread.start()
+
+    def stop(self) -> None:
+        """Tell what waits, once, and end; stopping is set already."""
+        if self._thread is not None:
+            self._thread.join(5.0)
+
+    def _tell(self) -> None:
+        """Tell batches until stopping is set, and what waits then."""
+        while not self._stopping.wait(EVERY):
+            self._tell_batches()
+        self._tell_batches()
+
+    def _tell_batches(self) -> None:
+        while self._waiting:
+            batch = [self._waiting.popleft() for _ in range(min(BATCH_MAX, len(self._waiting)))]
+            try:
+                self._client.report_access(
+                    [entry_of(request, decision, self._sampling.count(decision)) for request, decision in batch]
+                )
+                self.told += len(batch)
+            except EntitlementsError as error:
+                self.dropped += len(batch)
+                _log.info("%s decisions were not told to the access log: %s", len(batch), error)
+                return
+
+
+def entry_of(request: Request, decision: Decision, count: int) -> dict[str, Any]:
+    """A decision as the access log takes it."""
+    return decision.to_document() | {
+        "subject_id": request.subject_id,
+        "action": request.action,
+        "context": None if request.context is None else request.context.to_document(),
+        "count": count,
+    }

@@ -1,0 +1,221 @@
+"""A decision from memory where that may be relied on, else the steps to find one out. No input or output."""
+
+from __future__ import annotations
+
+import json
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol
+
+from entitlements_client.asking.failing import FailureModes, answer_meanwhile
+from entitlements_client.asking.memory import Known, KnownPolicies, Memory
+from entitlements_client.deciding import NO_POLICIES, Decision, PolicyIsInvalid, PolicySet, Request, decide
+from entitlements_client.errors import (
+    EntitlementsError,
+    InsufficientScope,
+    OutcomeUnknown,
+    ServiceIsAway,
+    Unauthenticated,
+)
+from entitlements_client.transport.attempts import Steps
+from entitlements_client.transport.methods import LINES_MAX, ask, check_all, entitlements, policies
+
+_log = logging.getLogger(__name__)
+
+#: Seconds for which nobody waits for a service that did not answer just now: a part of it by chance, so that not all ask at once.
+AWAY_FOR: Final = 1.0
+#: Decisions of the service that are remembered for a grace.
+REMEMBERED_MAX: Final = 10_000
+#: Whatever keeps the service from answering. What is wrong with a request itself is raised.
+AWAY: Final = (ServiceIsAway, OutcomeUnknown, Unauthenticated, InsufficientScope)
+
+
+class Freshness(Protocol):
+    """How far what is known may be relied on: what a way to decide promises."""
+
+    def source_of(self, known: Known, now: float) -> str:
+        """LOCAL, CACHED or STALE: what an answer by it says. Empty: it must not be relied on."""
+        ...
+
+    def is_due(self, known: Known, now: float) -> bool:
+        """Whether it should be read again, behind the answers."""
+        ...
+
+    #: Whether somebody may be made to wait for a view that is known, but not fresh.
+    waits: bool
+
+
+class Never:
+    """Nothing is relied on: the service decides."""
+
+    waits = True
+
+    def source_of(self, known: Known, now: float) -> str:  # noqa: ARG002
+        return ""
+
+    def is_due(self, known: Known, now: float) -> bool:  # noqa: ARG002
+        return False
+
+
+class ByAge:
+    """What is remembered is relied on for ttl seconds, and given out as STALE for stale_for more."""
+
+    waits = True
+
+    def __init__(self, ttl: float, stale_for: float) -> None:
+        self._ttl, self._stale_for = ttl, stale_for
+
+    def source_of(self, known: Known, now: float) -> str:
+        age = now - known.read_at
+        if age <= self._ttl:
+            return "CACHED"
+        return "STALE" if age <= self._ttl + self._stale_for else ""
+
+    def is_due(self, known: Known, now: float) -> bool:
+        return now - known.read_at > self._ttl
+
+
+class Asking:
+    """What both facades share: everything but sending.
+
+    wants is called with a customer whose view should be read again in the background; the empty customer: the policies.
+    """
+
+    def __init__(
+        self,
+        memory: Memory,
+        freshness: Freshness,
+        modes: FailureModes,
+        *,
+        decides_here: bool,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self.memory = memory
+        self.wants: Callable[[str], None] = lambda _: None
+        self._freshness, self._modes, self._decides_here = freshness, modes, decides_here
+        self._clock, self._wall = clock, wall
+        self._away_until = 0.0
+        self._why_away = ""
+        self._remembering = threading.Lock()
+        self._remembered: dict[tuple[object, ...], tuple[Decision, float]] = {}
+
+    def known(self, request: Request) -> Decision | None:
+        """The decision that needs nobody else; None: it has to be found out."""
+        known = self.memory.views.get(request.customer_id)
+        now = self._clock()
+        if known is not None and (policies := self.memory.policies) is not None:
+            source = self._freshness.source_of(known, now)
+            if self._freshness.is_due(known, now):
+                self.wants(request.customer_id)
+            if source:
+                decision = decide(known.view, policies.policies, request, self._wall(), source)
+                if not decision.needs_service:
+                    return decision
+            elif not self._freshness.waits:
+                return self._meanwhile(request, now)
+        return self._meanwhile(request, now) if now < self._away_until else None
+
+    def finding_out(self, request: Request) -> Steps[Decision]:
+        """Read what is missing, and let the service decide what cannot be decided here."""
+        try:
+            if self._decides_here and self._may_be_decided_here(request):
+                if self.memory.policies is None:
+                    yield from self.loading_policies()
+                if self.memory.policies is not None:
+                    yield from self.loading(request.customer_id)
+                    known = self.known(request)
+                    if known is not None:
+                        return known
+            decision: Decision = yield ask(request)
+        except AWAY as error:
+            self._is_away(error)
+            return self._meanwhile(request, self._clock())
+        self._remember(request, decision)
+        return decision
+
+    def finding_out_all(self, requests: Sequence[Request]) -> Steps[list[Decision]]:
+        """A decision on each of many requests; what only the service can decide it decides in one go."""
+        found = [self.known(request) for request in requests]
+        if self._decides_here:
+            for place, request in enumerate(requests):
+                found[place] = found[place] or (yield from self.finding_out(request))
+        missing = [place for place, decision in enumerate(found) if decision is None]
+        for first in range(0, len(missing), LINES_MAX):
+            places = missing[first : first + LINES_MAX]
+            try:
+                decisions = yield check_all([requests[place] for place in places])
+            except AWAY as error:
+                self._is_away(error)
+                decisions = [self._meanwhile(requests[place], self._clock()) for place in places]
+            for place, decision in zip(places, decisions, strict=True):
+                found[place] = decision
+        return [decision for decision in found if decision is not None]
+
+    def loading(self, customer_id: str) -> Steps[bool]:
+        """Read the view of a customer again. Whether it is the newest that was heard of."""
+        asked_at, known = self._clock(), self.memory.views.get(customer_id)
+        etag = "" if known is None else known.etag
+        fetched = yield entitlements(customer_id, etag=etag, consistency=self.memory.wanted(customer_id))
+        if fetched.value is None:
+            self.memory.confirm(customer_id, etag, asked_at)
+            return True
+        return self.memory.keep(Known(fetched.value, fetched.etag, asked_at - fetched.value.as_of.lag_ms / 1000))
+
+    def loading_policies(self) -> Steps[bool]:
+        """Read the policies again. False: a policy says something that this version of the client does not know; the service decides."""
+        asked_at, known = self._clock(), self.memory.policies
+        fetched = yield policies(etag="" if known is None else known.etag)
+        if fetched.value is not None:
+            try:
+                compiled = PolicySet.compile(fetched.value)
+            except PolicyIsInvalid as error:
+                _log.warning("the service decides everything: %s", error)
+                self.memory.forget_policies()
+                return False
+            self.memory.keep_policies(KnownPolicies(compiled, fetched.etag, asked_at))
+        elif known is not None:
+            self.memory.keep_policies(KnownPolicies(known.policies, known.etag, asked_at))
+        return True
+
+    def _may_be_decided_here(self, request: Request) -> bool:
+        """Not where the view is fresh already, and could not tell."""
+        known = self.memory.views.get(request.customer_id)
+        return known is None or self.memory.policies is None or not self._freshness.source_of(known, self._clock())
+
+    def _is_away(self, error: EntitlementsError) -> None:
+        self._why_away = f"({error.reason_code})"
+        self._away_until = self._clock() + AWAY_FOR * random.uniform(0.5, 1.0)  # noqa: S311 - jitter.
+
+    def _meanwhile(self, request: Request, now: float) -> Decision:
+        last, known_at = self._last(request)
+        mode = self._modes.of(request.resource_key)
+        return answer_meanwhile(mode, request, last, now - known_at, self._why_away)
+
+    def _last(self, request: Request) -> tuple[Decision | None, float]:
+        """What is known still of a request, and since when. An entry says nothing after its valid_until."""
+        known, policies = self.memory.views.get(request.customer_id), self.memory.policies
+        if known is not None:
+            compiled = NO_POLICIES if policies is None else policies.policies
+            decision = decide(known.view, compiled, request, self._wall(), "STALE")
+            if not decision.needs_service:
+                return decision, known.read_at
+        return self._remembered.get(_identity(request), (None, 0.0))
+
+    def _remember(self, request: Request, decision: Decision) -> None:
+        key = _identity(request)
+        with self._remembering:
+            self._remembered.pop(key, None)
+            self._remembered[key] = (decision, self._clock())
+            while len(self._remembered) > REMEMBERED_MAX:
+                del self._remembered[next(iter(self._remembered))]
+
+
+def _identity(request: Request) -> tuple[object, ...]:
+    """What makes two requests the same: everything but their name and time."""
+    said = "" if request.context is None else request.context.to_document() | {"request_id": None, "timestamp": None}
+    context = json.dumps(said, sort_keys=True, default=str)
+    return (request.customer_id, request.resource_key, request.quantity, request.subject_id, request.action, context)

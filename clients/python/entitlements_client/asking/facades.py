@@ -1,0 +1,273 @@
+"""What an application holds: one object that decides, leases, and reports usage. Entitlements waits, AsyncEntitlements is awaited."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Self
+
+from entitlements_client.access_log import AccessReports, Sampling
+from entitlements_client.asking.asking import Asking, ByAge, Freshness, Never
+from entitlements_client.asking.changes import Change
+from entitlements_client.asking.failing import DEFAULT_MODE, FailureMode, FailureModes
+from entitlements_client.asking.following import Follower, Heard, Readers
+from entitlements_client.asking.memory import Memory
+from entitlements_client.asking.ways import Cached, Local, Remote, Way
+from entitlements_client.deciding import Context, Decision, Request
+from entitlements_client.errors import BufferIsFull
+from entitlements_client.leasing.account import LeaseTerms
+from entitlements_client.leasing.lease import Lease
+from entitlements_client.leasing.leases import Leases
+from entitlements_client.transport.call import new_id
+from entitlements_client.transport.clients import AsyncClient, Client, Service
+from entitlements_client.transport.results import Line
+from entitlements_client.usage import UsageBuffer
+
+_log = logging.getLogger(__name__)
+
+
+class Shared:
+    """What both facades have: everything that is done in the background, and answers from memory."""
+
+    def __init__(
+        self,
+        service: Service,
+        way: Way | None = None,
+        *,
+        failure_modes: Mapping[str, FailureMode] | None = None,
+        otherwise: FailureMode = DEFAULT_MODE,
+        usage: UsageBuffer | None = None,
+        leases: LeaseTerms | None = None,
+        access_log: Sampling | None = None,
+    ) -> None:
+        """way: how to decide; none: Cached. failure_modes: by pattern of keys, the first that fits; otherwise: for all other keys.
+
+        usage: where usage waits on disk until it is reported. leases: their terms. access_log: which decisions made here are told.
+        """
+        self.service = service
+        self.usage = usage
+        self._way: Way = way or Cached()
+        self._stopping = threading.Event()
+        self._background = Client(service, pause=self._stopping.wait)
+        modes = FailureModes(failure_modes, otherwise)
+        memory = Memory(getattr(self._way, "customers_max", 1))
+        self._freshness = _freshness(self._way)
+        self._asking = Asking(memory, self._freshness, modes, decides_here=not isinstance(self._way, Remote))
+        self._readers = Readers(self._asking, self._background, self._stopping)
+        self._asking.wants = self._readers.want
+        self._reports = AccessReports(self._background, access_log or Sampling(), self._stopping)
+        self._leases = Leases(service, leases or LeaseTerms(), modes)
+        if usage is not None:
+            self._leases.on_fallback = lambda lease, taken: self._note(lease.customer_id, lease.resource_key, taken)
+            usage.flush_to(service)
+        self._follower: Follower | None = None
+        if isinstance(self._way, Local) and isinstance(self._freshness, Heard):
+            self._follower = Follower(self._way, self._freshness, self._readers, self._background, self._stopping)
+            self._follower.start()
+
+    @property
+    def staleness_bound(self) -> float:
+        """Seconds: what an answer that says neither STALE nor FALLBACK rests on was true no longer ago."""
+        match self._way:
+            case Local(bound=bound):
+                return bound
+            case Cached(ttl=ttl):
+                return ttl
+            case _:
+                return 0.0
+
+    def lease(self, customer_id: str, resource_key: str) -> Lease:
+        """The lease of a customer on a key: one per pair, made when it is first asked for."""
+        return self._leases.of(customer_id, resource_key)
+
+    def report_usage(
+        self,
+        customer_id: str,
+        resource_key: str,
+        quantity: int = 1,
+        *,
+        subject_id: str = "",
+        usage_id: str = "",
+        occurred_at: str = "",
+    ) -> str:
+        """Note usage that happened; it is on disk when this returns, and reported in the background. Gives its id.
+
+        Raises BufferIsFull.
+        """
+        assert self.usage is not None, (
+            "a UsageBuffer is given where usage is reported: Entitlements(..., usage=UsageBuffer(path))"
+        )
+        line: Line = {"customer_id": customer_id, "resource_key": resource_key, "quantity": quantity}
+        if subject_id:
+            line["subject_id"] = subject_id
+        if occurred_at:
+            line["occurred_at"] = occurred_at
+        return self.usage.add(line, usage_id=usage_id or new_id())
+
+    def _note(self, customer_id: str, resource_key: str, quantity: int) -> None:
+        """Report what the failure mode allowed; what does not fit into the buffer is in the program's log at least."""
+        try:
+            self.report_usage(customer_id, resource_key, quantity)
+        except BufferIsFull:
+            _log.exception("%s of %s by %s were allowed and are not reported", quantity, resource_key, customer_id)
+
+    def on_change(self, listener: Callable[[Change], None]) -> None:
+        """Call a listener with every change that is heard of, in a background thread. Only the local way hears of changes."""
+        if self._follower is not None:
+            self._follower.listeners.append(listener)
+
+    def on_standing(self, listener: Callable[[bool], None]) -> None:
+        """Call a listener whenever the service begins to be heard (True) or is silent for too long (False); the local way only."""
+        if self._follower is not None:
+            self._follower.on_standing.append(listener)
+
+    def wait_until_connected(self, within: float = 10.0) -> bool:
+        """Wait until the stream of changes is followed; False: not within so many seconds. Other ways need not wait."""
+        return self._follower is None or self._follower.connected.wait(within)
+
+    def wait_until(self, request: Request, holds: Callable[[Decision], bool], within: float = 10.0) -> float | None:
+        """Wait until the answer from memory is as wanted: the instant (time.monotonic) at which it was; None: not within seconds.
+
+        With it, change to client is measured: the difference to the instant at which the command was sent.
+        """
+        seen: list[float] = []
+
+        def look() -> bool:
+            decision = self._asking.known(request)
+            if decision is not None and holds(decision):
+                seen.append(time.monotonic())
+            return bool(seen)
+
+        return seen[0] if self._asking.memory.wait_until(look, within) else None
+
+    @property
+    def dropped_reports(self) -> int:
+        """Local decisions that were to be told to the access log and could not."""
+        return self._reports.dropped
+
+    def _stop(self) -> None:
+        """Give leases back, report what waits, end all threads. Takes some seconds at most."""
+        self._leases.close()
+        self._stopping.set()
+        self._readers.stop()
+        if self._follower is not None:
+            self._follower.stop()
+        self._reports.stop()
+        if self.usage is not None:
+            self.usage.close()
+        self._background.close()
+
+
+class Entitlements(Shared):
+    """Decides for programs with threads. Safe to use from all of them; close it, or use it in `with`."""
+
+    def __init__(self, service: Service, way: Way | None = None, **more: Any) -> None:
+        """As of Shared: way, failure_modes, otherwise, usage, leases, access_log."""
+        super().__init__(service, way, **more)
+        #: Asks whatever else the service can be asked.
+        self.client = Client(service)
+
+    def check(
+        self,
+        customer_id: str,
+        resource_key: str,
+        quantity: int | None = None,
+        *,
+        subject_id: str = "",
+        action: str = "",
+        context: Context | None = None,
+    ) -> Decision:
+        """May this customer use this key? quantity in the smallest unit; None asks only whether the customer has access.
+
+        Answers in an outage too, as the failure mode of the key says. Raises RequestError where the request itself is wrong.
+        """
+        return self.decide(Request(customer_id, resource_key, quantity, subject_id, action, context))
+
+    def decide(self, request: Request) -> Decision:
+        """As check, for a request that is made already."""
+        decision = self._asking.known(request)
+        if decision is None:
+            decision = self.client.run(self._asking.finding_out(request))
+        self._reports.note(request, decision)
+        return decision
+
+    def decide_all(self, requests: Sequence[Request]) -> list[Decision]:
+        """A decision on each of many requests."""
+        decisions = self.client.run(self._asking.finding_out_all(requests))
+        for request, decision in zip(requests, decisions, strict=True):
+            self._reports.note(request, decision)
+        return decisions
+
+    def close(self) -> None:
+        """Give leases back, report what waits, end all threads."""
+        self._stop()
+        self.client.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class AsyncEntitlements(Shared):
+    """Decides for asyncio programs. What memory answers is answered without a switch; close it, or use it in `async with`."""
+
+    def __init__(self, service: Service, way: Way | None = None, **more: Any) -> None:
+        """As of Shared: way, failure_modes, otherwise, usage, leases, access_log."""
+        super().__init__(service, way, **more)
+        #: Asks whatever else the service can be asked.
+        self.client = AsyncClient(service)
+
+    async def check(
+        self,
+        customer_id: str,
+        resource_key: str,
+        quantity: int | None = None,
+        *,
+        subject_id: str = "",
+        action: str = "",
+        context: Context | None = None,
+    ) -> Decision:
+        """May this customer use this key? As Entitlements.check."""
+        return await self.decide(Request(customer_id, resource_key, quantity, subject_id, action, context))
+
+    async def decide(self, request: Request) -> Decision:
+        """As check, for a request that is made already."""
+        decision = self._asking.known(request)
+        if decision is None:
+            decision = await self.client.run(self._asking.finding_out(request))
+        self._reports.note(request, decision)
+        return decision
+
+    async def decide_all(self, requests: Sequence[Request]) -> list[Decision]:
+        """A decision on each of many requests."""
+        decisions = await self.client.run(self._asking.finding_out_all(requests))
+        for request, decision in zip(requests, decisions, strict=True):
+            self._reports.note(request, decision)
+        return decisions
+
+    async def close(self) -> None:
+        """Give leases back, report what waits, end all threads."""
+        import asyncio
+
+        await asyncio.to_thread(self._stop)
+        await self.client.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+
+def _freshness(way: Way) -> Freshness:
+    match way:
+        case Local():
+            return Heard(way)
+        case Cached():
+            return ByAge(way.ttl, way.stale_for)
+        case _:
+            return Never()

@@ -1,0 +1,180 @@
+"""What can go wrong when the service is asked: the tree is the table of contents.
+
+EntitlementsError
+├── Refused                  a rule of the service says no; `code` says which
+│   ├── NotEntitled          nothing confers the key
+│   ├── QuotaExceeded        not so much is left; `remaining` says how much is, where the service said it
+│   └── UnknownReservation   it was committed, released or has expired
+├── RequestError             the request cannot be answered as it is: repeating it changes nothing
+│   ├── IdempotencyKeyReused the key stands for another request already
+│   ├── NotFound             there is no such thing, or it belongs to another organization
+│   ├── Unauthenticated      the API key is missing, unknown, expired or revoked
+│   ├── InsufficientScope    the API key may not do this
+│   └── BodyTooLarge
+├── ServiceIsAway            no answer in time; nothing was changed
+│   ├── RateLimited          the API key asks too often
+│   └── NotReachedYet        the read models do not show the wanted position yet
+├── OutcomeUnknown           it may have happened or not: repeat with the same `idempotency_key`
+├── BufferIsFull             usage/buffer.py: as much waits on disk as may
+└── ClientIsClosed           something was asked of what has been closed
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+
+class EntitlementsError(Exception):
+    """Something went wrong. code: stable; problem: what the service said (RFC 9457), empty where it said nothing."""
+
+    code: ClassVar[str] = "error"
+
+    def __init__(self, detail: str = "", problem: Mapping[str, Any] | None = None, status: int = 0) -> None:
+        said = (type(self).__doc__ or "").strip().splitlines()[0]
+        super().__init__(f"{said} {detail}".strip())
+        self.problem: Mapping[str, Any] = problem or {}
+        self.status = status
+
+    @property
+    def reason_code(self) -> str:
+        """The code that the service gave, else that of the class."""
+        return str(self.problem.get("code") or self.code)
+
+
+class Refused(EntitlementsError):
+    """A rule says no."""
+
+    code = "refused"
+
+
+class NotEntitled(Refused):
+    """The customer is not entitled to the key."""
+
+    code = "not_entitled"
+
+
+class QuotaExceeded(Refused):
+    """Not so much is left."""
+
+    code = "quota_exceeded"
+
+    @property
+    def remaining(self) -> int | None:
+        """How much is left; None: the service did not say."""
+        found = self.problem.get("remaining")
+        return found if isinstance(found, int) else None
+
+
+class UnknownReservation(Refused):
+    """The reservation is not held: it was committed, released or has expired."""
+
+    code = "unknown_reservation"
+
+
+class RequestError(EntitlementsError):
+    """The request cannot be answered as it is."""
+
+    code = "invalid_request"
+
+
+class IdempotencyKeyReused(RequestError):
+    """The idempotency key was used for another request."""
+
+    code = "idempotency_key_reused"
+
+
+class NotFound(RequestError):
+    """There is no such thing here."""
+
+    code = "not_found"
+
+
+class Unauthenticated(RequestError):
+    """The service does not know who asks."""
+
+    code = "unauthenticated"
+
+
+class InsufficientScope(RequestError):
+    """The API key may not do this."""
+
+    code = "insufficient_scope"
+
+
+class BodyTooLarge(RequestError):
+    """The request is larger than the API key may send."""
+
+    code = "body_too_large"
+
+
+class ServiceIsAway(EntitlementsError):
+    """The service did not answer."""
+
+    code = "service_is_away"
+
+
+class RateLimited(ServiceIsAway):
+    """The API key asks too often."""
+
+    code = "rate_limited"
+
+
+class NotReachedYet(ServiceIsAway):
+    """The read models do not show the wanted position yet."""
+
+    code = "not_reached_yet"
+
+
+class OutcomeUnknown(EntitlementsError):
+    """No answer in time: it may have happened or not. Repeat with the same idempotency key."""
+
+    code = "outcome_unknown"
+
+    def __init__(
+        self,
+        detail: str = "",
+        problem: Mapping[str, Any] | None = None,
+        status: int = 0,
+        idempotency_key: str = "",
+    ) -> None:
+        super().__init__(detail, problem, status)
+        self.idempotency_key = idempotency_key
+
+
+class BufferIsFull(EntitlementsError):
+    """As much usage waits on disk as may: it was not taken."""
+
+    code = "buffer_is_full"
+
+
+class ClientIsClosed(EntitlementsError):
+    """It has been closed."""
+
+    code = "client_is_closed"
+
+
+_BY_CODE: dict[str, type[EntitlementsError]] = {
+    error.code: error
+    for error in (
+        NotEntitled, QuotaExceeded, UnknownReservation, IdempotencyKeyReused, NotFound, Unauthenticated,
+        InsufficientScope, BodyTooLarge, RateLimited, NotReachedYet, OutcomeUnknown,
+    )
+}  # fmt: skip
+_BY_STATUS: dict[int, type[EntitlementsError]] = {
+    401: Unauthenticated,
+    403: InsufficientScope,
+    404: NotFound,
+    409: Refused,
+    413: BodyTooLarge,
+    429: RateLimited,
+    504: OutcomeUnknown,
+}
+
+
+def error_of(status: int, problem: Mapping[str, Any]) -> EntitlementsError:
+    """The error that a problem document stands for: by its code, else by the status of the answer."""
+    otherwise = ServiceIsAway if status >= 500 else RequestError
+    kind = _BY_CODE.get(str(problem.get("code", ""))) or _BY_STATUS.get(status, otherwise)
+    detail = str(problem.get("detail") or problem.get("title") or f"(HTTP {status})")
+    return kind(detail, problem, status)

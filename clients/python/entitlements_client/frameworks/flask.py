@@ -1,0 +1,85 @@
+"""Flask: entitle(app, Asked(...)), and @requires_entitlement("key") on views. Needs an Entitlements."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Final, ParamSpec, TypeVar
+
+from flask import Flask, Request, Response, current_app, g, jsonify, request
+from flask.typing import ResponseReturnValue
+
+from entitlements_client.frameworks.requirement import (
+    FORBIDDEN,
+    Asked,
+    EntitlementRequired,
+    Passed,
+    RecordUsage,
+    Requirement,
+    pass_waiting,
+)
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_EXTENSION: Final = "entitlements"
+_PASSED: Final = "entitlements_passed"
+
+
+def entitle(app: Flask, asked: Asked[Request]) -> None:
+    """Let an application ask: its views may require entitlements from now on."""
+    app.extensions[_EXTENSION] = asked
+    app.register_error_handler(EntitlementRequired, _refuse)
+    app.after_request(_answered)
+    app.teardown_request(_ended)
+
+
+def _refuse(refusal: EntitlementRequired) -> ResponseReturnValue:
+    return jsonify(refusal.document()), FORBIDDEN
+
+
+def _answered(response: Response) -> Response:
+    for passed in _passed():
+        passed.ended(response.status_code)
+    _passed().clear()
+    return response
+
+
+def _ended(_: BaseException | None) -> None:
+    """What is still here had no answer."""
+    for passed in _passed():
+        passed.ended(None)
+    _passed().clear()
+
+
+def _passed() -> list[Passed]:
+    found: list[Passed] = g.setdefault(_PASSED, [])
+    return found
+
+
+def requires_entitlement(
+    resource_key: str,
+    *,
+    record_usage: RecordUsage = False,
+    quantity: int | Callable[[Request], int] | None = None,
+) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Let a view be reached by customers only who are entitled to a key. Stands below the route's decorator.
+
+    record_usage   "after": the quantity is recorded after a successful answer; "lease": it is taken from a lease before
+    quantity       how much a request uses, or how to tell from it; none: whether there is access (1 where usage is recorded)
+    """
+    requirement = Requirement[Request](resource_key=resource_key, record_usage=record_usage, quantity=quantity)
+
+    def decorate(view: Callable[P, T]) -> Callable[P, T]:
+        @functools.wraps(view)
+        def asking(*args: P.args, **kwargs: P.kwargs) -> T:
+            asked: Asked[Request] | None = current_app.extensions.get(_EXTENSION)
+            if asked is None:
+                raise LookupError("the application asks nobody yet: entitle(app, Asked(...))")
+            _passed().append(pass_waiting(requirement, asked, request))
+            answer: T = current_app.ensure_sync(view)(*args, **kwargs)
+            return answer
+
+        return asking
+
+    return decorate

@@ -1,0 +1,158 @@
+"""What the frameworks share: which question a request asks, what a refusal says, and what is recorded when it went well."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Generator
+from dataclasses import dataclass
+from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar
+
+from entitlements_client.asking.facades import AsyncEntitlements, Entitlements, Shared
+from entitlements_client.deciding import Context, Decision, Request
+from entitlements_client.errors import BufferIsFull
+from entitlements_client.leasing.lease import Lease
+
+R = TypeVar("R")
+
+#: Recorded: nothing; after a successful answer, by the usage buffer; or before it, by a lease, so that a strict limit stays strict.
+RecordUsage: TypeAlias = Literal[False, "after", "lease"]
+FORBIDDEN: Final = 403
+#: An answer with a status below this was a success.
+FAILED: Final = 400
+
+_log = logging.getLogger(__name__)
+
+
+class EntitlementRequired(Exception):
+    """The customer is not entitled to what the request wants."""
+
+    def __init__(self, decision: Decision, upgrade_url: str) -> None:
+        super().__init__(decision.sentence)
+        self.decision, self.upgrade_url = decision, upgrade_url
+
+    def document(self) -> dict[str, Any]:
+        """What the answer 403 says."""
+        return {
+            "error": "entitlement_required",
+            "required_entitlement": self.decision.resource_key,
+            "upgrade_url": self.upgrade_url,
+            "reason_code": self.decision.reason_code,
+            "message": self.decision.sentence,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked(Generic[R]):
+    """How a framework's requests are understood.
+
+    customer     who the customer of a request is (its workspace)
+    subject      who in it asks; none: nobody in particular
+    context      under which circumstances; none: none
+    upgrade_url  where a refused customer can get what is missing; one URL, or by the key
+    """
+
+    entitlements: Entitlements | AsyncEntitlements
+    customer: Callable[[R], str]
+    subject: Callable[[R], str] | None = None
+    context: Callable[[R], Context] | None = None
+    upgrade_url: str | Callable[[str], str] = ""
+
+    def url_for(self, resource_key: str) -> str:
+        """Where a refused customer can get a key."""
+        return self.upgrade_url if isinstance(self.upgrade_url, str) else self.upgrade_url(resource_key)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Requirement(Generic[R]):
+    """What a view requires. quantity: how much of it each request uses; of a feature nothing."""
+
+    resource_key: str
+    record_usage: RecordUsage = False
+    quantity: int | Callable[[R], int] | None = None
+
+    def passing(self, asked: Asked[R], request: R) -> Generator[Question, Decision, Passed]:
+        """Let a request pass, or raise EntitlementRequired. Asks its one question by yielding it: the caller waits or awaits."""
+        quantity = self.quantity(request) if callable(self.quantity) else self.quantity
+        if self.record_usage and quantity is None:
+            quantity = 1
+        customer = asked.customer(request)
+        subject = asked.subject(request) if asked.subject else ""
+        context = asked.context(request) if asked.context else None
+        wish = Request(customer, self.resource_key, quantity, subject, "", context)
+        decision = yield Question(asked.entitlements, wish, takes=self.record_usage == "lease")
+        if not decision.allowed:
+            raise EntitlementRequired(decision, asked.url_for(self.resource_key))
+        return Passed(asked.entitlements, wish, decision, self.record_usage)
+
+
+@dataclass(frozen=True)
+class Question:
+    """What has to be asked. takes: the quantity is taken from a lease."""
+
+    entitlements: Shared
+    request: Request
+    takes: bool
+
+    def answer(self) -> Decision:
+        """Wait for the answer."""
+        assert isinstance(self.entitlements, Entitlements), (
+            "a view that waits needs Entitlements, not AsyncEntitlements"
+        )
+        return self._take().take(self.request.quantity or 1) if self.takes else self.entitlements.decide(self.request)
+
+    def answer_later(self) -> Awaitable[Decision]:
+        """The answer, to be awaited."""
+        assert isinstance(self.entitlements, AsyncEntitlements), "a view that is awaited needs AsyncEntitlements"
+        if self.takes:
+            return self._take().take_async(self.request.quantity or 1)
+        return self.entitlements.decide(self.request)
+
+    def _take(self) -> Lease:
+        return self.entitlements.lease(self.request.customer_id, self.request.resource_key)
+
+
+@dataclass(frozen=True)
+class Passed:
+    """A request that was let pass; what is done when its answer is known."""
+
+    entitlements: Shared
+    request: Request
+    decision: Decision
+    record_usage: RecordUsage
+
+    def ended(self, status: int | None) -> None:
+        """The answer had a status; None: there was none. A success is recorded; what a failure took from a lease is given back."""
+        succeeded = status is not None and status < FAILED
+        quantity, wish = self.request.quantity or 1, self.request
+        if self.record_usage == "after" and succeeded:
+            try:
+                self.entitlements.report_usage(
+                    wish.customer_id, wish.resource_key, quantity, subject_id=wish.subject_id
+                )
+            except BufferIsFull:
+                _log.exception("%s of %s by %s are not recorded", quantity, wish.resource_key, wish.customer_id)
+        elif self.record_usage == "lease" and not succeeded and self.decision.source == "LEASE":
+            self.entitlements.lease(wish.customer_id, wish.resource_key).give_back(quantity)
+
+
+def pass_waiting(requirement: Requirement[R], asked: Asked[R], request: R) -> Passed:
+    """Let a request pass; raises EntitlementRequired."""
+    steps = requirement.passing(asked, request)
+    question = next(steps)
+    return _end(steps, question.answer())
+
+
+async def pass_awaiting(requirement: Requirement[R], asked: Asked[R], request: R) -> Passed:
+    """Let a request pass; raises EntitlementRequired."""
+    steps = requirement.passing(asked, request)
+    question = next(steps)
+    return _end(steps, await question.answer_later())
+
+
+def _end(steps: Generator[Question, Decision, Passed], decision: Decision) -> Passed:
+    try:
+        steps.send(decision)
+    except StopIteration as end:
+        passed: Passed = end.value
+        return passed
+    raise AssertionError("a requirement asks once")

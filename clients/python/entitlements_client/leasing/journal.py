@@ -1,0 +1,148 @@
+"""What was drawn, in a file that survives the process: whoever comes next settles what a killed one had handed out.
+
+A journal is a file of slots, one per holding, mapped into memory: noting a draw is one store of eight bytes, which the operating
+system keeps when the process is killed. Its owner holds a lock on the file, so a journal without a lock has lost its owner.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import mmap
+import os
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Self
+
+from entitlements_client.leasing.account import NEVER, Holding
+from entitlements_client.transport.call import new_id
+
+SLOT_BYTES: Final = 1024
+SLOTS_MAX: Final = 4096
+SUFFIX: Final = ".lease-journal"
+#: drawn, committed, committing, sequence, final, length of what follows: the holding as JSON, zero: the slot is free.
+_HEAD: Final = struct.Struct("<QQQQBxH")
+
+
+@dataclass(frozen=True, slots=True)
+class Unsettled:
+    """A holding of somebody who is gone."""
+
+    holding: Holding
+    customer_id: str
+    resource_key: str
+
+
+class Journal:
+    """The journal of one process, in a folder that it shares with others. Locked by leases.py."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{os.getpid()}-{new_id()[:12]}{SUFFIX}"
+        # Locked before it can be seen by its name: nobody takes it for one that has lost its owner.
+        beginning = path.with_suffix(".new")
+        self._open(beginning, os.O_RDWR | os.O_CREAT | os.O_EXCL)
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+        beginning.rename(path)
+        self.path = path
+        self._free = list(range(SLOTS_MAX - 1, -1, -1))
+        self._slots: dict[Holding, int] = {}
+
+    def _open(self, path: Path, flags: int) -> None:
+        self._file = os.open(path, flags, 0o600)
+        os.ftruncate(self._file, SLOT_BYTES * SLOTS_MAX)
+        self._bytes = mmap.mmap(self._file, SLOT_BYTES * SLOTS_MAX)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no holding more can be noted: no lease may be taken then."""
+        return not self._free
+
+    def begin(self, holding: Holding, customer_id: str, resource_key: str) -> None:
+        """Note a holding from now on."""
+        about = {
+            "reservation_id": holding.reservation_id,
+            "pool_id": holding.pool_id,
+            "quantity": holding.quantity,
+            "customer_id": customer_id,
+            "resource_key": resource_key,
+        }
+        text = json.dumps(about, ensure_ascii=False).encode()
+        slot = self._free.pop()
+        place = slot * SLOT_BYTES
+        self._slots[holding] = slot
+        self._bytes[place + _HEAD.size : place + _HEAD.size + len(text)] = text
+        _HEAD.pack_into(self._bytes, place, 0, 0, 0, 0, 0, len(text))
+        holding.note = self._note
+
+    def _note(self, holding: Holding) -> None:
+        place = self._slots[holding] * SLOT_BYTES
+        length = _HEAD.unpack_from(self._bytes, place)[5]
+        _HEAD.pack_into(
+            self._bytes, place,
+            holding.drawn, holding.committed, holding.committing, holding.sequence, holding.final, length,
+        )  # fmt: skip
+
+    def end(self, holding: Holding) -> None:
+        """Nothing is left to be done about a holding."""
+        slot = self._slots.pop(holding, None)
+        if slot is not None:
+            self._bytes[slot * SLOT_BYTES : slot * SLOT_BYTES + _HEAD.size] = bytes(_HEAD.size)
+            self._free.append(slot)
+
+    def close(self) -> None:
+        """Let go of the file; it is removed if nothing in it is left to be done."""
+        if not self._slots:
+            self.path.unlink(missing_ok=True)
+        self.leave()
+
+    def leave(self) -> None:
+        """Close the file without a word: what a forked child does, since the journal is its parent's."""
+        self._bytes.close()
+        os.close(self._file)
+
+
+class Orphan(Journal):
+    """A journal that has lost its owner, taken over."""
+
+    def __init__(self, path: Path) -> None:
+        self._open(path, os.O_RDWR)
+        self.path, self._free, self._slots = path, [], {}
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not path.exists():
+                raise BlockingIOError(path)
+        except OSError:
+            self.leave()
+            raise
+
+    def holdings(self) -> list[Unsettled]:
+        """What is in it. Nothing more can be drawn from these."""
+        return list(self._read())
+
+    def _read(self) -> Iterator[Unsettled]:
+        for slot in range(SLOTS_MAX):
+            place = slot * SLOT_BYTES
+            drawn, committed, committing, sequence, final, length = _HEAD.unpack_from(self._bytes, place)
+            if not length:
+                continue
+            start = place + _HEAD.size
+            about: dict[str, Any] = json.loads(self._bytes[start : start + length])
+            holding = Holding(
+                about["reservation_id"], about["pool_id"], about["quantity"], usable_until=-NEVER, renewed_at=-NEVER,
+                drawn=drawn, committed=committed, committing=committing, sequence=sequence, final=bool(final),
+                unsettled_since=-NEVER, note=self._note,
+            )  # fmt: skip
+            self._slots[holding] = slot
+            yield Unsettled(holding, about["customer_id"], about["resource_key"])
+
+    @classmethod
+    def all_in(cls, folder: Path) -> Iterator[Self]:
+        """The journals in a folder that have lost their owners, each locked by us from now on."""
+        for path in sorted(folder.glob(f"*{SUFFIX}")):
+            try:
+                yield cls(path)
+            except OSError:
+                continue

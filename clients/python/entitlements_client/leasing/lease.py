@@ -1,0 +1,317 @@
+"""One customer's lease on one key: units are taken from memory, by threads and by asyncio; a worker does the rest behind it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as NotInTime
+from typing import Final, Protocol
+
+from entitlements_client.asking.failing import FailureModes, answer_meanwhile
+from entitlements_client.deciding import AsOf, CustomerView, Decision, Request
+from entitlements_client.errors import (
+    EntitlementsError,
+    IdempotencyKeyReused,
+    NotFound,
+    QuotaExceeded,
+    Refused,
+)
+from entitlements_client.leasing.account import Account, Commit, Extend, Holding, Need, Release, Reserve
+from entitlements_client.transport.clients import Client
+from entitlements_client.transport.results import Line
+
+#: Seconds for which a refusal is not asked about again.
+REFUSED_FOR: Final = 1.0
+#: Seconds between attempts while the service is away: a random part of it.
+AWAY_FOR: Final = 0.5
+#: The service says that something is not held, or will not have it: repeating changes nothing.
+_REFUSED: Final = (Refused, NotFound)
+
+_log = logging.getLogger(__name__)
+
+
+class Office(Protocol):
+    """What a lease needs of those who look after all leases."""
+
+    modes: FailureModes
+    clock: Callable[[], float]
+    on_fallback: Callable[[Lease, int], None]
+
+    def wake(self, lease: Lease) -> None:
+        """Something may have to be done."""
+        ...
+
+    def begin(self, holding: Holding, lease: Lease) -> None:
+        """A holding is there: note it before anything is drawn from it."""
+        ...
+
+    def end(self, holding: Holding) -> None:
+        """Nothing is left to be done about a holding."""
+        ...
+
+
+class Lease:
+    """One customer's lease on one key: take units from it. Safe to use from threads and from asyncio."""
+
+    def __init__(self, office: Office, customer_id: str, resource_key: str, account: Account) -> None:
+        self.customer_id, self.resource_key = customer_id, resource_key
+        self._office, self._account = office, account
+        self._nothing = CustomerView(customer_id, "", AsOf(), {})
+        self._lock = threading.Lock()
+        self._waiting: list[tuple[int, Future[str]]] = []
+        self._away = ""
+        self._is_woken = False
+
+    @property
+    def worst_unused(self) -> int:
+        """So much may be held here and not used, at most until it expires: others cannot have it meanwhile."""
+        return self._account.terms.quantity
+
+    @property
+    def unused(self) -> int:
+        """What is held now and not drawn."""
+        with self._lock:
+            return self._account.unused(self._office.clock())
+
+    @property
+    def unsettled(self) -> int:
+        """What was handed out and is not counted by the service yet."""
+        with self._lock:
+            return self._account.unsettled
+
+    def take(self, quantity: int = 1, *, wait_for: float = 2.0) -> Decision:
+        """Take units: from memory; only where none are left it waits for the service, so many seconds at most.
+
+        Allowed: they are taken, and counted without anything more to do; its source is LEASE.
+        """
+        future = self._draw(quantity)
+        if future is None:
+            return self._decision(quantity, "allowed")
+        try:
+            code = future.result(wait_for)
+        except NotInTime:
+            code = self._too_late(future)
+        return self._decision(quantity, code)
+
+    async def take_async(self, quantity: int = 1, *, wait_for: float = 2.0) -> Decision:
+        """As take, to be awaited."""
+        future = self._draw(quantity)
+        if future is None:
+            return self._decision(quantity, "allowed")
+        try:
+            code = await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(future)), wait_for)
+        except TimeoutError:
+            code = self._too_late(future)
+        except asyncio.CancelledError:
+            if self._too_late(future) == "allowed":
+                self.give_back(quantity)
+            raise
+        return self._decision(quantity, code)
+
+    def give_back(self, quantity: int = 1) -> None:
+        """Units that were taken and not used after all: they can be taken again."""
+        with self._lock:
+            self._account.give_back(quantity)
+            self._serve()
+
+    def _draw(self, quantity: int) -> Future[str] | None:
+        """Draw at once (None), or wait in the queue."""
+        if quantity < 1:
+            raise ValueError("a quantity is at least 1")
+        future: Future[str] | None = None
+        with self._lock:
+            now = self._office.clock()
+            if self._account.draw(quantity, now):
+                wakes = self._account.unsettled <= quantity or self._account.is_low(now)
+            else:
+                future, wakes = Future(), True
+                self._wait(quantity, future, now)
+            wakes, self._is_woken = wakes and not self._is_woken, self._is_woken or wakes
+        if wakes:
+            self._office.wake(self)
+        return future
+
+    def _wait(self, quantity: int, future: Future[str], now: float) -> None:
+        if self._account.is_closing:
+            future.set_result("client_is_closed")
+        elif self._account.still_refused(now):
+            future.set_result(self._account.refusal)
+        else:
+            self._waiting.append((quantity, future))
+            self._tell_demand()
+
+    def _too_late(self, future: Future[str]) -> str:
+        """Nobody waits any more. What was drawn in the same instant is taken."""
+        with self._lock:
+            self._waiting = [waiting for waiting in self._waiting if waiting[1] is not future]
+            self._tell_demand()
+        return future.result() if future.done() else self._away or "lease_is_late"
+
+    def _tell_demand(self) -> None:
+        self._account.waiting = tuple(quantity for quantity, _ in self._waiting)
+
+    def _serve(self) -> None:
+        """Let those who wait have what there is now, in their order; refuse them if the service refused."""
+        now, left = self._office.clock(), []
+        is_refused = self._account.still_refused(now)
+        for quantity, future in self._waiting:
+            if self._account.draw(quantity, now):
+                future.set_result("allowed")
+            elif is_refused or self._account.is_closing:
+                future.set_result(self._account.refusal or "client_is_closed")
+            else:
+                left.append((quantity, future))
+        self._waiting = left
+        self._tell_demand()
+
+    def _decision(self, quantity: int, code: str) -> Decision:
+        request = Request(self.customer_id, self.resource_key, quantity)
+        if code in {"service_is_away", "lease_is_late"}:
+            decision = answer_meanwhile(self._office.modes.of(self.resource_key), request, None, 0.0, f"({code})")
+            if decision.allowed:
+                self._office.on_fallback(self, quantity)
+            return decision
+        # By the constructor, not by a document: this is what every request of an application waits for.
+        return Decision(code == "allowed", code, self._nothing, None, request, (), 0, "", time.time(), "LEASE")
+
+    # --- Behind the scenes: one worker at a time ---
+
+    def work(self, client: Client) -> float:
+        """Do with the service what has to be done; when to come back, by the clock of leases."""
+        while True:
+            with self._lock:
+                self._is_woken = False
+                self._serve()
+                now = self._office.clock()
+                need = self._account.need(now)
+                for holding in self._account.over:
+                    self._office.end(holding)
+                self._account.over.clear()
+                if need is None:
+                    return self._account.wakes_at()
+                if isinstance(need, Commit):
+                    self._account.commits(need)
+            try:
+                self._do(need, client)
+                self._away = ""
+            except EntitlementsError as error:
+                _log.info("a lease on %s has to wait: %s", self.resource_key, error)
+                self._away = "service_is_away"
+                return self._office.clock() + AWAY_FOR * random.uniform(0.5, 1.0)  # noqa: S311 - jitter.
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing is left to be done once it is closed."""
+        return not self._account.holdings and not self._account.is_asking
+
+    def _do(self, need: Need, client: Client) -> None:
+        match need:
+            case Reserve():
+                self._reserve(need, client)
+            case Commit(holding=holding):
+                self._commit(holding, client)
+            case Extend(holding=holding):
+                self._extend(holding, client)
+            case Release(holding=holding):
+                self._release(holding, client)
+
+    def _reserve(self, need: Reserve, client: Client) -> None:
+        try:
+            held = client.reserve(
+                self.customer_id,
+                self.resource_key,
+                need.quantity,
+                expires_in=self._account.terms.term,
+                lease=True,
+                reservation_id=need.reservation_id,
+                idempotency_key=need.reservation_id,
+            )
+        except _REFUSED as error:
+            remaining = error.remaining if isinstance(error, QuotaExceeded) else None
+            with self._lock:
+                self._account.refused(error.reason_code, remaining, self._office.clock() + REFUSED_FOR)
+            return
+        with self._lock:
+            holding = self._account.reserved(need, held.reservation_id, held.pool_id, held.quantity)
+            self._office.begin(holding, self)
+
+    def _commit(self, holding: Holding, client: Client) -> None:
+        """Commit a part. If it is held no longer, what was handed out of it is reported."""
+        key, quantity, final = holding.idempotency_key, holding.committing, holding.final
+        try:
+            client.commit(holding.reservation_id, holding.pool_id, quantity, final=final, idempotency_key=key)
+        except _REFUSED as error:
+            _log.info("%s is not held any more: %s", holding.reservation_id, error)
+            with self._lock:
+                handed_out = min(quantity, holding.unsettled)
+            if handed_out:
+                self._report(holding, handed_out, client)
+            with self._lock:
+                self._account.gone(holding, handed_out)
+            return
+        with self._lock:
+            self._account.committed(holding, self._office.clock())
+
+    def _report(self, holding: Holding, quantity: int, client: Client) -> None:
+        """Count what was handed out of something that is held no longer: it happened."""
+        # Under the id of the commit: if that did happen after all, this is a repeat and refused as such.
+        key = holding.idempotency_key
+        line: Line = {
+            "pool_id": holding.pool_id,
+            "customer_id": self.customer_id,
+            "resource_key": self.resource_key,
+            "quantity": quantity,
+            "mode": "report",
+            "usage_id": key,
+        }
+        try:
+            client.record_usage(line, idempotency_key=f"{key}-late")
+        except IdempotencyKeyReused:
+            _log.debug("%s was committed before", key)
+        except _REFUSED as error:
+            _log.error("%s of %s were handed out and cannot be counted: %s", quantity, self.resource_key, error)
+
+    def _extend(self, holding: Holding, client: Client) -> None:
+        asked_at = self._office.clock()
+        try:
+            client.extend(holding.reservation_id, holding.pool_id, expires_in=self._account.terms.term)
+        except _REFUSED:
+            with self._lock:
+                self._account.gone(holding)
+            return
+        with self._lock:
+            self._account.extended(holding, asked_at)
+
+    def _release(self, holding: Holding, client: Client) -> None:
+        with self._lock:
+            # From now on nothing can be drawn from it.
+            holding.usable_until = -float("inf")
+            if holding.unsettled:
+                return
+        try:
+            client.release(holding.reservation_id, holding.pool_id)
+        except _REFUSED:
+            _log.debug("%s was not held any more", holding.reservation_id)
+        with self._lock:
+            self._account.gone(holding)
+
+    @property
+    def may_end(self) -> bool:
+        """Whether nothing is lost by not waiting: all is settled, or what is left expires by itself at a service that is away."""
+        return self.is_settled or bool(self._away and not self._account.unsettled)
+
+    def forget(self) -> None:
+        """Nothing is ours, and nobody holds our lock: what a forked child knows of its parent's lease."""
+        self._lock, self._waiting, self._is_woken = threading.Lock(), [], False
+        self._account.forget()
+
+    def close(self) -> None:
+        """Hand nothing out any more; what was drawn is committed and what is left given back, by the workers."""
+        with self._lock:
+            self._account.is_closing = True
+            self._serve()

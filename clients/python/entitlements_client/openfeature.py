@@ -1,0 +1,164 @@
+"""A provider for OpenFeature: flags are resource keys, the targeting key is the customer.
+
+boolean   whether the customer may use the key (attribute `quantity`: so much of it)
+integer   what is left of it; without end: 2^53
+object    the whole decision, as POST /v1/check answers it
+
+Attributes of the evaluation context: subject_id, action, quantity, request_id, ip_address, user_agent, location; all others are
+`metadata` for policies. Reasons are CACHED, STALE and TARGETING_MATCH; what the failure mode answered is DEFAULT.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Protocol
+
+from openfeature.evaluation_context import EvaluationContext
+from openfeature.event import ProviderEventDetails
+from openfeature.exception import ErrorCode
+from openfeature.flag_evaluation import FlagResolutionDetails, FlagValueType, Reason
+from openfeature.provider import AbstractProvider, Metadata
+
+from entitlements_client.asking.changes import Change
+from entitlements_client.asking.facades import Entitlements
+from entitlements_client.deciding import Context, Decision, Request
+from entitlements_client.errors import EntitlementsError, RequestError
+
+WITHOUT_END: Final = 2**53
+_CLIENT: Final = ("ip_address", "user_agent", "location")
+_OWN: Final = {"subject_id", "action", "quantity", "request_id", *_CLIENT}
+_REASONS: Final = {"CACHED": Reason.CACHED, "STALE": Reason.STALE, "FALLBACK": Reason.DEFAULT}
+
+
+class _Convert(Protocol):
+    def __call__(self, decision: Decision) -> Any: ...
+
+
+class EntitlementsProvider(AbstractProvider):
+    """Answers flags by an Entitlements, which whoever made it closes."""
+
+    def __init__(self, entitlements: Entitlements, connect_within: float = 5.0) -> None:
+        """connect_within: seconds that initialize waits for the stream of changes, where it is followed."""
+        super().__init__()
+        self._entitlements, self._connect_within = entitlements, connect_within
+        entitlements.on_change(self._changed)
+        entitlements.on_standing(self._standing)
+
+    def get_metadata(self) -> Metadata:
+        return Metadata(name="entitlements")
+
+    def initialize(self, evaluation_context: EvaluationContext) -> None:
+        """Wait until changes are heard. The SDK then says READY. Raises TimeoutError: it says ERROR."""
+        del evaluation_context
+        if not self._entitlements.wait_until_connected(self._connect_within):
+            raise TimeoutError("the stream of changes is not heard")
+
+    def _changed(self, change: Change) -> None:
+        details = ProviderEventDetails(
+            flags_changed=[change.resource_key], message=change.type, metadata={"customer_id": change.customer_id}
+        )
+        self.emit_provider_configuration_changed(details)
+
+    def _standing(self, is_heard: bool) -> None:  # noqa: FBT001 - a listener.
+        if is_heard:
+            self.emit_provider_ready(ProviderEventDetails(message="changes are heard"))
+        else:
+            self.emit_provider_stale(ProviderEventDetails(message="changes are not heard of any more"))
+
+    def resolve_boolean_details(
+        self,
+        flag_key: str,
+        default_value: bool,  # noqa: FBT001 - OpenFeature's.
+        evaluation_context: EvaluationContext | None = None,
+    ) -> FlagResolutionDetails[bool]:
+        return self._resolve(flag_key, default_value, evaluation_context, lambda decision: decision.allowed)
+
+    def resolve_integer_details(
+        self, flag_key: str, default_value: int, evaluation_context: EvaluationContext | None = None
+    ) -> FlagResolutionDetails[int]:
+        return self._resolve(flag_key, default_value, evaluation_context, _remaining)
+
+    def resolve_object_details(
+        self,
+        flag_key: str,
+        default_value: Sequence[FlagValueType] | Mapping[str, FlagValueType],
+        evaluation_context: EvaluationContext | None = None,
+    ) -> FlagResolutionDetails[Sequence[FlagValueType] | Mapping[str, FlagValueType]]:
+        return self._resolve(flag_key, default_value, evaluation_context, lambda decision: decision.to_document())
+
+    def resolve_string_details(
+        self, flag_key: str, default_value: str, evaluation_context: EvaluationContext | None = None
+    ) -> FlagResolutionDetails[str]:
+        del flag_key, evaluation_context
+        return _mismatch(default_value, "An entitlement is no text.")
+
+    def resolve_float_details(
+        self, flag_key: str, default_value: float, evaluation_context: EvaluationContext | None = None
+    ) -> FlagResolutionDetails[float]:
+        del flag_key, evaluation_context
+        return _mismatch(default_value, "Quantities are integers.")
+
+    def _resolve(
+        self, flag_key: str, default: Any, context: EvaluationContext | None, convert: _Convert
+    ) -> FlagResolutionDetails[Any]:
+        if context is None or not context.targeting_key:
+            said = "The targeting key is the customer."
+            return _error(default, ErrorCode.TARGETING_KEY_MISSING, said)
+        try:
+            decision = self._entitlements.decide(_request(flag_key, context.targeting_key, context.attributes))
+        except RequestError as error:
+            return _error(default, ErrorCode.INVALID_CONTEXT, str(error))
+        except EntitlementsError as error:
+            return _error(default, ErrorCode.GENERAL, str(error))
+        value = convert(decision)
+        if value is None:
+            is_known = decision.entitlement_type is not None
+            code = ErrorCode.TYPE_MISMATCH if is_known else ErrorCode.FLAG_NOT_FOUND
+            return _error(default, code, f"There is no quantity: {decision.reason_code}.")
+        return FlagResolutionDetails(
+            value=value,
+            reason=_REASONS.get(decision.source, Reason.TARGETING_MATCH),
+            variant=decision.reason_code,
+            flag_metadata=_metadata(decision),
+        )
+
+
+def _request(flag_key: str, customer_id: str, attributes: Mapping[str, Any]) -> Request:
+    quantity = attributes.get("quantity")
+    context = Context(
+        request_id=attributes.get("request_id"),
+        client={name: attributes[name] for name in _CLIENT if name in attributes},
+        metadata={name: value for name, value in attributes.items() if name not in _OWN},
+    )
+    return Request(
+        customer_id,
+        flag_key,
+        quantity if isinstance(quantity, int) else None,
+        str(attributes.get("subject_id") or ""),
+        str(attributes.get("action") or ""),
+        context,
+    )
+
+
+def _remaining(decision: Decision) -> int | None:
+    """What is left; None: there is nothing to be counted."""
+    if decision.entitlement_type in {None, "boolean"}:
+        return None
+    return WITHOUT_END if decision.remaining is None else decision.remaining
+
+
+def _metadata(decision: Decision) -> dict[str, bool | int | float | str]:
+    return {
+        "decision_id": decision.decision_id,
+        "source": decision.source,
+        "policy_version": decision.policy_version,
+        "as_of": decision.as_of.position,
+    }
+
+
+def _mismatch(default: Any, said: str) -> FlagResolutionDetails[Any]:
+    return _error(default, ErrorCode.TYPE_MISMATCH, said)
+
+
+def _error(default: Any, code: ErrorCode, said: str) -> FlagResolutionDetails[Any]:
+    return FlagResolutionDetails(value=default, error_code=code, error_message=said, reason=Reason.ERROR)

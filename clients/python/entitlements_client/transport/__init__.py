@@ -1,0 +1,9 @@
+"""How the service is asked over HTTP. No rule of the transport is written twice for sync and async.
+
+call       one request as a value, and how its answer is read
+attempts   what is sent again, when, and what is made of it in the end: a generator without input or output
+methods    every route of the service, once
+clients    two thin shells around httpx: Client and AsyncClient
+
+Start reading at attempts.py.
+"""

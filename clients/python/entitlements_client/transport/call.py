@@ -1,0 +1,101 @@
+"""One request as a value, and how its answer is read. Nothing is sent here."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Generic, TypeVar
+
+T_co = TypeVar("T_co", covariant=True)
+
+IDEMPOTENCY_KEY: Final = "Idempotency-Key"
+CONSISTENCY: Final = "Entitlements-Consistency"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back. headers: names in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+
+    def document(self) -> Any:
+        """The body as JSON. Raises ValueError where it is none."""
+        return json.loads(self.content) if self.content else {}
+
+    def problem(self) -> Mapping[str, Any]:
+        """The problem that it tells; empty where it tells none that can be understood."""
+        try:
+            found = self.document()
+        except ValueError:
+            return {}
+        return found if isinstance(found, dict) else {}
+
+
+@dataclass(frozen=True, slots=True)
+class NoAnswer:
+    """Nothing came back. was_sent: the service may have seen the request."""
+
+    reason: str
+    was_sent: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call(Generic[T_co]):
+    """A request that can be sent as often as wanted: what changes something carries its idempotency key from the start."""
+
+    method: str
+    path: str
+    parse: Callable[[Answer], T_co]
+    query: Sequence[tuple[str, str]] = ()
+    body: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def idempotency_key(self) -> str:
+        """Empty: the call changes nothing."""
+        return self.headers.get(IDEMPOTENCY_KEY, "")
+
+
+def reading(
+    path: str,
+    parse: Callable[[Answer], T_co],
+    *,
+    body: Any = None,
+    consistency: str = "",
+    etag: str = "",
+    query: Sequence[tuple[str, str]] = (),
+) -> Call[T_co]:
+    """A question. consistency: the position that the answer must include. etag: of the answer that is known already."""
+    headers = {CONSISTENCY: consistency} if consistency else {}
+    if etag:
+        headers["If-None-Match"] = etag
+    method = "GET" if body is None else "POST"
+    return Call(method=method, path=path, parse=parse, query=query, body=body, headers=headers)
+
+
+def changing(
+    path: str,
+    parse: Callable[[Answer], T_co],
+    body: Any,
+    *,
+    idempotency_key: str = "",
+    method: str = "POST",
+    headers: Mapping[str, str] | None = None,
+) -> Call[T_co]:
+    """A wish. Without a key of the caller's it gets one: every attempt carries the same, so it has one effect."""
+    key = idempotency_key or new_id()
+    return Call(method=method, path=path, parse=parse, body=body, headers={**(headers or {}), IDEMPOTENCY_KEY: key})
+
+
+def new_id() -> str:
+    """An id that nobody else has: 128 bits, as hex."""
+    return secrets.token_hex(16)
+
+
+def without_none(**fields: Any) -> dict[str, Any]:
+    """The fields that say something."""
+    return {name: value for name, value in fields.items() if value is not None and value != ""}

@@ -1,0 +1,181 @@
+"""Two thin shells around httpx. They send and pause as attempts.py tells them; there is no rule here."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any, Final, Self, TypeVar
+
+import httpx
+
+from entitlements_client.errors import ServiceIsAway, error_of
+from entitlements_client.transport.attempts import Attempts, Came, Retries, Send, Steps, attempts, conversation
+from entitlements_client.transport.call import Answer, Call, NoAnswer
+from entitlements_client.transport.methods import Methods
+
+T = TypeVar("T")
+
+#: After these the service cannot have seen the request.
+_NOT_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+
+
+@dataclass(frozen=True)
+class Service:
+    """Where the service is, who asks, and how patiently. connect_within in seconds."""
+
+    url: str
+    api_key: str = field(repr=False)
+    retries: Retries = field(default_factory=Retries)
+    connect_within: float = 2.0
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What every request says."""
+        return {"Authorization": f"Bearer {self.api_key}", "User-Agent": "entitlements-client-python"}
+
+    def request_of(self, step: Send) -> dict[str, Any]:
+        """The arguments with which httpx sends an attempt."""
+        call = step.call
+        return {
+            "method": call.method,
+            "url": call.path,
+            "params": list(call.query) or None,
+            "json": call.body,
+            "headers": dict(call.headers),
+            "timeout": httpx.Timeout(step.timeout_for, connect=min(self.connect_within, step.timeout_for)),
+        }
+
+
+class Stream:
+    """An answer that does not end: its lines, as they come, and how somebody else ends it."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        self._response = response
+        self.lines = response.iter_lines()
+
+    def cut(self) -> None:
+        """End it from another thread: who waits for a line hears ServiceIsAway or the end at once."""
+        network = self._response.extensions.get("network_stream")
+        connection = None if network is None else network.get_extra_info("socket")
+        if connection is not None:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+
+class Client(Methods):
+    """Asks the service and waits for its answers. Safe to use from several threads."""
+
+    def __init__(self, service: Service, *, pause: Callable[[float], object] = time.sleep) -> None:
+        """pause: how to wait between attempts; an Event's wait lets somebody who stops not wait for it."""
+        self.service = service
+        self._pause = pause
+        self._http = httpx.Client(base_url=service.url, headers=service.headers)
+
+    def send(self, call: Call[T], /) -> T:
+        """Send a call, as often as it takes. Raises an EntitlementsError."""
+        return self._carry_out(attempts(call, self.service.retries))
+
+    def run(self, steps: Steps[T]) -> T:
+        """Send one call after another, as the steps ask for them."""
+        return self._carry_out(conversation(steps, self.service.retries))
+
+    def _carry_out(self, doing: Attempts[T]) -> T:
+        came: Came = None
+        try:
+            while True:
+                step = doing.send(came)
+                if isinstance(step, Send):
+                    came = self._attempt(step)
+                else:
+                    came = None
+                    self._pause(step.seconds)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+
+    @contextmanager
+    def stream(
+        self, path: str, query: Sequence[tuple[str, str]], headers: Mapping[str, str], silent_for: float
+    ) -> Iterator[Stream]:
+        """An answer that does not end. Raises ServiceIsAway when it is silent for so many seconds, RequestError when it is refused."""
+        timeout = httpx.Timeout(silent_for, connect=self.service.connect_within)
+        try:
+            with self._http.stream("GET", path, params=list(query), headers=dict(headers), timeout=timeout) as response:
+                if response.status_code != 200:
+                    response.read()
+                    raise error_of(response.status_code, _answer(response).problem())
+                yield Stream(response)
+        except (httpx.TransportError, httpx.StreamError) as error:
+            raise ServiceIsAway(repr(error)) from error
+
+    def _attempt(self, step: Send) -> Answer | NoAnswer:
+        try:
+            return _answer(self._http.request(**self.service.request_of(step)))
+        except httpx.TransportError as error:
+            return _no_answer(error)
+
+    def close(self) -> None:
+        self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class AsyncClient(Methods):
+    """Asks the service; its answers are awaited."""
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        self._http = httpx.AsyncClient(base_url=service.url, headers=service.headers)
+
+    async def asend(self, call: Call[T], /) -> T:
+        """Send a call, as often as it takes. Raises an EntitlementsError."""
+        return await self._carry_out(attempts(call, self.service.retries))
+
+    async def run(self, steps: Steps[T]) -> T:
+        """Send one call after another, as the steps ask for them."""
+        return await self._carry_out(conversation(steps, self.service.retries))
+
+    async def _carry_out(self, doing: Attempts[T]) -> T:
+        came: Came = None
+        try:
+            while True:
+                step = doing.send(came)
+                if isinstance(step, Send):
+                    came = await self._attempt(step)
+                else:
+                    came = None
+                    await asyncio.sleep(step.seconds)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+
+    async def _attempt(self, step: Send) -> Answer | NoAnswer:
+        try:
+            return _answer(await self._http.request(**self.service.request_of(step)))
+        except httpx.TransportError as error:
+            return _no_answer(error)
+
+    async def aclose(self) -> None:
+        await self._http.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+
+def _answer(response: httpx.Response) -> Answer:
+    return Answer(response.status_code, response.headers, response.content)
+
+
+def _no_answer(error: httpx.TransportError) -> NoAnswer:
+    return NoAnswer(repr(error), was_sent=not isinstance(error, _NOT_SENT))

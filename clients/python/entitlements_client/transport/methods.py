@@ -1,0 +1,309 @@
+"""Every route of the service, once: as a call, and as a method of both clients."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Generic, ParamSpec, Protocol, TypeVar, overload
+from urllib.parse import quote
+
+from entitlements_client.deciding import Context, CustomerView, Decision, Request
+from entitlements_client.transport.call import Call, changing, new_id, reading, without_none
+from entitlements_client.transport.results import (
+    Fetched,
+    Line,
+    Recorded,
+    Reserved,
+    changed_of,
+    decision_of,
+    decisions_of,
+    document_of,
+    fetched,
+    lines_of,
+    recorded_of,
+    reserved_of,
+)
+
+P = ParamSpec("P")
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+#: Lines of usage, checks and operations in one request.
+LINES_MAX: Final = 10_000
+
+
+def _id(text: str) -> str:
+    return quote(text, safe="")
+
+
+# --- Questions ---------------------------------------------------------------------------------------------------------
+
+
+def ask(request: Request, consistency: str = "") -> Call[Decision]:
+    """May this customer use this key, as the service knows it now?"""
+    return reading("/v1/check", decision_of, body=body_of(request), consistency=consistency)
+
+
+def body_of(request: Request) -> dict[str, Any]:
+    """A request as the routes take it."""
+    return without_none(
+        customer_id=request.customer_id,
+        resource_key=request.resource_key,
+        quantity=request.quantity,
+        subject_id=request.subject_id,
+        action=request.action,
+        context=None if request.context is None else request.context.to_document(),
+    )
+
+
+def check(
+    customer_id: str,
+    resource_key: str,
+    quantity: int | None = None,
+    *,
+    subject_id: str = "",
+    action: str = "",
+    context: Context | None = None,
+    consistency: str = "",
+) -> Call[Decision]:
+    """May this customer use this key? quantity in the smallest unit; None asks only whether the customer has access.
+
+    consistency: the token of a command's answer, which the answer then includes.
+    """
+    return ask(Request(customer_id, resource_key, quantity, subject_id, action, context), consistency)
+
+
+def check_all(requests: Sequence[Request]) -> Call[list[Decision]]:
+    """Many questions at once, at most 10,000."""
+    return reading("/v1/checks", decisions_of, body={"checks": [body_of(request) for request in requests]})
+
+
+def check_each(
+    customer_ids: Sequence[str],
+    resource_keys: Sequence[str],
+    quantity: int | None = None,
+    *,
+    context: Context | None = None,
+) -> Call[list[Decision]]:
+    """Every customer by every key, at most 10,000 pairs."""
+    body = without_none(
+        customer_ids=list(customer_ids),
+        resource_keys=list(resource_keys),
+        quantity=quantity,
+        context=None if context is None else context.to_document(),
+    )
+    return reading("/v1/checks", decisions_of, body=body)
+
+
+def entitlements(customer_id: str, *, etag: str = "", consistency: str = "") -> Call[Fetched[CustomerView]]:
+    """All that a customer has. etag: of what is known already; it may come back unchanged."""
+    path = f"/v1/customers/{_id(customer_id)}/entitlements"
+    return reading(path, fetched(CustomerView.from_document), etag=etag, consistency=consistency)
+
+
+def entitlement(customer_id: str, resource_key: str, *, consistency: str = "") -> Call[dict[str, Any]]:
+    """What a customer has of one key: {customer_id, as_of, entitlement}."""
+    path = f"/v1/customers/{_id(customer_id)}/entitlements/{_id(resource_key)}"
+    return reading(path, document_of, consistency=consistency)
+
+
+def remaining(customer_ids: Sequence[str], resource_keys: Sequence[str]) -> Call[list[dict[str, Any]]]:
+    """What is left, of every customer by every key."""
+    body = {"customer_ids": list(customer_ids), "resource_keys": list(resource_keys)}
+    return reading("/v1/remaining", lambda answer: list(answer.document()["remaining"]), body=body)
+
+
+def policies(*, etag: str = "") -> Call[Fetched[dict[str, Any]]]:
+    """The organization's access policies, as a document."""
+    return reading("/v1/policies", fetched(dict), etag=etag)
+
+
+def dry_run(request: Request, policies: Sequence[Mapping[str, Any]] | None = None) -> Call[dict[str, Any]]:
+    """How a question would be decided, step by step; by other policies than those in force, if some are given."""
+    body = body_of(request) | without_none(policies=None if policies is None else list(policies))
+    return reading("/v1/policies/dry-run", document_of, body=body)
+
+
+# --- Usage -------------------------------------------------------------------------------------------------------------
+
+
+def usage_line(line: Line) -> dict[str, Any]:
+    """A line of usage as the routes take it; it gets an id if it has none, so that it counts once."""
+    return {**line, "usage_id": line.get("usage_id") or new_id()}
+
+
+def record_usage(line: Line, *, idempotency_key: str = "") -> Call[Recorded]:
+    """Record usage. Raises QuotaExceeded, NotEntitled where strict usage does not fit."""
+    return changing("/v1/usage", recorded_of, usage_line(line), idempotency_key=idempotency_key)
+
+
+def record_usage_batch(usage: Sequence[Line], *, idempotency_key: str = "") -> Call[list[dict[str, Any]]]:
+    """Record at most 10,000 lines; for each what was recorded, or the problem that it met."""
+    body = {"usage": [usage_line(line) for line in usage]}
+    return changing("/v1/usage/batch", lines_of, body, idempotency_key=idempotency_key)
+
+
+def send_events(events: Sequence[Mapping[str, Any]], *, idempotency_key: str = "") -> Call[dict[str, Any]]:
+    """Report usage as CloudEvents (at most 10,000): {accepted, refused, consistency_token}."""
+    kind = {"Content-Type": "application/cloudevents-batch+json"}
+    return changing("/v1/events", changed_of, list(events), idempotency_key=idempotency_key, headers=kind)
+
+
+# --- Reservations ------------------------------------------------------------------------------------------------------
+
+
+def reserve(  # noqa: PLR0913 - what a reservation has.
+    customer_id: str,
+    resource_key: str,
+    quantity: int,
+    *,
+    expires_in: int,
+    lease: bool = False,
+    reservation_id: str = "",
+    subject_id: str = "",
+    idempotency_key: str = "",
+) -> Call[Reserved]:
+    """Hold a quantity for expires_in seconds. Raises QuotaExceeded, NotEntitled."""
+    body = without_none(
+        customer_id=customer_id,
+        resource_key=resource_key,
+        quantity=quantity,
+        expires_in=expires_in,
+        lease=lease,
+        reservation_id=reservation_id or new_id(),
+        subject_id=subject_id,
+    )
+    return changing("/v1/reservations", reserved_of, body, idempotency_key=idempotency_key)
+
+
+def extend(reservation_id: str, pool_id: str, *, expires_in: int, idempotency_key: str = "") -> Call[dict[str, Any]]:
+    """Hold a reservation for expires_in seconds from now."""
+    return _of_reservation(reservation_id, "extend", {"pool_id": pool_id, "expires_in": expires_in}, idempotency_key)
+
+
+def commit(
+    reservation_id: str, pool_id: str, quantity: int, *, final: bool = False, idempotency_key: str = ""
+) -> Call[dict[str, Any]]:
+    """Use a part of what is held; final gives the rest back."""
+    body = {"pool_id": pool_id, "quantity": quantity, "final": final}
+    return _of_reservation(reservation_id, "commit", body, idempotency_key)
+
+
+def release(reservation_id: str, pool_id: str, *, idempotency_key: str = "") -> Call[dict[str, Any]]:
+    """Give a reservation back unused."""
+    return _of_reservation(reservation_id, "release", {"pool_id": pool_id}, idempotency_key)
+
+
+def _of_reservation(reservation_id: str, verb: str, body: Mapping[str, Any], key: str) -> Call[dict[str, Any]]:
+    return changing(f"/v1/reservations/{_id(reservation_id)}/{verb}", changed_of, body, idempotency_key=key)
+
+
+def reservations(operations: Sequence[Mapping[str, Any]], *, idempotency_key: str = "") -> Call[dict[str, Any]]:
+    """Reserve, extend, commit and release in one request; each names its `op`."""
+    body = {"operations": list(operations)}
+    return changing("/v1/reservations/batch", changed_of, body, idempotency_key=idempotency_key)
+
+
+# --- Logs, commands, keys ----------------------------------------------------------------------------------------------
+
+
+def report_access(decisions: Iterable[Mapping[str, Any]], *, idempotency_key: str = "") -> Call[dict[str, Any]]:
+    """Tell the access log what was decided here."""
+    body = {"decisions": list(decisions)}
+    return changing("/v1/access-log", document_of, body, idempotency_key=idempotency_key)
+
+
+def access_log(**query: str) -> Call[dict[str, Any]]:
+    """Decisions of the past: customer_id, resource_key, since, until, cursor."""
+    return reading("/v1/access-log", document_of, query=list(query.items()))
+
+
+def command(
+    name: str, fields: Mapping[str, Any], *, idempotency_key: str = "", wait: bool = True
+) -> Call[dict[str, Any]]:
+    """Any command of the domain, such as ("OpenPool", {...}); its answer has a consistency_token.
+
+    wait: for the decision; without it the answer is only where in the log the command stands.
+    """
+    headers = {} if wait else {"Prefer": "respond-async"}
+    return changing(f"/v1/commands/{_id(name)}", changed_of, fields, idempotency_key=idempotency_key, headers=headers)
+
+
+def list_keys() -> Call[dict[str, Any]]:
+    """The API keys of the organization, without their secrets."""
+    return reading("/v1/keys", document_of)
+
+
+def create_key(fields: Mapping[str, Any], *, idempotency_key: str = "") -> Call[dict[str, Any]]:
+    """Create an API key (name, scopes, expires_at, ...); the answer tells its secret once."""
+    return changing("/v1/keys", document_of, fields, idempotency_key=idempotency_key)
+
+
+def revoke_key(key_id: str, *, idempotency_key: str = "") -> Call[dict[str, Any]]:
+    """Revoke an API key."""
+    path = f"/v1/keys/{_id(key_id)}"
+    return changing(path, document_of, None, method="DELETE", idempotency_key=idempotency_key)
+
+
+# --- As methods --------------------------------------------------------------------------------------------------------
+
+
+class Sends(Protocol):
+    """A client that waits."""
+
+    def send(self, call: Call[T], /) -> T: ...
+
+
+class SendsLater(Protocol):
+    """A client to be awaited."""
+
+    def asend(self, call: Call[T], /) -> Awaitable[T]: ...
+
+
+@dataclass(frozen=True)
+class Method(Generic[P, T_co]):
+    """A method of both clients made of the function that describes its call: it waits here and is awaited there."""
+
+    describe: Callable[P, Call[T_co]]
+
+    @overload
+    def __get__(self, client: Sends, owner: Any) -> Callable[P, T_co]: ...
+    @overload
+    def __get__(self, client: SendsLater, owner: Any) -> Callable[P, Awaitable[T_co]]: ...
+    def __get__(self, client: Any, owner: Any) -> Callable[P, Any]:
+        if client is None:
+            return self.describe
+        deliver = getattr(client, "asend", None) or client.send
+
+        def method(*args: P.args, **kwargs: P.kwargs) -> Any:
+            return deliver(self.describe(*args, **kwargs))
+
+        method.__doc__ = self.describe.__doc__
+        return method
+
+
+class Methods:
+    """What both clients can be asked."""
+
+    check = Method(check)
+    check_all = Method(check_all)
+    check_each = Method(check_each)
+    entitlements = Method(entitlements)
+    entitlement = Method(entitlement)
+    remaining = Method(remaining)
+    policies = Method(policies)
+    dry_run = Method(dry_run)
+    record_usage = Method(record_usage)
+    record_usage_batch = Method(record_usage_batch)
+    send_events = Method(send_events)
+    reserve = Method(reserve)
+    extend = Method(extend)
+    commit = Method(commit)
+    release = Method(release)
+    reservations = Method(reservations)
+    report_access = Method(report_access)
+    access_log = Method(access_log)
+    command = Method(command)
+    list_keys = Method(list_keys)
+    create_key = Method(create_key)
+    revoke_key = Method(revoke_key)

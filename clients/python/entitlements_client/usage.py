@@ -1,0 +1,282 @@
+"""Usage that waits on disk until it is reported: it survives kill -9, and each line counts once.
+
+A line is on disk when add() returns. A thread reports lines in batches, oldest first, as what happened already (mode "report"). Each
+carries its usage_id, so one that is sent twice counts once. A line that the service will never take is put aside, with its reason.
+When as much waits as may, add() raises BufferIsFull: what was taken is never dropped.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import logging
+import os
+import random
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from entitlements_client.errors import BufferIsFull, EntitlementsError, OutcomeUnknown, RequestError
+from entitlements_client.transport.call import new_id
+from entitlements_client.transport.clients import Client, Service
+from entitlements_client.transport.results import Line
+
+LINES_WAITING_MAX: Final = 1_000_000
+BATCH_MAX: Final = 5_000
+#: Seconds between batches while lines wait, and the longest pause while the service is away.
+EVERY: Final = 0.5
+PAUSE_FOR_MAX: Final = 30.0
+#: Lines that were put aside are kept at most so many, the newest.
+ASIDE_MAX: Final = 10_000
+#: Problems of a line that pass by themselves.
+PASSING: Final = frozenset({"outcome_unknown", "service_is_away", "rate_limited", "server_is_away"})
+
+_SCHEMA: Final = """
+create table if not exists waiting (
+  place integer primary key autoincrement,
+  usage_id text not null unique,
+  noted_at real not null,
+  line text not null
+);
+create table if not exists aside (
+  place integer primary key autoincrement,
+  usage_id text not null,
+  put_aside_at real not null,
+  code text not null,
+  line text not null
+);
+create table if not exists counters (name text primary key, value integer not null);
+insert or ignore into counters values ('waiting', (select count(*) from waiting)), ('reported', 0), ('put_aside', 0);
+"""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far reporting is. oldest_for: seconds that the oldest line has waited; failure: why the last attempt failed, empty: it did not."""
+
+    waiting: int
+    reported: int
+    put_aside: int
+    oldest_for: float
+    failure: str
+
+
+class UsageBuffer:
+    """A file of usage lines. Safe to use from threads, and from several processes that name the same file."""
+
+    def __init__(self, path: str | Path, *, lines_max: int = LINES_WAITING_MAX) -> None:
+        """lines_max: so many lines wait at most."""
+        self._path, self._lines_max = Path(path), lines_max
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = threading.Lock()
+        self._pid, self._connection = os.getpid(), self._connect()
+        self._stopping, self._something = threading.Event(), threading.Event()
+        self._client: Client | None = None
+        self._thread: threading.Thread | None = None
+        self._failure = ""
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._path, timeout=10.0, isolation_level=None, check_same_thread=False)
+        # A committed line survives the process; after a power failure the last moments may be gone, the file is whole.
+        connection.execute("pragma journal_mode = wal")
+        connection.execute("pragma synchronous = normal")
+        connection.executescript(_SCHEMA)
+        return connection
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            if self._pid != os.getpid():
+                # A forked child has to open the file itself.
+                self._pid, self._connection = os.getpid(), self._connect()
+            self._connection.execute("begin immediate")
+            try:
+                yield self._connection
+            except BaseException:
+                self._connection.execute("rollback")
+                raise
+            self._connection.execute("commit")
+
+    def add(self, line: Line, *, usage_id: str = "") -> str:
+        """Note a line; it is on disk when this returns. Gives its id. The same id twice is one line.
+
+        Without an instant it occurred now. Raises BufferIsFull.
+        """
+        return self.add_all([{**line, "usage_id": usage_id or line.get("usage_id") or new_id()}])[0]
+
+    def add_all(self, lines: Sequence[Line]) -> list[str]:
+        """Note many lines, all or none. Raises BufferIsFull."""
+        now = time.time()
+        rows = [_row(line, now) for line in lines]
+        with self._transaction() as connection:
+            waiting = _counter(connection, "waiting")
+            if waiting + len(rows) > self._lines_max:
+                raise BufferIsFull(f"{waiting} lines wait.")
+            before = connection.total_changes
+            connection.executemany("insert or ignore into waiting (usage_id, noted_at, line) values (?, ?, ?)", rows)
+            _count(connection, "waiting", connection.total_changes - before)
+        self._something.set()
+        return [row[0] for row in rows]
+
+    def progress(self) -> Progress:
+        """How far reporting is."""
+        with self._transaction() as connection:
+            oldest = connection.execute("select noted_at from waiting order by place limit 1").fetchone()
+            return Progress(
+                waiting=_counter(connection, "waiting"),
+                reported=_counter(connection, "reported"),
+                put_aside=_counter(connection, "put_aside"),
+                oldest_for=0.0 if oldest is None else max(0.0, time.time() - oldest[0]),
+                failure=self._failure,
+            )
+
+    def aside(self, lines_max: int = 100) -> list[dict[str, Any]]:
+        """The newest lines that the service will never take, each with the code of its reason."""
+        with self._transaction() as connection:
+            rows = connection.execute("select code, line from aside order by place desc limit ?", (lines_max,))
+            return [{**json.loads(line), "code": code} for code, line in rows]
+
+    # --- Reporting ---
+
+    def flush_to(self, service: Service) -> None:
+        """Report in the background from now on."""
+        self._client = Client(service, pause=self._stopping.wait)
+        self._thread = threading.Thread(target=self._report, name="entitlements-usage", daemon=True)
+        self._thread.start()
+
+    def _report(self) -> None:
+        """Report batches until stopping is set, then what waits if the service takes it at once."""
+        pause_for = EVERY
+        while not self._stopping.is_set():
+            self._something.wait(EVERY)
+            self._something.clear()
+            try:
+                has_more = self.flush()
+                pause_for = EVERY
+            except EntitlementsError as error:
+                has_more, self._failure = False, str(error)
+                _log.warning("usage waits: %s", error)
+                pause_for = min(2 * pause_for, PAUSE_FOR_MAX)
+                self._stopping.wait(pause_for * random.uniform(0.5, 1.0))  # noqa: S311 - jitter.
+            if not has_more:
+                self._stopping.wait(EVERY)
+        with contextlib.suppress(EntitlementsError):
+            while self.flush():
+                pass
+
+    def flush(self, client: Client | None = None) -> bool:
+        """Report one batch. Whether more waits. Raises what the service answers to the batch as a whole."""
+        client = client or self._client
+        assert client is not None, "somebody is told where to report: flush_to"
+        with self._alone() as is_alone:
+            if not is_alone:
+                return False
+            batch = self._oldest()
+            if not batch:
+                self._failure = ""
+                return False
+            results = self._send(client, [json.loads(line) for _, _, line in batch])
+            self._settle(batch, results)
+            self._failure = ""
+            return len(batch) == BATCH_MAX
+
+    def _send(self, client: Client, lines: list[Line]) -> list[dict[str, Any]]:
+        ids = ",".join(line["usage_id"] for line in lines)
+        key = hashlib.sha256(ids.encode()).hexdigest()
+        try:
+            return client.record_usage_batch(lines, idempotency_key=key)
+        except RequestError as error:
+            if error.status not in {400, 413, 422} or len(lines) == 1:
+                if error.status in {400, 404, 413, 422}:
+                    return [{"code": error.reason_code, "status": error.status}]
+                raise
+        # One line spoils the batch: find it by halves.
+        half = len(lines) // 2
+        return [*self._send(client, lines[:half]), *self._send(client, lines[half:])]
+
+    def _oldest(self) -> list[tuple[int, str, str]]:
+        with self._transaction() as connection:
+            return connection.execute(
+                "select place, usage_id, line from waiting order by place limit ?", (BATCH_MAX,)
+            ).fetchall()
+
+    def _settle(self, batch: Sequence[tuple[int, str, str]], results: Sequence[dict[str, Any]]) -> None:
+        """Forget what was recorded, put aside what never will be; what may pass waits on."""
+        now, done, refused = time.time(), [], []
+        for (place, usage_id, line), result in zip(batch, results, strict=True):
+            code = _problem(result)
+            if code in PASSING:
+                continue
+            done.append((place,))
+            if code:
+                refused.append((usage_id, now, code, line))
+        with self._transaction() as connection:
+            connection.executemany("delete from waiting where place = ?", done)
+            connection.executemany(
+                "insert into aside (usage_id, put_aside_at, code, line) values (?, ?, ?, ?)", refused
+            )
+            connection.execute("delete from aside where place <= (select max(place) from aside) - ?", (ASIDE_MAX,))
+            _count(connection, "waiting", -len(done))
+            _count(connection, "reported", len(done) - len(refused))
+            _count(connection, "put_aside", len(refused))
+        if refused:
+            _log.error("%s lines of usage were put aside, the first as %s", len(refused), refused[0][2])
+        if not done:
+            raise OutcomeUnknown("No line of the batch was taken.")
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[bool]:
+        """Of several processes with the same file one reports at a time."""
+        file = os.open(self._path.with_name(self._path.name + ".reporting"), os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(file)
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            os.close(file)
+
+    def close(self) -> None:
+        """Report what the service takes at once; the rest waits on disk for the next start."""
+        self._stopping.set()
+        self._something.set()
+        if self._thread is not None:
+            self._thread.join(10.0)
+        if self._client is not None:
+            self._client.close()
+        with self._lock:
+            self._connection.close()
+
+
+def _row(line: Line, now: float) -> tuple[str, float, str]:
+    usage_id = line.get("usage_id") or new_id()
+    occurred_at = datetime.fromtimestamp(now, UTC).isoformat().replace("+00:00", "Z")
+    whole = {"occurred_at": occurred_at, **line, "usage_id": usage_id, "mode": "report"}
+    return usage_id, now, json.dumps(whole, separators=(",", ":"), sort_keys=True)
+
+
+def _problem(result: dict[str, Any]) -> str:
+    """The code of what is wrong with a line; empty: it is recorded."""
+    status = result.get("status", 200)
+    is_problem = isinstance(status, int) and status >= 400
+    return str(result.get("code") or "refused") if is_problem else ""
+
+
+def _counter(connection: sqlite3.Connection, name: str) -> int:
+    return int(connection.execute("select value from counters where name = ?", (name,)).fetchone()[0])
+
+
+def _count(connection: sqlite3.Connection, name: str, more: int) -> None:
+    connection.execute("update counters set value = value + ? where name = ?", (more, name))

@@ -1,0 +1,216 @@
+"""Leases in threads and in asyncio, against a model behind real HTTP; and what becomes of those of a killed process."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from modelled import ModelBehindHttp, ModelService
+from scripted import Script, ScriptedService, eventually
+
+from entitlements_client import AsyncEntitlements, Entitlements, FailClosed, FailOpen, LeaseTerms, Remote, Service, UsageBuffer
+
+Serve = Callable[[Script], ScriptedService]
+
+
+@pytest.fixture
+def behind() -> ModelBehindHttp:
+    return ModelBehindHttp(ModelService(100))
+
+
+def entitled(service: Service, **more: Any) -> Entitlements:
+    terms = LeaseTerms(**({"quantity": 20, "term": 5, "margin": 1.0, "settle_every": 0.05} | more))
+    return Entitlements(service, Remote(), leases=terms)
+
+
+def test_threads_share_a_lease_and_never_exceed_the_limit(serve: Serve, behind: ModelBehindHttp) -> None:
+    taken: list[int] = []
+    with entitled(serve(behind).service()) as entitlements:
+        lease = entitlements.lease("acme", "api_calls")
+
+        def take() -> None:
+            while lease.take().allowed:
+                taken.append(1)
+
+        threads = [threading.Thread(target=take) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+        refused = lease.take()
+        assert (refused.allowed, refused.reason_code, refused.source) == (False, "quota_exceeded", "LEASE")
+    assert sum(taken) == behind.model.consumed == 100
+    assert not behind.model.held
+
+
+def test_a_lease_answers_from_memory(serve: Serve, behind: ModelBehindHttp) -> None:
+    server = serve(behind)
+    with entitled(server.service(), quantity=50, unsettled_max=50, settle_every=10.0) as entitlements:
+        lease = entitlements.lease("acme", "api_calls")
+        assert lease.take().allowed
+        before = len(server.asked)
+        assert all(lease.take().source == "LEASE" for _ in range(20))
+        assert len(server.asked) == before
+        assert (lease.worst_unused, lease.unused, lease.unsettled) == (50, 29, 21)
+    assert behind.model.consumed == 21
+    assert not behind.model.held, "what is left is given back on close"
+
+
+def test_tasks_share_a_lease_and_never_exceed_the_limit(serve: Serve, behind: ModelBehindHttp) -> None:
+    async def main() -> int:
+        terms = LeaseTerms(quantity=20, term=5, margin=1.0, settle_every=0.05)
+        async with AsyncEntitlements(serve(behind).service(), Remote(), leases=terms) as entitlements:
+            lease = entitlements.lease("acme", "api_calls")
+            found = await asyncio.gather(*(lease.take_async() for _ in range(130)))
+            return sum(decision.allowed for decision in found)
+
+    assert asyncio.run(main()) == 100 == behind.model.consumed
+
+
+def test_a_task_that_is_cancelled_takes_nothing(serve: Serve, behind: ModelBehindHttp) -> None:
+    async def main() -> None:
+        terms = LeaseTerms(quantity=20, term=5, margin=1.0, settle_every=10.0)
+        behind.away = True
+        async with AsyncEntitlements(serve(behind).service(), Remote(), leases=terms) as entitlements:
+            lease = entitlements.lease("acme", "api_calls")
+            task = asyncio.create_task(lease.take_async(3))
+            await asyncio.sleep(0.05)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            behind.away = False
+            assert (await lease.take_async()).allowed
+
+    asyncio.run(main())
+    assert behind.model.consumed == 1
+
+
+def test_with_nothing_unsettled_every_unit_is_counted_before_it_is_handed_out(
+    serve: Serve, behind: ModelBehindHttp
+) -> None:
+    with entitled(serve(behind).service(), unsettled_max=0) as entitlements:
+        lease, taken = entitlements.lease("acme", "api_calls"), 0
+        for _ in range(30):
+            assert lease.take().allowed
+            taken += 1
+            assert behind.model.consumed >= taken
+    assert behind.model.consumed == 30
+
+
+def test_units_that_were_not_used_are_had_again(serve: Serve, behind: ModelBehindHttp) -> None:
+    with entitled(serve(behind).service(), settle_every=10.0, unsettled_max=20) as entitlements:
+        lease = entitlements.lease("acme", "api_calls")
+        lease.take(5)
+        lease.give_back(5)
+        lease.take(2)
+    assert behind.model.consumed == 2
+
+
+@pytest.mark.parametrize(("mode", "allowed"), [(FailClosed(), False), (FailOpen(), True)])
+def test_where_the_service_is_away_the_mode_answers(
+    serve: Serve, behind: ModelBehindHttp, tmp_path: Path, mode: Any, allowed: bool
+) -> None:
+    behind.away = True
+    buffer = UsageBuffer(tmp_path / "usage.sqlite")
+    terms = LeaseTerms(quantity=20, term=5, margin=1.0)
+    service = serve(behind).service(change_within=0.2)
+    with Entitlements(service, Remote(), leases=terms, otherwise=mode, usage=buffer) as entitlements:
+        found = entitlements.lease("acme", "api_calls").take(2, wait_for=0.3)
+        assert (found.allowed, found.source) == (allowed, "FALLBACK")
+        assert buffer.progress().waiting == (1 if allowed else 0), "what was given away is reported later"
+
+
+def test_a_lease_is_used_up_before_it_may_have_expired(serve: Serve, behind: ModelBehindHttp) -> None:
+    with entitled(serve(behind).service(), quantity=50, unsettled_max=50, term=2, margin=1.0) as entitlements:
+        lease = entitlements.lease("acme", "api_calls")
+        assert lease.take().allowed
+        behind.away = True
+        time.sleep(1.1)
+        assert lease.unused == 0
+        assert not lease.take(wait_for=0.1).allowed
+        behind.away = False
+        eventually(lambda: lease.take(wait_for=1.0).allowed)
+    assert behind.model.consumed == 2
+
+
+def test_what_was_handed_out_of_a_lease_that_is_gone_is_reported(serve: Serve, behind: ModelBehindHttp) -> None:
+    with entitled(serve(behind).service(), settle_every=0.3) as entitlements:
+        assert entitlements.lease("acme", "api_calls").take(2).allowed
+        with behind.lock:
+            behind.model.held.clear()
+        eventually(lambda: behind.usage_seen)
+    (seen,) = behind.usage_seen
+    assert (seen["quantity"], seen["mode"], seen["pool_id"]) == (2, "report", "pool")
+    assert behind.model.consumed == 2
+
+
+# --- Killed processes ---
+
+_processes = multiprocessing.get_context("spawn")
+
+
+def draw_and_wait(service: Service, folder: str, quantity: int, said: Any) -> None:
+    terms = LeaseTerms(quantity=20, term=30, margin=1.0, settle_every=20.0, unsettled_max=20, folder=folder)
+    lease = Entitlements(service, Remote(), leases=terms).lease("acme", "api_calls")
+    lease.take()
+    lease.take(quantity - 1)
+    said.send(True)
+    time.sleep(60)
+
+
+def killed(service: Service, folder: Path, quantity: int) -> None:
+    ours, theirs = _processes.Pipe()
+    process = _processes.Process(target=draw_and_wait, args=(service, str(folder), quantity, theirs), daemon=True)
+    process.start()
+    assert ours.poll(20)
+    assert process.pid is not None
+    os.kill(process.pid, signal.SIGKILL)
+    process.join(10)
+
+
+def test_what_a_killed_process_had_handed_out_is_settled_by_the_next_and_the_rest_is_free(
+    serve: Serve, behind: ModelBehindHttp, tmp_path: Path
+) -> None:
+    service = serve(behind).service()
+    killed(service, tmp_path, 7)
+    assert sum(held.quantity for held in behind.model.held.values()) > 0
+    with entitled(service, folder=str(tmp_path)):
+        eventually(lambda: behind.model.consumed == 7 and not behind.model.held)
+        eventually(lambda: len(list(tmp_path.iterdir())) == 1)  # Its own.
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_journal_of_somebody_alive_is_left_alone(serve: Serve, behind: ModelBehindHttp, tmp_path: Path) -> None:
+    service = serve(behind).service()
+    with entitled(service, folder=str(tmp_path), settle_every=20.0) as first:
+        assert first.lease("acme", "api_calls").take().allowed
+        with entitled(service, folder=str(tmp_path)) as second:
+            assert second.lease("acme", "api_calls").take().allowed
+            time.sleep(0.2)
+            assert len(list(tmp_path.iterdir())) == 2
+            assert first.lease("acme", "api_calls").take().allowed
+    assert behind.model.consumed == 3
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_forked_child_has_leases_of_its_own(serve: Serve, behind: ModelBehindHttp, tmp_path: Path) -> None:
+    with entitled(serve(behind).service(), folder=str(tmp_path), settle_every=20.0, unsettled_max=20) as entitlements:
+        lease = entitlements.lease("acme", "api_calls")
+        assert lease.take(3).allowed
+        child = os.fork()
+        if child == 0:
+            is_right = lease.unused == 0 and lease.take(2).allowed
+            entitlements._leases.close()
+            os._exit(0 if is_right else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        assert lease.take().allowed
+        assert behind.model.consumed == 2, "the child settled its own and nothing else"
+    assert behind.model.consumed == 6
