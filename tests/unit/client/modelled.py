@@ -99,7 +99,9 @@ class ModelBehindHttp:
                 return 200, {"status": "committed"}
             case ["reservations", name, "extend"]:
                 is_held = self.model.extend(name, body["expires_in"])
-                return (200, {"status": "extended"}) if is_held else (404, {"code": "unknown_reservation", "status": 404})
+                return (
+                    (200, {"status": "extended"}) if is_held else (404, {"code": "unknown_reservation", "status": 404})
+                )
             case ["reservations", name, "release"]:
                 self.model.release(name)
                 return 200, {"status": "released"}

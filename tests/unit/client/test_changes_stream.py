@@ -9,7 +9,10 @@ from entitlements_client.asking.changes import EventLines, ServerEvent
 from entitlements_client.asking.memory import includes, positions
 
 NAMES = st.sampled_from(["change", "policies", "reset"])
-DATA = st.text(st.characters(exclude_characters="\r\n\0\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029", exclude_categories=["Cs"]), max_size=30)
+DATA = st.text(
+    st.characters(exclude_characters="\r\n\0\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029", exclude_categories=["Cs"]),
+    max_size=30,
+)
 PLACES = st.text("0123456789:,ce", max_size=12)
 
 

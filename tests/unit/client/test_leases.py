@@ -16,7 +16,16 @@ import pytest
 from modelled import ModelBehindHttp, ModelService
 from scripted import Script, ScriptedService, eventually
 
-from entitlements_client import AsyncEntitlements, Entitlements, FailClosed, FailOpen, LeaseTerms, Remote, Service, UsageBuffer
+from entitlements_client import (
+    AsyncEntitlements,
+    Entitlements,
+    FailClosed,
+    FailOpen,
+    LeaseTerms,
+    Remote,
+    Service,
+    UsageBuffer,
+)
 
 Serve = Callable[[Script], ScriptedService]
 

@@ -135,7 +135,10 @@ def test_changes_are_told_and_so_is_silence(server: ScriptedService, feed: Feed)
             assert api.get_client().get_boolean_value("sso", True, ACME) is False
             feed.is_cut = True
             eventually(lambda: ProviderEvent.PROVIDER_STALE in names)
-            assert api.get_client().get_boolean_details("api_calls", False, ACME).reason in {Reason.STALE, Reason.CACHED}
+            assert api.get_client().get_boolean_details("api_calls", False, ACME).reason in {
+                Reason.STALE,
+                Reason.CACHED,
+            }
             feed.is_cut = False
             eventually(lambda: names[-1] is ProviderEvent.PROVIDER_READY)
         finally:
