@@ -14,7 +14,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import Any, Final
 
 import httpx
@@ -26,7 +25,6 @@ from entitlements.domain.commands import (
     DefineResourceKey,
     OpenPool,
     ProvisionPool,
-    SuspendPool,
 )
 from entitlements.domain.governance_commands import CreateApiKey
 from entitlements.domain.plan_commands import SetOverride
@@ -216,25 +214,29 @@ def _events(call: int) -> bytes:
 
 def _changes(place: Place, settings: Settings, key: str) -> dict[str, float]:
     """From the call that sends a command to the moment a local client answers by it."""
-    from entitlements_client import Client
+    from entitlements_client import Entitlements, Local, Request, Sampling, Service
 
     waited: list[float] = []
-    url = f"http://{settings.api_host}:{settings.api_port}"
-    with Caller(settings) as caller, Client(url, key) as client:
-        local = client.local(["ws-0"])
-        local.wait_until_current(20.0)
+    service = Service(f"http://{settings.api_host}:{settings.api_port}", key)
+    asked = Request("ws-0", "sso")
+    with (
+        Caller(settings) as caller,
+        Entitlements(service, Local(customers=["ws-0"]), access_log=Sampling(allowed=0, refused=0)) as entitlements,
+    ):
+        assert entitlements.wait_until_connected(20.0)
+        assert entitlements.check("ws-0", "sso").allowed
         for number in range(place.sized(CHANGES)):
             allowed = number % 2 == 1
             override = SetOverride(
                 command_id=new_id(), pool_id="pool-0", override_id=f"o-{number}", resource_key="sso", allowed=allowed,
                 reason="bench", actor="bench",
             )  # fmt: skip
-            began = time.perf_counter()
+            began = time.monotonic()
             caller.send(override)
-            while local.has_access("ws-0", "sso").allowed != allowed:
-                assert time.perf_counter() - began < 10, "the change was never visible"
-                time.sleep(0.0005)
-            waited.append(time.perf_counter() - began)
+            seen = entitlements.wait_until(asked, lambda decision, wanted=allowed: decision.allowed == wanted)
+            assert seen is not None, "the change was never visible"
+            waited.append(seen - began)
+            place.progress(number / CHANGES)
     waited.sort()
     return {
         "change_to_client_p50_ms": statistics.median(waited) * 1_000,

@@ -5,6 +5,7 @@ requests and answers that are lost, clients that are killed. No threads: lease.p
 from __future__ import annotations
 
 import itertools
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
