@@ -30,7 +30,8 @@ def installation(kafka: str, postgres: str, tmp_path_factory: pytest.TempPathFac
                 {"set_id": "free", "name": "Free", "ladder": "plans", "rung": 1, "rules": [QUOTA, FEATURE]},
             )
             operator.command(
-                "DefineEntitlementSet", {"set_id": "extra", "name": "Extra", "rules": [FEATURE | {"resource_key": "export"}]}
+                "DefineEntitlementSet",
+                {"set_id": "extra", "name": "Extra", "rules": [FEATURE | {"resource_key": "export"}]},
             )
         yield running
 

@@ -94,9 +94,9 @@ def test_foreign_and_unknown_keys_are_told_apart_from_missing_scopes(tenant: Any
 
     with Client(Service(installation.url, "ent_nobody_nothing")) as client, pytest.raises(Unauthenticated):
         client.check(tenant.customer_id, "sso")
-    with Client(Service(installation.url, installation.key(tenant.organization_id, ("read",)))) as client:
-        with pytest.raises(InsufficientScope):
-            client.command("OpenPool", {"pool_id": "another"})
+    reader = Service(installation.url, installation.key(tenant.organization_id, ("read",)))
+    with Client(reader) as client, pytest.raises(InsufficientScope):
+        client.command("OpenPool", {"pool_id": "another"})
     with Client(Service(installation.url, installation.key("org-foreign"))) as client:
         assert not client.check(tenant.customer_id, "sso", consistency=tenant.token).allowed
         with pytest.raises(NotFound):
@@ -192,7 +192,9 @@ def test_a_strict_limit_stays_strict_with_leases(tenant: Any) -> None:
 def test_usage_waits_on_disk_and_is_counted_once(tenant: Any, tmp_path: Path) -> None:
     buffer = UsageBuffer(tmp_path / "usage.sqlite")
     for number in range(10):
-        buffer.add({"customer_id": tenant.customer_id, "resource_key": "api_calls", "quantity": 2}, usage_id=f"u-{number}")
+        buffer.add(
+            {"customer_id": tenant.customer_id, "resource_key": "api_calls", "quantity": 2}, usage_id=f"u-{number}"
+        )
     with Entitlements(tenant.address, Remote(), usage=buffer) as entitlements:
         entitlements.report_usage(tenant.customer_id, "api_calls", 5)
         eventually(lambda: buffer.progress().waiting == 0)

@@ -9,7 +9,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from scripted import Script, ScriptedService  # noqa: E402
+from scripted import Script, ScriptedService
 
 
 @pytest.fixture

@@ -85,7 +85,7 @@ class ModelBehindHttp:
             self.model.tick(time.monotonic() - self.began_at - self.model.now)
             return self._answer(asked)
 
-    def _answer(self, asked: Asked) -> Reply:
+    def _answer(self, asked: Asked) -> Reply:  # noqa: PLR0911 - one for each route.
         key, body = asked.headers.get("idempotency-key", ""), asked.body or {}
         parts = asked.path.strip("/").split("/")
         match parts[1:]:
@@ -99,7 +99,9 @@ class ModelBehindHttp:
                 return 200, {"status": "committed"}
             case ["reservations", name, "extend"]:
                 is_held = self.model.extend(name, body["expires_in"])
-                return (200, {"status": "extended"}) if is_held else (404, {"code": "unknown_reservation", "status": 404})
+                return (
+                    (200, {"status": "extended"}) if is_held else (404, {"code": "unknown_reservation", "status": 404})
+                )
             case ["reservations", name, "release"]:
                 self.model.release(name)
                 return 200, {"status": "released"}

@@ -62,7 +62,7 @@ class ScriptedService:
                 self.end_headers()
                 self.wfile.write(content)
 
-            do_POST = do_DELETE = do_GET
+            do_POST = do_DELETE = do_GET  # noqa: N815 - http.server's names.
 
             def _stream(self, lines: Callable[[], Iterator[str]]) -> None:
                 self.send_response(200)
@@ -87,7 +87,9 @@ class ScriptedService:
 
     def service(self, **more: Any) -> Service:
         """How a client finds it; patient for a second only."""
-        quick = Retries(**({"read_within": 1.0, "change_within": 1.0, "pause_for_min": 0.01, "pause_for_max": 0.05} | more))
+        quick = Retries(
+            **({"read_within": 1.0, "change_within": 1.0, "pause_for_min": 0.01, "pause_for_max": 0.05} | more)
+        )
         return Service(self.url, "ent_testing_secret", quick)
 
     def close(self) -> None:
@@ -121,7 +123,9 @@ def quota(remaining: int, limit: int = 100, **more: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def decision(customer_id: str = "acme", resource_key: str = "sso", *, allowed: bool = True, **more: Any) -> dict[str, Any]:
+def decision(
+    customer_id: str = "acme", resource_key: str = "sso", *, allowed: bool = True, **more: Any
+) -> dict[str, Any]:
     """What POST /v1/check answers."""
     return {
         "decision_id": "d-1", "allowed": allowed, "reason_code": "allowed" if allowed else "not_entitled", "sentence": "So.",

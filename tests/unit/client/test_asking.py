@@ -61,7 +61,13 @@ class Bench:
 
 def revocation(position: str = "0:20", key: str = "sso", pool: str = "pool") -> Change:
     return Change.from_document(
-        {"type": "entitlement.revoked", "customer_id": "acme", "resource_key": key, "pool_id": pool, "position": position}
+        {
+            "type": "entitlement.revoked",
+            "customer_id": "acme",
+            "resource_key": key,
+            "pool_id": pool,
+            "position": position,
+        }
     )
 
 
@@ -80,7 +86,10 @@ def test_remote_asks_every_time() -> None:
 
 def test_cached_asks_once_and_says_so() -> None:
     bench = Bench(ByAge(30.0, 30.0))
-    assert (bench.check().source, bench.check(Request("acme", "api_calls", 8)).reason_code) == ("CACHED", "quota_exceeded")
+    assert (bench.check().source, bench.check(Request("acme", "api_calls", 8)).reason_code) == (
+        "CACHED",
+        "quota_exceeded",
+    )
     assert bench.asked == ["/v1/policies", "/v1/customers/acme/entitlements"]
 
 
@@ -135,7 +144,7 @@ def test_policies_that_this_version_does_not_know_are_left_to_the_service() -> N
     [(FailOpen(), True, "failed_open"), (FailClosed(), False, "failed_closed"), (Grace(60.0), False, "grace_is_over")],
 )
 def test_where_nothing_is_known_the_mode_answers_and_says_fallback(
-    freshness: Freshness, mode: Any, allowed: bool, code: str
+    freshness: Freshness, mode: Any, *, allowed: bool, code: str
 ) -> None:
     bench = Bench(freshness, FailureModes(otherwise=mode), decides_here=not isinstance(freshness, Never))
     bench.away = ServiceIsAway()

@@ -68,7 +68,17 @@ class Driven:
 RECORDED = answer({"status": "recorded", "usage_id": "u", "pool_id": "p"}, **{"entitlements-consistency": "0:7"})
 
 
-@pytest.mark.parametrize("hindrance", [CUT, NOT_SENT, problem(503, "server_is_away"), problem(504, "outcome_unknown"), problem(429, "rate_limited"), problem(500, "internal")])
+@pytest.mark.parametrize(
+    "hindrance",
+    [
+        CUT,
+        NOT_SENT,
+        problem(503, "server_is_away"),
+        problem(504, "outcome_unknown"),
+        problem(429, "rate_limited"),
+        problem(500, "internal"),
+    ],
+)
 def test_whatever_passes_is_tried_again_with_the_same_key(hindrance: Answer | NoAnswer) -> None:
     driven = Driven(USAGE, [hindrance, hindrance, RECORDED])
     assert driven.result is not None
@@ -124,9 +134,17 @@ def test_a_refusal_is_final_and_keeps_its_code(said: Answer, error: type[Entitle
 
 
 def test_pauses_double_and_the_service_may_ask_for_longer_ones() -> None:
-    assert Driven(check("c", "k"), [CUT], pause_for_min=0.1, pause_for_max=0.4, attempts_max=6).pauses == [0.1, 0.2, 0.4, 0.4, 0.4]
+    assert Driven(check("c", "k"), [CUT], pause_for_min=0.1, pause_for_max=0.4, attempts_max=6).pauses == [
+        0.1,
+        0.2,
+        0.4,
+        0.4,
+        0.4,
+    ]
     told = problem(429, "rate_limited", {"retry-after": "2"})
-    assert Driven(check("c", "k"), [told, answer({"allowed": True, "reason_code": "allowed"})], read_within=5.0).pauses == [2.0]
+    assert Driven(
+        check("c", "k"), [told, answer({"allowed": True, "reason_code": "allowed"})], read_within=5.0
+    ).pauses == [2.0]
 
 
 def test_nobody_waits_longer_than_was_allowed() -> None:

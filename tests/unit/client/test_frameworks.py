@@ -55,7 +55,10 @@ class World:
     @property
     def recorded(self) -> list[int]:
         with self.buffer._transaction() as connection:
-            return [json.loads(line)["quantity"] for (line,) in connection.execute("select line from waiting order by place")]
+            return [
+                json.loads(line)["quantity"]
+                for (line,) in connection.execute("select line from waiting order by place")
+            ]
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ class Feed:
         place = 0
         while not self.is_cut:
             with self.more:
-                self.more.wait_for(lambda: len(self.lines) > place, 0.1)
+                self.more.wait_for(lambda place=place: len(self.lines) > place, 0.1)
                 fresh, place = self.lines[place:], len(self.lines)
             yield from fresh or [": alive\n\n"]
 
@@ -135,7 +135,10 @@ def test_changes_are_told_and_so_is_silence(server: ScriptedService, feed: Feed)
             assert api.get_client().get_boolean_value("sso", True, ACME) is False
             feed.is_cut = True
             eventually(lambda: ProviderEvent.PROVIDER_STALE in names)
-            assert api.get_client().get_boolean_details("api_calls", False, ACME).reason in {Reason.STALE, Reason.CACHED}
+            assert api.get_client().get_boolean_details("api_calls", False, ACME).reason in {
+                Reason.STALE,
+                Reason.CACHED,
+            }
             feed.is_cut = False
             eventually(lambda: names[-1] is ProviderEvent.PROVIDER_READY)
         finally:

@@ -47,7 +47,11 @@ def test_a_question_arrives_whole_and_says_who_asks(serve: Serve, ask: Callable[
 
 def test_a_cut_connection_is_tried_again_with_the_same_key_and_body(serve: Serve, ask: Callable[..., Any]) -> None:
     def script(asked: Asked) -> Reply | None:
-        return None if len(server.asked) < 3 else (200, {"usage_id": "u-1", "pool_id": "p"}, {"entitlements-consistency": "2:5"})
+        return (
+            None
+            if len(server.asked) < 3
+            else (200, {"usage_id": "u-1", "pool_id": "p"}, {"entitlements-consistency": "2:5"})
+        )
 
     server = serve(script)
     recorded = ask(server.service(), "record_usage", {"customer_id": "a", "resource_key": "k", "quantity": 2})

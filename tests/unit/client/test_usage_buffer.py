@@ -78,7 +78,9 @@ def buffer(tmp_path: Path) -> Any:
     buffer.close()
 
 
-def test_lines_are_reported_as_what_happened_at_its_instant(buffer: UsageBuffer, client: Client, counting: Counting) -> None:
+def test_lines_are_reported_as_what_happened_at_its_instant(
+    buffer: UsageBuffer, client: Client, counting: Counting
+) -> None:
     buffer.add(line(3), usage_id="u-1")
     assert buffer.flush(client) is False
     (told,) = counting.lines.values()
@@ -92,14 +94,18 @@ def test_the_same_id_is_one_line(buffer: UsageBuffer, client: Client, counting: 
     assert buffer.progress().waiting == 1
 
 
-def test_a_lost_answer_is_asked_for_again_under_the_same_key(buffer: UsageBuffer, client: Client, counting: Counting) -> None:
+def test_a_lost_answer_is_asked_for_again_under_the_same_key(
+    buffer: UsageBuffer, client: Client, counting: Counting
+) -> None:
     buffer.add_all([line() for _ in range(10)])
     counting.loses_answers = 2
     buffer.flush(client)
     assert (counting.total, list(counting.batches.values())) == (10, [3])
 
 
-def test_while_the_service_is_away_lines_wait_and_say_why(buffer: UsageBuffer, client: Client, counting: Counting) -> None:
+def test_while_the_service_is_away_lines_wait_and_say_why(
+    buffer: UsageBuffer, client: Client, counting: Counting
+) -> None:
     buffer.add(line())
     counting.away = True
     with pytest.raises(OutcomeUnknown):
