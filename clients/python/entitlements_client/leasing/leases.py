@@ -192,9 +192,7 @@ class Leases:
             lease.close()
             self.wake(lease)
         with self._changing:
-            while (
-                self._threads and self.clock() < until and not all(lease.may_end for lease in self._leases.values())
-            ):
+            while self._threads and self.clock() < until and not all(lease.may_end for lease in self._leases.values()):
                 self._changing.wait(0.1)
             self._stopping.set()
             self._changing.notify_all()
