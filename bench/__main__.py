@@ -22,6 +22,7 @@ from bench import (
     latency,
     postgres,
     projection,
+    serving,
     single_lines,
     strict_lines,
 )
@@ -43,6 +44,7 @@ BENCHMARKS: Final[dict[str, Callable[[Place], dict[str, float]]]] = {
     "decisions": decisions.measure,
     "access": access.measure,
     "caching": caching.measure,
+    "serving": serving.measure,
     "broker": broker.measure,
 }
 QUICK_SCALE: Final = 0.25

@@ -67,6 +67,14 @@ FIGURES: Final[dict[str, Figure]] = {
     "view_in_process_us": Figure("us", "the same from the memory of the process"),
     "view_varnish_us": Figure("us", "the same over HTTP, from a Varnish before the service"),
     "view_burst_loads": Figure("loads", "of Postgres for 200 callers at once who ask for one customer", "1"),
+    "http_check_per_s": Figure("checks/s", "POST /v1/check, one worker, everything on these cores", ">= 4,000"),
+    "http_check_p50_ms": Figure("ms", "how long such a check takes, half of them"),
+    "http_check_p99_ms": Figure("ms", "99 of 100 of them", "< 10"),
+    "ingest_lines_per_s": Figure(
+        "lines/s", "usage as CloudEvents, 10,000 a call: decided, durable, read back and answered", ">= 50,000"
+    ),
+    "change_to_client_p50_ms": Figure("ms", "from sending a command to a local client that answers by it"),
+    "change_to_client_p99_ms": Figure("ms", "99 of 100 of them", "< 100"),
     "broker_produce_mb_per_s": Figure("MB/s", "what the broker takes from one idempotent producer, 1 KB records"),
     "ratio_to_postgres": Figure("times", "strict_lines_per_s / postgres_update_per_s", ">= 15"),
     "ratio_to_eventsourcing": Figure("times", "strict_lines_per_s / eventsourcing_per_s"),

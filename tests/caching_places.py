@@ -83,9 +83,9 @@ class _Answers(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def varnish_before(origin: Origin, folder: Path) -> Iterator[LocalVarnish]:
+def varnish_before(origin_port: int, folder: Path) -> Iterator[LocalVarnish]:
     """A Varnish; where Debian's packages cannot be had the test is skipped."""
-    varnish = LocalVarnish(folder, origin.server_port)
+    varnish = LocalVarnish(folder, origin_port)
     try:
         varnish.start()
     except NoSuchPackages as error:

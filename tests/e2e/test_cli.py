@@ -448,6 +448,55 @@ def test_what_follows_a_set_a_campaign_and_a_unit_comes_by_itself(ask: Ask, pool
     _until(lambda: "ws-unit" in {row["workspace_id"] for row in ask("pool", "show", pool)["assignments"]})
 
 
+def test_a_policy_is_defined_listed_shown_and_retired(ask: Ask, tmp_path: Path) -> None:
+    organization = f"org-{testing.unique_prefix().strip('.')}"
+    policy = {
+        "policy_id": "nights",
+        "effect": "DENY",
+        "temporal": {"from": "22:00", "until": "06:00"},
+        "reason": "we sleep",
+    }
+    (tmp_path / "policies.json").write_text(
+        json.dumps({"policies": [policy, {"policy_id": "beta", "effect": "ALLOW"}]})
+    )
+    for repeated in (False, True):
+        defined = ask("policy", "define", "-f", "policies.json", "-o", organization)["policies"]
+        assert [(one["policy_id"], one["repeated"]) for one in defined] == [("nights", repeated), ("beta", repeated)]
+    listed = ask("policy", "list", "-o", organization)
+    assert (listed["version"], [one["policy_id"] for one in listed["policies"]]) == (2, ["nights", "beta"])
+    shown = ask("policy", "show", "nights", "-o", organization)
+    assert (shown["document"], shown["policy_version"]) == (policy, 1)
+    assert ask("policy", "retire", "beta", "-o", organization, "--reason", "it is out")["visible"] is True
+    listed = ask("policy", "list", "-o", organization)
+    assert (listed["version"], [one["policy_id"] for one in listed["policies"]]) == (3, ["nights"])
+    assert len(ask("policy", "list", "-o", organization, "--retired")["policies"]) == 2
+    assert ask("policy", "show", "other", "-o", organization, status=1)["error"]["code"] == "unknown_policy"
+    assert ask("policy", "retire", "other", "-o", organization, status=1)["error"]["code"] == "unknown_policy"
+
+
+def test_a_key_is_shown_once_and_exchanged_with_an_overlap(ask: Ask) -> None:
+    organization = f"org-{testing.unique_prefix().strip('.')}"
+    arguments = ("keys", "create", "-o", organization)
+    first = ask(
+        *arguments, "--name", "shop", "--scope", "use", "--scope", "read", "--expires", "90d", "--requests-per-s", "50"
+    )
+    assert first["api_key"].startswith(f"ent_{first['key_id']}_")
+    second = ask(*arguments, "--rotate", first["key_id"], "--overlap", "2h")
+    assert (second["name"], second["scopes"], second["requests_per_s"]) == ("shop", ["read", "use"], 50)
+    listed = ask("keys", "list", "-o", organization)["keys"]
+    assert [(one["key_id"], one["status"]) for one in listed] == [
+        (second["key_id"], "active"),
+        (first["key_id"], "to be revoked"),
+    ]
+    assert listed[1]["revoked_at"] == second["counts_until"]
+    secret = first["api_key"].rpartition("_")[2]
+    assert secret not in json.dumps(listed)
+    ask("keys", "revoke", first["key_id"], "-o", organization, "--reason", "it was in a log")
+    assert ask("keys", "list", "-o", organization)["keys"][1]["status"] == "revoked"
+    assert ask(*arguments, "--rotate", "k7654321", status=1)["error"]["code"] == "unknown_api_key"
+    assert ask("keys", "revoke", "k7654321", "-o", organization, status=1)["error"]["code"] == "unknown_api_key"
+
+
 def _until(happened: Callable[[], bool], within_for: float = 20.0) -> None:
     deadline = time.monotonic() + within_for
     while not happened():

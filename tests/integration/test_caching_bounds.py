@@ -11,7 +11,6 @@ late        nobody follows, and the floors know it
 from __future__ import annotations
 
 import json
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -21,10 +20,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+from tests.caching_places import Origin, varnish_before, views_at
+from tests.serving import Service
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
-from caching_places import Origin, varnish_before, views_at
 from entitlements import testing
 from entitlements.access.caching import shared
 from entitlements.access.caching.floors import BEHIND_FOR_MAX, Floors
@@ -37,6 +35,7 @@ from entitlements.access.sources import ViewSource
 from entitlements.api.http_caching import EVERY_ANSWER, Lifetimes, names_of
 from entitlements.domain import commands as asks
 from entitlements.ledger.caller import Caller, new_id
+from entitlements.local.folder import a_free_port
 from entitlements.local.postgres import LocalPostgres, LocalReplica
 from entitlements.local.valkey import LocalValkey
 from entitlements.settings import Settings
@@ -45,12 +44,13 @@ from entitlements.wiring.preparing import prepare
 from entitlements.wiring.readiness import wait_until_at_work
 from entitlements.wiring.supervisor import Supervisor
 from entitlements_projections.database import connect
+from entitlements_projections.migrations import migrate
 from entitlements_projections.replicas import Replicas
 from entitlements_projections.testing import FEATURE, rules_of
 
 pytestmark = pytest.mark.timeout(180)
 
-PROCESSES = ("engine", "publisher", "projector", "changes")
+PROCESSES = ("engine", "publisher", "projector", "changes", "api")
 CUSTOMER = "ada"
 #: Seconds. Small, so that the test need not wait long; what counts is that nothing is later than what these say.
 IN_PROCESS_FOR, LATE_FOR, VALKEY_FOR, LAG_FOR = 1.0, 0.3, 1.2, 0.7
@@ -91,6 +91,9 @@ class Place:
     settings: Settings
     replica: str
     valkey: str
+    #: The service itself, all of its levels switched on, behind this cache.
+    service: Service
+    cdn: str
     folder: Path
     stack: ExitStack
     caller: Caller
@@ -103,16 +106,25 @@ class Place:
 def place(kafka: str, tmp_path: Path) -> Iterator[Place]:
     with ExitStack() as stack:
         primary = stack.enter_context(LocalPostgres(tmp_path / "primary", fast=True, replicated=True))
-        settings = Settings(kafka=kafka, postgres=primary.url, topic_prefix=testing.unique_prefix(), partitions=2)
-        prepare(settings)
+        migrate(primary.url)
         replica = stack.enter_context(LocalReplica(tmp_path / "replica", primary.url, fast=True))
         valkey = stack.enter_context(LocalValkey(tmp_path / "valkey"))
-        stack.enter_context(Supervisor(PROCESSES, addresses.environment_of(settings), tmp_path / "logs"))
+        api_port = a_free_port(except_for=set())
+        varnish = stack.enter_context(varnish_before(api_port, tmp_path / "varnish"))
+        settings = Settings(
+            kafka=kafka, postgres=primary.url, topic_prefix=testing.unique_prefix(), partitions=2, api_port=api_port,
+            replicas=replica.url, replica_lag_for=LAG_FOR, valkey=valkey.url, valkey_ttl_for=60, cache_ttl_for=60,
+            http_client_ttl_for=0, http_shared_ttl_for=60, http_stale_for=60, http_purge=varnish.url,
+        )  # fmt: skip
+        prepare(settings)
+        supervisor = Supervisor(PROCESSES, addresses.environment_of(settings), tmp_path / "logs")
+        stack.enter_context(supervisor)
         wait_until_at_work(settings, PROCESSES, 60)
         caller = stack.enter_context(Caller(settings))
         yield Place(
-            settings=settings, replica=replica.url, valkey=valkey.url, folder=tmp_path, stack=stack, caller=caller
-        )
+            settings=settings, replica=replica.url, valkey=valkey.url, service=Service(settings, supervisor, caller),
+            cdn=varnish.url, folder=tmp_path, stack=stack, caller=caller,
+        )  # fmt: skip
 
 
 def says_allowed(source: ViewSource) -> Callable[[], bool]:
@@ -148,15 +160,19 @@ class Levels:
         """A Varnish before an origin that reads from a source; its address, and how to ask it."""
         origin = self.stack.enter_context(Origin(source, self.floors, LIFETIMES))
         folder = self.place.folder / f"varnish-{self.name}-{what}"
-        varnish = self.stack.enter_context(varnish_before(origin, folder))
-        client = self.stack.enter_context(httpx.Client(timeout=5, headers={"Authorization": "Bearer acme"}))
+        varnish = self.stack.enter_context(varnish_before(origin.server_port, folder))
+        return varnish.url, asks_over_http(varnish.url, "Bearer acme", self.stack)
 
-        def ask() -> bool:
-            answer = client.get(f"{varnish.url}/v1/customers/{CUSTOMER}/entitlements").raise_for_status()
-            entry = answer.json()["entitlements"].get(FEATURE)
-            return entry is not None and bool(entry["allowed"])
 
-        return varnish.url, ask
+def asks_over_http(url: str, authorization: str, stack: ExitStack) -> Callable[[], bool]:
+    client = stack.enter_context(httpx.Client(timeout=5, headers={"Authorization": authorization}))
+
+    def ask() -> bool:
+        answer = client.get(f"{url}/v1/customers/{CUSTOMER}/entitlements").raise_for_status()
+        entry = answer.json()["entitlements"].get(FEATURE)
+        return entry is not None and bool(entry["allowed"])
+
+    return ask
 
 
 def told(place: Place, hooks: Hooks) -> list[Watched]:
@@ -177,6 +193,11 @@ def told(place: Place, hooks: Hooks) -> list[Watched]:
         Watched("told: replica", says_allowed(levels.replicated), bound_for),
         Watched("told: CDN", ask_cdn, bound_for),
         Watched("told: all together", ask_all, bound_for),
+        Watched(
+            "told: the service behind a CDN, nothing ever lapses",
+            asks_over_http(place.cdn, f"Bearer {place.service.key('acme', ['read'])}", place.stack),
+            bound_for,
+        ),
     ]
 
 
@@ -223,6 +244,7 @@ def test_after_a_revoke_no_level_answers_allowed_later_than_its_bound(place: Pla
         time.sleep(max(IN_PROCESS_FOR, VALKEY_FOR, CDN_FOR) + 0.1)
         for each in reversed(watched):
             _wait_until(each.allowed)
+        _is_kept_on_every_level(place)
         replica.execute("select pg_wal_replay_pause()")
         place.do(asks.EndProvision(command_id=new_id(), pool_id="pool", provision_id="plan"))
         revoked_at = time.monotonic()
@@ -260,6 +282,15 @@ def _grant(place: Place) -> None:
             ladder="plans", rung=1, rules=rules_of(50),
         )
     )  # fmt: skip
+
+
+def _is_kept_on_every_level(place: Place) -> None:
+    """The service answers from a CDN and has what it answered in Valkey: else the test would be about something simpler."""
+    headers = {"Authorization": f"Bearer {place.service.key('acme', ['read'])}"}
+    answer = httpx.get(f"{place.cdn}/v1/customers/{CUSTOMER}/entitlements", headers=headers)
+    assert answer.headers["X-Cache"] == "hit"
+    with closing(shared.connect(place.valkey, within_for=1)) as client:
+        assert client.keys(f"{place.settings.topic_prefix}entitlements:view:*:{CUSTOMER}")
 
 
 def _wait_until(holds: Callable[[], bool]) -> None:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from pathlib import Path
 
 import httpx
 import pytest
+from tests.caching_places import Origin, varnish_before
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
-from caching_places import Origin, varnish_before
 from entitlements.access.caching.floors import Concerned, Floors
 from entitlements.access.caching.purging import Purger
 from entitlements.api.http_caching import EVERY_ANSWER, Lifetimes, customer_key, names_of
@@ -27,10 +24,12 @@ class Source:
 
     def __init__(self) -> None:
         self.position = 0
+        self.takes_for = 0.0
 
     def load(
         self, organization_id: str, customer_ids: Sequence[str], at_least: Mapping[int, int] | None = None
     ) -> dict[str, bytes]:
+        time.sleep(self.takes_for)
         as_of = {"position": f"0:{self.position}", "read_at": str(time.time())}
         entitlements = {"a": {"valid_until": None, "limit": self.position}}
         view = {"organization_id": organization_id, "as_of": as_of, "entitlements": entitlements}
@@ -60,7 +59,7 @@ class Cdn:
 def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cdn]:
     with ExitStack() as stack:
         origin = stack.enter_context(Origin(Source(), Floors(), LIFETIMES))
-        varnish = stack.enter_context(varnish_before(origin, tmp_path_factory.mktemp("varnish")))
+        varnish = stack.enter_context(varnish_before(origin.server_port, tmp_path_factory.mktemp("varnish")))
         yield Cdn(origin, varnish.url, stack.enter_context(httpx.Client(timeout=5)))
 
 
@@ -151,6 +150,45 @@ def test_a_stale_answer_is_given_out_only_for_its_time_and_renewed_meanwhile(cdn
     cdn.source.position += 1
     time.sleep(3.2)
     assert cdn.limit("acme") == before + 2, "past its time nothing stale is given out"
+
+
+def test_without_a_time_for_it_nothing_stale_is_given_out(cdn: Cdn) -> None:
+    cdn.origin.lifetimes = Lifetimes(shared_for=1)
+    before = cdn.limit("acme")
+    cdn.source.position += 1
+    time.sleep(1.1)
+    assert cdn.limit("acme") == before + 1
+
+
+def test_who_may_not_be_kept_waits_for_nobody(cdn: Cdn) -> None:
+    """Ten at once are ten questions side by side, and not one after the other."""
+    cdn.origin.lifetimes = Lifetimes()
+    cdn.asks("acme", "slow")
+    cdn.source.takes_for = 0.3
+    try:
+        began = time.monotonic()
+        with ThreadPoolExecutor(10) as pool:
+            assert all(answer.status_code == 200 for answer in pool.map(lambda _: cdn.asks("acme", "slow"), range(10)))
+        assert time.monotonic() - began < 1.5
+    finally:
+        cdn.source.takes_for = 0.0
+
+
+def test_what_may_be_kept_after_all_is_kept(cdn: Cdn) -> None:
+    cdn.origin.lifetimes = Lifetimes()
+    cdn.asks("acme")
+    cdn.origin.lifetimes = LIFETIMES
+    assert [cdn.asks("acme").headers["X-Cache"] for _ in range(2)] == ["miss", "hit"]
+
+
+def test_a_burst_on_one_answer_is_one_question(cdn: Cdn) -> None:
+    cdn.source.takes_for = 0.2
+    try:
+        with ThreadPoolExecutor(10) as pool:
+            list(pool.map(lambda _: cdn.asks("acme", "burst"), range(10)))
+    finally:
+        cdn.source.takes_for = 0.0
+    assert cdn.origin.asked == ["acme/burst"]
 
 
 def test_the_purger_purges_those_concerned_at_once_and_once_more(cdn: Cdn) -> None:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
+from tests.caching_places import views_at
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
-from caching_places import views_at
 from entitlements.access.caching.floors import Concerned, Floors
 from entitlements.access.caching.replicated import Replicated
 from entitlements.local.postgres import LocalPostgres, LocalReplica

@@ -53,7 +53,7 @@ def test_every_command_says_what_it_does_and_shows_an_example(path: str, command
 
 def test_every_command_but_the_processes_speaks_json() -> None:
     silent = {path for path, command in commands(app) if "as_json" not in command.callback.__annotations__}
-    assert silent == {"engine", "publisher", "projector", "policies", "registry"}
+    assert silent == {"engine", "publisher", "projector", "policies", "access-log", "api", "registry"}
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["set", "define", "--help"], ["changes", "--help"]])

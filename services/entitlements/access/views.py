@@ -43,8 +43,11 @@ _NUMBERS: Final = ("soft_limit", "hard_limit", "consumed", "reserved", "period")
 class PostgresViews:
     """Views made from the read models (a ViewSource). wait_for: seconds that a position may be waited for."""
 
-    def __init__(self, connections: Connections, wait_for: float = 5.0) -> None:
-        self._connections, self._wait_for = connections, wait_for
+    def __init__(
+        self, connections: Connections, wait_for: float = 5.0, lag: Callable[[], float | None] = lambda: None
+    ) -> None:
+        """lag: seconds by which the read models are behind, as far as anybody knows."""
+        self._connections, self._wait_for, self._lag = connections, wait_for, lag
 
     def load(
         self, organization_id: str, customer_ids: Sequence[str], at_least: Mapping[int, int] | None = None
@@ -56,15 +59,19 @@ class PostgresViews:
                 reading.wait_for(connection, partition, offset, self._wait_for)
             for first in range(0, len(customer_ids), AT_ONCE_MAX):
                 part = customer_ids[first : first + AT_ONCE_MAX]
-                gathered = gather(connection, organization_id, part)
-                found |= {name: orjson.dumps(each) for name, each in views_of(organization_id, part, gathered).items()}
+                behind_for = self._lag()
+                lag_ms = None if behind_for is None else round(behind_for * 1000)
+                views = views_of(organization_id, part, gather(connection, organization_id, part), lag_ms)
+                found |= {name: orjson.dumps(each) for name, each in views.items()}
         return found
 
 
-def views_of(organization_id: str, customer_ids: Iterable[str], gathered: Gathered) -> dict[str, dict[str, Any]]:
-    """The views as documents, by customer. Pure."""
+def views_of(
+    organization_id: str, customer_ids: Iterable[str], gathered: Gathered, lag_ms: int | None = None
+) -> dict[str, dict[str, Any]]:
+    """The views as documents, by customer. Pure. lag_ms: how far the read models are behind; None: nobody knows."""
     facts = _Facts(gathered)
-    as_of = _as_of(gathered)
+    as_of = _as_of(gathered) | {"lag_ms": lag_ms}
     complete = len(gathered.members) <= MEMBERS_MAX
     return {
         customer_id: {

@@ -40,6 +40,16 @@ _ABOUT: Final = """May this customer do that, how much is left, and why?
 
 Every answer has a stable code. A change's answer carries `Entitlements-Consistency`; a read that sends it back includes that change.
 """
+#: Answered before the application is asked (operations/requests.py).
+_PROBES: Final = {"/healthz": "alive", "/readyz": "ready"}
+_SAID: Final = {"content": {"application/json": {"schema": {"type": "object"}}}}
+_PROBE: Final[dict[str, Any]] = {
+    "get": {
+        "tags": ["operations"],
+        "security": [],
+        "responses": {"200": {"description": "Yes."} | _SAID, "503": {"description": "No, and why."} | _SAID},
+    }
+}
 _CODES: Final = {401: "unauthenticated", 403: "insufficient_scope", 404: "not_found", 405: "method_not_allowed"}
 
 
@@ -107,6 +117,9 @@ def _describe(app: FastAPI) -> None:
             schemas[model.__name__] = schema
         document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
         document["security"] = [{"key": []}]
+        document["paths"] |= {
+            path: _PROBE | {"get": _PROBE["get"] | {"operationId": name}} for path, name in _PROBES.items()
+        }
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]

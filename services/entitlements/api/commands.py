@@ -9,7 +9,7 @@ from types import UnionType
 from typing import Any, Final, Union, get_args, get_origin, get_type_hints
 
 from fastapi import APIRouter
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, create_model
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -18,6 +18,7 @@ from entitlements.api.documents import ACCEPTED, PROBLEMS, Done
 from entitlements.api.identity import Identity
 from entitlements.api.problems import Problem
 from entitlements.api.sending import answered, envelope
+from entitlements.api.validation import explained
 from entitlements.domain.commands import (
     Command,
     DefineEntitlementSet,
@@ -92,7 +93,10 @@ def _add(name: str, kind: type[Command]) -> None:
         for prefix in _prefixes(kind):
             await _fill_in(request, facts, prefix)
         carried = envelope(identity, key_of(request), facts.pop("actor", ""))
-        command = made.validate_python(facts | carried)
+        try:
+            command = made.validate_python(facts | carried)
+        except ValidationError as error:  # Of what a set would have filled in.
+            raise explained(error.errors()) from error
         if isinstance(command, DefineAccessPolicy):
             require_meant(command)
         return await answered(request, command, {"status": "accepted", "command": name, "id": address_of(command)[1]})

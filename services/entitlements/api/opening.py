@@ -19,6 +19,7 @@ from entitlements.api.following import Follower, Told
 from entitlements.api.services import THREADS, Services
 from entitlements.ledger import clients
 from entitlements.ledger.caller import Caller
+from entitlements.operations.lag import ProjectionLag
 from entitlements.settings import Settings
 from entitlements_projections import reading
 from entitlements_projections.database import LIVE, Connection, configure
@@ -28,12 +29,14 @@ def open_services(settings: Settings) -> Services:
     """Open everything. Raises ServerIsAway, KafkaException: a server does not answer."""
     with ExitStack() as stack:
         database = _pool(settings.postgres, stack)
-        primary = PostgresViews(database.connection)
+        lag = ProjectionLag(settings)
+        stack.callback(lag.close)
+        primary = PostgresViews(database.connection, lag=lambda: lag.seconds)
         listeners = [stack.enter_context(_purger(settings))] if settings.http_purge else []
         levels = open_levels(
             settings,
             primary,
-            lambda url: PostgresViews(_pool(url, stack).connection),
+            lambda url: PostgresViews(_pool(url, stack).connection, lag=lambda: lag.seconds),
             stack,
             listeners=listeners,
         )
@@ -63,6 +66,8 @@ def open_services(settings: Settings) -> Services:
                 stale_for=settings.http_stale_for,
             ),
             floors=levels.floors,
+            lag=lag,
+            cache_counts=levels.counts,
             closing=stack.pop_all(),
         )
 

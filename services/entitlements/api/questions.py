@@ -114,7 +114,7 @@ class AsOfBody(BaseModel):
     position: str = Field(description="Of the ledger: partition:offset, with commas.", examples=["0:17,3:201"])
     decided_at: str | None
     read_at: str
-    lag_ms: int = Field(description="How far the read models were behind the ledger.")
+    lag_ms: int | None = Field(description="How far the read models were behind the ledger; null: nobody knows.")
 
 
 class DecisionBody(BaseModel):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
@@ -30,17 +30,21 @@ from entitlements.api.auth import Knowing
 from entitlements.api.following import Follower
 from entitlements.api.http_caching import Lifetimes
 from entitlements.domain.commands import Command
-from entitlements.errors import OutcomeUnknown, ServerIsAway
+from entitlements.errors import InvalidRequest, OutcomeUnknown, ServerIsAway
 from entitlements.ledger.caller import Caller, Outcome, Sent
 from entitlements.ledger.partitioning import partition_of
+from entitlements.operations.lag import ProjectionLag
 from entitlements.settings import Settings
 from entitlements_client.deciding import CustomerView, PolicySet
 from entitlements_projections.database import Connection
+from entitlements_projections.errors import NotReachedYet
 from entitlements_projections.reading import wait_for
 from entitlements_projections.reading.views import pool_with_usage, pools_of_workspaces
 
 T = TypeVar("T")
 
+#: Seconds that an unknown customer is waited for.
+KNOWN_WITHIN_FOR: Final = 2.0
 #: Threads, and connections to Postgres, of one worker: what is asked of a server blocks there and not in the loop.
 THREADS: Final = 16
 
@@ -61,6 +65,9 @@ class Services:
     authenticator: Knowing
     follower: Follower
     access_log: AccessLog
+    lag: ProjectionLag
+    #: Of each level of caching that is on, by its name.
+    cache_counts: Mapping[str, Any]
     lifetimes: Lifetimes
     floors: Floors
     parsed_views: Parsed = field(default_factory=parsed_views)
@@ -111,6 +118,8 @@ class Services:
             return await asyncio.get_running_loop().run_in_executor(self.threads, function, *arguments)
         except (psycopg.OperationalError, PoolTimeout) as error:
             raise ServerIsAway("Postgres.") from error
+        except psycopg.DataError as error:
+            raise InvalidRequest("It holds a value that nothing can have.") from error
 
     async def read(self, function: Callable[..., T], *arguments: Any) -> T:
         """Call what reads the tables, with a connection before its arguments. Raises ServerIsAway."""
@@ -133,14 +142,23 @@ class Services:
         if missing:
             ends = await self.in_thread(ends_of_ledger, self.admin, self.settings, range(self.settings.partitions))
             wanted = {partition: end - 1 for partition, end in ends.items() if end}
-            found |= await self.read(self._pools, organization_id, missing, wanted)
+            try:
+                found |= await self.read(self._pools, organization_id, missing, wanted, KNOWN_WITHIN_FOR)
+            except NotReachedYet:
+                # They are behind, or the end is a rival's frame that will never count: what there is has to do.
+                found |= await self.read(self._pools, organization_id, missing, {})
         return found
 
     def _pools(
-        self, connection: Connection, organization_id: str, customers: Collection[str], at_least: Mapping[int, int]
+        self,
+        connection: Connection,
+        organization_id: str,
+        customers: Collection[str],
+        at_least: Mapping[int, int],
+        within_for: float | None = None,
     ) -> dict[str, list[tuple[str, bool]]]:
         for partition, offset in at_least.items():
-            wait_for(connection, partition, offset, self.settings.answer_timeout_for)
+            wait_for(connection, partition, offset, within_for or self.settings.answer_timeout_for)
         found: dict[str, list[tuple[str, bool]]] = {}
         for row in pools_of_workspaces(connection, organization_id, sorted(customers)):
             found.setdefault(row["workspace_id"], []).append((row["pool_id"], bool(row["may_overflow"])))
@@ -153,7 +171,8 @@ class Services:
 
         def look(connection: Connection) -> str | None:
             for partition, end in ends.items():
-                wait_for(connection, partition, end - 1, self.settings.answer_timeout_for)
+                with suppress(NotReachedYet):
+                    wait_for(connection, partition, end - 1, KNOWN_WITHIN_FOR)
             return pool_with_usage(connection, pool_ids, usage_id)
 
         return await self.read(look)

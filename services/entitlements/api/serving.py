@@ -21,13 +21,17 @@ def application() -> ASGIApp:
     from entitlements.api.app import OPEN_PATHS, create
     from entitlements.api.opening import open_services
     from entitlements.api.problems import problem_of
+    from entitlements.operations.health import readiness_of
+    from entitlements.operations.worker import operate
     from entitlements.wiring.logs import set_up_logs
     from entitlements.wiring.processes import die_with_supervisor
 
     die_with_supervisor()
     set_up_logs("api")
     services = open_services(Settings())
-    return Door(create(services), services.authenticator, OPEN_PATHS, lambda _, error: problem_of(error).document())
+    behind = Door(create(services), services.authenticator, OPEN_PATHS, lambda _, error: problem_of(error).document())
+    readiness = readiness_of("api", services.settings, services.lag)
+    return operate(behind, services.settings, services.cache_counts, readiness)
 
 
 def run(settings: Settings, stopping: threading.Event) -> None:

@@ -73,8 +73,9 @@ def instant(text: str) -> datetime | None:
 
 
 def now() -> datetime:
-    """The present instant."""
-    return datetime.now(UTC)
+    """The present instant, to the millisecond: commands carry no more."""
+    at = datetime.now(UTC)
+    return at.replace(microsecond=at.microsecond // 1000 * 1000)
 
 
 def duration(text: str) -> timedelta:

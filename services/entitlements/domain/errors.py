@@ -2,7 +2,7 @@
 
 CommandRefused
 ├── InvalidCommand            the command cannot be meant
-│   ├── InvalidId, InvalidQuantity, InvalidRules, InvalidInstant, InvalidPeriod, InvalidTimeZone
+│   ├── InvalidId, InvalidQuantity, InvalidRules, InvalidInstant, InvalidPeriod, InvalidTimeZone, InvalidPolicy
 ├── pools        UnknownPool, PoolAlreadyExists, PoolIsClosed, PoolIsSuspended, PoolIsElsewhere
 ├── provisions   UnknownProvision, ProvisionAlreadyExists, ProvisionIsOver, LadderIsOccupied, RulesConflict,
 │                TooManyProvisions
@@ -14,6 +14,8 @@ CommandRefused
 ├── inheritance  UnknownParent, InheritanceCycle, InheritanceIsTooDeep, ParentsDisagree
 ├── usage        MemberCapIsReached, NotEntitled, UnknownKey, KeyIsNotMetered, KeyIsNotHeld, QuotaIsExceeded, PeriodIsClosed, MoreThanIsHeld
 ├── units        UnknownUnit, UnitCycle, UnitIsNotEmpty, TooManyUnits
+├── policies     UnknownPolicy, TooManyPolicies
+├── keys         UnknownApiKey, ApiKeyAlreadyExists, TooManyApiKeys
 ├── campaigns    UnknownCampaign, CampaignIsActive, TooManyPools
 └── IdempotencyKeyReused      the same key with another body
 

@@ -11,14 +11,12 @@ from entitlements.domain.values import UsageMode
 
 @dataclass(frozen=True, kw_only=True)
 class ReserveUsage(PoolCommand):
-    """Hold a quantity until it is committed or released or expires. A lease is drawn down by the client that holds it.
-
-    Either expires_at or held_for (seconds from the decision on) says until when; by held_for no clock of a client matters.
-    """
+    """Hold a quantity until it is committed or released or expires. A lease is drawn down by the client that holds it."""
 
     reservation_id: str
     resource_key: str
     quantity: int
+    #: One of them says until when; held_for counts seconds from the decision on, so that no clock of a client matters.
     expires_at: datetime | None = None
     held_for: int = 0
     workspace_id: str = ""
@@ -28,7 +26,7 @@ class ReserveUsage(PoolCommand):
 
 @dataclass(frozen=True, kw_only=True)
 class ExtendReservation(PoolCommand):
-    """Hold a reservation until another instant, or for so many seconds from the decision on."""
+    """Hold a reservation until a later instant."""
 
     reservation_id: str
     expires_at: datetime | None = None

@@ -47,7 +47,7 @@ class LocalVarnish(LocalServer):
         libraries = self._libraries()
         options = ["-F", "-j", "none", "-n", str(self.folder / "work"), "-f", str(self.folder / "cache.vcl")]
         program = [f"LD_LIBRARY_PATH={libraries}", str(self._root / "usr/sbin/varnishd")]
-        listens = ["-a", f"{HOST}:{self.port}", "-s", MEMORY, "-p", "default_grace=0"]
+        listens = ["-a", f"{HOST}:{self.port}", "-s", MEMORY]
         return ["/usr/bin/env", *program, *options, *listens, *self._compiler]
 
     def _libraries(self) -> str:

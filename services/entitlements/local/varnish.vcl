@@ -49,10 +49,16 @@ sub vcl_hash {
 }
 
 sub vcl_backend_response {
-    # Varnish takes the age from s-maxage or max-age and the grace from stale-while-revalidate.
+    # Varnish takes the lifetime from s-maxage or max-age and the grace from stale-while-revalidate; its own default of ten seconds
+    # would be past the bound.
+    if (beresp.http.Cache-Control !~ "(?i)stale-while-revalidate") {
+        set beresp.grace = 0s;
+    }
+    set beresp.keep = 0s;
     if (beresp.status != 200 || !beresp.http.Surrogate-Key || beresp.http.Cache-Control ~ "(?i)private|no-store|no-cache") {
+        # For so long nobody waits for somebody else's answer; what may be kept later is kept.
         set beresp.uncacheable = true;
-        set beresp.ttl = 0s;
+        set beresp.ttl = 10s;
         set beresp.grace = 0s;
     }
     return (deliver);

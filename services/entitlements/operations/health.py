@@ -77,8 +77,8 @@ class Readiness:
         self._closes()
 
 
-def readiness_of(process: str, settings: Settings) -> Readiness:
-    """The checks of a process, by what it needs."""
+def readiness_of(process: str, settings: Settings, lag: ProjectionLag | None = None) -> Readiness:
+    """The checks of a process, by what it needs. lag: one that is watched already; whoever watches it closes it."""
     checks: dict[str, Check] = {}
     closes: Callable[[], None] = lambda: None  # noqa: E731
     if process != "registry":
@@ -86,9 +86,9 @@ def readiness_of(process: str, settings: Settings) -> Readiness:
     if process in {"api", "projector", "policies", "access-log"}:
         checks["postgres"] = lambda: check_postgres(settings.postgres)
     if process in {"api", "projector"}:
-        lag = ProjectionLag(settings)
-        closes = lag.close
-        checks["projection_lag"] = lambda: check_lag(lag.seconds, settings.ready_lag_for_max)
+        watched = lag or ProjectionLag(settings)
+        closes = closes if lag else watched.close
+        checks["projection_lag"] = lambda: check_lag(watched.seconds, settings.ready_lag_for_max)
     return Readiness(process, checks, closes)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from entitlements_client.deciding.fields import FieldTable
+from entitlements_client.deciding.fields import FieldTable, Values
 from entitlements_client.deciding.operators import COMPARING, EXISTING, OPERATORS, Judge
 from entitlements_client.deciding.refusals import PolicyIsInvalid, require_list, require_object, shown
 
@@ -15,7 +15,7 @@ CONDITIONS_MAX: Final = 100
 DEPTH_MAX: Final = 8
 
 #: Judges the values of all fields by their places: it holds, it does not, or it cannot be judged (None).
-Test = Callable[[Sequence[Any]], bool | None]
+Test = Callable[[Values], bool | None]
 
 
 @dataclass(slots=True)
@@ -92,7 +92,7 @@ def _at(place: int, judge: Judge) -> Test:
 
 
 def _not(test: Test) -> Test:
-    def turned(values: Sequence[Any]) -> bool | None:
+    def turned(values: Values) -> bool | None:
         said = test(values)
         return None if said is None else not said
 
@@ -100,7 +100,7 @@ def _not(test: Test) -> Test:
 
 
 def _all(tests: Sequence[Test]) -> Test:
-    def every(values: Sequence[Any]) -> bool | None:
+    def every(values: Values) -> bool | None:
         together: bool | None = True
         for test in tests:
             said = test(values)
@@ -114,7 +114,7 @@ def _all(tests: Sequence[Test]) -> Test:
 
 
 def _any(tests: Sequence[Test]) -> Test:
-    def one(values: Sequence[Any]) -> bool | None:
+    def one(values: Values) -> bool | None:
         together: bool | None = False
         for test in tests:
             said = test(values)

@@ -46,7 +46,7 @@ def decide(
     program = policies.program(key) if type(key) is str else None
     matched: tuple[Policy, ...] = ()
     if program is not None and code != "invalid_quantity":
-        matched, asks_role = _that_hold(view, entry, program, policies.fields, request, now_s)
+        matched, asks_role = _that_hold(view, entry, program, request, now_s)
         needs = needs or asks_role
         if matched:
             code, allowed = _by_policy(matched[0], policies, entry, request, code, allowed=allowed)
@@ -97,10 +97,10 @@ def _for_this_much(entry: Entry | None, quantity: int, code: str, *, allowed: bo
 
 
 def _that_hold(
-    view: CustomerView, entry: Entry | None, program: Program, fields: FieldTable, request: Request, now_s: float
+    view: CustomerView, entry: Entry | None, program: Program, request: Request, now_s: float
 ) -> tuple[tuple[Policy, ...], str]:
     """The policies that hold, who wins first, and why only the service knows better."""
-    values = fields.values(program.reads, Facts(view, entry, request, context_of(request), now_s))
+    values = FieldTable.values(program.reads, Facts(view, entry, request, context_of(request), now_s))
     action = action_of(request)
     held: list[Policy] = []
     for policy in program.policies:
@@ -128,8 +128,8 @@ def _by_policy(
         return "policy_denied", False
     if code != "not_entitled":
         return code, allowed
-    if entry is None:
-        is_feature = request.quantity is None and request.resource_key not in policies.metered_keys
-    else:
-        is_feature = entry.entitlement_type == "boolean"
-    return ("policy_allowed", True) if is_feature else (code, allowed)
+    # Of a key that the customer has not, its view does not tell what it is.
+    is_feature = request.quantity is None if entry is None else entry.is_feature
+    if is_feature and request.resource_key not in policies.metered_keys:
+        return "policy_allowed", True
+    return code, allowed

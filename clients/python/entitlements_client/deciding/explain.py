@@ -9,7 +9,7 @@ from typing import Any
 from entitlements_client.deciding.conditions import Condition
 from entitlements_client.deciding.context import Request, context_of
 from entitlements_client.deciding.decide import decide
-from entitlements_client.deciding.fields import Facts, action_of
+from entitlements_client.deciding.fields import Facts, Values, action_of
 from entitlements_client.deciding.instants import now_seconds, rfc3339
 from entitlements_client.deciding.policies import Policy, PolicySet
 from entitlements_client.deciding.view import CustomerView
@@ -43,7 +43,7 @@ def explain(view: CustomerView, policies: PolicySet, request: Request, now: date
             "context": context.to_document(),
             "subscription": view.subscription,
             "entitlement": None if entry is None else entry.to_document(),
-            "fields": {policies.fields.field(place): value for place, value in enumerate(values)},
+            "fields": {policies.fields.field(place): value for place, value in values.items()},
         },
         "matching": [
             {**policy.named(), "name": policy.name, "matches": why_not is None, "why_not": why_not}
@@ -69,7 +69,7 @@ def _why_not(policy: Policy, request: Request, now_s: float) -> str | None:
     return None
 
 
-def _outcome(condition: Condition, policies: PolicySet, values: Sequence[Any]) -> dict[str, Any]:
+def _outcome(condition: Condition, policies: PolicySet, values: Values) -> dict[str, Any]:
     """What a condition came to, and each of its parts."""
     outcome = OUTCOMES[condition.test(values)]
     if condition.kind == "comparison":

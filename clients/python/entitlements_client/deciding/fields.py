@@ -26,6 +26,8 @@ class Facts:
         self.view, self.entry, self.request, self.context, self.now_s = view, entry, request, context, now_s
 
 
+#: The values of fields, by their places in a FieldTable: only of those that are read, because there may be very many.
+Values = dict[int, Any]
 #: Reads one field. None: it is missing; a field that is null says no more than one that is not there.
 Reader = Callable[[Facts], Any]
 
@@ -163,9 +165,7 @@ class FieldTable:
         """The field at a place."""
         return list(self._places)[place]
 
-    def values(self, reads: Iterable[tuple[int, Reader]], facts: Facts) -> list[Any]:
-        """The values of some fields by their places; None: missing, or not read."""
-        values: list[Any] = [None] * len(self.readers)
-        for place, read in reads:
-            values[place] = read(facts)
-        return values
+    @staticmethod
+    def values(reads: Iterable[tuple[int, Reader]], facts: Facts) -> Values:
+        """The values of some fields by their places; None: missing."""
+        return {place: read(facts) for place, read in reads}

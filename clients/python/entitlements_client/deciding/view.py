@@ -20,8 +20,8 @@ class AsOf:
     #: When the last thing known was decided; None: nothing is known.
     decided_at: str | None = None
     read_at: str = ""
-    #: How far the read models were behind when this was read.
-    lag_ms: int = 0
+    #: How far the read models were behind when this was read; None: nobody knows.
+    lag_ms: int | None = None
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Self:
@@ -29,7 +29,7 @@ class AsOf:
             position=document.get("position", ""),
             decided_at=document.get("decided_at"),
             read_at=document.get("read_at", ""),
-            lag_ms=document.get("lag_ms", 0),
+            lag_ms=document.get("lag_ms"),
         )
 
     def to_document(self) -> dict[str, Any]:

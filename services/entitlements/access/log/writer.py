@@ -12,7 +12,6 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from confluent_kafka import KafkaError, KafkaException
@@ -53,9 +52,14 @@ class AccessLog:
         # What waits for the broker is bounded by bytes: it comes out of the same memory as everything else.
         self._producer = clients.producer(
             settings,
-            **{"linger.ms": 20, "compression.type": "lz4", "queue.buffering.max.kbytes": 32 * 1024},
+            **{
+                "linger.ms": 20,
+                "compression.type": "lz4",
+                "queue.buffering.max.kbytes": 32 * 1024,
+                "delivery.report.only.error": True,
+            },
         )
-        self._queue: deque[Callable[[], Entry | None]] = deque()
+        self._queue: deque[Entry | tuple[Asker, Asked, Decided]] = deque()
         # By (allowed, code of the reason): looking a metric up by its labels costs more than counting.
         self._counts: dict[tuple[bool, str], Any] = {}
         self._closing = threading.Event()
@@ -69,7 +73,7 @@ class AccessLog:
         if len(self._queue) >= QUEUED_MAX:
             ACCESS_DROPPED.labels("queue_full").inc()
             return
-        self._queue.append(lambda: self._entry_of(asker, asked, decided))
+        self._queue.append((asker, asked, decided))
 
     def _count(self, decided: Decided) -> None:
         key = decided.allowed, decided.reason_code
@@ -80,7 +84,7 @@ class AccessLog:
 
     def report(self, entry: Entry) -> None:
         """Log a decision that was made elsewhere, and is sampled already. There is room, or it was asked for (has_room)."""
-        self._queue.append(lambda: entry)
+        self._queue.append(entry)
 
     def has_room(self, entries: int) -> bool:
         """Whether so many more can be queued."""
@@ -111,9 +115,9 @@ class AccessLog:
             if ending:
                 return
 
-    def _write_one(self, make: Callable[[], Entry | None]) -> None:
+    def _write_one(self, queued: Entry | tuple[Asker, Asked, Decided]) -> None:
         try:
-            entry = make()
+            entry = self._entry_of(*queued) if isinstance(queued, tuple) else queued
             if entry is None:
                 return
             value = self._wire.encode_plain(ACCESS_DECIDED, entry)

@@ -73,8 +73,20 @@ def test_allow_grants_no_quantity_of_a_key_that_the_customer_has_not() -> None:
 
 
 def test_allow_grants_no_key_that_is_a_number_whoever_has_it() -> None:
-    decision = decide(a_view(), compiled(GRANTS, metered_keys=["f"]), Request("c1", "f"), NOW)
-    assert decision.reason_code == "not_entitled"
+    for view in (a_view(), a_view({"f": held(allowed=False, reason_code="not_entitled")})):
+        decision = decide(view, compiled(GRANTS, metered_keys=["f"]), Request("c1", "f"), NOW)
+        assert decision.reason_code == "not_entitled"
+
+
+def test_policies_about_other_keys_cost_nothing() -> None:
+    other = [
+        a_policy(f"p{n}", conditions=[{"field": f"metadata.m{n}", "operator": "exists"}], resource_keys=["g"])
+        for n in range(900)
+    ]
+    policies = compiled(*other, GRANTS)
+    program = policies.program("f")
+    assert program is not None
+    assert (len(program.policies), len(program.reads)) == (1, 0)
 
 
 def test_the_higher_priority_wins_and_deny_wins_a_tie() -> None:
