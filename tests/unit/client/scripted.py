@@ -62,7 +62,7 @@ class ScriptedService:
                 self.end_headers()
                 self.wfile.write(content)
 
-            do_POST = do_DELETE = do_GET
+            do_POST = do_DELETE = do_GET  # noqa: N815 - http.server's names.
 
             def _stream(self, lines: Callable[[], Iterator[str]]) -> None:
                 self.send_response(200)

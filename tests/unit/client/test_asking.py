@@ -27,7 +27,7 @@ class Bench:
     def __init__(self, freshness: Freshness, modes: FailureModes | None = None, *, decides_here: bool = True) -> None:
         self.now, self.asked, self.wanted = 1000.0, list[str](), list[str]()
         self.view, self.etag = view(sso=feature(), api_calls=quota(7)), '"1"'
-        self.policies = NO_POLICIES
+        self.policies, self.policies_etag = NO_POLICIES, '"p"'
         self.away: EntitlementsError | None = None
         self.asking = Asking(
             Memory(100), freshness, modes or FailureModes(), decides_here=decides_here, clock=lambda: self.now
@@ -37,6 +37,10 @@ class Bench:
     def check(self, request: Request = SSO) -> Decision:
         known = self.asking.known(request)
         return known if known is not None else self.run(self.asking.finding_out(request))
+
+    def load_all(self) -> None:
+        self.run(self.asking.loading_policies())
+        self.load()
 
     def load(self) -> bool:
         return bool(self.run(self.asking.loading("acme")))
@@ -55,7 +59,7 @@ class Bench:
         if call.path == "/v1/check":
             return Decision.from_document(decision(call.body["customer_id"], call.body["resource_key"]))
         if call.path == "/v1/policies":
-            return Fetched(None if etag == '"p"' else self.policies, '"p"')
+            return Fetched(None if etag == self.policies_etag else self.policies, self.policies_etag)
         return Fetched(None if etag == self.etag else CustomerView.from_document(self.view), self.etag)
 
 
@@ -97,8 +101,8 @@ def test_after_its_time_to_live_an_answer_is_stale_and_its_view_wanted_anew() ->
     bench = Bench(ByAge(30.0, 30.0))
     bench.check()
     bench.now += 31
-    assert (bench.check().source, bench.wanted) == ("STALE", ["acme"])
-    bench.load()
+    assert (bench.check().source, bench.wanted) == ("STALE", ["acme", ""])
+    bench.load_all()
     assert bench.check().source == "CACHED"
 
 
@@ -116,6 +120,22 @@ def test_what_is_unchanged_is_fresh_again_without_being_told_again() -> None:
     bench.now += 31
     assert bench.check().source == "CACHED"
     assert first.as_of == bench.check().as_of
+
+
+def test_policies_are_no_older_than_views_may_be() -> None:
+    bench = Bench(ByAge(30.0, 30.0))
+    assert bench.check().allowed
+    deny = {"policy_id": "p", "name": "No", "effect": "DENY", "resource_keys": ["sso"]}
+    bench.policies, bench.policies_etag = NO_POLICIES | {"version": 1, "policies": [deny]}, '"q"'
+    bench.now += 31
+    bench.load()
+    assert bench.check().source == "STALE", "the view was read just now, and the policies were not"
+    assert bench.wanted[-1] == ""
+    bench.run(bench.asking.loading_policies())
+    assert (bench.check().reason_code, bench.check().source) == ("policy_denied", "CACHED")
+    bench.policies, bench.policies_etag = NO_POLICIES, '"p"'
+    bench.now += 61
+    assert bench.check().allowed, "beyond the bound nobody is answered by old policies"
 
 
 def test_an_entry_whose_time_is_over_is_left_to_the_service() -> None:
@@ -144,7 +164,7 @@ def test_policies_that_this_version_does_not_know_are_left_to_the_service() -> N
     [(FailOpen(), True, "failed_open"), (FailClosed(), False, "failed_closed"), (Grace(60.0), False, "grace_is_over")],
 )
 def test_where_nothing_is_known_the_mode_answers_and_says_fallback(
-    freshness: Freshness, mode: Any, allowed: bool, code: str
+    freshness: Freshness, mode: Any, *, allowed: bool, code: str
 ) -> None:
     bench = Bench(freshness, FailureModes(otherwise=mode), decides_here=not isinstance(freshness, Never))
     bench.away = ServiceIsAway()
@@ -220,7 +240,7 @@ def test_what_the_stream_vouches_for_is_local_however_long_ago_it_was_read() -> 
     assert not bench.wanted
     bench.now += 2
     bench.heard.heard_at = bench.now
-    assert (bench.check().source, bench.wanted) == ("LOCAL", ["acme"]), "what was consumed is not in the stream"
+    assert (bench.check().source, bench.wanted) == ("LOCAL", ["acme", ""]), "what was consumed is not in the stream"
 
 
 def test_a_revocation_counts_at_once_and_until_something_newer_is_read() -> None:
@@ -273,8 +293,8 @@ def test_silence_beyond_the_bound_makes_answers_stale() -> None:
     bench.check()
     bench.now += 10.5
     assert bench.check().source == "STALE"
-    assert bench.wanted == ["acme"]
-    bench.load()
+    assert bench.wanted == ["acme", ""]
+    bench.load_all()
     assert bench.check().source == "CACHED", "read anew it is fresh by itself, though nobody vouches for it"
 
 
@@ -294,8 +314,8 @@ def test_a_view_is_vouched_for_only_if_it_was_read_after_the_stream_began() -> N
     assert (bench.check().source, bench.wanted) == ("CACHED", [])
     bench.now += BEHIND_FOR + 0.1
     bench.check()
-    assert bench.wanted == ["acme"]
-    bench.load()
+    assert bench.wanted == ["acme", ""]
+    bench.load_all()
     assert bench.check().source == "LOCAL"
 
 

@@ -16,7 +16,7 @@ DATA = st.text(
 PLACES = st.text("0123456789:,ce", max_size=12)
 
 
-def written(event: tuple[str, str, str], heartbeat: bool) -> list[str]:
+def written(event: tuple[str, str, str], *, heartbeat: bool) -> list[str]:
     place, name, data = event
     return [*([": alive", ""] if heartbeat else []), f"id: {place}", f"event: {name}", f"data: {data}", ""]
 
@@ -25,11 +25,10 @@ def written(event: tuple[str, str, str], heartbeat: bool) -> list[str]:
 def test_a_stream_that_is_cut_anywhere_gives_whole_events_and_the_place_after_the_last(
     events: list[tuple[tuple[str, str, str], bool]], cut: int
 ) -> None:
-    lines = [line for event, heartbeat in events for line in written(event, heartbeat)]
-    reading, found = EventLines(), []
-    for line in lines[: cut % (len(lines) + 1)]:
-        if (event := reading.feed(line)) is not None:
-            found.append(event)
+    lines = [line for event, heartbeat in events for line in written(event, heartbeat=heartbeat)]
+    reading = EventLines()
+    fed = [reading.feed(line) for line in lines[: cut % (len(lines) + 1)]]
+    found = [event for event in fed if event is not None]
     assert found == [ServerEvent(name, data) for (_, name, data), _ in events[: len(found)]]
     assert reading.last_event_id == (events[len(found) - 1][0][0] if found else "")
     reading.connected()

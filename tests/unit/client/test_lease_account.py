@@ -69,7 +69,7 @@ class ModelClient:
             answer = self._send(need)
             if network == "lost":
                 return
-            self._take_in(need, answer)
+            self._take_in(need, answer=answer)
 
     def _send(self, need: Need) -> bool:
         match need:
@@ -88,7 +88,7 @@ class ModelClient:
                 self.service.release(holding.reservation_id)
                 return True
 
-    def _take_in(self, need: Need, answer: bool) -> None:
+    def _take_in(self, need: Need, *, answer: bool) -> None:
         match need:
             case Reserve() if answer:
                 self.account.reserved(need, need.reservation_id, "pool", need.quantity)

@@ -106,10 +106,9 @@ def test_with_nothing_unsettled_every_unit_is_counted_before_it_is_handed_out(
     serve: Serve, behind: ModelBehindHttp
 ) -> None:
     with entitled(serve(behind).service(), unsettled_max=0) as entitlements:
-        lease, taken = entitlements.lease("acme", "api_calls"), 0
-        for _ in range(30):
+        lease = entitlements.lease("acme", "api_calls")
+        for taken in range(1, 31):
             assert lease.take().allowed
-            taken += 1
             assert behind.model.consumed >= taken
     assert behind.model.consumed == 30
 
@@ -125,7 +124,7 @@ def test_units_that_were_not_used_are_had_again(serve: Serve, behind: ModelBehin
 
 @pytest.mark.parametrize(("mode", "allowed"), [(FailClosed(), False), (FailOpen(), True)])
 def test_where_the_service_is_away_the_mode_answers(
-    serve: Serve, behind: ModelBehindHttp, tmp_path: Path, mode: Any, allowed: bool
+    serve: Serve, behind: ModelBehindHttp, tmp_path: Path, mode: Any, *, allowed: bool
 ) -> None:
     behind.away = True
     buffer = UsageBuffer(tmp_path / "usage.sqlite")

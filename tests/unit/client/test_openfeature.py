@@ -37,7 +37,7 @@ class Feed:
         place = 0
         while not self.is_cut:
             with self.more:
-                self.more.wait_for(lambda: len(self.lines) > place, 0.1)
+                self.more.wait_for(lambda place=place: len(self.lines) > place, 0.1)
                 fresh, place = self.lines[place:], len(self.lines)
             yield from fresh or [": alive\n\n"]
 

@@ -33,14 +33,17 @@ REMEMBERED_MAX: Final = 10_000
 AWAY: Final = (ServiceIsAway, OutcomeUnknown, Unauthenticated, InsufficientScope)
 
 
+_STALENESS: Final = {"LOCAL": 0, "CACHED": 1, "STALE": 2, "": 3}
+
+
 class Freshness(Protocol):
     """How far what is known may be relied on: what a way to decide promises."""
 
-    def source_of(self, known: Known, now: float) -> str:
+    def source_of(self, known: Known | KnownPolicies, now: float) -> str:
         """LOCAL, CACHED or STALE: what an answer by it says. Empty: it must not be relied on."""
         ...
 
-    def is_due(self, known: Known, now: float) -> bool:
+    def is_due(self, known: Known | KnownPolicies, now: float) -> bool:
         """Whether it should be read again, behind the answers."""
         ...
 
@@ -53,10 +56,10 @@ class Never:
 
     waits = True
 
-    def source_of(self, known: Known, now: float) -> str:  # noqa: ARG002
+    def source_of(self, known: Known | KnownPolicies, now: float) -> str:  # noqa: ARG002
         return ""
 
-    def is_due(self, known: Known, now: float) -> bool:  # noqa: ARG002
+    def is_due(self, known: Known | KnownPolicies, now: float) -> bool:  # noqa: ARG002
         return False
 
 
@@ -68,13 +71,13 @@ class ByAge:
     def __init__(self, ttl: float, stale_for: float) -> None:
         self._ttl, self._stale_for = ttl, stale_for
 
-    def source_of(self, known: Known, now: float) -> str:
+    def source_of(self, known: Known | KnownPolicies, now: float) -> str:
         age = now - known.read_at
         if age <= self._ttl:
             return "CACHED"
         return "STALE" if age <= self._ttl + self._stale_for else ""
 
-    def is_due(self, known: Known, now: float) -> bool:
+    def is_due(self, known: Known | KnownPolicies, now: float) -> bool:
         return now - known.read_at > self._ttl
 
 
@@ -108,9 +111,7 @@ class Asking:
         known = self.memory.views.get(request.customer_id)
         now = self._clock()
         if known is not None and (policies := self.memory.policies) is not None:
-            source = self._freshness.source_of(known, now)
-            if self._freshness.is_due(known, now):
-                self.wants(request.customer_id)
+            source = self._source(known, policies, now)
             if source:
                 decision = decide(known.view, policies.policies, request, self._wall(), source)
                 if not decision.needs_service:
@@ -119,17 +120,25 @@ class Asking:
                 return self._meanwhile(request, now)
         return self._meanwhile(request, now) if now < self._away_until else None
 
+    def _source(self, known: Known, policies: KnownPolicies, now: float) -> str:
+        """How far an answer by a view and the policies may be relied on: as far as the one of them that is staler."""
+        freshness = self._freshness
+        if freshness.is_due(known, now):
+            self.wants(known.view.customer_id)
+        if freshness.is_due(policies, now):
+            self.wants("")
+        of_view, of_policies = freshness.source_of(known, now), freshness.source_of(policies, now)
+        if of_view == of_policies:
+            return of_view
+        return max(of_view, of_policies, key=_STALENESS.__getitem__)
+
     def finding_out(self, request: Request) -> Steps[Decision]:
         """Read what is missing, and let the service decide what cannot be decided here."""
         try:
-            if self._decides_here and self._may_be_decided_here(request):
-                if self.memory.policies is None:
-                    yield from self.loading_policies()
-                if self.memory.policies is not None:
-                    yield from self.loading(request.customer_id)
-                    known = self.known(request)
-                    if known is not None:
-                        return known
+            if self._decides_here and (yield from self._loading_what_is_missing(request.customer_id)):
+                known = self.known(request)
+                if known is not None:
+                    return known
             decision: Decision = yield ask(request)
         except AWAY as error:
             self._is_away(error)
@@ -181,10 +190,18 @@ class Asking:
             self.memory.keep_policies(KnownPolicies(known.policies, known.etag, asked_at))
         return True
 
-    def _may_be_decided_here(self, request: Request) -> bool:
-        """Not where the view is fresh already, and could not tell."""
-        known = self.memory.views.get(request.customer_id)
-        return known is None or self.memory.policies is None or not self._freshness.source_of(known, self._clock())
+    def _loading_what_is_missing(self, customer_id: str) -> Steps[bool]:
+        """Read what may not be relied on. Whether it can be decided here now; not where all was there already, and could not tell."""
+        lacks_policies = self._is_missing(self.memory.policies)
+        lacks_view = self._is_missing(self.memory.views.get(customer_id))
+        if lacks_policies and not (yield from self.loading_policies()):
+            return False
+        if lacks_view:
+            yield from self.loading(customer_id)
+        return lacks_policies or lacks_view
+
+    def _is_missing(self, known: Known | KnownPolicies | None) -> bool:
+        return known is None or not self._freshness.source_of(known, self._clock())
 
     def _is_away(self, error: EntitlementsError) -> None:
         self._why_away = f"({error.reason_code})"

@@ -14,7 +14,7 @@ from typing import Final
 
 from entitlements_client.asking.asking import Asking
 from entitlements_client.asking.changes import Change, EventLines, ServerEvent
-from entitlements_client.asking.memory import Known
+from entitlements_client.asking.memory import Known, KnownPolicies
 from entitlements_client.asking.ways import Local
 from entitlements_client.errors import EntitlementsError
 from entitlements_client.transport.attempts import Steps
@@ -134,7 +134,7 @@ class Heard:
         self._local, self._customers = local, frozenset(local.customers)
         self.heard_at = self.covered_since = -float("inf")
 
-    def source_of(self, known: Known, now: float) -> str:
+    def source_of(self, known: Known | KnownPolicies, now: float) -> str:
         bound = self._local.bound
         if now > known.fresh_until:
             return ""
@@ -142,15 +142,16 @@ class Heard:
             return "LOCAL"
         return "CACHED" if now - known.read_at <= bound else ""
 
-    def is_due(self, known: Known, now: float) -> bool:
+    def is_due(self, known: Known | KnownPolicies, now: float) -> bool:
         age = now - known.read_at
         if self._is_vouched_for(known, now):
             return age > self._local.refresh
         return age > min(self._local.bound / 2, BEHIND_FOR)
 
-    def _is_vouched_for(self, known: Known, now: float) -> bool:
-        is_followed = not self._customers or known.view.customer_id in self._customers
-        return is_followed and self.is_fresh(now) and known.read_at >= self.covered_since + BEHIND_FOR
+    def _is_vouched_for(self, known: Known | KnownPolicies, now: float) -> bool:
+        if self._customers and isinstance(known, Known) and known.view.customer_id not in self._customers:
+            return False
+        return self.is_fresh(now) and known.read_at >= self.covered_since + BEHIND_FOR
 
     def is_fresh(self, now: float) -> bool:
         """Whether something was heard within the bound."""

@@ -31,11 +31,12 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class KnownPolicies:
-    """The organization's policies, compiled."""
+    """The organization's policies, compiled. As of Known."""
 
     policies: PolicySet
     etag: str
     read_at: float
+    fresh_until: float = FOREVER
 
 
 class Memory:

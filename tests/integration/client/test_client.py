@@ -1,0 +1,210 @@
+"""The client against the whole service on real Kafka and Postgres."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from entitlements_client import (
+    AsyncEntitlements,
+    Cached,
+    Entitlements,
+    FailClosed,
+    LeaseTerms,
+    Local,
+    Remote,
+    Request,
+    Sampling,
+    Service,
+    UsageBuffer,
+)
+from entitlements_client.errors import InsufficientScope, NotFound, QuotaExceeded, Unauthenticated, UnknownReservation
+
+
+def eventually(holds: Any, within: float = 10.0) -> Any:
+    until = time.monotonic() + within
+    while not (found := holds()):
+        assert time.monotonic() < until, "not in time"
+        time.sleep(0.01)
+    return found
+
+
+# --- Transport ---
+
+
+def test_a_decision_of_the_service_is_understood_whole(tenant: Any) -> None:
+    found = tenant.client.check(tenant.customer_id, "api_calls", 100, consistency=tenant.token)
+    assert (found.allowed, found.remaining, found.pool_id, found.source) == (True, 100, tenant.pool_id, "SERVICE")
+    assert [each["provision_id"] for each in found.contributions] == ["plan"]
+    many = tenant.client.check_each([tenant.customer_id, "nobody"], ["sso", "export"])
+    assert [(each.customer_id == tenant.customer_id, each.resource_key, each.allowed) for each in many] == [
+        (True, "sso", True), (True, "export", False), (False, "sso", False), (False, "export", False),
+    ]  # fmt: skip
+
+
+def test_usage_with_one_key_has_one_effect_and_a_read_with_its_token_knows_it(tenant: Any) -> None:
+    line = {"customer_id": tenant.customer_id, "resource_key": "api_calls", "quantity": 7, "usage_id": "u-1"}
+    recorded = [tenant.client.record_usage(line, idempotency_key="same") for _ in range(3)]
+    assert {(each.usage_id, each.pool_id) for each in recorded} == {("u-1", tenant.pool_id)}
+    assert tenant.left(recorded[0].consistency_token)["consumed"] == 7
+    with pytest.raises(QuotaExceeded):
+        tenant.client.record_usage(line | {"quantity": 94, "usage_id": "u-2"})
+
+
+def test_a_batch_says_of_each_line_what_became_of_it(tenant: Any) -> None:
+    good = {"customer_id": tenant.customer_id, "resource_key": "api_calls", "quantity": 2, "mode": "report"}
+    results = tenant.client.record_usage_batch([good, good | {"customer_id": "nobody"}, good])
+    assert [each.get("code") for each in results] == [None, "unknown_workspace", None]
+
+
+def test_a_reservation_is_extended_committed_in_parts_and_released(tenant: Any) -> None:
+    client = tenant.client
+    held = client.reserve(tenant.customer_id, "api_calls", 30, expires_in=60)
+    client.extend(held.reservation_id, held.pool_id, expires_in=120)
+    client.commit(held.reservation_id, held.pool_id, 5)
+    token = client.commit(held.reservation_id, held.pool_id, 4)["consistency_token"]
+    assert (tenant.left(token)["consumed"], tenant.left(token)["reserved"]) == (9, 21)
+    token = client.release(held.reservation_id, held.pool_id)["consistency_token"]
+    assert (tenant.left(token)["consumed"], tenant.left(token)["reserved"]) == (9, 0)
+    with pytest.raises(UnknownReservation):
+        client.commit(held.reservation_id, held.pool_id, 1)
+
+
+def test_cloudevents_are_usage(tenant: Any) -> None:
+    from entitlements_client import Client
+
+    event = {
+        "specversion": "1.0", "type": "api_calls", "source": "/tests", "id": "e-1", "subject": tenant.customer_id,
+        "data": {"resource_key": "api_calls", "quantity": 3},
+    }  # fmt: skip
+    with Client(tenant.address) as client:
+        answer = client.send_events([event, event | {"id": "e-2"}])
+    assert answer["accepted"] == 2, answer
+    assert tenant.left(answer["consistency_token"])["consumed"] == 6
+
+
+def test_foreign_and_unknown_keys_are_told_apart_from_missing_scopes(tenant: Any, installation: Any) -> None:
+    from entitlements_client import Client
+
+    with Client(Service(installation.url, "ent_nobody_nothing")) as client, pytest.raises(Unauthenticated):
+        client.check(tenant.customer_id, "sso")
+    reader = Service(installation.url, installation.key(tenant.organization_id, ("read",)))
+    with Client(reader) as client, pytest.raises(InsufficientScope):
+        client.command("OpenPool", {"pool_id": "another"})
+    with Client(Service(installation.url, installation.key("org-foreign"))) as client:
+        assert not client.check(tenant.customer_id, "sso", consistency=tenant.token).allowed
+        with pytest.raises(NotFound):
+            client.reserve(tenant.customer_id, "api_calls", 1, expires_in=60)
+
+
+# --- Three ways to decide ---
+
+
+def test_cached_answers_by_the_service_s_own_etags(tenant: Any) -> None:
+    with Entitlements(tenant.address, Cached(ttl=0.2, stale_for=5.0)) as entitlements:
+        assert entitlements.check(tenant.customer_id, "sso").source == "CACHED"
+        time.sleep(0.25)
+        assert entitlements.check(tenant.customer_id, "sso").source == "STALE"
+        eventually(lambda: entitlements.check(tenant.customer_id, "sso").source == "CACHED")
+
+
+def test_local_follows_grants_and_revocations(tenant: Any) -> None:
+    export = Request(tenant.customer_id, "export")
+    with Entitlements(tenant.address, Local()) as entitlements:
+        assert entitlements.wait_until_connected()
+        assert not entitlements.decide(export).allowed
+        tenant.command("IssueGrant", grant_id="gift", set_id="extra", reason="a test")
+        assert entitlements.wait_until(export, lambda decision: decision.allowed)
+        found = entitlements.decide(export)
+        assert found.source in {"LOCAL", "CACHED"}
+        tenant.command("RevokeGrant", grant_id="gift", reason="a test")
+        assert entitlements.wait_until(export, lambda decision: not decision.allowed)
+
+
+def test_local_answers_are_vouched_for_soon(tenant: Any) -> None:
+    with Entitlements(tenant.address, Local()) as entitlements:
+        assert entitlements.wait_until_connected()
+        eventually(lambda: entitlements.check(tenant.customer_id, "sso").source == "LOCAL")
+        assert entitlements.staleness_bound == 30.0
+
+
+def test_local_decides_by_the_policies_and_hears_when_they_change(tenant: Any) -> None:
+    sso = Request(tenant.customer_id, "sso")
+    policy = {"policy_id": "no-sso", "name": "No", "effect": "DENY", "resource_keys": ["sso"]}
+    with Entitlements(tenant.address, Local()) as entitlements:
+        assert entitlements.wait_until_connected()
+        assert entitlements.decide(sso).allowed
+        document = json.dumps(policy, sort_keys=True, separators=(",", ":"))
+        fields = {"policy_id": "no-sso", "name": "No", "effect": "DENY", "document": document}
+        tenant.client.command("DefineAccessPolicy", {"organization_id": tenant.organization_id, **fields})
+        assert entitlements.wait_until(sso, lambda decision: decision.reason_code == "policy_denied")
+
+
+def test_asyncio_decides_alike(tenant: Any) -> None:
+    async def main() -> list[str]:
+        async with AsyncEntitlements(tenant.address, Cached()) as entitlements:
+            found = await asyncio.gather(*(entitlements.check(tenant.customer_id, "sso") for _ in range(5)))
+            assert all(each.allowed for each in found)
+            first = await entitlements.client.check(tenant.customer_id, "sso")
+            return [first.source, *(each.source for each in found)]
+
+    assert asyncio.run(main()) == ["SERVICE"] + ["CACHED"] * 5
+
+
+def test_many_questions_are_one_request(tenant: Any) -> None:
+    with Entitlements(tenant.address, Remote()) as entitlements:
+        asked = [Request(tenant.customer_id, key) for key in ("sso", "export") * 500]
+        found = entitlements.decide_all(asked)
+    assert [each.allowed for each in found] == [True, False] * 500
+
+
+# --- Leases, usage, access log ---
+
+
+def test_a_strict_limit_stays_strict_with_leases(tenant: Any) -> None:
+    terms = LeaseTerms(quantity=16, term=20, margin=2.0)
+    clients = [Entitlements(tenant.address, Remote(), leases=terms, otherwise=FailClosed()) for _ in range(3)]
+    taken: list[int] = []
+
+    def take(entitlements: Entitlements) -> None:
+        lease = entitlements.lease(tenant.customer_id, "api_calls")
+        while lease.take(wait_for=10.0).allowed:
+            taken.append(1)
+
+    threads = [threading.Thread(target=take, args=(entitlements,)) for entitlements in clients for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    for entitlements in clients:
+        entitlements.close()
+    left = eventually(lambda: (found := tenant.left()) and not found["reserved"] and found)
+    assert left["consumed"] == len(taken) <= 100
+    assert len(taken) >= 100 - 2 * 16, "what others held and did not use at the end is all that may be left"
+
+
+def test_usage_waits_on_disk_and_is_counted_once(tenant: Any, tmp_path: Path) -> None:
+    buffer = UsageBuffer(tmp_path / "usage.sqlite")
+    for number in range(10):
+        buffer.add(
+            {"customer_id": tenant.customer_id, "resource_key": "api_calls", "quantity": 2}, usage_id=f"u-{number}"
+        )
+    with Entitlements(tenant.address, Remote(), usage=buffer) as entitlements:
+        entitlements.report_usage(tenant.customer_id, "api_calls", 5)
+        eventually(lambda: buffer.progress().waiting == 0)
+        assert (buffer.progress().reported, buffer.progress().put_aside) == (11, 0)
+    assert eventually(lambda: tenant.left()["consumed"] == 25)
+
+
+def test_local_decisions_are_told_to_the_access_log(tenant: Any) -> None:
+    with Entitlements(tenant.address, Cached(), access_log=Sampling(allowed=1.0)) as entitlements:
+        entitlements.check(tenant.customer_id, "sso")
+        entitlements.check(tenant.customer_id, "export")
+    assert entitlements._reports.told == 2, "the service took them"
+    assert entitlements.dropped_reports == 0

@@ -1,0 +1,191 @@
+"""The follower and the readers in their threads, against a scripted stream."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from scripted import NO_POLICIES, Asked, Reply, Script, ScriptedService, eventually, feature, view
+
+from entitlements_client import Cached, Entitlements, Grace, Local, Request, Sampling
+from entitlements_client.asking import following
+
+Serve = Callable[[Script], ScriptedService]
+SSO = Request("acme", "sso")
+
+
+@dataclass
+class Told:
+    """What the stream tells, and what views say. beats: whether there is a sign of life while there is nothing to tell."""
+
+    lines: list[str] = field(default_factory=lambda: ["id: c0:1\nevent: hello\ndata: {}\n\n"])
+    view: dict[str, Any] = field(default_factory=lambda: view(sso=feature()))
+    etag: int = 1
+    policies: dict[str, Any] = field(default_factory=lambda: dict(NO_POLICIES))
+    beats: bool = True
+    ends_after: int = 1_000_000
+    consistency: list[str] = field(default_factory=list)
+    more: threading.Condition = field(default_factory=threading.Condition)
+
+    def tell(self, event: str, data: str, place: str) -> None:
+        with self.more:
+            self.lines.append(f"id: {place}\nevent: {event}\ndata: {data}\n\n")
+            self.more.notify_all()
+
+    def change(self, kind: str, position: str, place: str) -> None:
+        data = (
+            f'{{"type": "entitlement.{kind}", "customer_id": "acme", "resource_key": "sso", "pool_id": "pool", '
+            f'"position": "{position}"}}'
+        )
+        self.tell("change", data, place)
+
+    def sees(self, position: str, **entries: Any) -> None:
+        self.view, self.etag = view(position=position, **entries), self.etag + 1
+
+    def stream(self) -> Iterator[str]:
+        told = 0
+        while told < self.ends_after:
+            with self.more:
+                self.more.wait_for(lambda told=told: len(self.lines) > told, 0.05)
+                fresh, told = self.lines[told:], len(self.lines)
+            yield from fresh or ([": alive\n\n"] if self.beats else [])
+
+    def __call__(self, asked: Asked) -> Reply | None:
+        if asked.path.startswith("/v1/changes"):
+            return 200, self.stream
+        if asked.path == "/v1/policies":
+            return 200, self.policies, {"etag": f'"{self.policies["version"]}"'}
+        if asked.path.startswith("/v1/customers"):
+            self.consistency.append(asked.headers.get("entitlements-consistency", ""))
+            if asked.headers.get("if-none-match") == f'"{self.etag}"':
+                return 304, None, {"etag": f'"{self.etag}"'}
+            return 200, self.view, {"etag": f'"{self.etag}"'}
+        return 200, {"accepted": 1}
+
+
+@pytest.fixture
+def told() -> Told:
+    return Told()
+
+
+@pytest.fixture
+def server(serve: Serve, told: Told) -> ScriptedService:
+    return serve(told)
+
+
+@pytest.fixture
+def local(server: ScriptedService, monkeypatch: pytest.MonkeyPatch) -> Iterator[Entitlements]:
+    monkeypatch.setattr(following, "BEHIND_FOR", 0.1)
+    with Entitlements(server.service(), Local(bound=1.0, refresh=30.0), otherwise=Grace(30.0)) as entitlements:
+        assert entitlements.wait_until_connected()
+        eventually(lambda: entitlements.decide(SSO).source == "LOCAL")
+        yield entitlements
+
+
+def streams(server: ScriptedService) -> list[Asked]:
+    return [asked for asked in server.asked if asked.path.startswith("/v1/changes")]
+
+
+def test_a_revocation_counts_before_the_view_is_read_again_and_a_grant_after(local: Entitlements, told: Told) -> None:
+    told.change("revoked", "0:11", "c0:2")
+    assert local.wait_until(SSO, lambda decision: not decision.allowed)
+    eventually(lambda: "0:11" in told.consistency)
+    told.change("granted", "0:12", "c0:3")
+    told.sees("0:12", sso=feature())
+    assert local.wait_until(SSO, lambda decision: decision.allowed)
+    assert "0:12" in told.consistency, "the read includes the change"
+
+
+def test_a_cut_stream_is_resumed_where_it_was_and_nothing_is_read_again(
+    local: Entitlements, told: Told, server: ScriptedService
+) -> None:
+    reads = len(told.consistency)
+    told.tell("change", '{"customer_id": "somebody", "position": "0:11"}', "c0:7")
+    eventually(lambda: local._follower and local._follower._lines.last_event_id == "c0:7")
+    told.lines, told.ends_after = [], 0
+    eventually(lambda: len(streams(server)) > 1)
+    told.ends_after = 1_000_000
+    eventually(lambda: streams(server)[-1].headers.get("last-event-id") == "c0:7")
+    time.sleep(0.1)
+    assert local.decide(SSO).source == "LOCAL"
+    assert len(told.consistency) == reads
+
+
+def test_a_reset_reads_everything_again(local: Entitlements, told: Told) -> None:
+    told.sees("0:20")
+    told.tell("reset", "{}", "c0:9")
+    assert local.wait_until(SSO, lambda decision: not decision.allowed)
+    eventually(lambda: local.decide(SSO).source == "LOCAL")
+
+
+def test_a_stream_without_signs_of_life_is_connected_anew(
+    local: Entitlements, told: Told, server: ScriptedService
+) -> None:
+    told.beats, told.lines = False, []
+    eventually(lambda: len(streams(server)) > 1)
+
+
+def test_policies_that_changed_are_read_until_they_are_others(local: Entitlements, told: Told) -> None:
+    told.tell("policies", '{"policy_id": "no"}', "c0:2")
+    time.sleep(0.1)
+    told.policies = NO_POLICIES | {
+        "version": 1,
+        "policies": [{"policy_id": "no", "name": "No", "effect": "DENY", "resource_keys": ["sso"]}],
+    }
+    eventually(lambda: local.decide(SSO).reason_code == "policy_denied")
+
+
+def test_a_listener_that_fails_stops_nobody(local: Entitlements, told: Told) -> None:
+    heard: list[str] = []
+    local.on_change(lambda change: 1 // 0)  # type: ignore[arg-type,return-value]
+    local.on_change(lambda change: heard.append(change.type))
+    told.change("revoked", "0:11", "c0:2")
+    eventually(lambda: heard == ["entitlement.revoked"])
+    assert not local.decide(SSO).allowed
+
+
+def test_only_those_customers_are_followed_who_were_named(serve: Serve, told: Told) -> None:
+    server = serve(told)
+    with Entitlements(server.service(), Local(customers=["acme", "b & c"])) as entitlements:
+        assert entitlements.wait_until_connected()
+        assert streams(server)[0].path == "/v1/changes?customer_id=acme&customer_id=b+%26+c"
+        eventually(lambda: "acme" in entitlements._asking.memory.customers())
+
+
+# --- The access log ---
+
+
+def test_local_decisions_are_told_with_the_weight_of_their_sample(serve: Serve, told: Told) -> None:
+    server = serve(told)
+    with Entitlements(
+        server.service(), Cached(), access_log=Sampling(allowed=0.5, by_key={"premium*": 0.0})
+    ) as entitlements:
+        for _ in range(400):
+            entitlements.check("acme", "sso", subject_id="ann", action="open")
+            entitlements.check("acme", "nothing")
+            entitlements.check("acme", "premium_plan")
+    entries = [e for asked in server.asked if asked.path == "/v1/access-log" for e in asked.body["decisions"]]
+    kinds = {key: [e for e in entries if e["resource_key"] == key] for key in ("sso", "nothing", "premium_plan")}
+    assert 120 < len(kinds["sso"]) < 280
+    assert {(e["count"], e["subject_id"], e["action"], e["source"]) for e in kinds["sso"]} == {
+        (2, "ann", "open", "CACHED")
+    }
+    assert {e["count"] for e in kinds["nothing"]} == {1}
+    assert len(kinds["nothing"]) == 400
+    assert not kinds["premium_plan"]
+    assert len({e["decision_id"] for e in entries}) == len(entries)
+
+
+def test_a_log_that_is_away_costs_no_decision(serve: Serve, told: Told) -> None:
+    def script(asked: Asked) -> Reply | None:
+        return None if asked.path == "/v1/access-log" else told(asked)
+
+    with Entitlements(
+        serve(script).service(change_within=0.1), Cached(), access_log=Sampling(allowed=1.0)
+    ) as entitlements:
+        assert all(entitlements.check("acme", "sso").allowed for _ in range(20_000))
+    assert entitlements.dropped_reports > 0
