@@ -17,9 +17,9 @@ from entitlements_client.asking.memory import Memory
 from entitlements_client.asking.ways import Cached, Local, Remote, Way
 from entitlements_client.deciding import Context, Decision, Request
 from entitlements_client.errors import BufferIsFull
-from entitlements_client.leasing.account import LeaseTerms
 from entitlements_client.leasing.lease import Lease
 from entitlements_client.leasing.leases import Leases
+from entitlements_client.leasing.terms import LeaseTerms
 from entitlements_client.transport.call import new_id
 from entitlements_client.transport.clients import AsyncClient, Client, Service
 from entitlements_client.transport.results import Line

@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Final
 
 from entitlements_client.asking.failing import FailureModes
-from entitlements_client.leasing.account import NEVER, Account, Holding, LeaseTerms
+from entitlements_client.leasing.account import Account
 from entitlements_client.leasing.journal import SUFFIX, Journal, Orphan
 from entitlements_client.leasing.lease import Lease
+from entitlements_client.leasing.terms import NEVER, Holding, LeaseTerms
 from entitlements_client.transport.call import new_id
 from entitlements_client.transport.clients import Client, Service
 
@@ -102,9 +103,13 @@ class Leases:
 
     def begin(self, holding: Holding, lease: Lease) -> None:
         """Note a holding before anything is drawn from it."""
-        if self._journal is not None:
-            with self._changing:
-                self._journal.begin(holding, lease.customer_id, lease.resource_key)
+        with self._changing:
+            if self._journal is None:
+                return
+            if self._journal.is_full:
+                _log.warning("the journal is full: what is drawn of %s is not in it", lease.resource_key)
+                return
+            self._journal.begin(holding, lease.customer_id, lease.resource_key)
 
     def end(self, holding: Holding) -> None:
         """Nothing is left to be done about a holding."""
