@@ -1,8 +1,9 @@
 """What it costs to ask "may this customer use this feature?" in process: by us and by peers in their local modes, in one run.
 
 1,000 customers, half of them on a plan that has the feature, are asked for in turn. Everybody has all of it in memory, the policies
-compiled or parsed beforehand wherever there is a way to, and gives the right answer: that is asserted before it is timed. Ours is the whole
-decision: the customer's view is found, the clock is read, and the answer can say why, how fresh it is and by which policies.
+compiled or parsed beforehand wherever there is a way to, and gives the right answer: that is asserted before it is timed. Ours is the
+whole call that an application makes: the customer's view is found and is fresh enough, the decision says why, how fresh it is and by which
+policies, and one of a hundred is noted for the access log.
 
 The second question is decided by ten policies of four conditions each: nine of them fail at their last condition. Where somebody has rules of a
 flag instead of policies, it is ten rules. A peer gets the context in the form that it takes, made beforehand; we too.
@@ -21,7 +22,10 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from bench.place import Place
-from entitlements_client.deciding import NO_POLICIES, Context, CustomerView, PolicySet, Request, decide
+from entitlements_client import Entitlements, Local, Sampling, Service
+from entitlements_client.asking.following import Heard
+from entitlements_client.asking.memory import Known, KnownPolicies
+from entitlements_client.deciding import NO_POLICIES, Context, CustomerView, PolicySet
 
 CUSTOMERS: Final = 1_000
 #: Questions that are timed together, because reading the clock costs as much as one.
@@ -79,6 +83,7 @@ def _ours() -> Iterator[tuple[Ask, Ask]]:
     held = {
         "allowed": True,
         "reason_code": "allowed",
+        "valid_until": "2100-01-01T00:00:00Z",
         "contributions": [{"provision_id": "sub", "source": "subscription"}],
     }
     views = {
@@ -95,17 +100,26 @@ def _ours() -> Iterator[tuple[Ask, Ask]]:
     policies = PolicySet.compile({"policies": [_policy(at, over) for at, over in enumerate(SEATS_OVER)]})
     context = Context(customer={"region": REGION}, client={"user_agent": AGENT}, metadata={"seats": SEATS})
     customers = list(views)
+    with _an_application(views, NO_POLICIES) as first, _an_application(views, policies) as second:
+        yield (
+            lambda number: first.check(customers[number], FEATURE).allowed,
+            lambda number: second.check(customers[number], MANY, context=context).allowed,
+        )
 
-    def one(number: int) -> bool:
-        customer = customers[number]
-        return decide(views[customer], NO_POLICIES, Request(customer, FEATURE), time.time()).allowed
 
-    def ten(number: int) -> bool:
-        customer = customers[number]
-        request = Request(customer, MANY, None, "", "", context)
-        return decide(views[customer], policies, request, time.time()).allowed
-
-    yield one, ten
+@contextmanager
+def _an_application(views: dict[str, CustomerView], policies: PolicySet) -> Iterator[Entitlements]:
+    """What an application holds that follows the stream of changes, as if it had just heard of it; nobody is asked."""
+    now = time.monotonic()
+    way, nowhere = Local(bound=3_600.0, refresh=3_600.0), Service("http://127.0.0.1:1", "ent_bench_bench")
+    with Entitlements(nowhere, way, access_log=Sampling(refused=0.01)) as entitlements:
+        freshness, memory = entitlements._freshness, entitlements._asking.memory  # noqa: SLF001 - what the stream would have told.
+        assert isinstance(freshness, Heard)
+        freshness.heard_at = now
+        memory.keep_policies(KnownPolicies(policies, "", now))
+        for view in views.values():
+            assert memory.keep(Known(view, "", now))
+        yield entitlements
 
 
 def _policy(at: int, over: int) -> dict[str, Any]:

@@ -48,5 +48,6 @@ def test_the_counts_of_the_demo_are_those_of_an_independent_script(
     expected = counted_independently(usage, limit)
     assert {name: said[name] for name in expected} == expected
     assert said["rebuild_equal"] is True
+    assert (said["asked"], said["answers_agree"]) == (6, True)
     assert said["changes_by_type"]["quota.exceeded"] == expected["exceeded_days"]
     assert said["changes"] == sum(said["changes_by_type"].values())

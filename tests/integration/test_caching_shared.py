@@ -21,7 +21,7 @@ from entitlements.local.valkey import LocalValkey
 
 OPEN_FOR = 0.3
 #: What a loaded machine may add to any answer, seconds.
-BUSY_FOR = 0.1
+BUSY_FOR = 0.4
 
 
 class Source:

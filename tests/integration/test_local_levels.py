@@ -13,7 +13,7 @@ import pytest
 from entitlements.access.caching import shared
 from entitlements.local import LocalPostgres, LocalReplica, LocalValkey
 from entitlements.local.errors import NoSuchPackages, ServerDidNotStart
-from entitlements.local.packages import cache_folder, unpacked
+from entitlements.local.packages import unpacked
 from entitlements.local.varnish import LocalVarnish
 from entitlements.wiring.servers import servers_in
 
@@ -67,13 +67,6 @@ def test_where_there_is_no_apt_it_is_said(tmp_path: Path, monkeypatch: pytest.Mo
     with pytest.raises(NoSuchPackages, match="no apt-get"):
         unpacked("varnish")
     assert not list(tmp_path.iterdir())
-
-
-def test_a_package_that_is_not_is_said_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    with pytest.raises(NoSuchPackages):
-        unpacked("no-such-package-anywhere")
-    assert [path.name for path in cache_folder().glob("*")] in ([], ["lock"])
 
 
 def test_varnish_runs_where_there_is_no_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -88,6 +88,11 @@ def test_nobody_keeps_what_is_known_to_be_old() -> None:
     assert headers_of(view(), LIFETIMES, now=NOW, is_known_to_be_old=True)["Cache-Control"] == "no-store"
 
 
+def test_while_news_are_late_only_who_asked_may_keep_it() -> None:
+    headers = headers_of(view(), LIFETIMES, now=NOW, news_are_late=True)
+    assert headers["Cache-Control"] == "private, max-age=2, stale-while-revalidate=10"
+
+
 def test_an_answer_is_named_for_its_customer_and_its_organization_without_telling_them() -> None:
     names = headers_of(view(), LIFETIMES, now=NOW)["Surrogate-Key"].split()
     assert names == [customer_key("ada"), organization_key("acme"), "all"]

@@ -52,6 +52,9 @@ def test_yaml_reads_effects_and_instants_as_people_write_them(tmp_path: Path) ->
         ),
         ([7], "invalid_value", "policies[0]"),
         (7, "invalid_value", "policies"),
+        ({"policy_id": "p", "policies": []}, "unknown_property", "document.policy_id"),
+        (ONE | {"reason": "\ud800"}, "invalid_value", "policy"),
+        ([ONE | {"reason": "\ud800"}], "invalid_value", "policy"),
     ],
 )
 def test_a_mistake_is_named_with_its_place(content: Any, mistake: str, path: str) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import secrets
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal
 
 import orjson
 from fastapi import APIRouter, Body
@@ -17,14 +15,12 @@ from entitlements.api.documents import ACCEPTED, PROBLEMS, Done
 from entitlements.api.problems import Problem
 from entitlements.api.sending import answered, decided, envelope
 from entitlements.domain.governance_commands import CreateApiKey, RetireAccessPolicy, RevokeApiKey
+from entitlements.intake.api_keys import new_api_key
 from entitlements.intake.policies import parse_policies, policy_command
 from entitlements_projections.database import Connection
 from entitlements_projections.reading import access, wait_for
 
 router = APIRouter(tags=["governance"], responses=PROBLEMS)
-
-#: Of a secret, in bytes: nobody guesses it, so a plain SHA-256 is enough to keep.
-SECRET_BYTES: Final = 32
 
 
 class NewKey(BaseModel):
@@ -76,12 +72,12 @@ async def create_key(request: Request, body: NewKey) -> Response:
     beyond = sorted(set(body.scopes) - identity.scopes)
     if beyond:
         raise Problem("insufficient_scope", f"This key has not the scope {beyond[0]} itself.", needed=beyond[0])
-    key_id, secret = f"k{secrets.token_hex(8)}", secrets.token_hex(SECRET_BYTES)
+    made = new_api_key()
     command = CreateApiKey(
         **envelope(identity),
         organization_id=identity.organization_id,
-        key_id=key_id,
-        secret_sha256=hashlib.sha256(secret.encode()).hexdigest(),
+        key_id=made.key_id,
+        secret_sha256=made.secret_sha256,
         name=body.name,
         scopes=list(dict.fromkeys(body.scopes)),
         expires_at=body.expires_at,
@@ -89,8 +85,8 @@ async def create_key(request: Request, body: NewKey) -> Response:
     )
     outcome = await decided(request, command)
     document = {
-        "key_id": key_id,
-        "key": f"ent_{key_id}_{secret}",
+        "key_id": made.key_id,
+        "key": made.token,
         "organization_id": identity.organization_id,
         "scopes": command.scopes,
     }

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -54,19 +54,27 @@ def is_not_modified(if_none_match: str | None, etag: str) -> bool:
 
 
 def headers_of(
-    document: Mapping[str, Any], lifetimes: Lifetimes, *, now: datetime, is_known_to_be_old: bool = False
+    document: Mapping[str, Any],
+    lifetimes: Lifetimes,
+    *,
+    now: datetime,
+    is_known_to_be_old: bool = False,
+    news_are_late: bool = False,
 ) -> dict[str, str]:
     """The headers of an answer with a view, of 200 and 304 alike.
 
     is_known_to_be_old: something is known to have happened that it lacks (Floors), so nobody may keep it. Nor may anybody keep an
-    answer past the `valid_until` of one of its entries.
+    answer past the `valid_until` of one of its entries. news_are_late: nobody would purge it in time (Floors.is_current), so that only who
+    asked may keep it.
     """
     names = surrogate_keys(document["organization_id"], document["customer_id"])
     ends = [entry["valid_until"] for entry in document["entitlements"].values() if entry.get("valid_until")]
     left = min(((datetime.fromisoformat(end) - now).total_seconds() for end in ends), default=float("inf"))
     return {
         "ETag": etag_of(document),
-        "Cache-Control": _cache_control(lifetimes, 0.0 if is_known_to_be_old else left),
+        "Cache-Control": _cache_control(
+            replace(lifetimes, shared_for=0) if news_are_late else lifetimes, 0.0 if is_known_to_be_old else left
+        ),
         "Vary": VARY,
         "Surrogate-Key": " ".join(names),
     }

@@ -16,8 +16,7 @@ from entitlements.access.views import PostgresViews
 from entitlements.api import http_caching
 from entitlements.api.auth import authenticator
 from entitlements.api.following import Follower, Told
-from entitlements.api.services import THREADS, Services
-from entitlements.ledger import clients
+from entitlements.api.services import THREADS, LedgerEnds, Services
 from entitlements.ledger.caller import Caller
 from entitlements.operations.lag import ProjectionLag
 from entitlements.settings import Settings
@@ -51,7 +50,7 @@ def open_services(settings: Settings) -> Services:
         return Services(
             settings=settings,
             caller=caller,
-            admin=clients.admin(settings),
+            ends=LedgerEnds(settings),
             database=database,
             log_tables=_pool(settings.postgres, stack, tables.SCHEMA, size=2),
             views=levels.source,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 import orjson
 import psycopg
 from confluent_kafka import KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
+from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]
 from psycopg_pool import ConnectionPool, PoolTimeout
 from starlette.requests import Request
 from starlette.responses import Response
@@ -31,6 +31,7 @@ from entitlements.api.following import Follower
 from entitlements.api.http_caching import Lifetimes
 from entitlements.domain.commands import Command
 from entitlements.errors import InvalidRequest, OutcomeUnknown, ServerIsAway
+from entitlements.ledger import clients
 from entitlements.ledger.caller import Caller, Outcome, Sent
 from entitlements.ledger.partitioning import partition_of
 from entitlements.operations.lag import ProjectionLag
@@ -49,13 +50,38 @@ KNOWN_WITHIN_FOR: Final = 2.0
 THREADS: Final = 16
 
 
+class LedgerEnds:
+    """Tells where the ledger ends. Safe between threads.
+
+    The client is made anew when it fails: one whose broker was started again fails for ever (librdkafka, FENCED_LEADER_EPOCH).
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._admin = clients.admin(settings)
+
+    def of(self, partitions: Iterable[int]) -> dict[int, int]:
+        """The offset after the last frame of each partition. Raises ServerIsAway."""
+        topic, newest = self._settings.topic("ledger"), OffsetSpec.latest()  # type: ignore[no-untyped-call]
+        asked = {TopicPartition(topic, partition): newest for partition in partitions}
+        admin = self._admin  # Its answers end with it.
+        try:
+            return {
+                place.partition: future.result(self._settings.answer_timeout_for).offset
+                for place, future in admin.list_offsets(asked).items()
+            }
+        except (KafkaException, TimeoutError) as error:
+            self._admin = clients.admin(self._settings)
+            raise ServerIsAway("Kafka.") from error
+
+
 @dataclass(kw_only=True)
 class Services:
     """The servers and caches of one worker."""
 
     settings: Settings
     caller: Caller
-    admin: AdminClient
+    ends: LedgerEnds
     database: ConnectionPool[Any]
     log_tables: ConnectionPool[Any]
     #: Before all caches, and what they are before: what became due a moment ago is read from there.
@@ -140,7 +166,7 @@ class Services:
         found = await self.read(self._pools, organization_id, customers, at_least or {})
         missing = [customer_id for customer_id in customers if customer_id not in found]
         if missing:
-            ends = await self.in_thread(ends_of_ledger, self.admin, self.settings, range(self.settings.partitions))
+            ends = await self.in_thread(self.ends.of, range(self.settings.partitions))
             wanted = {partition: end - 1 for partition, end in ends.items() if end}
             try:
                 found |= await self.read(self._pools, organization_id, missing, wanted, KNOWN_WITHIN_FOR)
@@ -167,7 +193,7 @@ class Services:
     async def pool_that_recorded(self, pool_ids: Sequence[str], usage_id: str) -> str | None:
         """Which of the pools recorded usage of this id, by all that is in the ledger now; None: none of them."""
         partitions = {partition_of(pool_id, self.settings.partitions) for pool_id in pool_ids}
-        ends = await self.in_thread(ends_of_ledger, self.admin, self.settings, sorted(partitions))
+        ends = await self.in_thread(self.ends.of, sorted(partitions))
 
         def look(connection: Connection) -> str | None:
             for partition, end in ends.items():
@@ -181,7 +207,13 @@ class Services:
         """The answer with a view, as caches may keep it; 304 where whoever asks has it already."""
         said = orjson.loads(document)
         is_old = not self.floors.admits(organization_id, customer_id, facts_of(document).position)
-        headers = http_caching.headers_of(said, self.lifetimes, now=datetime.now(UTC), is_known_to_be_old=is_old)
+        headers = http_caching.headers_of(
+            said,
+            self.lifetimes,
+            now=datetime.now(UTC),
+            is_known_to_be_old=is_old,
+            news_are_late=not self.floors.is_current,
+        )
         if http_caching.is_not_modified(request.headers.get("if-none-match"), headers["ETag"]):
             return Response(status_code=304, headers=headers)
         return Response(document, headers=headers, media_type="application/json")
@@ -208,14 +240,3 @@ class Services:
         """Close what was opened."""
         self.closing.close()
         self.threads.shutdown(wait=False, cancel_futures=True)
-
-
-def ends_of_ledger(admin: AdminClient, settings: Settings, partitions: Sequence[int]) -> dict[int, int]:
-    """The offset after the last frame of each partition. Raises ServerIsAway."""
-    newest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
-    asked = {TopicPartition(settings.topic("ledger"), partition): newest for partition in partitions}
-    try:
-        futures = admin.list_offsets(asked)
-        return {place.partition: future.result(settings.answer_timeout_for).offset for place, future in futures.items()}
-    except (KafkaException, TimeoutError) as error:
-        raise ServerIsAway("Kafka.") from error

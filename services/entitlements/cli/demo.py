@@ -87,6 +87,8 @@ def _show(result: Result, data: Path | None) -> None:
             "Accepted": f"{result.accepted:,}",
             "Refused": f"{result.refused:,} on {result.exceeded_days:,} customer-days",
             "Changes": f"{result.changes:,}",
+            "Asked over HTTP": f"{result.asked} questions, "
+            + ("[green]every answer as counted[/green]" if result.answers_agree else "[red]not as counted[/red]"),
             "Read models rebuilt from the log": proof,
             "Took": f"{result.seconds:.1f} s: "
             + ", ".join(f"{name} {seconds:.1f}" for name, seconds in result.phases.items()),

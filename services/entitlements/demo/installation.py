@@ -12,11 +12,12 @@ from typing import Final
 from entitlements.errors import EntitlementsError, ServerIsAway
 from entitlements.settings import Settings
 from entitlements.wiring import addresses
+from entitlements.wiring.preparing import with_free_ports
 from entitlements.wiring.servers import servers_in
 from entitlements.wiring.supervisor import Supervisor
 
 #: The registry is not among them: nobody here asks it.
-PROCESSES: Final = ("engine", "publisher", "projector", "changes")
+PROCESSES: Final = ("engine", "publisher", "projector", "changes", "api")
 
 
 class FolderIsNotEmpty(EntitlementsError):
@@ -40,14 +41,14 @@ def own_servers(folder: Path, *, fast: bool) -> Iterator[Settings]:
             settings = settings.model_copy(
                 update={"postgres": stack.enter_context(_own_database(settings.postgres, name))}
             )
-        yield settings
+        yield with_free_ports(settings)
 
 
 @contextmanager
 def processes(settings: Settings, folder: Path) -> Iterator[Supervisor]:
     """Run the processes, each started again when it dies; addresses.json in the folder says their ids."""
     from entitlements.ledger.topics import create_topics
-    from entitlements_projections.migrations import migrate
+    from entitlements.wiring.preparing import prepare_tables
 
     create_topics(settings)
     supervisor = Supervisor(PROCESSES, addresses.environment_of(settings), folder / "logs", lambda _: say())
@@ -57,7 +58,7 @@ def processes(settings: Settings, folder: Path) -> Iterator[Supervisor]:
 
     try:
         with supervisor:
-            migrate(settings.postgres)
+            prepare_tables(settings)
             yield supervisor
     finally:
         addresses.remove(folder)

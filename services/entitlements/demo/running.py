@@ -13,15 +13,17 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from entitlements.demo import counting, opening
+from entitlements.demo import asking, counting, opening
 from entitlements.demo.installation import own_servers, processes
 from entitlements.demo.opening import REQUEST_KEY
 from entitlements.domain.commands import Command
+from entitlements.domain.governance_commands import CreateApiKey
 from entitlements.errors import EntitlementsError
+from entitlements.intake.api_keys import new_api_key
 from entitlements.intake.lanes import Lanes
 from entitlements.intake.lines import Meaning
 from entitlements.intake.rows import FileIsInvalid, Row, Summary, check, read_rows
-from entitlements.ledger.caller import Caller, Outcome
+from entitlements.ledger.caller import Caller, Outcome, new_id
 from entitlements.settings import Settings
 from entitlements.wiring import readiness
 from entitlements.wiring.supervisor import Supervisor
@@ -59,6 +61,9 @@ class Result:
     customers: int = 0
     changes: int = 0
     rebuild_equal: bool = False
+    #: Questions that were asked over HTTP, and whether all answers agree with what was counted.
+    asked: int = 0
+    answers_agree: bool = False
     seconds: float = 0.0
     changes_by_type: dict[str, int] = field(default_factory=dict)
     refused_by_code: dict[str, int] = field(default_factory=dict)
@@ -73,7 +78,7 @@ class Result:
     @property
     def is_right(self) -> bool:
         """Whether every request is accounted for once and the read models equal the log."""
-        return self.rebuild_equal and self.accepted + self.refused == self.requests
+        return self.rebuild_equal and self.answers_agree and self.accepted + self.refused == self.requests
 
 
 def run_demo(limit: int, usage: Path | None, data: Path | None, phases: Phases) -> Result:
@@ -91,7 +96,9 @@ def run_demo(limit: int, usage: Path | None, data: Path | None, phases: Phases) 
         with Caller(settings) as caller:
             demo.open_pools(caller, summary)
             demo.record_usage(caller, file)
+            key = demo.make_key(caller)
         demo.count(settings)
+        demo.ask(settings, key)
         demo.prove(settings)
         demo.finish(supervisor)
         return demo.result
@@ -126,6 +133,28 @@ class _Demo:
         commands = [meaning.command(row, opening.pool_of(row.workspace_id)) for row in rows]
         with self.phase("usage", f"Recording {len(rows):,} requests at the instants they were made") as progress:
             self._send(caller, commands, progress)
+
+    def make_key(self, caller: Caller) -> str:
+        """A key of the demo's organization, for its own questions: nobody asks without one."""
+        made = new_api_key()
+        command = CreateApiKey(
+            command_id=new_id(),
+            actor=opening.ACTOR,
+            organization_id=opening.ORGANIZATION,
+            key_id=made.key_id,
+            secret_sha256=made.secret_sha256,
+            scopes=["read"],
+        )
+        self._send(caller, [command], lambda done, total: None)  # noqa: ARG005
+        return made.token
+
+    def ask(self, settings: Settings, key: str) -> None:
+        """Ask over HTTP what the busiest customers may do: the answers are those that their own counts give."""
+        with self.phase("ask", "Asking over HTTP, with a key of its own"):
+            readiness.wait_until_at_work(settings, ["api"], CATCH_UP_FOR_MAX)
+            decisions = asking.decisions(settings, key, [str(row["customer_id"]) for row in self.result.busiest])
+        self.result.asked = len(decisions)
+        self.result.answers_agree = asking.agree(decisions, self.result.busiest)
 
     def _send(self, caller: Caller, commands: list[Command] | list[Any], progress: Progress) -> None:
         done = 0

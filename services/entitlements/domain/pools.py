@@ -217,8 +217,26 @@ class ResourcePool(Aggregate):
             details["reservation_id"] if details is not None else "",
             parts_of(line),
         )
+        self._forget_usage_before(at_ms - IDEMPOTENCY_WINDOW_MS)
+
+    def remember_usual(self, line: RecordedLine) -> None:
+        """As remember_usage, for a line of a new id that counts now and that one contribution bears whole."""
+        at_ms, quantity = line["recorded_at"], line["quantity"]
+        self.usage_ids[line["usage_id"]] = RememberedLine(
+            at_ms,
+            body_of(line, line["occurred_at"]),
+            self.turn,
+            0,
+            "",
+            "",
+            (RememberedPart("included", line["provision_id"], "", quantity, 0, ""),),
+        )
+        self._forget_usage_before(at_ms - IDEMPOTENCY_WINDOW_MS)
+
+    def _forget_usage_before(self, at_ms: int) -> None:
+        remembered = self.usage_ids
         oldest = next(iter(remembered))
-        while remembered[oldest].recorded_at <= at_ms - IDEMPOTENCY_WINDOW_MS:
+        while remembered[oldest].recorded_at <= at_ms:
             del remembered[oldest]
             oldest = next(iter(remembered))
 

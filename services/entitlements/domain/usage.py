@@ -62,12 +62,13 @@ def record_lines(pool: ResourcePool, lines: Sequence[UsageLine], now_ms: int, an
 
 
 def _record_usual(pool: ResourcePool, line: UsageLine, now_ms: int) -> bool:
-    """Record a line to which nothing special applies, as most are: borne by one contribution, in the current period, without ids.
+    """Record a line to which nothing special applies, as most are: borne by one contribution, in the current period, of nobody's own.
 
     False: nothing is done yet, and the long way decides; it would have done the same with this line.
     """
     entitlement = pool.entitlements.get(line["resource_key"])
-    if entitlement is None or line["usage_id"] or line["subject_id"]:
+    usage_id = line["usage_id"]
+    if entitlement is None or line["subject_id"] or (usage_id and (usage_id in pool.usage_ids or not is_id(usage_id))):
         return False
     before, quantity, workspace_id = entitlement.consumed, line["quantity"], line["workspace_id"]
     after, occurred_at = before + quantity, line["occurred_at"] or now_ms
@@ -94,13 +95,15 @@ def _record_usual(pool: ResourcePool, line: UsageLine, now_ms: int) -> bool:
             "occurred_at": occurred_at,
             "recorded_at": now_ms,
             "workspace_id": workspace_id,
-            "usage_id": "",
+            "usage_id": usage_id,
             "provision_id": burning.provision_id,
             "late": False,
             "details": None,
         }
     )
     pool.counted[entitlement.resource_key] = entitlement
+    if usage_id:
+        pool.remember_usual(pool.recorded[-1])
     return True
 
 

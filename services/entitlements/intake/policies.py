@@ -36,15 +36,27 @@ def read_policies(path: Path) -> list[dict[str, Any]]:
 
 def parse_policies(content: Any, where: str) -> list[dict[str, Any]]:
     """The policies of a document: one, a list, or under `policies`. Raises PolicyCannotBeMeant."""
-    listed = content.get("policies", [content]) if isinstance(content, dict) else content
     if isinstance(content, dict) and "policies" not in content:
         return [_checked_alone(_spelled_out(content), where)]
+    whole = content if isinstance(content, dict) else {"policies": content}
+    listed = whole["policies"]
     spelled_out = [_spelled_out(one) for one in listed] if isinstance(listed, list) else listed
     try:
-        PolicySet.compile({"policies": spelled_out})
+        PolicySet.compile(whole | {"policies": spelled_out})
     except PolicyIsInvalid as error:
         raise PolicyCannotBeMeant(where, error) from error
+    for document in spelled_out:
+        _require_text(document, where)
     return list(spelled_out)
+
+
+def _require_text(document: dict[str, Any], where: str) -> None:
+    """JSON can write halves of characters, which nothing else can. Raises PolicyCannotBeMeant."""
+    try:
+        canonical(document).encode()
+    except ValueError as error:
+        said = PolicyIsInvalid("invalid_value", "policy", f"this cannot be written down: {error}")
+        raise PolicyCannotBeMeant(where, said) from error
 
 
 def _checked_alone(document: Any, where: str) -> dict[str, Any]:
@@ -52,6 +64,7 @@ def _checked_alone(document: Any, where: str) -> dict[str, Any]:
         check_policy(document)
     except PolicyIsInvalid as error:
         raise PolicyCannotBeMeant(where, error) from error
+    _require_text(document, where)
     return dict(document)
 
 

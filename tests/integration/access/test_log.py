@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
 import os
 import signal
@@ -10,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 from uuid import uuid4
 
@@ -90,8 +91,9 @@ def settings(kafka: str, database: str, topic_prefix: str) -> Settings:
 
 
 @pytest.fixture
-def connection(settings: Settings) -> Iterator[Connection]:
-    with closing(tables.open_tables(settings.postgres)) as connection:
+def connection(database: str) -> Iterator[Connection]:
+    tables.migrate(database)
+    with closing(tables.open_tables(database)) as connection:
         yield connection
 
 
@@ -225,7 +227,7 @@ def test_without_a_broker_no_decision_waits_or_fails_and_what_is_missing_is_coun
         reporting.accept(log, Who(), [None] * 1_001)
     log.close()
     assert time.perf_counter() - began < 5
-    assert slowest < 0.2  # Another thread may have had its turn; nobody waited for the broker's seconds.
+    assert slowest < 1.0  # Another thread may have had its turn; nobody waited for the broker's 30 seconds.
     assert dropped() - before == 20_000
 
 
@@ -364,9 +366,7 @@ def keep(connection: Connection, *entries: Entry) -> None:
     tables.write(connection, entries, {})
 
 
-def test_pages_show_everything_once_the_newest_first_whatever_is_decided_meanwhile(
-    settings: Settings, connection: Connection
-) -> None:
+def test_pages_show_everything_once_the_newest_first_whatever_is_decided_meanwhile(connection: Connection) -> None:
     now = time.time_ns() // 1_000_000
     keep(connection, *(entry(decision_id=f"d{n:03}", occurred_at=now - n // 4) for n in range(100)))
     shown: list[str] = []
@@ -382,9 +382,7 @@ def test_pages_show_everything_once_the_newest_first_whatever_is_decided_meanwhi
     assert set(shown) == {f"d{n:03}" for n in range(100)}
 
 
-def test_an_organization_sees_its_own_decisions_and_only_those_that_fit(
-    settings: Settings, connection: Connection
-) -> None:
+def test_an_organization_sees_its_own_decisions_and_only_those_that_fit(connection: Connection) -> None:
     now = time.time_ns() // 1_000_000
     keep(
         connection,
@@ -408,28 +406,35 @@ def test_an_organization_sees_its_own_decisions_and_only_those_that_fit(
     assert reading.page(connection, "nobody") == {"decisions": [], "cursor": None}
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"limit": 0},
-        {"limit": reading.PAGE_MAX + 1},
-        {"result": "maybe"},
-        {"customer_id": "a\0b"},
-        {"since": datetime(2026, 1, 1)},  # noqa: DTZ001 - that is what is wrong with it.
-        {"cursor": "?"},
-        {"cursor": "e30"},
-        {"cursor": "WyIyMDI2LTAxLTAxIiwgImQiXQ"},
-        {"cursor": "\udcff"},
-    ],
-)
-def test_a_question_that_makes_no_sense_is_refused(connection: Connection, wrong: dict[str, Any]) -> None:
-    with pytest.raises(InvalidRequest):
-        reading.page(connection, "acme", **wrong)
+def test_any_year_may_be_asked_for(connection: Connection) -> None:
+    years = [(1, 1, 1, 0), (1969, 1, 1, 0), (9999, 12, 31, 23)]
+    for (year, month, day, hour), offset in itertools.product(years, (-23, 0, 23)):
+        at = datetime(year, month, day, hour, tzinfo=timezone(timedelta(hours=offset)))
+        for filters in ({"since": at}, {"until": at}):
+            assert reading.page(connection, "acme", **filters)["decisions"] == []
 
 
-def test_a_key_is_kept_as_long_as_its_rule_says_and_a_day_that_is_over_is_dropped(
-    settings: Settings, connection: Connection
-) -> None:
+WRONG: list[dict[str, Any]] = [
+    {"limit": 0},
+    {"limit": reading.PAGE_MAX + 1},
+    {"result": "maybe"},
+    {"customer_id": "a\0b"},
+    {"since": datetime(2026, 1, 1)},  # noqa: DTZ001 - that is what is wrong with it.
+    {"cursor": "?"},
+    {"cursor": "e30"},
+    {"cursor": "WyIyMDI2LTAxLTAxIiwgImQiXQ"},
+    {"cursor": "\udcff"},
+    {"cursor": "WyIwMDAxLTAxLTAxVDAwOjAwOjAwKzIzOjU5IiwgIiJd", "limit": 0},
+]
+
+
+def test_a_question_that_makes_no_sense_is_refused(connection: Connection) -> None:
+    for wrong in WRONG:
+        with pytest.raises(InvalidRequest):
+            reading.page(connection, "acme", **wrong)
+
+
+def test_a_key_is_kept_as_long_as_its_rule_says_and_a_day_that_is_over_is_dropped(connection: Connection) -> None:
     rules = LogRules.parse('{"short": {"keep_for_days": 2}, "*": {"keep_for_days": 10}}')
     retention = Retention(rules)
     noon = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)

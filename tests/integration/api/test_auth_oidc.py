@@ -203,10 +203,8 @@ def test_keys_are_fetched_once_for_many_tokens_and_a_token_is_proven_once(issuer
     assert issuer.asked == 2  # Where the keys are, and the keys.
     token = issuer.token()
     tokens.identify(token)
-    began = time.perf_counter()
-    for _ in range(1_000):
-        tokens.known(token)
-    assert time.perf_counter() - began < 0.05  # 50 us each; proving one takes longer.
+    del tokens._keys  # Whoever proved it again would need them.
+    assert tokens.known(token) == tokens.identify(token)
 
 
 def test_a_new_key_of_the_issuer_is_found_when_its_first_token_comes(issuer: Issuer, clock: Clock) -> None:
@@ -231,7 +229,7 @@ def test_tokens_by_unknown_keys_do_not_make_us_ask_the_issuer_again_and_again(is
 def test_an_issuer_that_hangs_or_fails_holds_up_nobody_whose_key_is_known(issuer: Issuer, clock: Clock) -> None:
     tokens = who(issuer, clock)
     tokens.identify(issuer.token())
-    issuer.hangs_for, issuer.status = 1.0, 500
+    issuer.hangs_for, issuer.status = 1.8, 500
     clock.ahead_for += signing.FETCH_AGAIN_AFTER_FOR + 1
     token = issuer.token(kid="unknown")
     stranger = threading.Thread(target=refused, args=(tokens, token))
@@ -239,7 +237,7 @@ def test_an_issuer_that_hangs_or_fails_holds_up_nobody_whose_key_is_known(issuer
     began = time.monotonic()
     for number in range(20):
         assert tokens.identify(issuer.token(jti=str(number))).actor == "alice"
-    assert time.monotonic() - began < 0.5
+    assert time.monotonic() - began < 1.5
     stranger.join()
 
 

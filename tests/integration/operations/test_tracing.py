@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import gzip
 import threading
 from collections.abc import Iterator
 from concurrent.futures import wait
+from contextlib import closing
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
+import httpx
 import pytest
+from fastapi import APIRouter, FastAPI
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -21,6 +28,7 @@ from entitlements.ledger import clients, engine
 from entitlements.ledger.caller import Caller
 from entitlements.ledger.records import name_of_command, shape_of
 from entitlements.operations import tracing
+from entitlements.operations.requests import Observed
 from entitlements.settings import Settings
 
 POOLS = [pool for pool, _ in zip(pools_on(0), range(3), strict=False)]
@@ -209,3 +217,83 @@ def test_the_engine_counts_what_it_decides(settings: Settings) -> None:
 )
 def test_the_standard_variables_switch_traces_on(variables: dict[str, str], wanted: bool) -> None:  # noqa: FBT001
     assert tracing.is_wanted(variables) is wanted
+
+
+class Collector:
+    """Takes what OpenTelemetry exports over HTTP."""
+
+    def __init__(self) -> None:
+        self.taken: list[tuple[str, str, bytes]] = []
+        taken = self.taken
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["content-length"]))
+                if self.headers.get("content-encoding") == "gzip":
+                    body = gzip.decompress(body)
+                taken.append((self.path, self.headers["content-type"], body))
+                self.send_response(200)
+                self.send_header("content-length", "0")
+                self.end_headers()
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
+
+    def close(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def test_an_endpoint_in_the_environment_is_all_it_takes_to_export(monkeypatch: pytest.MonkeyPatch) -> None:
+    with closing(Collector()) as collector:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{collector.server.server_address[1]}")
+        tracing.set_up("engine")
+        try:
+            tracer = tracing.tracer()
+            assert tracer is not None
+            tracer.start_span("write frame").end()
+        finally:
+            tracing.close()
+    ((path, kind, body),) = collector.taken
+    assert (path, kind) == ("/v1/traces", "application/x-protobuf")
+    assert b"write frame" in body
+    assert b"entitlements-engine" in body
+    assert tracing.tracer() is None
+
+
+def test_a_request_is_a_child_of_its_callers_span_and_what_it_sends_is_its_own(spans: InMemorySpanExporter) -> None:
+    router = APIRouter(prefix="/v1")
+    inner: list[tuple[int, int]] = []
+
+    @router.get("/customers/{customer_id}")
+    async def view(customer_id: str) -> dict[str, str]:
+        tracer = tracing.tracer()
+        assert tracer is not None
+        with tracer.start_as_current_span("send OpenPool") as sent:
+            inner.append(ids(sent.parent))  # type: ignore[attr-defined]
+        if customer_id == "breaks":
+            raise LookupError
+        return {}
+
+    app = FastAPI()
+    app.include_router(router)
+    caller = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+    async def ask() -> None:
+        transport = httpx.ASGITransport(app=Observed(app), raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
+            await client.get("/v1/customers/ws", headers={"traceparent": caller})
+            await client.get("/v1/customers/breaks")
+            await client.get("/elsewhere")
+
+    asyncio.run(ask())
+    served, broken, lost = (span for span in spans.get_finished_spans() if span.name.startswith("GET"))
+    assert (served.name, lost.name) == ("GET /v1/customers/{customer_id}", "GET")
+    assert ids(served.parent) == (0x4BF92F3577B34DA6A3CE929D0E0E4736, 0x00F067AA0BA902B7)
+    assert inner == [ids(served.context), ids(broken.context)]
+    assert attributes(served)["http.response.status_code"] == 200
+    assert (broken.status.status_code, lost.status.status_code) == (StatusCode.ERROR, StatusCode.UNSET)
+    assert broken.parent is None

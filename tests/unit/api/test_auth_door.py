@@ -19,7 +19,7 @@ WHO = Identity(
     organization_id="acme",
     scopes=frozenset({"read"}),
     actor="ci",
-    requests_per_s=1_000.0,
+    requests_per_s=20.0,
     body_bytes_max=100,
 )
 
@@ -141,10 +141,9 @@ def test_the_body_of_somebody_unknown_is_not_even_looked_at(door: Door) -> None:
 
 
 def test_a_key_that_asks_too_often_is_told_when_to_come_back(door: Door) -> None:
-    statuses = [ask(door)[0] for _ in range(1_500)]
-    refused = statuses.index(429)
-    assert refused >= 1_000  # A second's worth at once.
-    _, headers, body = next(answer for answer in (ask(door) for _ in range(1_500)) if answer[0] == 429)
+    answers = [ask(door) for _ in range(200)]
+    assert [status for status, _, _ in answers[:20]] == [200] * 20  # A second's worth at once.
+    _, headers, body = next(answer for answer in answers if answer[0] == 429)
     assert headers["retry-after"] == "1"
     assert json.loads(body)["code"] == "rate_limited"
 
@@ -175,7 +174,7 @@ def test_over_time_a_key_gets_its_rate_and_one_burst(per_s: float) -> None:
 def test_who_waits_as_long_as_it_was_told_is_let_in() -> None:
     clock = Clock()
     rates = Rates(clock)
-    waits = [rates.take(WHO) for _ in range(1_200)]
+    waits = [rates.take(WHO) for _ in range(30)]
     clock.now += waits[-1]
     assert rates.take(WHO) == 0.0
 

@@ -143,9 +143,9 @@ def test_a_request_costs_microseconds() -> None:
 
     async def many() -> float:
         app = Observed(quick)
-        began = time.perf_counter()
+        began = time.thread_time()
         for _ in range(5_000):
             await app({"type": "http", "path": "/v1/check", "method": "POST", "headers": []}, None, nobody)  # type: ignore[arg-type]
-        return time.perf_counter() - began
+        return time.thread_time() - began
 
     assert asyncio.run(many()) < 0.5  # 100 us each; it takes a tenth.

@@ -41,9 +41,11 @@ def decide(
     else:
         code, needs = _for_this_one(view, entry, request, now_s)
         allowed = code == entry.reason_code and entry.allowed
+    if entry is not None and now_s >= entry.valid_until_s:
+        needs = "valid_until_over"
     if request.quantity is not None:
         code, allowed = _for_this_much(entry, request.quantity, code, allowed=allowed)
-    program = policies.program(key) if type(key) is str else None
+    program = policies.program(key) if policies.policies and type(key) is str else None
     matched: tuple[Policy, ...] = ()
     if program is not None and code != "invalid_quantity":
         matched, asks_role = _that_hold(view, entry, program, request, now_s)
@@ -55,15 +57,14 @@ def decide(
 
 def _for_this_one(view: CustomerView, entry: Entry, request: Request, now_s: float) -> tuple[str, str]:
     """The entry's answer for this subject, here and now, and why only the service knows better."""
-    needs = "valid_until_over" if now_s >= entry.valid_until_s else ""
     subject = request.subject_id
-    if subject and entry.has_subject_caps:
-        needs = needs or "subject_caps"
+    needs = "subject_caps" if subject and entry.has_subject_caps else ""
     if not entry.allowed:
         return entry.reason_code, needs
-    constrained = _constrained(view, entry, context_of(request), now_s)
-    if constrained is not None:
-        return constrained, needs
+    if entry.constraints is not None or entry.inherited_path:
+        constrained = _constrained(view, entry, context_of(request), now_s)
+        if constrained is not None:
+            return constrained, needs
     if subject and entry.min_role:
         role = role_of(view, request)
         if role is None and not view.members_complete:

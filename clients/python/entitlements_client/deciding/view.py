@@ -119,10 +119,8 @@ class Entry:
         self.contributions: list[Mapping[str, Any]] = list(document.get("contributions") or ())
         until = seconds_of(self.valid_until)
         self.valid_until_s = _FOREVER if until is None else until
-        #: Its answer is the same for whoever asks, wherever and whenever.
-        self.is_plain = not (
-            self.valid_until or self.min_role or self.constraints or self.has_subject_caps or self.inherited_path
-        )
+        #: Its answer is the same for whoever asks, and wherever.
+        self.is_plain = not (self.min_role or self.constraints or self.has_subject_caps or self.inherited_path)
 
     @property
     def is_feature(self) -> bool:

@@ -19,6 +19,11 @@ from entitlements_projections.database import Connection
 PAGE_MAX: Final = 1_000
 #: Decisions of how many days are looked through when nobody says since when.
 SINCE_DAYS: Final = 7
+#: Seconds for one page: filters that fit little may look through much.
+READ_WITHIN_FOR: Final = 10.0
+#: Nothing was decided before the first, and nothing will be after the last.
+_FIRST: Final = datetime(1970, 1, 8, tzinfo=UTC)
+_LAST: Final = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 def page(  # noqa: PLR0913 - each is a filter of its own.
@@ -47,22 +52,23 @@ def page(  # noqa: PLR0913 - each is a filter of its own.
         raise InvalidRequest("customer_id and resource_key are texts of 1 to 128 characters.")
     if not all(at is None or at.tzinfo is not None for at in (since, until)):
         raise InvalidRequest("since and until have an offset.")
-    at = until or datetime.now(UTC) + timedelta(days=1)
-    before = ""
+    at, before = until or datetime.now(UTC) + timedelta(days=1), ""
     if cursor is not None:
         at, before = _place(cursor)
+    at = _kept(at)
     parameters = {
         "organization_id": organization_id,
         "customer_id": customer_id,
         "resource_key": resource_key,
         "result": result,
-        "since": since or at - timedelta(days=SINCE_DAYS),
+        "since": _kept(since or at - timedelta(days=SINCE_DAYS)),
         "until": at,
         "before": before,
         "at_most": limit + 1,
     }
     try:
-        with connection.cursor(row_factory=dict_row) as cursor_of_rows:
+        with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor_of_rows:
+            cursor_of_rows.execute(f"set local statement_timeout to {round(READ_WITHIN_FOR * 1_000)}".encode())
             rows = cursor_of_rows.execute(tables.statement("read"), parameters).fetchall()
     except psycopg.OperationalError as error:
         raise ServerIsAway(f"Postgres: {error}") from error
@@ -72,6 +78,11 @@ def page(  # noqa: PLR0913 - each is a filter of its own.
         "decisions": [_document(row) for row in shown],
         "cursor": _cursor(shown[-1]["occurred_at"], shown[-1]["decision_id"]) if more else None,
     }
+
+
+def _kept(at: datetime) -> datetime:
+    """An instant that Postgres knows, whatever year somebody asks for."""
+    return min(max(at, _FIRST), _LAST)
 
 
 def _document(row: dict[str, Any]) -> dict[str, Any]:

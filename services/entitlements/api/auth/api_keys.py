@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import logging
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -33,6 +34,7 @@ _TRY_AGAIN_AFTER_FOR: Final = 0.5
 REMEMBERED_MAX: Final = 10_000
 
 _log = logging.getLogger(__name__)
+_AWAY: Final = "Whose key this is cannot be said at the moment."
 _SCHEME: Final = "bearer "
 _Value = TypeVar("_Value")
 
@@ -66,6 +68,8 @@ class ApiKeys:
         self._clock, self._monotonic = clock, monotonic
         self._known: dict[str, _Memory] = {}
         self._unknown: dict[str, float] = {}
+        self._is_away = False
+        self._asking = threading.Lock()
         self._reader = ThreadPoolExecutor(1, "api-keys")
 
     def known(self, authorization: str) -> Identity | None:
@@ -77,8 +81,10 @@ class ApiKeys:
             unknown_until = self._unknown.get(key_id)
             if unknown_until is not None and now < unknown_until:
                 raise Unauthenticated
+            self._let_wait()
             return None
         if now - memory.read_at >= HONOURED_FOR_MAX:
+            self._let_wait()
             return None
         if now >= memory.next_read_at:
             memory.next_read_at = now + _TRY_AGAIN_AFTER_FOR
@@ -93,7 +99,7 @@ class ApiKeys:
         key_id, secret = _parts(authorization)
         if not is_key_id(key_id):
             raise Unauthenticated
-        memory = self._read(key_id)
+        memory = self._ask_for(key_id)
         if memory is None:
             raise Unauthenticated
         return self._proven(memory, secret)
@@ -112,6 +118,27 @@ class ApiKeys:
         if not hmac.compare_digest(presented, memory.key.secret_sha256) or self._clock() >= memory.key.ends_at:
             raise Unauthenticated
         return memory.identity
+
+    def _let_wait(self) -> None:
+        """Somebody has to wait for the source; nobody, while somebody does so already and it does not answer."""
+        if self._is_away and self._asking.locked():
+            raise ServerIsAway(_AWAY)
+
+    def _ask_for(self, key_id: str) -> _Memory | None:
+        """Read a key. While the source is away one waits for it at a time: else they would pile up, and it be long until all were told."""
+        alone = self._is_away
+        if alone and not self._asking.acquire(blocking=False):
+            raise ServerIsAway(_AWAY)
+        try:
+            memory = self._read(key_id)
+        except ServerIsAway:
+            self._is_away = True
+            raise
+        finally:
+            if alone:
+                self._asking.release()
+        self._is_away = False
+        return memory
 
     def _read(self, key_id: str) -> _Memory | None:
         began = self._monotonic()  # What is told may be as old as that.
