@@ -96,9 +96,8 @@ class Shared:
 
         Raises BufferIsFull.
         """
-        assert self.usage is not None, (
-            "a UsageBuffer is given where usage is reported: Entitlements(..., usage=UsageBuffer(path))"
-        )
+        if self.usage is None:
+            raise LookupError("there is no buffer for usage: Entitlements(..., usage=UsageBuffer(path))")
         line: Line = {"customer_id": customer_id, "resource_key": resource_key, "quantity": quantity}
         if subject_id:
             line["subject_id"] = subject_id

@@ -22,6 +22,8 @@ from entitlements_client.transport.clients import Client
 
 #: Seconds between attempts while the service is away: a random part of it.
 AWAY_FOR: Final = 0.5
+#: Seconds that somebody waits at most for a service that did not answer just now.
+AWAY_PATIENCE: Final = 0.05
 
 _log = logging.getLogger(__name__)
 
@@ -92,7 +94,7 @@ class Lease:
         if future is None:
             return self._decision(quantity, "allowed")
         try:
-            code = future.result(wait_for)
+            code = future.result(self._patience(wait_for))
         except NotInTime:
             code = self._too_late(future)
         return self._decision(quantity, code)
@@ -103,7 +105,7 @@ class Lease:
         if future is None:
             return self._decision(quantity, "allowed")
         try:
-            code = await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(future)), wait_for)
+            code = await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(future)), self._patience(wait_for))
         except TimeoutError:
             code = self._too_late(future)
         except asyncio.CancelledError:
@@ -134,6 +136,10 @@ class Lease:
         if wakes:
             self._office.wake(self)
         return future
+
+    def _patience(self, wait_for: float) -> float:
+        """Not everybody waits for a service that did not answer just now."""
+        return min(wait_for, AWAY_PATIENCE) if self._away else wait_for
 
     def _wait(self, quantity: int, future: Future[str], now: float) -> None:
         if self._account.is_closing:

@@ -55,7 +55,8 @@ class Leases:
         within = min(CHANGE_WITHIN, service.retries.change_within)
         self._service = replace(service, retries=replace(service.retries, change_within=within))
         self._folder = None if terms.folder is None else Path(terms.folder)
-        self._leases: dict[tuple[str, str], Lease] = {}
+        #: Those that somebody holds; and those that hold something, so that nobody needs to.
+        self._leases: weakref.WeakValueDictionary[tuple[str, str], Lease] = weakref.WeakValueDictionary()
         self._begin()
         if self._folder is not None and any(self._folder.glob(f"*{SUFFIX}")):
             self._start_threads()
@@ -71,6 +72,7 @@ class Leases:
         self._queue: list[tuple[float, int, Lease]] = []
         self._due_at: dict[Lease, float] = {}
         self._busy: set[Lease] = set()
+        self._active: set[Lease] = set()
         self._numbers = itertools.count()
         self._threads: list[threading.Thread] = []
         self._look_at = 0.0
@@ -99,6 +101,7 @@ class Leases:
     def wake(self, lease: Lease) -> None:
         """A lease may have something to do now."""
         with self._changing:
+            self._active.add(lease)
             self._plan(lease, self.clock())
 
     def begin(self, holding: Holding, lease: Lease) -> None:
@@ -162,6 +165,8 @@ class Leases:
                 at = min(at, self._due_at.pop(lease, NEVER))
                 if at < NEVER:
                     self._plan(lease, at)
+                elif lease.is_settled:
+                    self._active.discard(lease)
                 self._let_orphans_go()
                 self._changing.notify_all()
 
@@ -193,11 +198,12 @@ class Leases:
     def close(self) -> None:
         """Commit what was drawn and give back what is left, within CLOSE_WITHIN seconds; what remains then is in the journal."""
         until = self.clock() + CLOSE_WITHIN
-        for lease in list(self._leases.values()):
+        leases = list(self._leases.values())
+        for lease in leases:
             lease.close()
             self.wake(lease)
         with self._changing:
-            while self._threads and self.clock() < until and not all(lease.may_end for lease in self._leases.values()):
+            while self._threads and self.clock() < until and not all(lease.may_end for lease in leases):
                 self._changing.wait(0.1)
             self._stopping.set()
             self._changing.notify_all()
@@ -217,7 +223,7 @@ class Leases:
                 journal.leave()
         had_threads = bool(self._threads)
         self._begin()
-        for lease in self._leases.values():
+        for lease in list(self._leases.values()):
             lease.forget()
         if had_threads:
             self._start_threads()
