@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from entitlements.domain import values
-from entitlements.domain.aggregate import Event, from_ms, to_ms
+from entitlements.domain.aggregate import AggregateType, Event, from_ms, to_ms
 from entitlements.domain.commands import Command
 from entitlements.domain.decide import Answer, decide
 from entitlements.domain.errors import CommandRefused
@@ -33,6 +33,19 @@ from entitlements.examples import (
     provision_pool,
     quota,
     record_usage,
+)
+from entitlements.examples_of_governance import (
+    activate_campaign,
+    assign_unit,
+    change_campaign_pools,
+    create_api_key,
+    define_access_policy,
+    define_campaign,
+    define_unit,
+    place_workspace,
+    retire_access_policy,
+    revoke_api_key,
+    set_member_role,
 )
 from entitlements.examples_of_terms import one_of_each
 from entitlements.ledger import outcomes
@@ -256,7 +269,31 @@ STATES = {
         )
     ),
     "resource_key": decided(define_resource_key(data_type="boolean", terms=key_terms())),
+    "organization": decided(
+        define_unit(),
+        place_workspace(),
+        assign_unit(),
+        set_member_role(),
+        define_access_policy(),
+        define_access_policy("old"),
+        retire_access_policy("old"),
+        create_api_key(),
+        create_api_key("k7654321"),
+        revoke_api_key("k7654321"),
+    ),
+    "campaign": decided(define_campaign(), change_campaign_pools(), activate_campaign()),
 }
+
+
+def test_every_kind_of_aggregate_can_be_a_snapshot() -> None:
+    symbols = sources.text("entitlements.entities.Snapshot")["fields"][0]["type"]["symbols"]
+    assert symbols == list(get_args(AggregateType)) == ["pool", *(kind for kind in STATES if kind != "pool")]
+    for kind, aggregate in STATES.items():
+        record = {
+            "aggregate_type": kind, "aggregate_id": aggregate.id, "version": aggregate.version, "state_format": 1,
+            "state": dump_state(aggregate),
+        }  # fmt: skip
+        assert wire().decode_plain(wire().encode_plain("entitlements.entities.Snapshot", record)).record == record
 
 
 @pytest.mark.parametrize("kind", STATES)

@@ -88,8 +88,11 @@ async def _problem(_: Request, error: Exception) -> Response:
     return problem_of(error).response()
 
 
-async def _invalid(_: Request, error: Exception) -> Response:
+async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
+    said = request.headers.get("content-type", "")
+    if isinstance(error.body, bytes) and "json" not in said:
+        return Problem("unsupported_media_type", f"Bodies are application/json here, not {said or 'of no type'}.").response()
     return explained(error.errors()).response()
 
 

@@ -73,10 +73,10 @@ class Snapshots:
             self._produce("mark", wire().encode_plain(MARK, self._mark))
             self._mark, self._next_round = None, time.monotonic() + ROUND_EVERY_FOR
 
-    def _give_up(self, too_large: tuple[AggregateType, str]) -> None:
+    def _give_up(self, unfit: tuple[AggregateType, str]) -> None:
         """One state does not fit into a record: the round has no mark, and a new owner folds more of the ledger."""
-        _log.warning("The state of %s is too large for a snapshot; the round is given up", "/".join(too_large))
-        self.partition.dirty.update(self._left, [too_large])
+        _log.warning("The state of %s does not fit into a snapshot; the round is given up", "/".join(unfit))
+        self.partition.dirty.update(self._left, [unfit])
         self._mark, self._left, self._next_round = None, [], time.monotonic() + ROUND_EVERY_FOR * 10
 
     def _write(self, kind: AggregateType, aggregate: Aggregate) -> bool:
@@ -87,7 +87,11 @@ class Snapshots:
             "state_format": STATE_FORMAT,
             "state": dump_state(aggregate),
         }
-        value = wire().encode_plain(SNAPSHOT, record)
+        try:
+            value = wire().encode_plain(SNAPSHOT, record)
+        except WireError as error:  # Decisions go on without snapshots.
+            _log.error("%s", error)
+            return False
         if len(value) > FRAME_BYTES_MAX - 4096:  # Room for the key and what Kafka puts around a record.
             return False
         self._produce(f"{kind}/{aggregate.id}", value)

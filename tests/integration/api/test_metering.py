@@ -162,3 +162,8 @@ def test_a_body_that_is_no_json_is_refused(tenant: Any) -> None:
         answer = tenant.http.post(path, content=b"{", headers=headers)
         assert answer.status_code in {400, 422}, path
         assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_a_body_of_no_type_that_is_known_is_refused(tenant: Any) -> None:
+    answer = tenant.http.post("/v1/usage", content=b"{}", headers={"content-type": "text/plain"})
+    assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_media_type")
