@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from entitlements_client.asking.ways import Cached, Local, Remote
     from entitlements_client.deciding import Context, Decision, Request
     from entitlements_client.errors import EntitlementsError
-    from entitlements_client.leasing.account import LeaseTerms
+    from entitlements_client.leasing.terms import LeaseTerms
     from entitlements_client.transport.attempts import Retries
     from entitlements_client.transport.clients import AsyncClient, Client, Service
     from entitlements_client.usage import UsageBuffer
@@ -41,7 +41,7 @@ _WHERE = {
     "Decision": "deciding",
     "Request": "deciding",
     "EntitlementsError": "errors",
-    "LeaseTerms": "leasing.account",
+    "LeaseTerms": "leasing.terms",
     "Retries": "transport.attempts",
     "AsyncClient": "transport.clients",
     "Client": "transport.clients",

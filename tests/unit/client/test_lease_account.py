@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from modelled import ModelService
 
-from entitlements_client.leasing.account import (
+from entitlements_client.leasing.account import Account
+from entitlements_client.leasing.terms import (
     NEVER,
-    Account,
     Commit,
     Extend,
     Holding,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import multiprocessing
 import os
 import signal
@@ -158,6 +159,30 @@ def test_what_was_handed_out_of_a_lease_that_is_gone_is_reported(serve: Serve, b
     (seen,) = behind.usage_seen
     assert (seen["quantity"], seen["mode"], seen["pool_id"]) == (2, "report", "pool")
     assert behind.model.consumed == 2
+
+
+def test_in_an_outage_not_every_request_waits_for_it(serve: Serve, behind: ModelBehindHttp) -> None:
+    behind.away = True
+    with entitled(serve(behind).service(change_within=0.2), quantity=5) as entitlements:
+        lease = entitlements.lease("acme", "api_calls")
+        eventually(lambda: lease.take(wait_for=0.5).source == "FALLBACK" and lease._away)
+        began = time.monotonic()
+        assert {lease.take(wait_for=30.0).source for _ in range(10)} == {"FALLBACK"}
+        assert time.monotonic() - began < 5.0
+        behind.away = False
+        eventually(lambda: lease.take(wait_for=1.0).allowed)
+
+
+def test_leases_that_nobody_uses_are_forgotten_and_those_that_hold_something_are_not(
+    serve: Serve, behind: ModelBehindHttp
+) -> None:
+    with entitled(serve(behind).service(), quantity=5) as entitlements:
+        for number in range(50):
+            entitlements.lease(f"c{number}", "api_calls")
+        assert entitlements.lease("acme", "api_calls").take(3).allowed
+        gc.collect()
+        assert list(entitlements._leases._leases) == [("acme", "api_calls")]
+    assert behind.model.consumed == 3, "and it is settled at the end though nobody held it"
 
 
 # --- Killed processes ---

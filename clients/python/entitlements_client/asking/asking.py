@@ -39,6 +39,10 @@ _STALENESS: Final = {"LOCAL": 0, "CACHED": 1, "STALE": 2, "": 3}
 class Freshness(Protocol):
     """How far what is known may be relied on: what a way to decide promises."""
 
+    def at_once(self, known: Known, policies: KnownPolicies, now: float) -> str:
+        """What an answer by both says where both are good and neither is due; empty: look closer. Called for every question."""
+        ...
+
     def source_of(self, known: Known | KnownPolicies, now: float) -> str:
         """LOCAL, CACHED or STALE: what an answer by it says. Empty: it must not be relied on."""
         ...
@@ -56,6 +60,9 @@ class Never:
 
     waits = True
 
+    def at_once(self, known: Known, policies: KnownPolicies, now: float) -> str:  # noqa: ARG002
+        return ""
+
     def source_of(self, known: Known | KnownPolicies, now: float) -> str:  # noqa: ARG002
         return ""
 
@@ -70,6 +77,10 @@ class ByAge:
 
     def __init__(self, ttl: float, stale_for: float) -> None:
         self._ttl, self._stale_for = ttl, stale_for
+
+    def at_once(self, known: Known, policies: KnownPolicies, now: float) -> str:
+        good_from = now - self._ttl
+        return "CACHED" if known.read_at >= good_from and policies.read_at >= good_from else ""
 
     def source_of(self, known: Known | KnownPolicies, now: float) -> str:
         age = now - known.read_at
@@ -111,7 +122,7 @@ class Asking:
         known = self.memory.views.get(request.customer_id)
         now = self._clock()
         if known is not None and (policies := self.memory.policies) is not None:
-            source = self._source(known, policies, now)
+            source = self._freshness.at_once(known, policies, now) or self._source(known, policies, now)
             if source:
                 decision = decide(known.view, policies.policies, request, self._wall(), source)
                 if not decision.needs_service:
@@ -172,7 +183,7 @@ class Asking:
         if fetched.value is None:
             self.memory.confirm(customer_id, etag, asked_at)
             return True
-        return self.memory.keep(Known(fetched.value, fetched.etag, asked_at - fetched.value.as_of.lag_ms / 1000))
+        return self.memory.keep(Known(fetched.value, fetched.etag, asked_at - (fetched.value.as_of.lag_ms or 0) / 1000))
 
     def loading_policies(self) -> Steps[bool]:
         """Read the policies again. False: a policy says something that this version of the client does not know; the service decides."""

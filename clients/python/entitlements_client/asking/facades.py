@@ -17,9 +17,9 @@ from entitlements_client.asking.memory import Memory
 from entitlements_client.asking.ways import Cached, Local, Remote, Way
 from entitlements_client.deciding import Context, Decision, Request
 from entitlements_client.errors import BufferIsFull
-from entitlements_client.leasing.account import LeaseTerms
 from entitlements_client.leasing.lease import Lease
 from entitlements_client.leasing.leases import Leases
+from entitlements_client.leasing.terms import LeaseTerms
 from entitlements_client.transport.call import new_id
 from entitlements_client.transport.clients import AsyncClient, Client, Service
 from entitlements_client.transport.results import Line
@@ -96,9 +96,8 @@ class Shared:
 
         Raises BufferIsFull.
         """
-        assert self.usage is not None, (
-            "a UsageBuffer is given where usage is reported: Entitlements(..., usage=UsageBuffer(path))"
-        )
+        if self.usage is None:
+            raise LookupError("there is no buffer for usage: Entitlements(..., usage=UsageBuffer(path))")
         line: Line = {"customer_id": customer_id, "resource_key": resource_key, "quantity": quantity}
         if subject_id:
             line["subject_id"] = subject_id

@@ -26,6 +26,8 @@ PAUSE_FOR_MIN: Final = 0.1
 PAUSE_FOR_MAX: Final = 3.0
 #: A stream that was silent for so much of the bound is connected anew, so that there is time left to hear of the service.
 SILENT_PART: Final = 0.7
+#: Of the bound, the longest pause between two attempts to connect.
+PAUSE_PART: Final = 0.1
 POLICIES: Final = ""
 #: Seconds by which what the service tells may be behind the stream of changes at the worst: a view that was read so soon after the
 #: stream began may lack what was told before that.
@@ -134,6 +136,12 @@ class Heard:
         self._local, self._customers = local, frozenset(local.customers)
         self.heard_at = self.covered_since = -float("inf")
 
+    def at_once(self, known: Known, policies: KnownPolicies, now: float) -> str:
+        good_from, covered = now - self._local.refresh, self.covered_since + BEHIND_FOR
+        good_from = max(good_from, covered)
+        is_good = known.read_at >= good_from and policies.read_at >= good_from and now <= known.fresh_until
+        return "LOCAL" if is_good and not self._customers and now - self.heard_at <= self._local.bound else ""
+
     def source_of(self, known: Known | KnownPolicies, now: float) -> str:
         bound = self._local.bound
         if now > known.fresh_until:
@@ -193,7 +201,9 @@ class Follower:
             except Exception:  # noqa: BLE001 - it is connected anew.
                 _log.exception("the stream of changes was cut")
             pause_for = PAUSE_FOR_MIN if time.monotonic() - connected_at > PAUSE_FOR_MAX else 2 * pause_for
-            self._stopping.wait(min(pause_for, PAUSE_FOR_MAX) * random.uniform(0.5, 1.0))  # noqa: S311 - jitter.
+            # A small bound wants to be kept: it is tried often enough to be heard again within it.
+            longest = min(PAUSE_FOR_MAX, self._local.bound * PAUSE_PART)
+            self._stopping.wait(min(pause_for, longest) * random.uniform(0.5, 1.0))  # noqa: S311 - jitter.
             self._tell_standing()
 
     def _listen(self) -> None:

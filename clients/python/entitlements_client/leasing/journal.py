@@ -16,10 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
-from entitlements_client.leasing.account import NEVER, Holding
+from entitlements_client.leasing.terms import NEVER, Holding
 from entitlements_client.transport.call import new_id
 
-SLOT_BYTES: Final = 1024
+#: Enough for the longest ids there are.
+SLOT_BYTES: Final = 2048
 SLOTS_MAX: Final = 4096
 SUFFIX: Final = ".lease-journal"
 #: drawn, committed, committing, sequence, final, length of what follows: the holding as JSON, zero: the slot is free.
@@ -57,7 +58,7 @@ class Journal:
 
     @property
     def is_full(self) -> bool:
-        """Whether no holding more can be noted: no lease may be taken then."""
+        """Whether no holding more can be noted."""
         return not self._free
 
     def begin(self, holding: Holding, customer_id: str, resource_key: str) -> None:

@@ -14,23 +14,16 @@ from typing import Final, Protocol
 
 from entitlements_client.asking.failing import FailureModes, answer_meanwhile
 from entitlements_client.deciding import AsOf, CustomerView, Decision, Request
-from entitlements_client.errors import (
-    EntitlementsError,
-    IdempotencyKeyReused,
-    NotFound,
-    QuotaExceeded,
-    Refused,
-)
-from entitlements_client.leasing.account import Account, Commit, Extend, Holding, Need, Release, Reserve
+from entitlements_client.errors import EntitlementsError
+from entitlements_client.leasing.account import Account
+from entitlements_client.leasing.errands import Errands
+from entitlements_client.leasing.terms import Commit, Holding
 from entitlements_client.transport.clients import Client
-from entitlements_client.transport.results import Line
 
-#: Seconds for which a refusal is not asked about again.
-REFUSED_FOR: Final = 1.0
 #: Seconds between attempts while the service is away: a random part of it.
 AWAY_FOR: Final = 0.5
-#: The service says that something is not held, or will not have it: repeating changes nothing.
-_REFUSED: Final = (Refused, NotFound)
+#: Seconds that somebody waits at most for a service that did not answer just now.
+AWAY_PATIENCE: Final = 0.05
 
 _log = logging.getLogger(__name__)
 
@@ -63,9 +56,17 @@ class Lease:
         self._office, self._account = office, account
         self._nothing = CustomerView(customer_id, "", AsOf(), {})
         self._lock = threading.Lock()
+        self._errands = self._new_errands()
         self._waiting: list[tuple[int, Future[str]]] = []
         self._away = ""
         self._is_woken = False
+
+    def _new_errands(self) -> Errands:
+        def begin(holding: Holding) -> None:
+            self._office.begin(holding, self)
+
+        whose = (self.customer_id, self.resource_key)
+        return Errands(whose, self._account, self._lock, self._office.clock, begin)
 
     @property
     def worst_unused(self) -> int:
@@ -93,7 +94,7 @@ class Lease:
         if future is None:
             return self._decision(quantity, "allowed")
         try:
-            code = future.result(wait_for)
+            code = future.result(self._patience(wait_for))
         except NotInTime:
             code = self._too_late(future)
         return self._decision(quantity, code)
@@ -104,7 +105,7 @@ class Lease:
         if future is None:
             return self._decision(quantity, "allowed")
         try:
-            code = await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(future)), wait_for)
+            code = await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(future)), self._patience(wait_for))
         except TimeoutError:
             code = self._too_late(future)
         except asyncio.CancelledError:
@@ -135,6 +136,10 @@ class Lease:
         if wakes:
             self._office.wake(self)
         return future
+
+    def _patience(self, wait_for: float) -> float:
+        """Not everybody waits for a service that did not answer just now."""
+        return min(wait_for, AWAY_PATIENCE) if self._away else wait_for
 
     def _wait(self, quantity: int, future: Future[str], now: float) -> None:
         if self._account.is_closing:
@@ -197,10 +202,10 @@ class Lease:
                 if isinstance(need, Commit):
                     self._account.commits(need)
             try:
-                self._do(need, client)
+                self._errands.do(need, client)
                 self._away = ""
             except EntitlementsError as error:
-                _log.info("a lease on %s has to wait: %s", self.resource_key, error)
+                _log.warning("a lease on %s has to wait: %s", self.resource_key, error)
                 self._away = "service_is_away"
                 return self._office.clock() + AWAY_FOR * random.uniform(0.5, 1.0)  # noqa: S311 - jitter.
 
@@ -208,97 +213,6 @@ class Lease:
     def is_settled(self) -> bool:
         """Whether nothing is left to be done once it is closed."""
         return not self._account.holdings and not self._account.is_asking
-
-    def _do(self, need: Need, client: Client) -> None:
-        match need:
-            case Reserve():
-                self._reserve(need, client)
-            case Commit(holding=holding):
-                self._commit(holding, client)
-            case Extend(holding=holding):
-                self._extend(holding, client)
-            case Release(holding=holding):
-                self._release(holding, client)
-
-    def _reserve(self, need: Reserve, client: Client) -> None:
-        try:
-            held = client.reserve(
-                self.customer_id,
-                self.resource_key,
-                need.quantity,
-                expires_in=self._account.terms.term,
-                lease=True,
-                reservation_id=need.reservation_id,
-                idempotency_key=need.reservation_id,
-            )
-        except _REFUSED as error:
-            remaining = error.remaining if isinstance(error, QuotaExceeded) else None
-            with self._lock:
-                self._account.refused(error.reason_code, remaining, self._office.clock() + REFUSED_FOR)
-            return
-        with self._lock:
-            holding = self._account.reserved(need, held.reservation_id, held.pool_id, held.quantity)
-            self._office.begin(holding, self)
-
-    def _commit(self, holding: Holding, client: Client) -> None:
-        """Commit a part. If it is held no longer, what was handed out of it is reported."""
-        key, quantity, final = holding.idempotency_key, holding.committing, holding.final
-        try:
-            client.commit(holding.reservation_id, holding.pool_id, quantity, final=final, idempotency_key=key)
-        except _REFUSED as error:
-            _log.info("%s is not held any more: %s", holding.reservation_id, error)
-            with self._lock:
-                handed_out = min(quantity, holding.unsettled)
-            if handed_out:
-                self._report(holding, handed_out, client)
-            with self._lock:
-                self._account.gone(holding, handed_out)
-            return
-        with self._lock:
-            self._account.committed(holding, self._office.clock())
-
-    def _report(self, holding: Holding, quantity: int, client: Client) -> None:
-        """Count what was handed out of something that is held no longer: it happened."""
-        # Under the id of the commit: if that did happen after all, this is a repeat and refused as such.
-        key = holding.idempotency_key
-        line: Line = {
-            "pool_id": holding.pool_id,
-            "customer_id": self.customer_id,
-            "resource_key": self.resource_key,
-            "quantity": quantity,
-            "mode": "report",
-            "usage_id": key,
-        }
-        try:
-            client.record_usage(line, idempotency_key=f"{key}-late")
-        except IdempotencyKeyReused:
-            _log.debug("%s was committed before", key)
-        except _REFUSED as error:
-            _log.error("%s of %s were handed out and cannot be counted: %s", quantity, self.resource_key, error)
-
-    def _extend(self, holding: Holding, client: Client) -> None:
-        asked_at = self._office.clock()
-        try:
-            client.extend(holding.reservation_id, holding.pool_id, expires_in=self._account.terms.term)
-        except _REFUSED:
-            with self._lock:
-                self._account.gone(holding)
-            return
-        with self._lock:
-            self._account.extended(holding, asked_at)
-
-    def _release(self, holding: Holding, client: Client) -> None:
-        with self._lock:
-            # From now on nothing can be drawn from it.
-            holding.usable_until = -float("inf")
-            if holding.unsettled:
-                return
-        try:
-            client.release(holding.reservation_id, holding.pool_id)
-        except _REFUSED:
-            _log.debug("%s was not held any more", holding.reservation_id)
-        with self._lock:
-            self._account.gone(holding)
 
     @property
     def may_end(self) -> bool:
@@ -308,6 +222,7 @@ class Lease:
     def forget(self) -> None:
         """Nothing is ours, and nobody holds our lock: what a forked child knows of its parent's lease."""
         self._lock, self._waiting, self._is_woken = threading.Lock(), [], False
+        self._errands = self._new_errands()
         self._account.forget()
 
     def close(self) -> None:

@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Final
 
 from entitlements_client.asking.failing import FailureModes
-from entitlements_client.leasing.account import NEVER, Account, Holding, LeaseTerms
+from entitlements_client.leasing.account import Account
 from entitlements_client.leasing.journal import SUFFIX, Journal, Orphan
 from entitlements_client.leasing.lease import Lease
+from entitlements_client.leasing.terms import NEVER, Holding, LeaseTerms
 from entitlements_client.transport.call import new_id
 from entitlements_client.transport.clients import Client, Service
 
@@ -54,7 +55,8 @@ class Leases:
         within = min(CHANGE_WITHIN, service.retries.change_within)
         self._service = replace(service, retries=replace(service.retries, change_within=within))
         self._folder = None if terms.folder is None else Path(terms.folder)
-        self._leases: dict[tuple[str, str], Lease] = {}
+        #: Those that somebody holds; and those that hold something, so that nobody needs to.
+        self._leases: weakref.WeakValueDictionary[tuple[str, str], Lease] = weakref.WeakValueDictionary()
         self._begin()
         if self._folder is not None and any(self._folder.glob(f"*{SUFFIX}")):
             self._start_threads()
@@ -70,6 +72,7 @@ class Leases:
         self._queue: list[tuple[float, int, Lease]] = []
         self._due_at: dict[Lease, float] = {}
         self._busy: set[Lease] = set()
+        self._active: set[Lease] = set()
         self._numbers = itertools.count()
         self._threads: list[threading.Thread] = []
         self._look_at = 0.0
@@ -98,13 +101,18 @@ class Leases:
     def wake(self, lease: Lease) -> None:
         """A lease may have something to do now."""
         with self._changing:
+            self._active.add(lease)
             self._plan(lease, self.clock())
 
     def begin(self, holding: Holding, lease: Lease) -> None:
         """Note a holding before anything is drawn from it."""
-        if self._journal is not None:
-            with self._changing:
-                self._journal.begin(holding, lease.customer_id, lease.resource_key)
+        with self._changing:
+            if self._journal is None:
+                return
+            if self._journal.is_full:
+                _log.warning("the journal is full: what is drawn of %s is not in it", lease.resource_key)
+                return
+            self._journal.begin(holding, lease.customer_id, lease.resource_key)
 
     def end(self, holding: Holding) -> None:
         """Nothing is left to be done about a holding."""
@@ -157,6 +165,8 @@ class Leases:
                 at = min(at, self._due_at.pop(lease, NEVER))
                 if at < NEVER:
                     self._plan(lease, at)
+                elif lease.is_settled:
+                    self._active.discard(lease)
                 self._let_orphans_go()
                 self._changing.notify_all()
 
@@ -188,11 +198,12 @@ class Leases:
     def close(self) -> None:
         """Commit what was drawn and give back what is left, within CLOSE_WITHIN seconds; what remains then is in the journal."""
         until = self.clock() + CLOSE_WITHIN
-        for lease in list(self._leases.values()):
+        leases = list(self._leases.values())
+        for lease in leases:
             lease.close()
             self.wake(lease)
         with self._changing:
-            while self._threads and self.clock() < until and not all(lease.may_end for lease in self._leases.values()):
+            while self._threads and self.clock() < until and not all(lease.may_end for lease in leases):
                 self._changing.wait(0.1)
             self._stopping.set()
             self._changing.notify_all()
@@ -212,7 +223,7 @@ class Leases:
                 journal.leave()
         had_threads = bool(self._threads)
         self._begin()
-        for lease in self._leases.values():
+        for lease in list(self._leases.values()):
             lease.forget()
         if had_threads:
             self._start_threads()

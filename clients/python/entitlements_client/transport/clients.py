@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Final, Self, TypeVar
 
 import httpx
@@ -31,6 +33,13 @@ class Service:
     api_key: str = field(repr=False)
     retries: Retries = field(default_factory=Retries)
     connect_within: float = 2.0
+
+    @property
+    def opening(self) -> dict[str, Any]:
+        """The arguments with which a client of httpx is made."""
+        # Reading the certificates takes a tenth of a second, and a process has several clients. Without https nothing is verified.
+        verify = _certificates() if self.url.startswith("https") else False
+        return {"base_url": self.url, "headers": self.headers, "verify": verify}
 
     @property
     def headers(self) -> dict[str, str]:
@@ -73,7 +82,7 @@ class Client(Methods):
         """pause: how to wait between attempts; an Event's wait lets somebody who stops not wait for it."""
         self.service = service
         self._pause = pause
-        self._http = httpx.Client(base_url=service.url, headers=service.headers)
+        self._http = httpx.Client(**service.opening)
 
     def send(self, call: Call[T], /) -> T:
         """Send a call, as often as it takes. Raises an EntitlementsError."""
@@ -133,7 +142,7 @@ class AsyncClient(Methods):
 
     def __init__(self, service: Service) -> None:
         self.service = service
-        self._http = httpx.AsyncClient(base_url=service.url, headers=service.headers)
+        self._http = httpx.AsyncClient(**service.opening)
 
     async def asend(self, call: Call[T], /) -> T:
         """Send a call, as often as it takes. Raises an EntitlementsError."""
@@ -171,6 +180,11 @@ class AsyncClient(Methods):
 
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
+
+
+@cache
+def _certificates() -> ssl.SSLContext:
+    return httpx.create_ssl_context()
 
 
 def _answer(response: httpx.Response) -> Answer:

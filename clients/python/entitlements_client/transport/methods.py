@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, Generic, ParamSpec, Protocol, TypeVar, overload
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
 from urllib.parse import quote
 
 from entitlements_client.deciding import Context, CustomerView, Decision, Request
 from entitlements_client.transport.call import Call, changing, new_id, reading, without_none
+from entitlements_client.transport.method import Method
 from entitlements_client.transport.results import (
     Fetched,
     Line,
@@ -23,10 +23,6 @@ from entitlements_client.transport.results import (
     recorded_of,
     reserved_of,
 )
-
-P = ParamSpec("P")
-T = TypeVar("T")
-T_co = TypeVar("T_co", covariant=True)
 
 #: Lines of usage, checks and operations in one request.
 LINES_MAX: Final = 10_000
@@ -246,40 +242,6 @@ def revoke_key(key_id: str, *, idempotency_key: str = "") -> Call[dict[str, Any]
 
 
 # --- As methods --------------------------------------------------------------------------------------------------------
-
-
-class Sends(Protocol):
-    """A client that waits."""
-
-    def send(self, call: Call[T], /) -> T: ...
-
-
-class SendsLater(Protocol):
-    """A client to be awaited."""
-
-    def asend(self, call: Call[T], /) -> Awaitable[T]: ...
-
-
-@dataclass(frozen=True)
-class Method(Generic[P, T_co]):
-    """A method of both clients made of the function that describes its call: it waits here and is awaited there."""
-
-    describe: Callable[P, Call[T_co]]
-
-    @overload
-    def __get__(self, client: Sends, owner: Any) -> Callable[P, T_co]: ...
-    @overload
-    def __get__(self, client: SendsLater, owner: Any) -> Callable[P, Awaitable[T_co]]: ...
-    def __get__(self, client: Any, owner: Any) -> Callable[P, Any]:
-        if client is None:
-            return self.describe
-        deliver = getattr(client, "asend", None) or client.send
-
-        def method(*args: P.args, **kwargs: P.kwargs) -> Any:
-            return deliver(self.describe(*args, **kwargs))
-
-        method.__doc__ = self.describe.__doc__
-        return method
 
 
 class Methods:
