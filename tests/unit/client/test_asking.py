@@ -288,6 +288,18 @@ def test_a_view_that_lacks_a_change_heard_before_anybody_asked_is_not_taken() ->
     assert (bench.check().source, bench.check().allowed) == ("LOCAL", False)
 
 
+def test_views_are_read_again_before_the_silence_is_too_long() -> None:
+    bench = Following(FailureModes(otherwise=FailClosed()))
+    bench.check()
+    bench.now += 8
+    assert (bench.check().source, bench.wanted) == ("LOCAL", ["acme", ""])
+    bench.load_all()
+    bench.now += 3
+    assert (bench.check().source, bench.check().allowed) == ("CACHED", True), (
+        "where only the stream is cut nobody is refused"
+    )
+
+
 def test_silence_beyond_the_bound_makes_answers_stale() -> None:
     bench = Following(grace(60.0))
     bench.check()
