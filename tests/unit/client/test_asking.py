@@ -331,6 +331,20 @@ def test_a_view_is_vouched_for_only_if_it_was_read_after_the_stream_began() -> N
     assert bench.check().source == "LOCAL"
 
 
+def test_after_a_gap_in_the_stream_what_was_vouched_for_ages_from_there() -> None:
+    bench = Following(grace(600.0))
+    bench.check()
+    bench.now += 50
+    bench.heard.heard_at = bench.now
+    assert bench.check().source == "LOCAL"
+    bench.asking.memory.vouch(bench.heard.covered_since + BEHIND_FOR, bench.heard.heard_at)
+    bench.heard.covered_since = bench.now
+    assert bench.check().source == "CACHED", "a moment ago it was vouched for"
+    bench.now += 10.5
+    bench.heard.heard_at = bench.now
+    assert bench.check().source == "STALE"
+
+
 def test_a_change_that_cannot_be_read_for_longer_than_the_bound_is_not_passed_over() -> None:
     bench = Following(grace(60.0))
     bench.check()
