@@ -288,6 +288,18 @@ def test_a_view_that_lacks_a_change_heard_before_anybody_asked_is_not_taken() ->
     assert (bench.check().source, bench.check().allowed) == ("LOCAL", False)
 
 
+def test_views_are_read_again_before_the_silence_is_too_long() -> None:
+    bench = Following(FailureModes(otherwise=FailClosed()))
+    bench.check()
+    bench.now += 8
+    assert (bench.check().source, bench.wanted) == ("LOCAL", ["acme", ""])
+    bench.load_all()
+    bench.now += 3
+    assert (bench.check().source, bench.check().allowed) == ("CACHED", True), (
+        "where only the stream is cut nobody is refused"
+    )
+
+
 def test_silence_beyond_the_bound_makes_answers_stale() -> None:
     bench = Following(grace(60.0))
     bench.check()
@@ -317,6 +329,20 @@ def test_a_view_is_vouched_for_only_if_it_was_read_after_the_stream_began() -> N
     assert bench.wanted == ["acme", ""]
     bench.load_all()
     assert bench.check().source == "LOCAL"
+
+
+def test_after_a_gap_in_the_stream_what_was_vouched_for_ages_from_there() -> None:
+    bench = Following(grace(600.0))
+    bench.check()
+    bench.now += 50
+    bench.heard.heard_at = bench.now
+    assert bench.check().source == "LOCAL"
+    bench.asking.memory.vouch(bench.heard.covered_since + BEHIND_FOR, bench.heard.heard_at)
+    bench.heard.covered_since = bench.now
+    assert bench.check().source == "CACHED", "a moment ago it was vouched for"
+    bench.now += 10.5
+    bench.heard.heard_at = bench.now
+    assert bench.check().source == "STALE"
 
 
 def test_a_change_that_cannot_be_read_for_longer_than_the_bound_is_not_passed_over() -> None:

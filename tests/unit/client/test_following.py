@@ -122,6 +122,16 @@ def test_a_reset_reads_everything_again(local: Entitlements, told: Told) -> None
     eventually(lambda: local.decide(SSO).source == "LOCAL")
 
 
+def test_a_customer_that_is_invalidated_is_read_at_once_and_again(local: Entitlements, told: Told) -> None:
+    reads = len(told.consistency)
+    told.tell("invalidate", '{"customer_id": "somebody"}', "c0:8")
+    told.tell("invalidate", '{"customer_id": "acme"}', "c0:9")
+    eventually(lambda: len(told.consistency) == reads + 1)
+    told.sees("0:10")
+    assert local.wait_until(SSO, lambda decision: not decision.allowed), "the second time it is in the view"
+    assert len(told.consistency) == reads + 2
+
+
 def test_a_stream_without_signs_of_life_is_connected_anew(
     local: Entitlements, told: Told, server: ScriptedService
 ) -> None:

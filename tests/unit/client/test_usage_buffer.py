@@ -195,7 +195,7 @@ def test_what_was_taken_survives_kill_nine(tmp_path: Path, client: Client, count
         process = _processes.Process(target=add_until_killed, args=(str(path), theirs), daemon=True)
         process.start()
         theirs.close()
-        for _ in range(300):
+        for _ in range(150):
             acknowledged.add(f"{process.pid}-{ours.recv()}")
         assert process.pid is not None
         os.kill(process.pid, signal.SIGKILL)

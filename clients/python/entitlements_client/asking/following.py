@@ -5,6 +5,7 @@ The work is done by threads, in asyncio programs too: a busy event loop must not
 
 from __future__ import annotations
 
+import heapq
 import logging
 import random
 import threading
@@ -46,6 +47,7 @@ class Readers:
         self._asking, self._client, self._stopping = asking, client, stopping
         #: By customer whether it is urgent.
         self._wanted: dict[str, bool] = {}
+        self._later: list[tuple[float, str]] = []
         self._reading: set[str] = set()
         self._something = threading.Condition()
         self._threads: list[threading.Thread] = []
@@ -67,6 +69,12 @@ class Readers:
                 thread.start()
             self._something.notify()
 
+    def want_later(self, customer_id: str, seconds: float) -> None:
+        """Read the view of a customer again in so many seconds."""
+        with self._something:
+            heapq.heappush(self._later, (time.monotonic() + seconds, customer_id))
+            self._something.notify()
+
     def policies_changed(self) -> None:
         """The policies are to be read until they are others: what the service tells may be a moment behind."""
         self._policies_tries = POLICIES_TRIES
@@ -79,11 +87,14 @@ class Readers:
     def _next(self) -> tuple[str, bool] | None:
         with self._something:
             while not self._stopping.is_set():
+                now = time.monotonic()
+                while self._later and self._later[0][0] <= now:
+                    self._wanted[heapq.heappop(self._later)[1]] = True
                 free = next((customer for customer in self._wanted if customer not in self._reading), None)
                 if free is not None:
                     self._reading.add(free)
                     return free, self._wanted.pop(free)
-                self._something.wait()
+                self._something.wait(self._later[0][0] - now if self._later else None)
             return None
 
     def _read(self) -> None:
@@ -140,7 +151,7 @@ class Heard:
         good_from, covered = now - self._local.refresh, self.covered_since + BEHIND_FOR
         good_from = max(good_from, covered)
         is_good = known.read_at >= good_from and policies.read_at >= good_from and now <= known.fresh_until
-        return "LOCAL" if is_good and not self._customers and now - self.heard_at <= self._local.bound else ""
+        return "LOCAL" if is_good and not self._customers and not self._is_silent(now) else ""
 
     def source_of(self, known: Known | KnownPolicies, now: float) -> str:
         bound = self._local.bound
@@ -152,9 +163,13 @@ class Heard:
 
     def is_due(self, known: Known | KnownPolicies, now: float) -> bool:
         age = now - known.read_at
-        if self._is_vouched_for(known, now):
+        if self._is_vouched_for(known, now) and not self._is_silent(now):
             return age > self._local.refresh
         return age > min(self._local.bound / 2, BEHIND_FOR)
+
+    def _is_silent(self, now: float) -> bool:
+        """The stream may soon vouch for nothing: whoever is asked about is better read again in time."""
+        return now - self.heard_at > self._local.bound * SILENT_PART
 
     def _is_vouched_for(self, known: Known | KnownPolicies, now: float) -> bool:
         if self._customers and isinstance(known, Known) and known.view.customer_id not in self._customers:
@@ -238,7 +253,8 @@ class Follower:
             _call_all(self.on_standing, is_fresh)
 
     def _begin_anew(self) -> None:
-        """Changes may have been missed: whatever was read before now is not vouched for any more, and read again."""
+        """Changes may have been missed since something was heard last: whatever is known ages from then on, and is read again."""
+        self._memory.vouch(self._heard.covered_since + BEHIND_FOR, self._heard.heard_at)
         self._heard.covered_since = time.monotonic()
         for customer_id in {POLICIES, *self._local.customers, *self._memory.customers()}:
             self._readers.want(customer_id, urgent=True)
@@ -248,9 +264,15 @@ class Follower:
             self._begin_anew()
         elif event.name == "policies":
             self._readers.policies_changed()
-        elif event.name == "invalidate" and "customer_id" not in event.document():
-            self._begin_anew()
-        elif event.name in {"change", "invalidate"}:
+        elif event.name == "invalidate":
+            customer_id = event.document().get("customer_id")
+            if customer_id is None:
+                self._begin_anew()
+            elif customer_id in self._memory.views:
+                # It names no position that could be waited for: what is read at once may lack it still.
+                self._readers.want(customer_id, urgent=True)
+                self._readers.want_later(customer_id, BEHIND_FOR)
+        elif event.name == "change":
             change = Change.from_document(event.document())
             if self._memory.apply(change, fresh_until=time.monotonic() + self._local.bound):
                 self._readers.want(change.customer_id, urgent=True)

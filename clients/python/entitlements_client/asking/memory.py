@@ -112,6 +112,15 @@ class Memory:
             found = self._at_least.get(customer_id, {})
             return ",".join(f"{partition}:{offset}" for partition, offset in sorted(found.items()))
 
+    def vouch(self, since: float, until: float) -> None:
+        """What was read since an instant was still so at another: nothing else had been heard. It ages from there."""
+        with self._changed:
+            for customer_id, known in self.views.items():
+                if since <= known.read_at < until:
+                    self.views[customer_id] = replace(known, read_at=until)
+            if self.policies is not None and since <= self.policies.read_at < until:
+                self.policies = replace(self.policies, read_at=until)
+
     def customers(self) -> list[str]:
         """Whose views are known."""
         with self._changed:
