@@ -126,7 +126,7 @@ def test_what_a_projector_keeps_equals_a_rebuild_although_its_connections_are_cu
     settings: Settings, connection: Connection, append: Append
 ) -> None:
     ledger = SyntheticLedger(PARTITIONS)
-    random_history(ledger, Random(14), 450)
+    random_history(ledger, Random(17), 450)
     frames = [frame for batch in ledger.interleaved(Random(1), 5) for frame in batch]
     cut = b"select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
     with projecting(settings):
@@ -139,7 +139,7 @@ def test_what_a_projector_keeps_equals_a_rebuild_although_its_connections_are_cu
     report = rebuild(settings, progress=lambda done, total: told.append((done, total)), compare_only=True)
     assert (report.equal, report.swapped, different(report)) == (True, False, [])
     assert report.offsets == ends(ledger)
-    assert all(report.rows[table] for table in TABLES if table != "pool_ondemand_config")
+    assert {table for table in TABLES if not report.rows[table]} <= {"pool_ondemand_config"}
     assert told[0] == (0, len(frames))
     assert told[-1] == (len(frames), len(frames))
     assert told == sorted(told)
@@ -151,7 +151,7 @@ def test_a_rebuild_names_what_differs_and_puts_it_right(
     settings: Settings, connection: Connection, append: Append
 ) -> None:
     ledger = SyntheticLedger(PARTITIONS)
-    random_history(ledger, Random(14), 450)
+    random_history(ledger, Random(17), 450)
     frames = [frame for stream in ledger.streams.values() for frame in stream]
     append(frames)
     write(connection, frames)
@@ -172,7 +172,7 @@ def test_a_projector_goes_on_in_rebuilt_tables_that_were_swapped_in_under_it(
     settings: Settings, connection: Connection, append: Append
 ) -> None:
     ledger = SyntheticLedger(PARTITIONS)
-    random_history(ledger, Random(14), 450)
+    random_history(ledger, Random(17), 450)
     frames = [frame for batch in ledger.interleaved(Random(2), 5) for frame in batch]
     stopping = threading.Event()
 
@@ -197,7 +197,7 @@ def test_lost_tables_are_rebuilt_from_the_ledger_alone(
     settings: Settings, connection: Connection, append: Append
 ) -> None:
     ledger = SyntheticLedger(PARTITIONS)
-    random_history(ledger, Random(14), 450)
+    random_history(ledger, Random(17), 450)
     frames = [frame for stream in ledger.streams.values() for frame in stream]
     append(frames)
     connection.execute(b"drop schema entitlements cascade")
@@ -213,7 +213,7 @@ def test_two_projectors_share_the_partitions_and_one_takes_over(
     settings: Settings, connection: Connection, append: Append
 ) -> None:
     ledger = SyntheticLedger(PARTITIONS)
-    random_history(ledger, Random(14), 450)
+    random_history(ledger, Random(17), 450)
     frames = [frame for batch in ledger.interleaved(Random(3), 5) for frame in batch]
     third = len(frames) // 3
     with projecting(settings):

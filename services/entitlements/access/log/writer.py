@@ -12,6 +12,7 @@ import logging
 import threading
 import time
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from confluent_kafka import KafkaError, KafkaException
@@ -63,6 +64,7 @@ class AccessLog:
         # By (allowed, code of the reason): looking a metric up by its labels costs more than counting.
         self._counts: dict[tuple[bool, str], Any] = {}
         self._closing = threading.Event()
+        self._is_closed = False
         self._next_word_at = 0.0
         self._thread = threading.Thread(target=self._write, name="access-log", daemon=True)
         self._thread.start()
@@ -94,7 +96,13 @@ class AccessLog:
         """Write what is queued, as far as that goes in CLOSE_WITHIN_FOR seconds."""
         self._closing.set()
         self._thread.join(CLOSE_WITHIN_FOR)
-        left = len(self._queue) + self._producer.flush(CLOSE_WITHIN_FOR)
+        left = 0
+        with suppress(IndexError):  # Taken from the thread, should it still be at work: each is counted once.
+            while True:
+                self._queue.popleft()
+                left += 1
+        left += self._producer.flush(CLOSE_WITHIN_FOR)
+        self._is_closed = True
         if left:
             self._dropped("not_delivered", f"{left} decisions were not written before the end", left)
 
@@ -107,8 +115,9 @@ class AccessLog:
         while True:
             ending = self._closing.wait(WRITE_EVERY_FOR)
             while self._queue:
-                for _ in range(min(SLICE, len(self._queue))):
-                    self._write_one(self._queue.popleft())
+                with suppress(IndexError):  # Who closes it takes the rest.
+                    for _ in range(SLICE):
+                        self._write_one(self._queue.popleft())
                 self._producer.poll(0)
                 time.sleep(0)  # Whoever waits for the interpreter gets it now, not after its switch interval.
             self._producer.poll(0)
@@ -141,7 +150,7 @@ class AccessLog:
             ACCESS_LOGGED.inc()
 
     def _delivered(self, error: KafkaError | None, _: Any) -> None:
-        if error is not None:
+        if error is not None and not self._is_closed:
             self._dropped("not_delivered", error.str())
 
     def _dropped(self, reason: str, detail: str, count: int = 1) -> None:
