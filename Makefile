@@ -15,7 +15,7 @@ ARGS   ?=
 INSTALLED := $(VENV)/.installed
 KAFKA     := $(VENV)/.kafka
 
-.PHONY: help setup demo up test check format bench lock clean
+.PHONY: help setup demo up test lint check format bench lock clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -31,12 +31,14 @@ up: setup ## Keep Kafka, Postgres and all processes running until Ctrl-C
 test: setup ## Run all tests
 	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
-check: setup ## Style, types, dependency rules and the fast tests
+lint: setup ## Style, types and dependency rules
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@$(BIN)/python -m pytest -q tests/unit
+
+check: lint ## The same, and the fast tests
+	@$(BIN)/python -m pytest -q -n 2 tests/unit
 
 format: setup ## Let ruff format and mend what it can
 	@$(BIN)/ruff check --fix .

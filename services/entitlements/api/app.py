@@ -22,6 +22,7 @@ from entitlements.api import (
     governance,
     metering,
     questions,
+    reserving,
     streaming,
 )
 from entitlements.api.documents import ProblemDocument
@@ -73,7 +74,7 @@ def create(services: Services) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.services = services
-    for part in (questions, metering, cloudevents, streaming, governance, access_log, catalogue, commands):
+    for part in (questions, metering, reserving, cloudevents, streaming, governance, access_log, catalogue, commands):
         app.include_router(part.router)
     for kind in (EntitlementsError, CommandRefused, WireError):
         app.add_exception_handler(kind, _problem)
@@ -92,7 +93,9 @@ async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     said = request.headers.get("content-type", "")
     if isinstance(error.body, bytes) and "json" not in said:
-        return Problem("unsupported_media_type", f"Bodies are application/json here, not {said or 'of no type'}.").response()
+        return Problem(
+            "unsupported_media_type", f"Bodies are application/json here, not {said or 'of no type'}."
+        ).response()
     return explained(error.errors()).response()
 
 

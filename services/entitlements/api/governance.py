@@ -106,7 +106,9 @@ async def revoke_key(
         revoke_at=revoke_at,
         reason=reason,
     )
-    return await answered(request, command, {"status": "accepted", "command": "RevokeApiKey", "id": key_id})
+    answer = await answered(request, command, {"status": "accepted", "command": "RevokeApiKey", "id": key_id})
+    services_of(request).authenticator.forget(key_id)  # This worker asks at once; all others within their bound.
+    return answer
 
 
 @router.put("/v1/policies/{policy_id}", response_model=Done, responses=ACCEPTED, operation_id="definePolicy")

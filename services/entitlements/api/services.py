@@ -130,8 +130,10 @@ class Services:
     def _parsed(self, organization_id: str, documents: Mapping[str, bytes]) -> dict[str, CustomerView]:
         return {name: self.parsed_views.of(organization_id, name, each) for name, each in documents.items()}
 
-    async def policies_of(self, organization_id: str) -> PolicySet:
-        """The policies of an organization. Raises ServerIsAway."""
+    async def policies_of(self, organization_id: str, *, anew: bool = False) -> PolicySet:
+        """The policies of an organization; anew: as they are now, whatever is remembered. Raises ServerIsAway."""
+        if anew:
+            self.policies.forget(organization_id)
         document = self.policies.peek(organization_id)
         if document is None:
             document = await self.in_thread(self.policies.load, organization_id)

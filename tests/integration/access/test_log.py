@@ -223,8 +223,9 @@ def test_without_a_broker_no_decision_waits_or_fails_and_what_is_missing_is_coun
         log.decided(Who(), asked, decided)
         slowest = max(slowest, time.perf_counter() - began)
     began = time.perf_counter()
-    with pytest.raises(ServerIsAway):
+    with pytest.raises(ServerIsAway) as full:  # An answer of 503: the client keeps them, and sends them again.
         reporting.accept(log, Who(), [None] * 1_001)
+    assert full.value.code == "server_is_away"
     log.close()
     assert time.perf_counter() - began < 5
     assert slowest < 1.0  # Another thread may have had its turn; nobody waited for the broker's 30 seconds.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from entitlements.access.log.entries import Asker, of_report
 from entitlements.access.log.writer import AccessLog
@@ -15,8 +15,6 @@ REPORTED_MAX: Final = 10_000
 
 class AccessLogIsFull(ServerIsAway):
     """The access log takes no more at the moment."""
-
-    code: ClassVar[str] = "access_log_is_full"
 
 
 def accept(log: AccessLog, asker: Asker, documents: Sequence[Any]) -> dict[str, Any]:

@@ -1,0 +1,111 @@
+"""Whose usage it is, which pool is asked, and many decided side by side: what usage and reservations share."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from starlette.requests import Request
+from starlette.responses import Response
+
+from entitlements.access.checking import which_decides
+from entitlements.api.asking import Id, at_least, headers_of, services_of
+from entitlements.api.identity import Identity
+from entitlements.api.problems import Problem, problem_of, refused
+from entitlements.api.sending import decided
+from entitlements.domain.commands import PoolCommand
+from entitlements.domain.overflow import asks_the_next
+from entitlements.domain.values import QUANTITY_MAX
+from entitlements.errors import EntitlementsError
+from entitlements.ledger.caller import Outcome
+
+Quantity = Annotated[int, Field(strict=True, ge=1, le=QUANTITY_MAX, description="In the smallest unit of the key.")]
+Seconds = Annotated[int, Field(strict=True, ge=1, le=30 * 86_400)]
+#: Single requests that one call may hold.
+MANY_MAX = 10_000
+#: Of these so many are under way at once.
+_AT_ONCE = 256
+
+
+class Body(BaseModel):
+    """A body; unknown fields are errors, since a misspelt one would be passed over."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Whose(Body):
+    """Who uses it: a customer, by its pools in their order; or one pool."""
+
+    customer_id: Id | None = Field(None, description="The workspace. Its pools are asked in their order.")
+    pool_id: Id | None = Field(None, description="Only this pool is asked.")
+    subject_id: str = Field("", max_length=128, description="Who in the workspace.")
+
+    @model_validator(mode="after")
+    def _somebody(self) -> Whose:
+        if self.customer_id is None and self.pool_id is None:
+            raise ValueError("say whose it is: customer_id, pool_id or both")
+        return self
+
+
+class Results(BaseModel):
+    """What became of each, in the order in which they were asked: an answer, or a problem."""
+
+    results: list[dict[str, Any]]
+
+
+async def pools_of(request: Request, identity: Identity, whose: Whose) -> list[tuple[str, bool]]:
+    """The pools to ask in their order, and whether usage may go on from each. Raises Problem: unknown_workspace."""
+    if whose.pool_id is not None:
+        return [(whose.pool_id, False)]
+    assert whose.customer_id is not None, "the body was checked"
+    customer_id = whose.customer_id
+    found = await services_of(request).pools_of(identity.organization_id, [customer_id], at_least(request))
+    if customer_id not in found:
+        raise Problem("unknown_workspace", "No pool is assigned to this workspace.")
+    return found[customer_id]
+
+
+async def first_that_takes(request: Request, pools: list[tuple[str, bool]], command_for: Any) -> tuple[str, Outcome]:
+    """Ask the pools in their order. Raises Problem: what the pool says that decides (DESIGN 5: never split)."""
+    refusals: list[Problem] = []
+    for pool_id, may_overflow in pools:
+        command: PoolCommand = command_for(pool_id)
+        try:
+            outcome = await decided(request, command)
+        except Problem as problem:
+            if problem.code == "outcome_unknown":
+                problem.facts["pool_id"] = pool_id
+                raise
+            refusal = problem
+        else:
+            if not outcome.refused_lines:
+                return pool_id, outcome
+            line = outcome.refused_lines[0]
+            refusal = refused(line.code, remaining=line.remaining if line.remaining >= 0 else None)
+        refusal.facts["pool_id"] = pool_id
+        refusals.append(refusal)
+        if not asks_the_next(refusal.code, may_overflow=may_overflow):
+            break
+    raise refusals[which_decides([refusal.code for refusal in refusals])]
+
+
+async def many(all_of_them: list[Any]) -> Response:
+    """Let many be decided side by side; each has its own answer or problem."""
+    gate = asyncio.Semaphore(_AT_ONCE)
+
+    async def one(work: Any) -> tuple[dict[str, Any], Outcome | None]:
+        async with gate:
+            try:
+                found: tuple[dict[str, Any], Outcome] = await work
+            except EntitlementsError as error:
+                return problem_of(error).document(), None
+        return found
+
+    found = await asyncio.gather(*map(one, all_of_them))
+    outcomes = [outcome for _, outcome in found if outcome is not None]
+    headers = headers_of(*outcomes) if outcomes else {}
+    return Response(
+        orjson.dumps({"results": [document for document, _ in found]}), headers=headers, media_type="application/json"
+    )

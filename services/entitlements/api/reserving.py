@@ -1,0 +1,234 @@
+"""Reservations and leases: held, extended, committed, released; one or many at once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Literal
+
+import orjson
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.requests import Request
+from starlette.responses import Response
+
+from entitlements.api.asking import Id, headers_of, key_of, wants_no_answer, who
+from entitlements.api.choosing import (
+    MANY_MAX,
+    Body,
+    Quantity,
+    Results,
+    Seconds,
+    Whose,
+    first_that_takes,
+    many,
+    pools_of,
+)
+from entitlements.api.documents import ACCEPTED, PROBLEMS
+from entitlements.api.identity import Identity
+from entitlements.api.problems import Problem
+from entitlements.api.sending import accepted, decided, envelope
+from entitlements.domain.commands import PoolCommand
+from entitlements.domain.usage_commands import (
+    CommitReservation,
+    ExtendReservation,
+    ReleaseReservation,
+    ReserveUsage,
+)
+from entitlements.domain.values import UsageMode
+from entitlements.ledger.caller import Outcome, new_id
+
+router = APIRouter(tags=["reservations"], responses=PROBLEMS)
+
+
+class Reserve(Whose):
+    """Hold a quantity for so many seconds."""
+
+    resource_key: Id
+    quantity: Quantity = 1
+    expires_in: Seconds = Field(60, description="Seconds from the decision on.")
+    lease: bool = Field(False, description="Drawn down by the client that holds it.")
+    reservation_id: Id | None = Field(None, description="Left out: the Idempotency-Key, or a new one.")
+
+
+class Reserved(BaseModel):
+    """A quantity that is held."""
+
+    reservation_id: str
+    pool_id: str
+    resource_key: str
+    quantity: int
+    expires_in: int = Field(description="Seconds from the decision on: not longer than from when it was asked for.")
+
+
+class Extend(Body):
+    """Hold it for so many seconds from now on."""
+
+    pool_id: Id
+    expires_in: Seconds
+
+
+class Commit(Body):
+    """Use a part of what is held."""
+
+    pool_id: Id
+    quantity: Quantity
+    mode: UsageMode = "strict"
+    final: bool = Field(False, description="Release what is left of it.")
+    usage_id: Id | None = Field(None, description="The same id counts once. Left out: the Idempotency-Key.")
+
+
+class Release(Body):
+    """Give it back unused."""
+
+    pool_id: Id
+    reason: str = Field("", max_length=500)
+
+
+class Operation(Body):
+    """One of reserve, extend, commit, release, with its fields and, but for reserve, the reservation."""
+
+    model_config = ConfigDict(extra="allow")
+
+    op: Literal["reserve", "extend", "commit", "release"]
+    reservation_id: Id | None = None
+
+
+class Operations(Body):
+    """Several operations on reservations, under way at the same time."""
+
+    operations: list[Operation] = Field(min_length=1, max_length=MANY_MAX)
+
+
+class Changed(BaseModel):
+    """A reservation that was extended, committed or released."""
+
+    status: str
+    reservation_id: str
+    pool_id: str
+
+
+@router.post("/v1/reservations", response_model=Reserved, responses=ACCEPTED, operation_id="reserve")
+async def reserve(request: Request, body: Reserve) -> Response:
+    """Hold a quantity. It counts against strict usage until it is committed or released or expires."""
+    identity, key = who(request, "use"), key_of(request)
+    if wants_no_answer(request):
+        pools = await pools_of(request, identity, body)
+        return await accepted(request, _reserving(identity, body, pools[0][0], body.reservation_id or key or new_id()))
+    document, outcome = await _reserve(request, identity, body, key)
+    return Response(orjson.dumps(document), headers=headers_of(outcome), media_type="application/json")
+
+
+async def _reserve(
+    request: Request, identity: Identity, body: Reserve, key: str | None
+) -> tuple[dict[str, Any], Outcome]:
+    reservation_id = body.reservation_id or key or new_id()
+    pool_id, outcome = await first_that_takes(
+        request,
+        await pools_of(request, identity, body),
+        lambda pool_id: replace(_reserving(identity, body, pool_id, reservation_id), idempotency_key=key),
+    )
+    document = {
+        "reservation_id": reservation_id,
+        "pool_id": pool_id,
+        "resource_key": body.resource_key,
+        "quantity": body.quantity,
+        "expires_in": body.expires_in,
+    }
+    return document, outcome
+
+
+def _reserving(identity: Identity, body: Reserve, pool_id: str, reservation_id: str) -> ReserveUsage:
+    return ReserveUsage(
+        **envelope(identity),
+        pool_id=pool_id,
+        reservation_id=reservation_id,
+        resource_key=body.resource_key,
+        quantity=body.quantity,
+        held_for=body.expires_in,
+        workspace_id=body.customer_id or "",
+        subject_id=body.subject_id,
+        lease=body.lease,
+    )
+
+
+@router.post("/v1/reservations/batch", response_model=Results, operation_id="operateReservations")
+async def operate(request: Request, body: Operations) -> Response:
+    """Reserve, extend, commit and release, many at once; each is decided by itself."""
+    identity, key = who(request, "use"), key_of(request)
+
+    async def one(place: int, operation: Operation) -> tuple[dict[str, Any], Outcome]:
+        own = None if key is None else f"{key[:110]}/{place}"
+        fields = operation.model_dump(exclude_unset=True, exclude={"op"})
+        if operation.op == "reserve":
+            return await _reserve(request, identity, _parsed(Reserve, fields), own)
+        reservation_id = fields.pop("reservation_id", None)
+        if reservation_id is None:
+            raise Problem("invalid_request", "Say which reservation: reservation_id.")
+        parsed = _parsed({"extend": Extend, "commit": Commit, "release": Release}[operation.op], fields)
+        command = _changing(identity, reservation_id, parsed, own)
+        return _changed(reservation_id, parsed), await decided(request, command)
+
+    return await many([one(place, operation) for place, operation in enumerate(body.operations)])
+
+
+def _parsed(model: Any, fields: dict[str, Any]) -> Any:
+    from pydantic import ValidationError
+
+    from entitlements.api.validation import explained
+
+    try:
+        return model.model_validate(fields)
+    except ValidationError as error:
+        raise explained(error.errors()) from error
+
+
+@router.post(
+    "/v1/reservations/{reservation_id}/extend", response_model=Changed, responses=ACCEPTED, operation_id="extend"
+)
+async def extend(request: Request, reservation_id: Id, body: Extend) -> Response:
+    """Hold a reservation for so many seconds from now on."""
+    return await _change(request, reservation_id, body)
+
+
+@router.post(
+    "/v1/reservations/{reservation_id}/commit", response_model=Changed, responses=ACCEPTED, operation_id="commit"
+)
+async def commit(request: Request, reservation_id: Id, body: Commit) -> Response:
+    """Use a part of what is held, or all, or more if it fits."""
+    return await _change(request, reservation_id, body)
+
+
+@router.post(
+    "/v1/reservations/{reservation_id}/release", response_model=Changed, responses=ACCEPTED, operation_id="release"
+)
+async def release(request: Request, reservation_id: Id, body: Release) -> Response:
+    """Give back what is held."""
+    return await _change(request, reservation_id, body)
+
+
+async def _change(request: Request, reservation_id: str, body: Extend | Commit | Release) -> Response:
+    identity, key = who(request, "use"), key_of(request)
+    command = _changing(identity, reservation_id, body, key)
+    if wants_no_answer(request):
+        return await accepted(request, command)
+    outcome = await decided(request, command)
+    return Response(
+        orjson.dumps(_changed(reservation_id, body)), headers=headers_of(outcome), media_type="application/json"
+    )
+
+
+def _changing(identity: Identity, reservation_id: str, body: Extend | Commit | Release, key: str | None) -> PoolCommand:
+    carried = envelope(identity, key) | {"pool_id": body.pool_id, "reservation_id": reservation_id}
+    if isinstance(body, Extend):
+        return ExtendReservation(**carried, held_for=body.expires_in)
+    if isinstance(body, Release):
+        return ReleaseReservation(**carried, reason=body.reason)
+    usage_id = body.usage_id or key or ""
+    return CommitReservation(
+        **carried, quantity=body.quantity, mode=body.mode, keep_rest=not body.final, usage_id=usage_id
+    )
+
+
+def _changed(reservation_id: str, body: Extend | Commit | Release) -> dict[str, Any]:
+    status = {Extend: "extended", Commit: "committed", Release: "released"}[type(body)]
+    return {"status": status, "reservation_id": reservation_id, "pool_id": body.pool_id}
