@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 import threading
 import time
 from pathlib import Path
@@ -11,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from entitlements.domain.commands import SuspendPool
+from entitlements.ledger.caller import new_id
 from entitlements_client import (
     AsyncEntitlements,
     Cached,
@@ -144,6 +148,23 @@ def test_local_decides_by_the_policies_and_hears_when_they_change(tenant: Any) -
         fields = {"policy_id": "no-sso", "name": "No", "effect": "DENY", "document": document}
         tenant.client.command("DefineAccessPolicy", {"organization_id": tenant.organization_id, **fields})
         assert entitlements.wait_until(sso, lambda decision: decision.reason_code == "policy_denied")
+
+
+def test_a_revocation_while_the_service_is_gone_is_heard_when_it_is_back(tenant: Any, installation: Any) -> None:
+    sso = Request(tenant.customer_id, "sso")
+    with Entitlements(tenant.address, Local(bound=4.0)) as entitlements:
+        assert entitlements.wait_until_connected()
+        eventually(lambda: entitlements.decide(sso).source == "LOCAL")
+        pid = installation.supervisor.pids()["api"]
+        os.kill(pid, signal.SIGKILL)
+        # Past the API, whose process is not there: the supervisor starts another.
+        installation.do(SuspendPool(command_id=new_id(), pool_id=tenant.pool_id, reason="a test"))
+        revoked_at = time.monotonic()
+        while entitlements.decide(sso).allowed and entitlements.decide(sso).source != "STALE":
+            assert time.monotonic() - revoked_at < 4.0 + 1.0, "the bound is over, and nothing is said to be stale"
+            time.sleep(0.005)
+        eventually(lambda: not entitlements.decide(sso).allowed, within=20.0)
+        eventually(lambda: entitlements.decide(sso).source == "LOCAL", within=20.0)
 
 
 def test_asyncio_decides_alike(tenant: Any) -> None:
