@@ -9,14 +9,14 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, TypeAlias
 
 import orjson
 import psycopg
-from confluent_kafka import Consumer, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from entitlements.ledger import clients
 from entitlements.registry import wire_for
@@ -56,7 +56,8 @@ class Told:
 
 #: Says whose a pool is; None: the read models do not know it.
 OwnerOf: TypeAlias = Callable[[str], str | None]
-Hear: TypeAlias = Callable[[list[Told]], None]
+#: Hears what was told; None: something was missed.
+Hear: TypeAlias = Callable[[list[Told] | None], None]
 
 
 class Follower:
@@ -113,12 +114,27 @@ class Follower:
         try:
             consumer.assign(self._places(consumer))
             while not self._stopping.is_set():
-                messages = [m for m in consumer.consume(_RECORDS_MAX, 0.2) if m.error() is None]
-                if messages:
-                    self._take(messages)
+                first = consumer.poll(0.2)  # consume() would wait for a whole batch, or all of its time.
+                batch = () if first is None else (first, *consumer.consume(_RECORDS_MAX - 1, 0))
+                for message in batch:
+                    self._check(message)
+                if batch:
+                    self._take(batch)
                 self.is_following.set()
         finally:
             consumer.close()
+
+    def _check(self, message: Message) -> None:
+        """Raises KafkaException for what is no record. What is not kept any more is passed over, and listeners are told so."""
+        error = message.error()
+        if error is None:
+            return
+        if error.code() in {KafkaError.OFFSET_OUT_OF_RANGE, KafkaError._AUTO_OFFSET_RESET}:
+            with self._lock:
+                self._next.pop((self._topics[str(message.topic())], int(message.partition() or 0)), None)
+                for hear in self._hearing:
+                    hear(None)
+        raise KafkaException(error)
 
     def _places(self, consumer: Consumer) -> list[TopicPartition]:
         for topic, short in self._topics.items():
@@ -130,7 +146,7 @@ class Follower:
         names = {short: topic for topic, short in self._topics.items()}
         return [TopicPartition(names[short], number, offset) for (short, number), offset in self._next.items()]
 
-    def _take(self, messages: list[Message]) -> None:
+    def _take(self, messages: Sequence[Message]) -> None:
         told: list[Told] = []
         for message in messages:
             told += self._read(message)
@@ -164,7 +180,9 @@ class Follower:
             yield Told(place, offset, record["originator_id"], None, "policies", data)
         elif short in _LOADS_AGAIN:
             owner = None if short == "ResourceKeyDefined" else record["originator_id"]
-            yield Told(place, offset, owner, record.get("workspace_id") or None, "invalidate", b"{}")
+            customer_id = record.get("workspace_id") or None
+            data = b"{}" if customer_id is None else orjson.dumps({"customer_id": customer_id})
+            yield Told(place, offset, owner, customer_id, "invalidate", data)
 
     def _owner(self, pool_id: str) -> str | None:
         """Whose a pool is. It may have been opened a moment ago: until the read models know it nobody is told."""

@@ -71,8 +71,8 @@ def open_services(settings: Settings) -> Services:
         )
 
 
-def _forget(policies: RememberedPolicies, told: list[Told]) -> None:
-    for one in told:
+def _forget(policies: RememberedPolicies, told: list[Told] | None) -> None:
+    for one in told or ():
         if one.event == "policies" and one.organization_id is not None:
             policies.forget(one.organization_id)
 

@@ -88,18 +88,17 @@ class _Listening:
         finally:
             self._follower.detach(self._hear)
 
-    def _hear(self, told: list[Told]) -> None:
+    def _hear(self, told: list[Told] | None) -> None:
         """In the follower's thread."""
         self._loop.call_soon_threadsafe(self._enqueue, told)
 
-    def _enqueue(self, told: list[Told]) -> None:
-        if self._queue.full():
-            self._is_behind = True
-        else:
-            self._queue.put_nowait(told)
+    def _enqueue(self, told: list[Told] | None) -> None:
+        self._is_behind = self._is_behind or told is None or self._queue.full()
+        if not self._queue.full():
+            self._queue.put_nowait(told or [])
 
     def _catch_up(self) -> bytes:
-        """It read too slowly: it is told to load everything, and goes on with what comes now."""
+        """It read too slowly, or something was missed: it is told to load everything, and goes on with what comes now."""
         while not self._queue.empty():
             self._queue.get_nowait()
         self._is_behind = False

@@ -108,7 +108,8 @@ class Invalidations:
         try:
             consumer.assign(self._places(consumer))
             while not stopping.is_set():
-                self._take(consumer.consume(RECORDS_MAX, WAIT_FOR))
+                first = consumer.poll(WAIT_FOR)  # consume() would wait for a whole batch, or all of its time.
+                self._take([] if first is None else [first, *consumer.consume(RECORDS_MAX - 1, 0)])
                 self._say_how_far(ends)
         finally:
             consumer.close()
