@@ -28,6 +28,7 @@ from entitlements.access.sources import ViewSource
 from entitlements.api import http_caching
 from entitlements.api.auth import Knowing
 from entitlements.api.following import Follower
+from entitlements.api.gathering import Gathering
 from entitlements.api.http_caching import Lifetimes
 from entitlements.domain.commands import Command
 from entitlements.errors import InvalidRequest, OutcomeUnknown, ServerIsAway
@@ -98,6 +99,7 @@ class Services:
     floors: Floors
     parsed_views: Parsed = field(default_factory=parsed_views)
     parsed_policies: Parsed = field(default_factory=parsed_policies)
+    gathering: Gathering = field(init=False)
     threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(THREADS, "api"))
     closing: ExitStack = field(default_factory=ExitStack)
 
@@ -106,6 +108,11 @@ class Services:
     ) -> dict[str, CustomerView]:
         """What customers have. Raises NotReachedYet, ServerIsAway."""
         return self._parsed(organization_id, await self.view_documents(organization_id, customer_ids, at_least))
+
+    def __post_init__(self) -> None:
+        self.gathering = Gathering(
+            lambda organization_id, those: self.in_thread(self.views.load, organization_id, those)
+        )
 
     def view_at_hand(self, organization_id: str, customer_id: str) -> CustomerView | None:
         """What a customer has, if this worker knows it; None: ask views_of."""
@@ -121,6 +128,8 @@ class Services:
         self, organization_id: str, customer_ids: Sequence[str], at_least: Mapping[int, int] | None = None
     ) -> dict[str, bytes]:
         """What customers have, as JSON documents. Raises NotReachedYet, ServerIsAway."""
+        if len(customer_ids) == 1 and not at_least:
+            return {customer_ids[0]: await self.gathering.one(organization_id, customer_ids[0])}
         return await self.in_thread(self.views.load, organization_id, customer_ids, at_least)
 
     async def fresh_views(self, organization_id: str, customer_ids: Sequence[str]) -> dict[str, CustomerView]:

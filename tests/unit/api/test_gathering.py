@@ -1,0 +1,87 @@
+"""Views that are missed at the same moment are loaded together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from entitlements.api.gathering import LOADS_MAX, Gathering
+
+
+class Slow:
+    """Loads when it is told to."""
+
+    def __init__(self) -> None:
+        self.loads: list[list[str]] = []
+        self.go = asyncio.Event()
+        self.error: Exception | None = None
+
+    async def __call__(self, organization_id: str, customer_ids: Sequence[str]) -> dict[str, bytes]:
+        self.loads.append([f"{organization_id}/{customer_id}" for customer_id in customer_ids])
+        await self.go.wait()
+        if self.error is not None:
+            raise self.error
+        return {customer_id: f"{organization_id}/{customer_id}".encode() for customer_id in customer_ids}
+
+
+async def settled() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+def test_what_comes_while_a_load_is_under_way_goes_together() -> None:
+    async def story() -> None:
+        slow = Slow()
+        gathering = Gathering(slow)
+        asked = []
+        for customer_id in ("a", "b", "c", "d", "c"):
+            asked.append(asyncio.ensure_future(gathering.one("acme", customer_id)))
+            await settled()
+        assert slow.loads == [["acme/a"], ["acme/b"]][:LOADS_MAX]
+        slow.go.set()
+        assert await asyncio.gather(*asked) == [b"acme/a", b"acme/b", b"acme/c", b"acme/d", b"acme/c"]
+        assert slow.loads[LOADS_MAX:] == [["acme/c", "acme/d"]]
+
+    asyncio.run(story())
+
+
+def test_organizations_are_never_mixed() -> None:
+    async def story() -> None:
+        slow = Slow()
+        slow.go.set()
+        gathering = Gathering(slow)
+        names = [(organization, "same") for organization in ("one", "two", "three")]
+        found = await asyncio.gather(*(gathering.one(*name) for name in names))
+        assert found == [b"one/same", b"two/same", b"three/same"]
+        assert all(len({name.partition("/")[0] for name in load}) == 1 for load in slow.loads)
+
+    asyncio.run(story())
+
+
+def test_a_load_that_fails_fails_for_those_who_waited_and_for_nobody_after() -> None:
+    async def story() -> None:
+        slow = Slow()
+        slow.go.set()
+        slow.error = RuntimeError("away")
+        gathering = Gathering(slow)
+        with pytest.raises(RuntimeError, match="away"):
+            await gathering.one("acme", "a")
+        slow.error = None
+        assert await gathering.one("acme", "a") == b"acme/a"
+
+    asyncio.run(story())
+
+
+def test_whoever_goes_away_leaves_the_others_theirs() -> None:
+    async def story() -> None:
+        slow = Slow()
+        gathering = Gathering(slow)
+        first, second = (asyncio.ensure_future(gathering.one("acme", "a")) for _ in range(2))
+        await settled()
+        first.cancel()
+        slow.go.set()
+        assert await second == b"acme/a"
+
+    asyncio.run(story())
