@@ -42,7 +42,7 @@ ORGANIZATION: Final = "acme"
 PROCESSES: Final = ("engine", "publisher", "projector", "changes", "api")
 CUSTOMERS: Final = 1_000
 #: Customers who are asked about again and again; all others have their usage recorded.
-ASKED_ABOUT: Final = 200
+ASKED_ABOUT: Final = 100
 #: Connections of who asks: fewer than saturate, so that p99 is that of the service and not of its queue.
 CONNECTIONS: Final = 8
 CHECKS: Final = 40_000

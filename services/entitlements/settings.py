@@ -59,6 +59,11 @@ class Settings(BaseSettings):
         default=10_000, ge=0, description="Customers whose views a process keeps in memory; 0: none."
     )
     cache_ttl_for: float = Field(default=2.0, gt=0, description="Seconds for which a process keeps a view.")
+    cache_features_ttl_for: float = Field(
+        default=10.0,
+        ge=0,
+        description="Seconds for which such a view still tells of features, if longer: usage changes none of them.",
+    )
     cache_behind_ttl_for: float = Field(
         default=0.5, ge=0, description="Seconds for which it does while news from Kafka are late; 0: not at all."
     )

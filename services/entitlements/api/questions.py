@@ -92,9 +92,11 @@ async def _decide(request: Request, identity: Identity, many: list[Check]) -> li
             raise Problem("invalid_id", "An id has 1 to 128 characters.")
     services, organization_id = services_of(request), identity.organization_id
     wanted = at_least(request)
-    at_hand = services.view_at_hand(organization_id, many[0].customer_id) if len(many) == 1 and not wanted else None
+    first, at_hand = many[0], None
+    if len(many) == 1 and not wanted:
+        at_hand = services.view_at_hand(organization_id, first.customer_id, first.resource_key)
     if at_hand is not None:
-        views = {many[0].customer_id: at_hand}
+        views = {first.customer_id: at_hand}
     else:
         views = await services.views_of(organization_id, list({one.customer_id for one in many}), wanted)
     # After the views: what was waited for is in the policies, too.

@@ -114,15 +114,19 @@ class Services:
             lambda organization_id, those: self.in_thread(self.views.load, organization_id, those)
         )
 
-    def view_at_hand(self, organization_id: str, customer_id: str) -> CustomerView | None:
-        """What a customer has, if this worker knows it; None: ask views_of."""
-        if not isinstance(self.views, InProcess):
+    def view_at_hand(self, organization_id: str, customer_id: str, resource_key: str) -> CustomerView | None:
+        """What a customer has, if this worker knows it well enough to tell of a key; None: ask views_of."""
+        views = self.views
+        if not isinstance(views, InProcess):
             return None
-        document = self.views.peek(organization_id, customer_id)
+        document = views.peek(organization_id, customer_id, of_features=True)
         if document is None:
             return None
         view: CustomerView = self.parsed_views.of(organization_id, customer_id, document)
-        return view
+        entry = view.entitlements.get(resource_key)
+        if entry is None or entry.is_feature or views.peek(organization_id, customer_id) is document:
+            return view
+        return None
 
     async def view_documents(
         self, organization_id: str, customer_ids: Sequence[str], at_least: Mapping[int, int] | None = None

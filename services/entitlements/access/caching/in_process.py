@@ -72,11 +72,16 @@ class InProcess:
         size: int,
         floors: Floors,
         behind_ttl_for: float = BEHIND_TTL_FOR,
+        features_ttl_for: float = 0.0,
     ) -> None:
-        """size: customers that are kept, those asked for last. behind_ttl_for: seconds; 0 passes the level by."""
+        """size: customers that are kept, those asked for last. behind_ttl_for: seconds; 0 passes the level by.
+
+        features_ttl_for: seconds for which a view still tells of features, if that is longer than ttl_for: no usage changes one.
+        """
         assert size > 0
         self._source, self._floors, self._size = source, floors, size
         self._ttl_for, self._behind_ttl_for = ttl_for, min(behind_ttl_for, ttl_for)
+        self._features_ttl_for = max(ttl_for, features_ttl_for)
         self._kept: OrderedDict[_Key, _Kept] = OrderedDict()
         self._flights: dict[_Key, _Flight] = {}
         self._flown = 0
@@ -89,7 +94,11 @@ class InProcess:
         """As ViewSource.load. What asks for a position is answered from here only if it is included."""
         asked = list(dict.fromkeys(customer_ids))
         with self._lock:
-            found = {c: kept for c in asked if (kept := self._look((organization_id, c), at_least)) is not None}
+            found = {
+                c: kept
+                for c in asked
+                if (kept := self._look((organization_id, c), at_least, self._ttl_for)) is not None
+            }
             missing = [customer_id for customer_id in asked if customer_id not in found]
             self.counts.hits += len(found)
             self.counts.misses += len(missing)
@@ -100,21 +109,25 @@ class InProcess:
             return found | self._loaded(organization_id, missing, at_least)
         return found | self._in_company(organization_id, missing, arrived)
 
-    def peek(self, organization_id: str, customer_id: str) -> bytes | None:
-        """The view if it is here and counts; None: it has to be loaded. Takes microseconds and waits for nobody."""
+    def peek(self, organization_id: str, customer_id: str, *, of_features: bool = False) -> bytes | None:
+        """The view if it is here and counts; None: it has to be loaded. Takes microseconds and waits for nobody.
+
+        of_features: what it says of numbers may be older than ttl_for, and is not to be believed.
+        """
         with self._lock:
-            found = self._look((organization_id, customer_id), None)
+            ttl_for = self._features_ttl_for if of_features else self._ttl_for
+            found = self._look((organization_id, customer_id), None, ttl_for)
             if found is not None:
                 self.counts.hits += 1
             return found
 
-    def _look(self, key: _Key, at_least: Mapping[int, int] | None) -> bytes | None:
-        """What is kept and counts. The lock is held."""
+    def _look(self, key: _Key, at_least: Mapping[int, int] | None, ttl_for: float) -> bytes | None:
+        """What is kept and counts for so many seconds. The lock is held."""
         kept = self._kept.get(key)
         if kept is None:
             return None
         now, floors = time.monotonic(), self._floors
-        ttl_for = self._ttl_for if floors.is_current else self._behind_ttl_for
+        ttl_for = ttl_for if floors.is_current else self._behind_ttl_for
         count = floors.count
         if now >= kept.ends_at or now - kept.loaded_at >= ttl_for:
             return None
@@ -201,7 +214,7 @@ class InProcess:
                 if not self._floors.admits(*key, known.position):
                     self.counts.stale += 1
                     continue
-                ends_at = began + min(self._ttl_for, known.valid_until - began_at)
+                ends_at = began + min(self._features_ttl_for, known.valid_until - began_at)
                 self._kept[key] = _Kept(document, known.position, began, ends_at, count)
                 self._kept.move_to_end(key)
             while len(self._kept) > self._size:

@@ -67,6 +67,7 @@ def open_levels(
             size=settings.cache_size,
             floors=floors,
             behind_ttl_for=settings.cache_behind_ttl_for,
+            features_ttl_for=settings.cache_features_ttl_for,
         )
         counts["in_process"] = in_process.counts
     stack.enter_context(Invalidations(settings, floors, hooks=hooks, listeners=listeners))
