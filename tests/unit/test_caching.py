@@ -382,3 +382,15 @@ def test_a_hook_that_fails_keeps_nobody_else_from_hearing() -> None:
     hooks.tell(BundleUpdate(set_id="pro", set_version=2))
     assert len(heard) == 1
     assert hooks.failures == 1
+
+
+def test_of_features_a_view_tells_longer_than_of_numbers_and_never_past_its_end_or_what_is_known() -> None:
+    source, floors = Source(), Floors()
+    level = InProcess(source, ttl_for=0.05, size=10, floors=floors, behind_ttl_for=0.05, features_ttl_for=5.0)
+    floors.known_at(time.monotonic())
+    level.load("acme", ["ws-1"])
+    time.sleep(0.06)
+    assert level.peek("acme", "ws-1") is None
+    assert level.peek("acme", "ws-1", of_features=True) is not None
+    floors.rise(0, 10**6, of("ws-1"))
+    assert level.peek("acme", "ws-1", of_features=True) is None

@@ -217,9 +217,12 @@ def _commands(
     identity: Identity, lines: Sequence[tuple[int, str, UsageLine]], partitions: int
 ) -> Iterator[tuple[RecordUsageBatch, int, list[int]]]:
     """Commands with their partitions, and the indexes of the events that are their lines in order."""
-    by_partition: dict[int, dict[str, list[tuple[int, UsageLine]]]] = {}
+    by_pool: dict[str, list[tuple[int, UsageLine]]] = {}
     for index, pool_id, line in lines:
-        by_partition.setdefault(partition_of(pool_id, partitions), {}).setdefault(pool_id, []).append((index, line))
+        by_pool.setdefault(pool_id, []).append((index, line))
+    by_partition: dict[int, dict[str, list[tuple[int, UsageLine]]]] = {}
+    for pool_id, those in by_pool.items():
+        by_partition.setdefault(partition_of(pool_id, partitions), {})[pool_id] = those
     for partition, pools in by_partition.items():
         groups: list[Any] = []
         indexes: list[int] = []

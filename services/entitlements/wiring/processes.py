@@ -28,10 +28,6 @@ _LOOK_EVERY_FOR: Final = 0.5
 
 _log = logging.getLogger(__name__)
 
-#: What follows from decisions yields to them where they share a machine: callers wait for the engine, and reads say how late they are.
-FOLLOWS: Final = frozenset({"publisher", "projector", "changes", "policies", "access-log"})
-YIELDS: Final = 5
-
 Run = Callable[[Settings, threading.Event], None]
 
 
@@ -105,8 +101,6 @@ def run_process(name: str, settings: Settings) -> int:
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    if name in FOLLOWS:
-        os.nice(YIELDS)
     if name == "changes":
         from entitlements.changes.app import run
 
