@@ -34,6 +34,7 @@ from entitlements.api.question_bodies import (
 )
 from entitlements.api.validation import explained_decoding
 from entitlements.domain.values import is_id
+from entitlements.operations.request_id import REQUEST_ID
 from entitlements_client.deciding import (
     Context,
     CustomerView,
@@ -64,24 +65,28 @@ def _json(document: Any, headers: dict[str, str] | None = None) -> Response:
 @router.post("/v1/check", response_model=DecisionBody, openapi_extra=_body(CheckBody), operation_id="check")
 async def check(request: Request) -> Response:
     """May this customer use this key (and so much of it), and why? As strict usage would be decided; nothing is changed."""
+    return Response(await answer_to(request, await request.body()), media_type="application/json")
+
+
+async def answer_to(request: Request, body: bytes) -> bytes:
+    """The answer to a question as JSON. Raises Problem and what problem_of knows."""
     identity = who(request, "read")
-    asked = await _decoded(request, _DECODE)
-    (decision,) = await _decide(request, identity, [asked])
-    return _json(decision.to_document())
+    (decision,) = await _decide(request, identity, [_decoded(body, _DECODE)])
+    return orjson.dumps(decision.to_document())
 
 
 @router.post("/v1/checks", response_model=DecisionsBody, openapi_extra=_body(ChecksBody), operation_id="checkMany")
 async def check_many(request: Request) -> Response:
     """Many questions at once: 100 customers with 100 keys in one call."""
     identity = who(request, "read")
-    asked = await _decoded(request, _DECODE_MANY)
+    asked = _decoded(await request.body(), _DECODE_MANY)
     decisions = await _decide(request, identity, asked.all_of_them())
     return _json({"decisions": [decision.to_document() for decision in decisions]})
 
 
-async def _decoded(request: Request, decode: Any) -> Any:
+def _decoded(body: bytes, decode: Any) -> Any:
     try:
-        return decode(await request.body())
+        return decode(body)
     except (msgspec.ValidationError, msgspec.DecodeError, RecursionError) as error:
         raise explained_decoding(error) from error
 
@@ -114,7 +119,11 @@ async def _decide(request: Request, identity: Identity, many: list[Check]) -> li
 
 
 def _asked(one: Check) -> Asked:
-    context = None if one.context is None else Context.from_document(one.context)
+    context = Context() if one.context is None else Context.from_document(one.context)
+    if context.request_id is None:
+        context.request_id = (
+            REQUEST_ID.get()
+        )  # In the access log a decision is found by the id that the answer carries.
     return Asked(one.customer_id, one.resource_key, one.quantity, one.subject_id, one.action, context)
 
 

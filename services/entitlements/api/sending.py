@@ -12,7 +12,7 @@ from starlette.responses import Response
 from entitlements.api.asking import headers_of, key_of, services_of, wants_no_answer
 from entitlements.api.identity import Identity
 from entitlements.api.problems import Problem, problem_of, refused
-from entitlements.domain.commands import Command
+from entitlements.domain.commands import Command, RecordUsage, RecordUsageBatch
 from entitlements.errors import OutcomeUnknown
 from entitlements.ledger.caller import Outcome, new_id
 
@@ -34,18 +34,19 @@ async def decided(request: Request, command: Command, partition: int | None = No
     try:
         outcome = await services_of(request).do(command, partition)
     except OutcomeUnknown as error:
-        raise _unknown(error, command.idempotency_key) from error
+        raise _unknown(error, command) from error
     if outcome.status == "refused" and not outcome.refused_lines:
         raise refused(outcome.code, outcome.message)
     return outcome
 
 
-def _unknown(error: OutcomeUnknown, key: str | None) -> Problem:
-    how = (
-        "Retry with the same idempotency key: it has one effect."
-        if key
-        else "It had no idempotency key: read before you retry."
-    )
+def _unknown(error: OutcomeUnknown, command: Command) -> Problem:
+    key = command.idempotency_key
+    if isinstance(command, RecordUsage):
+        key = command.lines[0]["usage_id"]  # What makes a repeat of usage harmless.
+    how = "It had no idempotency key: read before you retry."
+    if key or isinstance(command, RecordUsageBatch):
+        how = "Retry with the same idempotency key, or the same events: it has one effect."
     found = problem_of(error)
     return Problem(found.code, f"{found.detail} {how}", idempotency_key=key)
 
@@ -65,7 +66,7 @@ async def accepted(request: Request, *commands: Command, partitions: list[int] |
         try:
             sent.append(await services.post(command, partitions[place] if partitions else None))
         except OutcomeUnknown as error:
-            raise _unknown(error, command.idempotency_key) from error
+            raise _unknown(error, command) from error
     document = {
         "status": "sent",
         "commands": [

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from entitlements.api.problems import problem_of
-from entitlements.api.questions import check
+from entitlements.api.questions import answer_to
 
 _log = logging.getLogger(__name__)
 
@@ -36,14 +36,29 @@ class ShortWay:
             await self._app(scope, receive, send)
             return
         scope["app"], scope["route"] = self._app, _ROUTE
-        await (await _answer(Request(scope, receive)))(scope, receive, send)
+        try:
+            answer = await answer_to(Request(scope), await _read(receive))
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is answered.
+            await _problem(error)(scope, receive, send)
+            return
+        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(answer))]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": answer})
 
 
-async def _answer(request: Request) -> Response:
-    try:
-        return await check(request)
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is answered.
-        found = problem_of(error)
-        if found.code == "internal":
-            _log.exception("%s %s failed", request.method, request.url.path)
-        return found.response()
+async def _read(receive: Receive) -> bytes:
+    message = await receive()
+    if not message.get("more_body", False):
+        return bytes(message.get("body", b""))
+    parts = [message.get("body", b"")]
+    while message.get("more_body", False):
+        message = await receive()
+        parts.append(message.get("body", b""))
+    return b"".join(parts)
+
+
+def _problem(error: Exception) -> Response:
+    found = problem_of(error)
+    if found.code == "internal":
+        _log.error("POST %s failed", PATH, exc_info=error)
+    return found.response()

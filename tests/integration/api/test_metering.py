@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import secrets
+import signal
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -168,3 +170,19 @@ def test_a_body_that_is_no_json_is_refused(tenant: Any) -> None:
 def test_a_body_of_no_type_that_is_known_is_refused(tenant: Any) -> None:
     answer = tenant.http.post("/v1/usage", content=b"{}", headers={"content-type": "text/plain"})
     assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_media_type")
+
+
+def test_no_answer_in_time_is_unknown_and_a_retry_under_its_key_has_one_effect(service: Any, tenant: Any) -> None:
+    engine, key = service.supervisor.pids()["engine"], {"idempotency-key": secrets.token_hex(8)}
+    os.kill(engine, signal.SIGSTOP)
+    try:
+        unknown = tenant.http.post("/v1/usage", json=usage(tenant, 3), headers=key)
+    finally:
+        os.kill(engine, signal.SIGCONT)
+    assert (unknown.status_code, unknown.json()["code"]) == (504, "outcome_unknown")
+    assert unknown.json()["idempotency_key"] == key["idempotency-key"]
+    assert unknown.json()["pool_id"] == tenant.pool_id
+    assert unknown.headers["retry-after"]
+    answer = tenant.http.post("/v1/usage", json=usage(tenant, 3), headers=key)
+    assert answer.status_code == 200
+    assert consumed(tenant, answer) == 3
