@@ -45,8 +45,8 @@ PROCESSES: Final = ("engine", "publisher", "projector", "changes", "api")
 CUSTOMERS: Final = 1_000
 #: Customers who are asked about again and again; all others have their usage recorded.
 ASKED_ABOUT: Final = 100
-#: Connections of who asks: fewer than saturate, so that p99 is that of the service and not of its queue.
-CONNECTIONS: Final = 8
+#: Connections of who asks: as many as keep one worker busy while 99 of 100 answers still come within 10 ms.
+CONNECTIONS: Final = 16
 CHECKS: Final = 40_000
 EVENTS_A_CALL: Final = 10_000
 CALLS: Final = 30
