@@ -59,7 +59,9 @@ class Service:
     def client(self, organization_id: str = "acme", scopes: Sequence[str] = ALL_SCOPES, **more: Any) -> httpx.Client:
         """Somebody who asks with a key of an organization."""
         headers = {"authorization": f"Bearer {self.key(organization_id, scopes)}"}
-        return httpx.Client(base_url=self.url, headers=headers, timeout=30.0, **more)
+        # As many are kept as there may be: httpcore closes idle ones above that, and among them one that a thread was just given.
+        limits = httpx.Limits(max_connections=100, max_keepalive_connections=100)
+        return httpx.Client(base_url=self.url, headers=headers, timeout=30.0, limits=limits, **more)
 
     def do(self, *commands: Command) -> None:
         """Send commands past the API and wait until the read models know them."""

@@ -23,6 +23,8 @@ T = TypeVar("T")
 
 #: After these the service cannot have seen the request.
 _NOT_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+#: As many are kept as there may be: httpcore closes idle ones above that, and among them one that another thread was just given.
+_LIMITS: Final = httpx.Limits(max_connections=100, max_keepalive_connections=100)
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Service:
         """The arguments with which a client of httpx is made."""
         # Reading the certificates takes a tenth of a second, and a process has several clients. Without https nothing is verified.
         verify = _certificates() if self.url.startswith("https") else False
-        return {"base_url": self.url, "headers": self.headers, "verify": verify}
+        return {"base_url": self.url, "headers": self.headers, "verify": verify, "limits": _LIMITS}
 
     @property
     def headers(self) -> dict[str, str]:
