@@ -16,8 +16,9 @@ from entitlements.access.views import PostgresViews
 from entitlements.api import http_caching
 from entitlements.api.auth import authenticator
 from entitlements.api.following import Follower, Told
-from entitlements.api.services import THREADS, LedgerEnds, Services
+from entitlements.api.services import THREADS, Services
 from entitlements.ledger.caller import Caller
+from entitlements.ledger.ends import TopicEnds
 from entitlements.operations.lag import ProjectionLag
 from entitlements.settings import Settings
 from entitlements_projections import reading
@@ -50,7 +51,7 @@ def open_services(settings: Settings) -> Services:
         return Services(
             settings=settings,
             caller=caller,
-            ends=LedgerEnds(settings),
+            ends=TopicEnds(settings, within_for=settings.answer_timeout_for),
             database=database,
             log_tables=_pool(settings.postgres, stack, tables.SCHEMA, size=2),
             views=levels.source,

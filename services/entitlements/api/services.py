@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
@@ -12,8 +12,6 @@ from typing import Any, Final, TypeVar
 
 import orjson
 import psycopg
-from confluent_kafka import KafkaException, TopicPartition
-from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]
 from psycopg_pool import ConnectionPool, PoolTimeout
 from starlette.requests import Request
 from starlette.responses import Response
@@ -32,8 +30,8 @@ from entitlements.api.gathering import Gathering
 from entitlements.api.http_caching import Lifetimes
 from entitlements.domain.commands import Command
 from entitlements.errors import InvalidRequest, OutcomeUnknown, ServerIsAway
-from entitlements.ledger import clients
 from entitlements.ledger.caller import Caller, Outcome, Sent
+from entitlements.ledger.ends import TopicEnds
 from entitlements.ledger.partitioning import partition_of
 from entitlements.operations.lag import ProjectionLag
 from entitlements.settings import Settings
@@ -51,38 +49,13 @@ KNOWN_WITHIN_FOR: Final = 2.0
 THREADS: Final = 16
 
 
-class LedgerEnds:
-    """Tells where the ledger ends. Safe between threads.
-
-    The client is made anew when it fails: one whose broker was started again fails for ever (librdkafka, FENCED_LEADER_EPOCH).
-    """
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._admin = clients.admin(settings)
-
-    def of(self, partitions: Iterable[int]) -> dict[int, int]:
-        """The offset after the last frame of each partition. Raises ServerIsAway."""
-        topic, newest = self._settings.topic("ledger"), OffsetSpec.latest()  # type: ignore[no-untyped-call]
-        asked = {TopicPartition(topic, partition): newest for partition in partitions}
-        admin = self._admin  # Its answers end with it.
-        try:
-            return {
-                place.partition: future.result(self._settings.answer_timeout_for).offset
-                for place, future in admin.list_offsets(asked).items()
-            }
-        except (KafkaException, TimeoutError) as error:
-            self._admin = clients.admin(self._settings)
-            raise ServerIsAway("Kafka.") from error
-
-
 @dataclass(kw_only=True)
 class Services:
     """The servers and caches of one worker."""
 
     settings: Settings
     caller: Caller
-    ends: LedgerEnds
+    ends: TopicEnds
     database: ConnectionPool[Any]
     log_tables: ConnectionPool[Any]
     #: Before all caches, and what they are before: what became due a moment ago is read from there.
@@ -181,7 +154,7 @@ class Services:
         found = await self.read(self._pools, organization_id, customers, at_least or {})
         missing = [customer_id for customer_id in customers if customer_id not in found]
         if missing:
-            ends = await self.in_thread(self.ends.of, range(self.settings.partitions))
+            ends = await self.in_thread(self.ends.of, "ledger", range(self.settings.partitions))
             wanted = {partition: end - 1 for partition, end in ends.items() if end}
             try:
                 found |= await self.read(self._pools, organization_id, missing, wanted, KNOWN_WITHIN_FOR)
@@ -208,7 +181,7 @@ class Services:
     async def pool_that_recorded(self, pool_ids: Sequence[str], usage_id: str) -> str | None:
         """Which of the pools recorded usage of this id, by all that is in the ledger now; None: none of them."""
         partitions = {partition_of(pool_id, self.settings.partitions) for pool_id in pool_ids}
-        ends = await self.in_thread(self.ends.of, sorted(partitions))
+        ends = await self.in_thread(self.ends.of, "ledger", sorted(partitions))
 
         def look(connection: Connection) -> str | None:
             for partition, end in ends.items():

@@ -15,10 +15,9 @@ from contextlib import closing
 from typing import Any, Final
 
 import psycopg
-from confluent_kafka import KafkaException, TopicPartition
-from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]
 
-from entitlements.ledger import clients
+from entitlements.errors import ServerIsAway
+from entitlements.ledger.ends import TopicEnds
 from entitlements.operations.metrics import PROJECTION_LAG_FRAMES, PROJECTION_LAG_SECONDS
 from entitlements.settings import Settings
 from entitlements_projections.database import connect
@@ -56,7 +55,7 @@ class ProjectionLag:
     def __init__(self, settings: Settings, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._settings = settings
         self._monotonic = monotonic
-        self._admin = clients.admin(settings)
+        self._ends = TopicEnds(settings, within_for=ANSWER_WITHIN_FOR)
         self._partitions = {number: PartitionLag() for number in range(settings.partitions)}
         self._seconds: float | None = None
         self._looked_at = float("-inf")
@@ -81,16 +80,13 @@ class ProjectionLag:
                     while not self._stopping.is_set():
                         self._look(connection)
                         self._stopping.wait(LOOK_EVERY_FOR)
-            except (psycopg.Error, KafkaException) as error:
+            except (psycopg.Error, ServerIsAway) as error:
                 # Readiness says that it is not known; Postgres and Kafka have checks of their own.
                 _log.debug("The lag is not known: %s", error)
                 self._stopping.wait(LOOK_EVERY_FOR)
 
     def _look(self, connection: Any) -> None:
-        topic = self._settings.topic("ledger")
-        asked = {TopicPartition(topic, number): OffsetSpec.latest() for number in self._partitions}  # type: ignore[no-untyped-call]
-        answers = self._admin.list_offsets(asked, request_timeout=ANSWER_WITHIN_FOR)
-        ends = {place.partition: future.result(ANSWER_WITHIN_FOR).offset for place, future in answers.items()}
+        ends = self._ends.of("ledger", self._partitions)
         known = read_offsets(connection)  # After the ends: what is written meanwhile makes no lag.
         now, seconds = self._monotonic(), 0.0
         for number, partition in self._partitions.items():

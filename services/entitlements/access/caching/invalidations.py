@@ -18,12 +18,13 @@ from typing import Any, Final, Self, TypeAlias
 
 import psycopg
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
 from entitlements.access.caching import news
 from entitlements.access.caching.floors import Concerned, Floors
 from entitlements.access.caching.hooks import BundleUpdate, Hooks, call
+from entitlements.errors import ServerIsAway
 from entitlements.ledger import clients
+from entitlements.ledger.ends import TopicEnds
 from entitlements.ledger.records import EVENTS
 from entitlements.registry import wire_for
 from entitlements.settings import Settings
@@ -213,24 +214,18 @@ class _Ends:
     """Where the topics ended at an instant of the monotonic clock, as the broker said; at None: not asked, or no answer."""
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._admin: AdminClient | None = None
+        self._ends = TopicEnds(settings, within_for=_ANSWER_FOR_MAX)
         topics = (settings.topic("changes"), settings.topic("events"))
-        newest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
-        self._asked = {TopicPartition(t, p): newest for t in topics for p in range(settings.partitions)}
+        self._places = [(topic, partition) for topic in topics for partition in range(settings.partitions)]
         self.at: float | None = None
         self.known: dict[_Place, int] = {}
 
     def look(self, now: float) -> None:
         """Ask the broker."""
-        # A client that saw a leader go asks with its old epoch for ever after, and is refused: another one is made.
-        admin, self._admin = self._admin or clients.admin(self._settings), None
         try:
-            answers = admin.list_offsets(self._asked, request_timeout=_ANSWER_FOR_MAX)
-            self.known = {(at.topic, at.partition): told.result(_ANSWER_FOR_MAX).offset for at, told in answers.items()}
-            self.at, self._admin = now, admin
-        except (KafkaException, TimeoutError) as error:
-            _log.debug("Where the topics end is not known: %s", error)
+            self.known, self.at = self._ends.at(self._places), now
+        except ServerIsAway as error:
+            _log.debug("%s", error)
 
 
 class PoolsInPostgres:
