@@ -23,7 +23,7 @@ from entitlements_projections.positions import CHANNEL
 from entitlements_projections.statements import statement
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from datetime import datetime
 
     from entitlements_projections.database import Connection, Row
@@ -57,6 +57,13 @@ def wait_for(connection: Connection, partition: int, offset: int, timeout_for: f
                 pass
     finally:
         connection.execute(sql.SQL("unlisten {}").format(sql.Identifier(CHANNEL)))
+
+
+def wait_for_all(connection: Connection, positions: Mapping[int, int], timeout_for: float) -> None:
+    """Wait for offsets by partition, as wait_for does: all of them within timeout_for seconds. Raises NotReachedYet."""
+    deadline = time.monotonic() + timeout_for
+    for partition, offset in positions.items():
+        wait_for(connection, partition, offset, deadline - time.monotonic())
 
 
 def pool(connection: Connection, pool_id: str, at: datetime) -> Row | None:

@@ -55,8 +55,7 @@ class PostgresViews:
         """The views of customers. Raises NotReachedYet, psycopg.OperationalError."""
         found: dict[str, bytes] = {}
         with self._connections() as connection:
-            for partition, offset in (at_least or {}).items():
-                reading.wait_for(connection, partition, offset, self._wait_for)
+            reading.wait_for_all(connection, at_least or {}, self._wait_for)
             for first in range(0, len(customer_ids), AT_ONCE_MAX):
                 part = customer_ids[first : first + AT_ONCE_MAX]
                 behind_for = self._lag()

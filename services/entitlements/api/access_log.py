@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-import orjson
 from fastapi import APIRouter, Query
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from starlette.requests import Request
@@ -12,7 +11,7 @@ from starlette.responses import Response
 
 from entitlements.access.log.reading import PAGE_MAX, page
 from entitlements.access.log.reporting import REPORTED_MAX, accept
-from entitlements.api.asking import Id, services_of, who
+from entitlements.api.asking import Id, json_answer, services_of, who
 from entitlements.api.documents import PROBLEMS
 
 router = APIRouter(tags=["access log"], responses=PROBLEMS)
@@ -45,7 +44,7 @@ class Page(BaseModel):
 async def report(request: Request, body: Reported) -> Response:
     """Report decisions that a client made by itself. What is reported twice is logged once."""
     identity = who(request, "use")
-    return _json(accept(services_of(request).access_log, identity, body.decisions))
+    return json_answer(accept(services_of(request).access_log, identity, body.decisions))
 
 
 @router.get("/v1/access-log", response_model=Page, operation_id="accessLog")
@@ -77,8 +76,4 @@ async def read(  # noqa: PLR0913, PLR0917 - each is a filter of its own.
                 limit=limit,
             )
 
-    return _json(await services.in_thread(look))
-
-
-def _json(document: Any) -> Response:
-    return Response(orjson.dumps(document, option=orjson.OPT_UTC_Z), media_type="application/json")
+    return json_answer(await services.in_thread(look))

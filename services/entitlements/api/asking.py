@@ -1,14 +1,16 @@
-"""What every request says beside its body: who asks, how the answer is wanted, what must be included in it."""
+"""What every request says beside its body: who asks, how the answer is wanted, what must be included in it. And how it is answered."""
 
 from __future__ import annotations
 
 import re
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
+import orjson
 from pydantic import AfterValidator, Field
 from starlette.requests import Request
+from starlette.responses import Response
 
-from entitlements.api.auth.door import IDENTITY
+from entitlements.api.auth import identity_of, require
 from entitlements.api.identity import Identity, Scope
 from entitlements.api.problems import Problem
 from entitlements.api.services import Services
@@ -38,11 +40,9 @@ def services_of(request: Request) -> Services:
 
 
 def who(request: Request, scope: Scope) -> Identity:
-    """Who asks, if they may. Raises Problem: insufficient_scope."""
-    identity: Identity = request.scope[IDENTITY]
-    if scope not in identity.scopes:
-        has = ", ".join(sorted(identity.scopes)) or "none"
-        raise Problem("insufficient_scope", f"This needs the scope {scope}; the key has {has}.", needed=scope)
+    """Who asks, if they may. Raises InsufficientScope."""
+    identity = identity_of(request.scope)
+    require(identity, scope)
     return identity
 
 
@@ -75,6 +75,11 @@ def positions_of(token: str) -> dict[int, int]:
         partition, offset = (int(number) for number in part.split(":"))
         found[partition] = max(found.get(partition, -1), offset)
     return found
+
+
+def json_answer(document: Any, headers: dict[str, str] | None = None, status: int = 200) -> Response:
+    """An answer with a JSON document; instants in it are written with Z."""
+    return Response(orjson.dumps(document, option=orjson.OPT_UTC_Z), status, headers, "application/json")
 
 
 def headers_of(*outcomes: Outcome) -> dict[str, str]:

@@ -5,16 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-import orjson
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from entitlements.api.asking import Id, at_least, services_of, who
+from entitlements.api.asking import Id, at_least, json_answer, services_of, who
 from entitlements.api.documents import PROBLEMS
 from entitlements.api.problems import Problem
 from entitlements_projections import reading
-from entitlements_projections.database import Connection
 
 router = APIRouter(tags=["catalogue"], responses=PROBLEMS)
 
@@ -26,7 +24,7 @@ async def pool(request: Request, pool_id: Id) -> Response:
     found = await _read(request, reading.pool, pool_id, datetime.now(UTC))
     if found is None or found["organization_id"] != identity.organization_id:
         raise Problem("unknown_pool", "There is no such pool.")
-    return _json(found)
+    return json_answer(found)
 
 
 @router.get("/v1/sets/{set_id}", operation_id="entitlementSet", response_model=dict[str, Any])
@@ -38,7 +36,7 @@ async def entitlement_set(request: Request, set_id: Id, version: int | None = No
     found = await _read(request, reading.entitlement_set, set_id, version)
     if found is None:
         raise Problem("unknown_set", "There is no such entitlement set.")
-    return _json(found)
+    return json_answer(found)
 
 
 @router.get("/v1/resource-keys/{resource_key}", operation_id="resourceKey", response_model=dict[str, Any])
@@ -48,19 +46,8 @@ async def resource_key(request: Request, resource_key: Id) -> Response:
     found = await _read(request, reading.resource_key, resource_key)
     if found is None:
         raise Problem("unknown_key", "There is no such resource key.")
-    return _json(found)
+    return json_answer(found)
 
 
 async def _read(request: Request, function: Any, *arguments: Any) -> Any:
-    wanted, timeout_for = at_least(request) or {}, services_of(request).settings.answer_timeout_for
-
-    def read(connection: Connection) -> Any:
-        for partition, offset in wanted.items():
-            reading.wait_for(connection, partition, offset, timeout_for)
-        return function(connection, *arguments)
-
-    return await services_of(request).read(read)
-
-
-def _json(document: Any) -> Response:
-    return Response(orjson.dumps(document, option=orjson.OPT_UTC_Z), media_type="application/json")
+    return await services_of(request).read(function, *arguments, at_least=at_least(request))

@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import Annotated, Any
 
-import orjson
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from starlette.requests import Request
 from starlette.responses import Response
 
 from entitlements.access.checking import which_decides
-from entitlements.api.asking import Id, at_least, headers_of, services_of
+from entitlements.api.asking import Id, at_least, headers_of, json_answer, services_of
 from entitlements.api.identity import Identity
 from entitlements.api.problems import Problem, problem_of, refused
 from entitlements.api.sending import decided
@@ -106,6 +105,4 @@ async def many(all_of_them: list[Any]) -> Response:
     found = await asyncio.gather(*map(one, all_of_them))
     outcomes = [outcome for _, outcome in found if outcome is not None]
     headers = headers_of(*outcomes) if outcomes else {}
-    return Response(
-        orjson.dumps({"results": [document for document, _ in found]}), headers=headers, media_type="application/json"
-    )
+    return json_answer({"results": [document for document, _ in found]}, headers)

@@ -13,13 +13,12 @@ from datetime import datetime
 from typing import Annotated, Any, Final
 
 import msgspec
-import orjson
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from entitlements.api.asking import Id, at_least, headers_of, services_of, wants_no_answer, who
+from entitlements.api.asking import Id, at_least, headers_of, json_answer, services_of, wants_no_answer, who
 from entitlements.api.documents import ACCEPTED, PROBLEMS
 from entitlements.api.identity import Identity
 from entitlements.api.problems import Problem
@@ -144,7 +143,7 @@ async def ingest(request: Request) -> Response:
     refused.sort(key=lambda each: int(each["index"]))
     document = {"accepted": len(events) - len(refused), "refused": refused}
     headers = headers_of(*outcomes) if outcomes else {}
-    return Response(orjson.dumps(document), headers=headers, media_type="application/json")
+    return json_answer(document, headers)
 
 
 async def _events_of(request: Request) -> list[Event]:

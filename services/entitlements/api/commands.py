@@ -29,11 +29,9 @@ from entitlements.domain.commands import (
 )
 from entitlements.domain.governance_commands import CampaignCommand, DefineAccessPolicy
 from entitlements.domain.values import Rule
-from entitlements.errors import UnknownSet
 from entitlements.intake.policies import require_meant
+from entitlements.intake.sets import set_with_rules
 from entitlements.ledger.records import COMMANDS
-from entitlements_projections import reading
-from entitlements_projections.database import Connection
 
 router = APIRouter(tags=["commands"], responses=PROBLEMS)
 
@@ -115,12 +113,11 @@ def _add(name: str, kind: type[Command]) -> None:
 
 
 def _check_organization(kind: type[Command], facts: dict[str, Any], identity: Identity) -> None:
-    if "organization_id" in {field.name for field in fields(kind)}:
-        facts.setdefault("organization_id", identity.organization_id)
-        if facts["organization_id"] in {None, identity.organization_id}:
-            facts["organization_id"] = identity.organization_id
-        else:
-            raise Problem("unknown_organization", "There is no such organization.")
+    if "organization_id" not in {field.name for field in fields(kind)}:
+        return
+    if facts.get("organization_id") not in {None, identity.organization_id}:
+        raise Problem("unknown_organization", "There is no such organization.")
+    facts["organization_id"] = identity.organization_id
 
 
 async def _fill_in(request: Request, facts: dict[str, Any], prefix: str) -> None:
@@ -128,17 +125,11 @@ async def _fill_in(request: Request, facts: dict[str, Any], prefix: str) -> None
     set_id = facts.get(f"{prefix}set_id")
     if not set_id or facts.get(f"{prefix}rules") is not None:
         return
-    found = await services_of(request).read(_set_of, set_id, facts.get(f"{prefix}set_version"))
+    found, rules = await services_of(request).read(set_with_rules, set_id, facts.get(f"{prefix}set_version"))
+    found |= {"rules": rules}
     for name in ("set_version", "ladder", "rung", "rules"):
         if f"{prefix}{name}" != "then_ladder" and found[name] is not None:
             facts[f"{prefix}{name}"] = facts.get(f"{prefix}{name}") or found[name]
-
-
-def _set_of(connection: Connection, set_id: str, version: int | None) -> dict[str, Any]:
-    found = reading.entitlement_set(connection, set_id, version)
-    if found is None:
-        raise UnknownSet(f"Asked for: {set_id}.")
-    return found | {"rules": reading.rules_of_set(connection, set_id, found["set_version"])}
 
 
 for _name, _kind in sorted((full.rpartition(".")[2], kind) for full, kind in COMMANDS.items()):

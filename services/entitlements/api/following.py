@@ -31,6 +31,8 @@ BACKLOG: Final = 2_000
 KEPT_MAX: Final = 50_000
 #: Seconds for which a pool may be newer than the read models.
 OWNER_WITHIN_FOR: Final = 5.0
+#: Pools whose owners are remembered: some 200 bytes each.
+OWNERS_MAX: Final = 100_000
 _RECORDS_MAX: Final = 500
 _POLICY_EVENTS: Final = frozenset({"AccessPolicyDefined", "AccessPolicyRetired"})
 #: Events of organizations and keys that changes do not tell, and that change what decisions rest on.
@@ -72,6 +74,8 @@ class Follower:
         self._first: dict[Place, int] = {}
         self._next: dict[Place, int] = {}
         self._hearing: set[Hear] = set()
+        #: Whose pools are: that never changes. Those that were heard of first are forgotten first.
+        self._owners: dict[str, str] = {}
         self._stopping = threading.Event()
         self.is_following = threading.Event()
         self._thread = threading.Thread(target=self._run, name="changes-follower", daemon=True)
@@ -175,6 +179,8 @@ class Follower:
             owner = self._owner(record["pool_id"])
             event, data = ("change", _change(name, record)) if owner is not None else ("reset", b"{}")
             yield Told(place, offset, owner, record["customer_id"] if owner is not None else None, event, data)
+        elif short == "PoolOpened":
+            self._learn(record["originator_id"], record["organization_id"])
         elif short in _POLICY_EVENTS:
             data = orjson.dumps({"policy_id": record["policy_id"]})
             yield Told(place, offset, record["originator_id"], None, "policies", data)
@@ -186,6 +192,8 @@ class Follower:
 
     def _owner(self, pool_id: str) -> str | None:
         """Whose a pool is. It may have been opened a moment ago: until the read models know it nobody is told."""
+        if pool_id in self._owners:
+            return self._owners[pool_id]
         until = time.monotonic() + OWNER_WITHIN_FOR
         while not self._stopping.is_set():
             try:
@@ -193,10 +201,18 @@ class Follower:
             except psycopg.Error as error:
                 _log.warning("Whose pool %s is, is not known: %s", pool_id, error)
                 owner = None
-            if owner is not None or time.monotonic() > until:
+            if owner is not None:
+                self._learn(pool_id, owner)
                 return owner
+            if time.monotonic() > until:
+                break
             time.sleep(0.02)
         return None
+
+    def _learn(self, pool_id: str, owner: str) -> None:
+        if len(self._owners) >= OWNERS_MAX:
+            del self._owners[next(iter(self._owners))]
+        self._owners[pool_id] = owner
 
 
 def _change(name: str, record: Mapping[str, Any]) -> bytes:

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-import orjson
 from fastapi import APIRouter, Body
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from entitlements.api.asking import Id, at_least, headers_of, key_of, services_of, who
+from entitlements.api.asking import Id, at_least, headers_of, json_answer, key_of, services_of, who
 from entitlements.api.documents import ACCEPTED, PROBLEMS, Done
+from entitlements.api.identity import Scope
 from entitlements.api.problems import Problem
 from entitlements.api.sending import answered, decided, envelope
 from entitlements.domain.governance_commands import CreateApiKey, RetireAccessPolicy, RevokeApiKey
 from entitlements.intake.api_keys import new_api_key
 from entitlements.intake.policies import parse_policies, policy_command
-from entitlements_projections.database import Connection
-from entitlements_projections.reading import access, wait_for
+from entitlements_projections.reading import access
 
 router = APIRouter(tags=["governance"], responses=PROBLEMS)
 
@@ -29,7 +28,7 @@ class NewKey(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     name: str = Field("", max_length=128, examples=["checkout"])
-    scopes: list[Literal["read", "use", "administer", "audit"]] = Field(min_length=1, examples=[["read", "use"]])
+    scopes: list[Scope] = Field(min_length=1, examples=[["read", "use"]])
     expires_at: AwareDatetime | None = None
     requests_per_s: int | None = Field(None, ge=1, le=1_000_000)
 
@@ -52,14 +51,9 @@ class Keys(BaseModel):
 @router.get("/v1/keys", response_model=Keys, operation_id="apiKeys")
 async def list_keys(request: Request) -> Response:
     """The organization's API keys, revoked ones too, the newest first."""
-    identity, wanted = who(request, "administer"), at_least(request) or {}
-
-    def read(connection: Connection) -> list[dict[str, Any]]:
-        for partition, offset in wanted.items():
-            wait_for(connection, partition, offset, services_of(request).settings.answer_timeout_for)
-        return access.api_keys_of(connection, identity.organization_id)
-
-    return _json({"keys": await services_of(request).read(read)})
+    identity, services = who(request, "administer"), services_of(request)
+    found = await services.read(access.api_keys_of, identity.organization_id, at_least=at_least(request))
+    return json_answer({"keys": found})
 
 
 @router.post("/v1/keys", response_model=KeyMade, operation_id="createApiKey")
@@ -90,7 +84,7 @@ async def create_key(request: Request, body: NewKey) -> Response:
         "organization_id": identity.organization_id,
         "scopes": command.scopes,
     }
-    return _json(document, headers_of(outcome) | {"cache-control": "no-store"})
+    return json_answer(document, headers_of(outcome) | {"cache-control": "no-store"})
 
 
 @router.delete("/v1/keys/{key_id}", response_model=Done, responses=ACCEPTED, operation_id="revokeApiKey")
@@ -138,7 +132,3 @@ async def retire_policy(request: Request, policy_id: Id) -> Response:
         **envelope(identity, key_of(request)), organization_id=identity.organization_id, policy_id=policy_id
     )
     return await answered(request, command, {"status": "accepted", "command": "RetireAccessPolicy", "id": policy_id})
-
-
-def _json(document: Any, headers: dict[str, str] | None = None) -> Response:
-    return Response(orjson.dumps(document, option=orjson.OPT_UTC_Z), headers=headers, media_type="application/json")

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-import orjson
 from fastapi import APIRouter
 from pydantic import AwareDatetime, BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from entitlements.api.asking import Id, headers_of, key_of, services_of, wants_no_answer, who
+from entitlements.api.asking import Id, headers_of, json_answer, key_of, services_of, wants_no_answer, who
 from entitlements.api.choosing import MANY_MAX, Body, Quantity, Results, Whose, first_that_takes, many, pools_of
 from entitlements.api.documents import ACCEPTED, PROBLEMS
 from entitlements.api.identity import Identity
@@ -58,7 +57,7 @@ async def record_usage(request: Request, body: Usage) -> Response:
         pools = await pools_of(request, identity, body)
         return await accepted(request, _recording(identity, body, pools[0][0], body.usage_id or key or new_id()))
     document, outcome = await _record(request, identity, body, key)
-    return Response(orjson.dumps(document), headers=headers_of(outcome), media_type="application/json")
+    return json_answer(document, headers_of(outcome))
 
 
 @router.post("/v1/usage/batch", response_model=Results, operation_id="recordUsages")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from functools import cache
 from http import HTTPStatus
 from typing import Any, Final
 
 import orjson
 from starlette.responses import Response
 
-from entitlements.domain.errors import CommandRefused
+from entitlements.domain.errors import CommandRefused, sentence_of
 from entitlements.errors import EntitlementsError
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -88,12 +87,3 @@ def problem_of(error: Exception) -> Problem:
 def refused(code: str, message: str = "", **facts: Any) -> Problem:
     """A refusal of the domain by its code."""
     return Problem(code, message or sentence_of(code), **facts)
-
-
-@cache
-def sentence_of(code: str) -> str:
-    """What a code of the domain means, for people."""
-    kinds: list[type[CommandRefused]] = [CommandRefused]
-    for kind in kinds:
-        kinds += kind.__subclasses__()
-    return next((str(kind()) for kind in kinds if kind.code == code), "It was refused.")

@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from entitlements.access.judging import SOURCE, dry_run, judge, view_for
 from entitlements.api import http_caching
-from entitlements.api.asking import Id, at_least, services_of, who
+from entitlements.api.asking import Id, at_least, json_answer, services_of, who
 from entitlements.api.documents import PROBLEMS
 from entitlements.api.identity import Identity
 from entitlements.api.problems import Problem
@@ -39,6 +39,7 @@ from entitlements_client.deciding import (
     Context,
     CustomerView,
     Decision,
+    Entry,
     PolicyIsInvalid,
     PolicySet,
 )
@@ -56,10 +57,6 @@ def _body(model: type[BaseModel]) -> dict[str, Any]:
     """How the OpenAPI document tells a body that is decoded by hand."""
     schema = {"$ref": f"#/components/schemas/{model.__name__}"}
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
-
-
-def _json(document: Any, headers: dict[str, str] | None = None) -> Response:
-    return Response(orjson.dumps(document), headers=headers, media_type="application/json")
 
 
 @router.post("/v1/check", response_model=DecisionBody, openapi_extra=_body(CheckBody), operation_id="check")
@@ -81,7 +78,7 @@ async def check_many(request: Request) -> Response:
     identity = who(request, "read")
     asked = _decoded(await request.body(), _DECODE_MANY)
     decisions = await _decide(request, identity, asked.all_of_them())
-    return _json({"decisions": [decision.to_document() for decision in decisions]})
+    return json_answer({"decisions": [decision.to_document() for decision in decisions]})
 
 
 def _decoded(body: bytes, decode: Any) -> Any:
@@ -121,9 +118,8 @@ async def _decide(request: Request, identity: Identity, many: list[Check]) -> li
 def _asked(one: Check) -> Asked:
     context = Context() if one.context is None else Context.from_document(one.context)
     if context.request_id is None:
-        context.request_id = (
-            REQUEST_ID.get()
-        )  # In the access log a decision is found by the id that the answer carries.
+        # In the access log a decision is found by the id that the answer carries.
+        context.request_id = REQUEST_ID.get()
     return Asked(one.customer_id, one.resource_key, one.quantity, one.subject_id, one.action, context)
 
 
@@ -155,7 +151,7 @@ async def remaining(request: Request, customer_id: Id, resource_key: Id) -> Resp
     identity = who(request, "read")
     views = await services_of(request).views_of(identity.organization_id, [customer_id], at_least(request))
     view = views[customer_id]
-    return _json(
+    return json_answer(
         {
             "customer_id": customer_id,
             "as_of": view.as_of.to_document(),
@@ -176,12 +172,10 @@ async def remaining_of_many(request: Request, body: RemainingAsked) -> Response:
         for customer_id in body.customer_ids
         for key in body.resource_keys
     ]
-    return _json({"remaining": found})
+    return json_answer({"remaining": found})
 
 
 def _entry(view: CustomerView, key: str) -> dict[str, Any]:
-    from entitlements_client.deciding import Entry
-
     return (view.entitlements.get(key) or Entry(key, {})).to_document()
 
 
@@ -212,4 +206,4 @@ async def try_policies(request: Request, body: DryRun) -> Response:
         except PolicyIsInvalid as error:
             raise Problem(error.code, str(error), path=error.path) from error
     asked = Asked.from_document(body.model_dump(exclude={"policies"}))
-    return _json(dry_run(views[body.customer_id], in_force, asked) | {"source": SOURCE})
+    return json_answer(dry_run(views[body.customer_id], in_force, asked) | {"source": SOURCE})

@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Literal
 
-import orjson
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from entitlements.api.asking import Id, headers_of, key_of, wants_no_answer, who
+from entitlements.api.asking import Id, headers_of, json_answer, key_of, wants_no_answer, who
 from entitlements.api.choosing import (
     MANY_MAX,
     Body,
@@ -115,7 +114,7 @@ async def reserve(request: Request, body: Reserve) -> Response:
         pools = await pools_of(request, identity, body)
         return await accepted(request, _reserving(identity, body, pools[0][0], body.reservation_id or key or new_id()))
     document, outcome = await _reserve(request, identity, body, key)
-    return Response(orjson.dumps(document), headers=headers_of(outcome), media_type="application/json")
+    return json_answer(document, headers_of(outcome))
 
 
 async def _reserve(
@@ -212,9 +211,7 @@ async def _change(request: Request, reservation_id: str, body: Extend | Commit |
     if wants_no_answer(request):
         return await accepted(request, command)
     outcome = await decided(request, command)
-    return Response(
-        orjson.dumps(_changed(reservation_id, body)), headers=headers_of(outcome), media_type="application/json"
-    )
+    return json_answer(_changed(reservation_id, body), headers_of(outcome))
 
 
 def _changing(identity: Identity, reservation_id: str, body: Extend | Commit | Release, key: str | None) -> PoolCommand:

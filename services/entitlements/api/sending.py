@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
-import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from entitlements.api.asking import headers_of, key_of, services_of, wants_no_answer
+from entitlements.api.asking import headers_of, json_answer, services_of, wants_no_answer
 from entitlements.api.identity import Identity
 from entitlements.api.problems import Problem, problem_of, refused
 from entitlements.domain.commands import Command, RecordUsage, RecordUsageBatch
 from entitlements.errors import OutcomeUnknown
 from entitlements.ledger.caller import Outcome, new_id
-
-C = TypeVar("C", bound=Command)
 
 
 def envelope(identity: Identity, key: str | None = None, actor: str = "") -> dict[str, Any]:
@@ -56,7 +52,7 @@ async def answered(request: Request, command: Command, document: dict[str, Any])
     if wants_no_answer(request):
         return await accepted(request, command)
     outcome = await decided(request, command)
-    return Response(orjson.dumps(document), headers=headers_of(outcome), media_type="application/json")
+    return json_answer(document, headers_of(outcome))
 
 
 async def accepted(request: Request, *commands: Command, partitions: list[int] | None = None) -> Response:
@@ -75,9 +71,4 @@ async def accepted(request: Request, *commands: Command, partitions: list[int] |
         ],
     }
     headers = {"preference-applied": "respond-async"}
-    return Response(orjson.dumps(document), 202, headers, "application/json")
-
-
-def keyed(request: Request, command: C) -> C:
-    """The command under the request's idempotency key."""
-    return replace(command, idempotency_key=key_of(request))
+    return json_answer(document, headers, 202)

@@ -38,7 +38,7 @@ from entitlements.settings import Settings
 from entitlements_client.deciding import CustomerView, PolicySet
 from entitlements_projections.database import Connection
 from entitlements_projections.errors import NotReachedYet
-from entitlements_projections.reading import wait_for
+from entitlements_projections.reading import wait_for, wait_for_all
 from entitlements_projections.reading.views import pool_with_usage, pools_of_workspaces
 
 T = TypeVar("T")
@@ -76,16 +76,16 @@ class Services:
     threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(THREADS, "api"))
     closing: ExitStack = field(default_factory=ExitStack)
 
+    def __post_init__(self) -> None:
+        self.gathering = Gathering(
+            lambda organization_id, those: self.in_thread(self.views.load, organization_id, those)
+        )
+
     async def views_of(
         self, organization_id: str, customer_ids: Sequence[str], at_least: Mapping[int, int] | None = None
     ) -> dict[str, CustomerView]:
         """What customers have. Raises NotReachedYet, ServerIsAway."""
         return self._parsed(organization_id, await self.view_documents(organization_id, customer_ids, at_least))
-
-    def __post_init__(self) -> None:
-        self.gathering = Gathering(
-            lambda organization_id, those: self.in_thread(self.views.load, organization_id, those)
-        )
 
     def view_at_hand(self, organization_id: str, customer_id: str, resource_key: str) -> CustomerView | None:
         """What a customer has, if this worker knows it well enough to tell of a key; None: ask views_of."""
@@ -135,11 +135,21 @@ class Services:
         except psycopg.DataError as error:
             raise InvalidRequest("It holds a value that nothing can have.") from error
 
-    async def read(self, function: Callable[..., T], *arguments: Any) -> T:
-        """Call what reads the tables, with a connection before its arguments. Raises ServerIsAway."""
+    async def read(
+        self,
+        function: Callable[..., T],
+        *arguments: Any,
+        at_least: Mapping[int, int] | None = None,
+        within_for: float | None = None,
+    ) -> T:
+        """Call what reads the tables, with a connection before its arguments. Raises ServerIsAway, NotReachedYet.
+
+        at_least: by partition the offset of the ledger that the tables must know first; within_for: seconds to wait for that.
+        """
 
         def reading() -> T:
             with self.database.connection() as connection:
+                wait_for_all(connection, at_least or {}, within_for or self.settings.answer_timeout_for)
                 return function(connection, *arguments)
 
         return await self.in_thread(reading)
@@ -151,31 +161,16 @@ class Services:
 
         A customer that is not known is one only after the read models have all that was decided until now.
         """
-        found = await self.read(self._pools, organization_id, customers, at_least or {})
+        found = await self.read(_pools, organization_id, customers, at_least=at_least)
         missing = [customer_id for customer_id in customers if customer_id not in found]
         if missing:
             ends = await self.in_thread(self.ends.of, "ledger", range(self.settings.partitions))
             wanted = {partition: end - 1 for partition, end in ends.items() if end}
             try:
-                found |= await self.read(self._pools, organization_id, missing, wanted, KNOWN_WITHIN_FOR)
+                found |= await self.read(_pools, organization_id, missing, at_least=wanted, within_for=KNOWN_WITHIN_FOR)
             except NotReachedYet:
                 # They are behind, or the end is a rival's frame that will never count: what there is has to do.
-                found |= await self.read(self._pools, organization_id, missing, {})
-        return found
-
-    def _pools(
-        self,
-        connection: Connection,
-        organization_id: str,
-        customers: Collection[str],
-        at_least: Mapping[int, int],
-        within_for: float | None = None,
-    ) -> dict[str, list[tuple[str, bool]]]:
-        for partition, offset in at_least.items():
-            wait_for(connection, partition, offset, within_for or self.settings.answer_timeout_for)
-        found: dict[str, list[tuple[str, bool]]] = {}
-        for row in pools_of_workspaces(connection, organization_id, sorted(customers)):
-            found.setdefault(row["workspace_id"], []).append((row["pool_id"], bool(row["may_overflow"])))
+                found |= await self.read(_pools, organization_id, missing)
         return found
 
     async def pool_that_recorded(self, pool_ids: Sequence[str], usage_id: str) -> str | None:
@@ -185,7 +180,9 @@ class Services:
 
         def look(connection: Connection) -> str | None:
             for partition, end in ends.items():
-                with suppress(NotReachedYet):
+                with suppress(
+                    NotReachedYet
+                ):  # One that ends in a rival's frame never is; the others still are waited for.
                     wait_for(connection, partition, end - 1, KNOWN_WITHIN_FOR)
             return pool_with_usage(connection, pool_ids, usage_id)
 
@@ -228,3 +225,12 @@ class Services:
         """Close what was opened."""
         self.closing.close()
         self.threads.shutdown(wait=False, cancel_futures=True)
+
+
+def _pools(
+    connection: Connection, organization_id: str, customers: Collection[str]
+) -> dict[str, list[tuple[str, bool]]]:
+    found: dict[str, list[tuple[str, bool]]] = {}
+    for row in pools_of_workspaces(connection, organization_id, sorted(customers)):
+        found.setdefault(row["workspace_id"], []).append((row["pool_id"], bool(row["may_overflow"])))
+    return found

@@ -125,6 +125,7 @@ def _use_first_that_fits(
 ) -> tuple[str, Done]:
     """Record it in the first pool that takes it. Raises Refused with what the pool said that has it."""
     from entitlements.access.checking import which_decides
+    from entitlements.domain.errors import sentence_of
     from entitlements.domain.overflow import asks_the_next
 
     refusals: list[Refused] = []
@@ -137,20 +138,10 @@ def _use_first_that_fits(
         code, remaining = refused[0].code, refused[0].remaining
         left = f" {wanted.quantity:,} were asked for, {remaining:,} are left." if remaining >= 0 else ""
         facts = {"pool_id": pool_id, "usage_id": wanted.usage_id, "remaining": remaining if remaining >= 0 else None}
-        refusals.append(Refused(code, f"{_sentence_of(code)}{left} Pool {pool_id}, {wanted.resource_key}.", **facts))
+        refusals.append(Refused(code, f"{sentence_of(code)}{left} Pool {pool_id}, {wanted.resource_key}.", **facts))
         if not asks_the_next(code, may_overflow=may_overflow):
             break
     raise refusals[which_decides([refusal.code for refusal in refusals])]
-
-
-def _sentence_of(code: str) -> str:
-    """What a code of the engine means."""
-    from entitlements.domain.errors import CommandRefused
-
-    kinds = [CommandRefused]
-    for kind in kinds:
-        kinds += kind.__subclasses__()
-    return next((str(kind()) for kind in kinds if kind.code == code), "It was refused.")
 
 
 def release(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from entitlements.cli import output
 from entitlements.cli.failures import Refused
-from entitlements.errors import OutcomeUnknown, ServerIsAway, UnknownKey, UnknownPool, UnknownSet
+from entitlements.errors import OutcomeUnknown, ServerIsAway, UnknownKey, UnknownPool
 
 if TYPE_CHECKING:
     from entitlements.domain.commands import Command
@@ -115,12 +115,9 @@ class Session:
 
     def rules_of(self, set_id: str, version: int | None) -> tuple[dict[str, Any], list[Rule]]:
         """A version of a set (None: the newest) and its rules as commands carry them. Raises UnknownSet."""
-        from entitlements_projections import reading
+        from entitlements.intake.sets import set_with_rules
 
-        found = reading.entitlement_set(self.database, set_id, version)
-        if found is None:
-            raise UnknownSet(f"Asked for: {set_id}{f', version {version}' if version else ''}.")
-        return found, reading.rules_of_set(self.database, set_id, found["set_version"])
+        return set_with_rules(self.database, set_id, version)
 
     def require_pool(self, pool_id: str) -> dict[str, Any]:
         """A pool as the read models have it now. Raises UnknownPool."""

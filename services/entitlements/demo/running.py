@@ -191,8 +191,7 @@ class _Demo:
 
         result = self.result
         with closing(connect(settings.postgres)) as connection:
-            for partition, offset in books.ends.items():
-                reading.wait_for(connection, partition, offset, CATCH_UP_FOR_MAX)
+            reading.wait_for_all(connection, books.ends, CATCH_UP_FOR_MAX)
             query = "select count(*) from usage_events where resource_key = %s"
             result.accepted = _number(connection, query, (REQUEST_KEY,))
             result.customers = _number(connection, "select count(distinct workspace_id) from pool_assignments")

@@ -24,7 +24,17 @@ The docstring is the message.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import ClassVar
+
+
+@cache
+def sentence_of(code: str) -> str:
+    """What a code means, for people."""
+    kinds: list[type[CommandRefused]] = [CommandRefused]
+    for kind in kinds:
+        kinds += kind.__subclasses__()
+    return next((str(kind()) for kind in kinds if kind.code == code), "It was refused.")
 
 
 class CommandRefused(Exception):

@@ -108,9 +108,8 @@ class Rounds:
 
     def _wait_until_visible(self) -> None:
         """Else the next round would send the same again: harmless, and useless."""
-        for partition, offset in self._reached.items():
-            try:
-                reading.wait_for(self.connection, partition, offset, VISIBLE_WITHIN_FOR)
-            except NotReachedYet as error:
-                _log.warning("the read models are behind: %s", error)
+        try:
+            reading.wait_for_all(self.connection, self._reached, VISIBLE_WITHIN_FOR)
+        except NotReachedYet as error:
+            _log.warning("the read models are behind: %s", error)
         self._reached.clear()

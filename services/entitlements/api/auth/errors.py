@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import ClassVar
 
 from entitlements.errors import EntitlementsError
@@ -11,6 +12,10 @@ class InsufficientScope(EntitlementsError):
     """The key or token may not do this."""
 
     code: ClassVar[str] = "insufficient_scope"
+
+    def __init__(self, needed: str, scopes: Collection[str]) -> None:
+        super().__init__(f"This needs the scope {needed}; the key has {', '.join(sorted(scopes)) or 'none'}.")
+        self.facts = {"needed": needed}
 
 
 class RateLimited(EntitlementsError):

@@ -20,4 +20,4 @@ from entitlements.api.identity import Identity, Scope
 def require(identity: Identity, scope: Scope) -> None:
     """Raises InsufficientScope when somebody may not do what needs this scope."""
     if scope not in identity.scopes:
-        raise InsufficientScope(f"It needs {scope}, and has {', '.join(sorted(identity.scopes)) or 'nothing'}.")
+        raise InsufficientScope(scope, identity.scopes)
