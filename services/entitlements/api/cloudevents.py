@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from fastapi import APIRouter
@@ -57,7 +57,7 @@ class Event(msgspec.Struct):
     id: Annotated[str, msgspec.Meta(min_length=1)]
     source: Annotated[str, msgspec.Meta(min_length=1)]
     type: Annotated[str, msgspec.Meta(min_length=1)]
-    specversion: Annotated[str, msgspec.Meta(pattern=r"^1\.0$")]
+    specversion: Literal["1.0"]
     data: Used
     subject: str = ""
     time: datetime | None = None
@@ -82,7 +82,7 @@ class EventBody(BaseModel):
     id: str = Field(min_length=1, examples=["req-17"])
     source: str = Field(min_length=1, examples=["/gateway/eu-1"])
     type: str = Field(min_length=1, examples=["com.example.api.called"])
-    specversion: str = Field(pattern=r"^1\.0$", examples=["1.0"])
+    specversion: Literal["1.0"]
     subject: str = Field("", description="The customer.", examples=["ws-1"])
     time: datetime | None = None
     data: UsedBody
