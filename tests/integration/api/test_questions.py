@@ -105,3 +105,23 @@ def test_a_question_that_cannot_be_meant_is_refused(tenant: Any, body: dict[str,
     answer = tenant.http.post("/v1/check", json=body)
     assert answer.status_code == 422, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_a_dry_run_knows_the_cap_of_the_subject_as_the_decision_does(tenant: Any) -> None:
+    cap = {
+        "workspace_id": tenant.customer_id,
+        "subject_id": "ada",
+        "resource_key": "api_calls",
+        "amount": 5,
+        "period": "month",
+    }
+    token = tenant.command("CapMember", **cap)
+    asked = {"quantity": 6, "subject_id": "ada"}
+    dry = tenant.http.post(
+        "/v1/policies/dry-run",
+        json={"customer_id": tenant.customer_id, "resource_key": "api_calls", **asked},
+        headers={"entitlements-consistency": token},
+    ).json()
+    decided = tenant.check("api_calls", token, **asked)
+    assert (decided["allowed"], decided["reason_code"]) == (False, "member_cap_reached")
+    assert (dry["decision"]["allowed"], dry["decision"]["reason_code"]) == (False, "member_cap_reached")
