@@ -10,11 +10,14 @@ from typing import Any, TypeAlias
 
 import pytest
 
+from entitlements.cli.checking import policies_about
 from entitlements.cli.granting import judged
 from entitlements.domain import commands as asks
+from entitlements.domain.governance_commands import RetireAccessPolicy
 from entitlements.domain.plan_commands import SetOverride
 from entitlements.domain.values import Constraints, Rule
 from entitlements.examples import define_resource_key, feature, key_terms, quota
+from entitlements.intake.policies import parse_policies, policy_command
 from entitlements_projections import reading
 from entitlements_projections.database import Connection, connect
 from entitlements_projections.migrations import migrate
@@ -153,3 +156,17 @@ def test_a_key_without_a_definition_document_is_answered_as_it_is(check: Check, 
     answer = check(define_resource_key(CALLS), *pool("only", quota(CALLS, 10)), key=CALLS)
     assert (answer["allowed"], answer["reason_code"], "inherited_from" in answer) == (True, "allowed", False)
     assert reading.resource_key(connection, CALLS) is not None
+
+
+def test_policies_about_the_key_are_named_who_wins_first(connection: Connection) -> None:
+    ledger = SyntheticLedger()
+    for policy_id, keys, effect, priority in (
+        ("all", [], "DENY", 0), ("calls", ["api_*"], "ALLOW", 5), ("other", ["seats"], "DENY", 9), ("gone", [CALLS], "DENY", 1),
+    ):  # fmt: skip
+        policy = {"policy_id": policy_id, "effect": effect, "priority": priority, "resource_keys": keys}
+        ledger.ask(AT_MS, policy_command(parse_policies(policy, "policy")[0], "acme", {"command_id": policy_id}))
+    ledger.ask(AT_MS, RetireAccessPolicy(command_id="r", organization_id="acme", policy_id="gone"))
+    write(connection, all_frames(ledger))
+    named = [(policy["policy_id"], policy["effect"]) for policy in policies_about(connection, "acme", CALLS)]
+    assert named == [("calls", "ALLOW"), ("all", "DENY")]
+    assert policies_about(connection, "other", CALLS) == []

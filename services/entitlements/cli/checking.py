@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from entitlements.access.checking import Narrowing, PoolAnswer
     from entitlements.access.standing import Row
     from entitlements.domain.cover import Cover
+    from entitlements_projections.database import Connection
 
 EXAMPLE = example(
     "entitlements check api_calls --workspace ws-1",
@@ -50,6 +52,7 @@ def check(
     """May this workspace use KEY, how much is left, until when? Changes nothing. Exit status 0 whatever the answer.
 
     The answer is what strict usage would get: included first, then credits, then on demand, under the caps of the member.
+    Policies depend on each request; those about the key are named.
     """
     from entitlements.access.checking import check as ask
     from entitlements.cli import granting, values
@@ -76,11 +79,23 @@ def check(
         found["passed_over"] = [
             {"pool_id": other.pool_id, "reason_code": other.code} for other in answer.pools if other is not decisive
         ]
+        found["policies"] = policies_about(opened.database, pools[0]["organization_id"], resource_key)
         found["as_of"] = as_of(opened, found["pool_id"])
     if as_json:
         output.document(found)
     else:
         _show(found, decisive, key["scale"])
+
+
+def policies_about(connection: Connection, organization_id: str, resource_key: str) -> list[dict[str, Any]]:
+    """The policies of an organization that count and are about a key, who wins first: what they say depends on each request."""
+    from entitlements_client.deciding import PolicySet
+    from entitlements_projections.reading import access
+
+    found = access.policies_in_force(connection, organization_id)
+    compiled = PolicySet.compile({"policies": [json.loads(document) for document in found.documents]})
+    about = [policy for policy in compiled.policies if policy.enabled and policy.names(resource_key)]
+    return [policy.named() for policy in sorted(about, key=lambda policy: policy.order)]
 
 
 def _document(asked: Any, wanted: int, answer: PoolAnswer, scale: int) -> dict[str, Any]:
@@ -190,6 +205,9 @@ def _show(found: dict[str, Any], answer: PoolAnswer, scale: int) -> None:
             else "nothing yet",
         }
     )
+    if found["policies"]:
+        named = ", ".join(f"{policy['policy_id']} ({policy['effect']})" for policy in found["policies"])
+        output.note(f"Policies may say otherwise, by who asks from where and when: {named}. POST /v1/check asks them.")
     if answer.contributions:
         output.table(
             ("Contributes", "Source", "Set", ">Includes", ">Of it carried over", "Ends"),
