@@ -56,6 +56,25 @@ def test_every_command_but_the_processes_speaks_json() -> None:
     assert silent == {"engine", "publisher", "projector", "policies", "access-log", "api", "registry"}
 
 
+def test_a_setting_that_cannot_be_meant_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ENTITLEMENTS_PARTITIONS", "six")
+    assert run(["keys", "list", "--organization", "acme"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("setting_is_wrong: ")
+    assert "ENTITLEMENTS_PARTITIONS" in said
+    assert "not 'six'" in said
+
+
+def test_who_writes_a_time_wrongly_hears_both_ways_to_write_it() -> None:
+    with pytest.raises(InvalidValue) as caught:
+        values.instant_or_after("90x")
+    assert "2026-01-31T12:00:00Z" in caught.value.advice
+    assert "90d" in caught.value.advice
+
+
 @pytest.mark.parametrize("arguments", [["--help"], ["set", "define", "--help"], ["changes", "--help"]])
 def test_help_is_answered(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run(arguments) == 0

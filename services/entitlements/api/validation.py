@@ -25,7 +25,9 @@ def explained_decoding(error: Exception) -> Problem:
     import msgspec
 
     if isinstance(error, msgspec.ValidationError):
-        return Problem(
-            "invalid_request", f"The request is not valid: {error}", errors=[{"at": "", "message": str(error)}]
-        )
+        # "Expected `int`, got `str` - at `$.quantity`": of what is missing or too much it names the object that has it.
+        message, _, place = str(error).partition(" - at `$")
+        at = "body" + place.removesuffix("`")
+        found = [{"at": at, "message": message}]
+        return Problem("invalid_request", f"The request is not valid: {at}: {message}", errors=found)
     return Problem("invalid_json", f"The body is no JSON: {error}", errors=[])

@@ -180,7 +180,7 @@ def retire(
 @access_policies.command(
     "test",
     help=prose(_TEST_HELP),
-    epilog=example("entitlements policy test export_at_work.yaml --context friday-night.yaml"),
+    epilog=example("entitlements policy test export_at_work.yaml --context saturday-night.yaml"),
 )
 def try_out(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The policies, YAML or JSON.", show_default=False)],

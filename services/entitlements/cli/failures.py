@@ -93,7 +93,7 @@ def explained(error: Exception) -> Failure | None:
         failure = _failure(error.code, str(error), USAGE if invalid else FAILED, facts)
         advice = getattr(error, "advice", "")
         return replace(failure, advice=advice) if advice else failure
-    return _of_domain(error) or _of_kafka(error) or _of_postgres(error) or _of_wire(error)
+    return _of_domain(error) or _of_kafka(error) or _of_postgres(error) or _of_wire(error) or _of_settings(error)
 
 
 def _failure(code: str, sentence: str, status: int = FAILED, facts: dict[str, Any] | None = None) -> Failure:
@@ -141,6 +141,15 @@ def _of_postgres(error: Exception) -> Failure | None:
     if isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError)):
         return _failure("server_is_away", f"Postgres does not answer: {error}")
     return None
+
+
+def _of_settings(error: Exception) -> Failure | None:
+    pydantic = sys.modules.get("pydantic")
+    if pydantic is None or not isinstance(error, pydantic.ValidationError) or error.title != "Settings":
+        return None
+    wrong = [(f"ENTITLEMENTS_{str(each['loc'][0]).upper()}", each["msg"], each["input"]) for each in error.errors()]
+    said = "; ".join(f"{name}: {message}, not {given!r}" for name, message, given in wrong)
+    return _failure("setting_is_wrong", f"The environment has a setting that cannot be meant. {said}", USAGE)
 
 
 def _of_wire(error: Exception) -> Failure | None:

@@ -91,7 +91,13 @@ def duration(text: str) -> timedelta:
 
 def instant_or_after(text: str) -> datetime | None:
     """An instant, or how long after now; None for nothing. Raises InvalidValue."""
-    return now() + duration(text) if text[:1].isdecimal() and text[-1:] in "smhdw" else instant(text)
+    if text[:1].isdecimal() and text[-1:] in "smhdw":
+        return now() + duration(text)
+    try:
+        return instant(text)
+    except InvalidValue as error:
+        error.advice += ", or 90d for so long after now"
+        raise
 
 
 def country(text: str) -> str:

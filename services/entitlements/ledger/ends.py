@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Final, TypeAlias
+from typing import TypeAlias
 
-from confluent_kafka import KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
+from confluent_kafka import OFFSET_END, Consumer, KafkaException, TopicPartition
 
 from entitlements.errors import ServerIsAway
 from entitlements.ledger import clients
@@ -14,19 +13,19 @@ from entitlements.settings import Settings
 
 #: A topic by its full name, and one of its partitions.
 Place: TypeAlias = tuple[str, int]
-_NEWEST: Final[Any] = OffsetSpec.latest()  # type: ignore[no-untyped-call]
 
 
 class TopicEnds:
     """Asks where topics end. within_for: seconds for an answer. Safe between threads.
 
-    After a failure another client asks: one that saw a leader go asks with its old epoch for ever after, and is refused (librdkafka,
+    A consumer asks: an AdminClient's list_offsets is answered late or never now and then, while the broker is well. After a failure
+    another consumer asks: one that saw a leader go asks with its old epoch for ever after, and is refused (librdkafka,
     FENCED_LEADER_EPOCH).
     """
 
     def __init__(self, settings: Settings, *, within_for: float) -> None:
         self._settings, self._within_for = settings, within_for
-        self._admin: AdminClient | None = None
+        self._consumer: Consumer | None = None
 
     def of(self, topic: str, partitions: Iterable[int]) -> dict[int, int]:
         """The offset after the last record of partitions of one of our topics, such as `ledger`. Raises ServerIsAway."""
@@ -35,13 +34,14 @@ class TopicEnds:
 
     def at(self, places: Iterable[Place]) -> dict[Place, int]:
         """The offset after the last record of each place. Raises ServerIsAway."""
-        asked = {TopicPartition(topic, partition): _NEWEST for topic, partition in places}
-        # Its answers end with it, so it is held here while they are under way.
-        admin, self._admin = self._admin or clients.admin(self._settings), None
+        asked = [TopicPartition(topic, partition, OFFSET_END) for topic, partition in places]
+        # Who asks holds it: it ends with the last of them, never under one.
+        consumer, self._consumer = self._consumer or clients.reader(self._settings), None
         try:
-            answers = admin.list_offsets(asked, request_timeout=self._within_for)
-            found = {(at.topic, at.partition): told.result(self._within_for).offset for at, told in answers.items()}
-        except (KafkaException, TimeoutError) as error:
+            answers = consumer.offsets_for_times(asked, timeout=self._within_for)
+            if errors := [answer.error for answer in answers if answer.error is not None]:
+                raise KafkaException(errors[0])
+        except KafkaException as error:
             raise ServerIsAway(f"Kafka does not say where topics end: {error}") from error
-        self._admin = admin
-        return found
+        self._consumer = consumer
+        return {(answer.topic, answer.partition): answer.offset for answer in answers}

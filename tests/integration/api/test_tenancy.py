@@ -117,13 +117,15 @@ def test_the_same_customer_id_in_two_organizations_is_two_customers(victim: Any,
 
 
 def test_every_route_asks_who_it_is(service: Any, victim: Any) -> None:
-    for path, verb in routes(service):
-        address, body = calls(path, verb, victim)
-        answer = httpx.request(verb, service.url + address, json=None if verb == "GET" else body)
-        if path in OPEN_PATHS:
-            continue
-        assert answer.status_code == 401, (verb, path)
-    assert httpx.get(f"{service.url}/v1/no-such-route").status_code == 401
+    # One client: each would read all certificates, for eighty requests that need none.
+    with httpx.Client(base_url=service.url) as client:
+        for path, verb in routes(service):
+            address, body = calls(path, verb, victim)
+            answer = client.request(verb, address, json=None if verb == "GET" else body)
+            if path in OPEN_PATHS:
+                continue
+            assert answer.status_code == 401, (verb, path)
+        assert client.get("/v1/no-such-route").status_code == 401
 
 
 @pytest.mark.parametrize("authorization", ["", "Bearer", "Bearer x", "Basic eDp5", "Bearer ent_k0000000_" + "0" * 64])

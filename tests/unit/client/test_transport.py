@@ -72,6 +72,22 @@ def test_nobody_home_is_told_apart_from_an_unknown_outcome(serve: Serve, ask: Ca
 
 
 @pytest.mark.parametrize(
+    ("url", "api_key"),
+    [
+        ("127.0.0.1:8080", "ent_x_y"),
+        ("", "ent_x_y"),
+        ("http://127.0.0.1:9", ""),
+        ("http://127.0.0.1:9", "ent_x_y\n"),
+        ("http://127.0.0.1:9", "Bearer ent_x_y"),
+        ("http://127.0.0.1:9", "ent_ü_y"),
+    ],
+)
+def test_what_could_never_be_sent_is_no_service_that_is_away(url: str, api_key: str) -> None:
+    with pytest.raises(ValueError, match=r"the service has an address|an API key is what"):
+        Service(url, api_key)
+
+
+@pytest.mark.parametrize(
     ("status", "code", "error"), [(401, "unauthenticated", Unauthenticated), (404, "not_found", NotFound)]
 )
 def test_a_problem_is_an_error_of_its_code(

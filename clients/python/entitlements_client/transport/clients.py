@@ -29,12 +29,21 @@ _LIMITS: Final = httpx.Limits(max_connections=100, max_keepalive_connections=100
 
 @dataclass(frozen=True)
 class Service:
-    """Where the service is, who asks, and how patiently. connect_within in seconds."""
+    """Where the service is, who asks, and how patiently. connect_within in seconds. Raises ValueError: nothing could be sent by these."""
 
     url: str
     api_key: str = field(repr=False)
     retries: Retries = field(default_factory=Retries)
     connect_within: float = 2.0
+
+    def __post_init__(self) -> None:
+        # Otherwise each request would fail on its way, and look like a service that is away.
+        if not self.url.startswith(("http://", "https://")):
+            raise ValueError(f"the service has an address such as https://entitlements.example.com, not {self.url!r}")
+        if not self.api_key.isascii() or not self.api_key.isprintable() or self.api_key.split() != [self.api_key]:
+            raise ValueError(
+                "an API key is what `entitlements keys create` printed: not empty, no blanks, no line's end"
+            )
 
     @property
     def opening(self) -> dict[str, Any]:
