@@ -19,7 +19,7 @@ LATE_FOR = 0.9
 def test_who_asks_where_topics_end_is_answered_every_time_and_soon(kafka: str, topic_prefix: str) -> None:
     ends, _ = asking(kafka, topic_prefix)
     late = [seconds for seconds in (seconds_of_asking(ends) for _ in range(ASKED)) if seconds > LATE_FOR]
-    assert late == []
+    assert len(late) < ASKED / 100, "one in fifteen, when an AdminClient asked"
 
 
 def test_the_ends_are_those_after_the_last_record(kafka: str, topic_prefix: str) -> None:
