@@ -20,7 +20,7 @@ from entitlements.domain import values
 from entitlements.domain.aggregate import AggregateType, Event, from_ms, to_ms
 from entitlements.domain.commands import Command
 from entitlements.domain.decide import Answer, decide
-from entitlements.domain.errors import CommandRefused
+from entitlements.domain.errors import CommandRefused, QuotaIsExceeded, UnknownPool
 from entitlements.domain.lines import UsageAnswer
 from entitlements.domain.values import OwnRule, ParentSet
 from entitlements.examples import (
@@ -326,11 +326,13 @@ def outcome_of(result: dict[str, Any]) -> dict[str, Any]:
 def test_results_conform_to_the_schema_of_outcomes() -> None:
     accepted = outcome_of(outcomes.accepted("c-1", Answer(STATES["pool"], repeated=True)))
     assert accepted | {"version": 0} == {
-        "command_id": "c-1", "status": "accepted", "repeated": True, "code": "", "message": "", "aggregate_id": "",
+        "command_id": "c-1", "status": "accepted", "repeated": True, "code": "", "message": "", "remaining": -1, "aggregate_id": "",
         "version": 0, "accepted_lines": 0, "refused_lines": [],
     }  # fmt: skip
-    refused = outcome_of(outcomes.refused("c-2", "unknown_pool", "There is no such pool."))
+    refused = outcome_of(outcomes.refused("c-2", UnknownPool()))
     assert (refused["status"], refused["code"], refused["repeated"]) == ("refused", "unknown_pool", False)
+    assert (refused["message"], refused["remaining"]) == ("There is no such pool.", -1)
+    assert outcome_of(outcomes.refused("c-3", QuotaIsExceeded("5 are left", 5)))["remaining"] == 5
 
 
 @pytest.mark.parametrize(
@@ -346,7 +348,7 @@ def test_usage_is_accepted_refused_or_some_of_both(accepted: int, refused: int, 
 
 def test_every_refusal_can_be_told_to_a_caller() -> None:
     for kind in CommandRefused.__subclasses__():
-        assert outcome_of(outcomes.refused("c", kind.code, str(kind("detail"))))["code"] == kind.code
+        assert outcome_of(outcomes.refused("c", kind("detail")))["code"] == kind.code
 
 
 # --- Partitions ----------------------------------------------------------------------------------------------------------

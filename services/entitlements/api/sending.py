@@ -32,7 +32,8 @@ async def decided(request: Request, command: Command, partition: int | None = No
     except OutcomeUnknown as error:
         raise _unknown(error, command) from error
     if outcome.status == "refused" and not outcome.refused_lines:
-        raise refused(outcome.code, outcome.message)
+        left = {"remaining": outcome.remaining} if outcome.remaining >= 0 else {}
+        raise refused(outcome.code, outcome.message, **left)
     return outcome
 
 

@@ -41,8 +41,11 @@ class CommandRefused(Exception):
     """The command was refused."""
 
     code: ClassVar[str] = "refused"
+    #: How much would have been taken of what was too much, in the smallest unit; -1: without meaning.
+    remaining: int = -1
 
-    def __init__(self, detail: str = "") -> None:
+    def __init__(self, detail: str = "", remaining: int = -1) -> None:
+        self.remaining = remaining
         said = (type(self).__doc__ or "").strip()
         super().__init__(f"{said} ({detail})" if detail else said)
 

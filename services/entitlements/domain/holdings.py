@@ -98,10 +98,12 @@ def _check_room(pool: ResourcePool, entitlement: Entitlement, workspace_id: str,
         raise NotEntitled(entitlement.resource_key)
     narrowed = what_narrows(pool, entitlement, workspace_id, "", quantity, to_ms(now))
     if narrowed is not None:
-        raise narrowed[0](f"{narrowed[1]} are left")
+        reason, left = narrowed
+        raise reason(f"{left} are left", left)
     found = cover(pool, entitlement, quantity)
     if found.credit_units or found.charge or not fits(entitlement, found):
-        raise QuotaIsExceeded(f"{min(entitlement.included_left, affordable(pool, entitlement))} are left")
+        left = min(entitlement.included_left, affordable(pool, entitlement))
+        raise QuotaIsExceeded(f"{left} are left", left)
 
 
 def _total(entitlement: Entitlement, change: int) -> UsageTotal:

@@ -115,9 +115,10 @@ def _check_room(
     narrowed = what_narrows(pool, entitlement, command.workspace_id, command.subject_id, command.quantity, to_ms(now))
     if narrowed is not None:
         reason, left = narrowed
-        raise reason(f"{left} are left" if reason is MemberCapIsReached else command.resource_key)
+        raise reason(f"{left} are left", left) if reason is MemberCapIsReached else reason(command.resource_key)
     if not fits(entitlement, found):
-        raise QuotaIsExceeded(f"{affordable(pool, entitlement)} are left")
+        left = affordable(pool, entitlement)
+        raise QuotaIsExceeded(f"{left} are left", left)
 
 
 def _asked_so(known: Reservation, command: ReserveUsage) -> bool:
@@ -210,9 +211,11 @@ def _check_excess(
         raise NotEntitled(reservation.resource_key)
     narrowed = what_narrows(pool, entitlement, reservation.workspace_id, reservation.subject_id, excess, to_ms(now))
     if narrowed is not None:
-        raise narrowed[0](f"{narrowed[1]} are left beside what is reserved")
+        reason, left = narrowed
+        raise reason(f"{left} are left beside what is reserved", left)
     if not fits(entitlement, cover(pool, entitlement, excess)):
-        raise QuotaIsExceeded(f"{affordable(pool, entitlement)} are left beside what is reserved")
+        left = affordable(pool, entitlement)
+        raise QuotaIsExceeded(f"{left} are left beside what is reserved", left)
 
 
 def _line_of(reservation: Reservation, command: CommitReservation, now_ms: int) -> UsageLine:

@@ -48,6 +48,8 @@ class Outcome:
     repeated: bool
     code: str
     message: str
+    #: How much would have been taken of what was refused for being too much, in the smallest unit; -1: without meaning.
+    remaining: int = -1
     aggregate_id: str
     version: int
     accepted_lines: int

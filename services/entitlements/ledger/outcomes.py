@@ -8,6 +8,7 @@ from typing import Any, Final
 from confluent_kafka import Producer
 
 from entitlements.domain.decide import Answer
+from entitlements.domain.errors import CommandRefused
 from entitlements.domain.lines import UsageAnswer
 from entitlements.ledger.frames import wire
 from entitlements.ledger.partitioning import partition_of
@@ -45,9 +46,15 @@ def usage_result(command_id: str, usage: UsageAnswer, *, repeated: bool) -> Resu
     return result
 
 
-def refused(command_id: str, code: str, message: str) -> Result:
+def refused(command_id: str, refusal: CommandRefused) -> Result:
     """The result of a command that had no effect."""
-    return {"command_id": command_id, "status": "refused", "code": code, "message": message}
+    return {
+        "command_id": command_id,
+        "status": "refused",
+        "code": refusal.code,
+        "message": str(refusal),
+        "remaining": refusal.remaining,
+    }
 
 
 class Outcomes:

@@ -256,10 +256,9 @@ class Partition:
     def _refuse(
         self, batch: Batch, command: Command, logged: LoggedCommand, aggregate_id: str, refusal: CommandRefused
     ) -> None:
-        code, message = refusal.code, str(refusal)
-        batch.refusals.append(Refusal(logged.offset, command.command_id, aggregate_id, code, message))
+        batch.refusals.append(Refusal(logged.offset, command.command_id, aggregate_id, refusal.code, str(refusal)))
         if command.caller is not None:
-            batch.results.append((command.caller, outcomes.refused(command.command_id, code, message), None))
+            batch.results.append((command.caller, outcomes.refused(command.command_id, refusal), None))
 
     def _check_place(self, aggregate: Aggregate | None, aggregate_id: str) -> None:
         """An aggregate that came to be on two partitions would be two: whoever chose the partition is told."""

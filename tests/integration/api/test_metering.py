@@ -114,6 +114,18 @@ def test_a_lease_is_drawn_down_extended_and_given_back(tenant: Any) -> None:
     assert (gone.status_code, gone.json()["code"]) == (404, "unknown_reservation")
 
 
+def test_a_reservation_that_does_not_fit_says_how_much_would(tenant: Any) -> None:
+    assert tenant.http.post("/v1/usage", json=usage(tenant, 70)).status_code == 200
+    body = {"customer_id": tenant.customer_id, "resource_key": "api_calls", "quantity": 31, "expires_in": 60}
+    refused = tenant.http.post("/v1/reservations", json=body)
+    assert (refused.status_code, refused.json()["code"], refused.json()["remaining"]) == (409, "quota_exceeded", 30)
+    fits = tenant.http.post("/v1/reservations", json=body | {"quantity": 30})
+    assert fits.status_code == 200
+    more = {"pool_id": tenant.pool_id, "quantity": 31}
+    url = f"/v1/reservations/{fits.json()['reservation_id']}/commit"
+    assert tenant.http.post(url, json=more).json()["remaining"] == 0
+
+
 def test_operations_on_reservations_go_together(tenant: Any) -> None:
     reserve = [{"op": "reserve", **usage(tenant, 40), "reservation_id": f"r-{n}"} for n in range(3)]
     first = tenant.http.post("/v1/reservations/batch", json={"operations": reserve}).json()["results"]
