@@ -199,3 +199,16 @@ def test_a_log_that_is_away_costs_no_decision(serve: Serve, told: Told) -> None:
     ) as entitlements:
         assert all(entitlements.check("acme", "sso").allowed for _ in range(20_000))
     assert entitlements.dropped_reports > 0
+
+
+def test_a_key_that_is_refused_is_warned_of(serve: Serve, told: Told, caplog: pytest.LogCaptureFixture) -> None:
+    """Nothing mends that but somebody who reads the log; a stream that was cut comes back by itself."""
+
+    def stranger(asked: Asked) -> Reply | None:
+        if asked.path.startswith("/v1/changes"):
+            return 401, {"code": "unauthenticated", "detail": "There is no such key."}
+        return told(asked)
+
+    with Entitlements(serve(stranger).service(), Local(), otherwise=Grace(30.0)):
+        eventually(lambda: any("no such key" in record.getMessage() for record in caplog.records))
+    assert {r.levelname for r in caplog.records if "no such key" in r.getMessage()} == {"WARNING"}

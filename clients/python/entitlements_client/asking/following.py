@@ -17,7 +17,7 @@ from entitlements_client.asking.asking import Asking
 from entitlements_client.asking.changes import Change, EventLines, ServerEvent
 from entitlements_client.asking.memory import Known, KnownPolicies
 from entitlements_client.asking.ways import Local
-from entitlements_client.errors import EntitlementsError
+from entitlements_client.errors import EntitlementsError, InsufficientScope, Unauthenticated
 from entitlements_client.transport.attempts import Steps
 from entitlements_client.transport.clients import Client, Stream
 
@@ -212,7 +212,9 @@ class Follower:
             try:
                 self._listen()
             except EntitlementsError as error:
-                _log.info("the stream of changes was cut: %s", error)
+                # A key that is refused stays so until somebody does something about it; all else comes back by itself.
+                level = logging.WARNING if isinstance(error, Unauthenticated | InsufficientScope) else logging.INFO
+                _log.log(level, "the stream of changes was cut: %s", error)
             except Exception:  # noqa: BLE001 - it is connected anew.
                 _log.exception("the stream of changes was cut")
             pause_for = PAUSE_FOR_MIN if time.monotonic() - connected_at > PAUSE_FOR_MAX else 2 * pause_for
