@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import MISSING, fields
 from dataclasses import Field as DataclassField
 from datetime import datetime
+from difflib import get_close_matches
 from types import UnionType
 from typing import Any, Final, Union, get_args, get_origin, get_type_hints
 
@@ -135,3 +136,12 @@ async def _fill_in(request: Request, facts: dict[str, Any], prefix: str) -> None
 for _name, _kind in sorted((full.rpartition(".")[2], kind) for full, kind in COMMANDS.items()):
     if _kind not in _USAGE:
         _add(_name, _kind)
+
+
+@router.post("/v1/commands/{name}", include_in_schema=False)
+async def unknown(name: str) -> Response:
+    """Whoever misspells a command is told its name."""
+    kinds = {kind.__name__.lower(): kind.__name__ for kind in COMMANDS.values() if kind not in _USAGE}
+    near = get_close_matches(name.replace("_", "").replace("-", "").lower(), kinds, n=1)
+    meant = f" Is it {kinds[near[0]]}?" if near else ""
+    raise Problem("not_found", f"There is no such command.{meant} The OpenAPI document lists them all.")

@@ -125,3 +125,9 @@ def test_a_dry_run_knows_the_cap_of_the_subject_as_the_decision_does(tenant: Any
     decided = tenant.check("api_calls", token, **asked)
     assert (decided["allowed"], decided["reason_code"]) == (False, "member_cap_reached")
     assert (dry["decision"]["allowed"], dry["decision"]["reason_code"]) == (False, "member_cap_reached")
+
+
+def test_a_misspelt_command_is_told_its_name(tenant: Any) -> None:
+    answer = tenant.http.post("/v1/commands/open_pol", json={"pool_id": "p"})
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+    assert "OpenPool" in answer.json()["detail"]
