@@ -152,6 +152,20 @@ def test_a_page_that_is_no_stream_is_not_the_service(
     assert len(streams(server)) > 2
 
 
+def test_a_change_is_heard_whatever_signs_are_in_it(local: Entitlements, told: Told, server: ScriptedService) -> None:
+    said = '"customer_id": "acme", "resource_key": "sso", "reason": "so\u2028be\x85it", "position": "0:11"'
+    told.reads = False
+    told.tell("change", f'{{"type": "entitlement.revoked", {said}}}', "c0:2")
+    assert local.wait_until(SSO, lambda decision: not decision.allowed)
+    assert len(streams(server)) == 1
+
+
+def test_after_an_event_that_cannot_be_taken_in_everything_is_read_again(local: Entitlements, told: Told) -> None:
+    told.sees("0:20")
+    told.tell("change", '{"type": "entitlement.revoked"', "c0:2")
+    assert local.wait_until(SSO, lambda decision: not decision.allowed)
+
+
 def test_a_reset_reads_everything_again(local: Entitlements, told: Told) -> None:
     told.sees("0:20")
     told.tell("reset", "{}", "c0:9")

@@ -215,6 +215,8 @@ class Follower:
                 _log.info("the stream of changes was cut: %s", error)
             except Exception:  # noqa: BLE001 - it is connected anew.
                 _log.exception("the stream of changes was cut")
+                # What was just told is not taken in: it does not go on behind it.
+                self._lines.last_event_id = ""
             pause_for = PAUSE_FOR_MIN if time.monotonic() - connected_at > PAUSE_FOR_MAX else 2 * pause_for
             # A small bound wants to be kept: it is tried often enough to be heard again within it.
             longest = min(PAUSE_FOR_MAX, self._local.bound * PAUSE_PART)

@@ -6,7 +6,7 @@ import asyncio
 import socket
 import ssl
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
@@ -66,7 +66,7 @@ class Stream:
 
     def __init__(self, response: httpx.Response) -> None:
         self._response = response
-        self.lines = response.iter_lines()
+        self.lines = _lines(response.iter_bytes())
 
     def cut(self) -> None:
         """End it from another thread: who waits for a line hears ServiceIsAway or the end at once."""
@@ -187,6 +187,15 @@ class AsyncClient(Methods):
 @cache
 def _certificates() -> ssl.SSLContext:
     return httpx.create_ssl_context()
+
+
+def _lines(chunks: Iterable[bytes]) -> Iterator[str]:
+    """Lines that end with line feeds only: httpx ends them at U+2028 and its like too, which JSON may hold as they are."""
+    rest = b""
+    for chunk in chunks:
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            yield line.removesuffix(b"\r").decode(errors="replace")
 
 
 def _answer(response: httpx.Response) -> Answer:
