@@ -195,10 +195,10 @@ class UsageBuffer:
         try:
             return client.record_usage_batch(lines, idempotency_key=key)
         except RequestError as error:
-            if error.status not in {400, 413, 422} or len(lines) == 1:
-                if error.status in {400, 404, 413, 422}:
-                    return [{"code": error.reason_code, "status": error.status}]
+            if error.status not in {400, 413, 422}:
                 raise
+            if len(lines) == 1:
+                return [{"code": error.reason_code, "status": error.status}]
         # One line spoils the batch: find it by halves.
         half = len(lines) // 2
         return [*self._send(client, lines[:half]), *self._send(client, lines[half:])]

@@ -142,6 +142,19 @@ def test_what_may_pass_waits_on(buffer: UsageBuffer, client: Client, counting: C
     assert counting.total == 3
 
 
+@pytest.mark.parametrize("lines", [1, 3])
+def test_while_a_proxy_answers_without_the_service_lines_wait(
+    buffer: UsageBuffer, serve: Serve, client: Client, counting: Counting, lines: int
+) -> None:
+    buffer.add_all([line() for _ in range(lines)])
+    for page in ((404, "default backend"), (404, {"code": "not_found", "status": 404}), (302, None)):
+        with Client(serve(lambda _, page=page: page).service()) as proxy, pytest.raises(EntitlementsError):
+            buffer.flush(proxy)
+    assert (buffer.progress().waiting, buffer.progress().put_aside) == (lines, 0)
+    buffer.flush(client)
+    assert counting.total == lines
+
+
 def test_one_line_that_cannot_be_read_spoils_no_other(buffer: UsageBuffer, client: Client, counting: Counting) -> None:
     counting.cannot_read = "bad"
     buffer.add_all([line() for _ in range(7)] + [line(1, "bad")] + [line() for _ in range(9)])
