@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from scripted import NO_POLICIES, Asked, Reply, Script, ScriptedService, eventually, feature, view
 
-from entitlements_client import Cached, Entitlements, Grace, Local, Request, Sampling
+from entitlements_client import Cached, Context, Entitlements, Grace, Local, Request, Sampling
 from entitlements_client.asking import following
 
 Serve = Callable[[Script], ScriptedService]
@@ -250,3 +250,11 @@ def test_a_log_that_is_away_costs_no_decision(serve: Serve, told: Told) -> None:
     ) as entitlements:
         assert all(entitlements.check("acme", "sso").allowed for _ in range(20_000))
     assert entitlements.dropped_reports > 0
+
+
+def test_a_decision_that_cannot_be_told_ends_no_telling(serve: Serve, told: Told) -> None:
+    with Entitlements(serve(told).service(), Cached(), access_log=Sampling(allowed=1.0)) as entitlements:
+        assert entitlements.check("acme", "sso", context=Context(metadata={"at": object()})).allowed
+        eventually(lambda: entitlements.dropped_reports == 1)
+        assert entitlements.check("acme", "sso").allowed
+        eventually(lambda: entitlements._reports.told == 1)

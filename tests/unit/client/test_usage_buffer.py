@@ -16,7 +16,7 @@ from scripted import Asked, Reply, Script, ScriptedService, eventually
 
 from entitlements_client import Client, Entitlements, Remote, UsageBuffer
 from entitlements_client import usage as usage_module
-from entitlements_client.errors import BufferIsFull, EntitlementsError, OutcomeUnknown
+from entitlements_client.errors import BufferIsFull, ClientIsClosed, EntitlementsError, OutcomeUnknown
 
 Serve = Callable[[Script], ScriptedService]
 
@@ -189,6 +189,35 @@ def test_it_is_reported_in_the_background_and_once_more_at_the_end(
         entitlements.report_usage("acme", "api_calls", 6)
         counting.away = False
     assert counting.total == 11
+
+
+def test_a_full_disk_takes_nothing_and_is_well_again_when_there_is_room(
+    buffer: UsageBuffer, client: Client, counting: Counting
+) -> None:
+    (pages,) = buffer._connection.execute("pragma page_count").fetchone()
+    buffer._connection.execute(f"pragma max_page_count = {pages + 1}")
+    with pytest.raises(BufferIsFull, match="full"):
+        buffer.add_all([line() for _ in range(1_000)])
+    assert buffer.progress().waiting == 0, "all or none"
+    buffer._connection.execute("pragma max_page_count = 1000000")
+    buffer.add(line())
+    buffer.flush(client)
+    assert counting.total == 1
+
+
+def test_nothing_ends_reporting(
+    serve: Serve, counting: Counting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(usage_module, "EVERY", 0.02)
+    nonsense = [(200, {"results": []}), (200, {"results": ["ok"]}), (200, {"results": 3}), (200, ["?"])]
+    server = serve(lambda asked: nonsense.pop() if nonsense else counting(asked))
+    buffer = UsageBuffer(tmp_path / "usage.sqlite")
+    with Entitlements(server.service(), Remote(), usage=buffer) as entitlements:
+        entitlements.report_usage("acme", "api_calls", 5)
+        eventually(lambda: buffer.progress().failure)
+        eventually(lambda: counting.total == 5)
+    with pytest.raises(ClientIsClosed):
+        buffer.add(line())
 
 
 _processes = multiprocessing.get_context("spawn")
