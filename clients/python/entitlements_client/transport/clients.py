@@ -14,7 +14,7 @@ from typing import Any, Final, Self, TypeVar
 
 import httpx
 
-from entitlements_client.errors import ServiceIsAway, error_of
+from entitlements_client.errors import ClientIsClosed, ServiceIsAway, error_of
 from entitlements_client.transport.attempts import Attempts, Came, Retries, Send, Steps, attempts, conversation
 from entitlements_client.transport.call import Answer, Call, NoAnswer
 from entitlements_client.transport.methods import Methods
@@ -128,6 +128,10 @@ class Client(Methods):
             return _answer(self._http.request(**self.service.request_of(step)))
         except httpx.TransportError as error:
             return _no_answer(error)
+        except RuntimeError as error:
+            if self._http.is_closed:
+                raise ClientIsClosed from error
+            raise
 
     def close(self) -> None:
         self._http.close()
@@ -173,6 +177,10 @@ class AsyncClient(Methods):
             return _answer(await self._http.request(**self.service.request_of(step)))
         except httpx.TransportError as error:
             return _no_answer(error)
+        except RuntimeError as error:
+            if self._http.is_closed:
+                raise ClientIsClosed from error
+            raise
 
     async def aclose(self) -> None:
         await self._http.aclose()
