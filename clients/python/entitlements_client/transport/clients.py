@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -144,11 +145,27 @@ class Client(Methods):
 
 
 class AsyncClient(Methods):
-    """Asks the service; its answers are awaited."""
+    """Asks the service; its answers are awaited, in as many event loops as there are: each has connections of its own."""
 
     def __init__(self, service: Service) -> None:
         self.service = service
-        self._http = httpx.AsyncClient(**service.opening)
+        self._opening = threading.Lock()
+        self._of_loops: dict[asyncio.AbstractEventLoop, httpx.AsyncClient] = {}
+        self._is_closed = False
+
+    @property
+    def _http(self) -> httpx.AsyncClient:
+        """What sends in the loop that runs: a connection is no good in another than that in which it was opened."""
+        loop = asyncio.get_running_loop()
+        found = self._of_loops.get(loop)
+        if found is None:
+            with self._opening:
+                if self._is_closed:
+                    raise ClientIsClosed
+                for ended in [each for each in self._of_loops if each.is_closed()]:
+                    del self._of_loops[ended]
+                found = self._of_loops[loop] = httpx.AsyncClient(**self.service.opening)
+        return found
 
     async def asend(self, call: Call[T], /) -> T:
         """Send a call, as often as it takes. Raises an EntitlementsError."""
@@ -178,12 +195,17 @@ class AsyncClient(Methods):
         except httpx.TransportError as error:
             return _no_answer(error)
         except RuntimeError as error:
-            if self._http.is_closed:
+            if self._is_closed:
                 raise ClientIsClosed from error
             raise
 
     async def aclose(self) -> None:
-        await self._http.aclose()
+        with self._opening:
+            self._is_closed = True
+            http = self._of_loops.pop(asyncio.get_running_loop(), None)
+            self._of_loops.clear()
+        if http is not None:
+            await http.aclose()
 
     async def __aenter__(self) -> Self:
         return self
