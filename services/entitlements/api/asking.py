@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from typing import Annotated, Any, Final
 
@@ -52,6 +53,14 @@ def key_of(request: Request) -> str | None:
     if key is not None and not is_id(key):
         raise Problem("invalid_id", "An Idempotency-Key has 1 to 128 characters.")
     return key
+
+
+def key_within(key: str | None, place: int) -> str | None:
+    """The key of one of many under the key of all of them; a digest stands for one that is longer than keys may be."""
+    if key is None:
+        return None
+    whole = f"{key}/{place}"
+    return whole if is_id(whole) else f"{hashlib.sha256(key.encode()).hexdigest()}/{place}"
 
 
 def wants_no_answer(request: Request) -> bool:
