@@ -136,8 +136,6 @@ def _in_set(value: Any, path: str) -> Judge:
 @lru_cache(maxsize=10_000)
 def _address(text: str) -> tuple[int, int] | None:
     """Version and number of an address; None: it is none. An IPv4 address in IPv6 form is the IPv4 address."""
-    if len(text) > ADDRESS_CHARACTERS_MAX:
-        return None
     try:
         address = ip_address(text)
     except ValueError:
@@ -173,7 +171,8 @@ def _in_cidr(value: Any, path: str) -> Judge:
     last = {4: [int(one.broadcast_address) for one in of_4], 6: [int(one.broadcast_address) for one in of_6]}
 
     def judge(found: Any) -> bool | None:
-        address = _address(found) if type(found) is str else None
+        # Only what may be an address is remembered, not whatever callers send in its place.
+        address = _address(found) if type(found) is str and len(found) <= ADDRESS_CHARACTERS_MAX else None
         if address is None:
             return None
         version, number = address
