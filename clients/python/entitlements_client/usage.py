@@ -17,6 +17,7 @@ import random
 import sqlite3
 import threading
 import time
+import weakref
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -84,6 +85,7 @@ class UsageBuffer:
         self._thread: threading.Thread | None = None
         self._failure = ""
         self._is_closed = False
+        _all.add(self)
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, timeout=10.0, isolation_level=None, check_same_thread=False)
@@ -291,3 +293,22 @@ def _counter(connection: sqlite3.Connection, name: str) -> int:
 
 def _count(connection: sqlite3.Connection, name: str, more: int) -> None:
     connection.execute("update counters set value = value + ? where name = ?", (more, name))
+
+
+_all: weakref.WeakSet[UsageBuffer] = weakref.WeakSet()
+#: Held while the process is forked, so that no child begins with a lock or a transaction that nobody in it ends.
+_held: list[threading.Lock] = []
+
+
+def _before_fork() -> None:
+    for buffer in list(_all):
+        buffer._lock.acquire()  # noqa: SLF001
+        _held.append(buffer._lock)  # noqa: SLF001
+
+
+def _after_fork() -> None:
+    while _held:
+        _held.pop().release()
+
+
+os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)

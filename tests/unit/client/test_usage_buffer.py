@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -253,6 +254,27 @@ def test_what_was_taken_survives_kill_nine(tmp_path: Path, client: Client, count
         pass
     assert acknowledged <= counting.lines.keys()
     buffer.close()
+
+
+def test_a_child_that_is_forked_while_others_add_can_add_too(buffer: UsageBuffer) -> None:
+    is_over, added = threading.Event(), []
+
+    def add() -> None:
+        while not is_over.is_set():
+            added.append(buffer.add(line()))
+
+    thread = threading.Thread(target=add)
+    thread.start()
+    for number in range(5):
+        child = os.fork()
+        if not child:
+            signal.alarm(10)  # It must not wait for a thread that it has not got.
+            buffer.add(line(), usage_id=f"child-{number}")
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+    is_over.set()
+    thread.join()
+    assert buffer.progress().waiting == len(added) + 5
 
 
 def test_a_line_takes_microseconds_to_note(buffer: UsageBuffer) -> None:
