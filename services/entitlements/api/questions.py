@@ -206,4 +206,7 @@ async def try_policies(request: Request, body: DryRun) -> Response:
         except PolicyIsInvalid as error:
             raise Problem(error.code, str(error), path=error.path) from error
     asked = Asked.from_document(body.model_dump(exclude={"policies"}))
-    return json_answer(dry_run(views[body.customer_id], in_force, asked) | {"source": SOURCE})
+    try:
+        return json_answer(dry_run(views[body.customer_id], in_force, asked) | {"source": SOURCE})
+    except orjson.JSONEncodeError as error:
+        raise Problem("invalid_request", f"What was sent cannot be sent back: {error}.") from error

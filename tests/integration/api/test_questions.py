@@ -95,6 +95,24 @@ def test_a_policy_denies_and_says_so(tenant: Any) -> None:
     assert tenant.http.delete("/v1/policies/inside").status_code == 200
 
 
+def test_a_policy_with_a_number_that_not_all_can_read_is_refused_where_it_is_defined(tenant: Any) -> None:
+    for number in (10**400, 2**63):
+        condition = {"field": "metadata.x", "operator": "equals", "value": number}
+        answer = tenant.http.put("/v1/policies/large", json={"effect": "DENY", "conditions": [condition]})
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_policy")
+    assert tenant.http.get("/v1/policies").json()["policies"] == []
+    assert tenant.check("sso")["allowed"]
+
+
+@pytest.mark.parametrize("said", [str(10**30), '"\\ud800"'])
+def test_what_cannot_be_sent_back_is_refused_by_a_dry_run(tenant: Any, said: str) -> None:
+    body = (
+        f'{{"customer_id": "{tenant.customer_id}", "resource_key": "sso", "context": {{"metadata": {{"x": {said}}}}}}}'
+    )
+    answer = tenant.http.post("/v1/policies/dry-run", content=body, headers={"content-type": "application/json"})
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+
+
 @pytest.mark.parametrize(
     "body",
     [{}, {"customer_id": "c"}, {"customer_id": 1, "resource_key": "k"}, {"customer_id": "", "resource_key": "k"},

@@ -263,7 +263,7 @@ def test_a_child_that_is_forked_while_others_add_can_add_too(buffer: UsageBuffer
         while not is_over.is_set():
             added.append(buffer.add(line()))
 
-    thread = threading.Thread(target=add)
+    thread = threading.Thread(target=add, daemon=True)
     thread.start()
     for number in range(5):
         child = os.fork()

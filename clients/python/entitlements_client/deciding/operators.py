@@ -21,6 +21,8 @@ from entitlements_client.deciding.refusals import PolicyIsInvalid, require_list,
 #: Bounds of what a condition compares with.
 TEXT_CHARACTERS_MAX: Final = 1_024
 LIST_MAX: Final = 1_000
+#: Larger integers are read as another number by some who read JSON, or not at all.
+INTEGER_MAX: Final = 2**63 - 1
 #: No address is longer, with a zone and an embedded IPv4 address.
 ADDRESS_CHARACTERS_MAX: Final = 64
 
@@ -43,6 +45,10 @@ def _scalar(value: Any, path: str) -> str:
         )
     if kind == "text":
         require_text(value, path, TEXT_CHARACTERS_MAX, may_be_empty=True)
+    if type(value) is int and abs(value) > INTEGER_MAX:
+        raise PolicyIsInvalid(
+            "invalid_value", path, f"an integer is up to {INTEGER_MAX} either way, not {shown(value)}"
+        )
     return kind
 
 
