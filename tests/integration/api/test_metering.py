@@ -7,6 +7,7 @@ import secrets
 import signal
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -159,6 +160,15 @@ def test_operations_on_reservations_go_together(tenant: Any) -> None:
     results = second.json()["results"]
     assert [result.get("status") for result in results] == ["committed", "released", 422]
     assert consumed(tenant, second) == 40
+
+
+def test_what_was_reserved_by_a_batch_under_a_key_is_found_by_its_id(tenant: Any) -> None:
+    body, key = {"operations": [{"op": "reserve", **usage(tenant, 40)}]}, {"idempotency-key": secrets.token_hex(8)}
+    (held,) = tenant.http.post("/v1/reservations/batch", json=body, headers=key).json()["results"]
+    url = f"/v1/reservations/{quote(held['reservation_id'], safe='')}"
+    committed = tenant.http.post(f"{url}/commit", json={"pool_id": tenant.pool_id, "quantity": 40, "final": True})
+    assert committed.json()["reservation_id"] == held["reservation_id"]
+    assert consumed(tenant, committed) == 40
 
 
 def test_whoever_does_not_wait_gets_a_place_in_the_log(tenant: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -71,6 +72,17 @@ def test_a_client_that_has_a_view_already_is_told_so(tenant: Any) -> None:
     changed = tenant.http.get(url, headers={"if-none-match": first.headers["etag"], "entitlements-consistency": token})
     assert changed.status_code == 200
     assert not changed.json()["entitlements"]["sso"]["allowed"]
+
+
+@pytest.mark.parametrize("name", ["a/b", "/", "a%2Fb", "..%2f", "ä/ö", "a b?c#d", "\u2028/\x85"])
+def test_an_id_in_a_path_may_hold_any_sign(tenant: Any, name: str) -> None:
+    customer_id = f"{name}{tenant.customer_id}"
+    token = tenant.command("AssignWorkspace", workspace_id=customer_id, role="primary")
+    url = f"/v1/customers/{quote(customer_id, safe='')}/entitlements"
+    found = tenant.http.get(url, headers={"entitlements-consistency": token})
+    assert (found.status_code, found.json()["customer_id"]) == (200, customer_id)
+    assert found.json()["entitlements"]["sso"]["allowed"]
+    assert tenant.http.get(f"{url}/sso").json()["customer_id"] == customer_id
 
 
 def test_a_policy_denies_and_says_so(tenant: Any) -> None:
