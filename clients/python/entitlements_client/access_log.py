@@ -15,7 +15,6 @@ from fnmatch import fnmatchcase
 from typing import Any, Final
 
 from entitlements_client.deciding import Decision, Request
-from entitlements_client.errors import EntitlementsError
 from entitlements_client.transport.clients import Client
 
 #: Decisions that wait at most; further ones are dropped.
@@ -90,7 +89,7 @@ class AccessReports:
                     [entry_of(request, decision, self._sampling.count(decision)) for request, decision in batch]
                 )
                 self.told += len(batch)
-            except EntitlementsError as error:
+            except Exception as error:  # noqa: BLE001 - a context may hold what is no JSON: later decisions are told all the same.
                 self.dropped += len(batch)
                 _log.info("%s decisions were not told to the access log: %s", len(batch), error)
                 return

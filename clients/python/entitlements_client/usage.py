@@ -2,7 +2,7 @@
 
 A line is on disk when add() returns. A thread reports lines in batches, oldest first, as what happened already (mode "report"). Each
 carries its usage_id, so one that is sent twice counts once. A line that the service will never take is put aside, with its reason.
-When as much waits as may, add() raises BufferIsFull: what was taken is never dropped.
+When as much waits as may, or as the disk holds, add() raises BufferIsFull: what was taken is never dropped.
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ import random
 import sqlite3
 import threading
 import time
+import weakref
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from entitlements_client.errors import BufferIsFull, EntitlementsError, OutcomeUnknown, RequestError
+from entitlements_client.errors import BufferIsFull, ClientIsClosed, OutcomeUnknown, RequestError
 from entitlements_client.transport.call import new_id
 from entitlements_client.transport.clients import Client, Service
 from entitlements_client.transport.results import Line
@@ -83,6 +84,8 @@ class UsageBuffer:
         self._client: Client | None = None
         self._thread: threading.Thread | None = None
         self._failure = ""
+        self._is_closed = False
+        _all.add(self)
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, timeout=10.0, isolation_level=None, check_same_thread=False)
@@ -95,16 +98,19 @@ class UsageBuffer:
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         with self._lock:
+            if self._is_closed:
+                raise ClientIsClosed
             if self._pid != os.getpid():
                 # A forked child has to open the file itself.
                 self._pid, self._connection = os.getpid(), self._connect()
             self._connection.execute("begin immediate")
             try:
                 yield self._connection
+                self._connection.execute("commit")
             except BaseException:
-                self._connection.execute("rollback")
+                if self._connection.in_transaction:  # A full disk has ended it already.
+                    self._connection.execute("rollback")
                 raise
-            self._connection.execute("commit")
 
     def add(self, line: Line, *, usage_id: str = "") -> str:
         """Note a line; it is on disk when this returns. Gives its id. The same id twice is one line.
@@ -117,6 +123,14 @@ class UsageBuffer:
         """Note many lines, all or none. Raises BufferIsFull."""
         now = time.time()
         rows = [_row(line, now) for line in lines]
+        try:
+            self._add(rows)
+        except sqlite3.OperationalError as error:  # The disk is full, or cannot be written to.
+            raise BufferIsFull(f"{error}.") from error
+        self._something.set()
+        return [row[0] for row in rows]
+
+    def _add(self, rows: Sequence[tuple[str, float, str]]) -> None:
         with self._transaction() as connection:
             waiting = _counter(connection, "waiting")
             if waiting + len(rows) > self._lines_max:
@@ -124,8 +138,6 @@ class UsageBuffer:
             before = connection.total_changes
             connection.executemany("insert or ignore into waiting (usage_id, noted_at, line) values (?, ?, ?)", rows)
             _count(connection, "waiting", connection.total_changes - before)
-        self._something.set()
-        return [row[0] for row in rows]
 
     def progress(self) -> Progress:
         """How far reporting is."""
@@ -162,14 +174,14 @@ class UsageBuffer:
             try:
                 has_more = self.flush()
                 pause_for = EVERY
-            except EntitlementsError as error:
+            except Exception as error:  # noqa: BLE001 - the disk may be full, an answer may be nonsense: nothing ends reporting.
                 has_more, self._failure = False, str(error)
                 _log.warning("usage waits: %s", error)
                 pause_for = min(2 * pause_for, PAUSE_FOR_MAX)
                 self._stopping.wait(pause_for * random.uniform(0.5, 1.0))  # noqa: S311 - jitter.
             if not has_more:
                 self._stopping.wait(EVERY)
-        with contextlib.suppress(EntitlementsError):
+        with contextlib.suppress(Exception):
             while self.flush():
                 pass
 
@@ -195,10 +207,10 @@ class UsageBuffer:
         try:
             return client.record_usage_batch(lines, idempotency_key=key)
         except RequestError as error:
-            if error.status not in {400, 413, 422} or len(lines) == 1:
-                if error.status in {400, 404, 413, 422}:
-                    return [{"code": error.reason_code, "status": error.status}]
+            if error.status not in {400, 413, 422}:
                 raise
+            if len(lines) == 1:
+                return [{"code": error.reason_code, "status": error.status}]
         # One line spoils the batch: find it by halves.
         half = len(lines) // 2
         return [*self._send(client, lines[:half]), *self._send(client, lines[half:])]
@@ -257,6 +269,7 @@ class UsageBuffer:
         if self._client is not None:
             self._client.close()
         with self._lock:
+            self._is_closed = True
             self._connection.close()
 
 
@@ -280,3 +293,22 @@ def _counter(connection: sqlite3.Connection, name: str) -> int:
 
 def _count(connection: sqlite3.Connection, name: str, more: int) -> None:
     connection.execute("update counters set value = value + ? where name = ?", (more, name))
+
+
+_all: weakref.WeakSet[UsageBuffer] = weakref.WeakSet()
+#: Held while the process is forked, so that no child begins with a lock or a transaction that nobody in it ends.
+_held: list[threading.Lock] = []
+
+
+def _before_fork() -> None:
+    for buffer in list(_all):
+        buffer._lock.acquire()  # noqa: SLF001
+        _held.append(buffer._lock)  # noqa: SLF001
+
+
+def _after_fork() -> None:
+    while _held:
+        _held.pop().release()
+
+
+os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)

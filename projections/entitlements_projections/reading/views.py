@@ -84,6 +84,12 @@ def pool_with_usage(connection: Connection, pool_ids: Sequence[str], usage_id: s
     return rows[0]["pool_id"] if rows else None
 
 
+def pool_with_reservation(connection: Connection, pool_ids: Sequence[str], reservation_id: str) -> str | None:
+    """In which of the pools something was reserved under an id; None: in none."""
+    rows = _all(connection, "pool_with_reservation", {"pool_ids": list(pool_ids), "reservation_id": reservation_id})
+    return rows[0]["pool_id"] if rows else None
+
+
 def _said(
     connection: Connection, pools: list[Row], graph: KeyGraph, at: datetime
 ) -> dict[str, dict[str, dict[str, Said]]]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+from collections.abc import Mapping
 from typing import Annotated, Any, Final
+from urllib.parse import unquote
 
 import orjson
 from pydantic import AfterValidator, Field
+from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -21,6 +25,28 @@ from entitlements.ledger.caller import Outcome
 CONSISTENCY: Final = "entitlements-consistency"
 REPLAY: Final = "idempotent-replay"
 _TOKEN: Final = re.compile(r"\d{1,6}:\d{1,18}")
+
+
+#: Stands for a slash within a segment of a path: nothing that is decoded from UTF-8 holds it.
+_SLASH: Final = "\udc2f"
+
+
+class _Segment(StringConvertor):
+    """A segment of a path, as it was meant."""
+
+    def convert(self, value: str) -> str:
+        return value.replace(_SLASH, "/")
+
+
+register_url_convertor("str", _Segment())
+
+
+def path_of(scope: Mapping[str, Any]) -> str:
+    """The path by which a route is found: a slash that an id holds (%2F) ends none of its segments."""
+    raw = scope.get("raw_path", b"").partition(b"?")[0]
+    if b"%2f" not in raw.lower():
+        return str(scope["path"])
+    return "/".join(unquote(part.decode(errors="replace")).replace("/", _SLASH) for part in raw.split(b"/"))
 
 
 def _checked(text: str) -> str:
@@ -52,6 +78,14 @@ def key_of(request: Request) -> str | None:
     if key is not None and not is_id(key):
         raise Problem("invalid_id", "An Idempotency-Key has 1 to 128 characters.")
     return key
+
+
+def key_within(key: str | None, place: int) -> str | None:
+    """The key of one of many under the key of all of them; a digest stands for one that is longer than keys may be."""
+    if key is None:
+        return None
+    whole = f"{key}/{place}"
+    return whole if is_id(whole) else f"{hashlib.sha256(key.encode()).hexdigest()}/{place}"
 
 
 def wants_no_answer(request: Request) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -64,6 +65,16 @@ async def pools_of(request: Request, identity: Identity, whose: Whose) -> list[t
     if customer_id not in found:
         raise Problem("unknown_workspace", "No pool is assigned to this workspace.")
     return found[customer_id]
+
+
+async def where_it_was(
+    request: Request, pools: list[tuple[str, bool]], find: Callable[..., str | None], id: str
+) -> list[tuple[str, bool]]:
+    """Where it may go on to another pool, a repeat must ask the pool that took it, though the first has room by now."""
+    if len(pools) < 2 or not any(overflows for _, overflows in pools[:-1]):
+        return pools
+    found = await services_of(request).pool_with(find, [pool_id for pool_id, _ in pools], id)
+    return pools if found is None else [(found, False)]
 
 
 async def first_that_takes(request: Request, pools: list[tuple[str, bool]], command_for: Any) -> tuple[str, Outcome]:

@@ -212,6 +212,8 @@ async def _lines_of(
 
 def usage_id_of(source: str, event_id: str) -> str:
     """The id of an event's usage. source and id together are unique (CloudEvents 1.0, 3.1); too long, a digest stands for them."""
+    if "#" in source:  # A source is a URI, with a fragment perhaps: where it ends is to be seen.
+        source = hashlib.sha256(source.encode("utf-8", "surrogatepass")).hexdigest()
     together = f"{source}#{event_id}"
     return together if is_id(together) else hashlib.sha256(together.encode("utf-8", "surrogatepass")).hexdigest()
 

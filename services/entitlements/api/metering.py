@@ -9,14 +9,25 @@ from pydantic import AwareDatetime, BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from entitlements.api.asking import Id, headers_of, json_answer, key_of, services_of, wants_no_answer, who
-from entitlements.api.choosing import MANY_MAX, Body, Quantity, Results, Whose, first_that_takes, many, pools_of
+from entitlements.api.asking import Id, headers_of, json_answer, key_of, key_within, wants_no_answer, who
+from entitlements.api.choosing import (
+    MANY_MAX,
+    Body,
+    Quantity,
+    Results,
+    Whose,
+    first_that_takes,
+    many,
+    pools_of,
+    where_it_was,
+)
 from entitlements.api.documents import ACCEPTED, PROBLEMS
 from entitlements.api.identity import Identity
 from entitlements.api.sending import accepted, envelope
 from entitlements.domain.commands import RecordUsage
 from entitlements.domain.values import UsageMode
 from entitlements.ledger.caller import Outcome, new_id
+from entitlements_projections.reading.views import pool_with_usage
 
 router = APIRouter(tags=["usage"], responses=PROBLEMS)
 
@@ -66,7 +77,7 @@ async def record_usages(request: Request, body: ManyUsages) -> Response:
     identity, key = who(request, "use"), key_of(request)
 
     async def one(place: int, usage: Usage) -> tuple[dict[str, Any], Outcome]:
-        return await _record(request, identity, usage, None if key is None else f"{key[:110]}/{place}")
+        return await _record(request, identity, usage, key_within(key, place))
 
     return await many([one(place, usage) for place, usage in enumerate(body.usage)])
 
@@ -79,7 +90,7 @@ async def _record(
     if usage.mode == "report":
         pools = pools[:1]  # It is never refused for being too much.
     elif usage.usage_id or key:
-        pools = await _where_it_was(request, pools, usage_id)
+        pools = await where_it_was(request, pools, pool_with_usage, usage_id)
     pool_id, outcome = await first_that_takes(
         request, pools, lambda pool_id: _recording(identity, usage, pool_id, usage_id)
     )
@@ -106,11 +117,3 @@ def _recording(identity: Identity, usage: Usage, pool_id: str, usage_id: str) ->
     }
     # The usage id makes a repeat harmless; it needs no other key.
     return RecordUsage(**envelope(identity), pool_id=pool_id, lines=[line])
-
-
-async def _where_it_was(request: Request, pools: list[tuple[str, bool]], usage_id: str) -> list[tuple[str, bool]]:
-    """Where usage may go on to another pool, a repeat must ask the pool that recorded it, though the first has room by now."""
-    if len(pools) < 2 or not any(overflows for _, overflows in pools[:-1]):
-        return pools
-    found = await services_of(request).pool_that_recorded([pool_id for pool_id, _ in pools], usage_id)
-    return pools if found is None else [(found, False)]

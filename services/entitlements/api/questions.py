@@ -214,4 +214,7 @@ async def try_policies(request: Request, body: DryRun) -> Response:
     view, decision = views[body.customer_id], judge(views[body.customer_id], in_force, asked)
     if decision.needs_service:
         view = await _newer(services, organization_id, views, asked, decision)
-    return json_answer(dry_run(view, in_force, asked) | {"source": SOURCE})
+    try:
+        return json_answer(dry_run(view, in_force, asked) | {"source": SOURCE})
+    except orjson.JSONEncodeError as error:
+        raise Problem("invalid_request", f"What was sent cannot be sent back: {error}.") from error

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from entitlements.api.asking import Id, headers_of, json_answer, key_of, wants_no_answer, who
+from entitlements.api.asking import Id, headers_of, json_answer, key_of, key_within, wants_no_answer, who
 from entitlements.api.choosing import (
     MANY_MAX,
     Body,
@@ -21,6 +21,7 @@ from entitlements.api.choosing import (
     first_that_takes,
     many,
     pools_of,
+    where_it_was,
 )
 from entitlements.api.documents import ACCEPTED, PROBLEMS
 from entitlements.api.identity import Identity
@@ -35,6 +36,7 @@ from entitlements.domain.usage_commands import (
 )
 from entitlements.domain.values import UsageMode
 from entitlements.ledger.caller import Outcome, new_id
+from entitlements_projections.reading.views import pool_with_reservation
 
 router = APIRouter(tags=["reservations"], responses=PROBLEMS)
 
@@ -121,9 +123,12 @@ async def _reserve(
     request: Request, identity: Identity, body: Reserve, key: str | None
 ) -> tuple[dict[str, Any], Outcome]:
     reservation_id = body.reservation_id or key or new_id()
+    pools = await pools_of(request, identity, body)
+    if body.reservation_id or key:
+        pools = await where_it_was(request, pools, pool_with_reservation, reservation_id)
     pool_id, outcome = await first_that_takes(
         request,
-        await pools_of(request, identity, body),
+        pools,
         lambda pool_id: replace(_reserving(identity, body, pool_id, reservation_id), idempotency_key=key),
     )
     document = {
@@ -156,7 +161,7 @@ async def operate(request: Request, body: Operations) -> Response:
     identity, key = who(request, "use"), key_of(request)
 
     async def one(place: int, operation: Operation) -> tuple[dict[str, Any], Outcome]:
-        own = None if key is None else f"{key[:110]}/{place}"
+        own = key_within(key, place)
         fields = operation.model_dump(exclude_unset=True, exclude={"op"})
         if operation.op == "reserve":
             return await _reserve(request, identity, _parsed(Reserve, fields), own)

@@ -39,7 +39,7 @@ from entitlements_client.deciding import CustomerView, PolicySet
 from entitlements_projections.database import Connection
 from entitlements_projections.errors import NotReachedYet
 from entitlements_projections.reading import wait_for, wait_for_all
-from entitlements_projections.reading.views import pool_with_usage, pools_of_workspaces
+from entitlements_projections.reading.views import pools_of_workspaces
 
 T = TypeVar("T")
 
@@ -173,8 +173,10 @@ class Services:
                 found |= await self.read(_pools, organization_id, missing)
         return found
 
-    async def pool_that_recorded(self, pool_ids: Sequence[str], usage_id: str) -> str | None:
-        """Which of the pools recorded usage of this id, by all that is in the ledger now; None: none of them."""
+    async def pool_with(
+        self, find: Callable[[Connection, Sequence[str], str], str | None], pool_ids: Sequence[str], id: str
+    ) -> str | None:
+        """Which of the pools has something under an id, by all that is in the ledger now; None: none of them."""
         partitions = {partition_of(pool_id, self.settings.partitions) for pool_id in pool_ids}
         ends = await self.in_thread(self.ends.of, "ledger", sorted(partitions))
 
@@ -184,7 +186,7 @@ class Services:
                     NotReachedYet
                 ):  # One that ends in a rival's frame never is; the others still are waited for.
                     wait_for(connection, partition, end - 1, KNOWN_WITHIN_FOR)
-            return pool_with_usage(connection, pool_ids, usage_id)
+            return find(connection, pool_ids, id)
 
         return await self.read(look)
 

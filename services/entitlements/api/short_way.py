@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from entitlements.api.asking import path_of
 from entitlements.api.problems import problem_of
 from entitlements.api.questions import answer_to
 
@@ -33,6 +34,8 @@ class ShortWay:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
         if scope["type"] != "http" or scope["path"] != PATH or scope["method"] != "POST":
+            if scope["type"] == "http":
+                scope["path"] = path_of(scope)
             await self._app(scope, receive, send)
             return
         scope["app"], scope["route"] = self._app, _ROUTE

@@ -39,6 +39,16 @@ def test_single_and_binary_and_batch_mean_the_same(tenant: Any) -> None:
     assert consumed(tenant, answer) == 3  # The first two were there already.
 
 
+def test_events_of_two_sources_are_two_wherever_the_one_ends(tenant: Any) -> None:
+    parts = (("/gw#eu", "1"), ("/gw", "eu#1"))
+    events = [event(tenant, 1) | {"source": source, "id": event_id} for source, event_id in parts]
+    assert send(tenant, events).json() == {"accepted": 2, "refused": []}
+    assert consumed(tenant, send(tenant, events)) == 2
+    many = [one | {"id": one["id"] + "x" * 200} for one in events]
+    send(tenant, many)
+    assert consumed(tenant, send(tenant, many)) == 4
+
+
 def test_ten_thousand_events_are_one_call(tenant: Any) -> None:
     answer = send(tenant, [event(tenant, n) for n in range(10_000)])
     assert answer.json() == {"accepted": 10_000, "refused": []}

@@ -7,6 +7,7 @@ import secrets
 import signal
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -81,20 +82,51 @@ def test_many_usages_are_decided_each_by_itself(tenant: Any) -> None:
     assert consumed(tenant, again) == 100
 
 
-def test_usage_overflows_where_it_may_and_a_repeat_finds_it(tenant: Any) -> None:
+def with_another_pool(tenant: Any) -> tuple[str, str]:
+    """A second pool, into which the tenant's customer overflows, and a position with both."""
     other = f"{tenant.pool_id}-more"
     again = {"workspace_id": tenant.customer_id, "role": "primary", "may_overflow": True}
     assigned = tenant.command("AssignWorkspace", **again)
     tenant.command("OpenPool", pool_id=other)
     tenant.command("ProvisionPool", pool_id=other, provision_id="plan", source="subscription", set_id="free")
     token = tenant.command("AssignWorkspace", pool_id=other, workspace_id=tenant.customer_id, role="secondary")
-    tenant.http.post("/v1/usage", json=usage(tenant, 90), headers={"entitlements-consistency": f"{token},{assigned}"})
+    return other, f"{token},{assigned}"
+
+
+def test_usage_overflows_where_it_may_and_a_repeat_finds_it(tenant: Any) -> None:
+    other, token = with_another_pool(tenant)
+    tenant.http.post("/v1/usage", json=usage(tenant, 90), headers={"entitlements-consistency": token})
     key = {"idempotency-key": secrets.token_hex(8)}
     first = tenant.http.post("/v1/usage", json=usage(tenant, 20), headers=key)
     assert first.json()["pool_id"] == other
     tenant.command("ResetUsage", resource_key=CALLS, reason="there is room again")
     again = tenant.http.post("/v1/usage", json=usage(tenant, 20), headers=key)
     assert (again.content, again.headers["idempotent-replay"]) == (first.content, "true")
+
+
+def test_a_reservation_overflows_where_it_may_and_a_repeat_finds_it(tenant: Any) -> None:
+    other, token = with_another_pool(tenant)
+    tenant.http.post("/v1/usage", json=usage(tenant, 90), headers={"entitlements-consistency": token})
+    key, body = {"idempotency-key": secrets.token_hex(8)}, usage(tenant, 20, expires_in=60)
+    first = tenant.http.post("/v1/reservations", json=body, headers=key)
+    assert first.json()["pool_id"] == other
+    tenant.command("ResetUsage", resource_key=CALLS, reason="there is room again")
+    again = tenant.http.post("/v1/reservations", json=body, headers=key)
+    assert (again.content, again.headers["idempotent-replay"]) == (first.content, "true")
+    of_other = {"pool_id": other, "quantity": 20, "final": True}
+    tenant.http.post(f"/v1/reservations/{first.json()['reservation_id']}/commit", json=of_other)
+    again = tenant.http.post("/v1/reservations", json=body, headers=key)
+    assert (again.content, again.headers["idempotent-replay"]) == (first.content, "true"), "after it is over, too"
+
+
+def test_long_keys_of_many_that_end_in_another_way_are_two(tenant: Any) -> None:
+    body, begins = {"usage": [usage(tenant, 7)]}, f"{secrets.token_hex(8)}-".ljust(127, "k")
+    answers = [
+        tenant.http.post("/v1/usage/batch", json=body, headers={"idempotency-key": begins + ends}) for ends in "aba"
+    ]
+    assert [answer.headers.get("idempotent-replay") for answer in answers] == [None, None, "true"]
+    assert answers[0].json() == answers[2].json()
+    assert consumed(tenant, *answers) == 14
 
 
 def test_a_lease_is_drawn_down_extended_and_given_back(tenant: Any) -> None:
@@ -140,6 +172,15 @@ def test_operations_on_reservations_go_together(tenant: Any) -> None:
     results = second.json()["results"]
     assert [result.get("status") for result in results] == ["committed", "released", 422]
     assert consumed(tenant, second) == 40
+
+
+def test_what_was_reserved_by_a_batch_under_a_key_is_found_by_its_id(tenant: Any) -> None:
+    body, key = {"operations": [{"op": "reserve", **usage(tenant, 40)}]}, {"idempotency-key": secrets.token_hex(8)}
+    (held,) = tenant.http.post("/v1/reservations/batch", json=body, headers=key).json()["results"]
+    url = f"/v1/reservations/{quote(held['reservation_id'], safe='')}"
+    committed = tenant.http.post(f"{url}/commit", json={"pool_id": tenant.pool_id, "quantity": 40, "final": True})
+    assert committed.json()["reservation_id"] == held["reservation_id"]
+    assert consumed(tenant, committed) == 40
 
 
 def test_whoever_does_not_wait_gets_a_place_in_the_log(tenant: Any) -> None:

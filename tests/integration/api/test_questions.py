@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -73,6 +74,17 @@ def test_a_client_that_has_a_view_already_is_told_so(tenant: Any) -> None:
     assert not changed.json()["entitlements"]["sso"]["allowed"]
 
 
+@pytest.mark.parametrize("name", ["a/b", "/", "a%2Fb", "..%2f", "ä/ö", "a b?c#d", "\u2028/\x85"])
+def test_an_id_in_a_path_may_hold_any_sign(tenant: Any, name: str) -> None:
+    customer_id = f"{name}{tenant.customer_id}"
+    token = tenant.command("AssignWorkspace", workspace_id=customer_id, role="primary")
+    url = f"/v1/customers/{quote(customer_id, safe='')}/entitlements"
+    found = tenant.http.get(url, headers={"entitlements-consistency": token})
+    assert (found.status_code, found.json()["customer_id"]) == (200, customer_id)
+    assert found.json()["entitlements"]["sso"]["allowed"]
+    assert tenant.http.get(f"{url}/sso").json()["customer_id"] == customer_id
+
+
 def test_a_policy_denies_and_says_so(tenant: Any) -> None:
     body = {
         "effect": "DENY", "resource_keys": ["sso"], "reason": "not from outside",
@@ -93,6 +105,24 @@ def test_a_policy_denies_and_says_so(tenant: Any) -> None:
     assert denied["matched_policies"] == [{"policy_id": "inside", "effect": "DENY", "priority": 0}]
     assert tenant.check("sso", **inside)["allowed"]
     assert tenant.http.delete("/v1/policies/inside").status_code == 200
+
+
+def test_a_policy_with_a_number_that_not_all_can_read_is_refused_where_it_is_defined(tenant: Any) -> None:
+    for number in (10**400, 2**63):
+        condition = {"field": "metadata.x", "operator": "equals", "value": number}
+        answer = tenant.http.put("/v1/policies/large", json={"effect": "DENY", "conditions": [condition]})
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_policy")
+    assert tenant.http.get("/v1/policies").json()["policies"] == []
+    assert tenant.check("sso")["allowed"]
+
+
+@pytest.mark.parametrize("said", [str(10**30), '"\\ud800"'])
+def test_what_cannot_be_sent_back_is_refused_by_a_dry_run(tenant: Any, said: str) -> None:
+    body = (
+        f'{{"customer_id": "{tenant.customer_id}", "resource_key": "sso", "context": {{"metadata": {{"x": {said}}}}}}}'
+    )
+    answer = tenant.http.post("/v1/policies/dry-run", content=body, headers={"content-type": "application/json"})
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
 
 
 @pytest.mark.parametrize(

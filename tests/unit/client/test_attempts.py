@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from entitlements_client.errors import (
+    BodyTooLarge,
     EntitlementsError,
     IdempotencyKeyReused,
+    InsufficientScope,
     NotEntitled,
     NotReachedYet,
     OutcomeUnknown,
@@ -18,10 +20,11 @@ from entitlements_client.errors import (
     RateLimited,
     Refused,
     ServiceIsAway,
+    Unauthenticated,
 )
 from entitlements_client.transport.attempts import Pause, Retries, Send, attempts
 from entitlements_client.transport.call import Answer, Call, NoAnswer
-from entitlements_client.transport.methods import check, command, entitlements, record_usage
+from entitlements_client.transport.methods import check, command, commit, entitlements, record_usage
 
 CUT = NoAnswer("cut", was_sent=True)
 NOT_SENT = NoAnswer("refused", was_sent=False)
@@ -173,6 +176,19 @@ def test_an_answer_that_is_not_the_services_is_no_answer(said: bytes) -> None:
     line = record_usage({"customer_id": "c", "resource_key": "k", "quantity": 1})
     if not said.startswith(b"{"):
         assert isinstance(Driven(line, [Answer(200, {}, said)]).error, OutcomeUnknown)
+
+
+@pytest.mark.parametrize("status", [301, 302, 308, 400, 404, 405, 409, 422])
+@pytest.mark.parametrize("said", [b"", b"<html>default backend</html>", b'{"message": "no route"}'])
+def test_what_is_said_in_the_services_place_is_no_answer(status: int, said: bytes) -> None:
+    came = Answer(status, {"location": "https://elsewhere"}, said)
+    assert isinstance(Driven(commit("r-1", "p", 3), [came]).error, OutcomeUnknown)
+    assert isinstance(Driven(check("c", "k"), [came]).error, ServiceIsAway)
+
+
+@pytest.mark.parametrize(("status", "error"), [(401, Unauthenticated), (403, InsufficientScope), (413, BodyTooLarge)])
+def test_what_anybody_may_say_in_its_place_is_meant(status: int, error: type[EntitlementsError]) -> None:
+    assert type(Driven(commit("r-1", "p", 3), [Answer(status, {}, b"<html></html>")]).error) is error
 
 
 def test_ids_in_paths_are_quoted() -> None:

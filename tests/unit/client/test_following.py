@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from scripted import NO_POLICIES, Asked, Reply, Script, ScriptedService, eventually, feature, view
 
-from entitlements_client import Cached, Entitlements, Grace, Local, Request, Sampling
+from entitlements_client import Cached, Context, Entitlements, Grace, Local, Request, Sampling
 from entitlements_client.asking import following
 
 Serve = Callable[[Script], ScriptedService]
@@ -20,19 +20,26 @@ SSO = Request("acme", "sso")
 
 @dataclass
 class Told:
-    """What the stream tells, and what views say. beats: whether there is a sign of life while there is nothing to tell."""
+    """What the stream tells, and what views say. beats: whether there is a sign of life while there is nothing to tell.
 
-    lines: list[str] = field(default_factory=lambda: ["id: c0:1\nevent: hello\ndata: {}\n\n"])
+    missed: what is told first to whoever goes on, before it is told that this is all; None: never. reads: whether views are told.
+    """
+
+    lines: list[str] = field(default_factory=list)
+    missed: list[str] | None = field(default_factory=list)
+    place: str = "c0:1"
     view: dict[str, Any] = field(default_factory=lambda: view(sso=feature()))
     etag: int = 1
     policies: dict[str, Any] = field(default_factory=lambda: dict(NO_POLICIES))
     beats: bool = True
+    reads: bool = True
     ends_after: int = 1_000_000
     consistency: list[str] = field(default_factory=list)
     more: threading.Condition = field(default_factory=threading.Condition)
 
     def tell(self, event: str, data: str, place: str) -> None:
         with self.more:
+            self.place = place
             self.lines.append(f"id: {place}\nevent: {event}\ndata: {data}\n\n")
             self.more.notify_all()
 
@@ -48,6 +55,9 @@ class Told:
 
     def stream(self) -> Iterator[str]:
         told = 0
+        yield from self.missed or []
+        if self.missed is not None:
+            yield f"id: {self.place}\nevent: hello\ndata: {{}}\n\n"
         while told < self.ends_after:
             with self.more:
                 self.more.wait_for(lambda told=told: len(self.lines) > told, 0.05)
@@ -57,6 +67,8 @@ class Told:
     def __call__(self, asked: Asked) -> Reply | None:
         if asked.path.startswith("/v1/changes"):
             return 200, self.stream
+        if not self.reads:
+            return None
         if asked.path == "/v1/policies":
             return 200, self.policies, {"etag": f'"{self.policies["version"]}"'}
         if asked.path.startswith("/v1/customers"):
@@ -113,6 +125,45 @@ def test_a_cut_stream_is_resumed_where_it_was_and_nothing_is_read_again(
     time.sleep(0.1)
     assert local.decide(SSO).source == "LOCAL"
     assert len(told.consistency) == reads
+
+
+def test_a_stream_that_was_cut_vouches_for_nothing_until_what_was_missed_is_told(
+    local: Entitlements, told: Told, server: ScriptedService
+) -> None:
+    said = '{"type": "entitlement.revoked", "customer_id": "acme", "resource_key": "sso", "position": "0:11"}'
+    told.reads, told.missed, told.ends_after = False, None, 0
+    eventually(lambda: local.decide(SSO).source == "STALE")
+    assert len(streams(server)) > 2, "connected, and cut before anything was told"
+    told.missed = [f"event: change\ndata: {said}\n\n"]
+    eventually(lambda: local.decide(SSO).source == "LOCAL")
+    assert not local.decide(SSO).allowed
+
+
+def test_a_page_that_is_no_stream_is_not_the_service(
+    local: Entitlements, told: Told, server: ScriptedService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = "<html>\n<p>Sign in to this network.</p>\n\n</html>\n"
+    is_stream = "/v1/changes".__eq__
+    monkeypatch.setattr(
+        server, "script", lambda asked: (200, (lambda: iter([page])) if is_stream(asked.path) else page)
+    )
+    told.ends_after = 0
+    eventually(lambda: local.decide(SSO).source == "STALE")
+    assert len(streams(server)) > 2
+
+
+def test_a_change_is_heard_whatever_signs_are_in_it(local: Entitlements, told: Told, server: ScriptedService) -> None:
+    said = '"customer_id": "acme", "resource_key": "sso", "reason": "so\u2028be\x85it", "position": "0:11"'
+    told.reads = False
+    told.tell("change", f'{{"type": "entitlement.revoked", {said}}}', "c0:2")
+    assert local.wait_until(SSO, lambda decision: not decision.allowed)
+    assert len(streams(server)) == 1
+
+
+def test_after_an_event_that_cannot_be_taken_in_everything_is_read_again(local: Entitlements, told: Told) -> None:
+    told.sees("0:20")
+    told.tell("change", '{"type": "entitlement.revoked"', "c0:2")
+    assert local.wait_until(SSO, lambda decision: not decision.allowed)
 
 
 def test_a_reset_reads_everything_again(local: Entitlements, told: Told) -> None:
@@ -212,3 +263,11 @@ def test_a_key_that_is_refused_is_warned_of(serve: Serve, told: Told, caplog: py
     with Entitlements(serve(stranger).service(), Local(), otherwise=Grace(30.0)):
         eventually(lambda: any("no such key" in record.getMessage() for record in caplog.records))
     assert {r.levelname for r in caplog.records if "no such key" in r.getMessage()} == {"WARNING"}
+
+
+def test_a_decision_that_cannot_be_told_ends_no_telling(serve: Serve, told: Told) -> None:
+    with Entitlements(serve(told).service(), Cached(), access_log=Sampling(allowed=1.0)) as entitlements:
+        assert entitlements.check("acme", "sso", context=Context(metadata={"at": object()})).allowed
+        eventually(lambda: entitlements.dropped_reports == 1)
+        assert entitlements.check("acme", "sso").allowed
+        eventually(lambda: entitlements._reports.told == 1)

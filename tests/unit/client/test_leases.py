@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
 import multiprocessing
 import os
@@ -27,6 +28,9 @@ from entitlements_client import (
     Service,
     UsageBuffer,
 )
+from entitlements_client.errors import ClientIsClosed
+from entitlements_client.leasing.journal import _HEAD, Journal
+from entitlements_client.leasing.terms import Holding
 
 Serve = Callable[[Script], ScriptedService]
 
@@ -83,6 +87,57 @@ def test_tasks_share_a_lease_and_never_exceed_the_limit(serve: Serve, behind: Mo
             return sum(decision.allowed for decision in found)
 
     assert asyncio.run(main()) == 100 == behind.model.consumed
+
+
+def test_what_cannot_be_read_of_a_journal_keeps_nobody_from_the_rest(
+    serve: Serve, behind: ModelBehindHttp, tmp_path: Path
+) -> None:
+    folder = str(tmp_path)
+    assert behind.model.reserve("left", 10, 60.0)
+    journal = Journal(tmp_path)
+    for name in ("spoiled", "left"):
+        holding = Holding(name, "pool", 10, 0.0, 0.0)
+        journal.begin(holding, "acme", "api_calls")
+        holding.drawn = 4
+        holding.note(holding)
+    journal._bytes[_HEAD.size : _HEAD.size + 20] = b"\xff" * 20
+    journal.leave()
+    with entitled(serve(behind).service(), folder=folder) as entitlements:
+        eventually(lambda: behind.model.consumed == 4)
+        assert entitlements.lease("acme", "api_calls").take().allowed
+        assert all(thread.is_alive() for thread in entitlements._leases._threads)
+    assert behind.model.consumed == 5
+
+
+def test_a_disk_without_room_for_a_journal_is_said_and_leaves_nothing(
+    serve: Serve, behind: ModelBehindHttp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def is_full(*_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", is_full, raising=False)
+    with entitled(serve(behind).service(), folder=str(tmp_path)) as entitlements:
+        with pytest.raises(OSError, match="No space"):
+            entitlements.lease("acme", "api_calls")
+        assert not list(tmp_path.iterdir())
+        monkeypatch.undo()
+        assert entitlements.lease("acme", "api_calls").take().allowed
+        (journal,) = tmp_path.iterdir()
+        assert journal.stat().st_blocks * 512 >= journal.stat().st_size, "what is only mapped would end in SIGBUS"
+
+
+def test_what_is_closed_can_be_closed_again_and_says_so_when_it_is_asked(
+    serve: Serve, behind: ModelBehindHttp, tmp_path: Path
+) -> None:
+    entitlements = entitled(serve(behind).service(), folder=str(tmp_path))
+    assert entitlements.lease("acme", "api_calls").take().allowed
+    entitlements.close()
+    others = [os.open(tmp_path, os.O_RDONLY) for _ in range(20)]
+    entitlements.close()
+    for file in others:  # None of them was closed in place of the journal's.
+        os.close(file)
+    with pytest.raises(ClientIsClosed):
+        entitlements.check("acme", "api_calls")
 
 
 def test_a_task_that_is_cancelled_takes_nothing(serve: Serve, behind: ModelBehindHttp) -> None:

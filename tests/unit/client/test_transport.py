@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from scripted import Asked, Reply, Script, ScriptedService, decision, view
 
 from entitlements_client import AsyncClient, Client, Service
-from entitlements_client.errors import NotFound, OutcomeUnknown, ServiceIsAway, Unauthenticated
+from entitlements_client.errors import ClientIsClosed, NotFound, OutcomeUnknown, ServiceIsAway, Unauthenticated
 
 Serve = Callable[[Script], ScriptedService]
 Ask = Callable[[Service, str, tuple[Any, ...], dict[str, Any]], Any]
@@ -69,6 +70,25 @@ def test_nobody_home_is_told_apart_from_an_unknown_outcome(serve: Serve, ask: Ca
     with pytest.raises(OutcomeUnknown) as caught:
         ask(server.service(change_within=0.3), "record_usage", line, idempotency_key="mine")
     assert caught.value.idempotency_key == "mine"
+
+
+def test_one_client_serves_one_loop_after_another_and_many_at_once(serve: Serve) -> None:
+    client = AsyncClient(serve(lambda asked: (200, decision())).service())
+
+    async def ask_often() -> bool:
+        return all([(await client.check("acme", "sso")).allowed for _ in range(20)])
+
+    for _ in range(3):
+        assert asyncio.run(ask_often())
+    with ThreadPoolExecutor(8) as threads:
+        assert all(threads.map(lambda _: asyncio.run(ask_often()), range(16)))
+
+    async def close_and_ask() -> None:
+        await client.aclose()
+        with pytest.raises(ClientIsClosed):
+            await client.check("acme", "sso")
+
+    asyncio.run(close_and_ask())
 
 
 @pytest.mark.parametrize(

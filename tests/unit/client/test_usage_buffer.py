@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from scripted import Asked, Reply, Script, ScriptedService, eventually
 
 from entitlements_client import Client, Entitlements, Remote, UsageBuffer
 from entitlements_client import usage as usage_module
-from entitlements_client.errors import BufferIsFull, EntitlementsError, OutcomeUnknown
+from entitlements_client.errors import BufferIsFull, ClientIsClosed, EntitlementsError, OutcomeUnknown
 
 Serve = Callable[[Script], ScriptedService]
 
@@ -142,6 +143,19 @@ def test_what_may_pass_waits_on(buffer: UsageBuffer, client: Client, counting: C
     assert counting.total == 3
 
 
+@pytest.mark.parametrize("lines", [1, 3])
+def test_while_a_proxy_answers_without_the_service_lines_wait(
+    buffer: UsageBuffer, serve: Serve, client: Client, counting: Counting, lines: int
+) -> None:
+    buffer.add_all([line() for _ in range(lines)])
+    for page in ((404, "default backend"), (404, {"code": "not_found", "status": 404}), (302, None)):
+        with Client(serve(lambda _, page=page: page).service()) as proxy, pytest.raises(EntitlementsError):
+            buffer.flush(proxy)
+    assert (buffer.progress().waiting, buffer.progress().put_aside) == (lines, 0)
+    buffer.flush(client)
+    assert counting.total == lines
+
+
 def test_one_line_that_cannot_be_read_spoils_no_other(buffer: UsageBuffer, client: Client, counting: Counting) -> None:
     counting.cannot_read = "bad"
     buffer.add_all([line() for _ in range(7)] + [line(1, "bad")] + [line() for _ in range(9)])
@@ -178,6 +192,35 @@ def test_it_is_reported_in_the_background_and_once_more_at_the_end(
     assert counting.total == 11
 
 
+def test_a_full_disk_takes_nothing_and_is_well_again_when_there_is_room(
+    buffer: UsageBuffer, client: Client, counting: Counting
+) -> None:
+    (pages,) = buffer._connection.execute("pragma page_count").fetchone()
+    buffer._connection.execute(f"pragma max_page_count = {pages + 1}")
+    with pytest.raises(BufferIsFull, match="full"):
+        buffer.add_all([line() for _ in range(1_000)])
+    assert buffer.progress().waiting == 0, "all or none"
+    buffer._connection.execute("pragma max_page_count = 1000000")
+    buffer.add(line())
+    buffer.flush(client)
+    assert counting.total == 1
+
+
+def test_nothing_ends_reporting(
+    serve: Serve, counting: Counting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(usage_module, "EVERY", 0.02)
+    nonsense = [(200, {"results": []}), (200, {"results": ["ok"]}), (200, {"results": 3}), (200, ["?"])]
+    server = serve(lambda asked: nonsense.pop() if nonsense else counting(asked))
+    buffer = UsageBuffer(tmp_path / "usage.sqlite")
+    with Entitlements(server.service(), Remote(), usage=buffer) as entitlements:
+        entitlements.report_usage("acme", "api_calls", 5)
+        eventually(lambda: buffer.progress().failure)
+        eventually(lambda: counting.total == 5)
+    with pytest.raises(ClientIsClosed):
+        buffer.add(line())
+
+
 _processes = multiprocessing.get_context("spawn")
 
 
@@ -211,6 +254,27 @@ def test_what_was_taken_survives_kill_nine(tmp_path: Path, client: Client, count
         pass
     assert acknowledged <= counting.lines.keys()
     buffer.close()
+
+
+def test_a_child_that_is_forked_while_others_add_can_add_too(buffer: UsageBuffer) -> None:
+    is_over, added = threading.Event(), []
+
+    def add() -> None:
+        while not is_over.is_set():
+            added.append(buffer.add(line()))
+
+    thread = threading.Thread(target=add, daemon=True)
+    thread.start()
+    for number in range(5):
+        child = os.fork()
+        if not child:
+            signal.alarm(10)  # It must not wait for a thread that it has not got.
+            buffer.add(line(), usage_id=f"child-{number}")
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+    is_over.set()
+    thread.join()
+    assert buffer.progress().waiting == len(added) + 5
 
 
 def test_a_line_takes_microseconds_to_note(buffer: UsageBuffer) -> None:

@@ -147,7 +147,9 @@ class Shared:
         return self._reports.dropped
 
     def _stop(self) -> None:
-        """Give leases back, report what waits, end all threads. Takes some seconds at most."""
+        """Give leases back, report what waits, end all threads. Takes some seconds at most; a second time there is nothing to do."""
+        if self._stopping.is_set():
+            return
         self._leases.close()
         self._stopping.set()
         self._readers.stop()

@@ -217,6 +217,8 @@ class Follower:
                 _log.log(level, "the stream of changes was cut: %s", error)
             except Exception:  # noqa: BLE001 - it is connected anew.
                 _log.exception("the stream of changes was cut")
+                # What was just told is not taken in: it does not go on behind it.
+                self._lines.last_event_id = ""
             pause_for = PAUSE_FOR_MIN if time.monotonic() - connected_at > PAUSE_FOR_MAX else 2 * pause_for
             # A small bound wants to be kept: it is tried often enough to be heard again within it.
             longest = min(PAUSE_FOR_MAX, self._local.bound * PAUSE_PART)
@@ -230,18 +232,23 @@ class Follower:
         headers |= {"Last-Event-ID": place} if place else {}
         self._lines.connected()
         with self._client.stream("/v1/changes", query, headers, self._local.bound * SILENT_PART) as stream:
-            self._stream = stream
-            if not place:
-                self._begin_anew()
-            self._hear()
-            self.connected.set()
+            self._stream, is_up_to_date = stream, False
             for line in stream.lines:
                 event = self._lines.feed(line)
                 if event is not None:
+                    is_up_to_date = is_up_to_date or self._begins(event, resumed=bool(place))
                     self._take(event)
-                self._hear()
+                if is_up_to_date:
+                    self._hear()
+                    self.connected.set()
                 if self._stopping.is_set():
                     return
+
+    def _begins(self, event: ServerEvent, *, resumed: bool) -> bool:
+        """Whether all that was missed has been told by now. Before that nothing was heard: what is no stream of ours never says so."""
+        if event.name == "hello" and not resumed:
+            self._begin_anew()
+        return event.name in {"hello", "reset"}
 
     def _hear(self) -> None:
         self._heard.heard_at = time.monotonic()

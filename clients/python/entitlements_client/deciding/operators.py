@@ -21,6 +21,8 @@ from entitlements_client.deciding.refusals import PolicyIsInvalid, require_list,
 #: Bounds of what a condition compares with.
 TEXT_CHARACTERS_MAX: Final = 1_024
 LIST_MAX: Final = 1_000
+#: Larger integers are read as another number by some who read JSON, or not at all.
+INTEGER_MAX: Final = 2**63 - 1
 #: No address is longer, with a zone and an embedded IPv4 address.
 ADDRESS_CHARACTERS_MAX: Final = 64
 
@@ -43,6 +45,10 @@ def _scalar(value: Any, path: str) -> str:
         )
     if kind == "text":
         require_text(value, path, TEXT_CHARACTERS_MAX, may_be_empty=True)
+    if type(value) is int and abs(value) > INTEGER_MAX:
+        raise PolicyIsInvalid(
+            "invalid_value", path, f"an integer is up to {INTEGER_MAX} either way, not {shown(value)}"
+        )
     return kind
 
 
@@ -136,8 +142,6 @@ def _in_set(value: Any, path: str) -> Judge:
 @lru_cache(maxsize=10_000)
 def _address(text: str) -> tuple[int, int] | None:
     """Version and number of an address; None: it is none. An IPv4 address in IPv6 form is the IPv4 address."""
-    if len(text) > ADDRESS_CHARACTERS_MAX:
-        return None
     try:
         address = ip_address(text)
     except ValueError:
@@ -173,7 +177,8 @@ def _in_cidr(value: Any, path: str) -> Judge:
     last = {4: [int(one.broadcast_address) for one in of_4], 6: [int(one.broadcast_address) for one in of_6]}
 
     def judge(found: Any) -> bool | None:
-        address = _address(found) if type(found) is str else None
+        # Only what may be an address is remembered, not whatever callers send in its place.
+        address = _address(found) if type(found) is str and len(found) <= ADDRESS_CHARACTERS_MAX else None
         if address is None:
             return None
         version, number = address

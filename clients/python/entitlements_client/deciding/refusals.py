@@ -21,8 +21,8 @@ def shown(value: Any) -> str:
     """A value as a message quotes it, however long it is."""
     try:
         text = repr(value)
-    except RecursionError:
-        text = f"a {type(value).__name__} nested very deep"
+    except (RecursionError, ValueError):  # Nested very deep, or a number of very many digits.
+        text = f"a {type(value).__name__} that is too large to be shown"
     return text if len(text) <= 80 else text[:77] + "..."
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import logging
 import mmap
 import os
 import struct
@@ -25,6 +26,8 @@ SLOTS_MAX: Final = 4096
 SUFFIX: Final = ".lease-journal"
 #: drawn, committed, committing, sequence, final, length of what follows: the holding as JSON, zero: the slot is free.
 _HEAD: Final = struct.Struct("<QQQQBxH")
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,11 @@ class Journal:
         path = folder / f"{os.getpid()}-{new_id()[:12]}{SUFFIX}"
         # Locked before it can be seen by its name: nobody takes it for one that has lost its owner.
         beginning = path.with_suffix(".new")
-        self._open(beginning, os.O_RDWR | os.O_CREAT | os.O_EXCL)
+        try:
+            self._open(beginning, os.O_RDWR | os.O_CREAT | os.O_EXCL)
+        except OSError:
+            beginning.unlink(missing_ok=True)
+            raise
         fcntl.flock(self._file, fcntl.LOCK_EX)
         beginning.rename(path)
         self.path = path
@@ -53,8 +60,12 @@ class Journal:
 
     def _open(self, path: Path, flags: int) -> None:
         self._file = os.open(path, flags, 0o600)
-        os.ftruncate(self._file, SLOT_BYTES * SLOTS_MAX)
-        self._bytes = mmap.mmap(self._file, SLOT_BYTES * SLOTS_MAX)
+        try:
+            _allocate(self._file, SLOT_BYTES * SLOTS_MAX)
+            self._bytes = mmap.mmap(self._file, SLOT_BYTES * SLOTS_MAX)
+        except OSError:
+            os.close(self._file)
+            raise
 
     @property
     def is_full(self) -> bool:
@@ -105,6 +116,14 @@ class Journal:
         os.close(self._file)
 
 
+def _allocate(file: int, size: int) -> None:
+    """Give a file its size, on the disk too: where that is full, a store into what is only mapped would kill the process (SIGBUS)."""
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(file, 0, size)
+    else:
+        os.ftruncate(file, size)
+
+
 class Orphan(Journal):
     """A journal that has lost its owner, taken over."""
 
@@ -130,14 +149,19 @@ class Orphan(Journal):
             if not length:
                 continue
             start = place + _HEAD.size
-            about: dict[str, Any] = json.loads(self._bytes[start : start + length])
-            holding = Holding(
-                about["reservation_id"], about["pool_id"], about["quantity"], usable_until=-NEVER, renewed_at=-NEVER,
-                drawn=drawn, committed=committed, committing=committing, sequence=sequence, final=bool(final),
-                unsettled_since=-NEVER, note=self._note,
-            )  # fmt: skip
+            try:
+                about: dict[str, Any] = json.loads(self._bytes[start : start + length])
+                holding = Holding(
+                    about["reservation_id"], about["pool_id"], about["quantity"], usable_until=-NEVER, renewed_at=-NEVER,
+                    drawn=drawn, committed=committed, committing=committing, sequence=sequence, final=bool(final),
+                    unsettled_since=-NEVER, note=self._note,
+                )  # fmt: skip
+                left = Unsettled(holding, about["customer_id"], about["resource_key"])
+            except (ValueError, KeyError, TypeError):
+                _log.exception("a holding cannot be read: %s, place %s, %s drawn", self.path, place, drawn)
+                continue
             self._slots[holding] = slot
-            yield Unsettled(holding, about["customer_id"], about["resource_key"])
+            yield left
 
     @classmethod
     def all_in(cls, folder: Path) -> Iterator[Self]:

@@ -82,9 +82,9 @@ class Leases:
         with self._changing:
             found = self._leases.get((customer_id, resource_key))
             if found is None:
+                self._start_threads()
                 found = Lease(self, customer_id, resource_key, Account(self._terms, new_id))
                 self._leases[customer_id, resource_key] = found
-                self._start_threads()
             return found
 
     def _start_threads(self) -> None:

@@ -15,6 +15,8 @@ T = TypeVar("T")
 
 #: Answers after which the same request may find the service well: each has one effect however often it is sent.
 PASSING: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
+#: What whoever stands before the service says in its place, and means as it does; of all else its own problems have a code.
+_ANYBODYS: Final = frozenset({401, 403, 413})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,13 +101,16 @@ def _is_passing(call: Call[Any], answer: Answer) -> bool:
 
 
 def _result(call: Call[T], answer: Answer) -> T:
-    if answer.status >= 400:
-        raise error_of(answer.status, answer.problem())
+    problem = answer.problem() if answer.status >= 400 else {}
+    if problem.get("code") or answer.status in _ANYBODYS:
+        raise error_of(answer.status, problem)
     try:
+        if answer.status >= 300 and answer.status != 304:
+            raise ValueError(answer.status)
         return call.parse(answer)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        # Not the service's: that of a proxy, or of a network that wants somebody to sign in.
-        said = f"The answer is not understood: {answer.content[:80]!r}"
+        # Not the service's: that of a proxy without it, or of a network that wants somebody to sign in.
+        said = f"The answer is not understood: HTTP {answer.status}, {answer.content[:80]!r}"
         key = call.idempotency_key
         raise (OutcomeUnknown(said, idempotency_key=key) if key else ServiceIsAway(said)) from error
 

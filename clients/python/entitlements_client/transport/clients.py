@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
@@ -14,7 +15,7 @@ from typing import Any, Final, Self, TypeVar
 
 import httpx
 
-from entitlements_client.errors import ServiceIsAway, error_of
+from entitlements_client.errors import ClientIsClosed, ServiceIsAway, error_of
 from entitlements_client.transport.attempts import Attempts, Came, Retries, Send, Steps, attempts, conversation
 from entitlements_client.transport.call import Answer, Call, NoAnswer
 from entitlements_client.transport.methods import Methods
@@ -75,7 +76,7 @@ class Stream:
 
     def __init__(self, response: httpx.Response) -> None:
         self._response = response
-        self.lines = response.iter_lines()
+        self.lines = _lines(response.iter_bytes())
 
     def cut(self) -> None:
         """End it from another thread: who waits for a line hears ServiceIsAway or the end at once."""
@@ -137,6 +138,10 @@ class Client(Methods):
             return _answer(self._http.request(**self.service.request_of(step)))
         except httpx.TransportError as error:
             return _no_answer(error)
+        except RuntimeError as error:
+            if self._http.is_closed:
+                raise ClientIsClosed from error
+            raise
 
     def close(self) -> None:
         self._http.close()
@@ -149,11 +154,27 @@ class Client(Methods):
 
 
 class AsyncClient(Methods):
-    """Asks the service; its answers are awaited."""
+    """Asks the service; its answers are awaited, in as many event loops as there are: each has connections of its own."""
 
     def __init__(self, service: Service) -> None:
         self.service = service
-        self._http = httpx.AsyncClient(**service.opening)
+        self._opening = threading.Lock()
+        self._of_loops: dict[asyncio.AbstractEventLoop, httpx.AsyncClient] = {}
+        self._is_closed = False
+
+    @property
+    def _http(self) -> httpx.AsyncClient:
+        """What sends in the loop that runs: a connection is no good in another than that in which it was opened."""
+        loop = asyncio.get_running_loop()
+        found = self._of_loops.get(loop)
+        if found is None:
+            with self._opening:
+                if self._is_closed:
+                    raise ClientIsClosed
+                for ended in [each for each in self._of_loops if each.is_closed()]:
+                    del self._of_loops[ended]
+                found = self._of_loops[loop] = httpx.AsyncClient(**self.service.opening)
+        return found
 
     async def asend(self, call: Call[T], /) -> T:
         """Send a call, as often as it takes. Raises an EntitlementsError."""
@@ -182,9 +203,18 @@ class AsyncClient(Methods):
             return _answer(await self._http.request(**self.service.request_of(step)))
         except httpx.TransportError as error:
             return _no_answer(error)
+        except RuntimeError as error:
+            if self._is_closed:
+                raise ClientIsClosed from error
+            raise
 
     async def aclose(self) -> None:
-        await self._http.aclose()
+        with self._opening:
+            self._is_closed = True
+            http = self._of_loops.pop(asyncio.get_running_loop(), None)
+            self._of_loops.clear()
+        if http is not None:
+            await http.aclose()
 
     async def __aenter__(self) -> Self:
         return self
@@ -196,6 +226,15 @@ class AsyncClient(Methods):
 @cache
 def _certificates() -> ssl.SSLContext:
     return httpx.create_ssl_context()
+
+
+def _lines(chunks: Iterable[bytes]) -> Iterator[str]:
+    """Lines that end with line feeds only: httpx ends them at U+2028 and its like too, which JSON may hold as they are."""
+    rest = b""
+    for chunk in chunks:
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            yield line.removesuffix(b"\r").decode(errors="replace")
 
 
 def _answer(response: httpx.Response) -> Answer:

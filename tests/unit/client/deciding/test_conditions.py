@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 from asking import a_view, held, judged
 
+from entitlements_client.deciding import operators
+
 A_DAY = "2026-06-16T00:00:00Z"
 KNOWN: dict[str, list[tuple[Any, Any, bool | None]]] = {
     # operator: what the policy states, what the request has, what comes of it (None: it cannot be judged)
@@ -46,6 +48,15 @@ def test_an_operator_means_this(operator: str, value: Any, found: Any, *, outcom
     assert judged({"not": condition}, context) is (outcome is False)
     if operator in OPPOSITES:
         assert judged(comparison(OPPOSITES[operator], value), context) is (outcome is False)
+
+
+def test_what_is_no_address_is_not_remembered() -> None:
+    # Kept by the thousand, with as much in each as a body may have, it would take all of a service's memory.
+    before = operators._address.cache_info().currsize
+    for number in range(10):
+        found = f"{number}" * 100_000
+        assert not judged(comparison("in_cidr", "10.0.0.0/8"), {"metadata": {"x": found}})
+    assert operators._address.cache_info().currsize == before
 
 
 @pytest.mark.parametrize(
