@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import Annotated, Any, Final
 
@@ -64,6 +65,16 @@ def at_least(request: Request) -> dict[int, int] | None:
     """What must be included in what is read: by partition an offset of the ledger. Raises Problem: invalid_consistency_token."""
     token = request.headers.get(CONSISTENCY)
     return None if token is None else positions_of(token)
+
+
+async def reached(request: Request) -> dict[int, int] | None:
+    """As at_least, when it is there to be read. Waited for once, however many parts of the request ask. Raises NotReachedYet too."""
+    wanted = at_least(request)
+    if wanted is not None:
+        if not hasattr(request.state, "reached"):
+            request.state.reached = asyncio.ensure_future(services_of(request).reach(wanted))
+        await asyncio.shield(request.state.reached)
+    return wanted
 
 
 def positions_of(token: str) -> dict[int, int]:
