@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 from typing import Annotated, Any, Final
 
@@ -12,11 +13,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from entitlements.api.auth import identity_of, require
-from entitlements.api.identity import Identity, Scope
+from entitlements.api.identity import Identity, Scope, Unauthenticated
 from entitlements.api.problems import Problem
 from entitlements.api.services import Services
 from entitlements.domain.values import is_id
+from entitlements.errors import ServerIsAway
 from entitlements.ledger.caller import Outcome
+
+_log = logging.getLogger(__name__)
 
 #: Headers of our own.
 CONSISTENCY: Final = "entitlements-consistency"
@@ -45,6 +49,19 @@ def who(request: Request, scope: Scope) -> Identity:
     identity = identity_of(request.scope)
     require(identity, scope)
     return identity
+
+
+async def still_let_in(request: Request) -> bool:
+    """Whether the door would let this request in now as well: for answers that take long. While nobody can say, what it said holds."""
+    services, authorization = services_of(request), request.headers.getlist("authorization")[-1]
+    try:
+        if services.authenticator.known(authorization) is None:
+            await services.in_thread(services.authenticator.identify, authorization)
+    except Unauthenticated:
+        return False
+    except ServerIsAway as error:
+        _log.debug("It goes on, though nobody can say whether its key does: %s", error)
+    return True
 
 
 def key_of(request: Request) -> str | None:
