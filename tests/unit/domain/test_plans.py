@@ -9,6 +9,7 @@ import pytest
 from specification import Happens, days, given, hours, used
 
 from entitlements.domain.errors import (
+    InvalidCommand,
     InvalidPeriod,
     InvalidRules,
     LadderIsOccupied,
@@ -37,6 +38,17 @@ def test_a_plan_that_cannot_be_leaves_the_present_one_alone(when: str, wrong: di
     bought = provision_pool("bought", quota("exports", 1), source="purchase")
     plan = change_plan("new", **{"rules": [PRO], "ladder": "plans", "rung": 2, "when": when} | wrong)
     given(OLD, bought).when(plan).refused(reason)
+
+
+@pytest.mark.parametrize("number", [2**31, -(2**31) - 1, 2**62])
+def test_a_number_that_its_event_cannot_hold_is_refused(number: int) -> None:
+    """Avro's writer takes it in a command: it would be found out only when the frame of the decision is written, or by its readers."""
+    started = given(open_pool())
+    started.when(change_plan("new", ladder="plans", rung=number)).refused(InvalidCommand)
+    started.when(change_plan("new", ladder="plans", rung=1, set_version=number)).refused(InvalidCommand)
+    started.when(start_trial(then_rung=number)).refused(InvalidCommand)
+    started.when(start_trial(then_set_version=number)).refused(InvalidCommand)
+    started.when(provision_pool("p", set_version=number)).refused(InvalidCommand)
 
 
 def test_what_is_scheduled_does_not_hide_what_runs() -> None:
