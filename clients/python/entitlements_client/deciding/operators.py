@@ -7,6 +7,7 @@ never grants. The kinds are those of JSON: text, number (NaN is none), boolean, 
 
 from __future__ import annotations
 
+import math
 import operator
 from bisect import bisect_right
 from collections.abc import Callable
@@ -37,13 +38,21 @@ def _kind(value: Any) -> str | None:
 def _scalar(value: Any, path: str) -> str:
     """The kind of a text, number or boolean that a policy states. Raises PolicyIsInvalid."""
     kind = _kind(value)
-    if kind is None or value in (float("inf"), float("-inf")):
+    if kind is None or (kind == "number" and not _is_finite(value)):
         raise PolicyIsInvalid(
             "invalid_value", path, f"this must be a text, a number, true or false, not {shown(value)}"
         )
     if kind == "text":
         require_text(value, path, TEXT_CHARACTERS_MAX, may_be_empty=True)
     return kind
+
+
+def _is_finite(number: float) -> bool:
+    """Whether a number can be written down and read by everybody: an integer may be too large for that, too."""
+    try:
+        return math.isfinite(number)
+    except OverflowError:
+        return False
 
 
 def _number(value: Any, path: str) -> int | float:

@@ -55,6 +55,8 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     (compare("equals", ["a"]), "invalid_value", "policies[0].conditions[0].value"),
     (compare("equals", float("nan")), "invalid_value", "policies[0].conditions[0].value"),
     (compare("equals", float("inf")), "invalid_value", "policies[0].conditions[0].value"),
+    (compare("greater_than", 10**309), "invalid_value", "policies[0].conditions[0].value"),
+    (compare("in_set", [1, -(10**309)]), "invalid_value", "policies[0].conditions[0].value[1]"),
     (compare("greater_than", "2"), "invalid_value", "policies[0].conditions[0].value"),
     (compare("greater_than", True), "invalid_value", "policies[0].conditions[0].value"),
     (compare("between", [1]), "invalid_value", "policies[0].conditions[0].value"),
