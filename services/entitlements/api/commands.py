@@ -18,6 +18,7 @@ from entitlements.api.auth import require_own
 from entitlements.api.documents import ACCEPTED, PROBLEMS, Done
 from entitlements.api.identity import Identity
 from entitlements.api.problems import Problem
+from entitlements.api.routes import Route
 from entitlements.api.sending import answered, envelope
 from entitlements.api.validation import explained
 from entitlements.domain.commands import (
@@ -34,7 +35,7 @@ from entitlements.intake.policies import require_meant
 from entitlements.intake.sets import set_with_rules
 from entitlements.ledger.records import COMMANDS
 
-router = APIRouter(tags=["commands"], responses=PROBLEMS)
+router = APIRouter(tags=["commands"], responses=PROBLEMS, route_class=Route)
 
 #: Said by the request, not by its body.
 _ENVELOPE: Final = frozenset({"command_id", "idempotency_key", "caller", "tenant"})

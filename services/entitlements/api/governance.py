@@ -14,13 +14,14 @@ from entitlements.api.auth import require_own
 from entitlements.api.documents import ACCEPTED, PROBLEMS, Done
 from entitlements.api.identity import Scope
 from entitlements.api.problems import Problem
+from entitlements.api.routes import Route
 from entitlements.api.sending import answered, decided, envelope
 from entitlements.domain.governance_commands import CreateApiKey, RetireAccessPolicy, RevokeApiKey
 from entitlements.intake.api_keys import new_api_key
 from entitlements.intake.policies import parse_policies, policy_command
 from entitlements_projections.reading import access
 
-router = APIRouter(tags=["governance"], responses=PROBLEMS)
+router = APIRouter(tags=["governance"], responses=PROBLEMS, route_class=Route)
 
 
 class NewKey(BaseModel):

@@ -13,12 +13,13 @@ from entitlements.api.asking import Id, headers_of, json_answer, key_of, service
 from entitlements.api.choosing import MANY_MAX, Body, Quantity, Results, Whose, first_that_takes, many, pools_of
 from entitlements.api.documents import ACCEPTED, PROBLEMS
 from entitlements.api.identity import Identity
+from entitlements.api.routes import Route
 from entitlements.api.sending import accepted, envelope
 from entitlements.domain.commands import RecordUsage
 from entitlements.domain.values import UsageMode
 from entitlements.ledger.caller import Outcome, new_id
 
-router = APIRouter(tags=["usage"], responses=PROBLEMS)
+router = APIRouter(tags=["usage"], responses=PROBLEMS, route_class=Route)
 
 
 class Usage(Whose):

@@ -32,6 +32,7 @@ from entitlements.api.question_bodies import (
     RemainingBody,
     ViewBody,
 )
+from entitlements.api.routes import Route
 from entitlements.api.validation import explained_decoding
 from entitlements.domain.values import is_id
 from entitlements.operations.request_id import REQUEST_ID
@@ -45,7 +46,7 @@ from entitlements_client.deciding import (
 )
 from entitlements_client.deciding import Request as Asked
 
-router = APIRouter(tags=["access"], responses=PROBLEMS)
+router = APIRouter(tags=["access"], responses=PROBLEMS, route_class=Route)
 
 #: Bodies that are decoded by hand, for the OpenAPI document.
 BODIES: Final = (CheckBody, ChecksBody)

@@ -25,6 +25,7 @@ from entitlements.api.choosing import (
 from entitlements.api.documents import ACCEPTED, PROBLEMS
 from entitlements.api.identity import Identity
 from entitlements.api.problems import Problem
+from entitlements.api.routes import Route
 from entitlements.api.sending import accepted, decided, envelope
 from entitlements.domain.commands import PoolCommand
 from entitlements.domain.usage_commands import (
@@ -36,7 +37,7 @@ from entitlements.domain.usage_commands import (
 from entitlements.domain.values import UsageMode
 from entitlements.ledger.caller import Outcome, new_id
 
-router = APIRouter(tags=["reservations"], responses=PROBLEMS)
+router = APIRouter(tags=["reservations"], responses=PROBLEMS, route_class=Route)
 
 
 class Reserve(Whose):

@@ -16,8 +16,9 @@ from entitlements.api.asking import Id, services_of, still_let_in, who
 from entitlements.api.documents import PROBLEMS
 from entitlements.api.following import Follower, Place, Told
 from entitlements.api.problems import Problem
+from entitlements.api.routes import Route
 
-router = APIRouter(tags=["changes"], responses=PROBLEMS)
+router = APIRouter(tags=["changes"], responses=PROBLEMS, route_class=Route)
 
 #: Seconds between signs of life.
 HEARTBEAT_FOR: Final = 15.0
