@@ -274,13 +274,15 @@ def check_fields(command: Command) -> None:
             raise InvalidCommand(f"{name} has more than 32 bits")
     if getattr(command, "sequence", 0) < 0:
         raise InvalidCommand("a sequence begins at 0 or above")
-    quantity = getattr(command, "quantity", 1)
-    if not 0 < quantity <= QUANTITY_MAX:
-        raise InvalidQuantity(str(quantity))
+    for name in _QUANTITIES:
+        quantity = getattr(command, name, 1)
+        if not 0 < quantity <= QUANTITY_MAX:
+            raise InvalidQuantity(str(quantity))
 
 
 #: Avro's int, of which writers take more than readers do.
 _NUMBERS_OF_32_BITS: Final = ("rung", "then_rung", "set_version", "then_set_version")
+_QUANTITIES: Final = ("quantity", "then_quantity")
 _ALSO_IDS: Final = frozenset({"resource_key", "idempotency_key", "ladder", "source"})
 
 

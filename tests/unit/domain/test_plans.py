@@ -11,12 +11,14 @@ from specification import Happens, days, given, hours, used
 from entitlements.domain.errors import (
     InvalidCommand,
     InvalidPeriod,
+    InvalidQuantity,
     InvalidRules,
     LadderIsOccupied,
     RulesConflict,
     TooManyProvisions,
 )
 from entitlements.domain.pools import PROVISIONS_MAX
+from entitlements.domain.values import QUANTITY_MAX
 from entitlements.examples import NOON, end_provision, limit, open_pool, provision_pool, quota
 from entitlements.examples_of_terms import allocate_limit, change_defaults, change_plan, start_trial
 
@@ -112,6 +114,12 @@ def test_a_trial_that_cannot_be_followed_does_not_begin() -> None:
     later = provision_pool("later", PRO, ladder="plans", rung=3, starts_at=NOON + days(60))
     trial = start_trial(ends_at=NOON + days(14))
     given(open_pool(), later).when(trial).refused(LadderIsOccupied)
+
+
+@pytest.mark.parametrize("quantity", [0, -1, QUANTITY_MAX + 1])
+def test_a_trial_is_followed_by_some_of_a_plan(quantity: int) -> None:
+    """The read models hold no other: their projector would stop at it, for everybody."""
+    given(open_pool()).when(start_trial(then_quantity=quantity)).refused(InvalidQuantity)
 
 
 def test_a_trial_needs_room_for_both() -> None:
