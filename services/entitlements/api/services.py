@@ -76,6 +76,7 @@ class Services:
     gathering: Gathering = field(init=False)
     reaching: Reaching = field(init=False)
     threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(THREADS, "api"))
+    computing: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "computing"))
     closing: ExitStack = field(default_factory=ExitStack)
 
     def __post_init__(self) -> None:
@@ -127,8 +128,15 @@ class Services:
         document = self.policies.peek(organization_id)
         if document is None:
             document = await self.in_thread(self.policies.load, organization_id)
-        compiled: PolicySet = self.parsed_policies.of(organization_id, "", document)
+        known: PolicySet | None = self.parsed_policies.peek(organization_id, "", document)
+        if known is not None:
+            return known
+        compiled: PolicySet = await self.apart(self.parsed_policies.of, organization_id, "", document)
         return compiled
+
+    async def apart(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Call what computes for long: one at a time, so that it takes neither the loop nor the threads from all others."""
+        return await asyncio.get_running_loop().run_in_executor(self.computing, function, *arguments)
 
     async def in_thread(self, function: Callable[..., T], *arguments: Any) -> T:
         """Call what blocks. Raises ServerIsAway when Postgres is."""
@@ -223,7 +231,8 @@ class Services:
     def close(self) -> None:
         """Close what was opened."""
         self.closing.close()
-        self.threads.shutdown(wait=False, cancel_futures=True)
+        for executor in (self.threads, self.computing):
+            executor.shutdown(wait=False, cancel_futures=True)
 
 
 def _pools(

@@ -60,6 +60,35 @@ def test_who_waits_in_vain_takes_nothing_from_others(tenant: Any, rival: Any) ->
         assert {each["code"] for each in batch.result().json()["results"]} == {"not_reached_yet"}
 
 
+def test_costly_policies_and_many_questions_keep_nobody_else_waiting(tenant: Any, rival: Any) -> None:
+    conditions = [{"field": f"metadata.f{n}", "operator": "equals", "value": "x"} for n in range(100)]
+    policies = [{"policy_id": f"p{n}", "effect": "ALLOW", "conditions": conditions} for n in range(40)]
+    for policy in policies:
+        answer = rival.http.put(f"/v1/policies/{policy['policy_id']}", json=policy)
+        assert answer.status_code == 200, answer.text
+    headers = {"entitlements-consistency": answer.headers["entitlements-consistency"]}
+    context = {"metadata": {f"f{n}": "x" for n in range(100)}}
+    many = {"customer_ids": ["nobody"], "resource_keys": [f"key-{n}" for n in range(1_000)], "context": context}
+    one = {"customer_id": "nobody", "resource_key": "key", "context": context}
+    one["policies"] = [policy | {"policy_id": f"q{n}"} for n, policy in enumerate(policies * 4)]
+    tenant.check("sso")
+    with ThreadPoolExecutor(2) as costly:
+        under_way = [
+            costly.submit(rival.http.post, "/v1/checks", json=many, headers=headers),
+            costly.submit(rival.http.post, "/v1/policies/dry-run", json=one),
+        ]
+        took = []
+        while not all(each.done() for each in under_way):
+            begun = time.monotonic()
+            assert tenant.http.post(
+                "/v1/check", json={"customer_id": tenant.customer_id, "resource_key": "sso"}
+            ).is_success
+            took.append(time.monotonic() - begun)
+    assert [each.result().status_code for each in under_way] == [200, 200]
+    assert len(took) > 10, took
+    assert max(took) < 1, took
+
+
 @pytest.mark.parametrize("token", ["", "x", "1", "1:", "1:2:3", "1:2,", "-1:2", "9" * 30 + ":1"])
 def test_a_token_that_is_none_is_refused(tenant: Any, token: str) -> None:
     asked = {"customer_id": tenant.customer_id, "resource_key": "sso"}
