@@ -280,8 +280,8 @@ def check_fields(command: Command) -> None:
             raise InvalidQuantity(str(quantity))
 
 
-#: Avro's int, of which writers take more than readers do.
-_NUMBERS_OF_32_BITS: Final = ("rung", "then_rung", "set_version", "then_set_version")
+#: Avro's int and Postgres' integer, of which writers take more than readers find.
+_NUMBERS_OF_32_BITS: Final = ("rung", "then_rung", "set_version", "then_set_version", "priority")
 _QUANTITIES: Final = ("quantity", "then_quantity")
 _ALSO_IDS: Final = frozenset({"resource_key", "idempotency_key", "ladder", "source"})
 

@@ -44,13 +44,17 @@ def test_a_plan_that_cannot_be_leaves_the_present_one_alone(when: str, wrong: di
 
 @pytest.mark.parametrize("number", [2**31, -(2**31) - 1, 2**62])
 def test_a_number_that_its_event_cannot_hold_is_refused(number: int) -> None:
-    """Avro's writer takes it in a command: it would be found out only when the frame of the decision is written, or by its readers."""
+    """Avro's writer takes it in a command: it would be found out only when the frame of the decision is written, or by its readers.
+
+    Postgres' takes it too, and keeps another.
+    """
     started = given(open_pool())
     started.when(change_plan("new", ladder="plans", rung=number)).refused(InvalidCommand)
     started.when(change_plan("new", ladder="plans", rung=1, set_version=number)).refused(InvalidCommand)
     started.when(start_trial(then_rung=number)).refused(InvalidCommand)
     started.when(start_trial(then_set_version=number)).refused(InvalidCommand)
     started.when(provision_pool("p", set_version=number)).refused(InvalidCommand)
+    started.when(provision_pool("p", priority=number)).refused(InvalidCommand)
 
 
 def test_what_is_scheduled_does_not_hide_what_runs() -> None:
