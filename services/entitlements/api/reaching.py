@@ -7,14 +7,36 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TypeAlias
+from typing import Generic, TypeAlias, TypeVar
 
 from entitlements_projections.errors import NotReachedYet
 
+T = TypeVar("T")
 #: By partition the offset of a frame.
 Positions: TypeAlias = Mapping[int, int]
 #: Where the tables are: at once if that is elsewhere than is known already, else after some time.
 Look: TypeAlias = Callable[[Positions], Awaitable[Positions]]
+
+
+class Latest(Generic[T]):
+    """For one event loop. Tells what was asked after whoever wants it came: one question at a time serves all who came before it."""
+
+    def __init__(self, ask: Callable[[], Awaitable[T]]) -> None:
+        self._ask = ask
+        self._under_way: asyncio.Task[T] | None = None
+        self._next: asyncio.Task[T] | None = None
+
+    async def get(self) -> T:
+        """The answer. Raises what the question raises."""
+        if self._next is None:
+            self._next = asyncio.get_running_loop().create_task(self._ask_after(self._under_way))
+        return await asyncio.shield(self._next)  # Whoever goes away leaves the others theirs.
+
+    async def _ask_after(self, before: asyncio.Task[T] | None) -> T:
+        if before is not None:
+            await asyncio.wait((before,))
+        self._under_way, self._next = self._next, None
+        return await self._ask()
 
 
 class Reaching:

@@ -28,7 +28,7 @@ from entitlements.api.auth import Knowing
 from entitlements.api.following import Follower
 from entitlements.api.gathering import Gathering
 from entitlements.api.http_caching import Lifetimes
-from entitlements.api.reaching import Reaching
+from entitlements.api.reaching import Latest, Reaching
 from entitlements.domain.commands import Command
 from entitlements.errors import InvalidRequest, OutcomeUnknown, ServerIsAway
 from entitlements.ledger.caller import Caller, Outcome, Sent
@@ -75,6 +75,7 @@ class Services:
     parsed_policies: Parsed = field(default_factory=parsed_policies)
     gathering: Gathering = field(init=False)
     reaching: Reaching = field(init=False)
+    ledger_ends: Latest[dict[int, int]] = field(init=False)
     threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(THREADS, "api"))
     computing: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "computing"))
     closing: ExitStack = field(default_factory=ExitStack)
@@ -84,6 +85,8 @@ class Services:
             lambda organization_id, those: self.in_thread(self.views.load, organization_id, those)
         )
         self.reaching = Reaching(lambda known: self.read(offsets_unlike, known))
+        partitions = range(self.settings.partitions)
+        self.ledger_ends = Latest(lambda: self.in_thread(self.ends.of, "ledger", partitions))
 
     async def views_of(
         self, organization_id: str, customer_ids: Sequence[str], at_least: Mapping[int, int] | None = None
@@ -178,7 +181,7 @@ class Services:
         found = await self.read(_pools, organization_id, customers, at_least=at_least)
         missing = [customer_id for customer_id in customers if customer_id not in found]
         if missing:
-            ends = await self.in_thread(self.ends.of, "ledger", range(self.settings.partitions))
+            ends = await self.ledger_ends.get()
             wanted = {partition: end - 1 for partition, end in ends.items() if end}
             # They may be behind, or the end a rival's frame that will never count: then what there is has to do.
             with suppress(NotReachedYet):
@@ -189,10 +192,10 @@ class Services:
     async def pool_that_recorded(self, pool_ids: Sequence[str], usage_id: str) -> str | None:
         """Which of the pools recorded usage of this id, by all that is in the ledger now; None: none of them."""
         partitions = {partition_of(pool_id, self.settings.partitions) for pool_id in pool_ids}
-        ends = await self.in_thread(self.ends.of, "ledger", sorted(partitions))
-        for partition, end in ends.items():
+        ends = await self.ledger_ends.get()
+        for partition in partitions:
             with suppress(NotReachedYet):  # One that ends in a rival's frame never is; the others still are waited for.
-                await self.reach({partition: end - 1}, KNOWN_WITHIN_FOR)
+                await self.reach({partition: ends[partition] - 1}, KNOWN_WITHIN_FOR)
         return await self.read(pool_with_usage, pool_ids, usage_id)
 
     def cacheable(self, request: Request, document: bytes, organization_id: str, customer_id: str) -> Response:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from entitlements.api.reaching import Reaching
+from entitlements.api.reaching import Latest, Reaching
 from entitlements.errors import ServerIsAway
 from entitlements_projections.errors import NotReachedYet
 
@@ -77,5 +77,33 @@ def test_a_look_that_fails_is_told_to_all_who_wait_and_tried_again_for_the_next(
         assert [type(each) for each in told] == [ServerIsAway] * 3
         tables.is_away, tables.offsets = False, {0: 1}
         await reaching.wait({0: 1}, 5)
+
+    asyncio.run(run())
+
+
+def test_whoever_wants_the_latest_hears_what_was_asked_after_it_came() -> None:
+    async def run() -> None:
+        asked = under_way = 0
+
+        async def ask() -> int:
+            nonlocal asked, under_way
+            asked += 1
+            number, under_way = asked, under_way + 1
+            assert under_way == 1, "one question at a time"
+            await asyncio.sleep(0.01)
+            under_way -= 1
+            if number == 3:
+                raise ServerIsAway("Kafka.")
+            return number
+
+        latest = Latest(ask)
+        first = [asyncio.create_task(latest.get()) for _ in range(100)]
+        await asyncio.sleep(0.005)
+        second = [asyncio.create_task(latest.get()) for _ in range(100)]
+        assert set(await asyncio.gather(*first)) == {1}
+        assert set(await asyncio.gather(*second)) == {2}
+        with pytest.raises(ServerIsAway):
+            await latest.get()
+        assert await latest.get() == 4
 
     asyncio.run(run())
