@@ -61,7 +61,7 @@ from entitlements.ledger.records import (
     shape_of,
 )
 from entitlements.ledger.states import StateDoesNotFit, dump_state, load_state
-from entitlements_schemas import names, sources
+from entitlements_schemas import NotEncodable, names, sources
 from entitlements_schemas.testing import records as generated_records
 
 MESSAGES = EVENTS | COMMANDS
@@ -241,6 +241,14 @@ def test_instants_and_milliseconds_are_the_same(ms: int) -> None:
 def test_instants_beyond_the_calendar_are_refused() -> None:
     with pytest.raises(OverflowError):
         from_ms(2**62)
+
+
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00", "2026-01-01T00:00:00"])
+def test_an_instant_that_nobody_could_read_back_is_not_sent(at: str) -> None:
+    """A caller would wait in vain for the outcome of a command that no engine can read."""
+    command = provision_pool(ends_at=datetime.fromisoformat(at))
+    with pytest.raises(NotEncodable):
+        shape_of(type(command)).to_record(command)
 
 
 # --- States --------------------------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from entitlements.domain.aggregate import NEVER_MS, from_ms, to_ms
 from entitlements.domain.periods import Calendar, period_bounds
 from entitlements.domain.values import Rule
 from entitlements_projections.errors import NotReachedYet
-from entitlements_projections.positions import CHANNEL
+from entitlements_projections.positions import CHANNEL, read_offsets
 from entitlements_projections.statements import statement
 
 if TYPE_CHECKING:
@@ -64,6 +64,24 @@ def wait_for_all(connection: Connection, positions: Mapping[int, int], timeout_f
     deadline = time.monotonic() + timeout_for
     for partition, offset in positions.items():
         wait_for(connection, partition, offset, deadline - time.monotonic())
+
+
+def offsets_unlike(connection: Connection, known: Mapping[int, int]) -> dict[int, int]:
+    """Where the tables are, by partition: at once if that is not what is known, else after a short while.
+
+    The connection must be in autocommit mode.
+    """
+    assert connection.autocommit, "notifications only arrive between transactions"
+    connection.execute(sql.SQL("listen {}").format(sql.Identifier(CHANNEL)))
+    try:
+        offsets = read_offsets(connection)
+        if offsets != known:
+            return offsets
+        for _ in connection.notifies(timeout=_LOOK_EVERY_FOR, stop_after=1):
+            pass
+        return read_offsets(connection)
+    finally:
+        connection.execute(sql.SQL("unlisten {}").format(sql.Identifier(CHANNEL)))
 
 
 def pool(connection: Connection, pool_id: str, at: datetime) -> Row | None:

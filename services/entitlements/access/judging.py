@@ -23,17 +23,22 @@ SOURCE: Final = "SERVICE"
 
 
 class Parsed:
-    """Documents as what they say, parsed once as long as they are the same object. For one thread."""
+    """Documents as what they say, parsed once as long as they are the same object. One thread parses; whoever wants may peek."""
 
     def __init__(self, parse: Callable[[Any], Any], size_max: int = VIEWS_MAX) -> None:
         self._parse, self._size_max = parse, size_max
         self._known: dict[tuple[str, str], tuple[bytes, Any]] = {}
 
+    def peek(self, organization_id: str, name: str, document: bytes) -> Any:
+        """As of, if it is parsed already; else None."""
+        found = self._known.get((organization_id, name))
+        return found[1] if found is not None and found[0] is document else None
+
     def of(self, organization_id: str, name: str, document: bytes) -> Any:
         """What the document says that this organization has under this name now."""
-        found = self._known.get((organization_id, name))
-        if found is not None and found[0] is document:
-            return found[1]
+        found = self.peek(organization_id, name, document)
+        if found is not None:
+            return found
         if len(self._known) >= self._size_max:
             self._known.clear()
         parsed = self._parse(orjson.loads(document))

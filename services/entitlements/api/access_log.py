@@ -13,8 +13,9 @@ from entitlements.access.log.reading import PAGE_MAX, page
 from entitlements.access.log.reporting import REPORTED_MAX, accept
 from entitlements.api.asking import Id, json_answer, services_of, who
 from entitlements.api.documents import PROBLEMS
+from entitlements.api.routes import Route
 
-router = APIRouter(tags=["access log"], responses=PROBLEMS)
+router = APIRouter(tags=["access log"], responses=PROBLEMS, route_class=Route)
 
 
 class Reported(BaseModel):

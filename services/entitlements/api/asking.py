@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+import logging
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Final
@@ -15,11 +17,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from entitlements.api.auth import identity_of, require
-from entitlements.api.identity import Identity, Scope
+from entitlements.api.identity import Identity, Scope, Unauthenticated
 from entitlements.api.problems import Problem
 from entitlements.api.services import Services
 from entitlements.domain.values import is_id
+from entitlements.errors import ServerIsAway
 from entitlements.ledger.caller import Outcome
+
+_log = logging.getLogger(__name__)
 
 #: Headers of our own.
 CONSISTENCY: Final = "entitlements-consistency"
@@ -72,6 +77,19 @@ def who(request: Request, scope: Scope) -> Identity:
     return identity
 
 
+async def still_let_in(request: Request) -> bool:
+    """Whether the door would let this request in now as well: for answers that take long. While nobody can say, what it said holds."""
+    services, authorization = services_of(request), request.headers.getlist("authorization")[-1]
+    try:
+        if services.authenticator.known(authorization) is None:
+            await services.in_thread(services.authenticator.identify, authorization)
+    except Unauthenticated:
+        return False
+    except ServerIsAway as error:
+        _log.debug("It goes on, though nobody can say whether its key does: %s", error)
+    return True
+
+
 def key_of(request: Request) -> str | None:
     """The request's idempotency key. Raises Problem: invalid_id."""
     key = request.headers.get("idempotency-key")
@@ -98,6 +116,16 @@ def at_least(request: Request) -> dict[int, int] | None:
     """What must be included in what is read: by partition an offset of the ledger. Raises Problem: invalid_consistency_token."""
     token = request.headers.get(CONSISTENCY)
     return None if token is None else positions_of(token)
+
+
+async def reached(request: Request) -> dict[int, int] | None:
+    """As at_least, when it is there to be read. Waited for once, however many parts of the request ask. Raises NotReachedYet too."""
+    wanted = at_least(request)
+    if wanted is not None:
+        if not hasattr(request.state, "reached"):
+            request.state.reached = asyncio.ensure_future(services_of(request).reach(wanted))
+        await asyncio.shield(request.state.reached)
+    return wanted
 
 
 def positions_of(token: str) -> dict[int, int]:

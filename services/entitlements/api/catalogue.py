@@ -12,9 +12,10 @@ from starlette.responses import Response
 from entitlements.api.asking import Id, at_least, json_answer, services_of, who
 from entitlements.api.documents import PROBLEMS
 from entitlements.api.problems import Problem
+from entitlements.api.routes import Route
 from entitlements_projections import reading
 
-router = APIRouter(tags=["catalogue"], responses=PROBLEMS)
+router = APIRouter(tags=["catalogue"], responses=PROBLEMS, route_class=Route)
 
 
 @router.get("/v1/pools/{pool_id}", operation_id="pool", response_model=dict[str, Any])

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from entitlements.access.checking import which_decides
-from entitlements.api.asking import Id, at_least, headers_of, json_answer, services_of
+from entitlements.api.asking import Id, headers_of, json_answer, reached, services_of
 from entitlements.api.identity import Identity
 from entitlements.api.problems import Problem, problem_of, refused
 from entitlements.api.sending import decided
@@ -61,7 +61,7 @@ async def pools_of(request: Request, identity: Identity, whose: Whose) -> list[t
         return [(whose.pool_id, False)]
     assert whose.customer_id is not None, "the body was checked"
     customer_id = whose.customer_id
-    found = await services_of(request).pools_of(identity.organization_id, [customer_id], at_least(request))
+    found = await services_of(request).pools_of(identity.organization_id, [customer_id], await reached(request))
     if customer_id not in found:
         raise Problem("unknown_workspace", "No pool is assigned to this workspace.")
     return found[customer_id]

@@ -22,6 +22,7 @@ from entitlements.api.asking import Id, at_least, headers_of, json_answer, servi
 from entitlements.api.documents import ACCEPTED, PROBLEMS
 from entitlements.api.identity import Identity
 from entitlements.api.problems import Problem
+from entitlements.api.routes import Route
 from entitlements.api.sending import accepted, decided, envelope
 from entitlements.api.validation import explained_decoding
 from entitlements.domain.commands import RecordUsageBatch
@@ -29,7 +30,7 @@ from entitlements.domain.values import ID_CHARACTERS_MAX, QUANTITY_MAX, UsageLin
 from entitlements.ledger.caller import Outcome
 from entitlements.ledger.partitioning import partition_of
 
-router = APIRouter(tags=["usage"], responses=PROBLEMS)
+router = APIRouter(tags=["usage"], responses=PROBLEMS, route_class=Route)
 
 #: Events that one call may hold, and lines that one command carries: it must stay below the log's bound of a record.
 EVENTS_MAX: Final = 10_000

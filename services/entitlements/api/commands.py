@@ -15,9 +15,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from entitlements.api.asking import Id, key_of, services_of, who
+from entitlements.api.auth import require_own
 from entitlements.api.documents import ACCEPTED, PROBLEMS, Done
 from entitlements.api.identity import Identity
 from entitlements.api.problems import Problem
+from entitlements.api.routes import Route
 from entitlements.api.sending import answered, envelope
 from entitlements.api.validation import explained
 from entitlements.domain.commands import (
@@ -28,13 +30,13 @@ from entitlements.domain.commands import (
     RecordUsageBatch,
     address_of,
 )
-from entitlements.domain.governance_commands import CampaignCommand, DefineAccessPolicy
+from entitlements.domain.governance_commands import CampaignCommand, CreateApiKey, DefineAccessPolicy
 from entitlements.domain.values import Rule
 from entitlements.intake.policies import require_meant
 from entitlements.intake.sets import set_with_rules
 from entitlements.ledger.records import COMMANDS
 
-router = APIRouter(tags=["commands"], responses=PROBLEMS)
+router = APIRouter(tags=["commands"], responses=PROBLEMS, route_class=Route)
 
 #: Said by the request, not by its body.
 _ENVELOPE: Final = frozenset({"command_id", "idempotency_key", "caller", "tenant"})
@@ -98,6 +100,8 @@ def _add(name: str, kind: type[Command]) -> None:
             raise explained(error.errors()) from error
         if isinstance(command, DefineAccessPolicy):
             require_meant(command)
+        if isinstance(command, CreateApiKey):
+            require_own(identity, command.scopes)
         return await answered(request, command, {"status": "accepted", "command": name, "id": address_of(command)[1]})
 
     send.__annotations__["body"] = model

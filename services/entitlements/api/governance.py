@@ -10,16 +10,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from entitlements.api.asking import Id, at_least, headers_of, json_answer, key_of, services_of, who
+from entitlements.api.auth import require_own
 from entitlements.api.documents import ACCEPTED, PROBLEMS, Done
 from entitlements.api.identity import Scope
 from entitlements.api.problems import Problem
+from entitlements.api.routes import Route
 from entitlements.api.sending import answered, decided, envelope
 from entitlements.domain.governance_commands import CreateApiKey, RetireAccessPolicy, RevokeApiKey
 from entitlements.intake.api_keys import new_api_key
 from entitlements.intake.policies import parse_policies, policy_command
 from entitlements_projections.reading import access
 
-router = APIRouter(tags=["governance"], responses=PROBLEMS)
+router = APIRouter(tags=["governance"], responses=PROBLEMS, route_class=Route)
 
 
 class NewKey(BaseModel):
@@ -63,9 +65,7 @@ async def create_key(request: Request, body: NewKey) -> Response:
     The secret is made here and nobody keeps it: a repeat cannot tell it again, so there is no Idempotency-Key.
     """
     identity = who(request, "administer")
-    beyond = sorted(set(body.scopes) - identity.scopes)
-    if beyond:
-        raise Problem("insufficient_scope", f"This key has not the scope {beyond[0]} itself.", needed=beyond[0])
+    require_own(identity, body.scopes)
     made = new_api_key()
     command = CreateApiKey(
         **envelope(identity),

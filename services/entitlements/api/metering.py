@@ -23,13 +23,14 @@ from entitlements.api.choosing import (
 )
 from entitlements.api.documents import ACCEPTED, PROBLEMS
 from entitlements.api.identity import Identity
+from entitlements.api.routes import Route
 from entitlements.api.sending import accepted, envelope
 from entitlements.domain.commands import RecordUsage
 from entitlements.domain.values import UsageMode
 from entitlements.ledger.caller import Outcome, new_id
 from entitlements_projections.reading.views import pool_with_usage
 
-router = APIRouter(tags=["usage"], responses=PROBLEMS)
+router = APIRouter(tags=["usage"], responses=PROBLEMS, route_class=Route)
 
 
 class Usage(Whose):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field
@@ -12,6 +12,10 @@ from entitlements.api.problems import Problem
 
 #: Questions that one call may hold.
 MANY_MAX: Final = 10_000
+#: Whatever is no quantity is answered as `invalid_quantity`, as far as an answer can repeat it.
+INTEGER_MIN: Final = -(2**63)
+INTEGER_MAX: Final = 2**63 - 1
+_Integer = Annotated[int, msgspec.Meta(ge=INTEGER_MIN, le=INTEGER_MAX)]
 
 
 class Check(msgspec.Struct, forbid_unknown_fields=True):
@@ -19,7 +23,7 @@ class Check(msgspec.Struct, forbid_unknown_fields=True):
 
     customer_id: str
     resource_key: str
-    quantity: int | None = None
+    quantity: _Integer | None = None
     subject_id: str = ""
     action: str = ""
     context: dict[str, Any] | None = None
@@ -31,7 +35,7 @@ class Checks(msgspec.Struct, forbid_unknown_fields=True):
     checks: list[Check] | None = None
     customer_ids: list[str] | None = None
     resource_keys: list[str] | None = None
-    quantity: int | None = None
+    quantity: _Integer | None = None
     subject_id: str = ""
     action: str = ""
     context: dict[str, Any] | None = None
@@ -68,7 +72,9 @@ class CheckBody(BaseModel):
 
     customer_id: Id = Field(examples=["ws-1"])
     resource_key: Id = Field(examples=["api_calls"])
-    quantity: int | None = Field(None, description="In the smallest unit of the key.", examples=[3])
+    quantity: int | None = Field(
+        None, ge=INTEGER_MIN, le=INTEGER_MAX, description="In the smallest unit of the key.", examples=[3]
+    )
     subject_id: str = Field("", max_length=128)
     action: str = Field("", max_length=128)
     context: ContextBody | None = None
@@ -82,7 +88,7 @@ class ChecksBody(BaseModel):
     checks: list[CheckBody] | None = None
     customer_ids: list[Id] | None = Field(None, examples=[["ws-1", "ws-2"]])
     resource_keys: list[Id] | None = Field(None, examples=[["api_calls", "sso"]])
-    quantity: int | None = None
+    quantity: int | None = Field(None, ge=INTEGER_MIN, le=INTEGER_MAX)
     subject_id: str = ""
     action: str = ""
     context: ContextBody | None = None

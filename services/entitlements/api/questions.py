@@ -33,6 +33,7 @@ from entitlements.api.question_bodies import (
     RemainingBody,
     ViewBody,
 )
+from entitlements.api.routes import Route
 from entitlements.api.services import Services
 from entitlements.api.validation import explained_decoding
 from entitlements.domain.values import is_id
@@ -47,12 +48,12 @@ from entitlements_client.deciding import (
 )
 from entitlements_client.deciding import Request as Asked
 
-router = APIRouter(tags=["access"], responses=PROBLEMS)
+router = APIRouter(tags=["access"], responses=PROBLEMS, route_class=Route)
 
 #: Bodies that are decoded by hand, for the OpenAPI document.
 BODIES: Final = (CheckBody, ChecksBody)
-#: Questions of one call after which others of this worker have their turn: some milliseconds.
-OTHERS_AFTER: Final = 200
+#: Seconds for which many questions of one call keep all others waiting: policies may make each of them cost milliseconds.
+AT_ONCE_FOR: Final = 0.005
 _DECODE: Final = msgspec.json.Decoder(Check).decode
 _DECODE_MANY: Final = msgspec.json.Decoder(Checks).decode
 
@@ -108,9 +109,12 @@ async def _decide(request: Request, identity: Identity, many: list[Check]) -> li
     # After the views: what was waited for is in the policies, too.
     policies = await services.policies_of(organization_id, anew=wanted is not None)
     decisions = []
-    for place, one in enumerate(many):
-        if place % OTHERS_AFTER == OTHERS_AFTER - 1:
+    loop = asyncio.get_running_loop()
+    until = loop.time() + AT_ONCE_FOR
+    for one in many:
+        if loop.time() > until:
             await asyncio.sleep(0)
+            until = loop.time() + AT_ONCE_FOR
         asked = _asked(one)
         decision = judge(views[one.customer_id], policies, asked)
         if decision.needs_service:
@@ -205,16 +209,22 @@ async def try_policies(request: Request, body: DryRun) -> Response:
     views = await services.views_of(organization_id, [body.customer_id], wanted)
     in_force = await services.policies_of(organization_id, anew=wanted is not None)
     if body.policies is not None:
-        document = {"organization_id": organization_id, "version": in_force.version, "policies": body.policies}
-        try:
-            in_force = PolicySet.compile(document | {"metered_keys": sorted(in_force.metered_keys)})
-        except PolicyIsInvalid as error:
-            raise Problem(error.code, str(error), path=error.path) from error
+        in_force = await services.apart(_compiled, organization_id, in_force, body.policies)
     asked = Asked.from_document(body.model_dump(exclude={"policies"}))
-    view, decision = views[body.customer_id], judge(views[body.customer_id], in_force, asked)
+    view = views[body.customer_id]
+    decision = await services.apart(judge, view, in_force, asked)
     if decision.needs_service:
         view = await _newer(services, organization_id, views, asked, decision)
+    found = await services.apart(dry_run, view, in_force, asked)
     try:
-        return json_answer(dry_run(view, in_force, asked) | {"source": SOURCE})
+        return json_answer(found | {"source": SOURCE})
     except orjson.JSONEncodeError as error:
         raise Problem("invalid_request", f"What was sent cannot be sent back: {error}.") from error
+
+
+def _compiled(organization_id: str, in_force: PolicySet, policies: list[dict[str, Any]]) -> PolicySet:
+    document = {"organization_id": organization_id, "version": in_force.version, "policies": policies}
+    try:
+        return PolicySet.compile(document | {"metered_keys": sorted(in_force.metered_keys)})
+    except PolicyIsInvalid as error:
+        raise Problem(error.code, str(error), path=error.path) from error

@@ -26,6 +26,7 @@ from entitlements.api.choosing import (
 from entitlements.api.documents import ACCEPTED, PROBLEMS
 from entitlements.api.identity import Identity
 from entitlements.api.problems import Problem
+from entitlements.api.routes import Route
 from entitlements.api.sending import accepted, decided, envelope
 from entitlements.domain.commands import PoolCommand
 from entitlements.domain.usage_commands import (
@@ -38,7 +39,7 @@ from entitlements.domain.values import UsageMode
 from entitlements.ledger.caller import Outcome, new_id
 from entitlements_projections.reading.views import pool_with_reservation
 
-router = APIRouter(tags=["reservations"], responses=PROBLEMS)
+router = APIRouter(tags=["reservations"], responses=PROBLEMS, route_class=Route)
 
 
 class Reserve(Whose):

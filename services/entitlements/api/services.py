@@ -28,6 +28,7 @@ from entitlements.api.auth import Knowing
 from entitlements.api.following import Follower
 from entitlements.api.gathering import Gathering
 from entitlements.api.http_caching import Lifetimes
+from entitlements.api.reaching import Latest, Reaching
 from entitlements.domain.commands import Command
 from entitlements.errors import InvalidRequest, OutcomeUnknown, ServerIsAway
 from entitlements.ledger.caller import Caller, Outcome, Sent
@@ -38,7 +39,7 @@ from entitlements.settings import Settings
 from entitlements_client.deciding import CustomerView, PolicySet
 from entitlements_projections.database import Connection
 from entitlements_projections.errors import NotReachedYet
-from entitlements_projections.reading import wait_for, wait_for_all
+from entitlements_projections.reading import offsets_unlike
 from entitlements_projections.reading.views import pools_of_workspaces
 
 T = TypeVar("T")
@@ -73,13 +74,19 @@ class Services:
     parsed_views: Parsed = field(default_factory=parsed_views)
     parsed_policies: Parsed = field(default_factory=parsed_policies)
     gathering: Gathering = field(init=False)
+    reaching: Reaching = field(init=False)
+    ledger_ends: Latest[dict[int, int]] = field(init=False)
     threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(THREADS, "api"))
+    computing: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "computing"))
     closing: ExitStack = field(default_factory=ExitStack)
 
     def __post_init__(self) -> None:
         self.gathering = Gathering(
             lambda organization_id, those: self.in_thread(self.views.load, organization_id, those)
         )
+        self.reaching = Reaching(lambda known: self.read(offsets_unlike, known))
+        partitions = range(self.settings.partitions)
+        self.ledger_ends = Latest(lambda: self.in_thread(self.ends.of, "ledger", partitions))
 
     async def views_of(
         self, organization_id: str, customer_ids: Sequence[str], at_least: Mapping[int, int] | None = None
@@ -107,6 +114,7 @@ class Services:
         """What customers have, as JSON documents. Raises NotReachedYet, ServerIsAway."""
         if len(customer_ids) == 1 and not at_least:
             return {customer_ids[0]: await self.gathering.one(organization_id, customer_ids[0])}
+        await self.reach(at_least)
         return await self.in_thread(self.views.load, organization_id, customer_ids, at_least)
 
     async def fresh_views(self, organization_id: str, customer_ids: Sequence[str]) -> dict[str, CustomerView]:
@@ -123,8 +131,15 @@ class Services:
         document = self.policies.peek(organization_id)
         if document is None:
             document = await self.in_thread(self.policies.load, organization_id)
-        compiled: PolicySet = self.parsed_policies.of(organization_id, "", document)
+        known: PolicySet | None = self.parsed_policies.peek(organization_id, "", document)
+        if known is not None:
+            return known
+        compiled: PolicySet = await self.apart(self.parsed_policies.of, organization_id, "", document)
         return compiled
+
+    async def apart(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Call what computes for long: one at a time, so that it takes neither the loop nor the threads from all others."""
+        return await asyncio.get_running_loop().run_in_executor(self.computing, function, *arguments)
 
     async def in_thread(self, function: Callable[..., T], *arguments: Any) -> T:
         """Call what blocks. Raises ServerIsAway when Postgres is."""
@@ -135,21 +150,23 @@ class Services:
         except psycopg.DataError as error:
             raise InvalidRequest("It holds a value that nothing can have.") from error
 
-    async def read(
-        self,
-        function: Callable[..., T],
-        *arguments: Any,
-        at_least: Mapping[int, int] | None = None,
-        within_for: float | None = None,
-    ) -> T:
+    async def reach(self, at_least: Mapping[int, int] | None, within_for: float | None = None) -> None:
+        """Wait until the tables know the ledger up to an offset of each partition. Raises NotReachedYet, ServerIsAway.
+
+        Here and not in a thread: who waits in vain, for whatever a caller made up, must take nothing from all others.
+        """
+        if at_least:
+            await self.reaching.wait(at_least, within_for or self.settings.answer_timeout_for)
+
+    async def read(self, function: Callable[..., T], *arguments: Any, at_least: Mapping[int, int] | None = None) -> T:
         """Call what reads the tables, with a connection before its arguments. Raises ServerIsAway, NotReachedYet.
 
-        at_least: by partition the offset of the ledger that the tables must know first; within_for: seconds to wait for that.
+        at_least: by partition the offset of the ledger that the tables must know first.
         """
+        await self.reach(at_least)
 
         def reading() -> T:
             with self.database.connection() as connection:
-                wait_for_all(connection, at_least or {}, within_for or self.settings.answer_timeout_for)
                 return function(connection, *arguments)
 
         return await self.in_thread(reading)
@@ -164,13 +181,12 @@ class Services:
         found = await self.read(_pools, organization_id, customers, at_least=at_least)
         missing = [customer_id for customer_id in customers if customer_id not in found]
         if missing:
-            ends = await self.in_thread(self.ends.of, "ledger", range(self.settings.partitions))
+            ends = await self.ledger_ends.get()
             wanted = {partition: end - 1 for partition, end in ends.items() if end}
-            try:
-                found |= await self.read(_pools, organization_id, missing, at_least=wanted, within_for=KNOWN_WITHIN_FOR)
-            except NotReachedYet:
-                # They are behind, or the end is a rival's frame that will never count: what there is has to do.
-                found |= await self.read(_pools, organization_id, missing)
+            # They may be behind, or the end a rival's frame that will never count: then what there is has to do.
+            with suppress(NotReachedYet):
+                await self.reach(wanted, KNOWN_WITHIN_FOR)
+            found |= await self.read(_pools, organization_id, missing)
         return found
 
     async def pool_with(
@@ -178,17 +194,11 @@ class Services:
     ) -> str | None:
         """Which of the pools has something under an id, by all that is in the ledger now; None: none of them."""
         partitions = {partition_of(pool_id, self.settings.partitions) for pool_id in pool_ids}
-        ends = await self.in_thread(self.ends.of, "ledger", sorted(partitions))
-
-        def look(connection: Connection) -> str | None:
-            for partition, end in ends.items():
-                with suppress(
-                    NotReachedYet
-                ):  # One that ends in a rival's frame never is; the others still are waited for.
-                    wait_for(connection, partition, end - 1, KNOWN_WITHIN_FOR)
-            return find(connection, pool_ids, id)
-
-        return await self.read(look)
+        ends = await self.ledger_ends.get()
+        for partition in partitions:
+            with suppress(NotReachedYet):  # One that ends in a rival's frame never is; the others still are waited for.
+                await self.reach({partition: ends[partition] - 1}, KNOWN_WITHIN_FOR)
+        return await self.read(find, pool_ids, id)
 
     def cacheable(self, request: Request, document: bytes, organization_id: str, customer_id: str) -> Response:
         """The answer with a view, as caches may keep it; 304 where whoever asks has it already."""
@@ -226,7 +236,8 @@ class Services:
     def close(self) -> None:
         """Close what was opened."""
         self.closing.close()
-        self.threads.shutdown(wait=False, cancel_futures=True)
+        for executor in (self.threads, self.computing):
+            executor.shutdown(wait=False, cancel_futures=True)
 
 
 def _pools(

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from entitlements.api.asking import Id, services_of, who
+from entitlements.api.asking import Id, services_of, still_let_in, who
 from entitlements.api.documents import PROBLEMS
 from entitlements.api.following import Follower, Place, Told
 from entitlements.api.problems import Problem
+from entitlements.api.routes import Route
 
-router = APIRouter(tags=["changes"], responses=PROBLEMS)
+router = APIRouter(tags=["changes"], responses=PROBLEMS, route_class=Route)
 
 #: Seconds between signs of life.
 HEARTBEAT_FOR: Final = 15.0
+#: Seconds after which it is asked again whether the key still counts: so often that a revoked one is noticed as soon as at the door.
+ASK_AGAIN_FOR: Final = 3.0
 #: What waits for a client that reads slowly; beyond that it is told to load everything again.
 QUEUED_MAX: Final = 10_000
 _PLACE: Final = re.compile(r"([ce])(\d{1,6}):(\d{1,18})")
@@ -37,13 +41,14 @@ async def changes(
     """What changes for the organization's customers. `Last-Event-ID` goes on where another connection ended.
 
     Events: change (what is told in `entitlements.changes`), policies (they changed), invalidate (load a customer, or all, again), reset
-    (load everything again: the place asked for is not kept any more), hello (where the stream begins).
+    (load everything again: the place asked for is not kept any more), hello (where the stream begins). It ends with the key it was asked with.
     """
     identity = who(request, "read")
     since = _places(request.headers.get("last-event-id"))
     listening = _Listening(services_of(request).follower, identity.organization_id, frozenset(customer_id or ()))
+    is_let_in = partial(still_let_in, request)
     headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
-    return StreamingResponse(listening.events(since), headers=headers, media_type="text/event-stream")
+    return StreamingResponse(listening.events(since, is_let_in), headers=headers, media_type="text/event-stream")
 
 
 def _places(last_event_id: str | None) -> dict[Place, int] | None:
@@ -65,7 +70,9 @@ class _Listening:
         self._is_behind = False
         self._here: dict[Place, int] = {}
 
-    async def events(self, since: dict[Place, int] | None) -> AsyncIterator[bytes]:
+    async def events(
+        self, since: dict[Place, int] | None, is_let_in: Callable[[], Awaitable[bool]]
+    ) -> AsyncIterator[bytes]:
         here, missed = self._follower.attach(self._hear, since)
         try:
             self._here = here if missed is None else here | (since or {})
@@ -73,12 +80,15 @@ class _Listening:
                 yield event
             self._here = here
             yield self._event("reset" if missed is None else "hello", b"{}")
-            while True:
+            alive_until = self._loop.time() + HEARTBEAT_FOR
+            while await is_let_in():
                 try:
-                    async with asyncio.timeout(HEARTBEAT_FOR):
+                    async with asyncio.timeout(ASK_AGAIN_FOR):
                         batch = await self._queue.get()
                 except TimeoutError:
-                    yield b": alive\n\n"
+                    if self._loop.time() >= alive_until:
+                        alive_until = self._loop.time() + HEARTBEAT_FOR
+                        yield b": alive\n\n"
                     continue
                 if self._is_behind:
                     yield self._catch_up()

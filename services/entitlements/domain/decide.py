@@ -259,7 +259,7 @@ def _plain(value: Any) -> Any:
 
 
 def check_fields(command: Command) -> None:
-    """Every id has 1 to 128 characters and every quantity can be counted, whoever wrote the command."""
+    """Every id has 1 to 128 characters, and every number can be written down or counted, whoever wrote the command."""
     kind: type = type(command)
     for name, characters_min in _ids_of(kind):
         value = getattr(command, name)
@@ -268,13 +268,21 @@ def check_fields(command: Command) -> None:
     for name, value in vars(command).items():
         if isinstance(value, str) and "\0" in value:
             raise InvalidCommand(f"{name} holds a zero character")
+    for name in _NUMBERS_OF_32_BITS:
+        number = getattr(command, name, None)
+        if number is not None and not -(2**31) <= number < 2**31:
+            raise InvalidCommand(f"{name} has more than 32 bits")
     if getattr(command, "sequence", 0) < 0:
         raise InvalidCommand("a sequence begins at 0 or above")
-    quantity = getattr(command, "quantity", 1)
-    if not 0 < quantity <= QUANTITY_MAX:
-        raise InvalidQuantity(str(quantity))
+    for name in _QUANTITIES:
+        quantity = getattr(command, name, 1)
+        if not 0 < quantity <= QUANTITY_MAX:
+            raise InvalidQuantity(str(quantity))
 
 
+#: Avro's int and Postgres' integer, of which writers take more than readers find.
+_NUMBERS_OF_32_BITS: Final = ("rung", "then_rung", "set_version", "then_set_version", "priority")
+_QUANTITIES: Final = ("quantity", "then_quantity")
 _ALSO_IDS: Final = frozenset({"resource_key", "idempotency_key", "ladder", "source"})
 
 

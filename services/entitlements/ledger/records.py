@@ -9,7 +9,7 @@ from __future__ import annotations
 import types
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final, Union, get_args, get_origin, get_type_hints
 
 from entitlements.domain import (
@@ -28,6 +28,7 @@ from entitlements.domain import (
 )
 from entitlements.domain.aggregate import AggregateType, Event, from_ms, to_ms
 from entitlements.domain.commands import Command
+from entitlements_schemas import NotEncodable
 
 #: Every module that defines commands or events: their classes are found by looking at subclasses.
 _DEFINED_IN: Final = (
@@ -36,6 +37,8 @@ _DEFINED_IN: Final = (
 )  # fmt: skip
 
 Convert = Callable[[Any], Any]
+_FIRST_MS: Final = to_ms(datetime.min.replace(tzinfo=UTC))
+_LAST_MS: Final = to_ms(datetime.max.replace(tzinfo=UTC))
 
 
 class Shape:
@@ -74,7 +77,17 @@ def shape_of(kind: type) -> Shape:
 
 
 def _outward(hint: Any) -> Convert | None:
-    return _conversion(hint, to_ms, lambda kind: shape_of(kind).to_record)
+    return _conversion(hint, _ms_of, lambda kind: shape_of(kind).to_record)
+
+
+def _ms_of(at: datetime) -> int:
+    """Raises NotEncodable for what nobody could read back: an instant of no zone, or one that UTC has not (the last evening west of it)."""
+    if at.tzinfo is None:
+        raise NotEncodable(f"{at.isoformat()} names no zone")
+    ms = to_ms(at)
+    if not _FIRST_MS <= ms <= _LAST_MS:
+        raise NotEncodable(f"{at.isoformat()} is not in the years 1 to 9999 of UTC")
+    return ms
 
 
 def _inward(hint: Any) -> Convert | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import quote
 
@@ -39,6 +41,53 @@ def test_a_position_that_is_not_reached_is_said(tenant: Any) -> None:
     answer = tenant.http.post("/v1/check", json=asked, headers={"entitlements-consistency": "0:999999999"})
     assert (answer.status_code, answer.json()["code"]) == (409, "not_reached_yet")
     assert int(answer.headers["retry-after"]) > 0
+
+
+def test_who_waits_in_vain_takes_nothing_from_others(tenant: Any, rival: Any) -> None:
+    never = {"entitlements-consistency": "0:999999999999999999"}
+    asked = {"usage": [{"customer_id": f"{rival.customer_id}-{n}", "resource_key": "api_calls"} for n in range(300)]}
+    with ThreadPoolExecutor(40) as waiting:
+        begun = time.monotonic()
+        batch = waiting.submit(rival.http.post, "/v1/usage/batch", json=asked, headers=never)
+        views = [
+            waiting.submit(rival.http.get, f"/v1/customers/{rival.customer_id}/entitlements", headers=never)
+            for _ in range(39)
+        ]
+        time.sleep(0.5)
+        body = {"customer_id": tenant.customer_id, "resource_key": "api_calls"}
+        assert tenant.http.post("/v1/usage", json=body).status_code == 200
+        assert time.monotonic() - begun < 3, "somebody else's waiting was waited for"
+        assert {view.result().json()["code"] for view in views} == {"not_reached_yet"}
+        assert {each["code"] for each in batch.result().json()["results"]} == {"not_reached_yet"}
+
+
+def test_costly_policies_and_many_questions_keep_nobody_else_waiting(tenant: Any, rival: Any) -> None:
+    conditions = [{"field": f"metadata.f{n}", "operator": "equals", "value": "x"} for n in range(100)]
+    policies = [{"policy_id": f"p{n}", "effect": "ALLOW", "conditions": conditions} for n in range(40)]
+    for policy in policies:
+        answer = rival.http.put(f"/v1/policies/{policy['policy_id']}", json=policy)
+        assert answer.status_code == 200, answer.text
+    headers = {"entitlements-consistency": answer.headers["entitlements-consistency"]}
+    context = {"metadata": {f"f{n}": "x" for n in range(100)}}
+    many = {"customer_ids": ["nobody"], "resource_keys": [f"key-{n}" for n in range(1_000)], "context": context}
+    one = {"customer_id": "nobody", "resource_key": "key", "context": context}
+    one["policies"] = [policy | {"policy_id": f"q{n}"} for n, policy in enumerate(policies * 4)]
+    tenant.check("sso")
+    with ThreadPoolExecutor(2) as costly:
+        under_way = [
+            costly.submit(rival.http.post, "/v1/checks", json=many, headers=headers),
+            costly.submit(rival.http.post, "/v1/policies/dry-run", json=one),
+        ]
+        took = []
+        while not all(each.done() for each in under_way):
+            begun = time.monotonic()
+            assert tenant.http.post(
+                "/v1/check", json={"customer_id": tenant.customer_id, "resource_key": "sso"}
+            ).is_success
+            took.append(time.monotonic() - begun)
+    assert [each.result().status_code for each in under_way] == [200, 200]
+    assert len(took) > 10, took
+    assert max(took) < 1, took
 
 
 @pytest.mark.parametrize("token", ["", "x", "1", "1:", "1:2:3", "1:2,", "-1:2", "9" * 30 + ":1"])

@@ -108,3 +108,21 @@ def test_policies_that_change_are_told(tenant: Any) -> None:
         stream.next("hello")
         tenant.http.put("/v1/policies/one", json={"effect": "DENY", "resource_keys": ["sso"]})
         stream.next("policies", policy_id="one")
+
+
+def test_a_stream_ends_with_the_key_it_was_asked_with(service: Any, tenant: Any) -> None:
+    made = tenant.http.post("/v1/keys", json={"scopes": ["read"]})
+    headers = {"authorization": f"Bearer {made.json()['key']}"}
+    with (
+        httpx.Client(base_url=service.url, headers=headers, timeout=20.0) as client,
+        client.stream("GET", "/v1/changes") as stream,
+    ):
+        assert stream.status_code == 200, stream.read()
+        assert tenant.http.delete(f"/v1/keys/{made.json()['key_id']}").status_code == 200
+        # Sooner than the next sign of life, and than a key is honoured that the read model knows to be revoked.
+        timer = threading.Timer(10.0, stream.close)
+        timer.start()
+        heard = stream.read().decode()
+        assert timer.is_alive(), "it went on"
+        timer.cancel()
+    assert "event: hello" in heard

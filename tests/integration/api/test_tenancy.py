@@ -162,6 +162,9 @@ def test_a_key_is_made_used_and_taken_back(service: Any, victim: Any) -> None:
     assert httpx.post(f"{service.url}/v1/check", json=asked, headers=headers).json()["allowed"]
     with service.client(victim.organization_id, ["administer"]) as weak:
         assert weak.post("/v1/keys", json={"scopes": ["read"]}).json()["code"] == "insufficient_scope"
+        by_hand = {"key_id": "k0123456789", "secret_sha256": "0" * 64, "scopes": ["administer", "audit"]}
+        answer = weak.post("/v1/commands/CreateApiKey", json=by_hand)
+        assert (answer.status_code, answer.json()["code"]) == (403, "insufficient_scope")
     assert victim.http.delete(f"/v1/keys/{key['key_id']}").status_code == 200
 
 

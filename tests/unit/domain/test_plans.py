@@ -9,13 +9,16 @@ import pytest
 from specification import Happens, days, given, hours, used
 
 from entitlements.domain.errors import (
+    InvalidCommand,
     InvalidPeriod,
+    InvalidQuantity,
     InvalidRules,
     LadderIsOccupied,
     RulesConflict,
     TooManyProvisions,
 )
 from entitlements.domain.pools import PROVISIONS_MAX
+from entitlements.domain.values import QUANTITY_MAX
 from entitlements.examples import NOON, end_provision, limit, open_pool, provision_pool, quota
 from entitlements.examples_of_terms import allocate_limit, change_defaults, change_plan, start_trial
 
@@ -37,6 +40,21 @@ def test_a_plan_that_cannot_be_leaves_the_present_one_alone(when: str, wrong: di
     bought = provision_pool("bought", quota("exports", 1), source="purchase")
     plan = change_plan("new", **{"rules": [PRO], "ladder": "plans", "rung": 2, "when": when} | wrong)
     given(OLD, bought).when(plan).refused(reason)
+
+
+@pytest.mark.parametrize("number", [2**31, -(2**31) - 1, 2**62])
+def test_a_number_that_its_event_cannot_hold_is_refused(number: int) -> None:
+    """Avro's writer takes it in a command: it would be found out only when the frame of the decision is written, or by its readers.
+
+    Postgres' takes it too, and keeps another.
+    """
+    started = given(open_pool())
+    started.when(change_plan("new", ladder="plans", rung=number)).refused(InvalidCommand)
+    started.when(change_plan("new", ladder="plans", rung=1, set_version=number)).refused(InvalidCommand)
+    started.when(start_trial(then_rung=number)).refused(InvalidCommand)
+    started.when(start_trial(then_set_version=number)).refused(InvalidCommand)
+    started.when(provision_pool("p", set_version=number)).refused(InvalidCommand)
+    started.when(provision_pool("p", priority=number)).refused(InvalidCommand)
 
 
 def test_what_is_scheduled_does_not_hide_what_runs() -> None:
@@ -100,6 +118,12 @@ def test_a_trial_that_cannot_be_followed_does_not_begin() -> None:
     later = provision_pool("later", PRO, ladder="plans", rung=3, starts_at=NOON + days(60))
     trial = start_trial(ends_at=NOON + days(14))
     given(open_pool(), later).when(trial).refused(LadderIsOccupied)
+
+
+@pytest.mark.parametrize("quantity", [0, -1, QUANTITY_MAX + 1])
+def test_a_trial_is_followed_by_some_of_a_plan(quantity: int) -> None:
+    """The read models hold no other: their projector would stop at it, for everybody."""
+    given(open_pool()).when(start_trial(then_quantity=quantity)).refused(InvalidQuantity)
 
 
 def test_a_trial_needs_room_for_both() -> None:

@@ -8,6 +8,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+import orjson
 import psycopg
 from psycopg.rows import dict_row
 
@@ -122,7 +123,7 @@ def _cursor(at: datetime, decision_id: str) -> str:
 def _place(cursor: str) -> tuple[datetime, str]:
     """Where a page goes on. A cursor names a place and nothing else: whoever makes one up sees what it may see anyhow."""
     try:
-        at, decision_id = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        at, decision_id = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         place = datetime.fromisoformat(at)
         if place.tzinfo is None or not isinstance(decision_id, str) or "\0" in decision_id:
             raise InvalidRequest("The cursor is none of ours.")

@@ -24,7 +24,7 @@ from entitlements.api.auth.door import Door, identity_of
 from entitlements.api.auth.either import ByForm, Knowing
 from entitlements.api.auth.keys import ApiKey, KeySource, PostgresKeys
 from entitlements.api.auth.oidc import BearerTokens
-from entitlements.api.auth.scopes import require
+from entitlements.api.auth.scopes import require, require_own
 from entitlements.api.auth.signing import SigningKeys
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ __all__ = [
     "authenticator",
     "identity_of",
     "require",
+    "require_own",
 ]
 
 

@@ -13,6 +13,8 @@ bought or to read who asked for what, and a key that leaks shall open one door o
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from entitlements.api.auth.errors import InsufficientScope
 from entitlements.api.identity import Identity, Scope
 
@@ -21,3 +23,9 @@ def require(identity: Identity, scope: Scope) -> None:
     """Raises InsufficientScope when somebody may not do what needs this scope."""
     if scope not in identity.scopes:
         raise InsufficientScope(scope, identity.scopes)
+
+
+def require_own(identity: Identity, scopes: Iterable[Scope]) -> None:
+    """Raises InsufficientScope when somebody would give away what it may not itself: no key makes one that may do more."""
+    for scope in scopes:
+        require(identity, scope)

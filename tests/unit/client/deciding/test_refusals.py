@@ -59,6 +59,8 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     (compare("greater_than", -(10**4_000)), "invalid_value", "policies[0].conditions[0].value"),
     (compare("between", [0, 2**64]), "invalid_value", "policies[0].conditions[0].value[1]"),
     (compare("in_set", [10**400]), "invalid_value", "policies[0].conditions[0].value[0]"),
+    (compare("greater_than", 10**309), "invalid_value", "policies[0].conditions[0].value"),
+    (compare("in_set", [1, -(10**309)]), "invalid_value", "policies[0].conditions[0].value[1]"),
     (compare("greater_than", "2"), "invalid_value", "policies[0].conditions[0].value"),
     (compare("greater_than", True), "invalid_value", "policies[0].conditions[0].value"),
     (compare("between", [1]), "invalid_value", "policies[0].conditions[0].value"),
