@@ -37,6 +37,10 @@ _OTHER_TOPICS: Final = {
     "entitlements.events.UsageRefused": "usage",
     "entitlements.events.UsageReleased": "usage",
     "entitlements.events.AnswerRemembered": None,
+    "entitlements.events.SetAnswerRemembered": None,
+    "entitlements.events.KeyAnswerRemembered": None,
+    "entitlements.events.OrganizationAnswerRemembered": None,
+    "entitlements.events.CampaignAnswerRemembered": None,
 }
 
 

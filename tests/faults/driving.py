@@ -42,7 +42,6 @@ PARTITIONS = 3
 #: The least a broker allows by our settings: an engine that is gone is missed soon.
 SESSION_FOR = 1.0
 METERING = {"UsageRecorded", "UsageRefused", "UsageReleased"}
-INTERNAL = {"AnswerRemembered"}
 WIRE = Wire()
 
 _processes = multiprocessing.get_context("forkserver")

@@ -6,9 +6,10 @@ import time
 from typing import Any
 
 from tests.faults import driving
-from tests.faults.driving import INTERNAL, Traffic, eventually, line, open_pool, provision, quota, use
+from tests.faults.driving import Traffic, eventually, line, open_pool, provision, quota, use
 
 from entitlements.ledger.caller import Caller
+from entitlements.ledger.publisher import INTERNAL
 from entitlements.local import LocalKafka
 
 AWAY_FOR = 0.7

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import pytest
 from tests.faults import driving
-from tests.faults.driving import INTERNAL, METERING, Event, Running, Traffic, Truth
+from tests.faults.driving import METERING, Event, Running, Traffic, Truth
 
 from entitlements import testing
+from entitlements.ledger.publisher import INTERNAL
 from entitlements.settings import Settings
 
 KILLS = 10

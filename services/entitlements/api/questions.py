@@ -193,6 +193,9 @@ async def policies(request: Request) -> Response:
     """The policies of the key's organization: a client that holds this document decides by the same."""
     identity = who(request, "read")
     services = services_of(request)
+    if wanted := at_least(request):
+        await services.reach(wanted)
+        services.policies.forget(identity.organization_id)
     document = await services.in_thread(services.policies.load, identity.organization_id)
     headers = {"ETag": http_caching.etag_of(orjson.loads(document)), "Cache-Control": "private, no-cache"}
     if http_caching.is_not_modified(request.headers.get("if-none-match"), headers["ETag"]):

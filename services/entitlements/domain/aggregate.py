@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, ClassVar, Final, Literal, Self, TypeVar, dataclass_transform
@@ -13,6 +14,10 @@ AggregateType = Literal["pool", "entitlement_set", "resource_key", "organization
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
+
+#: How long an aggregate remembers idempotency keys; the source is DESIGN 3.8 ("a stated window").
+IDEMPOTENCY_WINDOW_FOR: Final = timedelta(hours=24)
+IDEMPOTENCY_WINDOW_MS: Final = IDEMPOTENCY_WINDOW_FOR // _MILLISECOND
 
 #: An instant that never comes; larger than any log timestamp, in epoch milliseconds.
 NEVER_MS: Final = 2**62
@@ -45,6 +50,14 @@ class Event(CanMutateAggregate[str], metaclass=FrozenFacts):
     timestamp: datetime
 
 
+@dataclass(slots=True, frozen=True)
+class RememberedAnswer:
+    """An accepted command under an idempotency key."""
+
+    body_digest: str
+    at_ms: int
+
+
 class Aggregate(BaseAggregate[str]):
     """A consistency boundary. Its clock is the instant of its newest event and never goes back."""
 
@@ -56,6 +69,7 @@ class Aggregate(BaseAggregate[str]):
         self.clock_ms = to_ms(opened.timestamp)
         #: The command whose decision is under way; stamped on the events it causes. No part of the state.
         self.command_id = ""
+        self.answers: dict[str, RememberedAnswer] = {}
 
     @classmethod
     def opened_by(cls, opened: Event) -> Self:
@@ -77,6 +91,15 @@ class Aggregate(BaseAggregate[str]):
     def happen(self, event_class: type[Event], at: datetime, **facts: Any) -> None:
         """Let an event happen that the command under way has caused."""
         self.trigger_event(event_class, timestamp=at, command_id=self.command_id, **facts)
+
+    def remember_answer(self, idempotency_key: str, body_digest: str, at_ms: int) -> None:
+        """Remember an answer for the idempotency window, and forget those whose window is over."""
+        self.answers.pop(idempotency_key, None)  # To the end: the dict is in the order of time.
+        self.answers[idempotency_key] = RememberedAnswer(body_digest, at_ms)
+        for key, answer in list(self.answers.items()):
+            if answer.at_ms > at_ms - IDEMPOTENCY_WINDOW_MS:
+                break
+            del self.answers[key]
 
     def seal(self) -> None:
         """Turn whatever was decided but not yet written as an event into events."""

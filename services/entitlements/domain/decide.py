@@ -49,6 +49,7 @@ from entitlements.domain.errors import (
 from entitlements.domain.lines import UsageAnswer, lines_under_key
 from entitlements.domain.pool_events import AnswerRemembered, BackfillEnded
 from entitlements.domain.pools import IDEMPOTENCY_WINDOW_MS, ResourcePool
+from entitlements.domain.remembering import REMEMBERED_BY
 from entitlements.domain.values import QUANTITY_MAX, UsageLine, is_id
 
 
@@ -131,9 +132,14 @@ def decide(aggregate: Aggregate | None, command: Command, logged_ms: int) -> Ans
     now = from_ms(logged_ms if aggregate is None else max(logged_ms, aggregate.clock_ms))
     if aggregate is not None:
         aggregate.command_id = command.command_id
+        if _is_repeat(aggregate, command, to_ms(now)):
+            return Answer(aggregate, repeated=True)
     before = 0 if aggregate is None else aggregate.version
     decided = OTHER_RULES[type(command)](aggregate, command, now)
-    return Answer(decided, repeated=decided.version == before)
+    repeated = decided.version == before
+    decided.command_id = command.command_id
+    _remember(decided, command, now)
+    return Answer(decided, repeated=repeated)
 
 
 def is_of(pool: ResourcePool, tenant: str | None) -> bool:
@@ -228,9 +234,9 @@ def record_group(
         sources[source] = command.sequence
 
 
-def _is_repeat(pool: ResourcePool, command: PoolCommand, now_ms: int) -> bool:
+def _is_repeat(aggregate: Aggregate, command: Command, now_ms: int) -> bool:
     key = command.idempotency_key
-    remembered = pool.answers.get(key) if key is not None else None
+    remembered = aggregate.answers.get(key) if key is not None else None
     if remembered is None or remembered.at_ms <= now_ms - IDEMPOTENCY_WINDOW_MS:
         return False
     if remembered.body_digest != digest_of(command):
@@ -238,10 +244,11 @@ def _is_repeat(pool: ResourcePool, command: PoolCommand, now_ms: int) -> bool:
     return True
 
 
-def _remember(pool: ResourcePool, command: PoolCommand, now: datetime) -> None:
+def _remember(aggregate: Aggregate, command: Command, now: datetime) -> None:
     if command.idempotency_key is not None:
         digest = digest_of(command)
-        pool.happen(AnswerRemembered, now, idempotency_key=command.idempotency_key, body_digest=digest)
+        kind = REMEMBERED_BY.get(aggregate.aggregate_type, AnswerRemembered)
+        aggregate.happen(kind, now, idempotency_key=command.idempotency_key, body_digest=digest)
 
 
 _ENVELOPE: Final = frozenset(field.name for field in fields(Command)) - {"actor"}

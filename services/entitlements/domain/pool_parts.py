@@ -62,14 +62,6 @@ class Grant:
     is_over: bool = False
 
 
-@dataclass(slots=True, frozen=True)
-class RememberedAnswer:
-    """An accepted command under an idempotency key."""
-
-    body_digest: str
-    at_ms: int
-
-
 class RememberedPart(NamedTuple):
     """A part of a remembered line: who bears how much of it. As UsagePart, and as short as can be."""
 

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from entitlements.domain.aggregate import NEVER_MS, Aggregate, Event, from_ms, to_ms
+from entitlements.domain.aggregate import (
+    IDEMPOTENCY_WINDOW_FOR,
+    IDEMPOTENCY_WINDOW_MS,
+    NEVER_MS,
+    Aggregate,
+    Event,
+    RememberedAnswer,
+    from_ms,
+    to_ms,
+)
 from entitlements.domain.buckets import ClosedPeriod
 from entitlements.domain.entitlement import Entitlement
 from entitlements.domain.periods import Calendar, period_bounds
@@ -17,7 +26,6 @@ from entitlements.domain.pool_parts import (
     Override,
     Provision,
     ProvisionStatus,
-    RememberedAnswer,
     RememberedLine,
     RememberedPart,
     Reservation,
@@ -44,9 +52,6 @@ if TYPE_CHECKING:
 
 #: Bound of the provisions of a pool that are not over; with it no sum of limits leaves 63 bits.
 PROVISIONS_MAX: Final = 500
-#: How long a pool remembers idempotency keys; the source is DESIGN 3.8 ("a stated window").
-IDEMPOTENCY_WINDOW_FOR: Final = timedelta(hours=24)
-IDEMPOTENCY_WINDOW_MS: Final = IDEMPOTENCY_WINDOW_FOR // timedelta(milliseconds=1)
 
 PoolStatus = Literal["open", "suspended", "closed"]
 
@@ -80,7 +85,6 @@ class ResourcePool(Aggregate):
         #: Named holders of limits, by key.
         self.holders: dict[str, dict[str, int]] = {}
         self.entitlements: dict[str, Entitlement] = {}
-        self.answers: dict[str, RememberedAnswer] = {}
         self.usage_ids: dict[str, RememberedLine] = {}
         self.sources: dict[str, int] = {}
         #: How many events there were beside recorded usage: what was recorded before something happened, and what after it.
@@ -239,15 +243,6 @@ class ResourcePool(Aggregate):
         while remembered[oldest].recorded_at <= at_ms:
             del remembered[oldest]
             oldest = next(iter(remembered))
-
-    def remember_answer(self, idempotency_key: str, body_digest: str, at_ms: int) -> None:
-        """Remember an answer for the idempotency window, and forget those whose window is over."""
-        self.answers.pop(idempotency_key, None)  # To the end: the dict is in the order of time.
-        self.answers[idempotency_key] = RememberedAnswer(body_digest, at_ms)
-        for key, answer in list(self.answers.items()):
-            if answer.at_ms > at_ms - IDEMPOTENCY_WINDOW_MS:
-                break
-            del self.answers[key]
 
     def happen(self, event_class: type[Event], at: datetime, **facts: Any) -> None:
         """Let an event happen after whatever lines were decided before it."""

@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from entitlements.domain.aggregate import from_ms
+from entitlements.domain.remembering import REMEMBERED_BY
 from entitlements.errors import ServerIsAway
 from entitlements.ledger import clients
 from entitlements.ledger.chain import ChainPosition
@@ -30,7 +31,7 @@ _log = logging.getLogger(__name__)
 
 METERING: Final = frozenset({"UsageRecorded", "UsageRefused", "UsageReleased"})
 #: Bookkeeping of the ledger, nobody's business outside.
-INTERNAL: Final = frozenset({"AnswerRemembered"})
+INTERNAL: Final = frozenset({"AnswerRemembered", *(kind.__name__ for kind in REMEMBERED_BY.values())})
 #: Seconds between stored positions; a crash repeats at most what was published since, which the output's tail cuts off.
 STORE_EVERY_FOR: Final = 1.0
 FRAMES_MAX: Final = 200

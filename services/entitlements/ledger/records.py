@@ -23,6 +23,7 @@ from entitlements.domain import (
     plan_commands,
     plan_events,
     pool_events,
+    remembering,
     usage_commands,
     usage_events,
 )
@@ -33,7 +34,7 @@ from entitlements_schemas import NotEncodable
 #: Every module that defines commands or events: their classes are found by looking at subclasses.
 _DEFINED_IN: Final = (
     campaigns, catalogue, commands, governance_commands, metering_events, organization_events, plan_commands, plan_events, pool_events,
-    usage_commands, usage_events,
+    remembering, usage_commands, usage_events,
 )  # fmt: skip
 
 Convert = Callable[[Any], Any]
@@ -124,6 +125,7 @@ _ABSTRACT: Final[set[type]] = {
     governance_commands.OrganizationCommand,
     organizations.OrganizationEvent,
     pool_events.PoolEvent,
+    remembering.Remembered,
 }
 #: Every event and command class by the full name of its schema.
 EVENTS: Final[dict[str, type[Event]]] = _classes(Event, _ABSTRACT, "events")

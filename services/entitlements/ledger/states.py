@@ -33,7 +33,7 @@ from entitlements.domain.pools import (
 )
 from entitlements.domain.values import AssignmentRole, DataType, Inheritance, KeyTerms, OwnRule, ParentSet, Rule
 
-STATE_FORMAT: Final = 4
+STATE_FORMAT: Final = 5
 
 
 class _State(TypedDict):
@@ -41,6 +41,7 @@ class _State(TypedDict):
     version: int
     created_on: datetime
     modified_on: datetime
+    answers: dict[str, RememberedAnswer]
 
 
 class _ResourceKeyState(_State):
@@ -106,7 +107,6 @@ class _PoolState(_State):
     reservations: dict[str, Reservation]
     holders: dict[str, dict[str, int]]
     entitlements: dict[str, Entitlement]
-    answers: dict[str, RememberedAnswer]
     usage_ids: dict[str, RememberedLine]
     sources: dict[str, int]
     turn: int

@@ -239,3 +239,21 @@ def test_no_answer_in_time_is_unknown_and_a_retry_under_its_key_has_one_effect(s
     answer = tenant.http.post("/v1/usage", json=usage(tenant, 3), headers=key)
     assert answer.status_code == 200
     assert consumed(tenant, answer) == 3
+
+
+def test_a_key_holds_for_commands_that_are_not_about_pools_too(tenant: Any) -> None:
+    key = {"idempotency-key": "policy-1"}
+
+    def define(priority: int, headers: dict[str, str] | None = None) -> httpx.Response:
+        body = {"effect": "DENY", "resource_keys": ["exports"], "priority": priority}
+        return tenant.http.put("/v1/policies/p", json=body, headers=headers)  # type: ignore[no-any-return]
+
+    first = define(1, key)
+    assert (first.status_code, first.headers.get("idempotent-replay")) == (200, None)
+    assert define(2, key).json()["code"] == "idempotency_key_reused"
+    newer = define(2)
+    late = define(1, key)
+    assert (late.content, late.headers["idempotent-replay"]) == (first.content, "true")
+    token = {"entitlements-consistency": newer.headers["entitlements-consistency"]}
+    (policy,) = tenant.http.get("/v1/policies", headers=token).json()["policies"]
+    assert policy["priority"] == 2

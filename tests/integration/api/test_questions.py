@@ -157,15 +157,15 @@ def test_a_policy_denies_and_says_so(tenant: Any) -> None:
 
 
 def test_a_policy_with_a_number_that_not_all_can_read_is_refused_where_it_is_defined(tenant: Any) -> None:
-    for number in (10**400, 2**63):
+    for number, code in ((10**400, "invalid_request"), (2**63, "invalid_policy")):
         condition = {"field": "metadata.x", "operator": "equals", "value": number}
         answer = tenant.http.put("/v1/policies/large", json={"effect": "DENY", "conditions": [condition]})
-        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_policy")
+        assert (answer.status_code, answer.json()["code"]) == (422, code)
     assert tenant.http.get("/v1/policies").json()["policies"] == []
     assert tenant.check("sso")["allowed"]
 
 
-@pytest.mark.parametrize("said", [str(10**30), '"\\ud800"'])
+@pytest.mark.parametrize("said", [str(10**400), '"\\ud800"'])
 def test_what_cannot_be_sent_back_is_refused_by_a_dry_run(tenant: Any, said: str) -> None:
     body = (
         f'{{"customer_id": "{tenant.customer_id}", "resource_key": "sso", "context": {{"metadata": {{"x": {said}}}}}}}'

@@ -1,6 +1,8 @@
 """Idempotency: under one key one effect and the original answer; a refusal frees the key; another body is an error."""
 
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from specification import days, given, happens, hours, pool_with, recorded, refused_line, used
@@ -20,6 +22,8 @@ from entitlements.examples import (
     NOON,
     assign_workspace,
     close_pool,
+    define_entitlement_set,
+    define_resource_key,
     end_provision,
     feature,
     issue_grant,
@@ -34,6 +38,7 @@ from entitlements.examples import (
     suspend_pool,
     unassign_workspace,
 )
+from entitlements.examples_of_governance import define_access_policy, define_campaign
 from entitlements.examples_of_terms import one_of_each
 
 MILLISECOND = timedelta(milliseconds=1)
@@ -133,6 +138,30 @@ def test_what_was_remembered_anew_is_forgotten_after_what_was_remembered_before(
     story = given(pool_with(limit("held", 10)), a, hours(1), b)
     story.when(hours(23.5), a, hours(1), c)
     assert list(story.pool.answers) == list(story.pool.usage_ids) == ["a", "c"]
+
+
+#: About what is no pool: a command, what it becomes with another body, and what remembers its answer.
+OTHERS = [
+    (define_entitlement_set, {"name": "Another"}, "SetAnswerRemembered"),
+    (define_resource_key, {"name": "Another"}, "KeyAnswerRemembered"),
+    (define_access_policy, {"priority": 7}, "OrganizationAnswerRemembered"),
+    (define_campaign, {"priority": 7}, "CampaignAnswerRemembered"),
+]
+
+
+@pytest.mark.parametrize(("ask", "other", "event"), OTHERS, ids=lambda each: getattr(each, "__name__", ""))
+def test_a_late_retry_takes_nothing_newer_back_whatever_it_is_about(
+    ask: Callable[..., Command], other: dict[str, Any], event: str
+) -> None:
+    first = ask(idempotency_key="k")
+    story = given(first)
+    assert type(story.history[-1]).__name__ == event
+    story.when(hours(1), ask(**other)).when(first).then_repeated()
+    story.when(ask(**other, idempotency_key="k")).refused(IdempotencyKeyReused)
+    story.when(IDEMPOTENCY_WINDOW_FOR - hours(1) - MILLISECOND, first).then_repeated()
+    story.when(MILLISECOND, first)
+    assert [type(each).__name__ for each in story.happened][-1:] == [event]
+    assert len(story.happened) == 2, "a new decision"
 
 
 @pytest.mark.parametrize("key", ["", "x" * 129, "a\0b"])

@@ -1,0 +1,52 @@
+"""That a command under an idempotency key was accepted: an event of each kind of aggregate but pools, which have theirs (pool_events.py).
+
+A repeat has no effect of its own, however much has changed since; another body under the key is an error (DESIGN 3.8).
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Final
+
+from entitlements.domain.aggregate import Aggregate, AggregateType, Event, to_ms
+
+
+class Remembered(Event):
+    """A command with an idempotency key was accepted; a repeat gets the same answer."""
+
+    command_id: str
+    idempotency_key: str
+    body_digest: str
+
+    def apply(self, aggregate: Aggregate) -> None:
+        aggregate.remember_answer(self.idempotency_key, self.body_digest, to_ms(self.timestamp))
+
+
+class SetAnswerRemembered(Remembered):
+    """A command about an entitlement set was accepted under an idempotency key."""
+
+    aggregate_type: ClassVar[AggregateType] = "entitlement_set"
+
+
+class KeyAnswerRemembered(Remembered):
+    """A command about a resource key was accepted under an idempotency key."""
+
+    aggregate_type: ClassVar[AggregateType] = "resource_key"
+
+
+class OrganizationAnswerRemembered(Remembered):
+    """A command about an organization was accepted under an idempotency key."""
+
+    aggregate_type: ClassVar[AggregateType] = "organization"
+
+
+class CampaignAnswerRemembered(Remembered):
+    """A command about a campaign was accepted under an idempotency key."""
+
+    aggregate_type: ClassVar[AggregateType] = "campaign"
+
+
+#: The event by which each kind of aggregate remembers.
+REMEMBERED_BY: Final[dict[AggregateType, type[Remembered]]] = {
+    kind.aggregate_type: kind
+    for kind in (SetAnswerRemembered, KeyAnswerRemembered, OrganizationAnswerRemembered, CampaignAnswerRemembered)
+}
