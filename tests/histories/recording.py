@@ -1,6 +1,6 @@
 """Records a history: frames as they stood in a ledger, and beside them the state they led to.
 
-    python tests/histories/recording.py NAME [SEED]
+    python tests/histories/recording.py NAME [SEED [LIVES]]
 
 writes NAME.jsonl (one record of the ledger a line: its bytes and its hash, both in hex) and NAME.json (what every aggregate
 was in the end, in words that outlive today's classes). Histories are only ever added to: the script overwrites nothing, and
@@ -19,13 +19,17 @@ from typing import Any
 
 HERE = Path(__file__).parent
 DAY_MS = 86_400_000
-#: Histories of the whole domain, each on a pool of its own.
+#: Histories of the whole domain, each on a pool of its own, unless said otherwise (LIVES).
 WHOLE = 25
 
 
 def described(aggregate: Any) -> dict[str, Any]:
     """What an aggregate is, as plain values. Only ever added to: an old history states what it knew of."""
-    common = {"version": aggregate.version, "clock_ms": aggregate.clock_ms}
+    common = {
+        "version": aggregate.version,
+        "clock_ms": aggregate.clock_ms,
+        "idempotency_keys": {key: [answer.body_digest, answer.at_ms] for key, answer in aggregate.answers.items()},
+    }
     if aggregate.aggregate_type == "resource_key":
         return common | {name: getattr(aggregate, name) for name in ("name", "data_type", "unit", "scale")}
     if aggregate.aggregate_type == "entitlement_set":
@@ -76,7 +80,6 @@ def described(aggregate: Any) -> dict[str, Any]:
             }
             for key, held in aggregate.entitlements.items()
         },
-        "idempotency_keys": {key: [answer.body_digest, answer.at_ms] for key, answer in aggregate.answers.items()},
         "usage_ids": {usage_id: line.recorded_at for usage_id, line in aggregate.usage_ids.items()},
         "sources": aggregate.sources,
     }
@@ -96,8 +99,8 @@ def an_eventful_life() -> list[tuple[int, Any]]:
     rules = [ask.quota("api_calls", 10, soft_limit=8), ask.limit("seats", 5), ask.feature("sso")]
     history_began = ask.NOON - timedelta(days=30)
     return [
-        (0, ask.define_resource_key("api_calls")),
-        (0, ask.define_entitlement_set("free", *rules)),
+        (0, ask.define_resource_key("api_calls", idempotency_key="k-1")),
+        (0, ask.define_entitlement_set("free", *rules, idempotency_key="k-1")),
         (0, ask.define_entitlement_set("free", *rules, name="Free plan")),
         (0, ask.open_pool(backfill_from=history_began)),
         (0, ask.provision_pool("p-1", *rules, ladder="plans", rung=1, effective_at=history_began)),
@@ -135,13 +138,21 @@ def _governed() -> list[Any]:
         *(ask.place_workspace("berlin", "sales"), ask.place_workspace("berlin", "labs")),
         *(ask.unassign_unit("sales", "terms-pool"), ask.remove_unit("sales")),
         ask.set_member_role("ann", unit_id="labs"),
-        *(ask.define_access_policy(), ask.define_access_policy(priority=7), ask.retire_access_policy()),
+        *(
+            ask.define_access_policy(),
+            ask.define_access_policy(priority=7, idempotency_key="k-1"),
+            ask.retire_access_policy(),
+        ),
         *(ask.create_api_key(), ask.revoke_api_key(revoke_at=ask.NOON + timedelta(days=99))),
         *(
             ask.define_campaign(ends_at=ask.NOON + timedelta(days=90)),
             ask.change_campaign_pools(["terms-pool", "gone"]),
         ),
-        *(ask.activate_campaign(), ask.change_campaign_pools([], remove=["gone"]), ask.deactivate_campaign()),
+        *(
+            ask.activate_campaign(idempotency_key="k-1"),
+            ask.change_campaign_pools([], remove=["gone"]),
+            ask.deactivate_campaign(),
+        ),
     ]
 
 
@@ -173,7 +184,7 @@ def _moved(command: Any, pool_id: str) -> Any:
     return replace(command, pool_id=pool_id)
 
 
-def record(name: str, seed: int) -> None:
+def record(name: str, seed: int, lives: int) -> None:
     """Let three engines get into trouble over a generated log, and write down what the ledger holds then."""
     from engines import Engine, Ledger, as_logged
     from generated import Logged, history
@@ -185,7 +196,7 @@ def record(name: str, seed: int) -> None:
     random, ledger = Random(seed), Ledger()
     log = [Logged(NOON_MS + after_ms, command) for after_ms, command in an_eventful_life()]
     log += [Logged(at_ms + 90 * DAY_MS, command) for at_ms, command in history(random, 120, pools=3)]
-    for number in range(WHOLE):
+    for number in range(lives):
         log += [
             Logged(at_ms + 180 * DAY_MS, _moved(command, f"whole-{number}"))
             for at_ms, command in whole_history(Random(seed + number), 60)
@@ -209,4 +220,5 @@ def record(name: str, seed: int) -> None:
 
 if __name__ == "__main__":
     sys.path[:0] = [str(HERE.parent / "unit" / "domain"), str(HERE.parent / "simulation")]
-    record(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 1)
+    numbers = [int(told) for told in sys.argv[2:]]
+    record(sys.argv[1], *(numbers + [1, WHOLE][len(numbers) :]))

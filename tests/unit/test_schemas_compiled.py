@@ -32,7 +32,7 @@ def by_fastavro_alone() -> Wire:
 
 FAST = Wire()
 SLOW = by_fastavro_alone()
-few = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+few = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 RECORD_USAGE = "entitlements.commands.RecordUsage"
 PROVISION_POOL = "entitlements.commands.ProvisionPool"
 line = {

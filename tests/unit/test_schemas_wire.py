@@ -57,7 +57,7 @@ def frame(*events: tuple[str, dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-few = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+few = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
 # --- round trips -----------------------------------------------------------------------------------------------------
