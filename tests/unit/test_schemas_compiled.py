@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from entitlements_schemas import Undecodable, Wire, WireError, catalogue, plain_schema
+from entitlements_schemas import Undecodable, Wire, WireError, catalogue, names, plain_schema
 from entitlements_schemas.compiled import Unusual, reader_of, writer_of
 from entitlements_schemas.testing import records
 from entitlements_schemas.wire import PREFIX_BYTES
@@ -33,6 +33,7 @@ def by_fastavro_alone() -> Wire:
 FAST = Wire()
 SLOW = by_fastavro_alone()
 few = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+FRAME_READER: Any = reader_of(plain_schema("entitlements.ledger.Frame"))
 RECORD_USAGE = "entitlements.commands.RecordUsage"
 PROVISION_POOL = "entitlements.commands.ProvisionPool"
 line = {
@@ -73,6 +74,18 @@ def test_the_bytes_are_those_of_fastavro_and_are_read_back(name: str, data: st.D
     found, end = read(b"12345" + out.getvalue(), 5)
     assert (found, end) == (record, 5 + len(out.getvalue()))
     assert repr(found) == repr(SLOW.decode_plain(FAST.encode_plain(name, record)).record), "fields in the same order"
+
+
+@pytest.mark.parametrize("name", names("events"))
+@settings(few, max_examples=2)
+@given(data=st.data())
+def test_every_event_of_a_frame_is_read_back(name: str, data: st.DataObject) -> None:
+    """There are more of them than one byte of Avro can tell apart."""
+    frame = "entitlements.ledger.Frame"
+    event = (name, data.draw(records(name, plain=True)))
+    record = {"partition": 0, "first_command": 0, "last_command": 0, "previous_offset": 0, "previous_hash": b"",
+              "decided_at": 0, "engine": "", "events": [event], "refusals": []}  # fmt: skip
+    assert FRAME_READER(FAST.encode_plain(frame, record), PREFIX_BYTES)[0] == record
 
 
 @pytest.mark.parametrize("name", TRAVELLING)

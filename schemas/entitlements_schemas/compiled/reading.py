@@ -86,7 +86,7 @@ class ReaderCode(Code):
     def _records(self, node: list[Any], name: str) -> None:
         """A union of records: (full name, record)."""
         branches = []
-        for index, branch in enumerate(map(self.known, node[:0x40])):
+        for index, branch in enumerate(map(self.known, node)):
             if not (isinstance(branch, dict) and branch["type"] == "record"):
                 raise Unusual
 
@@ -96,8 +96,13 @@ class ReaderCode(Code):
             branches.append(f"{2 * index}: ({branch['name']!r}, {self.function('(v, i)', body)})")
         table = self.constant("t", None)
         self.functions.append(f"{table} = {{{', '.join(branches)}}}")
-        self.line("name, read = " + f"{table}[v[i]]")
-        self.line("record, i = read(v, i + 1)")
+        self.line("b = v[i]")
+        self.line("i += 1")
+        self.line(f"if b < 128: name, read = {table}[b]")
+        self.line("else:")
+        self.line("    b, i = long_in(v, i, b)")
+        self.line(f"    name, read = {table}[2 * b]")
+        self.line("record, i = read(v, i)")
         self.line(f"{name} = (name, record)")
 
     def _array(self, node: Any, name: str) -> None:
