@@ -22,6 +22,7 @@ import httpx
 import orjson
 
 from bench.place import FOLDER, Place
+from entitlements import testing
 from entitlements.domain.commands import (
     AssignWorkspace,
     DefineResourceKey,
@@ -86,10 +87,16 @@ def _still(supervisor: Supervisor, names: Collection[str]) -> Iterator[None]:
 @contextmanager
 def an_installation(place: Place) -> Iterator[tuple[Settings, str, Supervisor]]:
     """Every process, customers on a plan, and a key to ask with."""
-    settings = place.installation("serving").model_copy(
-        update={"api_port": a_free_port(except_for=set()), "key_requests_per_s": 1_000_000.0}
-    )
     with ExitStack() as stack:
+        # Read models of another ledger in the same database would stand elsewhere than this one does.
+        database = stack.enter_context(testing.a_database(place.stack.postgres))
+        settings = place.installation("serving").model_copy(
+            update={
+                "api_port": a_free_port(except_for=set()),
+                "key_requests_per_s": 1_000_000.0,
+                "postgres": database,
+            }
+        )
         migrate(settings.postgres)
         preparing.prepare(settings)
         variables = addresses.environment_of(settings)
