@@ -10,7 +10,8 @@ EntitlementsError
 ├── LedgerError             ledger/chain.py: the record of truth does not continue; every reader stops
 │   ├── LedgerIsCorrupt
 │   └── LedgerHasAGap
-└── ServerIsAway            a broker or database does not answer
+├── ServerIsAway            a broker or database does not answer
+└── AddressIsTaken          a server cannot listen where it is to
 
 The docstring is the message, the code is for ever.
 """
@@ -98,3 +99,9 @@ class ServerIsAway(EntitlementsError):
     """A server does not answer."""
 
     code = "server_is_away"
+
+
+class AddressIsTaken(EntitlementsError):
+    """The server cannot listen on its address."""
+
+    code = "address_is_taken"

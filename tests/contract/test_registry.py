@@ -20,8 +20,8 @@ from confluent_kafka.schema_registry.error import SchemaRegistryError
 from confluent_kafka.serialization import MessageField, SerializationContext
 
 from entitlements import registry
+from entitlements.errors import AddressIsTaken
 from entitlements.registry.answers import Registry
-from entitlements.registry.server import AddressIsTaken
 from entitlements.settings import Settings
 from entitlements_schemas import Wire, catalogue, text
 from entitlements_schemas.testing import TERMS

@@ -5,12 +5,15 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import os
 import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
 
 import pytest
+
+from entitlements import testing
 
 REQUESTS = Path(__file__).parents[2] / "services/entitlements/demo/web-usage.csv.gz"
 
@@ -36,13 +39,18 @@ def first_rows(rows: int, to: Path) -> Path:
 
 
 @pytest.mark.timeout(150)
-@pytest.mark.parametrize(("limit", "rows"), [(50, None), (37, 3_000), (5, 3_000)])
+@pytest.mark.parametrize(("limit", "rows"), [(50, None), (37, 1_500), (5, 1_500)])
 def test_the_counts_of_the_demo_are_those_of_an_independent_script(
-    limit: int, rows: int | None, tmp_path: Path
+    limit: int, rows: int | None, tmp_path: Path, kafka: str, postgres: str
 ) -> None:
-    usage = REQUESTS if rows is None else first_rows(rows, tmp_path / "usage.csv")
+    """The whole file on servers of its own, from nothing; a part of it on servers that are there."""
+    usage, addresses = REQUESTS, {}
+    if rows is not None:
+        usage = first_rows(rows, tmp_path / "usage.csv")
+        addresses = {testing.KAFKA_VARIABLE: kafka, testing.POSTGRES_VARIABLE: postgres}
     demo = [sys.executable, "-m", "entitlements.cli", "demo", "--json", "--limit", str(limit), "--usage", str(usage)]
-    done = subprocess.run(demo, check=False, capture_output=True, text=True, timeout=140, cwd=tmp_path)
+    env = os.environ | addresses
+    done = subprocess.run(demo, check=False, capture_output=True, text=True, timeout=140, cwd=tmp_path, env=env)
     assert done.returncode == 0, done.stderr[-2000:]
     said = json.loads(done.stdout)
     expected = counted_independently(usage, limit)

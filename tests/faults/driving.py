@@ -185,7 +185,7 @@ def in_background(*work: Callable[[], None]) -> Iterator[list[threading.Thread]]
         yield threads
     finally:
         for thread in threads:
-            thread.join(60)
+            thread.join(100)
     if failures:
         raise failures[0]
     assert not any(thread.is_alive() for thread in threads)
@@ -311,10 +311,10 @@ class Traffic:
         for thread in self._threads:
             thread.join(60)
 
-    def go_on(self, lines: int) -> None:
+    def go_on(self, lines: int, within: float = 20.0) -> None:
         """Wait until so many more lines are accepted."""
         wanted = len(self.accepted) + lines
-        eventually(lambda: len(self.accepted) >= wanted)
+        eventually(lambda: len(self.accepted) >= wanted, within)
 
     def _work(self, caller: Caller, worker: int) -> None:
         generator = random.Random(worker)

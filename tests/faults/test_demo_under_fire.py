@@ -40,7 +40,7 @@ def test_killing_processes_of_the_demo_changes_no_count(kills: dict[str, int], t
     folder, left = tmp_path / "data", dict(kills)
     command = [sys.executable, "-m", "entitlements.cli", "demo", "--json", "--data", str(folder), "--limit", str(LIMIT)]
     # A killed engine is replaced when its session is over: short here, for the sake of the test's time.
-    env = os.environ | {"ENTITLEMENTS_SESSION_TIMEOUT_FOR": "2"}
+    env = os.environ | {"ENTITLEMENTS_SESSION_TIMEOUT_FOR": "1"}
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path, env=env
     ) as demo:

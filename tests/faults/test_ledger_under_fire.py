@@ -36,8 +36,11 @@ def fire(kafka: str) -> Fire:
     def kill_again_and_again(what: str, start: Callable[[Settings], Running], seed: int) -> None:
         generator, kills[what] = random.Random(seed), 0
         process = start(settings)
-        for _ in range(KILLS):
-            # From before it has joined its group to well after; a dead member is missed for SESSION_FOR.
+        for number in range(KILLS):
+            # From before it has joined its group to well after; a dead member is missed for SESSION_FOR. On a slow
+            # machine none would live to decide anything: every third is let do some work first.
+            if number % 3 == 1:
+                traffic.go_on(1, within=60.0)
             time.sleep(generator.uniform(0.3, driving.SESSION_FOR + 0.9))
             process.kill()
             kills[what] += 1

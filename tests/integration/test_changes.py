@@ -351,7 +351,7 @@ def test_an_event_becomes_a_change_that_any_consumer_can_read(bus: Bus) -> None:
 def test_killing_the_worker_at_random_moments_neither_loses_nor_invents_a_change(bus: Bus) -> None:
     history = History(bus, seed=random.randrange(10**6))
     with working(bus) as workers:
-        play(history, workers, disturb=workers[0].kill, times=5)
+        play(history, workers, disturb=workers[0].kill, times=4)
         wait_until(bus.is_handled, workers)
     repeats = assert_nothing_is_missing_or_invented(bus, history)
     print(f"{len(history.happened)} events, {repeats} repeats")

@@ -17,8 +17,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "domain"))
 
-from generated import NIGHTLY, Logged
+from generated import Logged
 from generated_whole import KEYS, WholeAuthor, whole_history
+from tests.nightly import NIGHTLY
 
 from entitlements.access.checking import ALLOWED, PoolAnswer, check
 from entitlements.domain.aggregate import NEVER_MS, from_ms, to_ms
@@ -184,7 +185,7 @@ def test_an_answer_names_the_override_that_decides_its_caps_and_its_contribution
     assert check(connection, asked, 8).decisive.allowed
 
 
-@pytest.mark.parametrize("seed", range(400 if NIGHTLY else 20))
+@pytest.mark.parametrize("seed", range(400 if NIGHTLY else 12))
 def test_check_answers_as_strict_usage_would_be_decided(connection: Connection, seed: int) -> None:
     random, ledger, codes = Random(seed), SyntheticLedger(partitions=1), Counter[str]()
     for timestamp_ms, command in history_of(random, seed):

@@ -7,7 +7,8 @@ from random import Random
 
 import pytest
 from engines import Engine, Ledger, answers_of, as_logged, final_states, story_of, undisturbed
-from generated import NIGHTLY, history
+from generated import history
+from tests.nightly import NIGHTLY
 
 #: Seeds that once failed: an older number of a source, refused in the same frame, outlived a newer one.
 FAILED_ONCE = [1124, 1650, 2024, 2217, 2670, 3207, 3273]

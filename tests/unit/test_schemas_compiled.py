@@ -10,6 +10,7 @@ import fastavro
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.nightly import examples
 
 from entitlements_schemas import Undecodable, Wire, WireError, catalogue, names, plain_schema
 from entitlements_schemas.compiled import Unusual, reader_of, writer_of
@@ -32,7 +33,9 @@ def by_fastavro_alone() -> Wire:
 
 FAST = Wire()
 SLOW = by_fastavro_alone()
-few = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+few = settings(
+    max_examples=examples(8), deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
 FRAME_READER: Any = reader_of(plain_schema("entitlements.ledger.Frame"))
 RECORD_USAGE = "entitlements.commands.RecordUsage"
 PROVISION_POOL = "entitlements.commands.ProvisionPool"
@@ -77,7 +80,7 @@ def test_the_bytes_are_those_of_fastavro_and_are_read_back(name: str, data: st.D
 
 
 @pytest.mark.parametrize("name", names("events"))
-@settings(few, max_examples=2)
+@settings(few, max_examples=examples(2))
 @given(data=st.data())
 def test_every_event_of_a_frame_is_read_back(name: str, data: st.DataObject) -> None:
     """There are more of them than one byte of Avro can tell apart."""
@@ -99,7 +102,7 @@ def test_damaged_bytes_are_what_fastavro_makes_of_them(name: str, data: st.DataO
     assert result_of(FAST.decode_plain, bytes(value)) == result_of(SLOW.decode_plain, bytes(value))
 
 
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=examples(1000), deadline=None)
 @given(entry=st.sampled_from(catalogue.entries()), body=st.binary(max_size=60))
 def test_random_bytes_are_what_fastavro_makes_of_them(entry: catalogue.Entry, body: bytes) -> None:
     value = b"\x00" + entry.id.to_bytes(4, "big") + body

@@ -12,6 +12,7 @@ import pytest
 from fastavro.utils import generate_many
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.nightly import examples
 
 from entitlements_schemas import (
     Decoded,
@@ -57,7 +58,9 @@ def frame(*events: tuple[str, dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-few = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+few = settings(
+    max_examples=examples(6), deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
 
 
 # --- round trips -----------------------------------------------------------------------------------------------------
@@ -194,7 +197,7 @@ def test_bytes_after_the_record_are_undecodable(decode: Any) -> None:
             decode(value + more)
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=examples(750), deadline=None)
 @given(value=st.binary(max_size=80))
 def test_random_bytes_have_a_stable_code(value: bytes) -> None:
     for decode in (WIRE.decode, WIRE.decode_plain):
@@ -203,7 +206,7 @@ def test_random_bytes_have_a_stable_code(value: bytes) -> None:
         assert caught.value.code in {"not_framed", "unknown_schema_id", "undecodable"}
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=examples(750), deadline=None)
 @given(entry=st.sampled_from(catalogue.entries()), body=st.binary(max_size=80))
 def test_a_random_body_is_a_record_or_undecodable(entry: catalogue.Entry, body: bytes) -> None:
     value = b"\x00" + entry.id.to_bytes(4, "big") + body

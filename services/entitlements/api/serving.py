@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import gc
 import os
+import socket
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 from starlette.types import ASGIApp
 
 from entitlements.api.auth import Door
+from entitlements.errors import AddressIsTaken
 from entitlements.settings import Settings
 from entitlements.wiring.addresses import environment_of
 
@@ -47,14 +51,48 @@ def application() -> ASGIApp:
 
 
 def run(settings: Settings, stopping: threading.Event) -> None:
-    """Serve until stopping is set. Must be called in the main thread. Raises ServerIsAway: there is nothing to serve with."""
+    """Serve until stopping is set. Must be called in the main thread.
+
+    Raises ServerIsAway: there is nothing to serve with; AddressIsTaken: another server listens there.
+    """
+    from entitlements.wiring.preparing import with_free_ports
+    from entitlements.wiring.servers import require_kafka
+
+    require_kafka(settings)
+    if not settings.api_port:
+        settings = with_free_ports(settings)  # Chosen here: each worker would choose one of its own.
+    with claimed(settings.api_host, settings.api_port):
+        _serve(settings, stopping)
+
+
+@contextmanager
+def claimed(host: str, port: int) -> Iterator[None]:
+    """Keep an address for this process. Raises AddressIsTaken.
+
+    Workers share their port (SO_REUSEPORT), and the kernel would let those of another installation share it too: every other
+    request would be answered by the wrong one. A name in the kernel has one owner and ends with it, however it ends.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(socket.AF_UNIX) as claim, socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        try:
+            if sys.platform == "linux":  # Such names are there alone.
+                claim.bind(f"\0entitlements {host}:{port}")
+            probe.bind((host, port))
+        except OSError as error:
+            advice = "Stop it, or set another port by ENTITLEMENTS_API_PORT."
+            raise AddressIsTaken(f"{host}:{port}: {error.strerror}. {advice}") from error
+        probe.close()
+        yield
+
+
+def _serve(settings: Settings, stopping: threading.Event) -> None:
     from granian.constants import Interfaces, Loops
     from granian.server import Server
 
     from entitlements.wiring.processes import SUPERVISOR_VARIABLE
-    from entitlements.wiring.servers import require_kafka
 
-    require_kafka(settings)
     # Workers are processes of their own; they read their settings there, and end with this one in whatever way it ends.
     os.environ.update(environment_of(settings) | {SUPERVISOR_VARIABLE: str(os.getpid())})
     server: Any = Server(

@@ -25,6 +25,8 @@ from entitlements.registry import wire_for
 from entitlements.settings import RECORD_BYTES_MAX, Settings
 from entitlements_schemas import WireError
 
+#: Seconds between looks whether it is to close: every command of the command line closes a caller.
+LOOK_EVERY_FOR: Final = 0.02
 _ANSWERED: Final = {
     status: COMMANDS_ANSWERED.labels(status) for status in ("accepted", "partial", "refused", "unknown")
 }
@@ -207,7 +209,7 @@ class Caller:
 
     def _listen(self) -> None:
         while not self._closing.is_set():
-            message = self._consumer.poll(0.2)
+            message = self._consumer.poll(LOOK_EVERY_FOR)
             self._producer.poll(0)
             if message is None or message.error() is not None or message.key() != self.name.encode():
                 continue

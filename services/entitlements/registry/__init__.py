@@ -22,7 +22,7 @@ __all__ = ["run", "wire_for"]
 def run(settings: Settings, stopping: Event, started: Callable[[str], None] | None = None) -> None:
     """Serve the registry until stopping is set; started is told its URL. It keeps nothing, so a crash loses nothing.
 
-    Raises server.AddressIsTaken when it cannot listen on settings.registry_host and registry_port.
+    Raises AddressIsTaken when it cannot listen on settings.registry_host and registry_port.
     """
     from entitlements.registry.server import serve
 

@@ -13,7 +13,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from entitlements.errors import EntitlementsError
+from entitlements.errors import AddressIsTaken
 from entitlements.registry.answers import Answer, Refused, Registry
 
 if TYPE_CHECKING:
@@ -28,12 +28,6 @@ IDLE_MAX_FOR: Final = 60.0
 """Seconds a connection may say nothing before it is closed."""
 
 _log = logging.getLogger(__name__)
-
-
-class AddressIsTaken(EntitlementsError):
-    """The registry cannot listen on its address."""
-
-    code = "address_is_taken"
 
 
 class _Handler(BaseHTTPRequestHandler):

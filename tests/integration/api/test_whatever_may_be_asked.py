@@ -15,9 +15,10 @@ from schemathesis.specs.openapi.checks import (
     response_schema_conformance,
     status_code_conformance,
 )
+from tests.nightly import examples
 
 #: Examples of each operation; HYPOTHESIS_PROFILE=nightly asks more.
-EXAMPLES = 15
+EXAMPLES = examples(9)
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 
 

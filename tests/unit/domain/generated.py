@@ -6,7 +6,6 @@ contested, keys are repeated with the same and with other bodies.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -15,15 +14,13 @@ from typing import Any, Final, NamedTuple, cast
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
+from tests.nightly import NIGHTLY, examples
 
 from entitlements import examples as ask
 from entitlements.domain.aggregate import from_ms
 from entitlements.domain.commands import Command
 from entitlements.domain.values import Rule, UsageLine
 from entitlements.examples import NOON_MS
-
-#: HYPOTHESIS_PROFILE=nightly: hours instead of seconds, and other histories each time.
-NIGHTLY: Final = os.environ.get("HYPOTHESIS_PROFILE") == "nightly"
 
 HOUR_MS: Final = 3_600_000
 STEPS_MS: Final = (
@@ -64,10 +61,10 @@ class Logged(NamedTuple):
     command: Command
 
 
-def histories_settings(examples: int) -> settings:
+def histories_settings(number: int) -> settings:
     """So many examples in the fast suite, always the same; a hundred times as many, and new ones, at night."""
     return settings(
-        max_examples=examples * 100 if NIGHTLY else examples,
+        max_examples=examples(number),
         derandomize=not NIGHTLY,
         deadline=None,
         suppress_health_check=list(HealthCheck),

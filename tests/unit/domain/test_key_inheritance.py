@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given as generated
 from hypothesis import settings
 from hypothesis import strategies as st
+from tests.nightly import examples
 
 from entitlements.domain.errors import InheritanceCycle, InheritanceIsTooDeep
 from entitlements.domain.key_inheritance import (
@@ -184,7 +185,7 @@ def by_the_book(said: dict[str, Said], graph: KeyGraph) -> set[str]:
         had |= new
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @generated(said=st.dictionaries(st.sampled_from(KEYS), SAID), graph=GRAPHS)
 def test_whatever_goes_round_all_that_is_granted_is_found_and_why(said: dict[str, Said], graph: KeyGraph) -> None:
     found = granted(said, graph)
@@ -200,7 +201,7 @@ def test_whatever_goes_round_all_that_is_granted_is_found_and_why(said: dict[str
         assert answer(key, said, graph) == why
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @generated(said=st.dictionaries(st.sampled_from(KEYS), SAID), graph=GRAPHS, more=st.sampled_from(KEYS))
 def test_to_be_given_one_more_key_never_takes_another_away(said: dict[str, Said], graph: KeyGraph, more: str) -> None:
     before, after = granted(said, graph), granted(said | {more: Said(overridden=True)}, graph)

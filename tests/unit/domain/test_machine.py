@@ -10,7 +10,7 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
-from generated import NIGHTLY, STEPS_MS, Logged
+from generated import STEPS_MS, Logged
 from generated_whole import WholeAuthor
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -18,6 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from specification import state_of, through_the_ledger
 from test_properties import Life, check_no_trace
 from test_whole_domain import check_holds, check_ladders, check_lines
+from tests.nightly import NIGHTLY
 
 from entitlements import examples as ask
 from entitlements.domain.aggregate import Event

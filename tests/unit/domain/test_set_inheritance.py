@@ -12,6 +12,7 @@ from hypothesis import given as generated
 from hypothesis import settings
 from hypothesis import strategies as st
 from specification import given, happens
+from tests.nightly import examples
 
 from entitlements.domain.commands import DefineEntitlementSet
 from entitlements.domain.errors import (
@@ -385,7 +386,7 @@ def descent(sets: Sequence[SetVersion], set_id: str) -> set[str]:
     return found
 
 
-MANY = settings(max_examples=200, deadline=None)
+MANY = settings(max_examples=examples(80), deadline=None)
 
 
 @MANY

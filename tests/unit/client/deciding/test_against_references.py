@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from asking import judged
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.nightly import examples
 
 from entitlements_client.deciding.globs import matcher
 from entitlements_client.deciding.temporal import WEEKDAYS, compile_temporal
@@ -26,14 +27,14 @@ INSTANTS = st.integers(0, 366 * 24 * 60).map(
 
 
 @given(st.text("ab*?\n", max_size=8), st.text("ab\n", max_size=10))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500), deadline=None)
 def test_a_glob_means_what_a_plain_regular_expression_means(glob: str, text: str) -> None:
     plain = "".join({"*": ".*", "?": "."}.get(sign, re.escape(sign)) for sign in glob)
     assert (matcher(glob)(text) is not None) is (re.fullmatch(plain, text, re.DOTALL) is not None)
 
 
 @given(networks=st.lists(NETWORKS, min_size=1, max_size=6), address=ADDRESSES, nearby=st.booleans())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_an_address_is_in_the_networks_that_hold_it(networks: list[str], address: str, *, nearby: bool) -> None:
     asked = str(ip_network(networks[0]).network_address) if nearby else address
     expected = any(ip_address(asked) in ip_network(network) for network in networks)
@@ -48,7 +49,7 @@ def test_an_address_is_in_the_networks_that_hold_it(networks: list[str], address
     INSTANTS,
     st.sampled_from(["Europe/Berlin", "America/New_York", "Asia/Kolkata"]),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_hours_are_those_that_somebody_would_tick_off_on_a_calendar(
     start: str, end: str, days: set[str], at: datetime, zone: str
 ) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 from asking import NOW, a_quota, a_view, compiled, held
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.nightly import examples
 
 from entitlements_client.deciding import Context, CustomerView, Request, decide, explain
 from entitlements_client.deciding.operators import COMPARING
@@ -105,7 +106,7 @@ POLICIES = policies(trees(COMPARISONS | EXISTING))
 
 
 @given(VIEWS, POLICIES, REQUESTS)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 def test_explain_agrees_with_decide(view: CustomerView, listed: list[dict[str, Any]], request: Request) -> None:
     decision, told = decide(view, compiled(*listed), request, NOW), explain(view, compiled(*listed), request, NOW)
     assert told["decision"]["allowed"] is decision.allowed
@@ -121,7 +122,7 @@ def test_explain_agrees_with_decide(view: CustomerView, listed: list[dict[str, A
 
 
 @given(VIEWS, POLICIES, REQUESTS, st.randoms(use_true_random=False))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 def test_the_order_of_policies_does_not_matter(
     view: CustomerView, listed: list[dict[str, Any]], request: Request, chance: random.Random
 ) -> None:
@@ -135,7 +136,7 @@ def test_the_order_of_policies_does_not_matter(
 
 
 @given(VIEWS, POLICIES, REQUESTS)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 def test_deny_wins_a_tie(view: CustomerView, listed: list[dict[str, Any]], request: Request) -> None:
     highest = max((policy["priority"] for policy in listed), default=0)
     denies = {"policy_id": "last", "effect": "DENY", "priority": highest}
@@ -144,7 +145,7 @@ def test_deny_wins_a_tie(view: CustomerView, listed: list[dict[str, Any]], reque
 
 
 @given(policies(trees(COMPARISONS)), CONTEXTS, st.sampled_from(["metadata", "customer", "client", "resource"]))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 def test_leaving_something_out_never_grants(listed: list[dict[str, Any]], context: dict[str, Any], part: str) -> None:
     grants = compiled(*(policy | {"effect": "ALLOW"} for policy in listed))
     without = {name: value for name, value in context.items() if name != part}
@@ -156,7 +157,7 @@ def test_leaving_something_out_never_grants(listed: list[dict[str, Any]], contex
 
 
 @given(VIEWS, POLICIES, REQUESTS)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 def test_allow_never_lifts_anything_but_not_entitled(
     view: CustomerView, listed: list[dict[str, Any]], request: Request
 ) -> None:
