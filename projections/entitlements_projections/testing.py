@@ -34,11 +34,16 @@ class SyntheticLedger:
 
     def ask(self, at_ms: int, *commands: asks.Command) -> list[LedgerFrame]:
         """Decide commands at an instant of the log, in order. Refusals leave their mark in the frame, as always."""
-        by_partition: dict[int, list[asks.Command]] = {}
+        by_partition: dict[int, list[bytes]] = {}
         for command in commands:
             number = partition_of(asks.address_of(command)[1], len(self._partitions))
-            by_partition.setdefault(number, []).append(command)
+            by_partition.setdefault(number, []).append(self.encoded(command))
         return [self._append(self._partitions[number], at_ms, some) for number, some in by_partition.items()]
+
+    def encoded(self, command: asks.Command) -> bytes:
+        """What stands in the log for a command."""
+        kind: type = type(command)
+        return wire().encode_plain(records.name_of_command(command), records.shape_of(kind).to_record(command))
 
     def pool(self, pool_id: str) -> ResourcePool | None:
         """A pool as it was decided; None: it was never opened. To look at, not to change."""
@@ -47,9 +52,9 @@ class SyntheticLedger:
         assert found is None or isinstance(found, ResourcePool)
         return found
 
-    def _append(self, partition: Partition, at_ms: int, commands: Sequence[asks.Command]) -> LedgerFrame:
+    def _append(self, partition: Partition, at_ms: int, values: Sequence[bytes]) -> LedgerFrame:
         first = partition.position.last_command + 1
-        logged = [LoggedCommand(offset, at_ms, _encode(command)) for offset, command in enumerate(commands, first)]
+        logged = [LoggedCommand(offset, at_ms, value) for offset, value in enumerate(values, first)]
         batch = partition.decide(logged, frozenset())
         value, digest = partition.to_frame(batch, "synthetic")
         offset = partition.position.offset + 1
@@ -73,11 +78,6 @@ class SyntheticLedger:
                 if not rest[number]:
                     del rest[number]
             yield batch
-
-
-def _encode(command: asks.Command) -> bytes:
-    kind: type = type(command)
-    return wire().encode_plain(records.name_of_command(command), records.shape_of(kind).to_record(command))
 
 
 QUOTA = "api_calls"

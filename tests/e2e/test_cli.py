@@ -250,13 +250,17 @@ def test_a_repeat_has_one_effect_and_another_body_is_an_error(ask: Ask, pool: st
     assert ask("check", "api_calls", "--pool", pool)["consumed"] == 5
 
 
-def test_a_set_that_is_defined_again_gets_a_version_only_when_it_differs(ask: Ask, define_plans: None) -> None:
+def test_a_set_that_is_defined_again_gets_a_version_only_when_it_differs(ask: Ask, pool: str) -> None:
     assert ask("set", "define", "free.yaml")["is_new"] is False
     gold = json.loads(Path("free.yaml").read_text()) | {"set_id": "gold"}
     for version, amount in ((1, 70), (2, 90)):
         gold["rules"][0]["amount"] = amount
         Path("gold.yaml").write_text(json.dumps(gold))
         assert ask("set", "define", "gold.yaml")["set_version"] == version
+        given = ask(
+            "grant", "issue", pool, "gold", "--reason", "sorry", "--actor", "jane", "--idempotency-key", "gold-once"
+        )
+        assert (given["repeated"], given.get("set_version")) == ((False, 1) if version == 1 else (True, None))
     assert [ask("set", "show", "gold", "--version", str(n))["rules"][0]["amount"] for n in (1, 2)] == [70, 90]
     Path("unknown.yaml").write_text("set_id: u\nrules: [{resource_key: never_defined, rule_type: boolean}]\n")
     assert ask("set", "define", "unknown.yaml", status=1)["error"]["code"] == "unknown_key"

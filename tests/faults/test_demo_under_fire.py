@@ -35,16 +35,15 @@ def kill_at_random(folder: Path, kills: dict[str, int], demo: subprocess.Popen[s
 
 
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("kills", [{"engine": 10}, {"projector": 4, "changes": 3}], ids=" ".join)
-def test_killing_processes_of_the_demo_changes_no_count(kills: dict[str, int], tmp_path: Path) -> None:
-    folder, left = tmp_path / "data", dict(kills)
+def test_killing_processes_of_the_demo_changes_no_count(tmp_path: Path) -> None:
+    folder, left = tmp_path / "data", {"engine": 10, "projector": 4, "changes": 3}
     command = [sys.executable, "-m", "entitlements.cli", "demo", "--json", "--data", str(folder), "--limit", str(LIMIT)]
     # A killed engine is replaced when its session is over: short here, for the sake of the test's time.
     env = os.environ | {"ENTITLEMENTS_SESSION_TIMEOUT_FOR": "1"}
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path, env=env
     ) as demo:
-        kill_at_random(folder, left, demo, random.Random(str(kills)))
+        kill_at_random(folder, left, demo, random.Random(17))
         out, err = demo.communicate(timeout=200)
     assert demo.returncode == 0, err[-2000:]
     said = json.loads(out)

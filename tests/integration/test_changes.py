@@ -8,7 +8,8 @@ import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -73,44 +74,44 @@ class Bus:
         self.producer.produce(self.settings.topic(topic), value, key, partition, headers=headers)  # type: ignore[arg-type]
         self.producer.poll(0)
 
-    def consumer(self) -> Any:
+    @cached_property
+    def looking(self) -> Consumer:
+        """Looks where things stand, again and again; it joins no group."""
         config = {
             "bootstrap.servers": self.settings.kafka,
             "group.id": self.settings.group("changes"),
             "enable.auto.commit": False,
         }
-        return closing(Consumer({**config, "auto.offset.reset": "earliest"}))
+        return Consumer({**config, "auto.offset.reset": "earliest"})
 
     def ends(self, topic: str) -> dict[int, int]:
-        with self.consumer() as consumer:
-            name = self.settings.topic(topic)
-            metadata = consumer.list_topics(name, timeout=10).topics[name]
-            places = [TopicPartition(name, partition) for partition in metadata.partitions]
-            return {place.partition: end_of(consumer, place) for place in places}
+        name = self.settings.topic(topic)
+        metadata = self.looking.list_topics(name, timeout=10).topics[name]
+        places = [TopicPartition(name, partition) for partition in metadata.partitions]
+        return {place.partition: end_of(self.looking, place) for place in places}
 
     def is_handled(self) -> bool:
         """Both steps have committed all that is there, and the first has written nothing meanwhile."""
         facts_before = self.ends("changes-facts")
-        with self.consumer() as consumer:
-            for topic in ("events", "changes-facts"):
-                ends = self.ends(topic)
-                places = [TopicPartition(self.settings.topic(topic), partition) for partition in range(PARTITIONS)]
-                if any(place.offset < ends[place.partition] > 0 for place in consumer.committed(places, timeout=10)):
-                    return False
+        for topic in ("events", "changes-facts"):
+            ends = self.ends(topic)
+            places = [TopicPartition(self.settings.topic(topic), partition) for partition in range(PARTITIONS)]
+            if any(place.offset < ends[place.partition] > 0 for place in self.looking.committed(places, timeout=10)):
+                return False
         return facts_before == self.ends("changes-facts")
 
     def read(self, topic: str) -> list[Read]:
         """Everything in a topic, each partition in its order."""
         ends = {partition: end for partition, end in self.ends(topic).items() if end}
         found: list[Read] = []
-        with self.consumer() as consumer:
-            consumer.assign([TopicPartition(self.settings.topic(topic), partition, 0) for partition in ends])
-            while len(found) < sum(ends.values()):
-                for message in consumer.consume(10_000, timeout=0.3):
-                    assert message.error() is None
-                    name, record = WIRE.decode_plain(message.value())
-                    headers = dict(message.headers() or [])
-                    found.append(Read((message.partition(), message.offset()), message.key(), name, record, headers))
+        self.looking.assign([TopicPartition(self.settings.topic(topic), partition, 0) for partition in ends])
+        while len(found) < sum(ends.values()):
+            for message in self.looking.consume(10_000, timeout=0.3):
+                assert message.error() is None
+                name, record = WIRE.decode_plain(message.value())
+                headers = dict(message.headers() or [])
+                found.append(Read((message.partition(), message.offset()), message.key(), name, record, headers))
+        self.looking.unassign()
         return sorted(found)
 
 
@@ -320,11 +321,11 @@ def play(history: History, workers: list[Worker], *, disturb: Callable[[], None]
 def flow(history: History, workers: list[Worker], *, seconds: float) -> None:
     until = time.monotonic() + seconds
     while time.monotonic() < until:
-        for _ in range(20):
+        for _ in range(12):
             history.step()
         for worker in workers:
             worker.see()
-        time.sleep(0.03)
+        time.sleep(0.05)
 
 
 # --- What it does ----------------------------------------------------------------------------------------------------

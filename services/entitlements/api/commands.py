@@ -33,13 +33,13 @@ from entitlements.domain.commands import (
 from entitlements.domain.governance_commands import CampaignCommand, CreateApiKey, DefineAccessPolicy
 from entitlements.domain.values import Rule
 from entitlements.intake.policies import require_meant
-from entitlements.intake.sets import set_with_rules
+from entitlements.intake.sets import filled_in, set_with_rules
 from entitlements.ledger.records import COMMANDS
 
 router = APIRouter(tags=["commands"], responses=PROBLEMS, route_class=Route)
 
-#: Said by the request, not by its body.
-_ENVELOPE: Final = frozenset({"command_id", "idempotency_key", "caller", "tenant"})
+#: Said by the request, not by its body, and what is looked up for it.
+_ENVELOPE: Final = frozenset({"command_id", "idempotency_key", "caller", "tenant", "looked_up"})
 #: The catalogue and campaigns are the installation's own, not any one customer's.
 _OPERATORS: Final = (DefineResourceKey, DefineEntitlementSet, CampaignCommand)
 #: Commands for which the API does not wait like this: lines of usage are refused one by one.
@@ -76,7 +76,7 @@ def _json(hint: Any) -> Any:
 
 def _prefixes(kind: type[Command]) -> tuple[str, ...]:
     names = {field.name for field in fields(kind)}
-    return tuple(prefix for prefix in ("", "then_") if {f"{prefix}rules", f"{prefix}set_id"} <= names)
+    return tuple(prefix for prefix in ("", "then_") if {f"{prefix}rules", f"{prefix}set_version"} <= names)
 
 
 def _add(name: str, kind: type[Command]) -> None:
@@ -92,7 +92,7 @@ def _add(name: str, kind: type[Command]) -> None:
         facts = {field: getattr(body, field) for field in body.model_fields_set}
         _check_organization(kind, facts, identity)
         for prefix in _prefixes(kind):
-            await _fill_in(request, facts, prefix)
+            facts = await _fill_in(request, kind, facts, prefix)
         carried = envelope(identity, key_of(request), facts.pop("actor", ""))
         try:
             command = made.validate_python(facts | carried)
@@ -125,16 +125,13 @@ def _check_organization(kind: type[Command], facts: dict[str, Any], identity: Id
     facts["organization_id"] = identity.organization_id
 
 
-async def _fill_in(request: Request, facts: dict[str, Any], prefix: str) -> None:
+async def _fill_in(request: Request, kind: type[Command], facts: dict[str, Any], prefix: str) -> dict[str, Any]:
     """A set that is named stands for its newest version, or the one that is given, with its rules and its place on a ladder."""
     set_id = facts.get(f"{prefix}set_id")
     if not set_id or facts.get(f"{prefix}rules") is not None:
-        return
+        return facts
     found, rules = await services_of(request).read(set_with_rules, set_id, facts.get(f"{prefix}set_version"))
-    found |= {"rules": rules}
-    for name in ("set_version", "ladder", "rung", "rules"):
-        if f"{prefix}{name}" != "then_ladder" and found[name] is not None:
-            facts[f"{prefix}{name}"] = facts.get(f"{prefix}{name}") or found[name]
+    return filled_in(facts, {field.name for field in fields(kind)}, found, rules, prefix)
 
 
 for _name, _kind in sorted((full.rpartition(".")[2], kind) for full, kind in COMMANDS.items()):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -19,7 +19,7 @@ from entitlements.cli.options import (
     example,
     group,
 )
-from entitlements.cli.session import envelope, report, session
+from entitlements.cli.session import conferred_by, envelope, report, session, set_named
 
 grants = group("Grants: what nobody pays for; who gave it, why, and until when.")
 
@@ -60,25 +60,23 @@ def issue(
 
     carried = envelope(actor, key)
     grant_id = values.id_of("grant", grant_id or f"grt-{carried['idempotency_key'][:_ID_CHARACTERS]}")
-    values.id_of("pool", pool_id)
+    facts: dict[str, Any] = {
+        "effective_at": values.instant(effective_at),
+        "pool_id": values.id_of("pool", pool_id),
+        "grant_id": grant_id,
+        "reason": values.reason(reason),
+        "set_id": set_id,
+        "set_version": version,
+        "quantity": values.quantity(quantity),
+        "starts_at": values.instant(starts_at),
+        "ends_at": values.instant(until),
+    }
     with session(data) as opened:
-        found, rules = opened.rules_of(set_id, version)
-        command = IssueGrant(
-            **carried,
-            effective_at=values.instant(effective_at),
-            pool_id=pool_id,
-            grant_id=grant_id,
-            reason=values.reason(reason),
-            set_id=set_id,
-            set_version=found["set_version"],
-            quantity=values.quantity(quantity),
-            rules=rules,
-            starts_at=values.instant(starts_at),
-            ends_at=values.instant(until),
-        )
+        command = opened.with_set(IssueGrant, carried | facts)
         done = opened.do(command, wait=not no_wait)
-        sentence = f"Pool [bold]{pool_id}[/bold] has {set_id} v{found['set_version']} by grant [bold]{grant_id}[/bold]."
-        report(done, sentence, as_json=as_json, pool_id=pool_id, grant_id=grant_id, set_version=found["set_version"])
+        conferred = conferred_by(command, done, "set_version")
+        sentence = f"Pool [bold]{pool_id}[/bold] has {set_named(set_id, conferred)} by grant [bold]{grant_id}[/bold]."
+        report(done, sentence, as_json=as_json, pool_id=pool_id, grant_id=grant_id, **conferred)
 
 
 @grants.command("revoke", epilog=example("entitlements grant revoke p1 grt-17 --reason 'abuse' --actor jane"))

@@ -87,13 +87,16 @@ def add(
         "effective_at": values.instant(effective_at),
         "follows": follow,
         "priority": priority,
+        "set_id": set_id,
+        "set_version": version,
     }
     with session(data) as opened:
-        found, rules = opened.rules_of(set_id, version)
-        conferred = {name: found[name] for name in ("set_id", "set_version", "ladder", "rung")}
-        command = ProvisionPool(**carried, **facts, **conferred, rules=rules)
+        command = opened.with_set(ProvisionPool, carried | facts)
         done = opened.do(command, wait=not no_wait)
-        sentence = f"Pool [bold]{pool_id}[/bold] has {set_id} v{found['set_version']} by provision [bold]{provision_id}[/bold]."
+        conferred = {name: getattr(command, name) for name in ("set_id", "set_version", "ladder", "rung")}
+        sentence = (
+            f"Pool [bold]{pool_id}[/bold] has {set_id} v{command.set_version} by provision [bold]{provision_id}[/bold]."
+        )
         report(done, sentence, as_json=as_json, pool_id=pool_id, provision_id=provision_id, **conferred)
 
 

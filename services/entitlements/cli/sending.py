@@ -21,11 +21,9 @@ EXAMPLE: Final = example(
     "entitlements send ChangePlan pool_id=p1 ladder=plans set=pro provision_id=s2 source=subscription",
     "entitlements send ReserveUsage --file reservation.yaml",
 )
-_ENVELOPE: Final = frozenset({"command_id", "idempotency_key", "actor", "caller"})
+_ENVELOPE: Final = frozenset({"command_id", "idempotency_key", "actor", "caller", "looked_up"})
 #: Lines of usage are sent by `entitlements use` and `entitlements import usage`.
 _USAGE: Final = ("RecordUsage", "RecordUsageBatch")
-#: What a set that is named fills in, where the command has such a field.
-_OF_SET: Final = ("set_id", "set_version", "ladder", "rung")
 
 
 def send(
@@ -111,10 +109,7 @@ def _facts(opened: Session, kind: type[Command], file: Path | None, given: list[
             raise InvalidValue("invalid_command", f"{field}: {error}", "values are YAML") from error
     set_id = facts.pop("set", None)
     if set_id is not None:
-        found, rules = opened.rules_of(str(set_id), None)
-        takes = get_type_hints(kind).keys()
-        facts = {name: found[name] for name in _OF_SET if name in takes and found[name] is not None} | facts
-        facts = {"rules": rules} | facts
+        facts = opened.filled_in(kind, {"set_id": str(set_id)} | facts)
     return facts
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from entitlements.cli import output
 from entitlements.cli.failures import Refused
@@ -15,9 +15,10 @@ from entitlements.errors import OutcomeUnknown, ServerIsAway, UnknownKey, Unknow
 
 if TYPE_CHECKING:
     from entitlements.domain.commands import Command
-    from entitlements.domain.values import Rule
     from entitlements.ledger.caller import Caller, Outcome
     from entitlements_projections.database import Connection
+
+Asked = TypeVar("Asked", bound="Command")
 
 #: Seconds to wait for the read models to show a change.
 VISIBLE_WITHIN_FOR: Final = 10.0
@@ -113,11 +114,16 @@ class Session:
             return False
         return True
 
-    def rules_of(self, set_id: str, version: int | None) -> tuple[dict[str, Any], list[Rule]]:
-        """A version of a set (None: the newest) and its rules as commands carry them. Raises UnknownSet."""
-        from entitlements.intake.sets import set_with_rules
+    def with_set(self, kind: type[Asked], facts: dict[str, Any]) -> Asked:
+        """A command about a set, with what the set says where the facts say nothing. Raises UnknownSet."""
+        return kind(**self.filled_in(kind, facts))
 
-        return set_with_rules(self.database, set_id, version)
+    def filled_in(self, kind: type[Command], facts: dict[str, Any]) -> dict[str, Any]:
+        """The facts of a command about a set, with what the set says where they say nothing. Raises UnknownSet."""
+        from entitlements.intake.sets import filled_in, set_with_rules
+
+        found, rules = set_with_rules(self.database, str(facts["set_id"]), facts.get("set_version"))
+        return filled_in(facts, {field.name for field in fields(kind)}, found, rules)
 
     def require_pool(self, pool_id: str) -> dict[str, Any]:
         """A pool as the read models have it now. Raises UnknownPool."""
@@ -168,6 +174,16 @@ def report(done: Done, sentence: str, *, as_json: bool, **facts: Any) -> None:
         output.document(done.document(**facts))
     else:
         output.say(sentence + (" [dim](It was so already.)[/dim]" if done.outcome.repeated else ""))
+
+
+def conferred_by(command: Command, done: Done, *names: str) -> dict[str, Any]:
+    """What a set was found to say; nothing when it was so already: it may have said something else then."""
+    return {} if done.outcome.repeated else {name: getattr(command, name) for name in names}
+
+
+def set_named(set_id: str, conferred: dict[str, Any]) -> str:
+    """A set with its version, where that is known."""
+    return f"{set_id} v{conferred['set_version']}" if conferred else set_id
 
 
 def address_of_postgres(url: str) -> str:

@@ -131,6 +131,7 @@ class ProvisionPool(PoolCommand):
     priority: int = 0
     follows: bool = False
     billing_period: PeriodName | None = None
+    looked_up: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,6 +173,7 @@ class IssueGrant(PoolCommand):
     ends_at: datetime | None = None
     priority: int = 0
     follows: bool = False
+    looked_up: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -251,12 +251,13 @@ def _remember(aggregate: Aggregate, command: Command, now: datetime) -> None:
         aggregate.happen(kind, now, idempotency_key=command.idempotency_key, body_digest=digest)
 
 
-_ENVELOPE: Final = frozenset(field.name for field in fields(Command)) - {"actor"}
+_ENVELOPE: Final = frozenset(field.name for field in fields(Command)) - {"actor"} | {"looked_up"}
 
 
 def digest_of(command: Command) -> str:
-    """SHA-256 over what is asked, without who waits for it and when: the first 16 bytes in hex."""
-    body = {field.name: getattr(command, field.name) for field in fields(command) if field.name not in _ENVELOPE}
+    """SHA-256 over what is asked, without who waits for it and when, and what the sender looked up: the first 16 bytes in hex."""
+    left_out = _ENVELOPE.union(getattr(command, "looked_up", ()))
+    body = {field.name: getattr(command, field.name) for field in fields(command) if field.name not in left_out}
     text = json.dumps([type(command).__name__, body], sort_keys=True, default=_plain)
     return hashlib.sha256(text.encode()).digest()[:16].hex()
 

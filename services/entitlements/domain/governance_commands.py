@@ -96,6 +96,7 @@ class DefineCampaign(CampaignCommand):
     starts_at: datetime | None = None
     ends_at: datetime
     reason: str
+    looked_up: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -32,6 +32,7 @@ class ChangePlan(PoolCommand):
     priority: int = 0
     follows: bool = False
     reason: str = ""
+    looked_up: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +55,7 @@ class StartTrial(PoolCommand):
     then_rung: int
     then_quantity: int = 1
     then_rules: list[Rule]
+    looked_up: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from entitlements.errors import UnknownSet
 
 if TYPE_CHECKING:
+    from collections.abc import Container, Mapping
+
     from entitlements.domain.values import Rule
     from entitlements_projections.database import Connection
 
@@ -19,3 +21,22 @@ def set_with_rules(connection: Connection, set_id: str, version: int | None) -> 
     if found is None:
         raise UnknownSet(f"Asked for: {set_id}{f', version {version}' if version else ''}.")
     return found, reading.rules_of_set(connection, set_id, found["set_version"])
+
+
+#: What a set says of a provision of it, beside its rules.
+_OF_SET: Final = ("set_version", "ladder", "rung")
+
+
+def filled_in(
+    facts: Mapping[str, Any], takes: Container[str], found: Mapping[str, Any], rules: list[Rule], prefix: str = ""
+) -> dict[str, Any]:
+    """The facts of a command with what its set says wherever they say nothing, and in `looked_up` the names of that.
+
+    takes: the fields the command has. prefix: "then_" for the set that comes after a trial.
+    """
+    said = {name: found[name] for name in _OF_SET if found[name] is not None} | {"rules": rules}
+    more = {f"{prefix}{name}": value for name, value in said.items() if f"{prefix}{name}" in takes}
+    more = {name: value for name, value in more.items() if facts.get(name) is None}
+    if "looked_up" in takes:
+        more["looked_up"] = [*facts.get("looked_up", ()), *more]
+    return {**facts, **more}

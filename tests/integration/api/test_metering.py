@@ -11,6 +11,8 @@ from urllib.parse import quote
 
 import httpx
 import pytest
+from tests.integration.api.conftest import QUOTA
+from tests.serving import OPERATOR
 
 CALLS = "api_calls"
 
@@ -59,6 +61,24 @@ def test_the_same_key_with_another_body_is_an_error(tenant: Any) -> None:
     assert (again.status_code, again.headers["idempotent-replay"]) == (200, "true")
     answer = tenant.http.post("/v1/commands/SuspendPool", json=command | {"reason": "other"}, headers=key)
     assert (answer.status_code, answer.json()["code"]) == (422, "idempotency_key_reused")
+
+
+def test_a_plan_that_was_named_is_the_same_request_after_it_has_a_new_version(tenant: Any, service: Any) -> None:
+    """Billing retries what it asked for, whatever the catalogue says by now."""
+    name, key = f"plan-{tenant.pool_id}", {"idempotency-key": secrets.token_hex(8)}
+    asked = {"pool_id": tenant.pool_id, "provision_id": name, "source": "subscription", "set_id": name}
+    answers = []
+    with service.client(OPERATOR) as operator:
+        for amount in (5, 7):
+            body = {"set_id": name, "name": name, "rules": [{**QUOTA, "amount": amount}]}
+            defined = operator.post("/v1/commands/DefineEntitlementSet", json=body)
+            token = {"entitlements-consistency": defined.headers["entitlements-consistency"]}
+            assert operator.get(f"/v1/sets/{name}", headers=token).is_success
+            answers.append(tenant.http.post("/v1/commands/ProvisionPool", json=asked, headers=key))
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert [answer.headers.get("idempotent-replay") for answer in answers] == [None, "true"]
+    other = tenant.http.post("/v1/commands/ProvisionPool", json=asked | {"set_version": 2}, headers=key)
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
 
 
 def test_what_has_happened_is_recorded_above_the_limit(tenant: Any) -> None:

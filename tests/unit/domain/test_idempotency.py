@@ -169,6 +169,19 @@ def test_a_key_has_the_length_of_an_id(key: str) -> None:
     given(open_pool()).when(assign_workspace("berlin", idempotency_key=key)).refused(InvalidId)
 
 
+def test_a_repeat_is_one_although_what_was_looked_up_for_it_has_changed_since() -> None:
+    """Billing names a set; its version and rules are found by whoever sends the command."""
+    found: dict[str, Any] = {"looked_up": ["set_version", "rules"], "idempotency_key": "k"}
+    first = provision_pool("p", quota("calls", 10), set_version=1, **found)
+    story = given(open_pool()).when(first)
+    story.when(provision_pool("p", quota("calls", 20), set_version=2, **found)).then_repeated()
+    story.when(provision_pool("p", quota("calls", 10), set_version=1, quantity=2, **found)).refused(
+        IdempotencyKeyReused
+    )
+    asked_for = found | {"looked_up": ["rules"]}
+    story.when(provision_pool("p", quota("calls", 20), set_version=2, **asked_for)).refused(IdempotencyKeyReused)
+
+
 @pytest.mark.parametrize("command", one_of_each(), ids=lambda command: type(command).__name__)
 def test_digests_of_what_is_asked_are_short_and_stable(command: Command) -> None:
     assert digest_of(command) == digest_of(command)

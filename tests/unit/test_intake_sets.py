@@ -1,0 +1,34 @@
+"""A set that is named in a command fills in what the command does not say."""
+
+from __future__ import annotations
+
+from entitlements.examples import quota
+from entitlements.intake.sets import filled_in
+
+FOUND = {"set_version": 3, "ladder": "plans", "rung": 0, "name": "Pro"}
+RULES = [quota("calls", 10)]
+PROVISION = {"set_id", "set_version", "ladder", "rung", "rules", "looked_up"}
+
+
+def test_what_is_not_said_is_what_the_set_says_and_is_known_as_looked_up() -> None:
+    facts = filled_in({"set_id": "pro", "set_version": None}, PROVISION, FOUND, RULES)
+    said = {"set_version": 3, "ladder": "plans", "rung": 0, "rules": RULES}
+    assert facts == {"set_id": "pro"} | said | {"looked_up": list(said)}
+
+
+def test_what_is_said_stays() -> None:
+    facts = filled_in({"set_id": "pro", "set_version": 2, "rung": 0}, PROVISION, FOUND, RULES)
+    assert (facts["set_version"], facts["rung"]) == (2, 0)
+    assert facts["looked_up"] == ["ladder", "rules"]
+
+
+def test_a_field_that_the_command_has_not_is_left_out() -> None:
+    assert filled_in({"set_id": "pro"}, {"set_id", "rules"}, FOUND, RULES) == {"set_id": "pro", "rules": RULES}
+
+
+def test_of_two_sets_each_is_looked_up() -> None:
+    takes = PROVISION | {"then_set_id", "then_set_version", "then_rung", "then_rules"}
+    facts = filled_in({"set_id": "trial", "then_set_id": "pro"}, takes, FOUND | {"ladder": None, "rung": None}, RULES)
+    facts = filled_in(facts, takes, FOUND, RULES, "then_")
+    assert (facts["then_rung"], facts["then_set_version"], "then_ladder" in facts) == (0, 3, False)
+    assert facts["looked_up"] == ["set_version", "rules", "then_set_version", "then_rung", "then_rules"]
