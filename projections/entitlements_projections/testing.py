@@ -37,13 +37,12 @@ class SyntheticLedger:
         by_partition: dict[int, list[bytes]] = {}
         for command in commands:
             number = partition_of(asks.address_of(command)[1], len(self._partitions))
-            by_partition.setdefault(number, []).append(self.encoded(command))
+            by_partition.setdefault(number, []).append(encoded(command))
         return [self._append(self._partitions[number], at_ms, some) for number, some in by_partition.items()]
 
-    def encoded(self, command: asks.Command) -> bytes:
-        """What stands in the log for a command."""
-        kind: type = type(command)
-        return wire().encode_plain(records.name_of_command(command), records.shape_of(kind).to_record(command))
+    def ask_as_written(self, at_ms: int, partition: int, *values: bytes) -> LedgerFrame:
+        """Decide what stands in the log of a partition, whatever it is."""
+        return self._append(self._partitions[partition], at_ms, values)
 
     def pool(self, pool_id: str) -> ResourcePool | None:
         """A pool as it was decided; None: it was never opened. To look at, not to change."""
@@ -78,6 +77,12 @@ class SyntheticLedger:
                 if not rest[number]:
                     del rest[number]
             yield batch
+
+
+def encoded(command: asks.Command) -> bytes:
+    """What stands in the log for a command."""
+    kind: type = type(command)
+    return wire().encode_plain(records.name_of_command(command), records.shape_of(kind).to_record(command))
 
 
 QUOTA = "api_calls"
