@@ -45,6 +45,9 @@ class Settings(BaseSettings):
     api_host: str = Field(default="127.0.0.1", description="Where the HTTP API listens.")
     api_port: int = Field(default=8080, description="Port of the HTTP API; 0: any free one.")
     api_workers: int = Field(default=1, ge=1, description="Processes that serve the HTTP API.")
+    api_streams_max: int = Field(
+        default=1_000, ge=1, description="Streams of changes that an organization may have open at each worker."
+    )
     operator_organization: str = Field(
         default="operator", description="The organization whose keys may define the catalogue: keys, sets, campaigns."
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -74,6 +74,8 @@ class Follower:
         self._first: dict[Place, int] = {}
         self._next: dict[Place, int] = {}
         self._hearing: set[Hear] = set()
+        #: Streams by organization: counted by those who stream, in their one loop.
+        self.listeners: Counter[str] = Counter()
         #: Whose pools are: that never changes. Those that were heard of first are forgotten first.
         self._owners: dict[str, str] = {}
         self._stopping = threading.Event()

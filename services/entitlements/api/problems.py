@@ -19,6 +19,7 @@ _STATUS: Final = {
     "body_too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "command_is_too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "rate_limited": HTTPStatus.TOO_MANY_REQUESTS,
+    "too_many_streams": HTTPStatus.TOO_MANY_REQUESTS,
     "idempotency_key_reused": HTTPStatus.UNPROCESSABLE_ENTITY,
     "not_encodable": HTTPStatus.UNPROCESSABLE_ENTITY,
     "unsupported_media_type": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
@@ -30,7 +31,13 @@ _STATUS: Final = {
     "internal": HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 #: Seconds after which it makes sense to try again.
-_RETRY_AFTER: Final = {"not_reached_yet": 1, "outcome_unknown": 1, "server_is_away": 2, "rate_limited": 1}
+_RETRY_AFTER: Final = {
+    "not_reached_yet": 1,
+    "outcome_unknown": 1,
+    "server_is_away": 2,
+    "rate_limited": 1,
+    "too_many_streams": 5,
+}
 
 
 class Problem(EntitlementsError):

@@ -53,12 +53,15 @@ def application() -> ASGIApp:
 def run(settings: Settings, stopping: threading.Event) -> None:
     """Serve until stopping is set. Must be called in the main thread.
 
-    Raises ServerIsAway: there is nothing to serve with; AddressIsTaken: another server listens there.
+    Raises ServerIsAway: there is nothing to serve with; AddressIsTaken: another server listens there,
+    AccessLogRulesAreWrong.
     """
+    from entitlements.access.log.rules import LogRules
     from entitlements.wiring.preparing import with_free_ports
     from entitlements.wiring.servers import require_kafka
 
     require_kafka(settings)
+    LogRules.parse(settings.access_log)  # Said here once: workers would end by it again and again.
     if not settings.api_port:
         settings = with_free_ports(settings)  # Chosen here: each worker would choose one of its own.
     with claimed(settings.api_host, settings.api_port):
@@ -105,6 +108,8 @@ def _serve(settings: Settings, stopping: threading.Event) -> None:
         loop=Loops.uvloop,
         websockets=False,
         log_access=False,
+        # Its messages are written as ours are.
+        log_dictconfig={"handlers": {}, "formatters": {}, "loggers": {"_granian": {"level": "INFO"}}},
         workers_kill_timeout=END_WITHIN_FOR,
         respawn_failed_workers=True,
     )

@@ -45,7 +45,12 @@ async def changes(
     """
     identity = who(request, "read")
     since = _places(request.headers.get("last-event-id"))
-    listening = _Listening(services_of(request).follower, identity.organization_id, frozenset(customer_id or ()))
+    services = services_of(request)
+    if services.follower.listeners[identity.organization_id] >= services.settings.api_streams_max:
+        raise Problem(
+            "too_many_streams", f"{services.settings.api_streams_max} streams of the organization are open here."
+        )
+    listening = _Listening(services.follower, identity.organization_id, frozenset(customer_id or ()))
     is_let_in = partial(still_let_in, request)
     headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
     return StreamingResponse(listening.events(since, is_let_in), headers=headers, media_type="text/event-stream")
@@ -74,6 +79,7 @@ class _Listening:
         self, since: dict[Place, int] | None, is_let_in: Callable[[], Awaitable[bool]]
     ) -> AsyncIterator[bytes]:
         here, missed = self._follower.attach(self._hear, since)
+        self._follower.listeners[self._organization_id] += 1
         try:
             self._here = here if missed is None else here | (since or {})
             for event in self._rendered(missed or []):
@@ -97,6 +103,7 @@ class _Listening:
                     yield event
         finally:
             self._follower.detach(self._hear)
+            self._follower.listeners[self._organization_id] -= 1
 
     def _hear(self, told: list[Told] | None) -> None:
         """In the follower's thread."""

@@ -12,13 +12,17 @@ from tests.serving import OPERATOR, Service, a_service
 from entitlements import testing
 
 QUOTA = {"resource_key": "api_calls", "rule_type": "quota", "amount": 100, "period": "lifetime", "stacking": "sum"}
+STREAMS_MAX = 20
 FEATURE = {"resource_key": "sso", "rule_type": "boolean", "stacking": "any"}
 
 
 @pytest.fixture(scope="session")
 def service(kafka: str, postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     folder: Path = tmp_path_factory.mktemp("service")
-    with testing.a_database(postgres) as database, a_service(kafka, database, folder) as running:
+    with (
+        testing.a_database(postgres) as database,
+        a_service(kafka, database, folder, api_streams_max=STREAMS_MAX) as running,
+    ):
         with running.client(OPERATOR) as operator:
             for key, data_type in (("api_calls", "integer"), ("sso", "boolean"), ("seats", "integer")):
                 body = {"resource_key": key, "name": key, "data_type": data_type}

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from queue import Empty, Queue
 from typing import Any
 
 import httpx
+from tests.integration.api.conftest import STREAMS_MAX
 
 
 class Stream:
@@ -126,3 +128,25 @@ def test_a_stream_ends_with_the_key_it_was_asked_with(service: Any, tenant: Any)
         assert timer.is_alive(), "it went on"
         timer.cancel()
     assert "event: hello" in heard
+
+
+def test_an_organization_has_so_many_streams_and_no_more(tenant: Any, rival: Any) -> None:
+    with ExitStack() as stack:
+        streams = [stack.enter_context(listening(tenant.http)) for _ in range(STREAMS_MAX)]
+        for stream in streams:
+            stream.next("hello")
+        answer = tenant.http.get("/v1/changes")
+        assert (answer.status_code, answer.json()["code"]) == (429, "too_many_streams")
+        assert answer.headers["retry-after"]
+        with listening(rival.http) as another:
+            another.next("hello")
+        streams[0].close()
+        until = time.monotonic() + 20.0
+        while not is_let_in(tenant.http):
+            assert time.monotonic() < until, "a stream that ended is still counted"
+            time.sleep(0.2)
+
+
+def is_let_in(client: httpx.Client) -> bool:
+    with client.stream("GET", "/v1/changes") as answer:
+        return answer.is_success

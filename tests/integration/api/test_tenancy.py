@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
 from typing import Any
 
 import httpx
 import pytest
 
-from entitlements import testing
 from entitlements.api.app import OPEN_PATHS
-from entitlements.wiring import addresses
 
 VERBS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD")
 
@@ -178,13 +173,3 @@ def test_the_catalogue_is_the_operators(tenant: Any) -> None:
     answer = tenant.http.post("/v1/commands/DefineResourceKey", json=body)
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
     assert tenant.http.get("/v1/resource-keys/api_calls").json()["name"] == "api_calls"
-
-
-def test_another_installation_at_the_same_address_does_not_start(service: Any) -> None:
-    """It would be asked every other question, and answer from its own read models."""
-    variables = addresses.environment_of(service.settings.model_copy(update={"topic_prefix": testing.unique_prefix()}))
-    process = [sys.executable, "-m", "entitlements.wiring", "api"]
-    ended = subprocess.run(process, check=False, env=os.environ | variables, capture_output=True, text=True, timeout=60)
-    assert ended.returncode == 1
-    assert "address_is_taken" in ended.stderr
-    assert "ENTITLEMENTS_API_PORT" in ended.stderr
