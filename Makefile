@@ -29,7 +29,7 @@ up: setup ## Keep Kafka, Postgres and all processes running until Ctrl-C
 	@$(BIN)/entitlements up $(ARGS)
 
 test: setup ## Run all tests
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: setup ## Style, types and dependency rules
 	@$(BIN)/ruff check .

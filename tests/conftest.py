@@ -12,6 +12,8 @@ import pytest
 from entitlements import testing
 
 HERE = Path(__file__).parent
+#: Of tests/unit/domain, and used by others too: whichever of them comes first.
+pytest.register_assert_rewrite("specification", "model", "engines")
 SERVER_FIXTURES = {"kafka", "postgres", "database"}
 
 

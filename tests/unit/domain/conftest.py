@@ -3,8 +3,5 @@
 import sys
 from pathlib import Path
 
-import pytest
-
 # Tests are imported by importlib, which puts no folder on the path.
 sys.path.insert(0, str(Path(__file__).parent))
-pytest.register_assert_rewrite("specification", "model")
