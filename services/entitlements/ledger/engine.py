@@ -196,6 +196,7 @@ class Engine:
             error: Any = message.error()
             owned = self._owned.get(message.partition())  # type: ignore[arg-type]
             if error is not None:
+                self._raise_failure()  # What we could not take over the client assigns by itself, from no offset.
                 _explain(error)
             elif owned is not None:
                 owned.waiting.append(message)
