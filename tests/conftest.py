@@ -6,14 +6,18 @@ itself by its topic_prefix and its own database. Tests under unit/ have no serve
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 from entitlements import testing
 
 HERE = Path(__file__).parent
 #: Of tests/unit/domain, and used by others too: whichever of them comes first.
 pytest.register_assert_rewrite("specification", "model", "engines")
+#: Folders with an installation for all their tests: eight processes that are not started in every worker.
+INSTALLED_ONCE = {"tests/integration/api", "tests/integration/client"}
 SERVER_FIXTURES = {"kafka", "postgres", "database"}
 
 
@@ -26,6 +30,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         wanted = SERVER_FIXTURES & set(getattr(item, "fixturenames", ()))
         if parts[0] == "unit" and wanted:
             raise pytest.UsageError(f"{item.nodeid} is a unit test and asks for {', '.join(sorted(wanted))}")
+
+
+class ByInstallation(LoadFileScheduling):
+    """A worker runs a file, whose fixtures are made once, or all files that ask one installation."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        folder = file.rpartition("/")[0]
+        return folder if folder in INSTALLED_ONCE else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling | None:
+    return ByInstallation(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 @pytest.fixture(scope="session")

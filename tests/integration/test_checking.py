@@ -185,7 +185,7 @@ def test_an_answer_names_the_override_that_decides_its_caps_and_its_contribution
     assert check(connection, asked, 8).decisive.allowed
 
 
-@pytest.mark.parametrize("seed", range(400 if NIGHTLY else 12))
+@pytest.mark.parametrize("seed", range(400 if NIGHTLY else 8))
 def test_check_answers_as_strict_usage_would_be_decided(connection: Connection, seed: int) -> None:
     random, ledger, codes = Random(seed), SyntheticLedger(partitions=1), Counter[str]()
     for timestamp_ms, command in history_of(random, seed):

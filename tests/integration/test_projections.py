@@ -13,6 +13,7 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.nightly import examples
 
 from entitlements.domain.aggregate import from_ms
 from entitlements_projections.comparing import TABLES, compare
@@ -269,7 +270,7 @@ def _until(condition: Callable[[], bool], within_for: float = 10.0) -> None:
         time.sleep(0.01)
 
 
-@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(2), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 10_000), batch_frames_max=st.integers(1, 40))
 def test_rows_do_not_depend_on_how_partitions_interleave_and_batches_are_cut(
     database: str, seed: int, batch_frames_max: int
