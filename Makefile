@@ -12,6 +12,8 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 ARGS   ?=
 
+UV     := $(BIN)/uv pip install --quiet --python $(BIN)/python
+
 INSTALLED := $(VENV)/.installed
 KAFKA     := $(VENV)/.kafka
 
@@ -47,10 +49,12 @@ format: setup ## Let ruff format and mend what it can
 bench: setup ## Measure, print a table and write bench/results.json
 	@$(BIN)/python -m bench $(ARGS)
 
-lock: ## Renew requirements*.txt and the list of Kafka's jars (needs uv)
-	uv pip compile -q pyproject.toml --extra local --universal --python-version 3.11 --generate-hashes \
+lock: setup ## Renew requirements*.txt and the list of Kafka's jars
+	echo uv | $(BIN)/uv pip compile -q - --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-annotate --custom-compile-command 'make lock' --upgrade -o requirements-installer.txt
+	$(BIN)/uv pip compile -q pyproject.toml --extra local --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-annotate --custom-compile-command 'make lock' --upgrade -o requirements.txt
-	uv pip compile -q pyproject.toml --extra local --extra dev -c requirements.txt --universal --python-version 3.11 \
+	$(BIN)/uv pip compile -q pyproject.toml --extra local --extra dev -c requirements.txt --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-annotate --custom-compile-command 'make lock' --upgrade -o requirements-dev.txt
 	$(MAKE) $(INSTALLED)
 	$(BIN)/python -m entitlements.local --lock
@@ -65,10 +69,13 @@ $(BIN)/python:
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "$(PYTHON) could not make a virtual environment; on Debian and Ubuntu the package python3-venv is missing." >&2; exit 1; }
 
 # The stamp is written last, so an interrupted set-up starts again.
-$(INSTALLED): $(BIN)/python requirements-dev.txt pyproject.toml
+$(INSTALLED): $(BIN)/python requirements-installer.txt requirements-dev.txt pyproject.toml
 	@echo "Installing pinned packages into $(VENV) ..."
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-installer.txt
+	@$(UV) --require-hashes --compile-bytecode -r requirements-dev.txt || { \
+		echo "uv could not; pip, which knows its own settings, takes a minute longer ..." >&2; \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
