@@ -33,7 +33,7 @@ def test_without_an_engine_nobody_knows_and_the_retried_command_gets_the_origina
     asked = time.monotonic()
     with pytest.raises(OutcomeUnknown):
         place.caller.call(opening)
-    assert 0.25 < time.monotonic() - asked < 2
+    assert 0.25 < time.monotonic() - asked < 8
     with driving.engine(place.settings):
         # The first one was decided meanwhile: this is its repeat, under a command id of its own.
         again = driving.insist(place.caller, open_pool("p"))

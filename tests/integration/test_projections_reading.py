@@ -241,7 +241,7 @@ def test_a_reader_who_waits_for_a_position_is_woken_when_it_is_reached(connectio
         writer.start()
         started = time.monotonic()
         reading.wait_for(connection, 0, 0, 10)
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 6
         writer.join()
     reading.wait_for(connection, 0, 0, 0)
 

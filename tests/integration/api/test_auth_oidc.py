@@ -229,7 +229,7 @@ def test_tokens_by_unknown_keys_do_not_make_us_ask_the_issuer_again_and_again(is
 def test_an_issuer_that_hangs_or_fails_holds_up_nobody_whose_key_is_known(issuer: Issuer, clock: Clock) -> None:
     tokens = who(issuer, clock)
     tokens.identify(issuer.token())
-    issuer.hangs_for, issuer.status = 1.8, 500
+    issuer.hangs_for, issuer.status = 4.0, 500
     clock.ahead_for += signing.FETCH_AGAIN_AFTER_FOR + 1
     token = issuer.token(kid="unknown")
     stranger = threading.Thread(target=refused, args=(tokens, token))
@@ -237,7 +237,7 @@ def test_an_issuer_that_hangs_or_fails_holds_up_nobody_whose_key_is_known(issuer
     began = time.monotonic()
     for number in range(20):
         assert tokens.identify(issuer.token(jti=str(number))).actor == "alice"
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 3.5
     stranger.join()
 
 

@@ -31,7 +31,7 @@ from entitlements_client import (
 from entitlements_client.errors import InsufficientScope, NotFound, QuotaExceeded, Unauthenticated, UnknownReservation
 
 
-def eventually(holds: Any, within: float = 10.0) -> Any:
+def eventually(holds: Any, within: float = 20.0) -> Any:
     until = time.monotonic() + within
     while not (found := holds()):
         assert time.monotonic() < until, "not in time"
@@ -161,7 +161,7 @@ def test_a_revocation_while_the_service_is_gone_is_heard_when_it_is_back(tenant:
         installation.do(SuspendPool(command_id=new_id(), pool_id=tenant.pool_id, reason="a test"))
         revoked_at = time.monotonic()
         while entitlements.decide(sso).allowed and entitlements.decide(sso).source != "STALE":
-            assert time.monotonic() - revoked_at < 4.0 + 1.0, "the bound is over, and nothing is said to be stale"
+            assert time.monotonic() - revoked_at < 4.0 + 2.0, "the bound is over, and nothing is said to be stale"
             time.sleep(0.005)
         eventually(lambda: not entitlements.decide(sso).allowed, within=20.0)
         eventually(lambda: entitlements.decide(sso).source == "LOCAL", within=20.0)

@@ -137,7 +137,7 @@ def decision(
 NO_POLICIES = {"organization_id": "org", "version": 0, "policies": []}
 
 
-def eventually(holds: Callable[[], Any], within: float = 5.0) -> Any:
+def eventually(holds: Callable[[], Any], within: float = 20.0) -> Any:
     """Wait until something holds, and give it."""
     until = time.monotonic() + within
     while not (found := holds()):
