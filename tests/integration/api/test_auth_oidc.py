@@ -226,7 +226,10 @@ def test_tokens_by_unknown_keys_do_not_make_us_ask_the_issuer_again_and_again(is
     assert issuer.asked == 2
 
 
-def test_an_issuer_that_hangs_or_fails_holds_up_nobody_whose_key_is_known(issuer: Issuer, clock: Clock) -> None:
+def test_an_issuer_that_hangs_or_fails_holds_up_nobody_whose_key_is_known(
+    issuer: Issuer, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(signing, "ANSWER_WITHIN_FOR", 20.0)
     tokens = who(issuer, clock)
     tokens.identify(issuer.token())
     issuer.hangs_for, issuer.status = 4.0, 500
