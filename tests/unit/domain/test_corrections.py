@@ -106,6 +106,21 @@ def test_rounding_goes_on_as_if_nothing_had_happened() -> None:
     assert story.consumed("credits") == 1
 
 
+def test_usage_gives_nothing_back_when_lines_that_cost_nothing_by_themselves_were_taken_back() -> None:
+    """A credit or a cent buys ten: the first call costs one, nine more cost nothing, and the eleventh costs one again."""
+    calls = [erring(1, usage_id=f"call-{number}") for number in range(1, 12)]
+    free_ones = [reverse_usage(f"call-{number}") for number in range(2, 11)]
+    rated = quota("api_calls", 0, period="month", credit_key="credits", credit_rate=1, credit_per=10)
+    tomorrow = given(pool_with(rated, replace(CREDITS, period="day")), calls, free_ones, days(1)).when(erring(1))
+    assert tomorrow.consumed("credits") == 0
+    assert of(tomorrow.pool, "credits").included_left == 50
+    # Two were paid for and buy twenty: three were used, and only what is beyond the rest costs again.
+    tomorrow.when(erring(17, usage_id="rest"), erring(1, usage_id="beyond"))
+    assert tomorrow.consumed("credits") == 1
+    bought = given(pool_with(quota("api_calls", 0)), configure_on_demand(unit_price=1, price_per=10), calls, free_ones)
+    assert bought.when(erring(1)).pool.on_demand["api_calls"].spent == 2
+
+
 def test_credits_of_a_period_that_is_over_are_not_given_back() -> None:
     monthly = replace(CALLS, period="month")
     story = given(
