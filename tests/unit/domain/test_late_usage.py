@@ -14,7 +14,14 @@ from entitlements.domain.commands import Command
 from entitlements.domain.errors import InvalidRules, NotEntitled, PeriodIsClosed, PoolIsSuspended, QuotaIsExceeded
 from entitlements.domain.rules import GRACE_PERIODS_MAX, check_rules
 from entitlements.examples import NOON, assign_workspace, open_pool, provision_pool, quota, suspend_pool
-from entitlements.examples_of_terms import cap_member, change_calendar, reset_usage, revise_provision, set_override
+from entitlements.examples_of_terms import (
+    cap_member,
+    change_calendar,
+    correct_usage,
+    reset_usage,
+    revise_provision,
+    set_override,
+)
 
 DAY_S = 86_400
 #: 10 calls a day; what is reported up to three days after the end of its day counts in it.
@@ -42,11 +49,28 @@ def test_it_counts_in_its_own_period_however_many_lie_between() -> None:
 def test_the_limits_of_its_own_period_count() -> None:
     raised = revise_provision(quota("api_calls", 100, grace_for=3 * DAY_S), set_version=9)
     story = given(pool_with(PATIENT), used("api_calls", 8), days(1), raised, used("api_calls", 50))
-    story.when(late(3, days(1), days(1), "strict")).lines((0, QuotaIsExceeded, 2))
     story.when(late(3, days(1), days(1))).then(
         Happens("UsageRecorded", {"lines": [{"quantity": 3, "overage": 1, "late": True}]}),
         Happens("QuotaExceeded", {"limit": 10, "consumed": 11}),
     )
+    story.when(late(3, days(1), days(1), "strict")).lines((0, QuotaIsExceeded, 0))
+
+
+@pytest.mark.parametrize("consumed", [[], [used("api_calls", 8)]])
+def test_that_it_was_refused_or_corrected_above_the_limit_is_told_once_too(consumed: list[Command]) -> None:
+    past = given(pool_with(PATIENT), consumed, days(1), used("api_calls", 1))
+    told = Happens(
+        "QuotaExceeded", {"period_start": NOON.replace(hour=0), "period_end": NOON.replace(hour=0) + days(1)}
+    )
+    too_much = correct_usage(11, occurred_at=NOON)
+    past.when(late(11, days(1), days(1), "strict"), late(11, days(1), days(1), "strict"), too_much).happened_so(
+        Happens("UsageRefused", {}), told, Happens("UsageRefused", {}), Happens("UsageCorrected", {})
+    )
+    past.when(correct_usage(-11, occurred_at=NOON)).then(
+        Happens("UsageCorrected", {}), Happens("ExceededWithdrawn", {"limit": 10, "consumed": 8 if consumed else 0})
+    )
+    past.when(too_much, too_much).then(Happens("UsageCorrected", {}), told, Happens("UsageCorrected", {}))
+    assert past.consumed("api_calls") == 1
 
 
 def test_a_period_in_which_nothing_was_used_can_still_be_used() -> None:
