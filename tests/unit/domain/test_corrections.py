@@ -16,6 +16,7 @@ from entitlements.domain.values import Rule
 from entitlements.examples import end_provision, open_pool, provision_pool, quota, resume_provision, suspend_provision
 from entitlements.examples_of_terms import (
     change_plan,
+    change_quantity,
     commit_reservation,
     configure_on_demand,
     correct_usage,
@@ -173,6 +174,18 @@ def test_what_recurs_gives_back_only_what_it_gave_since_it_last_came_anew() -> N
     assert (of(story.pool).consumed, of(story.pool).included_left) == (3, 7)
     story.when(reverse_usage("today"))
     assert (of(story.pool).consumed, of(story.pool).included_left) == (0, 10)
+
+
+def test_what_came_anew_while_it_was_suspended_takes_nothing_from_others_when_it_is_given_back() -> None:
+    """Of three units two are given up when all is used: what is left of it is ten, however much returns of before."""
+    daily = quota("api_calls", 10, period="month", recurs="day", per_unit=True)
+    beside = provision_pool("beside", quota("api_calls", 100, period="month"), priority=1)
+    past = [open_pool(), beside, provision_pool("daily", daily, quantity=3), erring(30)]
+    less = [change_quantity(1, provision_id="daily"), suspend_provision("daily"), hours(20)]
+    story = given(past, less).when(back(25))
+    assert (of(story.pool).consumed, of(story.pool).included_left) == (5, 100)
+    story.when(resume_provision("daily"))
+    assert (of(story.pool).consumed, of(story.pool).included_left) == (5, 110)
 
 
 def test_a_correction_goes_not_below_what_was_used_and_then_nothing_is_left_to_reverse() -> None:
