@@ -159,6 +159,11 @@ def _affordable_by_credits(pool: ResourcePool, entitlement: Entitlement, *, alon
     return max(0, (balance + units) * value.credit_per // value.credit_rate - quantity)
 
 
+def _due(quantity: int, rate: int, per: int, paid: int) -> int:
+    """What is still to be paid for a sum. Usage gives nothing back: of lines that were taken back some cost nothing by themselves."""
+    return max(0, -(-quantity * rate // per) - paid)
+
+
 def _draw_on_credits(
     pool: ResourcePool, entitlement: Entitlement, wanted: int, found: Cover, *, alone: bool, freed: int
 ) -> int:
@@ -169,7 +174,7 @@ def _draw_on_credits(
     assert value is not None
     assert value.credit_key is not None
     before, paid = (0, 0) if alone else (entitlement.credit_quantity, entitlement.credit_units)
-    units = -(-(before + quantity) * value.credit_rate // value.credit_per) - paid
+    units = _due(before + quantity, value.credit_rate, value.credit_per, paid)
     found.credit_units = units
     left_units, left_quantity = units, quantity
     buckets = pool.entitlements[value.credit_key].burn_order()
@@ -212,7 +217,7 @@ def _draw_on_demand(
         return 0
     assert on_demand is not None
     charged, bought = (0, 0) if alone else (on_demand.charged, on_demand.quantity)
-    found.charge = -(-(bought + quantity) * on_demand.unit_price // on_demand.price_per) - charged
+    found.charge = _due(bought + quantity, on_demand.unit_price, on_demand.price_per, charged)
     payer = on_demand.payer or pool.billing_account_id or ""
     found.parts.append(part_of("on_demand", "", quantity, payer=payer, charge=found.charge))
     return quantity

@@ -199,10 +199,18 @@ class Entitlement(Derived):
         return turn >= self.period_since and at_ms < self.period_end_ms
 
     def period_at(self, at_ms: int) -> tuple[int, int]:
-        """Start and end of the period of an instant that is not before the current one."""
+        """Start and end of the period of an instant that is not before the current one. It begins not before the last one ended,
+        whatever calendar that was counted by: nothing that is closed is open again.
+        """
         if at_ms < self.period_end_ms:
             return self.period_start_ms, self.period_end_ms
-        return period_bounds(self.period, at_ms, self.calendar)
+        start_ms, end_ms = period_bounds(self.period, at_ms, self.calendar)
+        return max(start_ms, self.closed_until_ms), end_ms
+
+    @property
+    def closed_until_ms(self) -> int:
+        """The end of the last period that was closed, in epoch milliseconds; 0: none was."""
+        return max([self.final_until_ms, *(closed.end_ms for closed in self.closed.values())])
 
     def start_over(self, contributions: list[Contribution], turn: int) -> None:
         """A new period begins: with nothing consumed, or with what its first event says of the contributions."""

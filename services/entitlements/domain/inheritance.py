@@ -143,7 +143,9 @@ def _fresh(strands: list[_Strand]) -> tuple[list[_Strand], frozenset[str]]:
         for name in (one.terms.keys() & other.absorbed) | (other.terms.keys() & one.absorbed)
     }
     absorbed = frozenset[str]().union(*(strand.absorbed for strand in strands)) - mutual
-    return [strand for strand in strands if strand.terms.keys() - absorbed], absorbed
+    fresh = [strand for strand in strands if strand.terms.keys() - absorbed]
+    # What was added to stands for what it was added to, which others have as it is.
+    return [one for one in fresh if not any(one.terms.keys() < other.terms.keys() for other in fresh)], absorbed
 
 
 def _added(this: SetVersion, own: OwnRule | None, strands: list[_Strand]) -> _Strand:

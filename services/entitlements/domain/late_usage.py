@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from entitlements.domain.aggregate import from_ms
-from entitlements.domain.buckets import UNLIMITED, ClosedPeriod
+from entitlements.domain.buckets import ClosedPeriod
 from entitlements.domain.entitlement import Entitlement
 from entitlements.domain.errors import CommandRefused, NotEntitled, PeriodIsClosed, PoolIsSuspended, QuotaIsExceeded
 from entitlements.domain.lines import UsageAnswer, recorded, refuse, take
 from entitlements.domain.members import override_of
-from entitlements.domain.metering_events import QuotaExceeded
 from entitlements.domain.periods import period_bounds
 from entitlements.domain.pools import ResourcePool
+from entitlements.domain.thresholds import exceed_closed
 from entitlements.domain.values import LineDetails, UsageLine
 
 
@@ -38,6 +37,8 @@ def decide_late(
         return
     if line["mode"] == "strict" and overage and counted + line["quantity"] > closed.hard_limit:
         refuse(pool, line, now_ms, answer, index, QuotaIsExceeded, max(0, closed.hard_limit - counted))
+        if not closed.was_exceeded:
+            exceed_closed(pool, entitlement, closed, now_ms, line["quantity"], line["workspace_id"])
         return
     details = {
         "subject_id": line["subject_id"],
@@ -50,17 +51,7 @@ def decide_late(
     take(pool, recorded(line, now_ms, overage, closed.bearer, details, late=True))
     answer.accepted += 1
     if overage and not closed.was_exceeded:
-        pool.happen(
-            QuotaExceeded,
-            from_ms(now_ms),
-            resource_key=entitlement.resource_key,
-            period_start=from_ms(closed.start_ms),
-            period_end=from_ms(closed.end_ms),
-            limit=None if closed.limit == UNLIMITED else closed.limit,
-            consumed=closed.consumed,
-            requested=line["quantity"],
-            workspace_id=line["workspace_id"],
-        )
+        exceed_closed(pool, entitlement, closed, now_ms, line["quantity"], line["workspace_id"])
 
 
 def _what_refuses_strictly(

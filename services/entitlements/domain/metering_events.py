@@ -26,8 +26,9 @@ class UsageRecorded(Event):
         late = {(line["resource_key"], line["details"]["counted_in"]) for line in self.lines if line["details"]}
         for total in self.totals:
             entitlement = aggregate.entitlements[total["resource_key"]]
-            if (entitlement.resource_key, total["period_start"]) in late:
-                _remember_closed(entitlement, total, aggregate.turn)
+            start_ms, end_ms = total["period_start"], total["period_end"]
+            if start_ms is not None and end_ms is not None and (entitlement.resource_key, start_ms) in late:
+                _remember_closed(entitlement, start_ms, end_ms, aggregate.turn)
             else:
                 enter_period_of(entitlement, total, aggregate.turn)
         for line in self.lines:
@@ -87,12 +88,14 @@ class QuotaExceeded(PoolEvent):
     def apply(self, aggregate: ResourcePool) -> None:
         entitlement = aggregate.entitlements[self.resource_key]
         if self.period_start is not None and self.period_end is not None:
-            closed = entitlement.closed.get(to_ms(self.period_start))
-            if closed is not None and to_ms(self.period_end) == closed.end_ms:
-                closed.was_exceeded = True
+            start_ms, end_ms = to_ms(self.period_start), to_ms(self.period_end)
+            if self.period_end <= self.timestamp:
+                # Refused before anything was consumed in it, it is remembered from now on.
+                _remember_closed(entitlement, start_ms, end_ms, aggregate.turn)
+                entitlement.closed[start_ms].was_exceeded = True
                 return
             # Refused before anything was consumed.
-            entitlement.enter(to_ms(self.period_start), to_ms(self.period_end), aggregate.turn)
+            entitlement.enter(start_ms, end_ms, aggregate.turn)
         entitlement.was_exceeded = True
         aggregate.due_ms = min(aggregate.due_ms, entitlement.resets_at_ms)
 
@@ -132,9 +135,6 @@ class QuotaReset(PoolEvent):
         aggregate.find_due()
 
 
-def _remember_closed(entitlement: Entitlement, total: UsageTotal, turn: int) -> None:
-    start_ms, end_ms = total["period_start"], total["period_end"]
-    assert start_ms is not None
-    assert end_ms is not None
+def _remember_closed(entitlement: Entitlement, start_ms: int, end_ms: int, turn: int) -> None:
     if start_ms not in entitlement.closed:
         entitlement.closed[start_ms] = entitlement.closed_period(start_ms, end_ms, turn, consumed=False)

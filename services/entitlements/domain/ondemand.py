@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
-from entitlements.domain.aggregate import from_ms
+from entitlements.domain.aggregate import from_ms, to_ms
 from entitlements.domain.errors import InvalidCommand, InvalidId, KeyIsNotMetered, PoolIsClosed, UnknownKey
 from entitlements.domain.plan_commands import ConfigureOnDemand
 from entitlements.domain.plan_events import OnDemandConfigured, SpendingAlerted
@@ -62,6 +62,8 @@ def configure_on_demand(pool: ResourcePool, command: ConfigureOnDemand, now: dat
         alert_at=command.alert_at,
         actor=command.actor,
     )
+    if command.enabled and pool.on_demand[command.resource_key].spent:
+        alert_spending(pool, command.resource_key, to_ms(now))  # Nothing more may be spent that would tell it.
 
 
 def _check(command: ConfigureOnDemand) -> None:

@@ -161,7 +161,7 @@ class OnDemandConfigured(PoolEvent):
 
     def apply(self, aggregate: ResourcePool) -> None:
         held = aggregate.on_demand.get(self.resource_key)
-        aggregate.on_demand[self.resource_key] = OnDemand(
+        on_demand = aggregate.on_demand[self.resource_key] = OnDemand(
             enabled=self.enabled,
             payer=self.payer,
             currency=self.currency,
@@ -175,6 +175,8 @@ class OnDemandConfigured(PoolEvent):
             alerted=0 if held is None else held.alerted,
             priced_since=aggregate.turn,
         )
+        # Shares of another cap that are not reached yet are told anew.
+        on_demand.alerted = min(on_demand.alerted, on_demand.reached)
         aggregate.refresh(self.resource_key)
 
 

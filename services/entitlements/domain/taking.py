@@ -103,6 +103,8 @@ def _lapse(entitlement: Entitlement, provision_id: str, quantity: int) -> None:
     if bucket is not None:
         bucket.carried += quantity
         bucket.earlier += quantity
+        if bucket.kept:
+            return  # It adds what is consumed of it, and no more than it had; it came anew without having more.
         bucket.limit = None if bucket.limit is None else bucket.limit + quantity
         bucket.soft_limit = None if bucket.soft_limit is None else bucket.soft_limit + quantity
         bucket.hard_limit = None if bucket.hard_limit is None else bucket.hard_limit + quantity

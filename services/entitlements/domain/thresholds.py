@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from entitlements.domain.aggregate import NEVER_MS, from_ms
-from entitlements.domain.buckets import UNLIMITED
+from entitlements.domain.buckets import UNLIMITED, ClosedPeriod
 from entitlements.domain.entitlement import Entitlement
 from entitlements.domain.metering_events import QuotaExceeded, QuotaWarned
 from entitlements.domain.ondemand import alert_spending
@@ -39,6 +39,23 @@ def exceed(pool: ResourcePool, entitlement: Entitlement, now_ms: int, requested:
         period_end=period_end,
         limit=None if entitlement.limit == UNLIMITED else entitlement.limit,
         consumed=entitlement.consumed,
+        requested=requested,
+        workspace_id=workspace_id,
+    )
+
+
+def exceed_closed(
+    pool: ResourcePool, entitlement: Entitlement, closed: ClosedPeriod, now_ms: int, requested: int, workspace_id: str
+) -> None:
+    """As exceed, for a period that is over while its grace lasts."""
+    pool.happen(
+        QuotaExceeded,
+        from_ms(now_ms),
+        resource_key=entitlement.resource_key,
+        period_start=from_ms(closed.start_ms),
+        period_end=from_ms(closed.end_ms),
+        limit=None if closed.limit == UNLIMITED else closed.limit,
+        consumed=closed.consumed,
         requested=requested,
         workspace_id=workspace_id,
     )

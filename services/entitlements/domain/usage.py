@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from entitlements.domain.aggregate import from_ms
 from entitlements.domain.buckets import UNLIMITED
 from entitlements.domain.cover import Cover, affordable, cover, fits
 from entitlements.domain.entitlement import Entitlement
@@ -28,6 +29,7 @@ from entitlements.domain.late_usage import decide_late
 from entitlements.domain.lines import CLOCK_SKEW_MS_MAX, UsageAnswer, recorded, refuse, repeat, take
 from entitlements.domain.members import what_narrows
 from entitlements.domain.pools import IDEMPOTENCY_WINDOW_MS, ResourcePool
+from entitlements.domain.restack import tell_over_allocation
 from entitlements.domain.thresholds import exceed, tell_payers, warn
 from entitlements.domain.values import (
     QUANTITY_MAX,
@@ -189,6 +191,8 @@ def record(
         warn(pool, entitlement, now_ms, line["workspace_id"])
     if overage and not entitlement.was_exceeded:
         exceed(pool, entitlement, now_ms, line["quantity"], line["workspace_id"])
+    if overage:
+        tell_over_allocation(pool, entitlement, from_ms(now_ms))
     if not simple:
         tell_payers(pool, entitlement, found.parts, now_ms, line["workspace_id"])
 

@@ -9,6 +9,7 @@ from hypothesis import given as generated
 from hypothesis import strategies as st
 from specification import Happens, Specification, days, given, hours, pool_with, used
 
+from entitlements.domain.commands import Command
 from entitlements.domain.errors import QuotaIsExceeded
 from entitlements.domain.values import Rule
 from entitlements.examples import (
@@ -223,6 +224,23 @@ def test_spending_stops_at_its_cap_and_is_told_on_the_way() -> None:
     alerts = [event.percent for event in story.happened if type(event).__name__ == "SpendingAlerted"]  # type: ignore[attr-defined]
     assert (alerts, story.pool.on_demand["api_calls"].spent) == ([50, 100], 10)
     story.when(used("api_calls", 1)).lines((0, QuotaIsExceeded, 0))
+
+
+def test_shares_of_another_spending_cap_are_told_as_they_are_reached() -> None:
+    def capped_at(spending_cap: int) -> Command:
+        return configure_on_demand(unit_price=1, spending_cap=spending_cap, alert_at=[50, 100])
+
+    story = given(pool_with(quota("api_calls", 0)), capped_at(10), used("api_calls", 10))
+    story.when(capped_at(20)).then(Happens("OnDemandConfigured", {}))
+    story.when(used("api_calls", 9)).then(Happens("UsageRecorded", {}))
+    story.when(used("api_calls", 1)).then(
+        Happens("UsageRecorded", {}), Happens("SpendingAlerted", {"percent": 100, "spent": 20, "spending_cap": 20})
+    )
+    # Below what is spent nothing more is bought that would tell it.
+    story = given(pool_with(quota("api_calls", 0)), capped_at(20), used("api_calls", 10))
+    story.when(capped_at(8)).then(
+        Happens("OnDemandConfigured", {}), Happens("SpendingAlerted", {"percent": 100, "spent": 10, "spending_cap": 8})
+    )
 
 
 def test_an_override_outranks_what_provisions_add_up_to_until_it_expires() -> None:

@@ -16,6 +16,7 @@ from entitlements.domain.values import Rule
 from entitlements.examples import end_provision, open_pool, provision_pool, quota, resume_provision, suspend_provision
 from entitlements.examples_of_terms import (
     change_plan,
+    change_quantity,
     commit_reservation,
     configure_on_demand,
     correct_usage,
@@ -106,6 +107,21 @@ def test_rounding_goes_on_as_if_nothing_had_happened() -> None:
     assert story.consumed("credits") == 1
 
 
+def test_usage_gives_nothing_back_when_lines_that_cost_nothing_by_themselves_were_taken_back() -> None:
+    """A credit or a cent buys ten: the first call costs one, nine more cost nothing, and the eleventh costs one again."""
+    calls = [erring(1, usage_id=f"call-{number}") for number in range(1, 12)]
+    free_ones = [reverse_usage(f"call-{number}") for number in range(2, 11)]
+    rated = quota("api_calls", 0, period="month", credit_key="credits", credit_rate=1, credit_per=10)
+    tomorrow = given(pool_with(rated, replace(CREDITS, period="day")), calls, free_ones, days(1)).when(erring(1))
+    assert tomorrow.consumed("credits") == 0
+    assert of(tomorrow.pool, "credits").included_left == 50
+    # Two were paid for and buy twenty: three were used, and only what is beyond the rest costs again.
+    tomorrow.when(erring(17, usage_id="rest"), erring(1, usage_id="beyond"))
+    assert tomorrow.consumed("credits") == 1
+    bought = given(pool_with(quota("api_calls", 0)), configure_on_demand(unit_price=1, price_per=10), calls, free_ones)
+    assert bought.when(erring(1)).pool.on_demand["api_calls"].spent == 2
+
+
 def test_credits_of_a_period_that_is_over_are_not_given_back() -> None:
     monthly = replace(CALLS, period="month")
     story = given(
@@ -158,6 +174,18 @@ def test_what_recurs_gives_back_only_what_it_gave_since_it_last_came_anew() -> N
     assert (of(story.pool).consumed, of(story.pool).included_left) == (3, 7)
     story.when(reverse_usage("today"))
     assert (of(story.pool).consumed, of(story.pool).included_left) == (0, 10)
+
+
+def test_what_came_anew_while_it_was_suspended_takes_nothing_from_others_when_it_is_given_back() -> None:
+    """Of three units two are given up when all is used: what is left of it is ten, however much returns of before."""
+    daily = quota("api_calls", 10, period="month", recurs="day", per_unit=True)
+    beside = provision_pool("beside", quota("api_calls", 100, period="month"), priority=1)
+    past = [open_pool(), beside, provision_pool("daily", daily, quantity=3), erring(30)]
+    less = [change_quantity(1, provision_id="daily"), suspend_provision("daily"), hours(20)]
+    story = given(past, less).when(back(25))
+    assert (of(story.pool).consumed, of(story.pool).included_left) == (5, 100)
+    story.when(resume_provision("daily"))
+    assert (of(story.pool).consumed, of(story.pool).included_left) == (5, 110)
 
 
 def test_a_correction_goes_not_below_what_was_used_and_then_nothing_is_left_to_reverse() -> None:

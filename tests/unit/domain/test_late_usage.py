@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import itertools
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from specification import Happens, Specification, days, given, hours, pool_with, used
 
+from entitlements.domain.aggregate import from_ms
 from entitlements.domain.commands import Command
 from entitlements.domain.errors import InvalidRules, NotEntitled, PeriodIsClosed, PoolIsSuspended, QuotaIsExceeded
 from entitlements.domain.rules import GRACE_PERIODS_MAX, check_rules
 from entitlements.examples import NOON, assign_workspace, open_pool, provision_pool, quota, suspend_pool
-from entitlements.examples_of_terms import cap_member, change_calendar, revise_provision, set_override
+from entitlements.examples_of_terms import (
+    cap_member,
+    change_calendar,
+    correct_usage,
+    reset_usage,
+    revise_provision,
+    set_override,
+)
 
 DAY_S = 86_400
 #: 10 calls a day; what is reported up to three days after the end of its day counts in it.
@@ -41,11 +49,28 @@ def test_it_counts_in_its_own_period_however_many_lie_between() -> None:
 def test_the_limits_of_its_own_period_count() -> None:
     raised = revise_provision(quota("api_calls", 100, grace_for=3 * DAY_S), set_version=9)
     story = given(pool_with(PATIENT), used("api_calls", 8), days(1), raised, used("api_calls", 50))
-    story.when(late(3, days(1), days(1), "strict")).lines((0, QuotaIsExceeded, 2))
     story.when(late(3, days(1), days(1))).then(
         Happens("UsageRecorded", {"lines": [{"quantity": 3, "overage": 1, "late": True}]}),
         Happens("QuotaExceeded", {"limit": 10, "consumed": 11}),
     )
+    story.when(late(3, days(1), days(1), "strict")).lines((0, QuotaIsExceeded, 0))
+
+
+@pytest.mark.parametrize("consumed", [[], [used("api_calls", 8)]])
+def test_that_it_was_refused_or_corrected_above_the_limit_is_told_once_too(consumed: list[Command]) -> None:
+    past = given(pool_with(PATIENT), consumed, days(1), used("api_calls", 1))
+    told = Happens(
+        "QuotaExceeded", {"period_start": NOON.replace(hour=0), "period_end": NOON.replace(hour=0) + days(1)}
+    )
+    too_much = correct_usage(11, occurred_at=NOON)
+    past.when(late(11, days(1), days(1), "strict"), late(11, days(1), days(1), "strict"), too_much).happened_so(
+        Happens("UsageRefused", {}), told, Happens("UsageRefused", {}), Happens("UsageCorrected", {})
+    )
+    past.when(correct_usage(-11, occurred_at=NOON)).then(
+        Happens("UsageCorrected", {}), Happens("ExceededWithdrawn", {"limit": 10, "consumed": 8 if consumed else 0})
+    )
+    past.when(too_much, too_much).then(Happens("UsageCorrected", {}), told, Happens("UsageCorrected", {}))
+    assert past.consumed("api_calls") == 1
 
 
 def test_a_period_in_which_nothing_was_used_can_still_be_used() -> None:
@@ -101,6 +126,30 @@ def test_a_day_that_was_counted_by_another_calendar_is_not_counted_twice() -> No
     assert sum(closed(story)) in (4, 6)
     periods = sorted((c.start_ms, c.end_ms) for c in story.pool.entitlements["api_calls"].closed.values())
     assert all(one[1] <= other[0] for one, other in itertools.pairwise(periods))
+
+
+@pytest.mark.parametrize(("grace_for", "counted"), [(40 * DAY_S, [6]), (0, [])])
+def test_a_change_of_the_calendar_opens_nothing_that_is_closed(grace_for: int, counted: list[int]) -> None:
+    """Counted from the 28th a month ended on the 28th of March, and nothing is used since; counted from the 31st it would go on."""
+    monthly = quota("api_calls", 10, period="month", anchored=True, grace_for=grace_for)
+    story = given(
+        open_pool(anchor_at=datetime(2026, 1, 28, tzinfo=UTC)),
+        provision_pool("subscription-1", monthly),
+        used("api_calls", 4),
+        days(27),
+        change_calendar("UTC", anchor_at=datetime(2026, 1, 31, tzinfo=UTC)),
+    )
+    story.when(late(2, days(27), days(27)), used("api_calls", 7))
+    assert (closed(story), story.consumed("api_calls")) == (counted, 7)
+    of = story.pool.entitlements["api_calls"]
+    assert (from_ms(of.period_start_ms).day, from_ms(of.period_end_ms).day) == (28, 31)
+
+
+def test_what_was_reset_by_hand_stays_closed_when_the_calendar_changes() -> None:
+    monthly = quota("api_calls", 10, period="month", grace_for=40 * DAY_S)
+    past = [pool_with(monthly), used("api_calls", 4), days(1), reset_usage(), change_calendar("UTC", anchor_at=NOON)]
+    story = given(past, hours(1), used("api_calls", 7)).when(late(2, days(1), days(1)), days(29), used("api_calls", 1))
+    assert closed(story) == [6, 7]
 
 
 @pytest.mark.parametrize(

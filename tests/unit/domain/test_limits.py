@@ -23,6 +23,7 @@ from entitlements.examples import (
     resume_pool,
     suspend_pool,
 )
+from entitlements.examples_of_terms import commit_reservation, reserve_usage, revise_provision
 
 
 def test_what_is_held_is_given_back_and_can_be_used_again() -> None:
@@ -116,6 +117,7 @@ def test_whoever_gave_back_is_told_again_when_a_threshold_is_reached_again() -> 
         .then(
             recorded("seats", 1, overage=1),  # Told already.
             happens("UsageReleased"),
+            happens("OverAllocationEnded", held=3),
             recorded("seats", 1),
             warned("seats", consumed=4),
             recorded("seats", 1),
@@ -123,6 +125,21 @@ def test_whoever_gave_back_is_told_again_when_a_threshold_is_reached_again() -> 
             exceeded("seats", consumed=5),
         )
     )
+
+
+def test_that_more_is_held_than_there_is_is_told_when_it_begins_and_not_when_some_is_given_back() -> None:
+    story = given(pool_with(limit("seats", 5)), reserve_usage(3, resource_key="seats"), used("seats", 2))
+    story.when(revise_provision(limit("seats", 4)), commit_reservation(3)).then(
+        happens("ProvisionRevised"),
+        happens("EntitlementsChanged"),
+        happens("ReservationCommitted"),
+        recorded("seats", 3, overage=1),
+        exceeded("seats", limit=4, consumed=5),
+        happens("LimitOverAllocated", held=5, limit=4),
+    )
+    story.when(used("seats", 2, "report")).then(recorded("seats", 2, overage=2))
+    story.when(release_usage("seats", 2)).then(happens("UsageReleased"))
+    story.when(release_usage("seats", 1)).then(happens("UsageReleased"), happens("OverAllocationEnded", held=4))
 
 
 def test_whoever_is_given_more_is_told_when_that_is_reached() -> None:

@@ -145,13 +145,13 @@ def test_additive_parents_add_up() -> None:
     assert found.sources == {"api_calls": ("one", "two"), "seats": ("two",)}
 
 
-@pytest.mark.parametrize("how", ["merge", "replace"])
-def test_what_a_parent_merely_hands_on_gives_way_to_what_another_made_of_it(how: Inheritance) -> None:
+@pytest.mark.parametrize(("how", "amount"), [("merge", 900), ("replace", 900), ("additive", 1000)])
+def test_what_a_parent_merely_hands_on_gives_way_to_what_another_made_of_it(how: Inheritance, amount: int) -> None:
     """base is reached twice: by `big`, which changes it, and by `wide`, which says nothing of it but comes later."""
     base, big = a_set("base", quota(amount=100)), a_set("big", quota(amount=900), extends=["base"], how=how)
     wide = a_set("wide", limit(), extends=["base"])
     for order in (["big", "wide"], ["wide", "big"]):
-        assert amounts(resolved(base, big, wide, a_set("c", extends=order)))["api_calls"] == 900
+        assert amounts(resolved(base, big, wide, a_set("c", extends=order)))["api_calls"] == amount
 
 
 def test_of_two_that_changed_the_same_ancestor_the_later_wins() -> None:
@@ -160,9 +160,10 @@ def test_of_two_that_changed_the_same_ancestor_the_later_wins() -> None:
     assert amounts(resolved(base, big, bigger, a_set("c", extends=["bigger", "big"])))["api_calls"] == 500
 
 
-def test_a_set_comes_after_those_it_extends_in_whatever_order_they_are_listed() -> None:
-    base, big = a_set("base", quota(amount=100)), a_set("big", quota(amount=900), extends=["base"])
-    assert amounts(resolved(base, big, a_set("c", extends=["big", "base"])))["api_calls"] == 900
+@pytest.mark.parametrize(("how", "amount"), [("merge", 900), ("replace", 900), ("additive", 1000)])
+def test_a_set_comes_after_those_it_extends_in_whatever_order_they_are_listed(how: Inheritance, amount: int) -> None:
+    base, big = a_set("base", quota(amount=100)), a_set("big", quota(amount=900), extends=["base"], how=how)
+    assert amounts(resolved(base, big, a_set("c", extends=["big", "base"])))["api_calls"] == amount
 
 
 def test_an_ancestor_reached_twice_adds_up_once() -> None:
