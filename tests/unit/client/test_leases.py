@@ -65,6 +65,16 @@ def test_threads_share_a_lease_and_never_exceed_the_limit(serve: Serve, behind: 
     assert not behind.model.held
 
 
+def test_the_last_units_of_a_limit_are_handed_out_though_no_more_can_be_leased(
+    serve: Serve, behind: ModelBehindHttp
+) -> None:
+    with entitled(serve(behind).service(), term=60, unsettled_max=0) as entitlements:
+        lease, taken = entitlements.lease("acme", "api_calls"), 0
+        while lease.take().allowed:
+            taken += 1
+        assert (taken, lease.unused) == (100, 0)
+
+
 def test_a_lease_answers_from_memory(serve: Serve, behind: ModelBehindHttp) -> None:
     server = serve(behind)
     with entitled(server.service(), quantity=50, unsettled_max=50, settle_every=10.0) as entitlements:
