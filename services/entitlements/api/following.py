@@ -9,7 +9,7 @@ import logging
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, TypeAlias
@@ -34,6 +34,8 @@ OWNER_WITHIN_FOR: Final = 5.0
 #: Pools whose owners are remembered: some 200 bytes each.
 OWNERS_MAX: Final = 100_000
 _RECORDS_MAX: Final = 500
+_CHANGES: Final = "entitlements.changes."
+_EVENTS: Final = "entitlements.events."
 _POLICY_EVENTS: Final = frozenset({"AccessPolicyDefined", "AccessPolicyRetired"})
 #: Events of organizations and keys that changes do not tell, and that change what decisions rest on.
 _LOADS_AGAIN: Final = frozenset(
@@ -153,9 +155,7 @@ class Follower:
         return [TopicPartition(names[short], number, offset) for (short, number), offset in self._next.items()]
 
     def _take(self, messages: Sequence[Message]) -> None:
-        told: list[Told] = []
-        for message in messages:
-            told += self._read(message)
+        told = [one for message in messages if (one := self._read(message)) is not None]
         with self._lock:
             for message in messages:
                 place = (self._topics[str(message.topic())], int(message.partition() or 0))
@@ -168,29 +168,37 @@ class Follower:
             for hear in self._hearing if told else ():
                 hear(told)
 
-    def _read(self, message: Message) -> Iterator[Told]:
+    def _read(self, message: Message) -> Told | None:
         place = (self._topics[str(message.topic())], int(message.partition() or 0))
         offset = int(message.offset() or 0)
         try:
             name, record = self._wire.decode(message.value())
-        except (WireError, TypeError, ValueError) as error:
+            if name.startswith(_CHANGES if place[0] == "c" else _EVENTS):
+                return self._told(place, offset, name, record)
+            raise ValueError(name)
+        except (WireError, LookupError, TypeError, ValueError) as error:
+            # It is not ours; whoever writes foreign records here shall not stop us.
             _log.warning("Passed over %s/%s: %s", place, offset, error)
-            return
+            return None
+
+    def _told(self, place: Place, offset: int, name: str, record: Mapping[str, Any]) -> Told | None:
         short = name.rpartition(".")[2]
         if place[0] == "c":
             owner = self._owner(record["pool_id"])
-            event, data = ("change", _change(name, record)) if owner is not None else ("reset", b"{}")
-            yield Told(place, offset, owner, record["customer_id"] if owner is not None else None, event, data)
-        elif short == "PoolOpened":
+            if owner is None:
+                return Told(place, offset, None, None, "reset", b"{}")
+            return Told(place, offset, owner, record["customer_id"], "change", _change(name, record))
+        if short == "PoolOpened":
             self._learn(record["originator_id"], record["organization_id"])
         elif short in _POLICY_EVENTS:
             data = orjson.dumps({"policy_id": record["policy_id"]})
-            yield Told(place, offset, record["originator_id"], None, "policies", data)
+            return Told(place, offset, record["originator_id"], None, "policies", data)
         elif short in _LOADS_AGAIN:
             owner = None if short == "ResourceKeyDefined" else record["originator_id"]
             customer_id = record.get("workspace_id") or None
             data = b"{}" if customer_id is None else orjson.dumps({"customer_id": customer_id})
-            yield Told(place, offset, owner, customer_id, "invalidate", data)
+            return Told(place, offset, owner, customer_id, "invalidate", data)
+        return None
 
     def _owner(self, pool_id: str) -> str | None:
         """Whose a pool is. It may have been opened a moment ago: until the read models know it nobody is told."""
