@@ -82,6 +82,8 @@ class Follower:
         self._owners: dict[str, str] = {}
         self._stopping = threading.Event()
         self.is_following = threading.Event()
+        #: On the monotonic clock when all that had come was taken in.
+        self._caught_up_at = -float("inf")
         self._thread = threading.Thread(target=self._run, name="changes-follower", daemon=True)
 
     def start(self) -> None:
@@ -114,20 +116,33 @@ class Follower:
         with self._lock:
             self._hearing.discard(hear)
 
+    @property
+    def late_for(self) -> float:
+        """Seconds since all that had come was taken in. While the broker is away nothing comes: floors know of that."""
+        return time.monotonic() - self._caught_up_at
+
     def _run(self) -> None:
-        clients.come_back(self._follow, self._stopping)
+        while not self._stopping.is_set():
+            try:
+                clients.come_back(self._follow, self._stopping)
+            except Exception:  # noqa: BLE001 - who listens would never hear of anything again.
+                _log.exception("Following begins anew")
+                self._stopping.wait(clients.RETURN_AFTER_FOR)
 
     def _follow(self) -> None:
         consumer = clients.reader(self._settings, **{"fetch.wait.max.ms": 50})
         try:
             consumer.assign(self._places(consumer))
             while not self._stopping.is_set():
+                began_at = time.monotonic()
                 first = consumer.poll(0.2)  # consume() would wait for a whole batch, or all of its time.
                 batch = () if first is None else (first, *consumer.consume(_RECORDS_MAX - 1, 0))
                 for message in batch:
                     self._check(message)
                 if batch:
                     self._take(batch)
+                if len(batch) < _RECORDS_MAX:
+                    self._caught_up_at = began_at
                 self.is_following.set()
         finally:
             consumer.close()
