@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 #: Bounds that every reader and writer shares. Bytes unless the name says otherwise.
@@ -72,6 +72,7 @@ class Settings(BaseSettings):
     )
     valkey: str | None = Field(
         default=None,
+        pattern="^(valkeys?|rediss?|unix)://",
         description="The shared cache: valkey://, redis:// or unix:// address of a server; none: no such level.",
     )
     valkey_ttl_for: float = Field(default=10.0, gt=0, description="Seconds for which the shared cache keeps a view.")
@@ -131,6 +132,19 @@ class Settings(BaseSettings):
     oidc_scope_prefix: str = Field(
         default="entitlements:", description="What our scopes begin with in a bearer token: entitlements:read."
     )
+
+    @field_validator("postgres")
+    @classmethod
+    def _leads_to_postgres(cls, value: str) -> str:
+        """Otherwise each process would name another reason, and none of them the setting."""
+        from psycopg import ProgrammingError
+        from psycopg.conninfo import conninfo_to_dict
+
+        try:
+            conninfo_to_dict(value)
+        except ProgrammingError:  # What it says repeats the password.
+            raise ValueError("this is no connection URL such as postgresql://host/database") from None
+        return value
 
     def topic(self, name: str) -> str:
         """The full name of one of our topics, such as `ledger` or `commands`."""

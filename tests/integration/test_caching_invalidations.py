@@ -177,6 +177,14 @@ def test_foreign_records_stop_nobody(log: Log) -> None:
         for topic in ("events", "changes"):
             log.send(topic, b"rubbish", "", "", 0)
             log.send(topic, b"\x00\xff\xff\xff\xffrubbish", "no/place", "", 0)
+        event = {"originator_id": "p", "originator_version": 1, "timestamp": 0, "command_id": "c"}
+        log.send(
+            "changes",
+            WIRE.encode_plain("entitlements.events.PoolSuspended", event | {"reason": "", "actor": ""}),
+            "",
+            "",
+            0,
+        )
         offset = log.reset("ada")
         wait_until(lambda: not floors.admits("acme", "ada", {0: offset - 1}))
 

@@ -151,9 +151,13 @@ def test_what_somebody_else_wrote_there_is_loaded_anew(client: Valkey) -> None:
         client.set(process.level.key("acme", "ada"), rubbish)
         process.hears(0)  # An empty position has nothing.
         assert process.position() == 0
+    source.position = 1
+    for rubbish in (b"0:1\n", b'0:1\n{"as_of": {"posi', b"0:1\nrubbish"):
+        client.set(process.level.key("acme", "ada"), rubbish)
+        assert process.position() == 1
     client.delete(process.level.key("acme", "ada"))
     client.lpush(process.level.key("acme", "ada"), "a list")
-    assert process.position() == 0
+    assert process.position() == 1
 
 
 def test_a_valkey_that_is_gone_is_passed_by_and_found_again(server: LocalValkey, client: Valkey) -> None:

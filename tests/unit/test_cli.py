@@ -68,6 +68,21 @@ def test_a_setting_that_cannot_be_meant_is_named(
     assert "not 'six'" in said
 
 
+@pytest.mark.parametrize(
+    ("name", "value"), [("POSTGRES", "ann:secret@host/entitlements"), ("VALKEY", "http://ann:secret@host:6379")]
+)
+def test_an_address_that_leads_nowhere_is_named_without_its_password(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, value: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(f"ENTITLEMENTS_{name}", value)
+    assert run(["access-log"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("setting_is_wrong: ")
+    assert f"ENTITLEMENTS_{name}" in said
+    assert "secret" not in said
+
+
 def test_who_writes_a_time_wrongly_hears_both_ways_to_write_it() -> None:
     with pytest.raises(InvalidValue) as caught:
         values.instant_or_after("90x")

@@ -31,4 +31,12 @@ def test_of_two_sets_each_is_looked_up() -> None:
     facts = filled_in({"set_id": "trial", "then_set_id": "pro"}, takes, FOUND | {"ladder": None, "rung": None}, RULES)
     facts = filled_in(facts, takes, FOUND, RULES, "then_")
     assert (facts["then_rung"], facts["then_set_version"], "then_ladder" in facts) == (0, 3, False)
-    assert facts["looked_up"] == ["set_version", "rules", "then_set_version", "then_rung", "then_rules"]
+    of_first, of_then = ["set_version", "ladder", "rung", "rules"], ["then_set_version", "then_rung", "then_rules"]
+    assert facts["looked_up"] == of_first + of_then
+
+
+def test_a_set_that_gets_a_ladder_later_is_looked_up_alike() -> None:
+    before = filled_in({"set_id": "pro"}, PROVISION, FOUND | {"ladder": None, "rung": None}, RULES)
+    after = filled_in({"set_id": "pro"}, PROVISION, FOUND, RULES)
+    assert ("ladder" in before, "ladder" in after) == (False, True)
+    assert before["looked_up"] == after["looked_up"]

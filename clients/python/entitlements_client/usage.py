@@ -274,7 +274,7 @@ class UsageBuffer:
 
 
 def _row(line: Line, now: float) -> tuple[str, float, str]:
-    usage_id = line.get("usage_id") or new_id()
+    usage_id = str(line.get("usage_id") or new_id())
     occurred_at = datetime.fromtimestamp(now, UTC).isoformat().replace("+00:00", "Z")
     whole = {"occurred_at": occurred_at, **line, "usage_id": usage_id, "mode": "report"}
     return usage_id, now, json.dumps(whole, separators=(",", ":"), sort_keys=True)

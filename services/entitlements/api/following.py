@@ -9,7 +9,7 @@ import logging
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, TypeAlias
@@ -34,6 +34,8 @@ OWNER_WITHIN_FOR: Final = 5.0
 #: Pools whose owners are remembered: some 200 bytes each.
 OWNERS_MAX: Final = 100_000
 _RECORDS_MAX: Final = 500
+_CHANGES: Final = "entitlements.changes."
+_EVENTS: Final = "entitlements.events."
 _POLICY_EVENTS: Final = frozenset({"AccessPolicyDefined", "AccessPolicyRetired"})
 #: Events of organizations and keys that changes do not tell, and that change what decisions rest on.
 _LOADS_AGAIN: Final = frozenset(
@@ -80,6 +82,8 @@ class Follower:
         self._owners: dict[str, str] = {}
         self._stopping = threading.Event()
         self.is_following = threading.Event()
+        #: On the monotonic clock when all that had come was taken in.
+        self._caught_up_at = -float("inf")
         self._thread = threading.Thread(target=self._run, name="changes-follower", daemon=True)
 
     def start(self) -> None:
@@ -112,20 +116,33 @@ class Follower:
         with self._lock:
             self._hearing.discard(hear)
 
+    @property
+    def late_for(self) -> float:
+        """Seconds since all that had come was taken in. While the broker is away nothing comes: floors know of that."""
+        return time.monotonic() - self._caught_up_at
+
     def _run(self) -> None:
-        clients.come_back(self._follow, self._stopping)
+        while not self._stopping.is_set():
+            try:
+                clients.come_back(self._follow, self._stopping)
+            except Exception:  # noqa: BLE001 - who listens would never hear of anything again.
+                _log.exception("Following begins anew")
+                self._stopping.wait(clients.RETURN_AFTER_FOR)
 
     def _follow(self) -> None:
         consumer = clients.reader(self._settings, **{"fetch.wait.max.ms": 50})
         try:
             consumer.assign(self._places(consumer))
             while not self._stopping.is_set():
+                began_at = time.monotonic()
                 first = consumer.poll(0.2)  # consume() would wait for a whole batch, or all of its time.
                 batch = () if first is None else (first, *consumer.consume(_RECORDS_MAX - 1, 0))
                 for message in batch:
                     self._check(message)
                 if batch:
                     self._take(batch)
+                if len(batch) < _RECORDS_MAX:
+                    self._caught_up_at = began_at
                 self.is_following.set()
         finally:
             consumer.close()
@@ -153,9 +170,7 @@ class Follower:
         return [TopicPartition(names[short], number, offset) for (short, number), offset in self._next.items()]
 
     def _take(self, messages: Sequence[Message]) -> None:
-        told: list[Told] = []
-        for message in messages:
-            told += self._read(message)
+        told = [one for message in messages if (one := self._read(message)) is not None]
         with self._lock:
             for message in messages:
                 place = (self._topics[str(message.topic())], int(message.partition() or 0))
@@ -168,29 +183,37 @@ class Follower:
             for hear in self._hearing if told else ():
                 hear(told)
 
-    def _read(self, message: Message) -> Iterator[Told]:
+    def _read(self, message: Message) -> Told | None:
         place = (self._topics[str(message.topic())], int(message.partition() or 0))
         offset = int(message.offset() or 0)
         try:
             name, record = self._wire.decode(message.value())
-        except (WireError, TypeError, ValueError) as error:
+            if name.startswith(_CHANGES if place[0] == "c" else _EVENTS):
+                return self._told(place, offset, name, record)
+            raise ValueError(name)
+        except (WireError, LookupError, TypeError, ValueError) as error:
+            # It is not ours; whoever writes foreign records here shall not stop us.
             _log.warning("Passed over %s/%s: %s", place, offset, error)
-            return
+            return None
+
+    def _told(self, place: Place, offset: int, name: str, record: Mapping[str, Any]) -> Told | None:
         short = name.rpartition(".")[2]
         if place[0] == "c":
             owner = self._owner(record["pool_id"])
-            event, data = ("change", _change(name, record)) if owner is not None else ("reset", b"{}")
-            yield Told(place, offset, owner, record["customer_id"] if owner is not None else None, event, data)
-        elif short == "PoolOpened":
+            if owner is None:
+                return Told(place, offset, None, None, "reset", b"{}")
+            return Told(place, offset, owner, record["customer_id"], "change", _change(name, record))
+        if short == "PoolOpened":
             self._learn(record["originator_id"], record["organization_id"])
         elif short in _POLICY_EVENTS:
             data = orjson.dumps({"policy_id": record["policy_id"]})
-            yield Told(place, offset, record["originator_id"], None, "policies", data)
+            return Told(place, offset, record["originator_id"], None, "policies", data)
         elif short in _LOADS_AGAIN:
             owner = None if short == "ResourceKeyDefined" else record["originator_id"]
             customer_id = record.get("workspace_id") or None
             data = b"{}" if customer_id is None else orjson.dumps({"customer_id": customer_id})
-            yield Told(place, offset, owner, customer_id, "invalidate", data)
+            return Told(place, offset, owner, customer_id, "invalidate", data)
+        return None
 
     def _owner(self, pool_id: str) -> str | None:
         """Whose a pool is. It may have been opened a moment ago: until the read models know it nobody is told."""

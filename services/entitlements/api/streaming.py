@@ -14,9 +14,11 @@ from starlette.responses import Response, StreamingResponse
 
 from entitlements.api.asking import Id, services_of, still_let_in, who
 from entitlements.api.documents import PROBLEMS
-from entitlements.api.following import Follower, Place, Told
+from entitlements.api.following import Place, Told
 from entitlements.api.problems import Problem
 from entitlements.api.routes import Route
+from entitlements.api.services import Services
+from entitlements.errors import ServerIsAway
 
 router = APIRouter(tags=["changes"], responses=PROBLEMS, route_class=Route)
 
@@ -24,6 +26,8 @@ router = APIRouter(tags=["changes"], responses=PROBLEMS, route_class=Route)
 HEARTBEAT_FOR: Final = 15.0
 #: Seconds after which it is asked again whether the key still counts: so often that a revoked one is noticed as soon as at the door.
 ASK_AGAIN_FOR: Final = 3.0
+#: Seconds for which what happens may not have been heard, and a stream is still begun and shows signs of life.
+LATE_FOR_MAX: Final = 5.0
 #: What waits for a client that reads slowly; beyond that it is told to load everything again.
 QUEUED_MAX: Final = 10_000
 _PLACE: Final = re.compile(r"([ce])(\d{1,6}):(\d{1,18})")
@@ -50,10 +54,17 @@ async def changes(
         raise Problem(
             "too_many_streams", f"{services.settings.api_streams_max} streams of the organization are open here."
         )
-    listening = _Listening(services.follower, identity.organization_id, frozenset(customer_id or ()))
+    if not _hears(services):
+        raise ServerIsAway("What changes is not heard at the moment.")
+    listening = _Listening(services, identity.organization_id, frozenset(customer_id or ()))
     is_let_in = partial(still_let_in, request)
     headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
     return StreamingResponse(listening.events(since, is_let_in), headers=headers, media_type="text/event-stream")
+
+
+def _hears(services: Services) -> bool:
+    """Whether what happens is heard. A sign of life says that nothing happened, and clients take it at its word."""
+    return max(services.follower.late_for, services.floors.late_for) <= LATE_FOR_MAX
 
 
 def _places(last_event_id: str | None) -> dict[Place, int] | None:
@@ -68,8 +79,9 @@ def _places(last_event_id: str | None) -> dict[Place, int] | None:
 class _Listening:
     """One client that listens."""
 
-    def __init__(self, follower: Follower, organization_id: str, customers: frozenset[str]) -> None:
-        self._follower, self._organization_id, self._customers = follower, organization_id, customers
+    def __init__(self, services: Services, organization_id: str, customers: frozenset[str]) -> None:
+        self._services, self._follower = services, services.follower
+        self._organization_id, self._customers = organization_id, customers
         self._loop = asyncio.get_running_loop()
         self._queue: asyncio.Queue[list[Told]] = asyncio.Queue(QUEUED_MAX)
         self._is_behind = False
@@ -92,7 +104,7 @@ class _Listening:
                     async with asyncio.timeout(ASK_AGAIN_FOR):
                         batch = await self._queue.get()
                 except TimeoutError:
-                    if self._loop.time() >= alive_until:
+                    if self._loop.time() >= alive_until and _hears(self._services):
                         alive_until = self._loop.time() + HEARTBEAT_FOR
                         yield b": alive\n\n"
                     continue

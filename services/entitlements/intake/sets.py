@@ -34,9 +34,11 @@ def filled_in(
 
     takes: the fields the command has. prefix: "then_" for the set that comes after a trial.
     """
-    said = {name: found[name] for name in _OF_SET if found[name] is not None} | {"rules": rules}
+    said = {name: found[name] for name in _OF_SET} | {"rules": rules}
     more = {f"{prefix}{name}": value for name, value in said.items() if f"{prefix}{name}" in takes}
     more = {name: value for name, value in more.items() if facts.get(name) is None}
+    filled = {name: value for name, value in more.items() if value is not None}
     if "looked_up" in takes:
-        more["looked_up"] = [*facts.get("looked_up", ()), *more]
-    return {**facts, **more}
+        # What the set leaves open too: its next version may say it.
+        filled["looked_up"] = [*facts.get("looked_up", ()), *more]
+    return {**facts, **filled}

@@ -383,6 +383,17 @@ def test_pages_show_everything_once_the_newest_first_whatever_is_decided_meanwhi
     assert set(shown) == {f"d{n:03}" for n in range(100)}
 
 
+def test_nobody_has_to_say_since_when_to_see_all_that_is_kept(connection: Connection) -> None:
+    now, day = time.time_ns() // 1_000_000, 86_400_000
+    keep(connection, *(entry(decision_id=f"d{days}", occurred_at=now - days * day) for days in (0, 6, 30, 80)))
+    first = reading.page(connection, "acme", limit=2)
+    then = reading.page(connection, "acme", limit=2, cursor=first["cursor"])
+    seen = [decision["decision_id"] for page in (first, then) for decision in page["decisions"]]
+    assert (seen, then["cursor"]) == (["d0", "d6", "d30", "d80"], None)
+    in_a_year = datetime.now(UTC) + timedelta(days=365)
+    assert len(reading.page(connection, "acme", until=in_a_year)["decisions"]) == 4
+
+
 def test_an_organization_sees_its_own_decisions_and_only_those_that_fit(connection: Connection) -> None:
     now = time.time_ns() // 1_000_000
     keep(

@@ -11,7 +11,10 @@ from queue import Empty, Queue
 from typing import Any
 
 import httpx
+from confluent_kafka import Producer
 from tests.integration.api.conftest import STREAMS_MAX
+
+from entitlements_schemas import Wire
 
 
 class Stream:
@@ -74,6 +77,26 @@ def test_a_revocation_is_told_with_its_position(tenant: Any) -> None:
         token = tenant.command("EndProvision", provision_id="plan")
         _, change = stream.next("change", type="entitlement.revoked", resource_key="sso")
     assert (change["customer_id"], change["position"]) == (tenant.customer_id, token)
+
+
+def test_foreign_records_stop_nobody(service: Any, tenant: Any) -> None:
+    event = {
+        "originator_id": "p",
+        "originator_version": 1,
+        "timestamp": 0,
+        "command_id": "c",
+        "reason": "",
+        "actor": "",
+    }
+    producer = Producer({"bootstrap.servers": service.settings.kafka})
+    for value in (b"rubbish", Wire().encode_plain("entitlements.events.PoolSuspended", event)):
+        for partition in range(service.settings.partitions):
+            producer.produce(service.settings.topic("changes"), value, partition=partition)
+    assert producer.flush(10) == 0
+    with listening(tenant.http) as stream:
+        stream.next("hello")
+        tenant.command("SuspendPool")
+        stream.next("change", type="entitlement.revoked", resource_key="sso")
 
 
 def test_whoever_was_cut_off_goes_on_where_it_stood(tenant: Any) -> None:

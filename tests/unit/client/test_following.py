@@ -203,6 +203,20 @@ def test_policies_that_changed_are_read_until_they_are_others(local: Entitlement
     eventually(lambda: local.decide(SSO).reason_code == "policy_denied")
 
 
+def test_of_two_changes_of_policies_at_once_both_are_seen(
+    local: Entitlements, told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following, "BEHIND_FOR", 1.0)
+    no = {"policy_id": "no", "name": "No", "effect": "DENY", "resource_keys": ["sso"]}
+    told.policies = NO_POLICIES | {"version": 1, "policies": [no | {"resource_keys": ["seats"]}]}
+    told.tell("policies", '{"policy_id": "no"}', "c0:2")
+    told.tell("policies", '{"policy_id": "no"}', "c0:3")
+    eventually(lambda: local._asking.memory.policies.etag == '"1"')
+    time.sleep(0.2)
+    told.policies = NO_POLICIES | {"version": 2, "policies": [no]}
+    assert local.wait_until(SSO, lambda decision: decision.reason_code == "policy_denied", 5.0)
+
+
 def test_a_listener_that_fails_stops_nobody(local: Entitlements, told: Told) -> None:
     heard: list[str] = []
     local.on_change(lambda change: 1 // 0)  # type: ignore[arg-type,return-value]

@@ -65,6 +65,23 @@ def test_threads_share_a_lease_and_never_exceed_the_limit(serve: Serve, behind: 
     assert not behind.model.held
 
 
+def test_the_last_units_of_a_limit_are_handed_out_though_no_more_can_be_leased(
+    serve: Serve, behind: ModelBehindHttp
+) -> None:
+    with entitled(serve(behind).service(), term=60, unsettled_max=0) as entitlements:
+        lease, taken = entitlements.lease("acme", "api_calls"), 0
+        while lease.take().allowed:
+            taken += 1
+        assert (taken, lease.unused) == (100, 0)
+
+
+def test_a_request_that_is_wrong_is_refused_and_no_service_that_is_away(serve: Serve) -> None:
+    problem = {"code": "invalid_request", "status": 422}
+    with Entitlements(serve(lambda _: (422, problem)).service(), Remote(), otherwise=FailOpen()) as entitlements:
+        taken = entitlements.lease("acme" * 100, "api_calls").take()
+    assert (taken.allowed, taken.reason_code, taken.source) == (False, "invalid_request", "LEASE")
+
+
 def test_a_lease_answers_from_memory(serve: Serve, behind: ModelBehindHttp) -> None:
     server = serve(behind)
     with entitled(server.service(), quantity=50, unsettled_max=50, settle_every=10.0) as entitlements:

@@ -11,7 +11,14 @@ import pytest
 from scripted import Asked, Reply, Script, ScriptedService, decision, view
 
 from entitlements_client import AsyncClient, Client, Service
-from entitlements_client.errors import ClientIsClosed, NotFound, OutcomeUnknown, ServiceIsAway, Unauthenticated
+from entitlements_client.errors import (
+    ClientIsClosed,
+    NotFound,
+    OutcomeUnknown,
+    RequestError,
+    ServiceIsAway,
+    Unauthenticated,
+)
 
 Serve = Callable[[Script], ScriptedService]
 Ask = Callable[[Service, str, tuple[Any, ...], dict[str, Any]], Any]
@@ -105,6 +112,15 @@ def test_one_client_serves_one_loop_after_another_and_many_at_once(serve: Serve)
 def test_what_could_never_be_sent_is_no_service_that_is_away(url: str, api_key: str) -> None:
     with pytest.raises(ValueError, match=r"the service has an address|an API key is what"):
         Service(url, api_key)
+
+
+def test_what_no_json_says_is_a_request_that_is_wrong(serve: Serve, ask: Callable[..., Any]) -> None:
+    server = serve(lambda _: None)
+    with pytest.raises(RequestError):
+        ask(server.service(), "check", "half a pair: \ud800", "sso")
+    with pytest.raises(RequestError):
+        ask(server.service(), "entitlements", "half a pair: \ud800")
+    assert not server.asked
 
 
 @pytest.mark.parametrize(

@@ -163,6 +163,17 @@ def test_one_line_that_cannot_be_read_spoils_no_other(buffer: UsageBuffer, clien
     assert (counting.total, buffer.progress().put_aside, buffer.progress().waiting) == (16, 1, 0)
 
 
+def test_one_line_that_no_json_says_holds_nobody_up(buffer: UsageBuffer, client: Client, counting: Counting) -> None:
+    half_a_pair, no_number, by_number = "\ud800", float("nan"), 17
+    buffer.add({**line(), "subject_id": half_a_pair})
+    buffer.add(line(no_number))  # type: ignore[arg-type]
+    buffer.add({**line(), "usage_id": by_number})
+    buffer.add(line())
+    buffer.flush(client)
+    assert (counting.total, buffer.progress().put_aside, buffer.progress().waiting) == (2, 2, 0)
+    assert {aside["code"] for aside in buffer.aside()} == {"invalid_request"}
+
+
 def test_a_full_buffer_takes_nothing_and_drops_nothing(tmp_path: Path, client: Client, counting: Counting) -> None:
     buffer = UsageBuffer(tmp_path / "small.sqlite", lines_max=3)
     buffer.add_all([line(), line()])

@@ -79,6 +79,8 @@ class Readers:
         """The policies are to be read until they are others: what the service tells may be a moment behind."""
         self._policies_tries = POLICIES_TRIES
         self.want(POLICIES, urgent=True)
+        # Of two changes at once the first that is seen is taken for both.
+        self.want_later(POLICIES, BEHIND_FOR)
 
     def stop(self) -> None:
         with self._something:

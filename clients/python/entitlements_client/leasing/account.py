@@ -106,9 +106,9 @@ class Account:
         """Whether what was just drawn may have made something necessary."""
         return 2 * self.unsettled >= self.terms.unsettled or 2 * self.unused(now) < self.terms.quantity
 
-    def still_refused(self, now: float) -> bool:
-        """Whether the service has refused just now to lease anything."""
-        return now < self._refused_until
+    def still_refused(self, quantity: int, now: float) -> bool:
+        """Whether the service has refused just now to lease more, and what is held already will not do."""
+        return now < self._refused_until and quantity > self.unused(now)
 
     def unused(self, now: float) -> int:
         """What is held and not drawn: that which may still be drawn, now or after committing."""

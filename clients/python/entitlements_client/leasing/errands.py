@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
-from entitlements_client.errors import IdempotencyKeyReused, NotFound, QuotaExceeded, Refused
+from entitlements_client.errors import IdempotencyKeyReused, NotFound, QuotaExceeded, Refused, RequestError
 from entitlements_client.leasing.account import Account
 from entitlements_client.leasing.terms import Commit, Extend, Holding, Need, Release, Reserve
 from entitlements_client.transport.clients import Client
@@ -17,6 +17,8 @@ from entitlements_client.transport.results import Line
 REFUSED_FOR: Final = 1.0
 #: The service says that something is not held, or will not have it: repeating changes nothing.
 _REFUSED: Final = (Refused, NotFound)
+#: The statuses of a request that cannot be meant, such as one for a customer whose id is too long.
+_WRONG: Final = frozenset({400, 422})
 
 _log = logging.getLogger(__name__)
 
@@ -59,7 +61,9 @@ class Errands:
                 reservation_id=need.reservation_id,
                 idempotency_key=need.reservation_id,
             )
-        except _REFUSED as error:
+        except (Refused, RequestError) as error:
+            if not isinstance(error, _REFUSED) and error.status not in _WRONG:
+                raise
             remaining = error.remaining if isinstance(error, QuotaExceeded) else None
             with self._lock:
                 self._account.refused(error.reason_code, remaining, self._clock() + REFUSED_FOR)

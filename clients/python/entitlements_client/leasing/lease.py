@@ -144,7 +144,7 @@ class Lease:
     def _wait(self, quantity: int, future: Future[str], now: float) -> None:
         if self._account.is_closing:
             future.set_result("client_is_closed")
-        elif self._account.still_refused(now):
+        elif self._account.still_refused(quantity, now):
             future.set_result(self._account.refusal)
         else:
             self._waiting.append((quantity, future))
@@ -163,11 +163,10 @@ class Lease:
     def _serve(self) -> None:
         """Let those who wait have what there is now, in their order; refuse them if the service refused."""
         now, left = self._office.clock(), []
-        is_refused = self._account.still_refused(now)
         for quantity, future in self._waiting:
             if self._account.draw(quantity, now):
                 future.set_result("allowed")
-            elif is_refused or self._account.is_closing:
+            elif self._account.is_closing or self._account.still_refused(quantity, now):
                 future.set_result(self._account.refusal or "client_is_closed")
             else:
                 left.append((quantity, future))

@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar
 
+from entitlements_client.errors import RequestError
+
 T_co = TypeVar("T_co", covariant=True)
 
 IDEMPOTENCY_KEY: Final = "Idempotency-Key"
@@ -58,6 +60,15 @@ class Call(Generic[T_co]):
     def idempotency_key(self) -> str:
         """Empty: the call changes nothing."""
         return self.headers.get(IDEMPOTENCY_KEY, "")
+
+    def content(self) -> bytes | None:
+        """The body as it is sent. Raises RequestError: no JSON says it, such as half a surrogate pair, or NaN; so no service takes it."""
+        if self.body is None:
+            return None
+        try:
+            return json.dumps(self.body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+        except (TypeError, ValueError) as error:
+            raise RequestError(f"({error})", status=422) from error
 
 
 def reading(

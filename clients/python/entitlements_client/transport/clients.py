@@ -60,13 +60,14 @@ class Service:
 
     def request_of(self, step: Send) -> dict[str, Any]:
         """The arguments with which httpx sends an attempt."""
-        call = step.call
+        call, content = step.call, step.call.content()
+        kind = {} if content is None else {"Content-Type": "application/json"}
         return {
             "method": call.method,
             "url": call.path,
             "params": list(call.query) or None,
-            "json": call.body,
-            "headers": dict(call.headers),
+            "content": content,
+            "headers": kind | dict(call.headers),
             "timeout": httpx.Timeout(step.timeout_for, connect=min(self.connect_within, step.timeout_for)),
         }
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from entitlements_client.deciding import Context, CustomerView, Decision, Request
+from entitlements_client.errors import RequestError
 from entitlements_client.transport.call import Call, changing, new_id, reading, without_none
 from entitlements_client.transport.method import Method
 from entitlements_client.transport.results import (
@@ -29,7 +30,10 @@ LINES_MAX: Final = 10_000
 
 
 def _id(text: str) -> str:
-    return quote(text, safe="")
+    try:
+        return quote(text, safe="")
+    except UnicodeEncodeError as error:
+        raise RequestError(f"({error})", status=422) from error
 
 
 # --- Questions ---------------------------------------------------------------------------------------------------------

@@ -110,7 +110,12 @@ class Floors:
     @property
     def is_current(self) -> bool:
         """Whether the floors tell all that was told until a moment ago; False as long as nobody follows."""
-        return time.monotonic() - self._known_at <= self._behind_for_max
+        return self.late_for <= self._behind_for_max
+
+    @property
+    def late_for(self) -> float:
+        """Seconds since the floors told all that was told; without end as long as nobody follows."""
+        return time.monotonic() - self._known_at
 
     def names(self) -> Iterable[tuple[str, str]]:
         """Who has a floor, oldest first: for tests and for looking inside."""

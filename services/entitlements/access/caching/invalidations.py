@@ -157,9 +157,11 @@ class Invalidations:
         try:
             if message.topic() == self._changes:
                 name, record = self._wire.decode(message.value())
-                short = name.removeprefix(_CHANGES)
+                if not name.startswith(_CHANGES):
+                    raise ValueError(name)
+                found, short = news.of_change(record), name.removeprefix(_CHANGES)
                 facts.append(lambda: self.hooks.tell_change(short, record))
-                return news.of_change(record)
+                return found
             headers = dict(clients.headers_of(message))
             name, event = ("", {}) if headers.get("ce_type") in _NAMELESS else self._decoded(message)
             if name == f"{_EVENTS}EntitlementSetDefined":

@@ -144,7 +144,8 @@ def _put_together(facts: Facts, document: bytes) -> bytes:
 def _taken_apart(stored: bytes) -> tuple[dict[int, int] | None, bytes]:
     """Position and document; no position: it is none of ours."""
     position, _, document = stored.partition(b"\n")
+    is_whole = document.startswith(b"{") and document.endswith(b"}")
     try:
-        return position_of(position.decode()), document
+        return position_of(position.decode()) if is_whole else None, document
     except ValueError:
         return None, b""

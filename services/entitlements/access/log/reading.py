@@ -18,8 +18,6 @@ from entitlements.errors import InvalidRequest, ServerIsAway
 from entitlements_projections.database import Connection
 
 PAGE_MAX: Final = 1_000
-#: Decisions of how many days are looked through when nobody says since when.
-SINCE_DAYS: Final = 7
 #: Seconds for one page: filters that fit little may look through much.
 READ_WITHIN_FOR: Final = 10.0
 #: Nothing was decided before the first, and nothing will be after the last.
@@ -62,7 +60,7 @@ def page(  # noqa: PLR0913 - each is a filter of its own.
         "customer_id": customer_id,
         "resource_key": resource_key,
         "result": result,
-        "since": _kept(since or at - timedelta(days=SINCE_DAYS)),
+        "since": _kept(since or _FIRST),
         "until": at,
         "before": before,
         "at_most": limit + 1,
