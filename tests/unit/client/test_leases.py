@@ -223,15 +223,18 @@ def test_a_lease_is_used_up_before_it_may_have_expired(serve: Serve, behind: Mod
 
 
 def test_what_was_handed_out_of_a_lease_that_is_gone_is_reported(serve: Serve, behind: ModelBehindHttp) -> None:
-    with entitled(
-        serve(behind).service(), settle_every=60.0
-    ) as entitlements:  # At the end, that is: it is gone by then.
-        assert entitlements.lease("acme", "api_calls").take(2).allowed
+    with entitled(serve(behind).service(), settle_every=60.0) as entitlements:  # At the end, that is: it is gone by then.
+        lease = entitlements.lease("acme", "api_calls")
+        assert lease.take().allowed
+        # Who waits for a lease may be settled as it comes; what is taken out of it afterwards is not.
+        eventually(lambda: not entitlements._leases._busy)
+        assert lease.take(2).allowed
         with behind.lock:
             behind.model.held.clear()
     (seen,) = behind.usage_seen
-    assert (seen["quantity"], seen["mode"], seen["pool_id"]) == (2, "report", "pool")
-    assert behind.model.consumed == 2
+    assert seen["quantity"] in {2, 3}
+    assert (seen["mode"], seen["pool_id"]) == ("report", "pool")
+    assert behind.model.consumed == 3
 
 
 def test_in_an_outage_not_every_request_waits_for_it(serve: Serve, behind: ModelBehindHttp) -> None:
