@@ -142,10 +142,14 @@ def find(pool: ResourcePool, reservation_id: str) -> Reservation:
 
 
 def extend_reservation(pool: ResourcePool, command: ExtendReservation, now: datetime) -> None:
-    """Hold a reservation until another instant."""
+    """Hold a reservation until another instant. A lease ends with what confers it: whoever draws it down asks nobody else."""
     reservation = find(pool, command.reservation_id)
     if reservation.expires_at == command.expires_at:
         return
+    if reservation.lease and pool.status == "suspended":
+        raise PoolIsSuspended
+    if reservation.lease and pool.entitlements[reservation.resource_key].value is None:
+        raise NotEntitled(reservation.resource_key)
     expires_at = _expiry(command, now)
     pool.happen(
         ReservationExtended,

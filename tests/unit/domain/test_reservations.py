@@ -9,10 +9,32 @@ from hypothesis import given as generated
 from hypothesis import strategies as st
 from specification import Happens, Specification, given, hours, pool_with, used
 
-from entitlements.domain.errors import IdempotencyKeyReused, InvalidQuantity, QuotaIsExceeded, UnknownReservation
+from entitlements.domain.errors import (
+    IdempotencyKeyReused,
+    InvalidQuantity,
+    NotEntitled,
+    PoolIsSuspended,
+    QuotaIsExceeded,
+    UnknownReservation,
+)
 from entitlements.domain.values import QUANTITY_MAX, Rule
-from entitlements.examples import NOON, close_pool, line, quota, record_usage
-from entitlements.examples_of_terms import commit_reservation, configure_on_demand, release_reservation, reserve_usage
+from entitlements.examples import (
+    NOON,
+    close_pool,
+    end_provision,
+    line,
+    quota,
+    record_usage,
+    resume_pool,
+    suspend_pool,
+)
+from entitlements.examples_of_terms import (
+    commit_reservation,
+    configure_on_demand,
+    extend_reservation,
+    release_reservation,
+    reserve_usage,
+)
 
 CREDITS = Rule(resource_key="credits", rule_type="credit", amount=5, stacking="sum")
 #: 5 calls are included, each further one costs a credit.
@@ -51,6 +73,16 @@ def test_a_lease_that_is_drawn_down_bit_by_bit_never_lacks_what_it_holds(parts: 
     assert overage(story) == 0
     credit = story.pool.entitlements["credits"]
     assert (credit.reserved, credit.consumed <= held_units) == (0, True)
+
+
+def test_a_lease_ends_with_what_confers_it_and_another_reservation_is_kept() -> None:
+    lease = given(pool_with(quota("api_calls", 10)), held(5, lease=True))
+    longer = extend_reservation(reservation_id="job", expires_at=NOON + hours(6))
+    lease.when(suspend_pool()).when(longer).refused(PoolIsSuspended)
+    lease.when(resume_pool(), end_provision("subscription-1")).when(longer).refused(NotEntitled)
+    assert lease.when(committed(5)).refusal is None, "what is held may always be used"
+    job = given(pool_with(quota("api_calls", 10)), held(5), suspend_pool())
+    job.when(longer).happened_so(Happens("ReservationExtended", {}))
 
 
 def test_what_rounding_leaves_over_is_not_promised_twice() -> None:
