@@ -223,9 +223,8 @@ def test_a_lease_is_used_up_before_it_may_have_expired(serve: Serve, behind: Mod
 
 
 def test_what_was_handed_out_of_a_lease_that_is_gone_is_reported(serve: Serve, behind: ModelBehindHttp) -> None:
-    with entitled(
-        serve(behind).service(), settle_every=60.0
-    ) as entitlements:  # At the end, that is: it is gone by then.
+    # It is settled at the end, that is, and is gone by then.
+    with entitled(serve(behind).service(), settle_every=60.0) as entitlements:
         lease = entitlements.lease("acme", "api_calls")
         assert lease.take().allowed
         # Who waits for a lease may be settled as it comes; what is taken out of it afterwards is not.
