@@ -8,7 +8,7 @@ wire              bytes on Kafka to records and back: Confluent framing
 cloudevents       the headers beside them
 """
 
-from entitlements_schemas.sources import SchemaError, names, plain_schema, schema, text
+from entitlements_schemas.sources import CHANGE_PREFIX, EVENT_PREFIX, SchemaError, names, plain_schema, schema, text
 from entitlements_schemas.wire import (
     Decoded,
     NotEncodable,
@@ -20,6 +20,8 @@ from entitlements_schemas.wire import (
 )
 
 __all__ = [
+    "CHANGE_PREFIX",
+    "EVENT_PREFIX",
     "Decoded",
     "NotEncodable",
     "NotFramed",

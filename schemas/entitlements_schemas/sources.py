@@ -17,6 +17,9 @@ import fastavro
 #: The folders of .avsc files, in the order in which they are listed.
 FOLDERS: Final = ("entities", "commands", "events", "ledger", "outcomes", "changes", "access")
 NAMESPACE: Final = "entitlements"
+#: What the full names of events and of changes begin with.
+EVENT_PREFIX: Final = f"{NAMESPACE}.events."
+CHANGE_PREFIX: Final = f"{NAMESPACE}.changes."
 
 _PRIMITIVES: Final = frozenset(("null", "boolean", "int", "long", "float", "double", "bytes", "string"))
 _NAMED: Final = frozenset(("record", "enum", "fixed"))

@@ -260,7 +260,9 @@ def test_a_set_that_is_defined_again_gets_a_version_only_when_it_differs(ask: As
         given = ask(
             "grant", "issue", pool, "gold", "--reason", "sorry", "--actor", "jane", "--idempotency-key", "gold-once"
         )
-        assert (given["repeated"], given.get("set_version")) == ((False, 1) if version == 1 else (True, None))
+        added = ask("provision", "add", pool, "gold", "--id", "gold", "--idempotency-key", "gold-too")
+        for said in (given, added):
+            assert (said["repeated"], said.get("set_version")) == ((False, 1) if version == 1 else (True, None))
     assert [ask("set", "show", "gold", "--version", str(n))["rules"][0]["amount"] for n in (1, 2)] == [70, 90]
     Path("unknown.yaml").write_text("set_id: u\nrules: [{resource_key: never_defined, rule_type: boolean}]\n")
     assert ask("set", "define", "unknown.yaml", status=1)["error"]["code"] == "unknown_key"

@@ -53,7 +53,7 @@ def body_of(kind: type[Command]) -> type[BaseModel]:
     for field in fields(kind):
         if field.name not in _ENVELOPE:
             made[field.name] = (_json(hints[field.name]), _default(field))
-    for prefix in _prefixes(kind):
+    for prefix in _prefixes(_names(kind)):
         made[f"{prefix}rules"] = (list[Rule] | None, Field(None, description="Left out: those of the set."))
         made[f"{prefix}set_version"] = (int | None, Field(None, description="Left out: the newest."))
     if "organization_id" in made:
@@ -74,13 +74,17 @@ def _json(hint: Any) -> Any:
     return AwareDatetime if hint is datetime else hint
 
 
-def _prefixes(kind: type[Command]) -> tuple[str, ...]:
-    names = {field.name for field in fields(kind)}
+def _names(kind: type[Command]) -> frozenset[str]:
+    return frozenset(field.name for field in fields(kind))
+
+
+def _prefixes(names: frozenset[str]) -> tuple[str, ...]:
     return tuple(prefix for prefix in ("", "then_") if {f"{prefix}rules", f"{prefix}set_version"} <= names)
 
 
 def _add(name: str, kind: type[Command]) -> None:
-    model, made = body_of(kind), TypeAdapter(kind)
+    model, made, names = body_of(kind), TypeAdapter(kind), _names(kind)
+    prefixes = _prefixes(names)
 
     async def send(request: Request, body: Any) -> Response:
         identity = who(request, "administer")
@@ -90,9 +94,9 @@ def _add(name: str, kind: type[Command]) -> None:
         ):
             raise Problem("not_found", "The catalogue is defined by whoever runs this installation.")
         facts = {field: getattr(body, field) for field in body.model_fields_set}
-        _check_organization(kind, facts, identity)
-        for prefix in _prefixes(kind):
-            facts = await _fill_in(request, kind, facts, prefix)
+        _check_organization(names, facts, identity)
+        for prefix in prefixes:
+            facts = await _fill_in(request, names, facts, prefix)
         carried = envelope(identity, key_of(request), facts.pop("actor", ""))
         try:
             command = made.validate_python(facts | carried)
@@ -117,21 +121,21 @@ def _add(name: str, kind: type[Command]) -> None:
     )
 
 
-def _check_organization(kind: type[Command], facts: dict[str, Any], identity: Identity) -> None:
-    if "organization_id" not in {field.name for field in fields(kind)}:
+def _check_organization(names: frozenset[str], facts: dict[str, Any], identity: Identity) -> None:
+    if "organization_id" not in names:
         return
     if facts.get("organization_id") not in {None, identity.organization_id}:
         raise Problem("unknown_organization", "There is no such organization.")
     facts["organization_id"] = identity.organization_id
 
 
-async def _fill_in(request: Request, kind: type[Command], facts: dict[str, Any], prefix: str) -> dict[str, Any]:
+async def _fill_in(request: Request, names: frozenset[str], facts: dict[str, Any], prefix: str) -> dict[str, Any]:
     """A set that is named stands for its newest version, or the one that is given, with its rules and its place on a ladder."""
     set_id = facts.get(f"{prefix}set_id")
     if not set_id or facts.get(f"{prefix}rules") is not None:
         return facts
     found, rules = await services_of(request).read(set_with_rules, set_id, facts.get(f"{prefix}set_version"))
-    return filled_in(facts, {field.name for field in fields(kind)}, found, rules, prefix)
+    return filled_in(facts, names, found, rules, prefix)
 
 
 for _name, _kind in sorted((full.rpartition(".")[2], kind) for full, kind in COMMANDS.items()):

@@ -21,7 +21,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from entitlements.ledger import clients
 from entitlements.registry import wire_for
 from entitlements.settings import Settings
-from entitlements_schemas import WireError
+from entitlements_schemas import CHANGE_PREFIX, EVENT_PREFIX, WireError
 from entitlements_schemas.cloudevents import type_of
 
 _log = logging.getLogger(__name__)
@@ -34,8 +34,6 @@ OWNER_WITHIN_FOR: Final = 5.0
 #: Pools whose owners are remembered: some 200 bytes each.
 OWNERS_MAX: Final = 100_000
 _RECORDS_MAX: Final = 500
-_CHANGES: Final = "entitlements.changes."
-_EVENTS: Final = "entitlements.events."
 _POLICY_EVENTS: Final = frozenset({"AccessPolicyDefined", "AccessPolicyRetired"})
 #: Events of organizations and keys that changes do not tell, and that change what decisions rest on.
 _LOADS_AGAIN: Final = frozenset(
@@ -122,12 +120,7 @@ class Follower:
         return time.monotonic() - self._caught_up_at
 
     def _run(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                clients.come_back(self._follow, self._stopping)
-            except Exception:  # noqa: BLE001 - who listens would never hear of anything again.
-                _log.exception("Following begins anew")
-                self._stopping.wait(clients.RETURN_AFTER_FOR)
+        clients.keep_coming_back(self._follow, self._stopping, _log)
 
     def _follow(self) -> None:
         consumer = clients.reader(self._settings, **{"fetch.wait.max.ms": 50})
@@ -188,7 +181,7 @@ class Follower:
         offset = int(message.offset() or 0)
         try:
             name, record = self._wire.decode(message.value())
-            if name.startswith(_CHANGES if place[0] == "c" else _EVENTS):
+            if name.startswith(CHANGE_PREFIX if place[0] == "c" else EVENT_PREFIX):
                 return self._told(place, offset, name, record)
             raise ValueError(name)
         except (WireError, LookupError, TypeError, ValueError) as error:

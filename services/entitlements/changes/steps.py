@@ -10,7 +10,7 @@ from entitlements.changes.facts import Cause, Fact, PoolEvent, Position, Unfit
 from entitlements.changes.records import Outgoing
 from entitlements.ledger.partitioning import partition_of
 from entitlements.settings import FRAME_BYTES_MAX, RECORD_BYTES_MAX
-from entitlements_schemas import Wire, cloudevents
+from entitlements_schemas import CHANGE_PREFIX, EVENT_PREFIX, Wire, cloudevents
 
 if TYPE_CHECKING:
     from entitlements.changes.records import Incoming
@@ -20,13 +20,11 @@ R = TypeVar("R")
 W = TypeVar("W")
 
 SOURCE: Final = "entitlements/changes"
-EVENTS: Final = "entitlements.events."
-CHANGES: Final = "entitlements.changes."
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 #: What of the events is no business of ours, as the CloudEvents header says it: skipped before decoding.
 _IRRELEVANT: Final = frozenset(
-    f"{EVENTS}{name}".encode()
+    f"{EVENT_PREFIX}{name}".encode()
     for name in (
         "BackfillEnded", "EntitlementSetDefined", "GrantExpired", "GrantIssued", "GrantRevoked", "PoolOpened", "PoolResumed",
         "PoolSuspended", "ProvisionEndScheduled", "ProvisionEnded", "ProvisionResumed", "ProvisionScheduled",
@@ -112,9 +110,9 @@ class Pools:
             return None
         _require_size(message, self.bytes_max)
         name, record = self._wire.decode_plain(message.value)
-        if not name.startswith(EVENTS):
+        if not name.startswith(EVENT_PREFIX):
             raise UnexpectedRecord(name)
-        short = name.removeprefix(EVENTS)
+        short = name.removeprefix(EVENT_PREFIX)
         if short not in pools.RELEVANT:
             return None
         pool_id: str = record["originator_id"]
@@ -190,7 +188,7 @@ class Workspaces:
             time=_EPOCH + timedelta(milliseconds=record["effective_at"]),
             subject=record["customer_id"],
         )
-        value = self._wire.encode_plain(CHANGES + change.name, record)
+        value = self._wire.encode_plain(CHANGE_PREFIX + change.name, record)
         partition = partition_of(record["customer_id"], self._partitions)
         return Outgoing(self._changes_topic, partition, key, value, headers)
 

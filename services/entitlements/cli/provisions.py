@@ -21,7 +21,7 @@ from entitlements.cli.options import (
     example,
     group,
 )
-from entitlements.cli.session import envelope, report, session
+from entitlements.cli.session import conferred_by, envelope, report, session, set_named
 
 provisions = group("Provisions: what was bought, connected to a pool for a period.")
 
@@ -93,11 +93,11 @@ def add(
     with session(data) as opened:
         command = opened.with_set(ProvisionPool, carried | facts)
         done = opened.do(command, wait=not no_wait)
-        conferred = {name: getattr(command, name) for name in ("set_id", "set_version", "ladder", "rung")}
+        conferred = conferred_by(command, done, "set_version", "ladder", "rung")
         sentence = (
-            f"Pool [bold]{pool_id}[/bold] has {set_id} v{command.set_version} by provision [bold]{provision_id}[/bold]."
+            f"Pool [bold]{pool_id}[/bold] has {set_named(set_id, conferred)} by provision [bold]{provision_id}[/bold]."
         )
-        report(done, sentence, as_json=as_json, pool_id=pool_id, provision_id=provision_id, **conferred)
+        report(done, sentence, as_json=as_json, pool_id=pool_id, provision_id=provision_id, set_id=set_id, **conferred)
 
 
 def _change(asked: Any, sentence: str, data: Any, *, no_wait: bool, as_json: bool) -> None:

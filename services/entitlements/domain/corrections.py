@@ -28,7 +28,7 @@ from entitlements.domain.lines import CLOCK_SKEW_MS_MAX, check_countable
 from entitlements.domain.pools import IDEMPOTENCY_WINDOW_MS, RememberedLine, ResourcePool
 from entitlements.domain.restack import restack
 from entitlements.domain.returns import parts_corrected_down, returned_parts
-from entitlements.domain.thresholds import exceed, exceed_closed, tell_payers, warn
+from entitlements.domain.thresholds import exceed, tell_payers, warn
 from entitlements.domain.usage_commands import CorrectUsage, ReverseUsage
 from entitlements.domain.usage_events import ExceededWithdrawn, UsageCorrected
 from entitlements.domain.values import QUANTITY_MAX, UsagePart, UsageTotal, part_of
@@ -241,7 +241,7 @@ def _tell_thresholds(
             consumed=total["consumed"],
         )
     elif closed is not None and charged > limit and adjustment > 0 and not was_exceeded:
-        exceed_closed(pool, entitlement, closed, to_ms(now), adjustment, "")
+        exceed(pool, entitlement, to_ms(now), adjustment, "", closed)
     elif closed is None and adjustment > 0:
         if entitlement.consumed >= entitlement.soft_limit and not entitlement.was_warned:
             warn(pool, entitlement, to_ms(now), "")

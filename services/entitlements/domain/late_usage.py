@@ -9,7 +9,7 @@ from entitlements.domain.lines import UsageAnswer, recorded, refuse, take
 from entitlements.domain.members import override_of
 from entitlements.domain.periods import period_bounds
 from entitlements.domain.pools import ResourcePool
-from entitlements.domain.thresholds import exceed_closed
+from entitlements.domain.thresholds import exceed
 from entitlements.domain.values import LineDetails, UsageLine
 
 
@@ -38,7 +38,7 @@ def decide_late(
     if line["mode"] == "strict" and overage and counted + line["quantity"] > closed.hard_limit:
         refuse(pool, line, now_ms, answer, index, QuotaIsExceeded, max(0, closed.hard_limit - counted))
         if not closed.was_exceeded:
-            exceed_closed(pool, entitlement, closed, now_ms, line["quantity"], line["workspace_id"])
+            exceed(pool, entitlement, now_ms, line["quantity"], line["workspace_id"], closed)
         return
     details = {
         "subject_id": line["subject_id"],
@@ -51,7 +51,7 @@ def decide_late(
     take(pool, recorded(line, now_ms, overage, closed.bearer, details, late=True))
     answer.accepted += 1
     if overage and not closed.was_exceeded:
-        exceed_closed(pool, entitlement, closed, now_ms, line["quantity"], line["workspace_id"])
+        exceed(pool, entitlement, now_ms, line["quantity"], line["workspace_id"], closed)
 
 
 def _what_refuses_strictly(

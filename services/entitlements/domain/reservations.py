@@ -60,10 +60,7 @@ def reserve_usage(pool: ResourcePool, command: ReserveUsage, now: datetime) -> N
     expires_at = _expiry(command, now)
     if command.workspace_id and command.workspace_id not in pool.assignments:
         raise WorkspaceIsNotAssigned(command.workspace_id)
-    if pool.status == "suspended":
-        raise PoolIsSuspended
-    if entitlement.value is None:
-        raise NotEntitled(command.resource_key)
+    _require_entitled(pool, entitlement)
     held = sum(reservation.workspace_id == command.workspace_id for reservation in pool.reservations.values())
     if held >= RESERVATIONS_MAX:
         raise TooManyReservations
@@ -146,10 +143,8 @@ def extend_reservation(pool: ResourcePool, command: ExtendReservation, now: date
     reservation = find(pool, command.reservation_id)
     if reservation.expires_at == command.expires_at:
         return
-    if reservation.lease and pool.status == "suspended":
-        raise PoolIsSuspended
-    if reservation.lease and pool.entitlements[reservation.resource_key].value is None:
-        raise NotEntitled(reservation.resource_key)
+    if reservation.lease:
+        _require_entitled(pool, pool.entitlements[reservation.resource_key])
     expires_at = _expiry(command, now)
     pool.happen(
         ReservationExtended,
@@ -206,13 +201,17 @@ def _is_committed_already(pool: ResourcePool, command: CommitReservation, now_ms
     return True
 
 
-def _check_excess(
-    pool: ResourcePool, entitlement: Entitlement, reservation: Reservation, excess: int, now: datetime
-) -> None:
+def _require_entitled(pool: ResourcePool, entitlement: Entitlement) -> None:
     if pool.status == "suspended":
         raise PoolIsSuspended
     if entitlement.value is None:
-        raise NotEntitled(reservation.resource_key)
+        raise NotEntitled(entitlement.resource_key)
+
+
+def _check_excess(
+    pool: ResourcePool, entitlement: Entitlement, reservation: Reservation, excess: int, now: datetime
+) -> None:
+    _require_entitled(pool, entitlement)
     narrowed = what_narrows(pool, entitlement, reservation.workspace_id, reservation.subject_id, excess, to_ms(now))
     if narrowed is not None:
         reason, left = narrowed

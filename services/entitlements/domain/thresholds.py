@@ -28,34 +28,27 @@ def warn(pool: ResourcePool, entitlement: Entitlement, now_ms: int, workspace_id
     )
 
 
-def exceed(pool: ResourcePool, entitlement: Entitlement, now_ms: int, requested: int, workspace_id: str) -> None:
-    """Tell that usage was refused or lies above the limit, for the first time in the period."""
+def exceed(
+    pool: ResourcePool,
+    entitlement: Entitlement,
+    now_ms: int,
+    requested: int,
+    workspace_id: str,
+    closed: ClosedPeriod | None = None,
+) -> None:
+    """Tell that usage was refused or lies above the limit, for the first time in the period under way, or in one that is closed."""
+    counted: Entitlement | ClosedPeriod = entitlement
     period_start, period_end = _period(entitlement, now_ms)
+    if closed is not None:
+        counted, period_start, period_end = closed, from_ms(closed.start_ms), from_ms(closed.end_ms)
     pool.happen(
         QuotaExceeded,
         from_ms(now_ms),
         resource_key=entitlement.resource_key,
         period_start=period_start,
         period_end=period_end,
-        limit=None if entitlement.limit == UNLIMITED else entitlement.limit,
-        consumed=entitlement.consumed,
-        requested=requested,
-        workspace_id=workspace_id,
-    )
-
-
-def exceed_closed(
-    pool: ResourcePool, entitlement: Entitlement, closed: ClosedPeriod, now_ms: int, requested: int, workspace_id: str
-) -> None:
-    """As exceed, for a period that is over while its grace lasts."""
-    pool.happen(
-        QuotaExceeded,
-        from_ms(now_ms),
-        resource_key=entitlement.resource_key,
-        period_start=from_ms(closed.start_ms),
-        period_end=from_ms(closed.end_ms),
-        limit=None if closed.limit == UNLIMITED else closed.limit,
-        consumed=closed.consumed,
+        limit=None if counted.limit == UNLIMITED else counted.limit,
+        consumed=counted.consumed,
         requested=requested,
         workspace_id=workspace_id,
     )

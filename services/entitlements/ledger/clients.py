@@ -62,6 +62,16 @@ def come_back(run: Callable[[], None], stopping: Event) -> None:
             return
 
 
+def keep_coming_back(run: Callable[[], None], stopping: Event, log: logging.Logger) -> None:
+    """As come_back, in a thread that nobody would start again: whatever goes wrong is logged, and it runs anew."""
+    while not stopping.is_set():
+        try:
+            come_back(run, stopping)
+        except Exception:
+            log.exception("Following begins anew")
+            stopping.wait(RETURN_AFTER_FOR)
+
+
 def _common(settings: Settings) -> dict[str, Any]:
     return {
         "bootstrap.servers": settings.kafka,

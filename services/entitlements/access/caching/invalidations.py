@@ -30,7 +30,7 @@ from entitlements.registry import wire_for
 from entitlements.settings import Settings
 from entitlements_projections import reading
 from entitlements_projections.database import Connection, connect
-from entitlements_schemas import WireError
+from entitlements_schemas import CHANGE_PREFIX, EVENT_PREFIX, WireError
 
 _log = logging.getLogger(__name__)
 
@@ -41,14 +41,13 @@ RECORDS_MAX: Final = 500
 WAIT_FOR: Final = 0.05
 LOOK_EVERY_FOR: Final = 0.5
 _ANSWER_FOR_MAX: Final = 1.0
-_CHANGES: Final = "entitlements.changes."
-_EVENTS: Final = "entitlements.events."
 
 #: Events that name no workspace, as the CloudEvents header says it: their headers tell all that is asked here.
 _NAMELESS: Final = frozenset(
     name.encode()
     for name, kind in EVENTS.items()
-    if not any(field.name == "workspace_id" for field in fields(kind)) and name != f"{_EVENTS}EntitlementSetDefined"
+    if not any(field.name == "workspace_id" for field in fields(kind))
+    and name != f"{EVENT_PREFIX}EntitlementSetDefined"
 )
 
 _Place: TypeAlias = tuple[str, int]
@@ -97,12 +96,7 @@ class Invalidations:
         self._thread.join()
 
     def _in_thread(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                self.run(self._stopping)
-            except Exception:  # noqa: BLE001
-                _log.exception("Following begins anew")
-                self._stopping.wait(clients.RETURN_AFTER_FOR)
+        clients.keep_coming_back(lambda: self._follow(self._stopping), self._stopping, _log)
 
     def _follow(self, stopping: threading.Event) -> None:
         consumer, ends = clients.reader(self._settings), _Ends(self._settings)
@@ -157,14 +151,14 @@ class Invalidations:
         try:
             if message.topic() == self._changes:
                 name, record = self._wire.decode(message.value())
-                if not name.startswith(_CHANGES):
+                if not name.startswith(CHANGE_PREFIX):
                     raise ValueError(name)
-                found, short = news.of_change(record), name.removeprefix(_CHANGES)
+                found, short = news.of_change(record), name.removeprefix(CHANGE_PREFIX)
                 facts.append(lambda: self.hooks.tell_change(short, record))
                 return found
             headers = dict(clients.headers_of(message))
             name, event = ("", {}) if headers.get("ce_type") in _NAMELESS else self._decoded(message)
-            if name == f"{_EVENTS}EntitlementSetDefined":
+            if name == f"{EVENT_PREFIX}EntitlementSetDefined":
                 update = BundleUpdate(set_id=event["originator_id"], set_version=event["version"])
                 facts.append(lambda: self.hooks.tell(update))
             return news.of_event(headers, event)
