@@ -39,7 +39,7 @@ from entitlements.domain.usage_events import (
     ReservationReleased,
     UsageReserved,
 )
-from entitlements.domain.values import UsageLine
+from entitlements.domain.values import EffectiveValue, UsageLine
 
 #: Outstanding reservations of one workspace on one pool.
 RESERVATIONS_MAX: Final = 1_000
@@ -60,7 +60,7 @@ def reserve_usage(pool: ResourcePool, command: ReserveUsage, now: datetime) -> N
     expires_at = _expiry(command, now)
     if command.workspace_id and command.workspace_id not in pool.assignments:
         raise WorkspaceIsNotAssigned(command.workspace_id)
-    _require_entitled(pool, entitlement)
+    value = _require_entitled(pool, entitlement)
     held = sum(reservation.workspace_id == command.workspace_id for reservation in pool.reservations.values())
     if held >= RESERVATIONS_MAX:
         raise TooManyReservations
@@ -75,7 +75,7 @@ def reserve_usage(pool: ResourcePool, command: ReserveUsage, now: datetime) -> N
         quantity=command.quantity,
         included=found.included,
         paid=command.quantity - found.included - found.overage,
-        credit_key=(entitlement.value.credit_key or "") if found.credit_units else "",
+        credit_key=(value.credit_key or "") if found.credit_units else "",
         credit_units=found.credit_units,
         spending=found.charge,
         workspace_id=command.workspace_id,
@@ -201,11 +201,12 @@ def _is_committed_already(pool: ResourcePool, command: CommitReservation, now_ms
     return True
 
 
-def _require_entitled(pool: ResourcePool, entitlement: Entitlement) -> None:
+def _require_entitled(pool: ResourcePool, entitlement: Entitlement) -> EffectiveValue:
     if pool.status == "suspended":
         raise PoolIsSuspended
     if entitlement.value is None:
         raise NotEntitled(entitlement.resource_key)
+    return entitlement.value
 
 
 def _check_excess(
