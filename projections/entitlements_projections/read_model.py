@@ -25,8 +25,9 @@ Fold: TypeAlias = Callable[[Event, Row | None], Row | None]
 POOL_EVENTS: Final = frozenset({
     "AnswerRemembered", "BackfillEnded", "CalendarChanged", "ContributionRecurred", "DefaultsChanged",
     "EntitlementsChanged", "ExceededWithdrawn", "GrantExpired", "GrantIssued", "GrantRevoked", "HoldingChanged",
-    "LimitOverAllocated", "MemberCapped", "OnDemandConfigured", "OverAllocationEnded", "OverrideCleared",
-    "OverrideExpired", "OverrideSet", "PoolClosed", "PoolOpened", "PoolResumed", "PoolSuspended", "ProvisionEndScheduled",
+    "LimitOverAllocated", "MemberCapped", "OnDemandConfigured", "OverAllocationEnded", "OverageForgiven", "OveragePaid",
+    "OverrideCleared",
+    "OverrideExpired", "OverrideSet", "PoolClosed", "PoolOpened", "PoolResumed", "PoolSuspended", "PeriodsClosed", "ProvisionEndScheduled",
     "ProvisionEnded", "ProvisionQuantityChanged", "ProvisionResumed", "ProvisionRevised", "ProvisionScheduled",
     "ProvisionStarted", "ProvisionSuspended", "QuotaExceeded", "QuotaReset", "QuotaWarned", "ReservationCommitted",
     "ReservationExpired", "ReservationExtended", "ReservationReleased", "SpendingAlerted", "UsageCorrected",

@@ -99,6 +99,12 @@ def change_calendar(time_zone: str = "Europe/Berlin", **more: Any) -> terms.Chan
     return terms.ChangeCalendar(**of_pool({"time_zone": time_zone} | more))
 
 
+def forgive_overage(resource_key: str = "api_calls", **more: Any) -> terms.ForgiveOverage:
+    """Forgive what is owed."""
+    facts = {"resource_key": resource_key, "reason": "a favour", "actor": "jane"}
+    return terms.ForgiveOverage(**of_pool(facts | more))
+
+
 def reset_usage(resource_key: str = "api_calls", **more: Any) -> terms.ResetUsage:
     """Start a period anew."""
     return terms.ResetUsage(**of_pool({"resource_key": resource_key} | more))
@@ -211,6 +217,7 @@ def one_of_each() -> list[Command]:
         change_defaults(quota()),
         change_calendar(anchor_at=NOON),
         reset_usage(),
+        forgive_overage(),
         set_override(expires_at=NOON + timedelta(hours=4)),
         clear_override(),
         configure_on_demand(),

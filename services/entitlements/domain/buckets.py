@@ -1,8 +1,8 @@
-"""A contribution and what was consumed of it, and a period that is over: the parts of an entitlement."""
+"""A contribution and what was consumed of it, what is owed, and a period that is over: the parts of an entitlement."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from entitlements.domain.aggregate import NEVER_MS
@@ -24,9 +24,11 @@ class Bucket:
     consumed: int = 0
     kept: bool = False
     recurs: PeriodName | None = None
-    #: When it comes anew, if anything of it was consumed since it last did. Epoch milliseconds.
+    #: Kept because its provision or the pool is suspended.
+    paused: bool = False
+    #: When it comes anew, if that would change anything. Epoch milliseconds.
     recurs_at_ms: int = NEVER_MS
-    #: What was consumed before it last came anew, and the turn of the pool at which it did.
+    #: What was consumed before it last came anew, and the turn of the pool at which it did; 0: not in this period.
     earlier: int = 0
     recurred_since: int = 0
 
@@ -34,6 +36,16 @@ class Bucket:
     def left(self) -> int:
         """What it still includes, in the smallest unit; 0 when more was consumed than it has."""
         return UNLIMITED if self.limit is None else max(0, self.limit - self.consumed)
+
+    @property
+    def above(self) -> int:
+        """What was included once and is above its limit since that was lowered: it takes nothing from others."""
+        return 0 if self.limit is None else max(0, self.consumed - self.limit)
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether it has left for good."""
+        return self.kept and not self.paused
 
     def stated(self) -> Contribution:
         """The contribution as events tell it."""
@@ -46,7 +58,17 @@ class Bucket:
             consumed=self.consumed,
             kept=self.kept,
             recurs=self.recurs,
+            paused=self.paused,
         )
+
+    def carry_more(self, quantity: int) -> None:
+        """Raise what was carried into the period. What is paused confers it once it is resumed."""
+        self.carried += quantity
+        if self.kept:
+            return
+        self.limit = None if self.limit is None else self.limit + quantity
+        self.soft_limit = None if self.soft_limit is None else self.soft_limit + quantity
+        self.hard_limit = None if self.hard_limit is None else self.hard_limit + quantity
 
 
 def bucket_of(stated: Contribution) -> Bucket:
@@ -60,7 +82,46 @@ def bucket_of(stated: Contribution) -> Bucket:
         consumed=stated.consumed,
         kept=stated.kept,
         recurs=stated.recurs,
+        paused=stated.paused,
     )
+
+
+@dataclass(slots=True)
+class Debt:
+    """Overage of one period that is owed by the key until it is paid, forgiven, or over."""
+
+    quantity: int
+    #: Whether it is preserved at a reset at which nobody confers the key: as the rule said when it was incurred.
+    preserves: bool
+    #: When it ends by itself, in epoch milliseconds; NEVER_MS: its period is under way.
+    until_ms: int = NEVER_MS
+    #: What of it was paid in the period under way, in the smallest unit.
+    paid: int = 0
+
+
+@dataclass(slots=True)
+class Rest:
+    """What a contribution had left when a period ended, and how much of that it carried over. In the smallest unit."""
+
+    provision_id: str
+    consumed: int
+    left: int
+    carried: int
+    #: The least and the most that it carries over.
+    least: int = 0
+    most: int = 0
+    #: It was in force when the period ended: what lapsed is there for usage that arrives late.
+    in_force: bool = True
+
+    @property
+    def lapsed(self) -> int:
+        """What nobody has any more."""
+        return max(0, self.left - self.carried)
+
+    @property
+    def carries(self) -> int:
+        """What it would carry over now."""
+        return 0 if self.left >= UNLIMITED else min(self.most, max(self.least, self.left))
 
 
 @dataclass(slots=True)
@@ -71,21 +132,58 @@ class ClosedPeriod:
     end_ms: int
     until_ms: int
     limit: int
-    hard_limit: int
     consumed: int
     elsewhere: int
+    #: What nobody bore of it, paid or not, and how much of that may be: the hard limit less what is included.
+    overage: int
+    overage_max: int
     bearer: str
     was_exceeded: bool
+    #: Whether its overage was preserved, and until when that is owed.
+    preserves: bool
+    owed_until_ms: int
     #: The turns of the pool at which it began, and was over.
     since: int
     over_since: int
+    rests: list[Rest] = field(default_factory=list)
+    #: What an override still admitted when it ended; None: there was no override.
+    admits: int | None = None
+
+    @property
+    def charged(self) -> int:
+        """What neither credits nor a payer bore."""
+        return self.consumed - self.elsewhere
+
+    @property
+    def included_left(self) -> int:
+        """What late usage can still have: what had lapsed. What was carried over is the next period's."""
+        if self.admits is not None:
+            return self.admits
+        return min(UNLIMITED, sum(rest.lapsed for rest in self.rests if rest.in_force))
+
+    def rest_of(self, provision_id: str) -> Rest | None:
+        """What a contribution had left."""
+        return next((rest for rest in self.rests if rest.provision_id == provision_id), None)
+
+    def bear(self, provision_id: str, quantity: int) -> None:
+        """Count an included quantity, or give it back (negative)."""
+        if self.admits is not None:
+            self.admits = max(0, self.admits - quantity)
+        rest = self.rest_of(provision_id)
+        if rest is not None:
+            rest.consumed += quantity
+            rest.left = rest.left if rest.left >= UNLIMITED else max(0, rest.left - quantity)
 
 
-def going_on(bucket: Bucket, held: Bucket | None) -> Bucket:
-    """A contribution as it is stated anew, with what it went through in the period."""
+def going_on(bucket: Bucket, held: Bucket | None, vanished: list[Bucket]) -> Bucket:
+    """A contribution as it is stated anew, with what it went through in the period.
+
+    vanished: contributions that are not there any more; a newcomer that took consumption over goes on as they did.
+    """
     if held is not None:
         bucket.earlier, bucket.recurred_since = held.earlier, held.recurred_since
-        bucket.recurs_at_ms = held.recurs_at_ms if bucket.recurs or bucket.kept else NEVER_MS
-    elif bucket.recurs:  # All that a newcomer carries is what those before it gave before they last came anew.
-        bucket.earlier = min(bucket.carried, bucket.consumed)
+        bucket.recurs_at_ms = held.recurs_at_ms if bucket.recurs else NEVER_MS
+    elif bucket.recurs and bucket.consumed:
+        bucket.earlier = min(bucket.carried, bucket.consumed, sum(gone.earlier for gone in vanished))
+        bucket.recurs_at_ms = min((gone.recurs_at_ms for gone in vanished), default=NEVER_MS)
     return bucket

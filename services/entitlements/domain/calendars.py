@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from entitlements.domain.aggregate import NEVER_MS, from_ms, to_ms
-from entitlements.domain.due import reset
 from entitlements.domain.errors import KeyIsNotMetered, PoolIsClosed, UnknownKey
+from entitlements.domain.owing import pay, remember_idle_periods, reset
 from entitlements.domain.periods import Calendar, check_anchor, check_time_zone, period_bounds
 from entitlements.domain.plan_commands import ChangeCalendar, ResetUsage
 from entitlements.domain.plan_events import CalendarChanged
@@ -29,13 +29,14 @@ def change_calendar(pool: ResourcePool, command: ChangeCalendar, now: datetime) 
     check_anchor(command.anchor_at)
     now_ms, periods = to_ms(now), []
     for entitlement in pool.entitlements.values():
+        remember_idle_periods(pool, entitlement, now)
+    for entitlement in pool.entitlements.values():
         if entitlement.resets_at_ms >= NEVER_MS or now_ms >= entitlement.period_end_ms:
             continue  # Nothing is under way: it just counts by the new calendar from its next use on.
         if entitlement.anchor_ms is not None:
             calendar = Calendar(command.time_zone, entitlement.anchor_ms)
         else:
-            is_anchored = entitlement.value is not None and entitlement.value.anchored
-            anchor = command.anchor_at if is_anchored else None
+            anchor = command.anchor_at if entitlement.anchored else None
             calendar = Calendar(command.time_zone, None if anchor is None else to_ms(anchor))
         end_ms = period_bounds(entitlement.period, now_ms, calendar)[1]
         if end_ms != entitlement.period_end_ms:
@@ -65,10 +66,11 @@ def reset_usage(pool: ResourcePool, command: ResetUsage, now: datetime) -> None:
         raise UnknownKey(command.resource_key)
     if entitlement.period is None:
         raise KeyIsNotMetered(f"{command.resource_key} has no period")
-    if command.keep_anchor and not entitlement.is_touched:
-        return  # Nothing was consumed: it is as after a reset.
+    pool.seal()
     now_ms = to_ms(now)
     start_ms, end_ms = entitlement.period_at(now_ms)
+    if start_ms == now_ms and command.keep_anchor and not entitlement.is_touched:
+        return  # It has just begun.
     kept = command.keep_anchor and end_ms < NEVER_MS
     anchor_at, until = (None, from_ms(end_ms) if kept else None) if command.keep_anchor else (now, None)
     ended = (start_ms, now_ms)
@@ -77,6 +79,7 @@ def reset_usage(pool: ResourcePool, command: ResetUsage, now: datetime) -> None:
         entitlement,
         now,
         ended,
+        preserve=None if command.overage_at_reset is None else command.overage_at_reset == "preserve",
         manual=True,
         anchor_at=anchor_at,
         continues_until=until,
@@ -84,3 +87,4 @@ def reset_usage(pool: ResourcePool, command: ResetUsage, now: datetime) -> None:
         actor=command.actor,
     ):
         restack(pool, now)
+    pay(pool, entitlement, now)

@@ -11,7 +11,7 @@ from datetime import datetime
 from entitlements.domain.aggregate import from_ms, to_ms
 from entitlements.domain.buckets import UNLIMITED, ClosedPeriod
 from entitlements.domain.cover import cover
-from entitlements.domain.entitlement import Entitlement, paid
+from entitlements.domain.entitlement import Entitlement, overage_of, paid
 from entitlements.domain.errors import (
     InvalidCommand,
     InvalidInstant,
@@ -24,14 +24,16 @@ from entitlements.domain.errors import (
     UnknownKey,
     UnknownUsage,
 )
+from entitlements.domain.late_usage import included_late
 from entitlements.domain.lines import CLOCK_SKEW_MS_MAX, check_countable
 from entitlements.domain.pools import IDEMPOTENCY_WINDOW_MS, RememberedLine, ResourcePool
 from entitlements.domain.restack import restack
-from entitlements.domain.returns import parts_corrected_down, returned_parts
+from entitlements.domain.returns import closed_parts_back, parts_corrected_down, returned_parts, what_comes_back
+from entitlements.domain.rolling import closed_within_grace
 from entitlements.domain.thresholds import exceed, tell_payers, warn
 from entitlements.domain.usage_commands import CorrectUsage, ReverseUsage
 from entitlements.domain.usage_events import ExceededWithdrawn, UsageCorrected
-from entitlements.domain.values import QUANTITY_MAX, UsagePart, UsageTotal, part_of
+from entitlements.domain.values import QUANTITY_MAX, Share, UsagePart, UsageTotal, part_of
 
 
 def reverse_usage(pool: ResourcePool, command: ReverseUsage, now: datetime) -> None:
@@ -76,7 +78,7 @@ def _take_back(
         raise KeyIsNotHeld(f"{resource_key} is held: give it back by ReleaseUsage")
     closed = _period_of(entitlement, known, now)
     parts = returned_parts(pool, known, quantity, closed, to_ms(now))
-    charged = entitlement.charged if closed is None else closed.consumed - closed.elsewhere
+    charged = entitlement.charged if closed is None else closed.charged
     if quantity + paid(parts) > charged:
         raise MoreThanWasUsed(f"{charged} are left of what was included; the rest was taken back by a correction")
     _happen(
@@ -125,26 +127,19 @@ def correct_usage(pool: ResourcePool, command: CorrectUsage, now: datetime) -> N
             raise InvalidCommand(f"{command.corrects} is usage of {known.body[0]}")
         _take_back(pool, known, command, command.corrects, -command.adjustment, now)
         return
-    closed = _period_at(entitlement, occurred_at, now)
-    charged = entitlement.charged if closed is None else closed.consumed - closed.elsewhere
+    closed = _period_at(pool, entitlement, occurred_at, now)
+    charged = entitlement.charged if closed is None else closed.charged
     if command.adjustment < 0 and -command.adjustment > charged:
         raise MoreThanWasUsed(f"{charged} were counted that neither credits nor a payer bear")
     if command.adjustment > 0:
         check_countable(entitlement, command.adjustment)
-    parts: list[UsagePart] = []
-    if closed is None:
-        if command.adjustment < 0:
-            parts = parts_corrected_down(pool, entitlement, -command.adjustment)
-        else:
-            found = cover(pool, entitlement, command.adjustment)
-            parts = found.parts or [part_of("overage", "", found.overage)]
     _happen(
         pool,
         entitlement,
         now,
         closed,
         adjustment=command.adjustment,
-        parts=parts,
+        parts=_parts_of_total(pool, entitlement, closed, command.adjustment),
         corrects=command.corrects,
         occurred_at=occurred_at,
         workspace_id="",
@@ -152,6 +147,21 @@ def correct_usage(pool: ResourcePool, command: CorrectUsage, now: datetime) -> N
         reason=command.reason,
         actor=command.actor,
     )
+
+
+def _parts_of_total(
+    pool: ResourcePool, entitlement: Entitlement, closed: ClosedPeriod | None, adjustment: int
+) -> list[UsagePart]:
+    if closed is not None:
+        if adjustment < 0:
+            return closed_parts_back(pool, closed, [("", -adjustment)])
+        parts = included_late(pool, closed, adjustment)
+        overage = adjustment - sum(part["quantity"] for part in parts)
+        return [*parts, part_of("overage", "", overage)] if overage else parts
+    if adjustment < 0:
+        return parts_corrected_down(pool, entitlement, -adjustment)
+    found = cover(pool, entitlement, adjustment)
+    return found.parts or [part_of("overage", "", found.overage)]
 
 
 def _what_is_corrected(pool: ResourcePool, command: CorrectUsage) -> Entitlement:
@@ -166,12 +176,14 @@ def _what_is_corrected(pool: ResourcePool, command: CorrectUsage) -> Entitlement
     return entitlement
 
 
-def _period_at(entitlement: Entitlement, occurred_at: datetime, now: datetime) -> ClosedPeriod | None:
+def _period_at(
+    pool: ResourcePool, entitlement: Entitlement, occurred_at: datetime, now: datetime
+) -> ClosedPeriod | None:
     at_ms, now_ms = to_ms(occurred_at), to_ms(now)
     if at_ms >= entitlement.period_at(now_ms)[0]:
         return None
-    closed = entitlement.closed_at(at_ms)
-    if closed is not None and now_ms < closed.until_ms:
+    closed = closed_within_grace(pool, entitlement, at_ms, now_ms)
+    if closed is not None:
         return closed
     raise PeriodIsClosed("its total stands")
 
@@ -186,7 +198,18 @@ def _happen(
     parts: list[UsagePart],
     **facts: object,
 ) -> None:
-    total = entitlement.total_at(to_ms(now)) if closed is None else entitlement.closed_total(closed)
+    now_ms = to_ms(now)
+    others = _credit_totals(pool, parts, now_ms)
+    present, raised = list[UsagePart](), list[Share]()
+    if closed is None:
+        total = _moved(entitlement.total_at(now_ms), adjustment, paid(parts), overage_of(parts))
+    else:
+        total = _moved(entitlement.closed_total(closed), adjustment, paid(parts), 0)
+        present, raised = what_comes_back(pool, entitlement, closed, parts, now_ms)
+        late = max(0, overage_of(parts)) if closed.preserves else 0
+        if present or late:
+            back = sum(part["quantity"] for part in present)
+            others.append(_moved(entitlement.total_at(now_ms), back + late, 0, overage_of(present) + late))
     pool.happen(
         UsageCorrected,
         now,
@@ -194,8 +217,10 @@ def _happen(
         adjustment=adjustment,
         counted_in=0 if closed is None else closed.start_ms,
         parts=parts,
-        total=_moved(total, adjustment, paid(parts)),
-        credits=_credit_totals(pool, parts, to_ms(now)),
+        total=total,
+        others=others,
+        present=present,
+        raised=raised,
         **facts,
     )
     restack(
@@ -212,11 +237,16 @@ def _credit_totals(pool: ResourcePool, parts: list[UsagePart], now_ms: int) -> l
     for part in parts:
         if part["bearer"] == "credit" and not part["lapsed"]:
             moved[part["credit_key"]] = moved.get(part["credit_key"], 0) + part["charge"]
-    return [_moved(pool.entitlements[credit_key].total_at(now_ms), units, 0) for credit_key, units in moved.items()]
+    return [_moved(pool.entitlements[credit_key].total_at(now_ms), units, 0, 0) for credit_key, units in moved.items()]
 
 
-def _moved(total: UsageTotal, consumed: int, elsewhere: int) -> UsageTotal:
-    return {**total, "consumed": total["consumed"] + consumed, "elsewhere": total["elsewhere"] + elsewhere}
+def _moved(total: UsageTotal, consumed: int, elsewhere: int, owed: int) -> UsageTotal:
+    return {
+        **total,
+        "consumed": total["consumed"] + consumed,
+        "elsewhere": total["elsewhere"] + elsewhere,
+        "owed": total["owed"] + owed,
+    }
 
 
 def _tell_thresholds(
@@ -224,10 +254,10 @@ def _tell_thresholds(
 ) -> None:
     """Who is below the limit again was not exceeded; who is above it by a correction is told like anybody."""
     if closed is None:
-        charged, limit, was_exceeded = entitlement.charged, entitlement.limit, entitlement.was_exceeded
+        charged, limit, was_exceeded = entitlement.counted, entitlement.limit, entitlement.was_exceeded
         total = entitlement.total
     else:
-        charged, limit, was_exceeded = closed.consumed - closed.elsewhere, closed.limit, closed.was_exceeded
+        charged, limit, was_exceeded = closed.charged, closed.limit, closed.was_exceeded
         total = entitlement.closed_total(closed)
     if was_exceeded and adjustment < 0 and charged <= limit:
         start_ms, end_ms = total["period_start"], total["period_end"]

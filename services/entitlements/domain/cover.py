@@ -20,6 +20,7 @@ class Cover:
     parts: list[UsagePart] = field(default_factory=list)
     included: int = 0
     credit_units: int = 0
+    credit_key: str = ""
     charge: int = 0
     overage: int = 0
 
@@ -50,7 +51,7 @@ def cover_of_reserved(pool: ResourcePool, entitlement: Entitlement, quantity: in
     theirs.
     """
     found = Cover()
-    free = max(0, entitlement.limit - entitlement.charged - entitlement.reserved + held.charged)
+    free = max(0, entitlement.limit - entitlement.counted - entitlement.reserved + held.charged)
     found.included = min(quantity, max(free, min(held.included, _room(entitlement))))
     _bear(pool, entitlement, found, quantity, held=held)
     return found
@@ -68,8 +69,7 @@ def _bear(
     _include(pool, entitlement, found)
     left = quantity - found.included
     if left:
-        units = held.credit_units if held is not None and held.credit_key else 0
-        left -= _draw_on_credits(pool, entitlement, left, found, alone=alone, freed=units)
+        left -= _draw_on_credits(pool, entitlement, left, found, alone=alone, held=held)
     if left:
         freed = held.spending if held is not None else 0
         left -= _draw_on_demand(pool, entitlement, left, found, alone=alone, freed=freed)
@@ -98,14 +98,13 @@ def what_is_left(pool: ResourcePool, entitlement: Entitlement) -> Left:
     """What strict usage of a key could have now, whoever asks: members may be narrowed beside."""
     if entitlement.value is None:
         return Left(0, 0, 0, 0)
-    counted = entitlement.charged + entitlement.reserved
     on_demand = pool.on_demand.get(entitlement.resource_key)
     is_endless = on_demand is not None and on_demand.enabled and on_demand.spending_cap is None
     return Left(
         included=entitlement.included_left,
         by_credits=_affordable_by_credits(pool, entitlement),
         on_demand=UNLIMITED if is_endless else _affordable_on_demand(on_demand),
-        as_overage=max(0, entitlement.hard_limit - max(entitlement.limit, counted)),
+        as_overage=entitlement.overage_left,
     )
 
 
@@ -123,40 +122,83 @@ def affordable(pool: ResourcePool, entitlement: Entitlement) -> int:
 
 def fits(entitlement: Entitlement, found: Cover) -> bool:
     """Whether strict usage that is covered so is taken: nothing is left over, or that stays under the hard limit."""
-    if not found.overage:
-        return True
-    counted = entitlement.charged + entitlement.reserved + found.included + found.overage
-    return counted <= entitlement.hard_limit
+    return not found.overage or found.overage <= entitlement.overage_left
 
 
-def _payer(pool: ResourcePool, provision_id: str) -> str:
+def payer_of(pool: ResourcePool, provision_id: str) -> str:
+    """Who pays for what a provision includes; empty: nobody in particular."""
     provision = pool.provisions.get(provision_id)
     return (provision.billing_account_id or "") if provision is not None else ""
 
 
 def _include(pool: ResourcePool, entitlement: Entitlement, found: Cover) -> None:
-    left, buckets = found.included, entitlement.burn_order()
-    for bucket in buckets:
-        part = min(left, bucket.left) if bucket is not buckets[-1] else left
+    left, room = found.included, _unreserved(entitlement)
+    for bucket in entitlement.burn_order():
+        part = min(left, bucket.left, room)
         if part:
-            payer = _payer(pool, bucket.provision_id)
+            payer = payer_of(pool, bucket.provision_id)
             found.parts.append(part_of("included", bucket.provision_id, part, payer=payer))
-            left -= part
+            left, room = left - part, room - part
     if left:  # An override gives what nobody contributes.
         found.parts.append(part_of("included", "", left))
 
 
-def _affordable_by_credits(pool: ResourcePool, entitlement: Entitlement, *, alone: bool = False, freed: int = 0) -> int:
+def _unreserved(entitlement: Entitlement) -> int:
+    """What of the contributions usage may have that an override admits: what is reserved of them stays for those who reserved it."""
+    if entitlement.value is None or not entitlement.value.override_id:
+        return UNLIMITED  # No more is included than there is beside what is reserved.
+    return max(0, min(UNLIMITED, sum(bucket.left for bucket in entitlement.burn_order())) - entitlement.reserved)
+
+
+@dataclass(frozen=True, slots=True)
+class _Rate:
+    """The credits on which a quantity draws: so many units for every so much.
+
+    paid: the quantity and the units from which rounding goes on. is_other: it is another rate than the key has now.
+    """
+
+    credit: Entitlement
+    rate: int
+    per: int
+    paid: tuple[int, int]
+    balance: int
+    is_other: bool = False
+
+    @property
+    def affordable(self) -> int:
+        """The quantity for which the balance is enough."""
+        quantity, units = self.paid
+        return max(0, (self.balance + units) * self.per // self.rate - quantity)
+
+
+def _rate_now(pool: ResourcePool, entitlement: Entitlement, *, alone: bool, held: Reservation | None) -> _Rate | None:
+    """On what the key draws. What is reserved draws on the credits on which it was reserved, and on no others."""
     value = entitlement.value
-    credit = pool.entitlements.get(value.credit_key) if value is not None and value.credit_key else None
-    if value is None or credit is None or credit.value is None or value.credit_rate <= 0:
-        return 0
-    if credit.entitlement_type != "credit":
-        return 0  # Something else has the name of the credits.
+    terms = ("", 0, 1) if value is None else (value.credit_key or "", value.credit_rate, value.credit_per)
+    wanted = terms if held is None else (held.credit_key, held.credit_rate, held.credit_per)
+    credit = pool.entitlements.get(wanted[0])
+    if credit is None or credit.entitlement_type != "credit" or wanted[1] <= 0:
+        return None  # None, or something else has the name of the credits.
+    if credit.value is None and (held is None or not held.credit_units):
+        return None
+    # At another rate than now it is rounded by itself.
+    paid = (entitlement.credit_quantity, entitlement.credit_units) if wanted == terms and not alone else (0, 0)
     # Bounded, so that no charge and no sum leaves what the ledger can hold.
-    balance = min(credit.included_left + freed, QUANTITY_MAX, UNLIMITED - 1 - credit.consumed)
-    units, quantity = (0, 0) if alone else (entitlement.credit_units, entitlement.credit_quantity)
-    return max(0, (balance + units) * value.credit_per // value.credit_rate - quantity)
+    balance = min(_balance(credit, held), QUANTITY_MAX, UNLIMITED - 1 - credit.consumed)
+    return _Rate(credit, wanted[1], wanted[2], paid, balance, is_other=wanted != terms)
+
+
+def _balance(credit: Entitlement, held: Reservation | None) -> int:
+    """The units that are there: beside what is reserved; of two who reserved what has lapsed since the first has it."""
+    if held is None:
+        return credit.included_left
+    free = credit.limit - credit.counted - credit.reserved + held.credit_units
+    return max(0, free, min(held.credit_units, _room(credit)))
+
+
+def _affordable_by_credits(pool: ResourcePool, entitlement: Entitlement) -> int:
+    rate = _rate_now(pool, entitlement, alone=False, held=None)
+    return 0 if rate is None else rate.affordable
 
 
 def _due(quantity: int, rate: int, per: int, paid: int) -> int:
@@ -165,33 +207,30 @@ def _due(quantity: int, rate: int, per: int, paid: int) -> int:
 
 
 def _draw_on_credits(
-    pool: ResourcePool, entitlement: Entitlement, wanted: int, found: Cover, *, alone: bool, freed: int
+    pool: ResourcePool, entitlement: Entitlement, wanted: int, found: Cover, *, alone: bool, held: Reservation | None
 ) -> int:
-    quantity = min(wanted, _affordable_by_credits(pool, entitlement, alone=alone, freed=freed))
-    if not quantity:
+    rate = _rate_now(pool, entitlement, alone=alone, held=held)
+    quantity = 0 if rate is None else min(wanted, rate.affordable)
+    if rate is None or not quantity:
         return 0
-    value = entitlement.value
-    assert value is not None
-    assert value.credit_key is not None
-    before, paid = (0, 0) if alone else (entitlement.credit_quantity, entitlement.credit_units)
-    units = _due(before + quantity, value.credit_rate, value.credit_per, paid)
-    found.credit_units = units
+    before, paid = rate.paid
+    units = _due(before + quantity, rate.rate, rate.per, paid)
+    found.credit_units, found.credit_key = units, rate.credit.resource_key
     left_units, left_quantity = units, quantity
-    buckets = pool.entitlements[value.credit_key].burn_order()
-    for bucket in buckets:
-        charge = min(left_units, bucket.left) if bucket is not buckets[-1] else left_units
+    for bucket in rate.credit.burn_order():
+        charge = min(left_units, bucket.left)
         if not charge and units:
             continue
         part = left_quantity if charge == left_units else quantity * charge // units
-        payer = _payer(pool, bucket.provision_id)
-        found.parts.append(
-            part_of("credit", bucket.provision_id, part, payer=payer, charge=charge, credit_key=value.credit_key)
-        )
+        payer = payer_of(pool, bucket.provision_id)
+        drawn = part_of("credit", bucket.provision_id, part, payer=payer, charge=charge, credit_key=found.credit_key)
+        found.parts.append(drawn | {"repriced": rate.is_other})
         left_units, left_quantity = left_units - charge, left_quantity - part
-        if not left_quantity:
+        if not left_units:
             break
-    if left_quantity:  # An override gives credits that nobody contributes.
-        found.parts.append(part_of("credit", "", left_quantity, charge=left_units, credit_key=value.credit_key))
+    if left_units or left_quantity:  # An override gives credits that nobody contributes.
+        drawn = part_of("credit", "", left_quantity, charge=left_units, credit_key=found.credit_key)
+        found.parts.append(drawn | {"repriced": rate.is_other})
     return quantity
 
 

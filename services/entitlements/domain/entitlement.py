@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from entitlements.domain.aggregate import NEVER_MS
-from entitlements.domain.buckets import UNLIMITED, Bucket, ClosedPeriod, bucket_of, going_on
+from entitlements.domain.buckets import UNLIMITED, Bucket, ClosedPeriod, Debt, bucket_of, going_on
 from entitlements.domain.periods import UTC_CALENDAR, Calendar, period_bounds
 from entitlements.domain.values import (
     Contribution,
@@ -51,10 +51,21 @@ class Entitlement(Derived):
     hard_limit: int = 0
     #: How often a quota resets; kept when the entitlement is lost, so that a quota regained goes on counting.
     period: PeriodName | None = None
+    #: Whether it is counted from the billing anchor, for how many seconds a closed period stays open for late usage, and what
+    #: becomes of overage: as the contribution says that ranks first, paused ones too; kept when nobody confers the key.
+    anchored: bool = False
+    grace_for: int = 0
+    preserves: bool = False
     #: Consumed in the period, or held now.
     consumed: int = 0
     #: The part of it that credits or an on-demand payer bear: what is included does not shrink by it.
     elsewhere: int = 0
+    #: The part of it that is included and that no contribution bears: an override admitted it, or its overage was forgiven.
+    admitted: int = 0
+    #: The part of it that takes nothing from the limit, beside what is borne elsewhere: as restacking said.
+    uncounted: int = 0
+    #: Overage that is owed, the oldest first; that of the period under way stands last.
+    debts: list[Debt] = field(default_factory=list)
     #: Held by reservations.
     reserved: int = 0
     #: Under the present credit rate: the quantity that drew on credits, and the units it drew. Rounding is over their sum.
@@ -103,9 +114,36 @@ class Entitlement(Derived):
         return self.consumed - self.elsewhere
 
     @property
+    def counted(self) -> int:
+        """What takes from the limit now: not what an override admitted before, what was forgiven, or included by a higher limit."""
+        return self.consumed - self.elsewhere - self.uncounted
+
+    @property
     def included_left(self) -> int:
         """What is included and neither consumed nor reserved."""
-        return max(0, self.limit - self.consumed + self.elsewhere - self.reserved)
+        return max(0, self.limit - self.consumed + self.elsewhere + self.uncounted - self.reserved)
+
+    @property
+    def owed(self) -> int:
+        """Overage that is neither paid nor forgiven, in the smallest unit."""
+        return sum(debt.quantity for debt in self.debts)
+
+    @property
+    def preserved(self) -> int:
+        """What of that was incurred in earlier periods."""
+        return sum(debt.quantity for debt in self.debts if debt.until_ms < NEVER_MS)
+
+    @property
+    def overage_left(self) -> int:
+        """How much more overage strict usage may incur: the hard limit bounds what is owed, and what is reserved of it."""
+        is_overridden = self.value is not None and bool(self.value.override_id)
+        included = max(0, self.limit - self.counted + (0 if is_overridden else self.owed))
+        return max(0, self.hard_limit - self.limit - self.owed - max(0, self.reserved - included))
+
+    @property
+    def is_overridden(self) -> bool:
+        """Whether an administrator's override says what there is, or that there is nothing."""
+        return self.value is None or bool(self.value.override_id)
 
     def bucket_of(self, provision_id: str) -> Bucket | None:
         """The contribution of a provision."""
@@ -125,7 +163,12 @@ class Entitlement(Derived):
         self.entitlement_type, self.stacking = change.entitlement_type, change.stacking
         self.value = after
         held = {bucket.provision_id: bucket for bucket in self.buckets}
-        self.buckets = [going_on(bucket_of(stated), held.get(stated.provision_id)) for stated in change.contributions]
+        stays = {stated.provision_id for stated in change.contributions if not stated.kept or stated.paused}
+        vanished = [bucket for name, bucket in held.items() if name not in stays]
+        self.buckets = [
+            going_on(bucket_of(stated), held.get(stated.provision_id), vanished) for stated in change.contributions
+        ]
+        self.uncounted = change.uncounted
         self.limit = self.hard_limit = 0
         self.soft_limit = UNLIMITED
         if after is not None:
@@ -137,7 +180,7 @@ class Entitlement(Derived):
                 self.rated_since = turn
             if after.period != self.period or is_another_kind:
                 self.period = after.period
-                self.start_over([], turn)
+                self.start_over([], self.debts if not is_another_kind else [], turn)
             elif after.period is None:
                 self.fall_below()
         self.refresh()
@@ -153,9 +196,9 @@ class Entitlement(Derived):
         if self.is_recurring or self.burning is None:
             self.usual_until = NOTHING_IS_USUAL
             return
-        free = self.elsewhere - self.reserved
-        until = min(self.limit + free, self.hard_limit + free, self.soft_limit - 1, UNLIMITED - 1)
-        if self.burning is not buckets[-1]:
+        free = self.elsewhere + self.uncounted - self.reserved
+        until = min(self.limit + free, self.soft_limit - 1, UNLIMITED - 1)
+        if self.entitlement_type != "limit" or self.burning is not buckets[-1]:
             until = min(until, self.consumed + self.burning.left)
         self.usual_until = until
 
@@ -164,11 +207,55 @@ class Entitlement(Derived):
         return next((bucket for bucket in buckets if bucket.left), buckets[-1] if buckets else None)
 
     def bear(self, provision_id: str, quantity: int) -> None:
-        """Count an included quantity on the contribution that bears it; nobody contributes what an override gives."""
+        """Count an included quantity on the contribution that bears it; without an id on the default as far as it has room, then on
+        the override that admits it.
+        """
         bucket = self.bucket_of(provision_id)
         assert bucket is not None or not provision_id, "who does not contribute bears nothing"
+        own = quantity
+        if not provision_id:
+            room = 0 if bucket is None else bucket.left
+            own = min(quantity, room) if quantity > 0 else min(0, quantity + self.admitted)
+            self.admitted += quantity - own
         if bucket is not None:
-            bucket.consumed += quantity
+            bucket.consumed += own
+
+    def owe(self, quantity: int) -> None:
+        """Count overage of the period under way, by the rule that holds now; taken back (negative) the newest is owed no more."""
+        if quantity < 0:
+            for debt in reversed(self.debts):
+                part = min(-quantity, debt.quantity)
+                debt.quantity -= part
+                quantity += part
+            self.debts = [debt for debt in self.debts if debt.quantity or debt.paid]
+            return
+        last = self.debts[-1] if self.debts else None
+        if last is not None and last.until_ms == NEVER_MS and last.preserves == self.preserves:
+            last.quantity += quantity
+        else:
+            self.debts.append(Debt(quantity, self.preserves))
+
+    def owe_late(self, closed: ClosedPeriod, quantity: int) -> None:
+        """Count preserved overage of a period that is over: the one under way owes it."""
+        self.consumed += quantity
+        known = next((debt for debt in self.debts if debt.until_ms == closed.owed_until_ms), None)
+        if known is not None:
+            known.quantity += quantity
+        else:
+            self.debts.append(Debt(quantity, preserves=True, until_ms=closed.owed_until_ms))
+            self.debts.sort(key=lambda debt: debt.until_ms)  # Stable, and what is under way stands last.
+
+    def settle(self, quantity: int, *, is_paid: bool) -> int:
+        """Owe so much less, the oldest first; gives what of it was preserved from earlier periods."""
+        preserved = 0
+        for debt in self.debts:
+            part = min(quantity, debt.quantity)
+            debt.quantity -= part
+            quantity -= part
+            debt.paid += part if is_paid else 0
+            preserved += part if debt.until_ms < NEVER_MS else 0
+        self.debts = [debt for debt in self.debts if debt.quantity or debt.paid]
+        return preserved
 
     def hold(self, change: int) -> None:
         """Hold more of a limit, or less: what is given back is the last that was taken."""
@@ -212,58 +299,43 @@ class Entitlement(Derived):
         """The end of the last period that was closed, in epoch milliseconds; 0: none was."""
         return max([self.final_until_ms, *(closed.end_ms for closed in self.closed.values())])
 
-    def start_over(self, contributions: list[Contribution], turn: int) -> None:
-        """A new period begins: with nothing consumed, or with what its first event says of the contributions."""
+    def start_over(self, contributions: list[Contribution], owed: list[Debt], turn: int) -> None:
+        """A new period begins: nothing is consumed but what is owed already. contributions: as they are in it, if not as before."""
         self.period_since = self.rated_since = turn
         if contributions:
             self.buckets = [bucket_of(stated) for stated in contributions]
         else:
-            self.buckets = [bucket for bucket in self.buckets if not bucket.kept]
+            self.buckets = [bucket for bucket in self.buckets if not bucket.is_gone]
             for bucket in self.buckets:
-                bucket.consumed = bucket.earlier = 0
+                bucket.consumed = bucket.earlier = bucket.recurred_since = 0
                 bucket.recurs_at_ms = NEVER_MS
-        self.consumed = sum(bucket.consumed for bucket in self.buckets) if contributions else 0
-        self.elsewhere = self.credit_quantity = self.credit_units = 0
+        self.debts = owed
+        self.consumed = self.owed
+        self.elsewhere = self.credit_quantity = self.credit_units = self.admitted = self.uncounted = 0
         self.period_start_ms = self.period_end_ms = 0
         self.was_warned = self.was_exceeded = False
         self.refresh()
 
-    def close(self, start_ms: int, end_ms: int, turn: int, at_ms: int) -> None:
-        """Remember the period under way while its grace lasts; forget those whose grace is over."""
-        for closed in [closed for closed in self.closed.values() if closed.until_ms <= at_ms]:
-            del self.closed[closed.start_ms]
-            self.final_until_ms = max(self.final_until_ms, closed.end_ms)
-        if self.value is not None and self.value.grace_for:
-            self.closed[start_ms] = self.closed_period(start_ms, end_ms, turn, consumed=True)
+    def close(self, closed: ClosedPeriod, at_ms: int) -> None:
+        """Remember a period while its grace lasts; forget those whose grace is over."""
+        for known in [known for known in self.closed.values() if known.until_ms <= at_ms]:
+            del self.closed[known.start_ms]
+            self.final_until_ms = max(self.final_until_ms, known.end_ms)
+        if closed.start_ms == closed.end_ms:
+            return  # Two resets by hand in one millisecond: nothing occurs between them.
+        if closed.until_ms > closed.end_ms:
+            self.closed[closed.start_ms] = closed
         else:
-            self.final_until_ms = max(self.final_until_ms, end_ms)
+            self.final_until_ms = max(self.final_until_ms, closed.end_ms)
 
     def closed_at(self, occurred_ms: int) -> ClosedPeriod | None:
         """The remembered period that an instant lies in."""
         return next((c for c in self.closed.values() if c.start_ms <= occurred_ms < c.end_ms), None)
 
-    def closed_period(self, start_ms: int, end_ms: int, turn: int, *, consumed: bool) -> ClosedPeriod:
-        """A period that is over, for usage that arrives within its grace; consumed: it is the one under way."""
-        is_entered = consumed and start_ms == self.period_start_ms
-        assert self.value is not None
-        return ClosedPeriod(
-            start_ms=start_ms,
-            end_ms=end_ms,
-            until_ms=end_ms + self.value.grace_for * 1_000,
-            limit=self.limit,
-            hard_limit=self.hard_limit,
-            consumed=self.consumed if consumed else 0,
-            elsewhere=self.elsewhere if consumed else 0,
-            bearer=self.bearer,
-            was_exceeded=self.was_exceeded and consumed,
-            since=self.period_since if is_entered else turn,
-            over_since=turn,
-        )
-
     @property
     def is_touched(self) -> bool:
         """Whether the end of the period would change anything."""
-        return self.consumed > 0 or self.was_warned or self.was_exceeded
+        return self.consumed != self.preserved or self.was_warned or self.was_exceeded
 
     @property
     def resets_at_ms(self) -> int:
@@ -282,6 +354,7 @@ class Entitlement(Derived):
             "period_end": self.period_end_ms if periodic else None,
             "consumed": self.consumed,
             "elsewhere": self.elsewhere,
+            "owed": self.owed,
         }
 
     def total_at(self, at_ms: int) -> UsageTotal:
@@ -293,8 +366,10 @@ class Entitlement(Derived):
             "resource_key": self.resource_key,
             "period_start": start_ms if periodic else None,
             "period_end": end_ms if periodic else None,
-            "consumed": self.consumed if is_current else 0,
+            # Nothing was touched in between, or there had been a reset: only what is owed is there.
+            "consumed": self.consumed if is_current else self.owed,
             "elsewhere": self.elsewhere if is_current else 0,
+            "owed": self.owed,
         }
 
     def closed_total(self, closed: ClosedPeriod) -> UsageTotal:
@@ -305,6 +380,7 @@ class Entitlement(Derived):
             "period_end": closed.end_ms,
             "consumed": closed.consumed,
             "elsewhere": closed.elsewhere,
+            "owed": 0,
         }
 
 
@@ -316,3 +392,8 @@ def rate_of(value: EffectiveValue) -> tuple[str | None, int, int]:
 def paid(parts: list[UsagePart]) -> int:
     """The quantity of the parts that credits or an on-demand payer bear."""
     return sum(part["quantity"] for part in parts if part["bearer"] in ("credit", "on_demand"))
+
+
+def overage_of(parts: list[UsagePart]) -> int:
+    """The quantity of the parts that nobody bears."""
+    return sum(part["quantity"] for part in parts if part["bearer"] == "overage")

@@ -10,7 +10,7 @@ CommandRefused
 ├── assignments  WorkspaceIsNotAssigned
 ├── terms        UnknownOverride, OverrideAlreadyExists, LadderIsEmpty
 ├── reservations UnknownReservation, ReservationAlreadyExists, TooManyReservations
-├── corrections  UnknownUsage, MoreThanWasUsed
+├── corrections  UnknownUsage, MoreThanWasUsed, MoreThanIsOwed
 ├── inheritance  UnknownParent, InheritanceCycle, InheritanceIsTooDeep, ParentsDisagree
 ├── usage        MemberCapIsReached, NotEntitled, UnknownKey, KeyIsNotMetered, KeyIsNotHeld, QuotaIsExceeded, PeriodIsClosed, MoreThanIsHeld
 ├── units        UnknownUnit, UnitCycle, UnitIsNotEmpty, TooManyUnits
@@ -270,6 +270,12 @@ class MoreThanWasUsed(CommandRefused):
     """More is taken back than was used."""
 
     code = "more_than_was_used"
+
+
+class MoreThanIsOwed(CommandRefused):
+    """More is forgiven than is owed."""
+
+    code = "more_than_is_owed"
 
 
 class UnknownUnit(CommandRefused):

@@ -113,6 +113,7 @@ def _total(entitlement: Entitlement, change: int) -> UsageTotal:
         period_end=None,
         consumed=entitlement.consumed + change,
         elsewhere=entitlement.elsewhere,
+        owed=0,
     )
 
 

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from entitlements.domain.buckets import ClosedPeriod
+from entitlements.domain.aggregate import from_ms
+from entitlements.domain.buckets import UNLIMITED, ClosedPeriod
+from entitlements.domain.cover import payer_of
 from entitlements.domain.entitlement import Entitlement
 from entitlements.domain.errors import CommandRefused, NotEntitled, PeriodIsClosed, PoolIsSuspended, QuotaIsExceeded
 from entitlements.domain.lines import UsageAnswer, recorded, refuse, take
 from entitlements.domain.members import override_of
-from entitlements.domain.periods import period_bounds
+from entitlements.domain.owing import pay
 from entitlements.domain.pools import ResourcePool
+from entitlements.domain.rolling import closed_within_grace
 from entitlements.domain.thresholds import exceed
-from entitlements.domain.values import LineDetails, UsageLine
+from entitlements.domain.values import LineDetails, UsageLine, UsagePart, part_of
 
 
 def decide_late(
     pool: ResourcePool, entitlement: Entitlement, line: UsageLine, now_ms: int, answer: UsageAnswer, index: int
 ) -> None:
     """Usage of a period that is over: it counts there while its grace lasts, else it is recorded and changes nothing."""
-    closed = _within_grace(entitlement, line["occurred_at"], now_ms, pool.turn)
+    closed = closed_within_grace(pool, entitlement, line["occurred_at"], now_ms)
     if closed is None:
         if line["mode"] == "strict":
             reason = PoolIsSuspended if pool.status == "suspended" else PeriodIsClosed
@@ -29,29 +32,67 @@ def decide_late(
         take(pool, recorded(line, now_ms, 0, entitlement.bearer, details, late=True))
         answer.accepted += 1
         return
-    counted = closed.consumed - closed.elsewhere
-    overage = max(0, min(line["quantity"], counted + line["quantity"] - closed.limit))
     refusal = _what_refuses_strictly(pool, entitlement, line) if line["mode"] == "strict" else None
     if refusal is not None:
         refuse(pool, line, now_ms, answer, index, refusal)
         return
-    if line["mode"] == "strict" and overage and counted + line["quantity"] > closed.hard_limit:
-        refuse(pool, line, now_ms, answer, index, QuotaIsExceeded, max(0, closed.hard_limit - counted))
+    parts = included_late(pool, closed, line["quantity"])
+    overage = line["quantity"] - sum(part["quantity"] for part in parts)
+    may_be = max(0, closed.overage_max - closed.overage)
+    if line["mode"] == "strict" and overage > may_be:
+        refuse(pool, line, now_ms, answer, index, QuotaIsExceeded, min(UNLIMITED, closed.included_left + may_be))
         if not closed.was_exceeded:
             exceed(pool, entitlement, now_ms, line["quantity"], line["workspace_id"], closed)
         return
-    details = {
+    _record(pool, entitlement, closed, line, parts, now_ms)
+    answer.accepted += 1
+
+
+def _record(
+    pool: ResourcePool,
+    entitlement: Entitlement,
+    closed: ClosedPeriod,
+    line: UsageLine,
+    parts: list[UsagePart],
+    now_ms: int,
+) -> None:
+    overage = line["quantity"] - sum(part["quantity"] for part in parts)
+    bearer = parts[0]["provision_id"] if parts else closed.bearer
+    is_simple = len(parts) <= 1
+    if overage and not is_simple:
+        parts.append(part_of("overage", "", overage))
+    details: LineDetails = {
         "subject_id": line["subject_id"],
         "counted_in": closed.start_ms,
         "reservation_id": "",
-        "parts": [],
+        "parts": [] if is_simple else parts,
     }
     entitlement.closed[closed.start_ms] = closed
     pool.counted_late[entitlement.resource_key, closed.start_ms] = entitlement, closed
-    take(pool, recorded(line, now_ms, overage, closed.bearer, details, late=True))
-    answer.accepted += 1
+    is_owed = overage > 0 and closed.preserves
+    if is_owed:  # By the period under way.
+        entitlement.enter(*entitlement.period_at(now_ms), pool.turn)
+        pool.counted[entitlement.resource_key] = entitlement
+    take(pool, recorded(line, now_ms, overage, bearer, details, late=True))
     if overage and not closed.was_exceeded:
         exceed(pool, entitlement, now_ms, line["quantity"], line["workspace_id"], closed)
+    if is_owed:
+        pay(pool, entitlement, from_ms(now_ms))
+
+
+def included_late(pool: ResourcePool, closed: ClosedPeriod, quantity: int) -> list[UsagePart]:
+    """Who bears late usage: whoever had more left than was carried over, in burn order; then an override of then."""
+    parts: list[UsagePart] = []
+    left = min(quantity, closed.included_left)
+    for rest in closed.rests:
+        part = min(left, rest.lapsed) if rest.in_force else 0
+        if part:
+            payer = payer_of(pool, rest.provision_id)
+            parts.append(part_of("included", rest.provision_id, part, payer=payer))
+            left -= part
+    if left:
+        parts.append(part_of("included", "", left))
+    return parts
 
 
 def _what_refuses_strictly(
@@ -65,21 +106,3 @@ def _what_refuses_strictly(
         return NotEntitled
     is_capped = pool.caps_of(line["workspace_id"], line["subject_id"], line["resource_key"])
     return PeriodIsClosed if is_capped else None
-
-
-def _within_grace(entitlement: Entitlement, occurred_at: int, now_ms: int, turn: int) -> ClosedPeriod | None:
-    """The period that usage occurred in, while its grace lasts: one that is remembered, or one in which nothing was used yet."""
-    value, closed = entitlement.value, entitlement.closed_at(occurred_at)
-    if closed is not None:
-        return closed if now_ms < closed.until_ms else None
-    if value is None or not value.grace_for or value.period is None:
-        return None
-    start_ms, end_ms = period_bounds(entitlement.period, occurred_at, entitlement.calendar)
-    is_final = start_ms < entitlement.final_until_ms or now_ms >= end_ms + value.grace_for * 1_000
-    # Nobody knows any more what it was worth then.
-    is_final = is_final or entitlement.valued_since_ms >= end_ms
-    # After a change of the calendar it may lie across periods that were counted by the old one.
-    is_counted = any(start_ms < known.end_ms and known.start_ms < end_ms for known in entitlement.closed.values())
-    if is_final or is_counted or end_ms > entitlement.period_at(now_ms)[0]:
-        return None
-    return entitlement.closed_period(start_ms, end_ms, turn, consumed=False)

@@ -5,12 +5,27 @@ from __future__ import annotations
 from datetime import datetime
 
 from entitlements.domain.aggregate import Event, to_ms
-from entitlements.domain.entitlement import Entitlement
+from entitlements.domain.buckets import Debt
 from entitlements.domain.pool_events import PoolEvent
 from entitlements.domain.pools import ResourcePool
-from entitlements.domain.rolling import schedule_roll
-from entitlements.domain.taking import draw_on_caps, enter_period_of, take_line
-from entitlements.domain.values import Contribution, RecordedLine, RefusedLine, UsageSource, UsageTotal
+from entitlements.domain.rolling import closed_period, remembered_closed, schedule_roll
+from entitlements.domain.taking import (
+    draw_on_caps,
+    enter_period_of,
+    schedule_recurrences,
+    take_line,
+    take_payment,
+)
+from entitlements.domain.values import (
+    Contribution,
+    KeyPeriod,
+    PreservedOverage,
+    RecordedLine,
+    RefusedLine,
+    Share,
+    UsageSource,
+    UsageTotal,
+)
 
 
 class UsageRecorded(Event):
@@ -28,7 +43,7 @@ class UsageRecorded(Event):
             entitlement = aggregate.entitlements[total["resource_key"]]
             start_ms, end_ms = total["period_start"], total["period_end"]
             if start_ms is not None and end_ms is not None and (entitlement.resource_key, start_ms) in late:
-                _remember_closed(entitlement, start_ms, end_ms, aggregate.turn)
+                remembered_closed(aggregate, entitlement, start_ms, end_ms)
             else:
                 enter_period_of(entitlement, total, aggregate.turn)
         for line in self.lines:
@@ -91,7 +106,7 @@ class QuotaExceeded(PoolEvent):
             start_ms, end_ms = to_ms(self.period_start), to_ms(self.period_end)
             if self.period_end <= self.timestamp:
                 # Refused before anything was consumed in it, it is remembered from now on.
-                _remember_closed(entitlement, start_ms, end_ms, aggregate.turn)
+                remembered_closed(aggregate, entitlement, start_ms, end_ms)
                 entitlement.closed[start_ms].was_exceeded = True
                 return
             # Refused before anything was consumed.
@@ -101,18 +116,24 @@ class QuotaExceeded(PoolEvent):
 
 
 class QuotaReset(PoolEvent):
-    """A period ended in which something was consumed; the next one starts at nothing."""
+    """A period ended; the next one starts with nothing consumed but overage that is preserved."""
 
     resource_key: str
     period_start: datetime
     period_end: datetime
     consumed: int
-    #: What the next period begins with, where that is not simply nothing: what was rolled over, overage that is preserved.
+    #: The contributions with which the next period begins, where they are others: what was rolled over.
     contributions: list[Contribution]
+    #: What is owed of this and earlier periods, oldest first, and what was and is not any more.
+    owed: list[PreservedOverage]
+    forgiven: int
+    #: Whether overage was preserved; that of usage which arrives late is, too.
+    preserves: bool
     #: By hand, not by the calendar; anchor_at: periods are counted from here on.
     manual: bool
     anchor_at: datetime | None
-    #: By hand: the period that begins with it ends where the old one would have.
+    #: Where the period that begins with it ends, if it is under way at once: by hand where the old one would have; or something is
+    #: owed.
     continues_until: datetime | None
     #: By hand: why, in words.
     note: str
@@ -121,20 +142,69 @@ class QuotaReset(PoolEvent):
     def apply(self, aggregate: ResourcePool) -> None:
         entitlement = aggregate.entitlements[self.resource_key]
         start_ms, end_ms = to_ms(self.period_start), to_ms(self.period_end)
-        entitlement.close(start_ms, end_ms, aggregate.turn, to_ms(self.timestamp))
+        closed = closed_period(aggregate, entitlement, start_ms, end_ms, preserves=self.preserves)
+        entitlement.close(closed, to_ms(self.timestamp))
         if self.anchor_at is not None:
             entitlement.anchor_ms = to_ms(self.anchor_at)
             entitlement.calendar = aggregate.calendar_of(entitlement)
-        entitlement.start_over(self.contributions, aggregate.turn)
+        owed = [Debt(debt.quantity, preserves=True, until_ms=to_ms(debt.until_at)) for debt in self.owed]
+        entitlement.start_over(self.contributions, owed, aggregate.turn)
         if self.continues_until is not None:
             entitlement.enter(end_ms, to_ms(self.continues_until), aggregate.turn)
         schedule_roll(aggregate, entitlement, end_ms)
+        schedule_recurrences(entitlement, end_ms)
         on_demand = aggregate.on_demand.get(self.resource_key)
         if on_demand is not None:
             on_demand.begin_anew(aggregate.turn)
         aggregate.find_due()
 
 
-def _remember_closed(entitlement: Entitlement, start_ms: int, end_ms: int, turn: int) -> None:
-    if start_ms not in entitlement.closed:
-        entitlement.closed[start_ms] = entitlement.closed_period(start_ms, end_ms, turn, consumed=False)
+class OveragePaid(PoolEvent):
+    """Contributions that have something left paid what was owed of the key, oldest first."""
+
+    resource_key: str
+    parts: list[Share]
+    total: UsageTotal
+
+    def apply(self, aggregate: ResourcePool) -> None:
+        entitlement = aggregate.entitlements[self.resource_key]
+        enter_period_of(entitlement, self.total, aggregate.turn)
+        take_payment(entitlement, self.parts)
+        schedule_recurrences(entitlement, to_ms(self.timestamp))
+        schedule_roll(aggregate, entitlement, to_ms(self.timestamp))
+        aggregate.find_due()
+
+
+class OverageForgiven(PoolEvent):
+    """Overage is owed no more, though nobody has paid it."""
+
+    resource_key: str
+    quantity: int
+    reason: str
+    #: By itself, 12 months after the end of its period.
+    expired: bool
+    total: UsageTotal
+    actor: str
+
+    def apply(self, aggregate: ResourcePool) -> None:
+        entitlement = aggregate.entitlements[self.resource_key]
+        enter_period_of(entitlement, self.total, aggregate.turn)
+        preserved = entitlement.settle(self.quantity, is_paid=False)
+        # It was used in another period; what was used in this one stays used, and nobody bears it.
+        entitlement.consumed -= preserved
+        entitlement.admitted += self.quantity - preserved
+        entitlement.refresh()
+        schedule_roll(aggregate, entitlement, to_ms(self.timestamp))
+        aggregate.find_due()
+
+
+class PeriodsClosed(PoolEvent):
+    """Periods in which nothing was used have ended; usage of them that arrives late still counts there."""
+
+    resource_key: str
+    periods: list[KeyPeriod]
+
+    def apply(self, aggregate: ResourcePool) -> None:
+        entitlement = aggregate.entitlements[self.resource_key]
+        for period in self.periods:
+            remembered_closed(aggregate, entitlement, to_ms(period.period_start), to_ms(period.period_end))

@@ -77,6 +77,12 @@ def length_ms(period: str) -> int:
     return _counted(period, UTC_CALENDAR).length_ms
 
 
+def year_after(at_ms: int, time_zone: str) -> int:
+    """The same instant of the calendar twelve months later, in epoch milliseconds."""
+    at = Instant.from_timestamp(at_ms, unit="millisecond").to_tz(time_zone)
+    return at.add(years=1, disambiguation="compatible").timestamp(unit="millisecond")
+
+
 def check_time_zone(name: str) -> None:
     """Raises InvalidTimeZone unless it is the name of a time zone of the IANA database."""
     try:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Literal
 
 from entitlements.domain.commands import PoolCommand
-from entitlements.domain.values import PeriodName, ProvisionSource, Rule
+from entitlements.domain.values import OverageAtReset, PeriodName, ProvisionSource, Rule
 
 PlanChangeAt = Literal["now", "period_end"]
 
@@ -93,11 +93,21 @@ class ChangeCalendar(PoolCommand):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ForgiveOverage(PoolCommand):
+    """Forgive overage that is owed, the oldest first. amount: in the smallest unit; None: all."""
+
+    resource_key: str
+    amount: int | None = None
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class ResetUsage(PoolCommand):
     """Start a period of a quota anew before its end; without keeping the anchor, periods are counted from now on."""
 
     resource_key: str
     keep_anchor: bool = True
+    overage_at_reset: OverageAtReset | None = None
     reason: str = ""
 
 

@@ -8,6 +8,7 @@ from entitlements.domain.aggregate import NEVER_MS, to_ms
 from entitlements.domain.pool_events import PoolEvent
 from entitlements.domain.pools import Cap, OnDemand, Override, ResourcePool
 from entitlements.domain.rolling import schedule_roll
+from entitlements.domain.taking import schedule_recurrences
 from entitlements.domain.values import KeyPeriod, PeriodName, Rule
 
 
@@ -69,6 +70,7 @@ class CalendarChanged(PoolEvent):
             if not entitlement.is_touched:  # Nothing is under way: it counts by the new calendar from its next use on.
                 entitlement.period_start_ms = entitlement.period_end_ms = 0
             schedule_roll(aggregate, entitlement, to_ms(self.timestamp))
+            schedule_recurrences(entitlement, to_ms(self.timestamp))
         aggregate.find_due()
 
 

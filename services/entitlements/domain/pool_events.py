@@ -7,7 +7,7 @@ from datetime import datetime
 from entitlements.domain.aggregate import Event, to_ms
 from entitlements.domain.entitlement import Entitlement
 from entitlements.domain.pools import Grant, Provision, ResourcePool
-from entitlements.domain.rolling import schedule_roll
+from entitlements.domain.rolling import schedule_roll, take_terms
 from entitlements.domain.taking import schedule_recurrences
 from entitlements.domain.values import (
     AssignmentRole,
@@ -260,6 +260,7 @@ class EntitlementsChanged(PoolEvent):
                 aggregate.entitlements[change.resource_key] = entitlement
             if entitlement.entitlement_type != change.entitlement_type:
                 aggregate.holders.pop(change.resource_key, None)  # What was held was something else.
+            take_terms(aggregate, entitlement)
             entitlement.change(change, aggregate.turn)
             entitlement.valued_since_ms = to_ms(self.timestamp)
             on_demand = aggregate.on_demand.get(change.resource_key)

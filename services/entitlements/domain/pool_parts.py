@@ -53,6 +53,13 @@ class Provision:
         return to_ms(self.ends_at)
 
 
+def is_successor(newcomer: Provision, gone: Provision) -> bool:
+    """Whether what was consumed of one provision counts against another: a plan is changed or renewed, not bought once more."""
+    if gone.ladder is not None or newcomer.ladder is not None:
+        return gone.ladder == newcomer.ladder
+    return gone.source == newcomer.source == "subscription" and gone.set_id == newcomer.set_id
+
+
 @dataclass(slots=True, kw_only=True)
 class Grant:
     """A gift: why, by whom, and whether it still holds."""
@@ -170,9 +177,11 @@ class Reservation:
     #: What of it was included when it was reserved: it still is when it is committed. What credits or a payer would bear.
     included: int = 0
     paid: int = 0
-    #: The key of the credits it holds; empty: none.
+    #: The key of the credits on which it may draw, at so many units for every so much, and the units it holds; empty: none.
     credit_key: str
     credit_units: int
+    credit_rate: int = 0
+    credit_per: int = 1
     spending: int
     workspace_id: str
     subject_id: str

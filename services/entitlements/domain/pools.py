@@ -122,8 +122,8 @@ class ResourcePool(Aggregate):
         """By which calendar the periods of a key are counted."""
         if entitlement.anchor_ms is not None:
             return Calendar(self.time_zone, entitlement.anchor_ms)
-        is_anchored = entitlement.value is not None and entitlement.value.anchored and self.anchor_at is not None
-        return Calendar(self.time_zone, to_ms(self.anchor_at) if is_anchored and self.anchor_at else None)
+        anchor_at = self.anchor_at if entitlement.anchored else None
+        return Calendar(self.time_zone, None if anchor_at is None else to_ms(anchor_at))
 
     def refresh_calendars(self) -> None:
         """Give every entitlement its calendar, after the pool's or its own anchor has changed."""
@@ -145,7 +145,8 @@ class ResourcePool(Aggregate):
     def due_of(self, entitlement: Entitlement) -> int:
         """When the next reset, recurrence or end of grace of a key is due."""
         recurs = min((bucket.recurs_at_ms for bucket in entitlement.buckets), default=NEVER_MS)
-        return min(entitlement.resets_at_ms, recurs)
+        expires = min((debt.until_ms for debt in entitlement.debts), default=NEVER_MS)
+        return min(entitlement.resets_at_ms, recurs, expires)
 
     # --- Reservations ------------------------------------------------------------------------------------------------
 

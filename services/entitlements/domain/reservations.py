@@ -25,6 +25,7 @@ from entitlements.domain.errors import (
 )
 from entitlements.domain.lines import check_countable
 from entitlements.domain.members import what_narrows
+from entitlements.domain.owing import pay
 from entitlements.domain.pools import IDEMPOTENCY_WINDOW_MS, Reservation, ResourcePool
 from entitlements.domain.usage import record
 from entitlements.domain.usage_commands import (
@@ -75,8 +76,10 @@ def reserve_usage(pool: ResourcePool, command: ReserveUsage, now: datetime) -> N
         quantity=command.quantity,
         included=found.included,
         paid=command.quantity - found.included - found.overage,
-        credit_key=(value.credit_key or "") if found.credit_units else "",
+        credit_key=value.credit_key or "",
         credit_units=found.credit_units,
+        credit_rate=value.credit_rate,
+        credit_per=value.credit_per,
         spending=found.charge,
         workspace_id=command.workspace_id,
         subject_id=command.subject_id,
@@ -189,6 +192,7 @@ def commit_reservation(pool: ResourcePool, command: CommitReservation, now: date
     now_ms = to_ms(now)
     entitlement.enter(*entitlement.period_at(now_ms), pool.turn)
     record(pool, entitlement, _line_of(reservation, command, now_ms), found, now_ms, reservation.reservation_id)
+    pay(pool, entitlement, now)  # What is not held any more is there for it.
 
 
 def _is_committed_already(pool: ResourcePool, command: CommitReservation, now_ms: int) -> bool:
@@ -217,9 +221,19 @@ def _check_excess(
     if narrowed is not None:
         reason, left = narrowed
         raise reason(f"{left} are left beside what is reserved", left)
-    if not fits(entitlement, cover(pool, entitlement, excess)):
+    if not _fits_beside(pool, entitlement, reservation, excess):
         left = affordable(pool, entitlement)
         raise QuotaIsExceeded(f"{left} are left beside what is reserved", left)
+
+
+def _fits_beside(pool: ResourcePool, entitlement: Entitlement, held: Reservation, excess: int) -> bool:
+    value = entitlement.value
+    terms = ("", 0, 1) if value is None else (value.credit_key or "", value.credit_rate, value.credit_per)
+    if terms == (held.credit_key, held.credit_rate, held.credit_per):
+        return fits(entitlement, cover(pool, entitlement, excess))
+    # A commit draws on no other credits than those that it was reserved on, whatever the key draws on now.
+    together, alone = (cover_of_reserved(pool, entitlement, q, held) for q in (held.quantity + excess, held.quantity))
+    return together.overage - alone.overage <= entitlement.overage_left
 
 
 def _line_of(reservation: Reservation, command: CommitReservation, now_ms: int) -> UsageLine:
@@ -245,3 +259,4 @@ def release_reservation(pool: ResourcePool, command: ReleaseReservation, now: da
         reason=command.reason,
         actor=command.actor,
     )
+    pay(pool, pool.entitlements[reservation.resource_key], now)

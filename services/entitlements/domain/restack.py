@@ -15,8 +15,12 @@ from typing import Final
 from entitlements.domain.aggregate import NEVER_MS, to_ms
 from entitlements.domain.buckets import UNLIMITED, Bucket
 from entitlements.domain.entitlement import Entitlement
+from entitlements.domain.owing import forgive, pay_what_is_owed, remember_idle_periods, reset
 from entitlements.domain.pool_events import EntitlementsChanged
+from entitlements.domain.pool_parts import is_successor
 from entitlements.domain.pools import Override, Provision, ResourcePool
+from entitlements.domain.rolling import own_rule as rule_of
+from entitlements.domain.rolling import rank
 from entitlements.domain.stacking import contribution_of, stack
 from entitlements.domain.usage_events import LimitOverAllocated, OverAllocationEnded
 from entitlements.domain.values import Contribution, EffectiveValue, EntitlementChange, Rule, Stacking
@@ -28,7 +32,13 @@ _Source = tuple[Rule, Provision | None]
 
 
 def restack(pool: ResourcePool, at: datetime, *, ends: bool = False) -> None:
-    """Stack what contributes anew and let every difference happen as one event; ends: the pool confers nothing any more."""
+    """Stack what contributes anew, and let it pay what is owed; ends: the pool confers nothing any more."""
+    stack_anew(pool, at, ends=ends)
+    pay_what_is_owed(pool, at)
+
+
+def stack_anew(pool: ResourcePool, at: datetime, *, ends: bool = False) -> None:
+    """Stack what contributes anew and let every difference happen as one event."""
     is_open = pool.status == "open" and not ends
     sources: dict[str, list[_Source]] = {}
     for provision in pool.active_provisions():
@@ -43,6 +53,8 @@ def restack(pool: ResourcePool, at: datetime, *, ends: bool = False) -> None:
         change = _change(pool, resource_key, sources.get(resource_key, []), overrides.get(resource_key))
         if change is not None:
             changes.append(change)
+    for change in changes:
+        _close_before(pool, change, at)
     if changes:
         pool.happen(EntitlementsChanged, at, changes=changes)
     for change in changes:
@@ -69,21 +81,23 @@ def _change(
     before = held.value if held is not None else None
     after: EffectiveValue | None = None
     if sources:
-        ruling = max(enumerate(sources), key=_rank)[1]
+        ruling = max(enumerate(sources), key=rank)[1]
         kind, stacking = ruling[0].rule_type, ruling[0].stacking
         contributions = _contributions(pool, held, sources, ruling)
         if not (kind == "boolean" and ruling[0].denied):
             after = stack(contributions, stacking, ruling[0])
     elif held is not None:
         kind, stacking = held.entitlement_type, held.stacking
-        contributions = _kept(pool, held, set(), {})
+        contributions = _kept(pool, held, set(), {}) if kind in ("quota", "credit") else []
     else:
         kind, stacking, contributions = "boolean", "any", []
     if override is not None:
         after = _overridden(override, after, held)
     if kind == "limit" and held is not None:
         contributions = _spread(contributions, held.consumed, stacking)
-    if held is not None and after == before and _terms(contributions) == _terms(held.contributions):
+    uncounted = _uncounted(held, after, kind, stacking, contributions)
+    is_same = held is not None and after == before and _terms(contributions) == _terms(held.contributions)
+    if held is not None and is_same and uncounted == held.uncounted:
         return None
     if held is None and after is None and not contributions:
         return None
@@ -94,14 +108,43 @@ def _change(
         after=after,
         stacking=stacking,
         contributions=contributions,
+        uncounted=uncounted,
     )
 
 
-def _rank(numbered: tuple[int, _Source]) -> tuple[int, int]:
-    """The highest rung ranks first, then the newest; whoever is on no ladder is below every rung."""
-    position, (_, provision) = numbered
-    rung = provision.rung if provision is not None else None
-    return (-(2**31) if rung is None else rung), position
+def _uncounted(
+    held: Entitlement | None,
+    after: EffectiveValue | None,
+    kind: str,
+    stacking: Stacking,
+    contributions: list[Contribution],
+) -> int:
+    """What of the consumption takes nothing from the limit: what no contribution bears, though it is included, and what was
+    included by a higher limit. An override counts all.
+    """
+    is_counted_anew = (
+        held is None or kind != held.entitlement_type or (after is not None and after.period != held.period)
+    )
+    if held is None or after is None or after.override_id or is_counted_anew or kind == "limit":
+        return 0
+    counting = contributions if stacking == "sum" else contributions[:1]
+    return held.admitted + sum(max(0, c.consumed - c.limit) for c in counting if c.limit is not None)
+
+
+def _close_before(pool: ResourcePool, change: EntitlementChange, at: datetime) -> None:
+    """What has to be written down before a key is worth something else: idle periods that usage may still arrive for, and what
+    becomes of what is owed where it counts by another period from now on.
+    """
+    held = pool.entitlements.get(change.resource_key)
+    if held is None:
+        return
+    remember_idle_periods(pool, held, at)
+    is_another_kind = change.entitlement_type != held.entitlement_type
+    if held.debts and is_another_kind:
+        forgive(pool, held, at, held.owed, reason="it is a key of another kind now")
+    elif not is_another_kind and change.after is not None and change.after.period != held.period and held.is_touched:
+        now_ms = to_ms(at)
+        reset(pool, held, at, (held.period_at(now_ms)[0], now_ms), asks_those_who_incurred=True)
 
 
 def _contributions(
@@ -123,18 +166,17 @@ def _contributions(
         predecessors = [old[name] for name, taker in takers.items() if taker == _id(provision)]
         consumed = sum(b.consumed for b in predecessors) + (bucket.consumed if bucket is not None else 0)
         carried = bucket.carried if bucket is not None else 0
-        # Of what recurs, what predecessors gave before they last came anew is no longer theirs to give; else what they carried over.
-        carried += sum(b.earlier if own_rule.recurs else b.carried for b in predecessors)
+        carried += sum(b.carried for b in predecessors)
         quantity = provision.quantity if provision is not None else 1
         stated.append(contribution_of(own_rule, _id(provision), quantity, carried=carried, consumed=consumed))
     if rule.stacking == "sum":
         present = {_id(provision) for _, provision in sources}
         return stated + (_kept(pool, held, present, takers) if held is not None and old else [])
-    return _winner_first(stated, rule, _id(ruling[1]))
+    return _winner_first(stated, rule, _id(ruling[1]), sum(bucket.consumed for bucket in old.values()))
 
 
-def _winner_first(stated: list[Contribution], rule: Rule, ruling_id: str) -> list[Contribution]:
-    """The one that makes the value stands first: it bears what is used."""
+def _winner_first(stated: list[Contribution], rule: Rule, ruling_id: str, consumed: int) -> list[Contribution]:
+    """The one that makes the value stands first: it bears what is used, and what those before it bore."""
 
     def size(contribution: Contribution) -> float:
         return float("inf") if contribution.limit is None else contribution.limit
@@ -143,7 +185,8 @@ def _winner_first(stated: list[Contribution], rule: Rule, ruling_id: str) -> lis
         winner = next(c for c in stated if c.provision_id == ruling_id)
     else:
         winner = (max if rule.stacking == "max" else min)(stated, key=size)
-    return [winner, *(c for c in stated if c is not winner)]
+    others = [replace(c, consumed=0) for c in stated if c is not winner]
+    return [replace(winner, consumed=consumed), *others]
 
 
 def _burn_order(sources: list[_Source]) -> list[_Source]:
@@ -179,30 +222,40 @@ def _renews(newcomer: Provision, gone: Provision) -> bool:
     return gone.ends_at is not None and newcomer.starts_at >= gone.ends_at
 
 
-def is_successor(newcomer: Provision, gone: Provision) -> bool:
-    """Whether what was consumed of one provision counts against another: a plan is changed or renewed, not bought once more."""
-    if gone.ladder is not None or newcomer.ladder is not None:
-        return gone.ladder == newcomer.ladder
-    return gone.source == newcomer.source == "subscription" and gone.set_id == newcomer.set_id
-
-
 def _kept(pool: ResourcePool, held: Entitlement, present: set[str], takers: dict[str, str]) -> list[Contribution]:
-    if held.stacking != "sum" or held.entitlement_type not in ("quota", "credit"):
+    """Those that are not in force and have something to say in this period: what they bore; and what is paused goes on."""
+    if held.entitlement_type not in ("quota", "credit"):
         return []
+    if held.stacking != "sum":  # The first bears all; the next one takes it over.
+        return [_left_behind(pool, bucket) for bucket in held.buckets[:1] if bucket.consumed]
     leaving = [b for b in held.buckets if b.provision_id not in present and b.provision_id not in takers]
-    return [_left_behind(b) for b in leaving if b.consumed or (b.carried and _comes_back(pool, b))]
+    stated = [_left_behind(pool, bucket) for bucket in leaving]
+    return [c for c, b in zip(stated, leaving, strict=True) if c.consumed or (c.paused and _goes_on(pool, held, b))]
 
 
-def _left_behind(bucket: Bucket) -> Contribution:
+def _left_behind(pool: ResourcePool, bucket: Bucket) -> Contribution:
     """What was consumed of it stays; not what was consumed beyond it, which it never included."""
     limit = bucket.consumed if bucket.limit is None else min(bucket.consumed, bucket.limit)
-    return replace(bucket.stated(), limit=limit, soft_limit=None, hard_limit=None, kept=True, recurs=None)
+    is_paused = _is_paused(pool, bucket)
+    recurs = bucket.recurs if is_paused else None
+    stated = replace(bucket.stated(), limit=limit, soft_limit=None, hard_limit=None, kept=True, recurs=recurs)
+    return replace(stated, paused=is_paused)
 
 
-def _comes_back(pool: ResourcePool, bucket: Bucket) -> bool:
-    """Whether a provision is suspended only: what it carried over is there again when it is resumed."""
+def _is_paused(pool: ResourcePool, bucket: Bucket) -> bool:
+    """Whether it is there again once its provision or the pool is resumed."""
+    if bucket.is_gone:
+        return False
     provision = pool.provisions.get(bucket.provision_id)
-    return provision is not None and not provision.is_over
+    if provision is None:
+        return pool.status == "suspended"
+    return provision.status == "suspended" or (provision.status == "active" and pool.status == "suspended")
+
+
+def _goes_on(pool: ResourcePool, held: Entitlement, bucket: Bucket) -> bool:
+    """Whether something of what is paused and unused moves on its own."""
+    rule, _ = rule_of(pool, held, bucket)
+    return bool(bucket.carried) or (rule is not None and rule.rollover_max > 0)
 
 
 def _spread(contributions: list[Contribution], held: int, stacking: Stacking) -> list[Contribution]:
@@ -220,7 +273,13 @@ def _overridden(override: Override, stacked: EffectiveValue | None, held: Entitl
     if not override.allowed:
         return None
     base = stacked or EffectiveValue(
-        limit=None, soft_limit=None, hard_limit=None, period=held.period if held is not None else None
+        limit=None,
+        soft_limit=None,
+        hard_limit=None,
+        period=held.period if held is not None else None,
+        anchored=held is not None and held.anchored,
+        overage_at_reset="preserve" if held is not None and held.preserves else "forgive",
+        grace_for=0 if held is None else held.grace_for,
     )
     return replace(
         base,

@@ -7,21 +7,23 @@ zero and the counts still add up to the total.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from entitlements.domain.buckets import ClosedPeriod
+from entitlements.domain.cover import payer_of
 from entitlements.domain.entitlement import Entitlement
-from entitlements.domain.pool_parts import RememberedLine, RememberedPart
+from entitlements.domain.pool_parts import RememberedLine, RememberedPart, is_successor
 from entitlements.domain.pools import ResourcePool
-from entitlements.domain.restack import is_successor
-from entitlements.domain.values import Bearer, UsagePart, part_of
+from entitlements.domain.taking_back import heir_of
+from entitlements.domain.values import Bearer, Share, UsagePart, part_of
 
 
 def returned_parts(
     pool: ResourcePool, known: RememberedLine, quantity: int, closed: ClosedPeriod | None, now_ms: int
 ) -> list[UsagePart]:
     """The parts of a remembered line that return: negative; of a charge its share, all of it with the last unit."""
-    entitlement = pool.entitlements[known.body[0]]
+    entitlement, of_closed = pool.entitlements[known.body[0]], list[tuple[str, int]]()
     borne = {entitlement.resource_key: _Borne(pool, entitlement)}
     parts: list[UsagePart] = []
     is_all = quantity == sum(part.quantity for part in known.parts)
@@ -40,9 +42,11 @@ def returned_parts(
             back = part_of("on_demand", "", -taken, payer=part.payer, charge=-charge)
             parts.append(back | {"repriced": known.turn < on_demand.priced_since})
         elif closed is not None:
-            parts.append(part_of(part.bearer, part.provision_id, -taken, payer=part.payer))
+            of_closed.append((part.provision_id, taken))
         else:
             parts += _included_back(borne[entitlement.resource_key], known, part, taken)
+    if closed is not None:
+        parts += closed_parts_back(pool, closed, of_closed)
     rated_since = entitlement.rated_since
     return [p | {"repriced": known.turn < rated_since} if p["bearer"] == "credit" else p for p in parts]
 
@@ -51,6 +55,67 @@ def parts_corrected_down(pool: ResourcePool, entitlement: Entitlement, quantity:
     """Who gets back what no single line is named for: overage first, then whoever burns last."""
     found = _Borne(pool, entitlement).back("overage", "", quantity, pool.turn)
     return [part_of(bearer, name, -share) | {"lapsed": lapsed} for bearer, name, share, lapsed in found]
+
+
+def closed_parts_back(pool: ResourcePool, closed: ClosedPeriod, taken: Iterable[tuple[str, int]]) -> list[UsagePart]:
+    """Of a closed period its overage is paid first, whatever became of that; the rest returns to whoever bore it, else to whoever burned
+    last.
+    """
+    shares, overage = dict[str, int](), 0
+    consumed = {rest.provision_id: rest.consumed for rest in closed.rests}
+    for provision_id, quantity in taken:
+        paid = min(quantity, closed.overage - overage)
+        overage, left = overage + paid, quantity - paid
+        for name in (provision_id, *reversed(consumed)):
+            share = min(left, consumed.get(name, 0))
+            if share:
+                consumed[name] -= share
+                shares[name] = shares.get(name, 0) + share
+                left -= share
+        if left:  # An override of then admitted it.
+            shares[""] = shares.get("", 0) + left
+    parts = [part_of("overage", "", -overage)] if overage else []
+    return parts + [part_of("included", name, -part, payer=payer_of(pool, name)) for name, part in shares.items()]
+
+
+def what_comes_back(
+    pool: ResourcePool, entitlement: Entitlement, closed: ClosedPeriod, parts: list[UsagePart], now_ms: int
+) -> tuple[list[UsagePart], list[Share]]:
+    """What a correction of a closed period changes in the one under way: preserved overage that is not owed, or was paid for nothing;
+    and what more is carried over, if that period followed directly.
+    """
+    overage = -sum(part["quantity"] for part in parts if part["bearer"] == "overage")
+    present: list[UsagePart] = []
+    if closed.preserves and overage > 0:
+        present = _preserved_back(entitlement, closed, overage)
+    follows = entitlement.period_at(now_ms)[0] == closed.end_ms
+    raised = []
+    for part in parts if follows else []:
+        rest = closed.rest_of(part["provision_id"]) if part["bearer"] == "included" else None
+        heir = heir_of(pool, entitlement, part["provision_id"])
+        if rest is None or heir is None or heir.recurred_since or part["quantity"] > 0:
+            continue
+        more = replace(rest, left=rest.left - part["quantity"]).carries - rest.carried
+        if more > 0:
+            raised.append(Share(provision_id=rest.provision_id, quantity=more))
+    return present, raised
+
+
+def _preserved_back(entitlement: Entitlement, closed: ClosedPeriod, overage: int) -> list[UsagePart]:
+    parts: list[UsagePart] = []
+    debt = next((debt for debt in entitlement.debts if debt.until_ms == closed.owed_until_ms), None)
+    if debt is None:
+        return parts
+    owed = min(overage, debt.quantity)
+    if owed:
+        parts.append(part_of("overage", "", -owed))
+    paid = min(overage - owed, debt.paid)
+    for bucket in reversed(entitlement.burn_order()):
+        share = 0 if bucket.is_gone else min(paid, bucket.consumed)
+        if share:
+            parts.append(part_of("included", bucket.provision_id, -share))
+            paid -= share
+    return parts
 
 
 def _included_back(borne: _Borne, known: RememberedLine, part: RememberedPart, taken: int) -> Iterator[UsagePart]:
@@ -82,18 +147,23 @@ class _Borne:
         #: What was consumed since it last came anew, and before that.
         self.recent = {name: bucket.consumed - bucket.earlier for name, bucket in self.buckets.items()}
         self.earlier = {name: bucket.earlier for name, bucket in self.buckets.items()}
-        #: What nobody bears, or an override gives.
-        self.nobody = max(0, entitlement.charged - sum(bucket.consumed for bucket in entitlement.buckets))
+        #: What is owed; and what no contribution bears though it is included.
+        self.owed, self.admitted = entitlement.owed, entitlement.admitted
 
     def back(
         self, bearer: Bearer, provision_id: str, quantity: int, turn: int
     ) -> Iterator[tuple[Bearer, str, int, bool]]:
         """Who gets back what was recorded at a turn: bearer, provision, share, and whether that has lapsed since."""
-        if bearer == "overage" or (provision_id not in self.buckets and not provision_id):
-            share = self._take_from_nobody(quantity)
-            quantity -= share
+        if bearer == "overage":
+            share = min(quantity, self.owed)
+            self.owed, quantity = self.owed - share, quantity - share
             if share:
-                yield bearer, "", share, False
+                yield "overage", "", share, False
+        if bearer == "overage" or not provision_id:
+            share = min(quantity, self.admitted)
+            self.admitted, quantity = self.admitted - share, quantity - share
+            if share:
+                yield "included", "", share, False
         for name in self._in_order(provision_id):
             slices = [(self.recent, False), (self.earlier, True)]
             # What was consumed before it came anew would have lapsed then: it returns to nobody.
@@ -103,14 +173,12 @@ class _Borne:
                 quantity -= share
                 if share:
                     yield "included", name, share, has_lapsed
-        share = self._take_from_nobody(quantity)
+        share = min(quantity, self.admitted)
+        if share:
+            yield "included", "", share, False
+        share = min(quantity - share, self.owed)
         if share:
             yield "overage", "", share, False
-
-    def _take_from_nobody(self, quantity: int) -> int:
-        share = min(quantity, self.nobody)
-        self.nobody -= share
-        return share
 
     def _in_order(self, provision_id: str) -> list[str]:
         """The one itself, then its successors, then whoever burns last."""

@@ -1,49 +1,179 @@
-"""What moves from one period into the next: amounts that are carried over, overage that is preserved. Pure questions.
+"""What moves from one period into the next, and what stays behind in it. Pure questions.
 
-A period in which nothing was used ends by an event only if something moves; so an idle pool falls silent.
+They are asked of the contributions, not of the value in force: what is paused, overridden or denied carries over, lapses and decides
+what becomes of overage all the same. A period in which nothing was used ends by an event only if something moves; so an idle pool
+falls silent.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from entitlements.domain.aggregate import NEVER_MS
-from entitlements.domain.periods import LIFETIME
+from entitlements.domain.buckets import UNLIMITED, Bucket, ClosedPeriod, Rest
+from entitlements.domain.periods import LIFETIME, period_bounds, year_after
+from entitlements.domain.values import Rule
 
 if TYPE_CHECKING:
-    from entitlements.domain.buckets import Bucket
     from entitlements.domain.entitlement import Entitlement
+    from entitlements.domain.pool_parts import Provision
     from entitlements.domain.pools import ResourcePool
 
 
-def rolled_over(pool: ResourcePool, entitlement: Entitlement) -> dict[str, int]:
-    """What is left of each contribution, within the least and the most that its rule carries over, by provision.
-
-    Together it is no more than is left of all: what was consumed beyond one counts against the others.
-    """
-    left, found = max(0, entitlement.limit - entitlement.charged), {}
-    for bucket in entitlement.buckets:
-        if not bucket.kept:
-            found[bucket.provision_id] = carried = _rolled_over(pool, entitlement, bucket, min(left, bucket.left))
-            left = max(0, left - carried)
-    return found
+def rank(numbered: tuple[int, tuple[Rule, Provision | None]]) -> tuple[int, int]:
+    """The highest rung ranks first, then the newest; whoever is on no ladder is below every rung."""
+    position, (_, provision) = numbered
+    rung = provision.rung if provision is not None else None
+    return (-(2**31) if rung is None else rung), position
 
 
-def _rolled_over(pool: ResourcePool, entitlement: Entitlement, bucket: Bucket, left: int) -> int:
+def rule_that_ranks_first(pool: ResourcePool, resource_key: str) -> Rule | None:
+    """The rule of the contribution that ranks first, paused ones too; None: nobody has the key."""
+    sources: list[tuple[Rule, Provision | None]] = [
+        (rule, provision)
+        for provision in pool.provisions.values()
+        if provision.status in ("active", "suspended")
+        for rule in provision.rules
+        if rule.resource_key == resource_key
+    ]
+    if sources:
+        return max(enumerate(sources), key=rank)[1][0]
+    return None if pool.is_closed else pool.defaults.get(resource_key)
+
+
+def take_terms(pool: ResourcePool, entitlement: Entitlement) -> None:
+    """How periods of a key are counted and closed; as it was where nobody has the key any more."""
+    rule = rule_that_ranks_first(pool, entitlement.resource_key)
+    if rule is not None:
+        entitlement.anchored, entitlement.grace_for = rule.anchored, rule.grace_for
+        entitlement.preserves = rule.overage_at_reset == "preserve"
+
+
+def own_rule(pool: ResourcePool, entitlement: Entitlement, bucket: Bucket) -> tuple[Rule | None, int]:
+    """The rule by which a contribution is there, and how many times."""
     provision = pool.provisions.get(bucket.provision_id)
     rules = provision.rules if provision is not None else list(pool.defaults.values())
     rule = next((rule for rule in rules if rule.resource_key == entitlement.resource_key), None)
-    if rule is None or bucket.limit is None:
+    return rule, provision.quantity if provision is not None and rule is not None and rule.per_unit else 1
+
+
+def own_left(pool: ResourcePool, entitlement: Entitlement, bucket: Bucket) -> int:
+    """What a contribution has left, in force or not; nothing of what has left for good."""
+    if not bucket.paused:
+        return bucket.left
+    rule, times = own_rule(pool, entitlement, bucket)
+    if rule is None:
         return 0
-    times = provision.quantity if provision is not None and rule.per_unit else 1
-    return min(rule.rollover_max * times, max(rule.rollover_min * times, left))
+    return UNLIMITED if rule.amount is None else max(0, rule.amount * times + bucket.carried - bucket.consumed)
+
+
+def rest_of(pool: ResourcePool, entitlement: Entitlement, bucket: Bucket) -> Rest:
+    """What a contribution has left at the end of a period, and how much of that it carries over: its own and nobody else's."""
+    rule, times = own_rule(pool, entitlement, bucket)
+    rest = Rest(bucket.provision_id, bucket.consumed, own_left(pool, entitlement, bucket), 0, in_force=not bucket.kept)
+    if rule is not None and not bucket.is_gone and entitlement.stacking == "sum":
+        rest.least, rest.most = rule.rollover_min * times, rule.rollover_max * times
+        rest.carried = rest.carries
+    return rest
+
+
+def rolled_over(pool: ResourcePool, entitlement: Entitlement) -> dict[str, int]:
+    """What each contribution carries over if the period ends now, by provision."""
+    return {b.provision_id: rest_of(pool, entitlement, b).carried for b in entitlement.buckets if not b.is_gone}
+
+
+def closed_period(
+    pool: ResourcePool, entitlement: Entitlement, start_ms: int, end_ms: int, *, preserves: bool, is_idle: bool = False
+) -> ClosedPeriod:
+    """A period that ends as things stand, for usage that arrives within its grace; is_idle: nothing was consumed in it."""
+    rests = []
+    for bucket in entitlement.buckets:
+        rest = rest_of(pool, entitlement, bucket)
+        if is_idle:
+            _as_idle(pool, entitlement, bucket, rest)
+        rests.append(rest)
+    if entitlement.stacking != "sum":
+        rests = rests[:1]
+    consumed, elsewhere = (0, 0) if is_idle else (entitlement.consumed, entitlement.elsewhere)
+    admits = None
+    if entitlement.is_overridden:
+        counted = 0 if is_idle else entitlement.counted
+        admits = max(0, entitlement.limit - counted - sum(rest.carried for rest in rests))
+    return ClosedPeriod(
+        start_ms=start_ms,
+        end_ms=end_ms,
+        until_ms=end_ms + entitlement.grace_for * 1_000,
+        limit=entitlement.limit,
+        consumed=consumed,
+        elsewhere=elsewhere,
+        overage=0 if is_idle else entitlement.owed - entitlement.preserved + sum(d.paid for d in entitlement.debts),
+        overage_max=max(0, entitlement.hard_limit - entitlement.limit),
+        bearer=entitlement.bearer,
+        was_exceeded=entitlement.was_exceeded and not is_idle,
+        preserves=preserves,
+        owed_until_ms=year_after(end_ms, entitlement.calendar.time_zone),
+        since=entitlement.period_since if not is_idle and start_ms == entitlement.period_start_ms else pool.turn,
+        over_since=pool.turn,
+        rests=rests,
+        admits=admits,
+    )
+
+
+def idle_period(pool: ResourcePool, entitlement: Entitlement, start_ms: int, end_ms: int) -> ClosedPeriod:
+    """A period in which nothing was used, as things stand."""
+    return closed_period(pool, entitlement, start_ms, end_ms, preserves=entitlement.preserves, is_idle=True)
+
+
+def remembered_closed(pool: ResourcePool, entitlement: Entitlement, start_ms: int, end_ms: int) -> ClosedPeriod:
+    """A closed period; one in which nothing was used is remembered from now on."""
+    if start_ms not in entitlement.closed:
+        entitlement.closed[start_ms] = idle_period(pool, entitlement, start_ms, end_ms)
+    return entitlement.closed[start_ms]
+
+
+def closed_within_grace(
+    pool: ResourcePool, entitlement: Entitlement, occurred_ms: int, now_ms: int
+) -> ClosedPeriod | None:
+    """The period that usage occurred in, while its grace lasts: one that is remembered, or one in which nothing was used yet."""
+    closed = entitlement.closed_at(occurred_ms)
+    if closed is not None:
+        return closed if now_ms < closed.until_ms else None
+    for start_ms, end_ms in idle_periods(entitlement, now_ms):
+        if start_ms <= occurred_ms < end_ms:
+            return idle_period(pool, entitlement, start_ms, end_ms)
+    return None
+
+
+def _as_idle(pool: ResourcePool, entitlement: Entitlement, bucket: Bucket, rest: Rest) -> None:
+    """Had nothing been used: what came anew is the amount again, whatever had been carried in."""
+    rule, times = own_rule(pool, entitlement, bucket)
+    if bucket.recurs and rule is not None and rule.amount is not None:
+        rest.left = rule.amount * times
+    elif rest.left < UNLIMITED:
+        rest.left += rest.consumed
+    rest.consumed, rest.carried = 0, 0
+    rest.carried = rest.carries
 
 
 def schedule_roll(pool: ResourcePool, entitlement: Entitlement, at_ms: int) -> None:
     """Find when the period of an instant ends by itself, if anything would be otherwise in the next although nothing is used."""
     entitlement.rolls_at_ms = NEVER_MS
-    if entitlement.value is None or entitlement.period in (None, LIFETIME):
+    if entitlement.period in (None, LIFETIME):
         return
-    present = {bucket.provision_id: bucket.carried for bucket in entitlement.buckets if not bucket.kept}
-    if entitlement.consumed or rolled_over(pool, entitlement) != present:
+    present = {bucket.provision_id: bucket.carried for bucket in entitlement.buckets if not bucket.is_gone}
+    if entitlement.consumed != entitlement.preserved or rolled_over(pool, entitlement) != present:
         entitlement.rolls_at_ms = entitlement.period_at(at_ms)[1]
+
+
+def idle_periods(entitlement: Entitlement, now_ms: int) -> Iterator[tuple[int, int]]:
+    """The periods in which nothing was used and whose grace lasts, the newest first: they are nowhere written down."""
+    start_ms = entitlement.period_at(now_ms)[0]
+    while entitlement.grace_for and entitlement.period not in (None, LIFETIME) and start_ms > 0:
+        start_ms, end_ms = period_bounds(entitlement.period, start_ms - 1, entitlement.calendar)
+        # Of what is final, of before it was worth what it is, or before another calendar, nobody knows any more.
+        is_known = start_ms >= entitlement.final_until_ms and entitlement.valued_since_ms < end_ms
+        if not is_known or now_ms >= end_ms + entitlement.grace_for * 1_000:
+            return
+        if not any(start_ms < known.end_ms and known.start_ms < end_ms for known in entitlement.closed.values()):
+            yield start_ms, end_ms

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 
 from entitlements.domain.aggregate import NEVER_MS
 from entitlements.domain.periods import Calendar, period_bounds
-from entitlements.domain.pool_parts import RememberedPart
-from entitlements.domain.values import RecordedLine, UsagePart, UsageTotal
+from entitlements.domain.values import RecordedLine, Share, UsagePart, UsageTotal
 
 if TYPE_CHECKING:
+    from entitlements.domain.buckets import ClosedPeriod
     from entitlements.domain.entitlement import Entitlement
     from entitlements.domain.pools import ResourcePool
-    from entitlements.domain.usage_events import UsageCorrected
 
 
 def enter_period_of(entitlement: Entitlement, total: UsageTotal, turn: int) -> None:
@@ -33,7 +32,8 @@ def take_line(pool: ResourcePool, line: RecordedLine) -> None:
     if line["late"]:
         counted_in = details["counted_in"] if details is not None and details["counted_in"] else -1
         if counted_in >= 0:
-            entitlement.closed[counted_in].consumed += quantity
+            _take_late(entitlement, entitlement.closed[counted_in], line)
+            pool.due_ms = min(pool.due_ms, pool.due_of(entitlement))
     else:
         _count(pool, entitlement, line)
         if entitlement.is_narrowed:
@@ -57,6 +57,23 @@ def _count(pool: ResourcePool, entitlement: Entitlement, line: RecordedLine) -> 
         take_parts(pool, entitlement, details["parts"])
     else:
         entitlement.bear(line["provision_id"], quantity - line["overage"])
+        if line["overage"]:
+            entitlement.owe(line["overage"])
+
+
+def _take_late(entitlement: Entitlement, closed: ClosedPeriod, line: RecordedLine) -> None:
+    details, overage = line["details"], line["overage"]
+    closed.consumed += line["quantity"]
+    closed.overage += overage
+    parts = details["parts"] if details is not None else []
+    for part in parts:
+        if part["bearer"] == "included":
+            closed.bear(part["provision_id"], part["quantity"])
+    if not parts:
+        closed.bear(line["provision_id"], line["quantity"] - overage)
+    if overage and closed.preserves:
+        entitlement.owe_late(closed, overage)
+        entitlement.refresh()
 
 
 def take_parts(pool: ResourcePool, entitlement: Entitlement, parts: list[UsagePart]) -> None:
@@ -67,8 +84,10 @@ def take_parts(pool: ResourcePool, entitlement: Entitlement, parts: list[UsagePa
             entitlement.bear(part["provision_id"], quantity)
             if part["lapsed"]:
                 _lapse(entitlement, part["provision_id"], quantity)
+        elif part["bearer"] == "overage":
+            entitlement.owe(quantity)
         elif part["bearer"] == "credit":
-            _draw_credits(pool, part)
+            draw_credits(pool, part)
             entitlement.elsewhere += quantity
             if not part["repriced"]:
                 entitlement.credit_quantity += quantity
@@ -84,7 +103,7 @@ def take_parts(pool: ResourcePool, entitlement: Entitlement, parts: list[UsagePa
                 on_demand.alerted = on_demand.reached
 
 
-def _draw_credits(pool: ResourcePool, part: UsagePart) -> None:
+def draw_credits(pool: ResourcePool, part: UsagePart) -> None:
     """Draw on credits, or give them back; those of a period that is over are not given back."""
     if part["lapsed"]:
         return
@@ -101,54 +120,18 @@ def _lapse(entitlement: Entitlement, provision_id: str, quantity: int) -> None:
     """What returns to a contribution that has come anew since is not included once more: it would have lapsed then."""
     bucket = entitlement.bucket_of(provision_id)
     if bucket is not None:
-        bucket.carried += quantity
         bucket.earlier += quantity
-        if bucket.kept:
-            return  # It adds what is consumed of it, and no more than it had; it came anew without having more.
-        bucket.limit = None if bucket.limit is None else bucket.limit + quantity
-        bucket.soft_limit = None if bucket.soft_limit is None else bucket.soft_limit + quantity
-        bucket.hard_limit = None if bucket.hard_limit is None else bucket.hard_limit + quantity
+        bucket.carry_more(quantity)
 
 
-def take_correction(pool: ResourcePool, corrected: UsageCorrected) -> None:
-    """Take a correction into the state: each part returns to, or is borne by, whom it names."""
-    entitlement = pool.entitlements[corrected.resource_key]
-    for total in corrected.credits:
-        enter_period_of(pool.entitlements[total["resource_key"]], total, pool.turn)
-    known = pool.usage_ids.get(corrected.corrects)
-    if corrected.counted_in:
-        closed = entitlement.closed[corrected.counted_in]
-        closed.consumed += corrected.adjustment
-        for part in corrected.parts:
-            if part["bearer"] in ("credit", "on_demand"):
-                closed.elsewhere += part["quantity"]
-            if part["bearer"] == "credit":
-                _draw_credits(pool, part)
-    else:
-        enter_period_of(entitlement, corrected.total, pool.turn)
-        entitlement.consumed += corrected.adjustment
-        take_parts(pool, entitlement, corrected.parts)
-        entitlement.was_warned = entitlement.was_warned and entitlement.consumed >= entitlement.soft_limit
-        for cap in pool.caps_of(corrected.workspace_id, corrected.subject_id, corrected.resource_key):
-            if known is not None and known.turn >= cap.since and known.recorded_at >= cap.period_start_ms:
-                cap.consumed = max(0, cap.consumed + corrected.adjustment)
-        entitlement.refresh()
-    if known is not None and corrected.adjustment < 0:
-        pool.usage_ids[corrected.corrects] = known._replace(parts=_without(known.parts, -corrected.adjustment))
-
-
-def _without(parts: Sequence[RememberedPart], quantity: int) -> tuple[RememberedPart, ...]:
-    """What is left of remembered parts after so much was taken back, the last first."""
-    left: list[RememberedPart] = []
-    if quantity == sum(part.quantity for part in parts):
-        return ()
-    for part in reversed(parts):
-        taken = min(quantity, part.quantity)
-        quantity -= taken
-        if taken < part.quantity or part.quantity == 0:
-            rest = part.charge - (part.charge * taken // part.quantity if part.quantity else 0)
-            left.append(part._replace(quantity=part.quantity - taken, charge=rest))
-    return tuple(reversed(left))
+def take_payment(entitlement: Entitlement, shares: Sequence[Share]) -> None:
+    """Contributions paid what was owed, the oldest first: it is included from now on."""
+    for share in shares:
+        bucket = entitlement.bucket_of(share.provision_id)
+        assert bucket is not None, "who does not contribute pays nothing"
+        bucket.consumed += share.quantity
+    entitlement.settle(sum(share.quantity for share in shares), is_paid=True)
+    entitlement.refresh()
 
 
 def draw_on_caps(
@@ -163,9 +146,12 @@ def draw_on_caps(
 
 
 def schedule_recurrences(entitlement: Entitlement, at_ms: int) -> None:
-    """Something was consumed: what comes anew inside the period does so at the next of its boundaries."""
+    """What comes anew inside the period does so at the next of its boundaries, if that would change anything: something was
+    consumed, or what was carried in lapses.
+    """
     for bucket in entitlement.buckets:
-        if bucket.recurs and not bucket.kept and bucket.recurs_at_ms == NEVER_MS and bucket.consumed > bucket.earlier:
-            calendar = Calendar(entitlement.calendar.time_zone, entitlement.period_start_ms)
-            due_ms = period_bounds(bucket.recurs, at_ms, calendar)[1]
-            bucket.recurs_at_ms = due_ms if due_ms < entitlement.period_end_ms else NEVER_MS
+        is_untouched = bucket.consumed == bucket.earlier and bucket.carried == bucket.consumed
+        if bucket.recurs and not is_untouched and bucket.recurs_at_ms == NEVER_MS:
+            start_ms, end_ms = entitlement.period_at(at_ms)
+            due_ms = period_bounds(bucket.recurs, at_ms, Calendar(entitlement.calendar.time_zone, start_ms))[1]
+            bucket.recurs_at_ms = due_ms if due_ms < end_ms else NEVER_MS

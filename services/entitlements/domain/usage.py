@@ -28,6 +28,7 @@ from entitlements.domain.errors import (
 from entitlements.domain.late_usage import decide_late
 from entitlements.domain.lines import CLOCK_SKEW_MS_MAX, UsageAnswer, recorded, refuse, repeat, take
 from entitlements.domain.members import what_narrows
+from entitlements.domain.owing import pay
 from entitlements.domain.pools import IDEMPOTENCY_WINDOW_MS, ResourcePool
 from entitlements.domain.restack import tell_over_allocation
 from entitlements.domain.thresholds import exceed, tell_payers, warn
@@ -181,8 +182,8 @@ def record(
             "reservation_id": reservation_id,
             "parts": parts,
         }
-    if found.credit_units and entitlement.value is not None and entitlement.value.credit_key:
-        credit = pool.entitlements[entitlement.value.credit_key]
+    if found.credit_key:
+        credit = pool.entitlements[found.credit_key]
         credit.enter(*credit.period_at(now_ms), pool.turn)
         pool.counted[credit.resource_key] = credit
     take(pool, recorded(line, now_ms, overage, bearer, details, late=False))
@@ -193,6 +194,8 @@ def record(
         exceed(pool, entitlement, now_ms, line["quantity"], line["workspace_id"])
     if overage:
         tell_over_allocation(pool, entitlement, from_ms(now_ms))
+        if entitlement.debts:
+            pay(pool, entitlement, from_ms(now_ms))
     if not simple:
         tell_payers(pool, entitlement, found.parts, now_ms, line["workspace_id"])
 

@@ -7,8 +7,9 @@ from datetime import datetime
 from entitlements.domain.aggregate import NEVER_MS, to_ms
 from entitlements.domain.pool_events import PoolEvent
 from entitlements.domain.pools import Reservation, ResourcePool
-from entitlements.domain.taking import draw_on_caps, take_correction
-from entitlements.domain.values import UsagePart, UsageTotal
+from entitlements.domain.taking import draw_on_caps
+from entitlements.domain.taking_back import take_correction
+from entitlements.domain.values import Share, UsagePart, UsageTotal
 
 
 class UsageReserved(PoolEvent):
@@ -21,6 +22,8 @@ class UsageReserved(PoolEvent):
     paid: int
     credit_key: str
     credit_units: int
+    credit_rate: int
+    credit_per: int
     spending: int
     workspace_id: str
     subject_id: str
@@ -39,6 +42,8 @@ class UsageReserved(PoolEvent):
                 paid=self.paid,
                 credit_key=self.credit_key,
                 credit_units=self.credit_units,
+                credit_rate=self.credit_rate,
+                credit_per=self.credit_per,
                 spending=self.spending,
                 workspace_id=self.workspace_id,
                 subject_id=self.subject_id,
@@ -166,7 +171,10 @@ class UsageCorrected(PoolEvent):
     counted_in: int
     parts: list[UsagePart]
     total: UsageTotal
-    credits: list[UsageTotal]
+    others: list[UsageTotal]
+    #: Of a closed period whose overage was preserved: what of that comes back in the one under way. And how much more is carried.
+    present: list[UsagePart]
+    raised: list[Share]
     reason: str
     actor: str
 

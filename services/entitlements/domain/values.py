@@ -148,7 +148,7 @@ class Contribution:
     """What one provision adds to one entitlement; in the order in which usage burns them.
 
     `limit` includes what was carried over. `kept`: the provision has left within the period; what was consumed of it stays, and
-    is all that it still adds.
+    is all that it still adds. `paused`: it is kept because its provision or the pool is suspended, and goes on in silence.
     """
 
     provision_id: str
@@ -159,11 +159,31 @@ class Contribution:
     consumed: int = 0
     kept: bool = False
     recurs: PeriodName | None = None
+    paused: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Share:
+    """The part of one contribution in a quantity, in the smallest unit."""
+
+    provision_id: str
+    quantity: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreservedOverage:
+    """Overage of a period that is over, in the smallest unit; it is owed still, until an instant."""
+
+    quantity: int
+    until_at: datetime
 
 
 @dataclass(frozen=True, kw_only=True)
 class EntitlementChange:
-    """Before and after of one entitlement of one pool; None: the pool has it not."""
+    """Before and after of one entitlement of one pool; None: the pool has it not.
+
+    uncounted: what of the consumption under way takes nothing from the limit, beside what credits and payers bear.
+    """
 
     resource_key: str
     entitlement_type: EntitlementType
@@ -171,6 +191,7 @@ class EntitlementChange:
     after: EffectiveValue | None
     stacking: Stacking
     contributions: list[Contribution]
+    uncounted: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,6 +222,8 @@ class UsageTotal(TypedDict):
     consumed: int
     #: The part of it that credits or an on-demand payer bear.
     elsewhere: int
+    #: Overage that is neither paid nor forgiven, of this period and preserved from earlier ones.
+    owed: int
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -153,18 +153,19 @@ def test_a_pause_and_a_renewal_lose_nothing_that_was_carried_over() -> None:
     assert given(past, renewed, days(1)).pool.entitlements["api_calls"].limit == 108
 
 
-def test_overage_of_one_slice_does_not_eat_the_next() -> None:
+def test_overage_of_one_slice_is_paid_by_the_next() -> None:
     yearly = quota("api_calls", 10, period="year", recurs="month")
-    story = given(pool_with(yearly), used("api_calls", 18, "report"), days(31)).when(used("api_calls", 10))
-    assert story.refusal is None
-    assert story.consumed("api_calls") == 28
+    story = given(pool_with(yearly), used("api_calls", 18, "report"), days(31))
+    story.when(used("api_calls", 3)).lines((0, QuotaIsExceeded, 2))
+    assert story.consumed("api_calls") == 18
 
 
-def test_a_provision_that_leaves_never_leaves_more_than_it_included() -> None:
+def test_what_is_lowered_takes_nothing_from_others_whether_it_stays_or_leaves() -> None:
     many = purchase("many", 10, quantity=10, priority=-1)
-    story = given(open_pool(), replace(many, rules=[replace(MONTHLY, amount=10, per_unit=True)]), purchase("few", 20))
-    story.when(used("api_calls", 100), change_quantity(1, provision_id="many"), end_provision("many"))
-    story.when(used("api_calls", 1)).lines((0, QuotaIsExceeded, 0))
+    past = [open_pool(), replace(many, rules=[replace(MONTHLY, amount=10, per_unit=True)]), purchase("few", 20)]
+    lowered = [past, used("api_calls", 100), change_quantity(1, provision_id="many")]
+    for story in (given(lowered), given(lowered, end_provision("many"))):
+        story.when(used("api_calls", 21)).lines((0, QuotaIsExceeded, 20))
 
 
 # --- Credits and on-demand ------------------------------------------------------------------------------------------------

@@ -27,6 +27,7 @@ from entitlements.domain.errors import (
     LadderIsEmpty,
     LadderIsOccupied,
     MemberCapIsReached,
+    MoreThanIsOwed,
     MoreThanWasUsed,
     OverrideAlreadyExists,
     PoolAlreadyExists,
@@ -104,6 +105,7 @@ from entitlements.examples_of_terms import (
     configure_on_demand,
     correct_usage,
     extend_reservation,
+    forgive_overage,
     one_of_each,
     release_reservation,
     reserve_usage,
@@ -218,6 +220,14 @@ EVERY: dict[type[Command], Cases] = {
     ),
     terms.ChangeCalendar: Cases(
         PROVISIONED, change_calendar(), "CalendarChanged", POOL, change_calendar("Mars/Base"), InvalidTimeZone
+    ),
+    terms.ForgiveOverage: Cases(
+        [PROVISIONED, used(quantity=102, mode="report")],
+        forgive_overage(),
+        "OverageForgiven",
+        [PROVISIONED, used(quantity=102, mode="report")],
+        forgive_overage(amount=3),
+        MoreThanIsOwed,
     ),
     terms.ResetUsage: Cases(
         [PROVISIONED, used(quantity=3)], reset_usage(), "QuotaReset", POOL, reset_usage(), UnknownKey

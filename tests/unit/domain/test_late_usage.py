@@ -110,10 +110,10 @@ def test_nobody_gets_strictly_for_the_past_what_is_not_to_be_had_now() -> None:
     given(past, denied).when(of_member).lines((0, NotEntitled, -1))
 
 
-def test_a_period_in_which_nothing_was_used_is_not_judged_by_what_came_later() -> None:
+def test_a_period_in_which_nothing_was_used_is_judged_by_what_it_ended_with() -> None:
     less = revise_provision(quota("api_calls", 1, grace_for=3 * DAY_S), set_version=9)
-    story = given(pool_with(PATIENT), days(1), less).when(late(2, days(1), days(1)))
-    assert closed(story) == []
+    story = given(pool_with(PATIENT), days(1), less).when(late(2, days(1), days(1), "strict"))
+    assert (story.refusal, closed(story)) == (None, [2])
     given(open_pool(), days(1), provision_pool("s", PATIENT)).when(late(2, days(1), days(1), "strict")).lines(
         (0, PeriodIsClosed, -1)
     )

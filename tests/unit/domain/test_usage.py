@@ -336,6 +336,10 @@ def test_a_raised_quota_is_not_told_again_in_the_same_period() -> None:
         given(pool_with(quota("api_calls", 10)), used("api_calls", 10), used("api_calls", 1, "report"))
         .when(provision_pool("extra", quota("api_calls", 5)), used("api_calls", 9))
         .happened_so(
-            happens("ProvisionScheduled"), happens("ProvisionStarted"), happens("EntitlementsChanged"), refused_line()
+            happens("ProvisionScheduled"),
+            happens("ProvisionStarted"),
+            happens("EntitlementsChanged"),
+            happens("OveragePaid"),
+            refused_line(),
         )
     )

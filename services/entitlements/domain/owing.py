@@ -1,0 +1,229 @@
+"""What is owed of a key, and the end of its periods (rules.md, "What is owed").
+
+Overage is of the key and is owed until it is paid, forgiven, or over. Whoever contributes and has something left pays; what becomes
+of the rest at the end of a period is said by the contribution that ranks first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Final
+
+from entitlements.domain.aggregate import NEVER_MS, from_ms, to_ms
+from entitlements.domain.buckets import UNLIMITED, Bucket
+from entitlements.domain.entitlement import Entitlement
+from entitlements.domain.errors import (
+    InvalidCommand,
+    InvalidQuantity,
+    KeyIsNotMetered,
+    MoreThanIsOwed,
+    PoolIsClosed,
+    UnknownKey,
+)
+from entitlements.domain.metering_events import OverageForgiven, OveragePaid, PeriodsClosed, QuotaReset
+from entitlements.domain.periods import Calendar, period_bounds, year_after
+from entitlements.domain.plan_commands import ForgiveOverage
+from entitlements.domain.pools import ResourcePool
+from entitlements.domain.rolling import idle_periods, rolled_over, rule_that_ranks_first
+from entitlements.domain.values import QUANTITY_MAX, Contribution, KeyPeriod, PreservedOverage, Share
+
+_BY_CALENDAR: Final = {"manual": False, "anchor_at": None, "continues_until": None, "note": "", "actor": ""}
+
+
+def pay_what_is_owed(pool: ResourcePool, at: datetime) -> None:
+    """Whoever contributes and has something left pays what is owed of its key."""
+    for entitlement in list(pool.entitlements.values()):
+        if entitlement.debts:
+            pay(pool, entitlement, at)
+
+
+def pay(pool: ResourcePool, entitlement: Entitlement, at: datetime) -> None:
+    """Pay what is owed of one key, in burn order. What is reserved is not there for it; an override only admits."""
+    owed, payers = entitlement.owed, [bucket for bucket in entitlement.burn_order() if not bucket.kept]
+    free = _free(pool, entitlement, payers)
+    if not owed or free <= 0:
+        return
+    shares, left = [], min(owed, free)
+    for bucket in payers:
+        part = min(left, bucket.left)
+        if part:
+            shares.append(Share(provision_id=bucket.provision_id, quantity=part))
+            left -= part
+    paid = sum(share.quantity for share in shares)
+    total = entitlement.total_at(to_ms(at))
+    pool.happen(
+        OveragePaid,
+        at,
+        resource_key=entitlement.resource_key,
+        parts=shares,
+        total={**total, "owed": total["owed"] - paid},
+    )
+
+
+def _free(pool: ResourcePool, entitlement: Entitlement, payers: Sequence[Bucket]) -> int:
+    held = (r.included for r in pool.reservations.values() if r.resource_key == entitlement.resource_key)
+    units = (r.credit_units for r in pool.reservations.values() if r.credit_key == entitlement.resource_key)
+    return min(UNLIMITED, sum(bucket.left for bucket in payers)) - sum(held) - sum(units)
+
+
+def forgive(
+    pool: ResourcePool,
+    entitlement: Entitlement,
+    at: datetime,
+    quantity: int,
+    *,
+    reason: str,
+    expired: bool = False,
+    actor: str = "",
+) -> None:
+    """Owe so much less, the oldest first."""
+    total, preserved = entitlement.total_at(to_ms(at)), min(quantity, entitlement.preserved)
+    pool.happen(
+        OverageForgiven,
+        at,
+        resource_key=entitlement.resource_key,
+        quantity=quantity,
+        reason=reason,
+        expired=expired,
+        total={**total, "owed": total["owed"] - quantity, "consumed": total["consumed"] - preserved},
+        actor=actor,
+    )
+
+
+def expire(pool: ResourcePool, entitlement: Entitlement, due_ms: int, at: datetime) -> None:
+    """What is owed ends 12 months after the period in which it was incurred."""
+    over = sum(debt.quantity for debt in entitlement.debts if debt.until_ms <= due_ms)
+    if over:
+        forgive(pool, entitlement, at, over, reason="12 months have passed", expired=True)
+
+
+def forgive_overage(pool: ResourcePool, command: ForgiveOverage, now: datetime) -> None:
+    """Forgive what is owed of a key, or part of it, by hand."""
+    if pool.is_closed:
+        raise PoolIsClosed
+    entitlement = pool.entitlements.get(command.resource_key)
+    if entitlement is None:
+        raise UnknownKey(command.resource_key)
+    if entitlement.entitlement_type not in ("quota", "credit"):
+        raise KeyIsNotMetered(command.resource_key)
+    if not command.reason.strip() or not command.actor.strip():
+        raise InvalidCommand("forgiveness names its reason and its actor")
+    if command.amount is not None and not 0 < command.amount <= QUANTITY_MAX:
+        raise InvalidQuantity(str(command.amount))
+    pool.seal()
+    owed = entitlement.owed
+    if (command.amount or 0) > owed:
+        raise MoreThanIsOwed(f"{owed} of {command.resource_key} are owed", owed)
+    if not owed:
+        return
+    forgive(pool, entitlement, now, command.amount or owed, reason=command.reason, actor=command.actor)
+
+
+def reset(
+    pool: ResourcePool,
+    entitlement: Entitlement,
+    at: datetime,
+    period: tuple[int, int],
+    *,
+    preserve: bool | None = None,
+    asks_those_who_incurred: bool = False,
+    **by_hand: Any,
+) -> bool:
+    """End a period of a key, from start until before end in epoch milliseconds.
+
+    preserve: what becomes of what is owed, if it is said by hand; by_hand: what the event says of a reset by hand. Gives whether the
+    contributions are others in the next period, so that they must be stacked anew.
+    """
+    facts = _BY_CALENDAR | by_hand
+    if facts["anchor_at"] is not None:
+        remember_idle_periods(pool, entitlement, at)
+    owed, preserves = _what_is_owed_on(
+        pool, entitlement, period[1], preserve=preserve, is_asked=asks_those_who_incurred
+    )
+    contributions = _next_contributions(pool, entitlement)
+    if owed and facts["continues_until"] is None:
+        end_ms = _end_of_next(pool, entitlement, period[1], facts["anchor_at"])
+        facts["continues_until"] = from_ms(end_ms) if end_ms < NEVER_MS else None
+    pool.happen(
+        QuotaReset,
+        at,
+        resource_key=entitlement.resource_key,
+        period_start=from_ms(period[0]),
+        period_end=from_ms(period[1]),
+        consumed=entitlement.consumed,
+        contributions=contributions,
+        owed=owed,
+        forgiven=entitlement.owed - sum(debt.quantity for debt in owed),
+        preserves=preserves,
+        **facts,
+    )
+    return bool(contributions)
+
+
+def _what_is_owed_on(
+    pool: ResourcePool, entitlement: Entitlement, end_ms: int, *, preserve: bool | None, is_asked: bool
+) -> tuple[list[PreservedOverage], bool]:
+    """What the next period begins with, the oldest first, and whether overage is preserved.
+
+    Where nobody contributes, what is owed goes by the rule under which it was incurred.
+    """
+    rule = None if is_asked else rule_that_ranks_first(pool, entitlement.resource_key)
+    if preserve is None and rule is not None:
+        preserve = rule.overage_at_reset == "preserve"
+    if preserve is False:
+        return [], False
+    debts: dict[int, int] = {}
+    for debt in entitlement.debts:
+        if debt.quantity and (preserve or debt.preserves):
+            is_new = debt.until_ms == NEVER_MS
+            until_ms = year_after(end_ms, entitlement.calendar.time_zone) if is_new else debt.until_ms
+            debts[until_ms] = debts.get(until_ms, 0) + debt.quantity
+    owed = [PreservedOverage(quantity=debts[until_ms], until_at=from_ms(until_ms)) for until_ms in sorted(debts)]
+    return owed, entitlement.preserves if preserve is None else preserve
+
+
+def _end_of_next(pool: ResourcePool, entitlement: Entitlement, start_ms: int, anchor_at: datetime | None) -> int:
+    calendar = entitlement.calendar if anchor_at is None else Calendar(pool.time_zone, to_ms(anchor_at))
+    return period_bounds(entitlement.period, start_ms, calendar)[1]
+
+
+def _next_contributions(pool: ResourcePool, entitlement: Entitlement) -> list[Contribution]:
+    """What the next period begins with, if that is not simply the same again with nothing consumed."""
+    rolled = rolled_over(pool, entitlement)
+    if not any(rolled.values()) and not any(b.kept or b.carried for b in entitlement.buckets):
+        return []
+    stated = []
+    for bucket in entitlement.buckets:
+        if bucket.is_gone:
+            continue
+        carried = rolled[bucket.provision_id]
+        moved = 0 if bucket.paused else carried - bucket.carried
+        stated.append(
+            replace(
+                bucket.stated(),
+                limit=0 if bucket.paused else _raised(bucket.limit, moved),
+                soft_limit=_raised(bucket.soft_limit, moved),
+                hard_limit=_raised(bucket.hard_limit, moved),
+                carried=carried,
+                consumed=0,
+            )
+        )
+    return stated
+
+
+def _raised(amount: int | None, by: int) -> int | None:
+    return None if amount is None else amount + by
+
+
+def remember_idle_periods(pool: ResourcePool, entitlement: Entitlement, at: datetime) -> None:
+    """Write down the periods in which nothing was used while their grace lasts, before they cannot be worked out any more."""
+    if not entitlement.grace_for:
+        return
+    periods = [
+        KeyPeriod(resource_key=entitlement.resource_key, period_start=from_ms(start_ms), period_end=from_ms(end_ms))
+        for start_ms, end_ms in idle_periods(entitlement, to_ms(at))
+    ]
+    if periods:
+        pool.happen(PeriodsClosed, at, resource_key=entitlement.resource_key, periods=periods[::-1])

@@ -1,0 +1,105 @@
+"""How what corrects recorded usage is taken into the state: each part returns to, or is borne by, whom it names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from entitlements.domain.pool_parts import RememberedPart, is_successor
+from entitlements.domain.rolling import remembered_closed
+from entitlements.domain.taking import draw_credits, enter_period_of, take_parts
+
+if TYPE_CHECKING:
+    from entitlements.domain.buckets import Bucket, ClosedPeriod
+    from entitlements.domain.entitlement import Entitlement
+    from entitlements.domain.pools import ResourcePool
+    from entitlements.domain.usage_events import UsageCorrected
+
+
+def take_correction(pool: ResourcePool, corrected: UsageCorrected) -> None:
+    """Take a correction into the state: each part returns to, or is borne by, whom it names."""
+    entitlement = pool.entitlements[corrected.resource_key]
+    for total in corrected.others:
+        enter_period_of(pool.entitlements[total["resource_key"]], total, pool.turn)
+    known = pool.usage_ids.get(corrected.corrects)
+    if corrected.counted_in:
+        _take_in_closed(pool, entitlement, corrected)
+    else:
+        enter_period_of(entitlement, corrected.total, pool.turn)
+        entitlement.consumed += corrected.adjustment
+        take_parts(pool, entitlement, corrected.parts)
+        entitlement.was_warned = entitlement.was_warned and entitlement.consumed >= entitlement.soft_limit
+        for cap in pool.caps_of(corrected.workspace_id, corrected.subject_id, corrected.resource_key):
+            if known is not None and known.turn >= cap.since and known.recorded_at >= cap.period_start_ms:
+                cap.consumed = max(0, cap.consumed + corrected.adjustment)
+        entitlement.refresh()
+    if known is not None and corrected.adjustment < 0:
+        pool.usage_ids[corrected.corrects] = known._replace(parts=_without(known.parts, -corrected.adjustment))
+
+
+def _take_in_closed(pool: ResourcePool, entitlement: Entitlement, corrected: UsageCorrected) -> None:
+    start_ms, end_ms = corrected.total["period_start"], corrected.total["period_end"]
+    assert start_ms is not None
+    assert end_ms is not None, "a closed period has an end"
+    closed = remembered_closed(pool, entitlement, start_ms, end_ms)
+    closed.consumed += corrected.adjustment
+    for part in corrected.parts:
+        if part["bearer"] == "included":
+            closed.bear(part["provision_id"], part["quantity"])
+        elif part["bearer"] == "overage":
+            closed.overage += part["quantity"]
+            if part["quantity"] > 0 and closed.preserves:
+                entitlement.owe_late(closed, part["quantity"])
+        else:
+            closed.elsewhere += part["quantity"]
+        if part["bearer"] == "credit":
+            draw_credits(pool, part)
+    _come_back(pool, entitlement, closed, corrected)
+
+
+def _come_back(pool: ResourcePool, entitlement: Entitlement, closed: ClosedPeriod, corrected: UsageCorrected) -> None:
+    """What a correction of a closed period changes in the one under way: preserved overage is not owed, or comes back to who
+    paid it; and more is carried over.
+    """
+    for part in corrected.present:
+        entitlement.consumed += part["quantity"]
+        for debt in [debt for debt in entitlement.debts if debt.until_ms == closed.owed_until_ms]:
+            if part["bearer"] == "overage":
+                debt.quantity += part["quantity"]
+            else:
+                debt.paid += part["quantity"]
+        if part["bearer"] == "included":
+            entitlement.bear(part["provision_id"], part["quantity"])
+    entitlement.debts = [debt for debt in entitlement.debts if debt.quantity or debt.paid]
+    for share in corrected.raised:
+        rest, bucket = closed.rest_of(share.provision_id), heir_of(pool, entitlement, share.provision_id)
+        if rest is not None:
+            rest.carried += share.quantity
+        if bucket is not None:
+            bucket.carried += share.quantity  # What it adds is stacked anew then.
+    entitlement.refresh()
+
+
+def heir_of(pool: ResourcePool, entitlement: Entitlement, provision_id: str) -> Bucket | None:
+    """The contribution that has now what another one carried over: itself, or the one that took it over."""
+    gone = pool.provisions.get(provision_id)
+    for bucket in entitlement.buckets:
+        own = pool.provisions.get(bucket.provision_id)
+        is_heir = gone is not None and own is not None and gone.is_over and is_successor(own, gone)
+        if not bucket.is_gone and (bucket.provision_id == provision_id or is_heir):
+            return bucket
+    return None
+
+
+def _without(parts: Sequence[RememberedPart], quantity: int) -> tuple[RememberedPart, ...]:
+    """What is left of remembered parts after so much was taken back, the last first."""
+    left: list[RememberedPart] = []
+    if quantity == sum(part.quantity for part in parts):
+        return ()
+    for part in reversed(parts):
+        taken = min(quantity, part.quantity)
+        quantity -= taken
+        if taken < part.quantity or part.quantity == 0:
+            rest = part.charge - (part.charge * taken // part.quantity if part.quantity else 0)
+            left.append(part._replace(quantity=part.quantity - taken, charge=rest))
+    return tuple(reversed(left))
