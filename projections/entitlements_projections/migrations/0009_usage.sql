@@ -7,6 +7,7 @@ create table numeric_entitlement_usage (
     period_end timestamptz,
     consumed bigint not null,
     elsewhere bigint,
+    owed bigint,
     warned_at timestamptz,
     exceeded_at timestamptz,
     counted_at timestamptz not null,
@@ -22,6 +23,7 @@ comment on column numeric_entitlement_usage.resource_key is 'What was consumed o
 comment on column numeric_entitlement_usage.period_start is 'Start of the period; null for limits.';
 comment on column numeric_entitlement_usage.period_end is 'Its end, exclusive; null for limits.';
 comment on column numeric_entitlement_usage.consumed is 'Consumed in the period, or held now, in the smallest unit.';
+comment on column numeric_entitlement_usage.owed is 'Overage that is neither paid nor forgiven, of this period and preserved from earlier ones; null: none.';
 comment on column numeric_entitlement_usage.elsewhere is 'The part of it that credits or an on-demand payer bear; null: none.';
 comment on column numeric_entitlement_usage.warned_at is 'When the soft limit was reached, the last time; null: it was not.';
 comment on column numeric_entitlement_usage.exceeded_at is 'When usage was refused or lay above the limit for the first time since then; null: never.';

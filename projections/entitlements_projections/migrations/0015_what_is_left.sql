@@ -7,6 +7,7 @@ alter table numeric_entitlements
     add column credit_quantity bigint not null default 0,
     add column credit_units bigint not null default 0,
     add column begins_with bigint not null default 0,
+    add column uncounted bigint not null default 0,
     add column moved_start timestamptz,
     add column moved_end timestamptz;
 
@@ -15,6 +16,7 @@ comment on column numeric_entitlements.credit_rate is 'Credit units for every cr
 comment on column numeric_entitlements.credit_per is 'See credit_rate.';
 comment on column numeric_entitlements.credit_quantity is 'What credits bear of the period under way at the present rate.';
 comment on column numeric_entitlements.credit_units is 'The credit units that this took; rounding is over their sum.';
+comment on column numeric_entitlements.uncounted is 'The part of what is consumed in the period under way that takes nothing from the limit, beside what credits and payers bear.';
 comment on column numeric_entitlements.begins_with is 'What a period begins with in which nothing is counted yet: overage that was preserved at the reset.';
 comment on column numeric_entitlements.moved_start is 'Start of a period whose end another calendar has moved; null: none.';
 comment on column numeric_entitlements.moved_end is 'Its end now.';
@@ -67,7 +69,7 @@ drop view workspace_entitlements;
 create function pool_entitlements(asked_at timestamptz) returns table (
     pool_id text, resource_key text, entitlement_type text, held boolean, pool_status text, stacking text,
     effective_limit bigint, soft_limit bigint, hard_limit bigint, period text, override_id text, over_allocated boolean,
-    consumed bigint, elsewhere bigint, reserved bigint, remaining bigint,
+    consumed bigint, elsewhere bigint, uncounted bigint, owed bigint, reserved bigint, remaining bigint,
     credit_key text, credit_rate bigint, credit_per bigint, credit_quantity bigint, credit_units bigint,
     period_start timestamptz, resets_at timestamptz, warned_at timestamptz, exceeded_at timestamptz, changed_at timestamptz,
     provision_ids text[], at timestamptz, time_zone text, anchor_at timestamptz
@@ -78,10 +80,14 @@ select
     e.effective_limit, e.soft_limit, e.hard_limit, e.period, e.override_id, e.over_allocated,
     case when e.entitlement_type <> 'boolean' then coalesce(u.consumed, e.begins_with) end,
     case when e.entitlement_type <> 'boolean' then coalesce(u.elsewhere, 0) end,
+    case when u.consumed is not null then e.uncounted else 0 end,
+    case when e.entitlement_type <> 'boolean' then coalesce(u.owed, e.begins_with) end,
     case when e.entitlement_type <> 'boolean' then r.reserved end,
     -- greatest ignores null, and unlimited stays unlimited.
     case when e.effective_limit is not null then
-        greatest(e.effective_limit - coalesce(u.consumed, e.begins_with) + coalesce(u.elsewhere, 0) - r.reserved, 0)
+        greatest(
+            e.effective_limit - coalesce(u.consumed, e.begins_with) + coalesce(u.elsewhere, 0)
+            + case when u.consumed is not null then e.uncounted else 0 end - r.reserved, 0)
     end,
     e.credit_key, e.credit_rate, e.credit_per, e.credit_quantity, e.credit_units,
     u.period_start, u.period_end, u.warned_at, u.exceeded_at, e.changed_at,
@@ -96,7 +102,7 @@ join lateral (
     select
         m.pool_id, m.resource_key, m.entitlement_type, m.held, m.stacking, m.effective_limit, m.soft_limit, m.hard_limit, m.period,
         m.override_id, m.over_allocated, m.credit_key, m.credit_rate, m.credit_per, m.credit_quantity, m.credit_units,
-        m.begins_with, m.moved_start, m.moved_end, m.counts_from, m.anchored, m.anchor_at, m.changed_at,
+        m.begins_with, m.uncounted, m.moved_start, m.moved_end, m.counts_from, m.anchored, m.anchor_at, m.changed_at,
         array(
             select c.provision_id from numeric_entitlement_contributions c
             where c.pool_id = m.pool_id and c.resource_key = m.resource_key and not c.kept order by c.position
@@ -109,7 +115,7 @@ join lateral (
     select
         b.pool_id, b.resource_key, 'boolean', b.held, b.stacking, null, null, null, null,
         '', false, null, 0, 1, 0, 0,
-        0, null, null, 0, false, null, b.changed_at, b.provision_ids
+        0, 0, null, null, 0, false, null, b.changed_at, b.provision_ids
     from boolean_entitlements b
     where b.pool_id = n.pool_id and (
         b.held or not exists (
@@ -117,7 +123,7 @@ join lateral (
 ) e on true
 left join lateral (
     select
-        t.consumed, t.elsewhere, t.warned_at, t.exceeded_at, t.period_start,
+        t.consumed, t.elsewhere, t.owed, t.warned_at, t.exceeded_at, t.period_start,
         case when t.period_start = e.moved_start then e.moved_end else t.period_end end as period_end
     from numeric_entitlement_usage t
     where t.pool_id = e.pool_id and t.resource_key = e.resource_key and t.version > e.counts_from
@@ -149,7 +155,7 @@ create function workspace_entitlements_at(asked_at timestamptz) returns table (
     workspace_id text, resource_key text, pool_id text, role text, pool_order bigint, may_overflow boolean, pool_status text,
     entitlement_type text, held boolean, stacking text,
     effective_limit bigint, soft_limit bigint, hard_limit bigint, period text,
-    consumed bigint, elsewhere bigint, reserved bigint, remaining bigint,
+    consumed bigint, elsewhere bigint, uncounted bigint, owed bigint, reserved bigint, remaining bigint,
     credit_key text, credit_rate bigint, credit_per bigint, credit_quantity bigint, credit_units bigint,
     on_demand boolean, payer text, currency text, unit_price bigint, price_per bigint, spending_cap bigint,
     spent bigint, spending_reserved bigint, bought bigint, charged bigint,
@@ -162,7 +168,7 @@ select
     a.workspace_id, e.resource_key, e.pool_id, a.role, a.pool_order, a.may_overflow, e.pool_status,
     e.entitlement_type, e.held and coalesce(o.allowed, true), e.stacking,
     e.effective_limit, e.soft_limit, e.hard_limit, e.period,
-    e.consumed, e.elsewhere, e.reserved, e.remaining,
+    e.consumed, e.elsewhere, e.uncounted, e.owed, e.reserved, e.remaining,
     e.credit_key, e.credit_rate, e.credit_per, e.credit_quantity, e.credit_units,
     coalesce(d.enabled, false), d.payer, d.currency, d.unit_price, d.price_per, d.spending_cap,
     d.spent, held_back.spending, d.bought, d.charged,
@@ -223,6 +229,8 @@ comment on view workspace_entitlements is
 comment on column workspace_entitlements.held is 'False: the pool has it not any more, or an override takes it from this workspace.';
 comment on column workspace_entitlements.pool_order is 'Place of the pool among those of the workspace, from 1: its primary.';
 comment on column workspace_entitlements.elsewhere is 'The part of what is consumed that credits or an on-demand payer bear.';
+comment on column workspace_entitlements.uncounted is 'The part of what is consumed that takes nothing from the limit, beside what is borne elsewhere.';
+comment on column workspace_entitlements.owed is 'Overage that is neither paid nor forgiven, of this period and preserved from earlier ones.';
 comment on column workspace_entitlements.reserved is 'What reservations hold of it, for the whole pool.';
 comment on column workspace_entitlements.remaining is 'What remains of what is included, for the whole pool; null: unlimited, or a feature.';
 comment on column workspace_entitlements.credit_quantity is 'What credits bear of the period at the present rate, and credit_units what this took.';

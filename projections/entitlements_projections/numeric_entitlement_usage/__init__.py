@@ -20,11 +20,11 @@ class NumericEntitlementUsage(ReadModel):
     staged = ("numeric_entitlement_usage", "withdrawn")
     events = frozenset({
         "UsageRecorded", "UsageReleased", "HoldingChanged", "UsageCorrected", "QuotaWarned", "QuotaExceeded",
-        "ExceededWithdrawn",
+        "ExceededWithdrawn", "OveragePaid", "OverageForgiven",
     })  # fmt: skip
 
     def __init__(self) -> None:
-        # Values: consumed, elsewhere, warned_at, exceeded_at, counted_at, version.
+        # Values: consumed, elsewhere, owed, warned_at, exceeded_at, counted_at, version.
         self._totals: dict[tuple[str, str, Any, Any], list[Any]] = {}
         # What a correction withdrew: whatever stood before does not hold, and may have been told again since.
         self._withdrawn: set[tuple[str, str, Any, Any]] = set()
@@ -34,18 +34,18 @@ class NumericEntitlementUsage(ReadModel):
         if name == "UsageRecorded":
             for total in event["totals"]:
                 self._count(event, total)
-        elif name in ("UsageReleased", "HoldingChanged", "UsageCorrected"):
+        elif name in ("UsageReleased", "HoldingChanged", "UsageCorrected", "OveragePaid", "OverageForgiven"):
             self._count(event, event["total"])
-            for total in event.get("credits", ()):
+            for total in event.get("others", ()):
                 self._count(event, total)
         elif name == "ExceededWithdrawn":
-            self._count(event, event)[3] = None
+            self._count(event, event)[4] = None
             self._withdrawn.add(
                 (event["originator_id"], event["resource_key"], event["period_start"], event["period_end"])
             )
         else:
             # The consumption these carry is the one at their moment; the totals of a later event replace it.
-            self._count(event, event)[2 if name == "QuotaWarned" else 3] = event["timestamp"]
+            self._count(event, event)[3 if name == "QuotaWarned" else 4] = event["timestamp"]
 
     def write(self, cursor: Cursor, stage: Stage) -> None:
         """Write the newest total of every row that moved."""
@@ -54,7 +54,7 @@ class NumericEntitlementUsage(ReadModel):
             cursor.execute(statement(self.folder, "upsert"))
             if self._withdrawn:
                 stage.fill(
-                    cursor, "withdrawn", ((*key, self._totals[key][3], self._totals[key][5]) for key in self._withdrawn)
+                    cursor, "withdrawn", ((*key, self._totals[key][4], self._totals[key][6]) for key in self._withdrawn)
                 )
                 cursor.execute(statement(self.folder, "withdraw"))
 
@@ -67,8 +67,8 @@ class NumericEntitlementUsage(ReadModel):
         key = (event["originator_id"], total["resource_key"], total["period_start"], total["period_end"])
         row = self._totals.get(key)
         if row is None:
-            row = self._totals[key] = [total["consumed"], None, None, None, 0, 0]
-        row[0], row[4], row[5] = total["consumed"], event["timestamp"], event["originator_version"]
-        # Thresholds do not say who bears what: it is as it was.
-        row[1] = total.get("elsewhere", row[1])
+            row = self._totals[key] = [total["consumed"], None, None, None, None, 0, 0]
+        row[0], row[5], row[6] = total["consumed"], event["timestamp"], event["originator_version"]
+        # Thresholds do not say who bears what, nor what is owed: it is as it was.
+        row[1], row[2] = total.get("elsewhere", row[1]), total.get("owed", row[2])
         return row

@@ -7,6 +7,7 @@ create temporary table if not exists staged_numeric_entitlement_usage (
     period_end_ms bigint,
     consumed bigint,
     elsewhere bigint,
+    owed bigint,
     warned_at_ms bigint,
     exceeded_at_ms bigint,
     counted_at_ms bigint,

@@ -18,7 +18,14 @@ _NOTHING: Final = {
 
 
 #: What a period begins with, if nothing else is said.
-_ANEW: Final = {"begins_with": 0, "credit_quantity": 0, "credit_units": 0, "moved_start": None, "moved_end": None}
+_ANEW: Final = {
+    "begins_with": 0,
+    "uncounted": 0,
+    "credit_quantity": 0,
+    "credit_units": 0,
+    "moved_start": None,
+    "moved_end": None,
+}
 
 
 def _changed(event: Event, change: Event, row: Row | None) -> Row | None:
@@ -31,6 +38,7 @@ def _changed(event: Event, change: Event, row: Row | None) -> Row | None:
         "changed_at": event["timestamp"],
         **(_NOTHING if after is None else _value(after)),
         **_counting(event, after, row),
+        "uncounted": change["uncounted"],
         **_drawn_on_credits(change, row),
         "anchor_at": None if row is None else row["anchor_at"],
         "over_allocated": row is not None and row["over_allocated"],
@@ -41,7 +49,7 @@ def _reset(event: Event, row: Row | None) -> Row | None:
     """That a period ends by the calendar is for the reader to see; what the next one begins with is said here."""
     if row is None:
         return None
-    begins_with = sum(contribution["consumed"] for contribution in event["contributions"])
+    begins_with = sum(owed["quantity"] for owed in event["owed"])
     anchor_at = event["anchor_at"] or row["anchor_at"]
     return (
         row | _ANEW | {"counts_from": event["originator_version"], "begins_with": begins_with, "anchor_at": anchor_at}
@@ -53,6 +61,11 @@ def _paid(parts: list[Event], event: Event, row: Row | None) -> Row | None:  # n
         return None
     quantity, units = at_this_rate(parts)
     return row | {"credit_quantity": row["credit_quantity"] + quantity, "credit_units": row["credit_units"] + units}
+
+
+def _owed(event: Event, row: Row | None) -> Row | None:
+    """Where nothing is used any more, a period begins with what is owed then."""
+    return None if row is None else row | {"begins_with": event["total"]["owed"]}
 
 
 def _moved(period: Event, event: Event, row: Row | None) -> Row | None:  # noqa: ARG001 - as every step.
@@ -71,6 +84,8 @@ def _over_allocation_ended(event: Event, row: Row | None) -> Row | None:  # noqa
 
 _OF_ONE_KEY: Final = {
     "QuotaReset": _reset,
+    "OveragePaid": _owed,
+    "OverageForgiven": _owed,
     "LimitOverAllocated": _over_allocated,
     "OverAllocationEnded": _over_allocation_ended,
 }
@@ -105,7 +120,8 @@ def _counting(event: Event, after: Event | None, row: Row | None) -> Row:
         counting = {name: row[name] for name in ("period", "counts_from", "anchored", *_ANEW)}
     else:
         begins = {"period": after and after["period"], "counts_from": event["originator_version"], "anchored": False}
-        counting = begins | _ANEW
+        # What was owed was said just before.
+        counting = begins | _ANEW | ({} if row is None else {"begins_with": row["begins_with"]})
     return counting | ({} if after is None else {"anchored": after["anchored"]})
 
 
@@ -130,8 +146,8 @@ class NumericEntitlements(FoldedRows):
     columns = (
         "pool_id", "resource_key", "entitlement_type", "held", "effective_limit", "soft_limit", "hard_limit", "period",
         "stacking", "anchored", "anchor_at", "grace_for", "credit_key", "override_id", "over_allocated", "changed_at",
-        "counts_from", "credit_rate", "credit_per", "credit_quantity", "credit_units", "begins_with", "moved_start",
-        "moved_end", "version",
+        "counts_from", "credit_rate", "credit_per", "credit_quantity", "credit_units", "begins_with", "uncounted",
+        "moved_start", "moved_end", "version",
     )  # fmt: skip
     events = frozenset({"EntitlementsChanged", "CalendarChanged", "UsageRecorded", "UsageCorrected", *_OF_ONE_KEY})
 

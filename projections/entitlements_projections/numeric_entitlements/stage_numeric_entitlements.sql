@@ -23,6 +23,7 @@ create temporary table if not exists staged_numeric_entitlements (
     credit_quantity bigint,
     credit_units bigint,
     begins_with bigint,
+    uncounted bigint,
     moved_start timestamptz,
     moved_end timestamptz,
     version bigint

@@ -3,7 +3,7 @@
 -- Where nothing was counted in the present period its bounds are null here: the reader works them out by the calendar, which is beside.
 select
     e.pool_id, e.resource_key, k.name, k.data_type, k.unit, k.scale, e.entitlement_type, e.effective_limit, e.soft_limit,
-    e.hard_limit, e.period, e.period_start, e.resets_at, e.consumed, e.elsewhere, e.reserved, e.remaining, e.warned_at,
+    e.hard_limit, e.period, e.period_start, e.resets_at, e.consumed, e.elsewhere, e.uncounted, e.owed, e.reserved, e.remaining, e.warned_at,
     e.exceeded_at, e.changed_at, e.over_allocated, e.override_id, e.provision_ids, e.at, e.time_zone, e.anchor_at
 from pool_entitlements(%(at)s) e
 join resource_keys k using (resource_key)

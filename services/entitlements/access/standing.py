@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, TypeAlias
 
 from entitlements.domain.aggregate import EPOCH, NEVER_MS, to_ms
-from entitlements.domain.buckets import UNLIMITED
+from entitlements.domain.buckets import UNLIMITED, Debt
 from entitlements.domain.entitlement import Entitlement
 from entitlements.domain.pool_events import PoolOpened
 from entitlements.domain.pools import Cap, OnDemand, Override, Reservation, ResourcePool
@@ -54,7 +54,8 @@ def standing_of(row: Row, credit: Row | None, caps: Iterable[Row], override: Row
 def _entitlement(row: Row) -> Entitlement:
     entitlement = Entitlement(row["resource_key"], row["entitlement_type"], row["stacking"])
     entitlement.consumed, entitlement.elsewhere = row["consumed"] or 0, row["elsewhere"] or 0
-    entitlement.reserved = row["reserved"] or 0
+    entitlement.reserved, entitlement.uncounted = row["reserved"] or 0, row["uncounted"] or 0
+    entitlement.debts = [Debt(row["owed"], preserves=False)] if row["owed"] else []
     entitlement.credit_quantity, entitlement.credit_units = row["credit_quantity"], row["credit_units"]
     entitlement.is_narrowed = True  # Look at whoever asks.
     if not row["held"]:
@@ -67,6 +68,7 @@ def _entitlement(row: Row) -> Entitlement:
         credit_key=row["credit_key"],
         credit_rate=row["credit_rate"],
         credit_per=row["credit_per"],
+        override_id=row["pool_override_id"] or "",
     )
     entitlement.limit = UNLIMITED if row["effective_limit"] is None else row["effective_limit"]
     entitlement.hard_limit = UNLIMITED if row["hard_limit"] is None else row["hard_limit"]

@@ -165,7 +165,7 @@ class ResourcePool(Aggregate):
         entitlement = self.entitlements[reservation.resource_key]
         entitlement.reserved += sign * reservation.charged
         entitlement.refresh()
-        if reservation.credit_key:
+        if reservation.credit_units:
             credit = self.entitlements[reservation.credit_key]
             credit.reserved += sign * reservation.credit_units
             credit.refresh()

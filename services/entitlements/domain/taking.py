@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 def enter_period_of(entitlement: Entitlement, total: UsageTotal, turn: int) -> None:
-    """Move to the period that an event speaks of; without one to all of time."""
+    """Move to the period that an event speaks of; without one to all of time since the last reset by hand."""
     start_ms, end_ms = total["period_start"], total["period_end"]
     if start_ms is None or end_ms is None:
-        entitlement.enter(0, NEVER_MS, turn)
+        entitlement.enter(entitlement.closed_until_ms, NEVER_MS, turn)
     else:
         entitlement.enter(start_ms, end_ms, turn)
 

@@ -54,7 +54,7 @@ def test_what_was_borne_by_a_contribution_and_by_credits_returns_to_both() -> No
                 {"bearer": "included", "provision_id": "subscription-1", "quantity": -10, "charge": 0},
             ],
             "total": {"consumed": 0, "elsewhere": 0},
-            "credits": [{"resource_key": "credits", "consumed": 0}],
+            "others": [{"resource_key": "credits", "consumed": 0}],
         }),
     )  # fmt: skip
     assert of(story.pool).included_left == 10
@@ -210,7 +210,7 @@ def test_a_correction_that_names_a_line_is_its_reversal() -> None:
 def test_a_correction_up_is_borne_as_reported_usage_is() -> None:
     story = given(pool_with(CALLS, replace(CREDITS, soft_limit=4, period="month"))).when(correct_usage(14))
     story.then(
-        Happens("UsageCorrected", {"adjustment": 14, "credits": [{"resource_key": "credits", "consumed": 4}]}),
+        Happens("UsageCorrected", {"adjustment": 14, "others": [{"resource_key": "credits", "consumed": 4}]}),
         Happens("QuotaWarned", {"resource_key": "credits"}),
     )
     story.when(back()).refused(UnknownUsage)
