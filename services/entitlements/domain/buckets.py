@@ -175,7 +175,7 @@ class ClosedPeriod:
             rest.left = rest.left if rest.left >= UNLIMITED else max(0, rest.left - quantity)
 
 
-def going_on(bucket: Bucket, held: Bucket | None, vanished: list[Bucket]) -> Bucket:
+def going_on(bucket: Bucket, held: Bucket | None, vanished: list[Bucket], at_ms: int) -> Bucket:
     """A contribution as it is stated anew, with what it went through in the period.
 
     vanished: contributions that are not there any more; a newcomer that took consumption over goes on as they did.
@@ -185,5 +185,6 @@ def going_on(bucket: Bucket, held: Bucket | None, vanished: list[Bucket]) -> Buc
         bucket.recurs_at_ms = held.recurs_at_ms if bucket.recurs else NEVER_MS
     elif bucket.recurs and bucket.consumed:
         bucket.earlier = min(bucket.carried, bucket.consumed, sum(gone.earlier for gone in vanished))
-        bucket.recurs_at_ms = min((gone.recurs_at_ms for gone in vanished), default=NEVER_MS)
+        if any(gone.recurs_at_ms <= at_ms for gone in vanished):
+            bucket.recurs_at_ms = at_ms  # It comes anew with those it follows; from then on by itself.
     return bucket

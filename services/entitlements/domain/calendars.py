@@ -69,8 +69,6 @@ def reset_usage(pool: ResourcePool, command: ResetUsage, now: datetime) -> None:
     pool.seal()
     now_ms = to_ms(now)
     start_ms, end_ms = entitlement.period_at(now_ms)
-    if start_ms == now_ms and command.keep_anchor and not entitlement.is_touched:
-        return  # It has just begun.
     kept = command.keep_anchor and end_ms < NEVER_MS
     anchor_at, until = (None, from_ms(end_ms) if kept else None) if command.keep_anchor else (now, None)
     ended = (start_ms, now_ms)

@@ -124,6 +124,11 @@ class Entitlement(Derived):
         return max(0, self.limit - self.consumed + self.elsewhere + self.uncounted - self.reserved)
 
     @property
+    def terms(self) -> tuple[bool, int, bool]:
+        """How its periods are counted and closed: anchored or not, seconds of grace, and whether overage is preserved."""
+        return self.anchored, self.grace_for, self.preserves
+
+    @property
     def owed(self) -> int:
         """Overage that is neither paid nor forgiven, in the smallest unit."""
         return sum(debt.quantity for debt in self.debts)
@@ -156,7 +161,7 @@ class Entitlement(Derived):
         """The contributions that bear usage: when they add up all, else the one that makes the value."""
         return self.buckets if self.stacking == "sum" else self.buckets[:1]
 
-    def change(self, change: EntitlementChange, turn: int) -> None:
+    def change(self, change: EntitlementChange, turn: int, at_ms: int) -> None:
         """Take a new effective value. Another period starts counting anew."""
         before, after = self.value, change.after
         is_another_kind = change.entitlement_type != self.entitlement_type
@@ -166,7 +171,8 @@ class Entitlement(Derived):
         stays = {stated.provision_id for stated in change.contributions if not stated.kept or stated.paused}
         vanished = [bucket for name, bucket in held.items() if name not in stays]
         self.buckets = [
-            going_on(bucket_of(stated), held.get(stated.provision_id), vanished) for stated in change.contributions
+            going_on(bucket_of(stated), held.get(stated.provision_id), vanished, at_ms)
+            for stated in change.contributions
         ]
         self.uncounted = change.uncounted
         self.limit = self.hard_limit = 0

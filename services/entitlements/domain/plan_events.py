@@ -7,7 +7,7 @@ from datetime import datetime
 from entitlements.domain.aggregate import NEVER_MS, to_ms
 from entitlements.domain.pool_events import PoolEvent
 from entitlements.domain.pools import Cap, OnDemand, Override, ResourcePool
-from entitlements.domain.rolling import schedule_roll
+from entitlements.domain.rolling import reschedule, schedule_roll
 from entitlements.domain.taking import schedule_recurrences
 from entitlements.domain.values import KeyPeriod, PeriodName, Rule
 
@@ -24,6 +24,7 @@ class ProvisionRevised(PoolEvent):
     def apply(self, aggregate: ResourcePool) -> None:
         provision = aggregate.provisions[self.provision_id]
         provision.set_version, provision.rules = self.set_version, self.rules
+        reschedule(aggregate, to_ms(self.timestamp))
 
 
 class ProvisionQuantityChanged(PoolEvent):
@@ -36,6 +37,7 @@ class ProvisionQuantityChanged(PoolEvent):
 
     def apply(self, aggregate: ResourcePool) -> None:
         aggregate.provisions[self.provision_id].quantity = self.quantity
+        reschedule(aggregate, to_ms(self.timestamp))
 
 
 class DefaultsChanged(PoolEvent):
@@ -46,6 +48,7 @@ class DefaultsChanged(PoolEvent):
 
     def apply(self, aggregate: ResourcePool) -> None:
         aggregate.defaults = {rule.resource_key: rule for rule in self.rules}
+        reschedule(aggregate, to_ms(self.timestamp))
 
 
 class CalendarChanged(PoolEvent):
@@ -87,6 +90,7 @@ class ContributionRecurred(PoolEvent):
         assert bucket is not None, "what does not contribute cannot recur"
         bucket.carried, bucket.recurs_at_ms = self.carried, NEVER_MS
         bucket.earlier, bucket.recurred_since = bucket.consumed, aggregate.turn
+        schedule_roll(aggregate, aggregate.entitlements[self.resource_key], to_ms(self.timestamp))
         aggregate.find_due()
 
 

@@ -261,7 +261,7 @@ class EntitlementsChanged(PoolEvent):
             if entitlement.entitlement_type != change.entitlement_type:
                 aggregate.holders.pop(change.resource_key, None)  # What was held was something else.
             take_terms(aggregate, entitlement)
-            entitlement.change(change, aggregate.turn)
+            entitlement.change(change, aggregate.turn, to_ms(self.timestamp))
             entitlement.valued_since_ms = to_ms(self.timestamp)
             on_demand = aggregate.on_demand.get(change.resource_key)
             if on_demand is not None and entitlement.period_since == aggregate.turn:

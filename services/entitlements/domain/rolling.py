@@ -42,12 +42,21 @@ def rule_that_ranks_first(pool: ResourcePool, resource_key: str) -> Rule | None:
     return None if pool.is_closed else pool.defaults.get(resource_key)
 
 
+def terms_of(pool: ResourcePool, resource_key: str) -> tuple[bool, int, bool] | None:
+    """How periods of a key are counted and closed, as the contribution says that ranks first; None: nobody has the key.
+
+    Whether from the billing anchor, for how many seconds they stay open for late usage, and whether overage is preserved.
+    """
+    rule = rule_that_ranks_first(pool, resource_key)
+    return None if rule is None else (rule.anchored, rule.grace_for, rule.overage_at_reset == "preserve")
+
+
 def take_terms(pool: ResourcePool, entitlement: Entitlement) -> None:
-    """How periods of a key are counted and closed; as it was where nobody has the key any more."""
-    rule = rule_that_ranks_first(pool, entitlement.resource_key)
-    if rule is not None:
-        entitlement.anchored, entitlement.grace_for = rule.anchored, rule.grace_for
-        entitlement.preserves = rule.overage_at_reset == "preserve"
+    """Take how periods of a key are counted and closed; as it was where nobody has the key any more."""
+    rule, terms = rule_that_ranks_first(pool, entitlement.resource_key), terms_of(pool, entitlement.resource_key)
+    if rule is not None and terms is not None:
+        entitlement.anchored, entitlement.grace_for, entitlement.preserves = terms
+        entitlement.period = entitlement.period or rule.period
 
 
 def own_rule(pool: ResourcePool, entitlement: Entitlement, bucket: Bucket) -> tuple[Rule | None, int]:
@@ -162,8 +171,21 @@ def schedule_roll(pool: ResourcePool, entitlement: Entitlement, at_ms: int) -> N
     if entitlement.period in (None, LIFETIME):
         return
     present = {bucket.provision_id: bucket.carried for bucket in entitlement.buckets if not bucket.is_gone}
-    if entitlement.consumed != entitlement.preserved or rolled_over(pool, entitlement) != present:
+    moves = entitlement.consumed != entitlement.preserved or rolled_over(pool, entitlement) != present
+    if moves or (entitlement.debts and _forgives(pool, entitlement)):
         entitlement.rolls_at_ms = entitlement.period_at(at_ms)[1]
+
+
+def _forgives(pool: ResourcePool, entitlement: Entitlement) -> bool:
+    rule = rule_that_ranks_first(pool, entitlement.resource_key)
+    return rule is not None and rule.overage_at_reset == "forgive"
+
+
+def reschedule(pool: ResourcePool, at_ms: int) -> None:
+    """As schedule_roll, for every key: what contributions say of themselves has changed."""
+    for entitlement in pool.entitlements.values():
+        schedule_roll(pool, entitlement, at_ms)
+    pool.find_due()
 
 
 def idle_periods(entitlement: Entitlement, now_ms: int) -> Iterator[tuple[int, int]]:

@@ -7,7 +7,8 @@ from datetime import datetime
 from entitlements.domain.aggregate import NEVER_MS, to_ms
 from entitlements.domain.pool_events import PoolEvent
 from entitlements.domain.pools import Reservation, ResourcePool
-from entitlements.domain.taking import draw_on_caps
+from entitlements.domain.rolling import schedule_roll
+from entitlements.domain.taking import draw_on_caps, schedule_recurrences
 from entitlements.domain.taking_back import take_correction
 from entitlements.domain.values import Share, UsagePart, UsageTotal
 
@@ -180,6 +181,9 @@ class UsageCorrected(PoolEvent):
 
     def apply(self, aggregate: ResourcePool) -> None:
         take_correction(aggregate, self)
+        entitlement = aggregate.entitlements[self.resource_key]
+        schedule_recurrences(entitlement, to_ms(self.timestamp))
+        schedule_roll(aggregate, entitlement, to_ms(self.timestamp))
         aggregate.find_due()
 
 

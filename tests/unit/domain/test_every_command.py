@@ -230,7 +230,7 @@ EVERY: dict[type[Command], Cases] = {
         MoreThanIsOwed,
     ),
     terms.ResetUsage: Cases(
-        [PROVISIONED, used(quantity=3)], reset_usage(), "QuotaReset", POOL, reset_usage(), UnknownKey
+        [PROVISIONED, used(quantity=3)], reset_usage(idempotency_key="k"), "QuotaReset", POOL, reset_usage(), UnknownKey
     ),
     terms.SetOverride: Cases(
         PROVISIONED, set_override(), "OverrideSet", [PROVISIONED, set_override()], set_override(7), OverrideAlreadyExists
