@@ -115,12 +115,6 @@ def status_of_pool(connection: Connection, pool_id: str) -> str | None:
     return None if row is None else str(row["status"])
 
 
-def organization_of_pool(connection: Connection, pool_id: str) -> str | None:
-    """Whose a pool is; None: an unknown pool."""
-    row = _one(connection, "pool", (pool_id,))
-    return None if row is None else str(row["organization_id"])
-
-
 def entitlements_of_pools(connection: Connection, pool_ids: list[str], at: datetime) -> list[Row]:
     """What pools have at an instant: limit, consumed, remaining and period of each key, by pool and key."""
     rows = _all(connection, "entitlements", {"pool_ids": pool_ids, "at": at})
@@ -201,7 +195,7 @@ def pools_of_workspace(connection: Connection, workspace_id: str) -> list[Row]:
 
 
 def workspaces_of_pools(connection: Connection, pool_ids: list[str]) -> list[Row]:
-    """The workspaces that are or ever were assigned to pools: rows of pool_id and workspace_id."""
+    """Of each pool its `organization_id` and the `workspace_ids` that are or ever were assigned to it."""
     return _all(connection, "workspaces_of_pools", {"pool_ids": pool_ids})
 
 
