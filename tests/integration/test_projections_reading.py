@@ -109,7 +109,7 @@ def test_a_period_that_has_ended_counts_nothing(connection: Connection) -> None:
     write(connection, all_frames(ledger))
 
     def read(at: datetime) -> dict[str, Any]:
-        rows = reading.entitlements_of_workspace(connection, "ws", at)
+        rows = reading.entitlements_of_workspace(connection, "acme", "ws", at)
         return {row["resource_key"]: (row["effective_limit"], row["consumed"], row["remaining"]) for row in rows}
 
     assert read(from_ms(AT_MS + 2)) == {QUOTA: (50, 41, 9), LIMIT: (5, 2, 3), FEATURE: (None, None, None)}
@@ -184,7 +184,7 @@ def test_the_primary_pool_is_the_one_most_recently_assigned_as_primary(connectio
         ledger.ask(AT_MS + place, opened, assigned)
     ledger.ask(AT_MS + 9, asks.UnassignWorkspace(command_id="x", pool_id="e", workspace_id="ws"))
     write(connection, all_frames(ledger))
-    pools = reading.pools_of_workspace(connection, "ws")
+    pools = reading.pools_of_workspace(connection, "acme", "ws")
     assert [(row["pool_id"], row["is_primary"]) for row in pools] == [
         ("c", True),
         ("a", False),
@@ -277,7 +277,7 @@ def test_a_workspace_sees_its_pools_in_order_with_its_caps_overrides_and_what_is
     write(connection, all_frames(ledger))
 
     at = datetime.now(UTC)
-    rows = reading.workspace_entitlements(connection, "ws", at=at)
+    rows = reading.workspace_entitlements(connection, "acme", "ws", at=at)
     assert [(row["pool_order"], row["pool_id"], row["resource_key"]) for row in rows] == [
         (place, pool_id, key) for place, pool_id in ((1, "new"), (2, "old")) for key in sorted((QUOTA, LIMIT, FEATURE))
     ]
@@ -289,6 +289,51 @@ def test_a_workspace_sees_its_pools_in_order_with_its_caps_overrides_and_what_is
     assert found["old", QUOTA]["cap"] is None
     assert (found["new", FEATURE]["held"], found["old", FEATURE]["held"]) == (False, True)
     assert found["new", FEATURE]["workspace_override_id"] == "no"
-    assert reading.workspace_entitlements(connection, "ws", LIMIT, at) == [found["new", LIMIT], found["old", LIMIT]]
-    pools = [row["pool_id"] for row in reading.pools_of_workspace(connection, "ws")]
+    assert reading.workspace_entitlements(connection, "acme", "ws", LIMIT, at) == [
+        found["new", LIMIT],
+        found["old", LIMIT],
+    ]
+    pools = [row["pool_id"] for row in reading.pools_of_workspace(connection, "acme", "ws")]
     assert pools == ["new", "old"]
+
+
+def test_workspaces_of_one_id_in_two_organizations_are_two_each_with_a_primary_pool(connection: Connection) -> None:
+    ledger, now_ms = SyntheticLedger(), to_ms(datetime.now(UTC)) - 1_000
+    for place, (pool_id, organization) in enumerate((("a1", "acme"), ("r1", "rival"), ("a2", "acme"), ("r2", "rival"))):
+        pool_with_a_plan(ledger, pool_id, now_ms + place, organization)
+    ledger.ask(
+        now_ms + 9,
+        use("a2", usage_line(QUOTA, 3, workspace_id="ws")),
+        use("r2", usage_line(QUOTA, 5, workspace_id="ws")),
+    )
+    write(connection, all_frames(ledger))
+    view = connection.execute(
+        b"select organization_id, pool_order, pool_id, consumed from workspace_entitlements"
+        b" where workspace_id = 'ws' and resource_key = 'api_calls' order by 1, 2"
+    ).fetchall()
+    assert view == [("acme", 1, "a2", 3), ("acme", 2, "a1", 0), ("rival", 1, "r2", 5), ("rival", 2, "r1", 0)]
+    assert reading.organizations_of_workspace(connection, "ws") == ["acme", "rival"]
+    assert reading.organizations_of_workspace(connection, "nobody") == []
+    for organization, pools in (("acme", ["a2", "a1"]), ("rival", ["r2", "r1"])):
+        found = reading.pools_of_workspace(connection, organization, "ws")
+        assert [(row["pool_id"], row["is_primary"]) for row in found] == [(pools[0], True), (pools[1], False)]
+        rows = reading.entitlements_of_workspace(connection, organization, "ws", datetime.now(UTC))
+        assert list(dict.fromkeys(row["pool_id"] for row in rows)) == pools
+        assert {row["pool_id"] for row in reading.workspace_entitlements(connection, organization, "ws")} == set(pools)
+    busiest = reading.busiest_customers(connection, QUOTA)
+    assert [(row["organization_id"], row["workspace_id"], row["consumed"]) for row in busiest] == [
+        ("rival", "ws", 5), ("acme", "ws", 3),
+    ]  # fmt: skip
+
+
+def test_every_column_of_the_view_for_analysts_says_what_it_is_and_the_organization_comes_first(
+    connection: Connection,
+) -> None:
+    columns = connection.execute(
+        b"select column_name, col_description('workspace_entitlements'::regclass, ordinal_position::int)"
+        b" from information_schema.columns where table_schema = current_schema() and table_name = 'workspace_entitlements'"
+        b" order by ordinal_position"
+    ).fetchall()
+    assert columns[0][0] == "organization_id"
+    assert len(columns) > 40
+    assert [name for name, comment in columns if not comment] == []
