@@ -19,6 +19,7 @@ from entitlements_projections import reading
 from entitlements_projections.database import Connection, connect
 from entitlements_projections.errors import NotReachedYet
 from entitlements_projections.migrations import migrate
+from entitlements_projections.reading.views import pools_of_workspaces
 from entitlements_projections.testing import (
     AT_MS,
     FEATURE,
@@ -47,6 +48,7 @@ def connection(database: str) -> Iterator[Connection]:
     "asked",
     [
         "select * from workspace_entitlements where workspace_id = 'ws' and resource_key = 'api_calls'",
+        "select * from workspace_pools where organization_id = 'acme' and workspace_id = any('{ws}')",
         "select * from pool_entitlements(now()) where pool_id = any('{pool}')",
     ],
 )
@@ -177,7 +179,9 @@ def test_the_payer_is_the_provisions_and_nobody_pays_for_a_grant(connection: Con
 
 def test_the_primary_pool_is_the_one_most_recently_assigned_as_primary(connection: Connection) -> None:
     ledger = SyntheticLedger()
-    roles = (("a", "primary"), ("b", "secondary"), ("c", "primary"), ("d", "secondary"), ("e", "primary"))
+    roles = (
+        ("z", "secondary"), ("a", "primary"), ("b", "secondary"), ("c", "primary"), ("d", "secondary"), ("e", "primary"),
+    )  # fmt: skip
     for place, (pool_id, role) in enumerate(roles):
         opened = asks.OpenPool(command_id="o", pool_id=pool_id, organization_id="acme")
         assigned = asks.AssignWorkspace(command_id="a", pool_id=pool_id, workspace_id="ws", role=role)  # type: ignore[arg-type]
@@ -187,10 +191,28 @@ def test_the_primary_pool_is_the_one_most_recently_assigned_as_primary(connectio
     pools = reading.pools_of_workspace(connection, "acme", "ws")
     assert [(row["pool_id"], row["is_primary"]) for row in pools] == [
         ("c", True),
+        ("z", False),
         ("a", False),
         ("b", False),
         ("d", False),
     ]
+
+    of_views = pools_of_workspaces(connection, "acme", ["ws"])
+    assert [(row["pool_id"], row["role"] == "primary", row["pool_order"]) for row in of_views] == [
+        (row["pool_id"], row["is_primary"], place) for place, row in enumerate(pools, 1)
+    ]
+
+
+def test_without_a_primary_pool_a_workspace_draws_on_its_pools_as_they_were_assigned(connection: Connection) -> None:
+    ledger = SyntheticLedger()
+    for place, pool_id in enumerate(("new", "b", "a")):
+        pool_with_a_plan(ledger, pool_id, AT_MS + place)
+        secondary = asks.AssignWorkspace(command_id="s", pool_id=pool_id, workspace_id="ws", role="secondary")
+        ledger.ask(AT_MS + 10 + place, secondary)
+    write(connection, all_frames(ledger))
+    assert [row["pool_id"] for row in reading.pools_of_workspace(connection, "acme", "ws")] == ["new", "b", "a"]
+    rows = reading.workspace_entitlements(connection, "acme", "ws", QUOTA)
+    assert [(row["pool_id"], row["is_primary"]) for row in rows] == [("new", False), ("b", False), ("a", False)]
 
 
 def test_the_newest_version_of_a_set_is_read_with_its_rules(connection: Connection) -> None:

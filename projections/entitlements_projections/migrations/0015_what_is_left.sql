@@ -145,8 +145,36 @@ end;
 comment on function pool_entitlements is
     'What each pool has, or had once (not held), of each key at an instant, with what is consumed, reserved and left of what is included.';
 
+-- One place says in which order a workspace draws on its pools. Workspaces of one id in two organizations are two, each with a primary
+-- pool of its own.
+create view workspace_pools as
+select
+    organization_id, workspace_id, pool_id, role, is_primary,
+    row_number() over (partition by organization_id, workspace_id order by is_primary desc, assigned_at, pool_id) as pool_order,
+    may_overflow, assigned_at
+from (
+    select
+        p.organization_id, a.workspace_id, a.pool_id, a.role, a.may_overflow, a.assigned_at,
+        a.role = 'primary' and row_number() over (
+            partition by p.organization_id, a.workspace_id, a.role order by a.assigned_at desc, a.pool_id
+        ) = 1 as is_primary
+    from pool_assignments a join resource_pools p using (pool_id)
+    where a.unassigned_at is null
+) assigned;
+
+comment on view workspace_pools is 'The pools of each workspace of each organization, in the order in which it draws on them.';
+comment on column workspace_pools.organization_id is 'The organization that owns the pool. Workspace ids are unique within an organization only.';
+comment on column workspace_pools.workspace_id is 'The workspace (the customer), by its id within the organization.';
+comment on column workspace_pools.pool_id is 'The pool.';
+comment on column workspace_pools.role is 'primary or secondary, as it was assigned last.';
+comment on column workspace_pools.is_primary is 'True: the one most recently assigned as primary. An older primary counts as secondary.';
+comment on column workspace_pools.pool_order is 'Place of the pool among those of the workspace, from 1: the primary first, then as they were assigned.';
+comment on column workspace_pools.may_overflow is 'Whether usage without room here may draw on later pools of the workspace.';
+comment on column workspace_pools.assigned_at is 'When it was assigned in this role.';
+
 create function workspace_entitlements_at(asked_at timestamptz) returns table (
-    organization_id text, workspace_id text, resource_key text, pool_id text, role text, pool_order bigint, may_overflow boolean, pool_status text,
+    organization_id text, workspace_id text, resource_key text,
+    pool_id text, role text, is_primary boolean, pool_order bigint, may_overflow boolean, pool_status text,
     entitlement_type text, held boolean, stacking text,
     effective_limit bigint, soft_limit bigint, hard_limit bigint, period text,
     consumed bigint, elsewhere bigint, reserved bigint, remaining bigint,
@@ -159,7 +187,7 @@ create function workspace_entitlements_at(asked_at timestamptz) returns table (
     changed_at timestamptz, provision_ids text[]
 ) language sql stable begin atomic
 select
-    a.organization_id, a.workspace_id, e.resource_key, e.pool_id, a.role, a.pool_order, a.may_overflow, e.pool_status,
+    a.organization_id, a.workspace_id, e.resource_key, e.pool_id, a.role, a.is_primary, a.pool_order, a.may_overflow, e.pool_status,
     e.entitlement_type, e.held and coalesce(o.allowed, true), e.stacking,
     e.effective_limit, e.soft_limit, e.hard_limit, e.period,
     e.consumed, e.elsewhere, e.reserved, e.remaining,
@@ -175,25 +203,7 @@ select
     o.override_id, nullif(e.override_id, ''), e.over_allocated,
     e.period_start, e.resets_at, e.at, e.time_zone, e.anchor_at,
     e.changed_at, e.provision_ids
-from (
-    -- Workspaces of one id in two organizations are two: each has a primary pool of its own.
-    select
-        f.organization_id, f.workspace_id, f.pool_id, f.role, f.may_overflow,
-        row_number() over (
-            partition by f.organization_id, f.workspace_id order by f.pool_id <> f.first_pool_id, f.assigned_at, f.pool_id
-        ) as pool_order
-    from (
-        select
-            o.organization_id, g.*,
-            first_value(g.pool_id) over (
-                partition by o.organization_id, g.workspace_id
-                order by g.role <> 'primary', case when g.role = 'primary' then g.assigned_at end desc, g.pool_id
-            ) as first_pool_id
-        from pool_assignments g
-        join resource_pools o on o.pool_id = g.pool_id
-        where g.unassigned_at is null
-    ) f
-) a
+from workspace_pools a
 join lateral pool_entitlements(asked_at) e on e.pool_id = a.pool_id
 left join pool_ondemand_config d on d.pool_id = e.pool_id and d.resource_key = e.resource_key
 left join lateral (
@@ -226,8 +236,9 @@ comment on column workspace_entitlements.organization_id is 'The organization th
 comment on column workspace_entitlements.workspace_id is 'The workspace (the customer), by its id within the organization.';
 comment on column workspace_entitlements.resource_key is 'The key, such as api_calls.';
 comment on column workspace_entitlements.pool_id is 'The pool it has it from.';
-comment on column workspace_entitlements.role is 'primary or secondary, as the workspace was assigned to the pool. Its primary pool is the one with pool_order 1.';
-comment on column workspace_entitlements.pool_order is 'Place of the pool among those of the workspace in its organization, from 1: its primary.';
+comment on column workspace_entitlements.role is 'primary or secondary, as the workspace was assigned to the pool last.';
+comment on column workspace_entitlements.is_primary is 'True: its primary pool, the one most recently assigned as primary. An older primary counts as secondary.';
+comment on column workspace_entitlements.pool_order is 'Place of the pool among those of the workspace in its organization, from 1: its primary first, then as they were assigned.';
 comment on column workspace_entitlements.may_overflow is 'Whether usage without room here may draw on later pools of the workspace.';
 comment on column workspace_entitlements.pool_status is 'open, suspended or closed.';
 comment on column workspace_entitlements.entitlement_type is 'boolean, limit, quota or credit.';
