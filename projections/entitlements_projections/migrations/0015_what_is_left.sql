@@ -154,12 +154,12 @@ select
     may_overflow, assigned_at
 from (
     select
-        p.organization_id, a.workspace_id, a.pool_id, a.role, a.may_overflow, a.assigned_at,
-        a.role = 'primary' and row_number() over (
-            partition by p.organization_id, a.workspace_id, a.role order by a.assigned_at desc, a.pool_id
+        organization_id, workspace_id, pool_id, role, may_overflow, assigned_at,
+        role = 'primary' and row_number() over (
+            partition by organization_id, workspace_id, role order by assigned_at desc, pool_id
         ) = 1 as is_primary
-    from pool_assignments a join resource_pools p using (pool_id)
-    where a.unassigned_at is null
+    from pool_assignments
+    where unassigned_at is null
 ) assigned;
 
 comment on view workspace_pools is 'The pools of each workspace of each organization, in the order in which it draws on them.';
