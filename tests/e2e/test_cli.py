@@ -238,6 +238,7 @@ def test_customers_of_one_id_in_two_organizations_are_two_and_nobody_guesses_whi
     monkeypatch.setenv("ENTITLEMENTS_ORGANIZATION", "rival")
     assert ask(*using, "--workspace", workspace)["pool_id"] == theirs
     assert ask("usage", workspace)["organization_id"] == "rival"
+    assert ask("keys", "list") == ask("keys", "list", "--organization", "rival")
     assert ask(*using, "--pool", pool, status=1)["error"]["code"] == "unknown_pool", "it is of acme"
     deadline, told = time.monotonic() + 30, list[Any]()
     while len(told) < 3 and time.monotonic() < deadline:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import typer
 
-from entitlements.cli import dashboard, output, showing, tailing, values
+from entitlements.cli import dashboard, output, showing, tailing, values, workspaces
 from entitlements.cli.app import app
 from entitlements.cli.failures import InvalidValue
 from entitlements.cli.running import run
@@ -288,6 +288,19 @@ def test_a_change_is_shown_with_the_organization_of_its_customer(capsys: pytest.
     }  # fmt: skip
     output.say(tailing._sentence(change))
     assert "acme-inc  ws-1  api_calls  nothing -> 100 / day" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("pool", "role"),
+    [
+        ({"role": "primary", "is_primary": True}, "primary"),
+        ({"role": "primary", "is_primary": False}, "secondary"),
+        ({"role": "secondary", "is_primary": False}, "secondary"),
+        ({}, None),
+    ],
+)
+def test_an_older_primary_pool_counts_as_secondary(pool: dict[str, Any], role: str | None) -> None:
+    assert workspaces.role_of(pool) == role
 
 
 @pytest.mark.usefixtures("no_servers")
