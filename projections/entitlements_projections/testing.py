@@ -220,11 +220,15 @@ def _random_line(random: Random, at_ms: int) -> Any:
 AT_MS = 1_767_225_600_000
 
 
-def pool_with_a_plan(ledger: SyntheticLedger, pool_id: str = "pool", at_ms: int = AT_MS) -> None:
+def pool_with_a_plan(
+    ledger: SyntheticLedger, pool_id: str = "pool", at_ms: int = AT_MS, organization_id: str = "acme"
+) -> None:
     """Open a pool with a plan of 50 calls a day and assign the workspace "ws" to it."""
     ledger.ask(
         at_ms,
-        asks.OpenPool(command_id="o", pool_id=pool_id, organization_id="acme", billing_account_id="bill", name="Pool"),
+        asks.OpenPool(
+            command_id="o", pool_id=pool_id, organization_id=organization_id, billing_account_id="bill", name="Pool"
+        ),
         asks.ProvisionPool(
             command_id="p",
             pool_id=pool_id,

@@ -20,6 +20,9 @@ from entitlements_schemas import sources
 #: under a bundled id is never taken for one of a registry that an installation got later.
 FIRST_ID: Final = 0x454E_0001
 
+#: The record that is the key of entitlements.changes.
+CUSTOMER_KEY: Final = "entitlements.entities.CustomerKey"
+
 #: Folder to topic. A record with no topic has no id: it travels inside others only.
 _TOPICS: Final = {
     "commands": "commands",
@@ -30,6 +33,8 @@ _TOPICS: Final = {
     "access": "access-log",
 }
 _OTHER_TOPICS: Final = {
+    # A record's key. Its subject is named as those of values are, as Confluent's TopicRecordNameStrategy does.
+    CUSTOMER_KEY: "changes",
     "entitlements.entities.Snapshot": "snapshots",
     "entitlements.entities.SnapshotMark": "snapshots",
     "entitlements.entities.Quarantined": "quarantine",

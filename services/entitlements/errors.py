@@ -4,6 +4,7 @@ EntitlementsError
 ├── CommandRefused          domain/errors.py: a rule says no; the caller's business
 ├── RequestError            the request cannot be sent as it is
 │   ├── UnknownPool, UnknownSet, UnknownKey, UnknownWorkspace
+│   ├── AmbiguousCustomer
 │   ├── CommandIsTooLarge
 │   └── InvalidRequest
 ├── OutcomeUnknown          no answer in time: retry with the same idempotency key
@@ -69,6 +70,12 @@ class UnknownWorkspace(RequestError):
     """No pool is assigned to this workspace."""
 
     code = "unknown_workspace"
+
+
+class AmbiguousCustomer(RequestError):
+    """More than one organization has a customer with this id."""
+
+    code = "ambiguous_customer"
 
 
 class OutcomeUnknown(EntitlementsError):

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import fastavro
 import httpx
 import pytest
-from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
+from confluent_kafka.schema_registry import Schema, SchemaRegistryClient, topic_record_subject_name_strategy
 from confluent_kafka.schema_registry.avro import AvroDeserializer, AvroSerializer
 from confluent_kafka.schema_registry.error import SchemaRegistryError
 from confluent_kafka.serialization import MessageField, SerializationContext
@@ -34,6 +34,7 @@ SUBJECT = f"entitlements.changes-{NAME}"
 NEWEST = catalogue.newest(NAME)
 GRANTED = {
     "change_id": "c-1",
+    "organization_id": "acme-inc",
     "customer_id": "w-1",
     "resource_key": "api_calls",
     "entitlement_type": "quota",
@@ -128,6 +129,22 @@ def test_we_read_what_confluents_serializer_writes_by_look_up(client: SchemaRegi
         },
     )
     assert Wire().decode(serialize(GRANTED, value_of("entitlements.changes"))) == (NAME, GRANTED)
+
+
+def test_the_key_of_changes_has_a_subject_of_its_own_that_confluents_tools_find(client: SchemaRegistryClient) -> None:
+    """TopicRecordNameStrategy names the subjects of keys and of values alike."""
+    key = {"organization_id": "acme-inc", "customer_id": "w-1"}
+    subject = f"entitlements.changes-{catalogue.CUSTOMER_KEY}"
+    context = SerializationContext("entitlements.changes", MessageField.KEY)
+    assert subject in client.get_subjects()
+    conf = {
+        "auto.register.schemas": False,
+        "subject.name.strategy": topic_record_subject_name_strategy,
+    }
+    serialize = AvroSerializer(client, json.dumps(text(catalogue.CUSTOMER_KEY)), conf=conf)
+    assert serialize(key, context) == Wire().encode(catalogue.CUSTOMER_KEY, key)
+    assert AvroDeserializer(client)(Wire().encode(catalogue.CUSTOMER_KEY, key), context) == key
+    assert client.get_latest_version(subject).schema_id == catalogue.newest(catalogue.CUSTOMER_KEY).id
 
 
 def test_a_serializer_that_registers_by_itself_finds_what_is_there_already(client: SchemaRegistryClient) -> None:

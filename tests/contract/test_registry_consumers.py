@@ -21,6 +21,7 @@ from confluent_kafka.schema_registry.avro import AvroDeserializer
 from entitlements import registry
 from entitlements.settings import Settings
 from entitlements_schemas import Wire, cloudevents
+from entitlements_schemas.catalogue import CUSTOMER_KEY
 from entitlements_schemas.testing import TERMS
 
 if TYPE_CHECKING:
@@ -34,11 +35,13 @@ CAUSE = {
     "ledger_partition": 0,
     "ledger_offset": 17,
 }
+KEY = {"organization_id": "acme-inc", "customer_id": "w-1"}
 WRITTEN: list[tuple[str, dict[str, Any]]] = [
     (
         "entitlements.changes.EntitlementGranted",
         {
             "change_id": "1",
+            "organization_id": "acme-inc",
             "customer_id": "w-1",
             "resource_key": "api_calls",
             "entitlement_type": "quota",
@@ -51,6 +54,7 @@ WRITTEN: list[tuple[str, dict[str, Any]]] = [
         "entitlements.changes.QuotaExceeded",
         {
             "change_id": "2",
+            "organization_id": "acme-inc",
             "customer_id": "w-1",
             "resource_key": "api_calls",
             "period_start": NOW,
@@ -90,7 +94,7 @@ def topic(kafka: str, topic_prefix: str) -> str:
     wire = Wire()
     for schema, record in WRITTEN:
         headers = cloudevents.headers(id=record["change_id"], type=schema, source="/entitlements", time=NOW)
-        producer.produce(name, wire.encode(schema, record), record["customer_id"], headers=headers)
+        producer.produce(name, wire.encode(schema, record), wire.encode(CUSTOMER_KEY, KEY), headers=headers)
     assert producer.flush(30) == 0
     return name
 
@@ -115,6 +119,7 @@ def test_a_consumer_of_fastavro_and_urllib_reads_the_changes(kafka: str, topic: 
 
     read = asyncio.run(consume())
     assert [decode(message.value) for message in read] == [record for _, record in WRITTEN]
+    assert [decode(message.key) for message in read] == [KEY for _ in WRITTEN]
     assert [dict(message.headers)["ce_type"].decode() for message in read] == [schema for schema, _ in WRITTEN]
 
 
@@ -125,6 +130,7 @@ def test_confluents_deserializing_consumer_reads_the_changes(kafka: str, topic: 
                 "bootstrap.servers": kafka,
                 "group.id": topic,
                 "auto.offset.reset": "earliest",
+                "key.deserializer": AvroDeserializer(client),
                 "value.deserializer": AvroDeserializer(client),
             }
         )
@@ -134,3 +140,4 @@ def test_confluents_deserializing_consumer_reads_the_changes(kafka: str, topic: 
         finally:
             consumer.close()
     assert [message.value() for message in read] == [record for _, record in WRITTEN]
+    assert [message.key() for message in read] == [KEY for _ in WRITTEN]

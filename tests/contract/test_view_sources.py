@@ -100,9 +100,9 @@ class Case:
     floors: Floors
     servers: Servers
 
-    def is_told(self, reached: dict[int, int], customer_id: str) -> None:
+    def is_told(self, reached: dict[int, int], customer_id: str, organization_id: str = "acme") -> None:
         for partition, offset in reached.items():
-            self.floors.rise(partition, offset, Concerned(customers=frozenset({customer_id})))
+            self.floors.rise(partition, offset, Concerned(customers=frozenset({(organization_id, customer_id)})))
 
     def view(self, customer_id: str, organization_id: str = "acme", at_least: Any = None) -> Any:
         return json.loads(self.source.load(organization_id, [customer_id], at_least)[customer_id])
@@ -163,7 +163,7 @@ def test_every_customer_that_is_asked_for_is_answered_and_no_other(case: Case, c
 def test_customers_of_one_name_in_two_organizations_are_two(case: Case, customer: str) -> None:
     for organization, amount in zip(ORGANIZATIONS, (5, 7), strict=True):
         _, reached = case.servers.has_a_pool(organization, customer, amount)
-        case.is_told(reached, customer)
+        case.is_told(reached, customer, organization)
     for _ in range(2):
         for organization, amount in zip(ORGANIZATIONS, (5, 7), strict=True):
             view = case.view(customer, organization)

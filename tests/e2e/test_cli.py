@@ -213,6 +213,48 @@ def test_usage_goes_to_the_primary_pool_then_to_others_and_is_never_split(ask: A
     assert ask("use", "api_calls", "20", "--workspace", workspace)["pool_id"] == pool
 
 
+def test_customers_of_one_id_in_two_organizations_are_two_and_nobody_guesses_which(
+    ask: Ask, pool: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace, theirs = f"ws-{pool}", f"{pool}-rival"
+    ask("pool", "open", theirs, "--organization", "rival", "--no-wait")
+    ask("provision", "add", theirs, "free", "--id", "sub", "--no-wait")
+    ask("assign", theirs, workspace)
+    Path("rows.csv").write_text(f"usage_id,occurred_at,workspace_id,bytes\nu,2015-05-17T10:05:00Z,{workspace},1\n")
+    using, checking = ("use", "api_calls", "1"), ("check", "api_calls")
+    for command in (using, ("release", "api_calls", "1"), checking):
+        assert_ambiguous(ask(*command, "--workspace", workspace, status=2), workspace)
+    assert_ambiguous(ask("usage", workspace, status=2), workspace)
+    assert_ambiguous(ask("import", "usage", "rows.csv", status=2), workspace)
+    for organization, pool_id, quantity in (("acme", pool, "3"), ("rival", theirs, "5")):
+        named = ("--workspace", workspace, "--organization", organization)
+        assert ask("use", "api_calls", quantity, *named)["pool_id"] == pool_id
+        answer = ask(*checking, *named)
+        assert (answer["pool_id"], answer["role"], answer["consumed"]) == (pool_id, "primary", int(quantity))
+        shown = ask("usage", workspace, "--organization", organization)
+        assert (shown["organization_id"], shown["entitlements"][0]["consumed"]) == (organization, int(quantity))
+        assert [(row["pool_id"], row["role"]) for row in shown["pools"]] == [(pool_id, "primary")]
+    assert ask(*checking, "--workspace", workspace, "--pool", theirs)["consumed"] == 5, "the pool says whose"
+    monkeypatch.setenv("ENTITLEMENTS_ORGANIZATION", "rival")
+    assert ask(*using, "--workspace", workspace)["pool_id"] == theirs
+    assert ask("usage", workspace)["organization_id"] == "rival"
+    assert ask("keys", "list") == ask("keys", "list", "--organization", "rival")
+    assert ask(*using, "--pool", pool, status=1)["error"]["code"] == "unknown_pool", "it is of acme"
+    deadline, told = time.monotonic() + 30, list[Any]()
+    while len(told) < 3 and time.monotonic() < deadline:
+        told = ask("changes", "tail", "--from-beginning", "--no-follow", "--customer", workspace)["changes"]
+    assert {change["organization_id"] for change in told} == {"rival"}
+    assert {change["type"] for change in told} == {"entitlement.granted"}
+    monkeypatch.setenv("ENTITLEMENTS_ORGANIZATION", "nobody")
+    assert ask("usage", workspace, status=1)["error"]["code"] == "unknown_workspace"
+
+
+def assert_ambiguous(refused: Any, customer_id: str) -> None:
+    error = refused["error"]
+    assert (error["code"], error["customer_id"]) == ("ambiguous_customer", customer_id)
+    assert error["organizations"] == ["acme", "rival"]
+
+
 REFUSED: Final = (
     ("unknown_pool", "pool show nobody"),
     ("unknown_pool", "use api_calls 1 --pool nobody"),
@@ -398,7 +440,9 @@ def test_changes_are_told_and_a_plain_reader_of_the_registry_finds_them(
         granted = [change["resource_key"] for change in told if change["type"] == "entitlement.granted"]
     assert sorted(granted) == ["api_calls", "bandwidth_bytes", "community_support"]
     with urlopen(f"{installed[1]['registry']}/subjects") as answer:
-        assert any("EntitlementGranted" in subject for subject in json.load(answer))
+        subjects = json.load(answer)
+    assert any("EntitlementGranted" in subject for subject in subjects)
+    assert any("CustomerKey" in subject for subject in subjects)
 
 
 def test_the_read_models_equal_what_the_log_says_and_can_be_replaced(ask: Ask, pool: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from confluent_kafka import Producer
 from entitlements import testing
 from entitlements.access.caching.floors import BEHIND_FOR_MAX, Concerned, Floors
 from entitlements.access.caching.hooks import BundleUpdate, Hooks, UsageReset
-from entitlements.access.caching.invalidations import Invalidations
+from entitlements.access.caching.invalidations import Invalidations, PoolUsers
 from entitlements.ledger.topics import create_topics
 from entitlements.local import LocalKafka
 from entitlements.settings import Settings
@@ -43,11 +43,11 @@ class Log:
         self.send("events", value, kind, aggregate_id, partition, ce_type=f"entitlements.events.{name}")
         return self.offset
 
-    def reset(self, customer_id: str, partition: int = 0) -> int:
+    def reset(self, customer_id: str, partition: int = 0, organization_id: str = "acme") -> int:
         self.offset += 1
         record = {
-            "change_id": f"c{self.offset}", "customer_id": customer_id, "resource_key": "calls", "period_start": None,
-            "period_end": None, "consumed": 4, "effective_at": 0, "pool_id": "p", "cause_event_id": "pool/p/1",
+            "change_id": f"c{self.offset}", "organization_id": organization_id, "customer_id": customer_id, "resource_key": "calls", "period_start": None,
+            "period_end": None, "consumed": 4, "effective_at": 0, "pool_id": f"p-of-{organization_id}", "cause_event_id": "pool/p/1",
             "ledger_partition": partition, "ledger_offset": self.offset,
         }  # fmt: skip
         self.send("changes", WIRE.encode_plain("entitlements.changes.QuotaReset", record), "pool", "p", partition)
@@ -64,8 +64,12 @@ class Log:
         assert self._producer.flush(10) == 0
 
 
-def nobody(pool_ids: Collection[str]) -> dict[str, list[str]]:
-    return {pool_id: [] for pool_id in pool_ids}
+def nobody(pool_ids: Collection[str]) -> dict[str, PoolUsers]:
+    return {pool_id: PoolUsers("acme", []) for pool_id in pool_ids}
+
+
+def ada(pool_ids: Collection[str]) -> Mapping[str, PoolUsers]:
+    return {pool_id: PoolUsers("acme", ["ada"]) for pool_id in pool_ids}
 
 
 @pytest.fixture
@@ -77,7 +81,7 @@ def log(kafka: str) -> Log:
 def following(log: Log, **more: Any) -> Iterator[Floors]:
     """A follower that has read all there is."""
     floors = Floors()
-    with Invalidations(log.settings, floors, **({"customers_of": nobody} | more)):
+    with Invalidations(log.settings, floors, **({"users_of": nobody} | more)):
         wait_until(lambda: floors.is_current)
         yield floors
 
@@ -95,28 +99,56 @@ def test_a_change_raises_the_floor_of_its_customer_alone(log: Log) -> None:
         wait_until(lambda: not floors.admits("acme", "ada", {1: offset - 1}))
         assert floors.admits("acme", "ada", {1: offset})
         assert floors.admits("acme", "bob", {})
+        assert floors.admits("umbrella", "ada", {}), "another organization's customer of this id"
 
 
 def test_an_event_of_a_pool_raises_the_floors_of_whoever_draws_on_it(log: Log) -> None:
     asked: list[str] = []
 
-    def customers_of(pool_ids: Collection[str]) -> dict[str, list[str]]:
+    def users_of(pool_ids: Collection[str]) -> dict[str, PoolUsers]:
         asked.extend(pool_ids)
-        return {"p": ["ada", "bob"]}
+        return {"p": PoolUsers("acme", ["ada", "bob"])}
 
-    with following(log, customers_of=customers_of) as floors:
+    with following(log, users_of=users_of) as floors:
         offset = log.event("pool", "p", "PoolSuspended", reason="unpaid", actor="")
         wait_until(lambda: not floors.admits("acme", "ada", {0: offset - 1}))
         assert not floors.admits("acme", "bob", {0: offset - 1})
         assert floors.admits("acme", "cyd", {0: offset - 1})
+        assert floors.admits("umbrella", "ada", {0: offset - 1})
         assert asked == ["p"]
 
 
+ASSIGNED = {"workspace_id": "ada", "role": "primary", "may_overflow": False, "actor": ""}
+OPENED = {
+    "billing_account_id": None, "name": "", "backfill_from": None, "time_zone": "UTC", "anchor_at": None, "defaults": [], "actor": "",
+}  # fmt: skip
+
+
+def test_an_event_of_a_pool_that_names_a_customer_raises_the_floor_of_its_organizations_one(log: Log) -> None:
+    asked: list[str] = []
+
+    def users_of(pool_ids: Collection[str]) -> dict[str, PoolUsers]:
+        asked.extend(pool_ids)
+        return {"known": PoolUsers("acme", [])}
+
+    with following(log, users_of=users_of) as floors:
+        first = log.event("pool", "known", "WorkspaceAssigned", **ASSIGNED)
+        wait_until(lambda: not floors.admits("acme", "ada", {0: first - 1}))
+        log.event("pool", "new", "PoolOpened", organization_id="umbrella", **OPENED)
+        second = log.event("pool", "new", "WorkspaceAssigned", **ASSIGNED)
+        wait_until(lambda: not floors.admits("umbrella", "ada", {0: second - 1}))
+        assert floors.admits("acme", "ada", {0: first}), "it has no part in the other one's pool"
+        assert floors.admits("acme", "bob", {})
+        assert asked == ["known", "new"], "of pools that were heard of nobody is asked, but when they are opened"
+        third = log.event("pool", "nowhere", "WorkspaceAssigned", **ASSIGNED)
+        wait_until(lambda: not floors.admits("whoever", "bob", {0: third - 1}))
+
+
 def test_where_nobody_can_say_who_draws_on_a_pool_every_view_is_taken_for_old(log: Log) -> None:
-    def away(pool_ids: Collection[str]) -> dict[str, list[str]]:
+    def away(pool_ids: Collection[str]) -> dict[str, PoolUsers]:
         raise psycopg.OperationalError(f"away: {pool_ids}")
 
-    with following(log, customers_of=away) as floors:
+    with following(log, users_of=away) as floors:
         offset = log.event("pool", "p", "PoolSuspended", reason="unpaid", actor="")
         wait_until(lambda: not floors.admits("acme", "anybody", {0: offset - 1}))
         assert floors.admits("acme", "anybody", {0: offset})
@@ -144,14 +176,14 @@ def test_hooks_and_listeners_hear_after_the_floors_rose(log: Log) -> None:
     floors = Floors()
 
     def on_reset(reset: UsageReset) -> None:
-        seen.append(floors.admits("acme", reset.customer_id, {0: reset.ledger_offset - 1}))
+        seen.append(floors.admits(reset.organization_id, reset.customer_id, {0: reset.ledger_offset - 1}))
         raise OSError("a hook that fails")
 
     hooks.on_usage_reset(on_reset)
     hooks.on_usage_reset(heard.append)
     hooks.on_bundle_update(heard.append)
     log.reset("cyd")  # Before the start: nobody is told.
-    with Invalidations(log.settings, floors, customers_of=nobody, hooks=hooks, listeners=[concerned.append]):
+    with Invalidations(log.settings, floors, users_of=nobody, hooks=hooks, listeners=[concerned.append]):
         wait_until(lambda: floors.is_current)
         log.reset("ada")
         log.event(
@@ -162,11 +194,11 @@ def test_hooks_and_listeners_hear_after_the_floors_rose(log: Log) -> None:
     assert {type(each) for each in heard} == {UsageReset, BundleUpdate}
     assert seen == [False]
     assert hooks.failures == 1
-    assert concerned == [Concerned(customers=frozenset({"ada"}))]
+    assert concerned == [Concerned(customers=frozenset({("acme", "ada")}))]
 
 
 def test_a_pool_event_that_names_nobody_is_understood_by_its_headers(log: Log) -> None:
-    with following(log, customers_of=lambda _: {"p": ["ada"]}) as floors:
+    with following(log, users_of=ada) as floors:
         log.offset += 1
         log.send("events", b"not even looked at", "pool", "p", 0, ce_type="entitlements.events.PoolSuspended")
         wait_until(lambda: not floors.admits("acme", "ada", {0: log.offset - 1}))
@@ -190,7 +222,7 @@ def test_foreign_records_stop_nobody(log: Log) -> None:
 
 
 def test_an_event_of_a_newer_version_still_says_whom_it_concerns(log: Log) -> None:
-    with following(log, customers_of=lambda _: {"p": ["ada"]}) as floors:
+    with following(log, users_of=ada) as floors:
         log.offset += 1
         log.send("events", b"\x00\x7f\xff\xff\xff??", "pool", "p", 0)
         wait_until(lambda: not floors.admits("acme", "ada", {0: log.offset - 1}))

@@ -151,7 +151,7 @@ def test_a_replica_without_what_is_known_about_a_customer_is_not_asked_for_it(in
         paused(installation, number, pause=True)
     try:
         reached = installation.happens()
-        installation.floors.rise(0, reached, Concerned(customers=frozenset({"ws"})))
+        installation.floors.rise(0, reached, Concerned(customers=frozenset({("acme", "ws")})))
         assert installation.asks() == (reached, "primary")
     finally:
         for number in (0, 1):

@@ -56,7 +56,7 @@ class Process:
         return facts_of(self.level.load(organization_id, [customer_id])[customer_id]).position[0]
 
     def hears(self, offset: int) -> None:
-        self.floors.rise(0, offset, Concerned(customers=frozenset({"ada"})))
+        self.floors.rise(0, offset, Concerned(customers=frozenset({("acme", "ada")})))
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
@@ -17,11 +17,12 @@ import pytest
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
 from entitlements.changes import pools, workspaces
-from entitlements.changes.facts import Cause, PoolEvent, Position
+from entitlements.changes.facts import Cause, Customer, PoolEvent, Position
 from entitlements.ledger.topics import create_topics
 from entitlements.local import LocalKafka
 from entitlements.settings import Settings
 from entitlements_schemas import Wire
+from entitlements_schemas.catalogue import CUSTOMER_KEY
 from entitlements_schemas.testing import TERMS
 
 pytestmark = pytest.mark.timeout(180)
@@ -30,6 +31,11 @@ PARTITIONS = 3
 SESSION_FOR = 1.5
 WIRE = Wire()
 Header = tuple[str, bytes]
+
+
+OPENING: dict[str, Any] = {
+    "billing_account_id": None, "name": "", "backfill_from": None, "time_zone": "UTC", "anchor_at": None, "defaults": [], "actor": "",
+}  # fmt: skip
 
 
 class Read(NamedTuple):
@@ -57,6 +63,10 @@ class Bus:
         self.sent = 0
         self.versions: Counter[str] = Counter()
         create_topics(self.settings)
+
+    def opened(self, pool: str, partition: int, organization: str = "acme") -> PoolEvent:
+        """Open a pool for an organization."""
+        return self.event(pool, "PoolOpened", partition, organization_id=organization, **OPENING)
 
     def event(self, pool: str, name: str, partition: int, /, **record: Any) -> PoolEvent:
         """Publish as the publisher does, and say what was published."""
@@ -211,13 +221,18 @@ def conferring(values: dict[str, Any]) -> list[dict[str, Any]]:
 class History:
     """A random history. Pools n, n + 3, n + 6 ... are in partition n of the ledger and share only workspaces among themselves,
     so that the order of what happens to a workspace is given, and with it every change. Pools named "far" share workspaces
-    across partitions: there only what is true in any order can be said.
+    across partitions: there only what is true in any order can be said. Two organizations have six of the pools each, and both
+    have workspaces of the same ids.
     """
 
     def __init__(self, bus: Bus, seed: int) -> None:
         self.bus = bus
         self.random = random.Random(seed)
-        self.happened: list[PoolEvent] = []
+        self.happened = [
+            bus.opened(f"{kind}-{number}", number % PARTITIONS, "acme" if number < 6 else "rival")
+            for kind in ("near", "far")
+            for number in range(12)
+        ]
 
     def step(self) -> None:
         choose = self.random
@@ -243,13 +258,13 @@ class History:
             made = ("PoolSuspended", {"reason": "", "actor": ""})
         self.happened.append(self.bus.event(pool, made[0], partition, **made[1]))
 
-    def expected(self) -> tuple[dict[tuple[str, str], list[str]], dict[str, set[str]], Counter[str]]:
+    def expected(self) -> tuple[dict[tuple[Customer, str], list[str]], dict[Customer, set[str]], Counter[Customer]]:
         """For near workspaces: by customer and key the ids of the changes in order. For far ones: what they have in the end.
         And how many resets each far workspace hears of."""
         rows: dict[str, pools.PoolRow] = defaultdict(pools.PoolRow)
-        customers: dict[str, workspaces.WorkspaceRow] = defaultdict(workspaces.WorkspaceRow)
-        near: dict[tuple[str, str], list[str]] = defaultdict(list)
-        resets: Counter[str] = Counter()
+        customers: dict[Customer, workspaces.WorkspaceRow] = defaultdict(workspaces.WorkspaceRow)
+        near: dict[tuple[Customer, str], list[str]] = defaultdict(list)
+        resets: Counter[Customer] = Counter()
         offset = 0
         for happened in self.happened:
             if happened.name not in pools.RELEVANT:
@@ -259,15 +274,23 @@ class History:
             pools.take_in(row, happened)
             for fact in facts:
                 offset += 1
-                for change in workspaces.changes_of(customers[fact.workspace_id], fact, offset):
+                for change in workspaces.changes_of(customers[fact.customer], fact, offset):
                     record = change.record
                     if record["customer_id"].startswith("w-"):
-                        near[record["customer_id"], record["resource_key"]].append(record["change_id"])
+                        near[customer_of(record), record["resource_key"]].append(record["change_id"])
                     elif change.name == "QuotaReset":
-                        resets[record["customer_id"]] += 1
-                workspaces.take_in(customers[fact.workspace_id], fact, offset)
-        far = {name: set(row.held) for name, row in customers.items() if name.startswith("far") and row.held}
+                        resets[customer_of(record)] += 1
+                workspaces.take_in(customers[fact.customer], fact, offset)
+        far = {
+            customer: set(row.held)
+            for customer, row in customers.items()
+            if customer.workspace_id.startswith("far") and row.held
+        }
         return near, far, resets
+
+
+def customer_of(record: Mapping[str, Any]) -> Customer:
+    return Customer(record["organization_id"], record["customer_id"])
 
 
 def without_repeats(changes: list[Read]) -> list[Read]:
@@ -278,18 +301,23 @@ def without_repeats(changes: list[Read]) -> list[Read]:
     return list(seen.values())
 
 
+def key_of(customer: Customer) -> bytes:
+    organization_id, customer_id = customer
+    return WIRE.encode_plain(CUSTOMER_KEY, {"organization_id": organization_id, "customer_id": customer_id})
+
+
 def assert_nothing_is_missing_or_invented(bus: Bus, history: History) -> int:
     """The number of repeats in the topic."""
     read = bus.read("changes")
     changes = without_repeats(read)
-    near: dict[tuple[str, str], list[str]] = defaultdict(list)
-    far: dict[str, set[str]] = defaultdict(set)
-    resets: Counter[str] = Counter()
+    near: dict[tuple[Customer, str], list[str]] = defaultdict(list)
+    far: dict[Customer, set[str]] = defaultdict(set)
+    resets: Counter[Customer] = Counter()
     for change in changes:
         record, short = change.record, change.name.rpartition(".")[2]
-        customer, key = record["customer_id"], record["resource_key"]
-        assert change.key == customer.encode()
-        if customer.startswith("w-"):
+        customer, key = customer_of(record), record["resource_key"]
+        assert change.key == key_of(customer)
+        if customer.workspace_id.startswith("w-"):
             near[customer, key].append(record["change_id"])
         elif short == "QuotaReset":
             resets[customer] += 1
@@ -333,18 +361,21 @@ def flow(history: History, workers: list[Worker], *, seconds: float) -> None:
 
 def test_an_event_becomes_a_change_that_any_consumer_can_read(bus: Bus) -> None:
     with working(bus) as [worker]:
+        bus.opened("p", 0)
         bus.event("p", "WorkspaceAssigned", 0, workspace_id="w", role="primary", actor="")
         happened = bus.event("p", "EntitlementsChanged", 0, changes=conferring({"calls": quota(50)}))
         bus.producer.flush()
         wait_until(lambda: sum(bus.ends("changes").values()) > 0, [worker])
         [change] = bus.read("changes")
-        assert (change.key, change.name) == (b"w", "entitlements.changes.EntitlementGranted")
+        assert (change.key, change.name) == (key_of(Customer("acme", "w")), "entitlements.changes.EntitlementGranted")
+        assert customer_of(change.record) == ("acme", "w")
         assert change.record["after"] == quota(50)
         assert change.record["effective_at"] == happened.cause.at
-        assert (change.record["ledger_partition"], change.record["ledger_offset"]) == (0, 2)
+        assert (change.record["ledger_partition"], change.record["ledger_offset"]) == (0, 3)
         assert change.headers["ce_type"] == b"entitlement.granted"
         assert change.headers["ce_id"] == change.record["change_id"].encode()
         assert change.headers["ce_subject"] == b"w"
+        assert change.headers["ce_organization"] == b"acme"
         wait_until(bus.is_handled, [worker])
         assert worker.stop() < 5
 
@@ -420,13 +451,30 @@ def test_what_cannot_be_handled_goes_to_the_quarantine_and_stops_nobody(bus: Bus
         good + b"\x00": "undecodable",
         b"\x00" * 2_000_000: "record_is_too_large",
     }
+    unopened = WIRE.encode_plain(
+        "entitlements.events.EntitlementsChanged",
+        {
+            "originator_id": "q", "originator_version": 9, "timestamp": 1, "command_id": "c",
+            "changes": conferring({"calls": quota(1)}),
+        },
+    )  # fmt: skip
+    assigned = WIRE.encode_plain(
+        "entitlements.events.WorkspaceAssigned",
+        {
+            "originator_id": "q", "originator_version": 8, "timestamp": 1, "command_id": "c",
+            "workspace_id": "w", "role": "primary", "may_overflow": False, "actor": "",
+        },
+    )  # fmt: skip
     with working(bus) as [worker]:
+        bus.opened("p", 0)
         bus.event("p", "WorkspaceAssigned", 0, workspace_id="w", role="primary", actor="")
         for value in wanted:
             bus.send("events", value, b"p", 0, position(0, 100))
         bus.send("events", good, b"p", 0, [])
         bus.send("events", good, b"p", 0, position(1, 100))
         bus.send("events", good, b"another", 0, position(0, 100))
+        bus.send("events", assigned, b"q", 0, position(0, 101))
+        bus.send("events", unopened, b"q", 0, position(0, 102))
         bus.event("p", "EntitlementsChanged", 0, changes=conferring({"calls": quota(50)}))
         bus.producer.flush()
         wait_until(lambda: sum(bus.ends("changes").values()) == 1, [worker])
@@ -437,8 +485,9 @@ def test_what_cannot_be_handled_goes_to_the_quarantine_and_stops_nobody(bus: Bus
         (read.record["topic"].rpartition(".")[2], read.record["offset"]): read.record for read in bus.read("quarantine")
     }
     expected = [*wanted.items(), (good, "no_position"), (good, "wrong_place"), (good, "wrong_place")]
-    assert [(found["events", offset]["value"], found["events", offset]["code"]) for offset in range(1, 11)] == expected
+    assert [(found["events", offset]["value"], found["events", offset]["code"]) for offset in range(2, 12)] == expected
+    assert found["events", 13]["code"] == "organization_is_unknown"
     [fact] = [record for (topic, _), record in found.items() if topic == "changes-facts"]
     assert (fact["code"], fact["value"], fact["key"], fact["found_by"]) == ("not_a_fact", b"no fact", b"w", "changes")
     assert fact["headers"] == [{"name": "a", "value": b"b"}]
-    assert len(found) == 11
+    assert len(found) == 12

@@ -110,7 +110,7 @@ def asked_at(random: Random, pool: ResourcePool) -> int:
 
 def answered(connection: Connection, line: Any, at_ms: int) -> PoolAnswer:
     asked = reading.Member(
-        pool_ids=[POOL], resource_key=line["resource_key"], workspace_id=line["workspace_id"],
+        pool_ids=[POOL], resource_key=line["resource_key"], organization_id="acme", workspace_id=line["workspace_id"],
         subject_id=line["subject_id"], at=from_ms(at_ms),
     )  # fmt: skip
     return check(connection, asked, line["quantity"]).decisive
@@ -152,8 +152,10 @@ def test_the_first_pool_that_allows_answers_and_usage_overflows_only_where_it_ma
     for place, (name, amount) in enumerate((("a", 5), ("b", 7))):
         opened(ledger, name, now_ms + place, amount=amount, may_overflow=overflows[place])
     write(connection, all_frames(ledger))
-    pools = reading.pools_of_workspace(connection, "ws")
-    asked = reading.Member(pool_ids=[row["pool_id"] for row in pools], resource_key=key, workspace_id="ws")
+    pools = reading.pools_of_workspace(connection, "acme", "ws")
+    asked = reading.Member(
+        pool_ids=[row["pool_id"] for row in pools], resource_key=key, organization_id="acme", workspace_id="ws"
+    )
     answer = check(connection, asked, quantity, [row["may_overflow"] for row in pools])
     assert (answer.decisive.code, answer.decisive.pool_id) == (code, pool_id)
     assert [pool.pool_id for pool in answer.pools if pool is not answer.decisive] == passed_over
@@ -171,7 +173,9 @@ def test_an_answer_names_the_override_that_decides_its_caps_and_its_contribution
         use("p", usage_line(QUOTA, 12, workspace_id="ws", subject_id="ann")),
     )
     write(connection, all_frames(ledger))
-    asked = reading.Member(pool_ids=["p"], resource_key=QUOTA, workspace_id="ws", subject_id="ann")
+    asked = reading.Member(
+        pool_ids=["p"], resource_key=QUOTA, organization_id="acme", workspace_id="ws", subject_id="ann"
+    )
     answer = check(connection, asked, 9).decisive
     assert (answer.code, answer.remaining) == ("member_cap_reached", 8)
     assert answer.override is not None

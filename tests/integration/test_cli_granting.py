@@ -45,7 +45,7 @@ def check(connection: Connection) -> Check:
         for command in commands:
             ledger.ask(AT_MS, command)
         write(connection, all_frames(ledger))
-        pools = reading.pools_of_workspace(connection, "ws")
+        pools = reading.pools_of_workspace(connection, "acme", "ws")
         return judged(SimpleNamespace(database=connection), _plain(connection, key, quantity), pools, "ws", country)  # type: ignore[arg-type]
 
     return ask
@@ -53,7 +53,7 @@ def check(connection: Connection) -> Check:
 
 def _plain(connection: Connection, key: str, quantity: int) -> dict[str, Any]:
     """The answer by what pools have, without definitions."""
-    rows = reading.entitlements_of_workspace(connection, "ws", datetime.now(UTC))
+    rows = reading.entitlements_of_workspace(connection, "acme", "ws", datetime.now(UTC))
     row = next((row for row in rows if row["resource_key"] == key), None)
     if row is None:
         return {

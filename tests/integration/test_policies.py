@@ -83,7 +83,10 @@ def pools(name: str, count: int) -> list[str]:
 
 
 def assignments(connection: Connection, workspace_id: str) -> list[tuple[str, str]]:
-    return [(row["pool_id"], row["role"]) for row in reading.pools_of_workspace(connection, workspace_id)]
+    return [
+        (row["pool_id"], row["role"])
+        for row in reading.pools_of_workspace(connection, governs.ORGANIZATION, workspace_id)
+    ]
 
 
 def limit_of(connection: Connection, pool_id: str) -> Any:
@@ -208,8 +211,17 @@ def test_the_read_models_know_the_highest_role_of_a_member(do: Do, connection: C
     do(governs.set_member_role("ann", unit_id="top", role="admin"))
     do(governs.set_member_role("ann", workspace_id="ws-r", role="viewer"))
     do(governs.set_member_role("bob", workspace_id="ws-r", role="editor"))
-    assert reading.role_of_member(connection, "ws-r", "ann") == "admin"
-    assert reading.role_of_member(connection, "ws-r", "bob") == "editor"
-    assert reading.role_of_member(connection, "ws-r", "eve") == ""
+    assert reading.role_of_member(connection, governs.ORGANIZATION, "ws-r", "ann") == "admin"
+    assert reading.role_of_member(connection, governs.ORGANIZATION, "ws-r", "bob") == "editor"
+    assert reading.role_of_member(connection, governs.ORGANIZATION, "ws-r", "eve") == ""
+    # Another organization has a workspace of this id, and another ann and eve in it.
+    others = {"organization_id": "others"}
+    do(
+        governs.define_unit("top", **others),
+        governs.set_member_role("eve", workspace_id="ws-r", role="admin", **others),
+    )
+    assert reading.role_of_member(connection, governs.ORGANIZATION, "ws-r", "eve") == ""
+    assert reading.role_of_member(connection, "others", "ws-r", "eve") == "admin"
+    assert reading.role_of_member(connection, "others", "ws-r", "ann") == ""
     do(governs.set_member_role("ann", unit_id="top", role=""))
-    assert reading.role_of_member(connection, "ws-r", "ann") == "viewer"
+    assert reading.role_of_member(connection, governs.ORGANIZATION, "ws-r", "ann") == "viewer"

@@ -19,6 +19,7 @@ from entitlements_projections import reading
 from entitlements_projections.database import Connection, connect
 from entitlements_projections.errors import NotReachedYet
 from entitlements_projections.migrations import migrate
+from entitlements_projections.reading.views import pools_of_workspaces
 from entitlements_projections.testing import (
     AT_MS,
     FEATURE,
@@ -47,6 +48,7 @@ def connection(database: str) -> Iterator[Connection]:
     "asked",
     [
         "select * from workspace_entitlements where workspace_id = 'ws' and resource_key = 'api_calls'",
+        "select * from workspace_pools where organization_id = 'acme' and workspace_id = any('{ws}')",
         "select * from pool_entitlements(now()) where pool_id = any('{pool}')",
     ],
 )
@@ -109,7 +111,7 @@ def test_a_period_that_has_ended_counts_nothing(connection: Connection) -> None:
     write(connection, all_frames(ledger))
 
     def read(at: datetime) -> dict[str, Any]:
-        rows = reading.entitlements_of_workspace(connection, "ws", at)
+        rows = reading.entitlements_of_workspace(connection, "acme", "ws", at)
         return {row["resource_key"]: (row["effective_limit"], row["consumed"], row["remaining"]) for row in rows}
 
     assert read(from_ms(AT_MS + 2)) == {QUOTA: (50, 41, 9), LIMIT: (5, 2, 3), FEATURE: (None, None, None)}
@@ -177,20 +179,40 @@ def test_the_payer_is_the_provisions_and_nobody_pays_for_a_grant(connection: Con
 
 def test_the_primary_pool_is_the_one_most_recently_assigned_as_primary(connection: Connection) -> None:
     ledger = SyntheticLedger()
-    roles = (("a", "primary"), ("b", "secondary"), ("c", "primary"), ("d", "secondary"), ("e", "primary"))
+    roles = (
+        ("z", "secondary"), ("a", "primary"), ("b", "secondary"), ("c", "primary"), ("d", "secondary"), ("e", "primary"),
+    )  # fmt: skip
     for place, (pool_id, role) in enumerate(roles):
         opened = asks.OpenPool(command_id="o", pool_id=pool_id, organization_id="acme")
         assigned = asks.AssignWorkspace(command_id="a", pool_id=pool_id, workspace_id="ws", role=role)  # type: ignore[arg-type]
         ledger.ask(AT_MS + place, opened, assigned)
     ledger.ask(AT_MS + 9, asks.UnassignWorkspace(command_id="x", pool_id="e", workspace_id="ws"))
     write(connection, all_frames(ledger))
-    pools = reading.pools_of_workspace(connection, "ws")
+    pools = reading.pools_of_workspace(connection, "acme", "ws")
     assert [(row["pool_id"], row["is_primary"]) for row in pools] == [
         ("c", True),
+        ("z", False),
         ("a", False),
         ("b", False),
         ("d", False),
     ]
+
+    of_views = pools_of_workspaces(connection, "acme", ["ws"])
+    assert [(row["pool_id"], row["role"] == "primary", row["pool_order"]) for row in of_views] == [
+        (row["pool_id"], row["is_primary"], place) for place, row in enumerate(pools, 1)
+    ]
+
+
+def test_without_a_primary_pool_a_workspace_draws_on_its_pools_as_they_were_assigned(connection: Connection) -> None:
+    ledger = SyntheticLedger()
+    for place, pool_id in enumerate(("new", "b", "a")):
+        pool_with_a_plan(ledger, pool_id, AT_MS + place)
+        secondary = asks.AssignWorkspace(command_id="s", pool_id=pool_id, workspace_id="ws", role="secondary")
+        ledger.ask(AT_MS + 10 + place, secondary)
+    write(connection, all_frames(ledger))
+    assert [row["pool_id"] for row in reading.pools_of_workspace(connection, "acme", "ws")] == ["new", "b", "a"]
+    rows = reading.workspace_entitlements(connection, "acme", "ws", QUOTA)
+    assert [(row["pool_id"], row["is_primary"]) for row in rows] == [("new", False), ("b", False), ("a", False)]
 
 
 def test_the_newest_version_of_a_set_is_read_with_its_rules(connection: Connection) -> None:
@@ -277,7 +299,7 @@ def test_a_workspace_sees_its_pools_in_order_with_its_caps_overrides_and_what_is
     write(connection, all_frames(ledger))
 
     at = datetime.now(UTC)
-    rows = reading.workspace_entitlements(connection, "ws", at=at)
+    rows = reading.workspace_entitlements(connection, "acme", "ws", at=at)
     assert [(row["pool_order"], row["pool_id"], row["resource_key"]) for row in rows] == [
         (place, pool_id, key) for place, pool_id in ((1, "new"), (2, "old")) for key in sorted((QUOTA, LIMIT, FEATURE))
     ]
@@ -289,6 +311,51 @@ def test_a_workspace_sees_its_pools_in_order_with_its_caps_overrides_and_what_is
     assert found["old", QUOTA]["cap"] is None
     assert (found["new", FEATURE]["held"], found["old", FEATURE]["held"]) == (False, True)
     assert found["new", FEATURE]["workspace_override_id"] == "no"
-    assert reading.workspace_entitlements(connection, "ws", LIMIT, at) == [found["new", LIMIT], found["old", LIMIT]]
-    pools = [row["pool_id"] for row in reading.pools_of_workspace(connection, "ws")]
+    assert reading.workspace_entitlements(connection, "acme", "ws", LIMIT, at) == [
+        found["new", LIMIT],
+        found["old", LIMIT],
+    ]
+    pools = [row["pool_id"] for row in reading.pools_of_workspace(connection, "acme", "ws")]
     assert pools == ["new", "old"]
+
+
+def test_workspaces_of_one_id_in_two_organizations_are_two_each_with_a_primary_pool(connection: Connection) -> None:
+    ledger, now_ms = SyntheticLedger(), to_ms(datetime.now(UTC)) - 1_000
+    for place, (pool_id, organization) in enumerate((("a1", "acme"), ("r1", "rival"), ("a2", "acme"), ("r2", "rival"))):
+        pool_with_a_plan(ledger, pool_id, now_ms + place, organization)
+    ledger.ask(
+        now_ms + 9,
+        use("a2", usage_line(QUOTA, 3, workspace_id="ws")),
+        use("r2", usage_line(QUOTA, 5, workspace_id="ws")),
+    )
+    write(connection, all_frames(ledger))
+    view = connection.execute(
+        b"select organization_id, pool_order, pool_id, consumed from workspace_entitlements"
+        b" where workspace_id = 'ws' and resource_key = 'api_calls' order by 1, 2"
+    ).fetchall()
+    assert view == [("acme", 1, "a2", 3), ("acme", 2, "a1", 0), ("rival", 1, "r2", 5), ("rival", 2, "r1", 0)]
+    assert reading.organizations_of_workspace(connection, "ws") == ["acme", "rival"]
+    assert reading.organizations_of_workspace(connection, "nobody") == []
+    for organization, pools in (("acme", ["a2", "a1"]), ("rival", ["r2", "r1"])):
+        found = reading.pools_of_workspace(connection, organization, "ws")
+        assert [(row["pool_id"], row["is_primary"]) for row in found] == [(pools[0], True), (pools[1], False)]
+        rows = reading.entitlements_of_workspace(connection, organization, "ws", datetime.now(UTC))
+        assert list(dict.fromkeys(row["pool_id"] for row in rows)) == pools
+        assert {row["pool_id"] for row in reading.workspace_entitlements(connection, organization, "ws")} == set(pools)
+    busiest = reading.busiest_customers(connection, QUOTA)
+    assert [(row["organization_id"], row["workspace_id"], row["consumed"]) for row in busiest] == [
+        ("rival", "ws", 5), ("acme", "ws", 3),
+    ]  # fmt: skip
+
+
+def test_every_column_of_the_view_for_analysts_says_what_it_is_and_the_organization_comes_first(
+    connection: Connection,
+) -> None:
+    columns = connection.execute(
+        b"select column_name, col_description('workspace_entitlements'::regclass, ordinal_position::int)"
+        b" from information_schema.columns where table_schema = current_schema() and table_name = 'workspace_entitlements'"
+        b" order by ordinal_position"
+    ).fetchall()
+    assert columns[0][0] == "organization_id"
+    assert len(columns) > 40
+    assert [name for name, comment in columns if not comment] == []

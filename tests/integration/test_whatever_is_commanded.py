@@ -216,7 +216,7 @@ def tell(ledger: SyntheticLedger) -> None:
             row = rows.setdefault(pool_id, first.row(None))
             for outgoing in first.apply(row, Work(pool_id.encode(), PoolEvent(short, record, cause)), 0):
                 fact = codec.fact_from_bytes(outgoing.value)
-                customer = rows.setdefault(f"customer {fact.workspace_id}", second.row(None))
-                second.apply(customer, Work(fact.workspace_id.encode(), fact), frame.offset)
+                customer = rows.setdefault(f"customer {fact.customer}", second.row(None))
+                second.apply(customer, Work(outgoing.key or b"", fact), frame.offset)
                 assert second.row(second.row_to_bytes(customer)) == customer
             assert first.row(first.row_to_bytes(row)) == row

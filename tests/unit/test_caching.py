@@ -22,8 +22,8 @@ from entitlements.access.caching.in_process import InProcess
 ORGANIZATION = "acme"
 
 
-def of(*customers: str) -> Concerned:
-    return Concerned(customers=frozenset(customers))
+def of(*customers: str, organization_id: str = ORGANIZATION) -> Concerned:
+    return Concerned(customers=frozenset((organization_id, customer_id) for customer_id in customers))
 
 
 class Source:
@@ -99,7 +99,7 @@ def test_a_floor_that_is_given_up_becomes_everybodys() -> None:
     floors = Floors(floors_max=2)
     for number, customer in enumerate(("ada", "bob", "cyd"), 1):
         floors.rise(0, number, of(customer))
-    assert list(floors.names()) == [("customer", "bob"), ("customer", "cyd")]
+    assert list(floors.names()) == [("customer", ORGANIZATION, "bob"), ("customer", ORGANIZATION, "cyd")]
     assert not floors.admits(ORGANIZATION, "ada", {0: 0})
     assert not floors.admits(ORGANIZATION, "dan", {0: 0})
     assert floors.admits(ORGANIZATION, "dan", {0: 1})
@@ -131,21 +131,24 @@ def headers(kind: str) -> dict[str, bytes | None]:
 
 
 @pytest.mark.parametrize(
-    ("kind", "record", "concerned", "pool_id"),
+    ("kind", "record", "concerned", "of_pool"),
     [
-        ("pool", {"workspace_id": "ada"}, of("ada"), ""),
-        ("pool", {"workspace_id": ""}, Concerned(), "a/b"),
-        ("pool", {}, Concerned(), "a/b"),
-        ("organization", {"workspace_id": "ada"}, of("ada"), ""),
-        ("organization", {"unit_id": "u"}, Concerned(organizations=frozenset({"a/b"})), ""),
-        ("resource_key", {}, Concerned(everybody=True), ""),
-        ("something_new", {}, Concerned(everybody=True), ""),
+        ("pool", {"workspace_id": "ada"}, Concerned(), {"pool_id": "a/b", "customer_id": "ada"}),
+        ("pool", {"workspace_id": ""}, Concerned(), {"pool_id": "a/b"}),
+        ("pool", {}, Concerned(), {"pool_id": "a/b"}),
+        ("organization", {"workspace_id": "ada"}, of("ada", organization_id="a/b"), {}),
+        ("organization", {"unit_id": "u"}, Concerned(organizations=frozenset({"a/b"})), {}),
+        ("resource_key", {}, Concerned(everybody=True), {}),
+        ("something_new", {}, Concerned(everybody=True), {}),
     ],
 )
-def test_an_event_concerns(kind: str, record: dict[str, Any], concerned: Concerned, pool_id: str) -> None:
-    assert news.of_event(headers(kind), record) == news.News(
-        partition=2, offset=30, concerned=concerned, pool_id=pool_id
-    )
+def test_an_event_concerns(kind: str, record: dict[str, Any], concerned: Concerned, of_pool: dict[str, str]) -> None:
+    assert news.of_event(headers(kind), record) == news.News(partition=2, offset=30, concerned=concerned, **of_pool)
+
+
+def test_a_change_concerns_the_customer_of_its_organization() -> None:
+    record = {"organization_id": "umbrella", "customer_id": "ada", "ledger_partition": 2, "ledger_offset": 30}
+    assert news.of_change(record) == news.News(partition=2, offset=30, concerned=of("ada", organization_id="umbrella"))
 
 
 @pytest.mark.parametrize("kind", ["entitlement_set", "campaign"])
@@ -273,6 +276,16 @@ def test_two_organizations_never_share_a_view_of_customers_of_one_name() -> None
     assert len(level.below.loads) == 2
 
 
+def test_what_happens_to_another_organizations_customer_of_this_id_makes_no_view_older() -> None:
+    level = Level()
+    level.position_of()
+    level.known.rise(0, 9, of("ada", organization_id="umbrella"))
+    assert level.position_of() == 0
+    assert level.known.least(ORGANIZATION, ["ada"]) == {}
+    assert level.known.least("umbrella", ["ada"]) == {0: 9}
+    assert len(level.below.loads) == 1
+
+
 def test_while_news_are_late_a_view_counts_for_less_time() -> None:
     level = Level(behind_ttl_for=0.05)
     level.position_of()
@@ -340,6 +353,7 @@ def test_what_failed_is_left_alone_and_then_tried_by_one() -> None:
 
 TOLD = {
     "change_id": "c",
+    "organization_id": ORGANIZATION,
     "customer_id": "ada",
     "resource_key": "calls",
     "pool_id": "p",

@@ -10,14 +10,18 @@ from typing import Any
 
 import pytest
 
+from entitlements.changes.facts import Customer
+from entitlements.changes.keys import Keys
 from entitlements.changes.lane import Broken, Lane
 from entitlements.changes.records import Outgoing, Quarantine
 from entitlements.changes.steps import Pools, Workspaces
 from entitlements.changes.tables import Loaded, Rows, _take
 from entitlements.settings import Settings
 from entitlements_schemas import Wire
+from entitlements_schemas.catalogue import CUSTOMER_KEY
 
 PARTITIONS = 2
+ORGANIZATIONS = ("acme", "rival")
 SETTINGS = Settings(kafka="nowhere:1", partitions=PARTITIONS)
 WIRE = Wire()
 FEATURE = {"limit": None, "soft_limit": None, "hard_limit": None, "period": None}
@@ -121,21 +125,30 @@ class Life:
 
 
 def a_history(log: Log, chance: random.Random, events: int) -> None:
-    """Pools of one partition share workspaces, so that the order of each workspace's facts is given."""
+    """Pools of one partition share workspaces, so that the order of each workspace's facts is given. Two organizations have
+    workspaces of the same ids: each has pools in both partitions, whose events are in any order.
+    """
     versions: dict[str, int] = defaultdict(int)
     for number in range(events):
         partition = chance.randrange(PARTITIONS)
-        pool, workspace = f"p{partition}-{chance.randrange(3)}", f"w{partition}-{chance.randrange(3)}"
-        name, record = chance.choice(
-            [
-                ("WorkspaceAssigned", {"workspace_id": workspace, "role": "primary", "actor": ""}),
-                ("WorkspaceUnassigned", {"workspace_id": workspace, "reason": "", "actor": ""}),
-                ("EntitlementsChanged", {"changes": [change(chance)]}),
-                ("QuotaReset", {"resource_key": "k", "period_start": 1, "period_end": 2, "consumed": number}),
-                ("ExceededWithdrawn", {"resource_key": "k", "limit": 2, "consumed": number}),
-                ("OverrideSet", override(chance, workspace)),
-                ("OverrideCleared", {"override_id": "o", "reason": "", "actor": ""}),
-            ]
+        organization = chance.choice(ORGANIZATIONS)
+        pool, workspace = f"{organization}-{partition}-{chance.randrange(3)}", f"w{partition}-{chance.randrange(3)}"
+        opening = {"organization_id": organization, "billing_account_id": None, "name": "", "backfill_from": None}
+        opening |= {"time_zone": "UTC", "anchor_at": None, "defaults": [], "actor": ""}
+        name, record = (
+            ("PoolOpened", opening)
+            if pool not in versions
+            else chance.choice(
+                [
+                    ("WorkspaceAssigned", {"workspace_id": workspace, "role": "primary", "actor": ""}),
+                    ("WorkspaceUnassigned", {"workspace_id": workspace, "reason": "", "actor": ""}),
+                    ("EntitlementsChanged", {"changes": [change(chance)]}),
+                    ("QuotaReset", {"resource_key": "k", "period_start": 1, "period_end": 2, "consumed": number}),
+                    ("ExceededWithdrawn", {"resource_key": "k", "limit": 2, "consumed": number}),
+                    ("OverrideSet", override(chance, workspace)),
+                    ("OverrideCleared", {"override_id": "o", "reason": "", "actor": ""}),
+                ]
+            )
         )
         versions[pool] += 1
         full = {
@@ -165,13 +178,24 @@ def change(chance: random.Random) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def changes_by_customer(log: Log) -> dict[bytes, list[bytes]]:
-    """What each customer was told, without repeats."""
-    told: dict[bytes, dict[bytes, None]] = defaultdict(dict)
+def changes_by_customer(log: Log) -> dict[Customer, list[bytes]]:
+    """What each customer was told, without repeats. Granted and revoked alternate for each, and every record is where its key is."""
+    told: dict[Customer, dict[bytes, None]] = defaultdict(dict)
+    has: set[tuple[Customer, str]] = set()
     for partition in range(PARTITIONS):
         for record in log.kept[SETTINGS.topic("changes"), partition]:
-            assert record.key is not None
-            told[record.key][record.value] = None
+            key, (name, change) = WIRE.decode_plain(record.key), WIRE.decode_plain(record.value)
+            customer = Customer(change["organization_id"], change["customer_id"])
+            assert key == (CUSTOMER_KEY, {"organization_id": customer[0], "customer_id": customer[1]})
+            assert partition == Keys(WIRE, PARTITIONS).of(customer).partition
+            assert change["pool_id"].startswith(customer.organization_id), "of its own organization's pools alone"
+            if record.value in told[customer]:
+                continue
+            told[customer][record.value] = None
+            place, short = (customer, change["resource_key"]), name.rpartition(".Entitlement")[2]
+            if short in {"Granted", "Revoked", "Changed"}:
+                assert (place in has) == (short != "Granted"), "granted and revoked alternate"
+                has ^= {place} if short != "Changed" else set()
     return {customer: list(changes) for customer, changes in told.items()}
 
 
@@ -202,6 +226,13 @@ def test_crashes_at_any_write_lose_nothing_and_invent_nothing(seed: int) -> None
     found, crashes = lived_through(seed, lambda chance: chance.randint(1, 60))
     assert crashes
     assert changes_by_customer(found) == changes_by_customer(wanted)
+
+
+def test_the_histories_have_customers_of_one_id_in_both_organizations() -> None:
+    told = changes_by_customer(lived_through(1, lambda _: 10**9)[0])
+    assert {customer.workspace_id for customer in told if customer.organization_id == "acme"} & {
+        customer.workspace_id for customer in told if customer.organization_id == "rival"
+    }
 
 
 def test_a_crash_before_each_single_write_loses_nothing_and_invents_nothing() -> None:

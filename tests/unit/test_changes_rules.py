@@ -6,7 +6,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from entitlements.changes import codec, pools, workspaces
-from entitlements.changes.facts import Cause, Fact, Held, Narrowing, PoolEvent, PoolIsTooLarge, Position
+from entitlements.changes.facts import (
+    Cause,
+    Customer,
+    Fact,
+    Held,
+    Narrowing,
+    OrganizationIsUnknown,
+    PoolEvent,
+    PoolIsTooLarge,
+    Position,
+)
 from entitlements.changes.pools import PoolRow
 from entitlements.changes.workspaces import Change, WorkspaceRow
 
@@ -38,16 +48,26 @@ def unassigned(workspace: str, pool: str = "p1", *, at: int = 1) -> PoolEvent:
     return event("WorkspaceUnassigned", pool, at=at, workspace_id=workspace)
 
 
+#: Whose pools are; the others are of acme.
+ORGANIZATIONS = {"r1": "rival", "r2": "rival"}
+
+
+def opened(pool: str, *, at: int = 0) -> PoolEvent:
+    return event("PoolOpened", pool, at=at, organization_id=ORGANIZATIONS.get(pool, "acme"))
+
+
 class Both:
-    """Both steps in a row, through the bytes of rows and facts, as they are between two batches."""
+    """Both steps in a row, through the bytes of rows and facts, as they are between two batches. Pools are opened first."""
 
     def __init__(self) -> None:
         self.pools: dict[str, bytes] = {}
-        self.workspaces: dict[str, bytes] = {}
+        self.workspaces: dict[Customer, bytes] = {}
         self.facts: list[bytes] = []
 
     def take(self, happened: PoolEvent) -> list[Change]:
         pool = happened.cause.pool_id
+        if pool not in self.pools and happened.name != "PoolOpened":
+            assert self.take(opened(pool)) == []
         row = codec.pool_from_bytes(self.pools.get(pool))
         facts = pools.facts_of(row, happened)
         pools.take_in(row, happened)
@@ -61,10 +81,10 @@ class Both:
 
     def read(self, said: bytes, offset: int) -> list[Change]:
         fact = codec.fact_from_bytes(said)
-        row = codec.workspace_from_bytes(self.workspaces.get(fact.workspace_id))
+        row = codec.workspace_from_bytes(self.workspaces.get(fact.customer))
         changes = workspaces.changes_of(row, fact, offset)
         workspaces.take_in(row, fact, offset)
-        self.workspaces[fact.workspace_id] = codec.workspace_to_bytes(row)
+        self.workspaces[fact.customer] = codec.workspace_to_bytes(row)
         return changes
 
 
@@ -87,7 +107,8 @@ def test_a_workspace_is_granted_what_its_pool_comes_to_have() -> None:
     assert change.name == "EntitlementGranted"
     assert change.public_type == "entitlement.granted"
     assert change.record == {
-        "change_id": workspaces.change_id("pool/p1/2", "w1", "calls", "entitlement.granted"),
+        "change_id": workspaces.change_id("pool/p1/2", Customer("acme", "w1"), "calls", "entitlement.granted"),
+        "organization_id": "acme",
         "customer_id": "w1",
         "resource_key": "calls",
         "entitlement_type": "quota",
@@ -145,6 +166,57 @@ def test_a_closed_pool_takes_what_was_left() -> None:
     assert both.take(conferred({"sso": None}, at=4)) == []
 
 
+# --- two organizations, each with a customer of the same id ------------------------------------------------------------
+
+
+def of_both(changes: Iterable[Change]) -> list[tuple[str, str, str]]:
+    return [(change.name, change.record["organization_id"], change.record["customer_id"]) for change in changes]
+
+
+BOTH_HAVE_W1 = (assigned("w1", "p1", at=1), assigned("w1", "r1", at=2))
+
+
+def test_what_one_organization_grants_and_revokes_is_granted_and_revoked_whatever_another_has() -> None:
+    both = after(*BOTH_HAVE_W1)
+    assert of_both(both.take(conferred({"sso": FEATURE}, "p1", at=3))) == [("EntitlementGranted", "acme", "w1")]
+    assert of_both(both.take(conferred({"sso": FEATURE}, "r1", at=4))) == [("EntitlementGranted", "rival", "w1")]
+    assert of_both(both.take(conferred({"sso": None}, "p1", at=5))) == [("EntitlementRevoked", "acme", "w1")]
+    assert of_both(both.take(conferred({"sso": None}, "r1", at=6))) == [("EntitlementRevoked", "rival", "w1")]
+
+
+def test_what_one_organization_changes_is_changed_from_what_it_had_itself() -> None:
+    both = after(*BOTH_HAVE_W1, conferred({"calls": quota(50)}, "p1", at=3), conferred({"calls": quota(9)}, "r1", at=4))
+    [change] = both.take(conferred({"calls": quota(70)}, "r1", at=5))
+    assert of_both([change]) == [("EntitlementChanged", "rival", "w1")]
+    assert (change.record["before"], change.record["after"]) == (quota(9), quota(70))
+    [less] = both.take(overridden("w1", amount=20, at=6))
+    assert (of_both([less]), less.record["after"]["limit"]) == ([("EntitlementChanged", "acme", "w1")], 20)
+
+
+@pytest.mark.parametrize("name", ["QuotaWarned", "QuotaExceeded", "ExceededWithdrawn", "QuotaReset"])
+@pytest.mark.parametrize("workspace", ["", "w1"])
+def test_what_happens_to_a_quota_is_told_to_the_customers_of_its_pools_organization(name: str, workspace: str) -> None:
+    both = after(*BOTH_HAVE_W1)
+    happened = event(name, "r1", at=3, **EXCEEDED, soft_limit=40, workspace_id=workspace)
+    assert of_both(both.take(happened)) == [(name, "rival", "w1")]
+
+
+def test_the_ids_of_changes_differ_by_organization_however_ids_are_cut() -> None:
+    ids = {
+        workspaces.change_id("pool/p1/2", Customer(organization, workspace), "calls", "entitlement.granted")
+        for organization, workspace in [("acme", "w1"), ("rival", "w1"), ("acm", "ew1"), ("acmew", "1"), ("", "acmew1")]
+    }
+    assert len(ids) == 5
+
+
+def test_of_a_pool_whose_opening_was_never_read_nothing_is_said_of_anybody() -> None:
+    row = PoolRow(values={"sso": Held("boolean", None, None, None, None)})
+    before = codec.pool_to_bytes(row)
+    with pytest.raises(OrganizationIsUnknown):
+        pools.facts_of(row, assigned("w1"))
+    assert codec.pool_to_bytes(row) == before
+
+
 # --- quotas ----------------------------------------------------------------------------------------------------------
 
 EXCEEDED = {"resource_key": "calls", "period_start": 1, "period_end": 2, "limit": 50, "consumed": 50, "requested": 1}
@@ -180,7 +252,7 @@ def test_what_a_correction_withdraws_goes_to_everyone_who_shares_the_pool() -> N
     assert changes[0].public_type == "quota.exceeded_withdrawn"
     assert {key: changes[0].record[key] for key in withdrawn} == withdrawn
     assert changes[0].record["change_id"] == workspaces.change_id(
-        "pool/p1/3", "w1", "calls", "quota.exceeded_withdrawn"
+        "pool/p1/3", Customer("acme", "w1"), "calls", "quota.exceeded_withdrawn"
     )
 
 
@@ -205,7 +277,9 @@ def test_a_key_taken_from_one_workspace_is_revoked_for_it_alone_and_granted_agai
     [taken] = both.take(overridden("w1", key="sso", allowed=False, at=4))
     assert (taken.name, taken.record["customer_id"]) == ("EntitlementRevoked", "w1")
     assert (taken.record["before"], taken.record["after"]) == (FEATURE, None)
-    assert taken.record["change_id"] == workspaces.change_id("pool/p1/4", "w1", "sso", "entitlement.revoked")
+    assert taken.record["change_id"] == workspaces.change_id(
+        "pool/p1/4", Customer("acme", "w1"), "sso", "entitlement.revoked"
+    )
     assert named(both.take(over(at=5, by=by))) == [("EntitlementGranted", "w1", "sso")]
 
 
@@ -266,7 +340,7 @@ def test_a_change_has_the_same_id_whenever_it_is_found_and_no_other_has_it() -> 
 
 
 def test_an_event_that_cannot_be_handled_leaves_the_row_as_it_was() -> None:
-    row = PoolRow(workspaces=dict.fromkeys(f"w{number}" for number in range(25_000)))
+    row = PoolRow(organization_id="acme", workspaces=dict.fromkeys(f"w{number}" for number in range(25_000)))
     before = codec.pool_to_bytes(row)
     with pytest.raises(PoolIsTooLarge):
         pools.facts_of(row, assigned("one too many"))
@@ -280,6 +354,7 @@ def test_the_largest_rows_fit_one_kafka_record() -> None:
     held = Held("boolean", 2**53, 2**53, 2**53, "month")
     of_a_pool = PoolRow(
         Position(2**62, 2**31),
+        widest,
         {f"{n}{widest}": None for n in range(25_000)},
         {f"{n}{widest}": held for n in range(2_000)},
         {f"{n}{widest}": Narrowing(widest, widest, allowed=True, amount=2**53) for n in range(500)},
@@ -290,7 +365,7 @@ def test_the_largest_rows_fit_one_kafka_record() -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [None, b"", b"null", b"[]", b"{}", b"\x00\x00", b'{"format": 2}', b'{"format": 1, "ledger": 3}']
+    "value", [None, b"", b"null", b"[]", b"{}", b"\x00\x00", b'{"format": 1}', b'{"format": 2, "ledger": 3}']
 )
 def test_what_is_no_fact_is_named_so(value: bytes | None) -> None:
     with pytest.raises(codec.NotAFact):
@@ -299,7 +374,8 @@ def test_what_is_no_fact_is_named_so(value: bytes | None) -> None:
 
 # --- whatever happens ------------------------------------------------------------------------------------------------
 
-POOLS, WORKSPACES, KEYS = ["p1", "p2", "p3"], ["w1", "w2", "w3"], ["k1", "k2"]
+POOLS, WORKSPACES, KEYS = ["p1", "p2", "r1", "r2"], ["w1", "w2", "w3"], ["k1", "k2"]
+CUSTOMERS = [(organization, workspace) for organization in ("acme", "rival") for workspace in WORKSPACES]
 happenings = st.one_of(
     st.tuples(st.just("assign"), st.sampled_from(POOLS), st.sampled_from(WORKSPACES)),
     st.tuples(st.just("unassign"), st.sampled_from(POOLS), st.sampled_from(WORKSPACES)),
@@ -379,11 +455,13 @@ class Model:
             changes: Any = record["changes"]
             self.values[pool].update({change["resource_key"]: change["after"] for change in changes})
 
-    def pools_of(self, workspace: str, key: str) -> dict[str, Any]:
+    def pools_of(self, organization: str, workspace: str, key: str) -> dict[str, Any]:
         return {
             pool: value
             for pool in POOLS
-            if workspace in self.members[pool] and (value := self.value_of(pool, workspace, key)) is not None
+            if ORGANIZATIONS.get(pool, "acme") == organization
+            and workspace in self.members[pool]
+            and (value := self.value_of(pool, workspace, key)) is not None
         }
 
     def value_of(self, pool: str, workspace: str, key: str) -> Any:
@@ -402,8 +480,8 @@ def test_folding_the_changes_of_any_history_gives_what_each_customer_has_from_an
     history: list[tuple[str, Any, Any]],
 ) -> None:
     model = Model()
-    told: dict[tuple[str, str], dict[str, Any]] = {}
-    has: set[tuple[str, str]] = set()
+    told: dict[tuple[str, str, str], dict[str, Any]] = {}
+    has: set[tuple[str, str, str]] = set()
     ids: set[str] = set()
     for happened, changes in played(history):
         if happened is None:
@@ -412,7 +490,7 @@ def test_folding_the_changes_of_any_history_gives_what_each_customer_has_from_an
         model.take(happened)
         for change in changes:
             record = change.record
-            place = record["customer_id"], record["resource_key"]
+            place = record["organization_id"], record["customer_id"], record["resource_key"]
             assert (place in has) == (change.name != "EntitlementGranted"), "granted and revoked alternate"
             if change.name == "EntitlementGranted":
                 has.add(place)
@@ -426,19 +504,20 @@ def test_folding_the_changes_of_any_history_gives_what_each_customer_has_from_an
                 pools_told[record["pool_id"]] = record["after"]
             assert record["change_id"] not in ids
             ids.add(record["change_id"])
-        for workspace in WORKSPACES:
+        for organization, workspace in CUSTOMERS:
             for key in KEYS:
-                there = model.pools_of(workspace, key)
-                assert ((workspace, key) in has) == bool(there)
-                assert told.get((workspace, key), {}) == there
+                there = model.pools_of(organization, workspace, key)
+                assert ((organization, workspace, key) in has) == bool(there)
+                assert told.get((organization, workspace, key), {}) == there
 
 
 def test_a_row_of_a_pool_survives_its_bytes() -> None:
-    row = PoolRow(Position(3, 4), {"w": None}, {"k": Held("quota", 1, None, 2, "day")})
+    row = PoolRow(Position(3, 4), "acme", {"w": None}, {"k": Held("quota", 1, None, 2, "day")})
     row.overrides["o"] = Narrowing("w", "k", allowed=True, amount=None)
     assert codec.pool_from_bytes(codec.pool_to_bytes(row)) == row
 
 
 def test_a_fact_survives_its_bytes() -> None:
-    fact = Fact(Cause("pool/p/1", "p", 5, 3, Position(7, 8)), "w", {"k": Held("quota", 1, None, 2, "day"), "l": None})
+    cause, values = Cause("pool/p/1", "p", 5, 3, Position(7, 8)), {"k": Held("quota", 1, None, 2, "day"), "l": None}
+    fact = Fact(cause, Customer("acme", "w"), values)
     assert codec.fact_from_bytes(codec.fact_to_bytes(fact)) == fact

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import typer
 
-from entitlements.cli import dashboard, output, showing, values
+from entitlements.cli import dashboard, output, showing, tailing, values, workspaces
 from entitlements.cli.app import app
 from entitlements.cli.failures import InvalidValue
 from entitlements.cli.running import run
@@ -278,6 +278,29 @@ def test_what_goes_wrong_is_one_line_or_one_document(
     assert "secret" not in shown.err
     assert run([*arguments, "--json"]) == status
     assert json.loads(capsys.readouterr().out)["error"]["code"] == code
+
+
+def test_a_change_is_shown_with_the_organization_of_its_customer(capsys: pytest.CaptureFixture[str]) -> None:
+    value = {"limit": 100, "soft_limit": None, "hard_limit": 100, "period": "day"}
+    change = {
+        "type": "entitlement.granted", "effective_at": datetime(2026, 11, 21, tzinfo=UTC), "organization_id": "acme-inc",
+        "customer_id": "ws-1", "resource_key": "api_calls", "before": None, "after": value,
+    }  # fmt: skip
+    output.say(tailing._sentence(change))
+    assert "acme-inc  ws-1  api_calls  nothing -> 100 / day" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("pool", "role"),
+    [
+        ({"role": "primary", "is_primary": True}, "primary"),
+        ({"role": "primary", "is_primary": False}, "secondary"),
+        ({"role": "secondary", "is_primary": False}, "secondary"),
+        ({}, None),
+    ],
+)
+def test_an_older_primary_pool_counts_as_secondary(pool: dict[str, Any], role: str | None) -> None:
+    assert workspaces.role_of(pool) == role
 
 
 @pytest.mark.usefixtures("no_servers")

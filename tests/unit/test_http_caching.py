@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
+from entitlements.access.caching.floors import Concerned
 from entitlements.api.http_caching import (
     Lifetimes,
     customer_key,
     etag_of,
     headers_of,
     is_not_modified,
+    names_of,
     organization_key,
 )
 
@@ -95,6 +97,13 @@ def test_while_news_are_late_only_who_asked_may_keep_it() -> None:
 
 def test_an_answer_is_named_for_its_customer_and_its_organization_without_telling_them() -> None:
     names = headers_of(view(), LIFETIMES, now=NOW)["Surrogate-Key"].split()
-    assert names == [customer_key("ada"), organization_key("acme"), "all"]
+    assert names == [customer_key("acme", "ada"), organization_key("acme"), "all"]
     assert "ada" not in " ".join(names)
-    assert customer_key("acme") != organization_key("acme")
+    assert customer_key("acme", "") != organization_key("acme")
+
+
+def test_customers_of_one_id_are_purged_by_organization_however_ids_are_cut() -> None:
+    customers = [("acme", "ada"), ("umbrella", "ada"), ("acm", "eada"), ("", "acmeada")]
+    assert len({customer_key(*customer) for customer in customers}) == 4
+    concerned = Concerned(customers=frozenset(customers[:1]))
+    assert names_of(concerned) == {customer_key("acme", "ada")}

@@ -241,6 +241,16 @@ def test_what_cannot_be_meant_is_said_with_its_place(tmp_path: Path, step: str, 
         ("pools: {a: {}, b: {}}\ntimeline: [{expect: {status: open}}]", "step 1: it names its pool: a, b"),
         ("pools: {a: {}, b: {}}\ntimeline: [{use: [{pool: a, key: k}, {pool: b, key: k}]}]", "one use is of one pool"),
         ("pools: {a: {}, b: {}}\ntimeline: [{use: {key: k, workspace: w}}]", "w is assigned to none of a, b"),
+        (
+            (
+                "pools: {a: {organization: acme}, b: {organization: rival}}\n"
+                "timeline:\n"
+                "  - {do: {AssignWorkspace: {pool: a, workspace: w, role: primary}}}\n"
+                "  - {do: {AssignWorkspace: {pool: b, workspace: w, role: primary}}}\n"
+                "  - {use: {key: k, workspace: w}}"
+            ),
+            "it names its pool: acme, rival each have a workspace w",
+        ),
     ],
 )
 def test_a_file_that_cannot_be_meant_says_why(tmp_path: Path, text: str, said: str) -> None:

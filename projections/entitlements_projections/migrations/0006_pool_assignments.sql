@@ -2,6 +2,7 @@
 
 create table pool_assignments (
     pool_id text not null references resource_pools,
+    organization_id text not null,
     workspace_id text not null,
     role text not null check (role in ('primary', 'secondary')),
     may_overflow boolean not null,
@@ -16,9 +17,10 @@ create table pool_assignments (
 create index pool_assignments_of_workspace on pool_assignments (workspace_id);
 
 comment on table pool_assignments is
-    'Assignments of workspaces to pools. The primary pool of a workspace is the one most recently assigned as primary.';
+    'Assignments of workspaces to pools. The primary pool of an organization''s workspace is the one most recently assigned as primary.';
 comment on column pool_assignments.pool_id is 'The pool.';
-comment on column pool_assignments.workspace_id is 'Who uses it; the API says customer_id.';
+comment on column pool_assignments.organization_id is 'The organization that owns the pool, and whose workspace it is.';
+comment on column pool_assignments.workspace_id is 'Who uses it, by its id within the organization; the API says customer_id.';
 comment on column pool_assignments.role is 'primary or secondary, as it was assigned last.';
 comment on column pool_assignments.may_overflow is 'True: usage without room here may draw on later pools of the workspace.';
 comment on column pool_assignments.assigned_at is 'When it was assigned in this role.';

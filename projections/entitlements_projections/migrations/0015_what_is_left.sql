@@ -151,8 +151,36 @@ end;
 comment on function pool_entitlements is
     'What each pool has, or had once (not held), of each key at an instant, with what is consumed, reserved and left of what is included.';
 
+-- One place says in which order a workspace draws on its pools. Workspaces of one id in two organizations are two, each with a primary
+-- pool of its own.
+create view workspace_pools as
+select
+    organization_id, workspace_id, pool_id, role, is_primary,
+    row_number() over (partition by organization_id, workspace_id order by is_primary desc, assigned_at, pool_id) as pool_order,
+    may_overflow, assigned_at
+from (
+    select
+        organization_id, workspace_id, pool_id, role, may_overflow, assigned_at,
+        role = 'primary' and row_number() over (
+            partition by organization_id, workspace_id, role order by assigned_at desc, pool_id
+        ) = 1 as is_primary
+    from pool_assignments
+    where unassigned_at is null
+) assigned;
+
+comment on view workspace_pools is 'The pools of each workspace of each organization, in the order in which it draws on them.';
+comment on column workspace_pools.organization_id is 'The organization that owns the pool. Workspace ids are unique within an organization only.';
+comment on column workspace_pools.workspace_id is 'The workspace (the customer), by its id within the organization.';
+comment on column workspace_pools.pool_id is 'The pool.';
+comment on column workspace_pools.role is 'primary or secondary, as it was assigned last.';
+comment on column workspace_pools.is_primary is 'True: the one most recently assigned as primary. An older primary counts as secondary.';
+comment on column workspace_pools.pool_order is 'Place of the pool among those of the workspace, from 1: the primary first, then as they were assigned.';
+comment on column workspace_pools.may_overflow is 'Whether usage without room here may draw on later pools of the workspace.';
+comment on column workspace_pools.assigned_at is 'When it was assigned in this role.';
+
 create function workspace_entitlements_at(asked_at timestamptz) returns table (
-    workspace_id text, resource_key text, pool_id text, role text, pool_order bigint, may_overflow boolean, pool_status text,
+    organization_id text, workspace_id text, resource_key text,
+    pool_id text, role text, is_primary boolean, pool_order bigint, may_overflow boolean, pool_status text,
     entitlement_type text, held boolean, stacking text,
     effective_limit bigint, soft_limit bigint, hard_limit bigint, period text,
     consumed bigint, elsewhere bigint, uncounted bigint, owed bigint, reserved bigint, remaining bigint,
@@ -165,7 +193,7 @@ create function workspace_entitlements_at(asked_at timestamptz) returns table (
     changed_at timestamptz, provision_ids text[]
 ) language sql stable begin atomic
 select
-    a.workspace_id, e.resource_key, e.pool_id, a.role, a.pool_order, a.may_overflow, e.pool_status,
+    a.organization_id, a.workspace_id, e.resource_key, e.pool_id, a.role, a.is_primary, a.pool_order, a.may_overflow, e.pool_status,
     e.entitlement_type, e.held and coalesce(o.allowed, true), e.stacking,
     e.effective_limit, e.soft_limit, e.hard_limit, e.period,
     e.consumed, e.elsewhere, e.uncounted, e.owed, e.reserved, e.remaining,
@@ -181,23 +209,7 @@ select
     o.override_id, nullif(e.override_id, ''), e.over_allocated,
     e.period_start, e.resets_at, e.at, e.time_zone, e.anchor_at,
     e.changed_at, e.provision_ids
-from (
-    select
-        f.workspace_id, f.pool_id, f.role, f.may_overflow,
-        row_number() over (
-            partition by f.workspace_id order by f.pool_id <> f.first_pool_id, f.assigned_at, f.pool_id
-        ) as pool_order
-    from (
-        select
-            g.*,
-            first_value(g.pool_id) over (
-                partition by g.workspace_id
-                order by g.role <> 'primary', case when g.role = 'primary' then g.assigned_at end desc, g.pool_id
-            ) as first_pool_id
-        from pool_assignments g
-        where g.unassigned_at is null
-    ) f
-) a
+from workspace_pools a
 join lateral pool_entitlements(asked_at) e on e.pool_id = a.pool_id
 left join pool_ondemand_config d on d.pool_id = e.pool_id and d.resource_key = e.resource_key
 left join lateral (
@@ -224,18 +236,57 @@ comment on function workspace_entitlements_at is 'As the view workspace_entitlem
 create view workspace_entitlements as select * from workspace_entitlements_at(now());
 
 comment on view workspace_entitlements is
-    'What each workspace has, or had once (not held), of each key from each of its pools now, and what is left of it; the present of a '
-    'pool in backfill is its clock.';
+    'What each workspace of each organization has, or had once (not held), of each key from each of its pools now, and what is left of it; '
+    'the present of a pool in backfill is its clock.';
+comment on column workspace_entitlements.organization_id is 'The organization that owns the pool. Workspace ids are unique within an organization only.';
+comment on column workspace_entitlements.workspace_id is 'The workspace (the customer), by its id within the organization.';
+comment on column workspace_entitlements.resource_key is 'The key, such as api_calls.';
+comment on column workspace_entitlements.pool_id is 'The pool it has it from.';
+comment on column workspace_entitlements.role is 'primary or secondary, as the workspace was assigned to the pool last.';
+comment on column workspace_entitlements.is_primary is 'True: its primary pool, the one most recently assigned as primary. An older primary counts as secondary.';
+comment on column workspace_entitlements.pool_order is 'Place of the pool among those of the workspace in its organization, from 1: its primary first, then as they were assigned.';
+comment on column workspace_entitlements.may_overflow is 'Whether usage without room here may draw on later pools of the workspace.';
+comment on column workspace_entitlements.pool_status is 'open, suspended or closed.';
+comment on column workspace_entitlements.entitlement_type is 'boolean, limit, quota or credit.';
 comment on column workspace_entitlements.held is 'False: the pool has it not any more, or an override takes it from this workspace.';
-comment on column workspace_entitlements.pool_order is 'Place of the pool among those of the workspace, from 1: its primary.';
+comment on column workspace_entitlements.stacking is 'How contributions combine: sum, max, min or override; for a boolean any or override.';
+comment on column workspace_entitlements.effective_limit is 'What is included, in the smallest unit of the key; null: unlimited, or a feature.';
+comment on column workspace_entitlements.soft_limit is 'Warned from here; null: no warning.';
+comment on column workspace_entitlements.hard_limit is 'Strict usage is refused above; null: never.';
+comment on column workspace_entitlements.period is 'How often a quota resets, such as day or month; null: it does not.';
+comment on column workspace_entitlements.consumed is 'What is consumed in the period under way, or held of a limit, for the whole pool.';
 comment on column workspace_entitlements.elsewhere is 'The part of what is consumed that credits or an on-demand payer bear.';
 comment on column workspace_entitlements.uncounted is 'The part of what is consumed that takes nothing from the limit, beside what is borne elsewhere.';
 comment on column workspace_entitlements.owed is 'Overage that is neither paid nor forgiven, of this period and preserved from earlier ones.';
 comment on column workspace_entitlements.reserved is 'What reservations hold of it, for the whole pool.';
 comment on column workspace_entitlements.remaining is 'What remains of what is included, for the whole pool; null: unlimited, or a feature.';
-comment on column workspace_entitlements.credit_quantity is 'What credits bear of the period at the present rate, and credit_units what this took.';
+comment on column workspace_entitlements.credit_key is 'The credits that bear what is not included; null: none.';
+comment on column workspace_entitlements.credit_rate is 'Credit units for every credit_per of quantity.';
+comment on column workspace_entitlements.credit_per is 'See credit_rate.';
+comment on column workspace_entitlements.credit_quantity is 'What credits bear of the period at the present rate.';
+comment on column workspace_entitlements.credit_units is 'The credit units that credit_quantity took.';
 comment on column workspace_entitlements.on_demand is 'Whether a payer bears what is neither included nor borne by credits, up to spending_cap.';
-comment on column workspace_entitlements.spending_reserved is 'What reservations hold of the spending.';
+comment on column workspace_entitlements.payer is 'Who pays for on-demand usage; empty: the billing account of the pool; null: nothing is said of on-demand.';
+comment on column workspace_entitlements.currency is 'ISO 4217 code of the currency of unit_price, spending_cap and spent; empty: not said.';
+comment on column workspace_entitlements.unit_price is 'Price of price_per of quantity, in minor units of the currency.';
+comment on column workspace_entitlements.price_per is 'See unit_price.';
+comment on column workspace_entitlements.spending_cap is 'The most that may be spent in a period, in minor units; null: no cap.';
+comment on column workspace_entitlements.spent is 'What was spent in the period under way, in minor units.';
+comment on column workspace_entitlements.spending_reserved is 'What reservations hold of the spending, in minor units.';
+comment on column workspace_entitlements.bought is 'The quantity that was charged at the present price.';
+comment on column workspace_entitlements.charged is 'What was charged for bought, in minor units.';
 comment on column workspace_entitlements.cap is 'The most this workspace can draw in cap_period, by its override or its cap; null: no cap.';
+comment on column workspace_entitlements.cap_period is 'The period of the cap: its own, else that of the key; null: no cap, or one without a period.';
 comment on column workspace_entitlements.cap_drawn is 'What it drew in the period of the cap under way; cap_reserved counts as drawn too.';
+comment on column workspace_entitlements.cap_reserved is 'What reservations of this workspace hold; null: no cap.';
+comment on column workspace_entitlements.cap_resets_at is 'End of the period of the cap under way; null: nothing was drawn in it, or it has no end.';
+comment on column workspace_entitlements.workspace_override_id is 'The override of this workspace that decides; null: none.';
+comment on column workspace_entitlements.pool_override_id is 'The override of the whole pool that decides; null: none.';
+comment on column workspace_entitlements.over_allocated is 'True: more of a limit is held than there is.';
+comment on column workspace_entitlements.period_start is 'Start of the period under way; null: nothing was counted in it.';
 comment on column workspace_entitlements.resets_at is 'End of the period under way; null: nothing was counted in it, so the calendar says it (reading.workspace_entitlements does).';
+comment on column workspace_entitlements.at is 'The instant this row is about: now, or the clock of a pool in backfill.';
+comment on column workspace_entitlements.time_zone is 'By which time zone periods are counted.';
+comment on column workspace_entitlements.anchor_at is 'From when anchored periods are counted; null: calendar periods.';
+comment on column workspace_entitlements.changed_at is 'When the effective value changed last.';
+comment on column workspace_entitlements.provision_ids is 'The provisions that contribute, in burn order.';

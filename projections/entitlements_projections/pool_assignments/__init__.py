@@ -25,7 +25,7 @@ def _unassigned(event: Event, row: Row | None) -> Row:
 
 
 class PoolAssignments(FoldedByEvent):
-    """One row for each workspace that has or had a pool."""
+    """One row for each workspace that has or had a pool. The upsert adds the organization, which is the pool's."""
 
     folder = "pool_assignments"
     staged = ("pool_assignments",)

@@ -138,13 +138,15 @@ def with_period(row: Row) -> Row:
     return row
 
 
-def entitlements_of_workspace(connection: Connection, workspace_id: str, at: datetime) -> list[Row]:
-    """What a workspace has from each of its pools at an instant, in the order in which it draws on them.
+def entitlements_of_workspace(
+    connection: Connection, organization_id: str, workspace_id: str, at: datetime
+) -> list[Row]:
+    """What an organization's workspace has from each of its pools at an instant, in the order in which it draws on them.
 
     Each row also says the pool's `role`, `is_primary`, `pool_status`. No row: no pool, or nothing from any.
     """
     with one_moment(connection):
-        pools = pools_of_workspace(connection, workspace_id)
+        pools = pools_of_workspace(connection, organization_id, workspace_id)
         places = {row["pool_id"]: place for place, row in enumerate(pools)}
         rows = entitlements_of_pools(connection, list(places), at)
     rows.sort(key=lambda row: (places[row["pool_id"]], row["resource_key"]))
@@ -152,14 +154,18 @@ def entitlements_of_workspace(connection: Connection, workspace_id: str, at: dat
 
 
 def workspace_entitlements(
-    connection: Connection, workspace_id: str, key: str | None = None, at: datetime | None = None
+    connection: Connection,
+    organization_id: str,
+    workspace_id: str,
+    key: str | None = None,
+    at: datetime | None = None,
 ) -> list[Row]:
-    """What a workspace has of a key (None: of all) from each of its pools, with its caps and overrides, in drawing order.
+    """What an organization's workspace has of a key (None: of all) from each of its pools, with its caps and overrides, in drawing order.
 
     One query; the columns are those of the view of this name, and `resets_at` is always filled where there is a reset. What a
     pool had once is there too, and not `held`. at: None is now.
     """
-    parameters = {"workspace_id": workspace_id, "resource_key": key, "at": at}
+    parameters = {"organization_id": organization_id, "workspace_id": workspace_id, "resource_key": key, "at": at}
     return [with_period(row) for row in _all(connection, "workspace_entitlements", parameters)]
 
 
@@ -171,13 +177,20 @@ def key_of_pools(connection: Connection, pool_ids: list[str], keys: list[str], a
 
 @dataclass(frozen=True, kw_only=True)
 class Member:
-    """Who asks about which key of which pools, and at which instant; None: now. Empty: nobody in particular."""
+    """Who asks about which key of which pools, and at which instant; None: now. Empty: nobody in particular.
+
+    A workspace is one of an organization, that of the pools.
+    """
 
     pool_ids: list[str]
     resource_key: str
+    organization_id: str = ""
     workspace_id: str = ""
     subject_id: str = ""
     at: datetime | None = None
+
+    def __post_init__(self) -> None:
+        assert self.organization_id or not self.workspace_id, "a workspace is one of an organization"
 
 
 def caps_of_member(connection: Connection, member: Member) -> list[Row]:
@@ -195,13 +208,20 @@ def contributions_of_key(connection: Connection, member: Member) -> list[Row]:
     return _all(connection, "contributions", vars(member))
 
 
-def pools_of_workspace(connection: Connection, workspace_id: str) -> list[Row]:
-    """The pools of a workspace: the primary, then the others in the order of assignment. Empty: an unknown workspace."""
-    return _all(connection, "pools_of_workspace", (workspace_id,))
+def organizations_of_workspace(connection: Connection, workspace_id: str) -> list[str]:
+    """The organizations that have a workspace of this id. Empty: an unknown workspace."""
+    rows = _all(connection, "organizations_of_workspace", {"workspace_id": workspace_id})
+    return [row["organization_id"] for row in rows]
+
+
+def pools_of_workspace(connection: Connection, organization_id: str, workspace_id: str) -> list[Row]:
+    """The pools of an organization's workspace: the primary, then the others in the order of assignment. Empty: it is unknown."""
+    asked = {"organization_id": organization_id, "workspace_id": workspace_id}
+    return _all(connection, "pools_of_workspace", asked)
 
 
 def workspaces_of_pools(connection: Connection, pool_ids: list[str]) -> list[Row]:
-    """The workspaces that are or ever were assigned to pools: rows of pool_id and workspace_id."""
+    """Of each pool its `organization_id` and the `workspace_ids` that are or ever were assigned to it."""
     return _all(connection, "workspaces_of_pools", {"pool_ids": pool_ids})
 
 
@@ -224,9 +244,10 @@ def rules_of_set(connection: Connection, set_id: str, set_version: int) -> list[
     return [Rule(**{name: row[name] for name in names}) for row in rows]
 
 
-def role_of_member(connection: Connection, workspace_id: str, subject_id: str) -> str:
+def role_of_member(connection: Connection, organization_id: str, workspace_id: str, subject_id: str) -> str:
     """The highest role of a subject in a workspace, its own there or that in any unit above; empty: none."""
-    row = _one(connection, "role_of_member", {"workspace_id": workspace_id, "subject_id": subject_id})
+    asked = {"organization_id": organization_id, "workspace_id": workspace_id, "subject_id": subject_id}
+    row = _one(connection, "role_of_member", asked)
     return "" if row is None else str(row["role"])
 
 
@@ -270,7 +291,7 @@ def busiest_customers(
     since: datetime | None = None,
     until: datetime | None = None,
 ) -> list[Row]:
-    """The workspaces that used most of a key from since until before until, with `consumed`, `overage` and `lines`."""
+    """The workspaces that used most of a key from since until before until: `organization_id`, `consumed`, `overage`, `lines`."""
     return _all(connection, "busiest_customers", {"resource_key": key, "count": count, "since": since, "until": until})
 
 

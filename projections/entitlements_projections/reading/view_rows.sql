@@ -1,5 +1,5 @@
 -- view_rows --
--- What workspaces have now from given pools, in drawing order; what they had once too.
+-- What workspaces have now from given pools, those of one organization, in drawing order; what they had once too.
 select *
 from workspace_entitlements_at(now())
 where workspace_id = any(%(workspace_ids)s::text[]) and pool_id = any(%(pool_ids)s::text[])

@@ -114,7 +114,7 @@ class _Known:
     def __init__(self, connection: Connection, asked: reading.Member) -> None:
         self._connection, self._asked, key = connection, asked, asked.resource_key
         if asked.workspace_id:
-            rows = reading.workspace_entitlements(connection, asked.workspace_id, key, asked.at)
+            rows = reading.workspace_entitlements(connection, asked.organization_id, asked.workspace_id, key, asked.at)
         else:
             rows = reading.key_of_pools(connection, asked.pool_ids, [key], asked.at)
         self._rows = {row["pool_id"]: row for row in rows}
@@ -152,7 +152,7 @@ class _Known:
         min_role = reading.min_role_of_feature(self._connection, row["pool_id"], row["resource_key"])
         if not min_role:
             return ALLOWED
-        role = reading.role_of_member(self._connection, asked.workspace_id, asked.subject_id)
+        role = reading.role_of_member(self._connection, asked.organization_id, asked.workspace_id, asked.subject_id)
         return ALLOWED if suffices(role, min_role) else ROLE_IS_TOO_LOW
 
 

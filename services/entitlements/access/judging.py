@@ -72,7 +72,7 @@ def view_for(connection: Connection, view: CustomerView, request: Request) -> Cu
     For what a view does not tell of a single subject: `needs_service` of a decision says when.
     """
     subject, key = request.subject_id, request.resource_key
-    role = reading.role_of_member(connection, view.customer_id, subject)
+    role = reading.role_of_member(connection, view.organization_id, view.customer_id, subject)
     own = view.entitlements.get(key)
     entries = dict(view.entitlements)
     if own is not None and own.has_subject_caps and own.entitlement_type != "boolean":
@@ -82,14 +82,11 @@ def view_for(connection: Connection, view: CustomerView, request: Request) -> Cu
 
 
 def _capped(connection: Connection, view: CustomerView, own: Entry, request: Request) -> Entry:
-    pools = [
-        row
-        for row in reading.pools_of_workspace(connection, view.customer_id)
-        if row["organization_id"] == view.organization_id
-    ]
+    pools = reading.pools_of_workspace(connection, view.organization_id, view.customer_id)
     asked = reading.Member(
         pool_ids=[row["pool_id"] for row in pools],
         resource_key=own.resource_key,
+        organization_id=view.organization_id,
         workspace_id=view.customer_id,
         subject_id=request.subject_id,
         at=datetime.now(UTC),

@@ -15,7 +15,6 @@ from datetime import datetime
 from typing import Any, Final, TypeAlias
 
 import orjson
-import psycopg
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from entitlements.ledger import clients
@@ -29,10 +28,6 @@ _log = logging.getLogger(__name__)
 #: What is kept of each partition when a worker begins, and altogether.
 BACKLOG: Final = 2_000
 KEPT_MAX: Final = 50_000
-#: Seconds for which a pool may be newer than the read models.
-OWNER_WITHIN_FOR: Final = 5.0
-#: Pools whose owners are remembered: some 200 bytes each.
-OWNERS_MAX: Final = 100_000
 _RECORDS_MAX: Final = 500
 _POLICY_EVENTS: Final = frozenset({"AccessPolicyDefined", "AccessPolicyRetired"})
 #: Events of organizations and keys that changes do not tell, and that change what decisions rest on.
@@ -56,8 +51,6 @@ class Told:
     data: bytes
 
 
-#: Says whose a pool is; None: the read models do not know it.
-OwnerOf: TypeAlias = Callable[[str], str | None]
 #: Hears what was told; None: something was missed.
 Hear: TypeAlias = Callable[[list[Told] | None], None]
 
@@ -65,8 +58,8 @@ Hear: TypeAlias = Callable[[list[Told] | None], None]
 class Follower:
     """Reads both topics in a thread of its own and keeps what was told last. start, stop."""
 
-    def __init__(self, settings: Settings, owner_of: OwnerOf) -> None:
-        self._settings, self._owner_of, self._wire = settings, owner_of, wire_for(settings)
+    def __init__(self, settings: Settings) -> None:
+        self._settings, self._wire = settings, wire_for(settings)
         self._topics = {settings.topic("changes"): "c", settings.topic("events"): "e"}
         self._lock = threading.Lock()
         self._kept: deque[Told] = deque(maxlen=KEPT_MAX)
@@ -76,8 +69,6 @@ class Follower:
         self._hearing: set[Hear] = set()
         #: Streams by organization: counted by those who stream, in their one loop.
         self.listeners: Counter[str] = Counter()
-        #: Whose pools are: that never changes. Those that were heard of first are forgotten first.
-        self._owners: dict[str, str] = {}
         self._stopping = threading.Event()
         self.is_following = threading.Event()
         #: On the monotonic clock when all that had come was taken in.
@@ -192,45 +183,19 @@ class Follower:
     def _told(self, place: Place, offset: int, name: str, record: Mapping[str, Any]) -> Told | None:
         short = name.rpartition(".")[2]
         if place[0] == "c":
-            owner = self._owner(record["pool_id"])
-            if owner is None:
-                return Told(place, offset, None, None, "reset", b"{}")
-            return Told(place, offset, owner, record["customer_id"], "change", _change(name, record))
-        if short == "PoolOpened":
-            self._learn(record["originator_id"], record["organization_id"])
-        elif short in _POLICY_EVENTS:
-            data = orjson.dumps({"policy_id": record["policy_id"]})
+            return Told(
+                place, offset, record["organization_id"], record["customer_id"], "change", _change(name, record)
+            )
+        if short in _POLICY_EVENTS:
+            data = orjson.dumps({"organization_id": record["originator_id"], "policy_id": record["policy_id"]})
             return Told(place, offset, record["originator_id"], None, "policies", data)
-        elif short in _LOADS_AGAIN:
+        if short in _LOADS_AGAIN:
             owner = None if short == "ResourceKeyDefined" else record["originator_id"]
             customer_id = record.get("workspace_id") or None
-            data = b"{}" if customer_id is None else orjson.dumps({"customer_id": customer_id})
+            said = {"organization_id": owner, "customer_id": customer_id}
+            data = orjson.dumps({name: value for name, value in said.items() if value is not None})
             return Told(place, offset, owner, customer_id, "invalidate", data)
         return None
-
-    def _owner(self, pool_id: str) -> str | None:
-        """Whose a pool is. It may have been opened a moment ago: until the read models know it nobody is told."""
-        if pool_id in self._owners:
-            return self._owners[pool_id]
-        until = time.monotonic() + OWNER_WITHIN_FOR
-        while not self._stopping.is_set():
-            try:
-                owner = self._owner_of(pool_id)
-            except psycopg.Error as error:
-                _log.warning("Whose pool %s is, is not known: %s", pool_id, error)
-                owner = None
-            if owner is not None:
-                self._learn(pool_id, owner)
-                return owner
-            if time.monotonic() > until:
-                break
-            time.sleep(0.02)
-        return None
-
-    def _learn(self, pool_id: str, owner: str) -> None:
-        if len(self._owners) >= OWNERS_MAX:
-            del self._owners[next(iter(self._owners))]
-        self._owners[pool_id] = owner
 
 
 def _change(name: str, record: Mapping[str, Any]) -> bytes:

@@ -82,12 +82,12 @@ def headers_of(
 
 def surrogate_keys(organization_id: str, customer_id: str) -> tuple[str, str, str]:
     """The names under which an answer is purged: its customer's, its organization's, everybody's. They tell no id to anybody."""
-    return (customer_key(customer_id), organization_key(organization_id), EVERY_ANSWER)
+    return (customer_key(organization_id, customer_id), organization_key(organization_id), EVERY_ANSWER)
 
 
-def customer_key(customer_id: str) -> str:
-    """The name of all answers about a customer, in whatever organization."""
-    return f"c-{_short(customer_id)}"
+def customer_key(organization_id: str, customer_id: str) -> str:
+    """The name of all answers about a customer of an organization."""
+    return f"c-{_short(f'{len(organization_id)}:{organization_id}{customer_id}')}"
 
 
 def organization_key(organization_id: str) -> str:
@@ -99,7 +99,8 @@ def names_of(concerned: Concerned) -> set[str]:
     """The names of the answers that something makes older: what a Purger purges."""
     if concerned.everybody:
         return {EVERY_ANSWER}
-    return {customer_key(name) for name in concerned.customers} | {organization_key(o) for o in concerned.organizations}
+    customers = {customer_key(*customer) for customer in concerned.customers}
+    return customers | {organization_key(organization_id) for organization_id in concerned.organizations}
 
 
 def _short(id: str) -> str:

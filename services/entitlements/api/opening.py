@@ -21,7 +21,6 @@ from entitlements.ledger.caller import Caller
 from entitlements.ledger.ends import TopicEnds
 from entitlements.operations.lag import ProjectionLag
 from entitlements.settings import Settings
-from entitlements_projections import reading
 from entitlements_projections.database import LIVE, Connection, configure
 
 
@@ -40,7 +39,7 @@ def open_services(settings: Settings) -> Services:
             stack,
             listeners=listeners,
         )
-        follower = Follower(settings, lambda pool_id: _owner(database, pool_id))
+        follower = Follower(settings)
         policies = RememberedPolicies(PostgresPolicies(database.connection))
         follower.attach(lambda told: _forget(policies, told), None)
         follower.start()
@@ -92,11 +91,6 @@ def _pool(url: str, stack: ExitStack, schema: str = LIVE, size: int = THREADS) -
     pool.open()
     stack.callback(pool.close)
     return pool
-
-
-def _owner(database: ConnectionPool[Connection], pool_id: str) -> str | None:
-    with database.connection() as connection:
-        return reading.organization_of_pool(connection, pool_id)
 
 
 def _purger(settings: Settings) -> Purger:

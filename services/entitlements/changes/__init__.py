@@ -3,6 +3,7 @@
 facts       the words between the two steps: a cause, a held value, a fact
 pools       step 1, rules: a pool's event says something about each workspace concerned (facts)
 workspaces  step 2, rules: a fact about a workspace says what changed for this customer (changes)
+keys        what a customer is called on Kafka, and its partition
 codec       rows and facts as bytes
 steps       what each step reads, keeps and writes
 lane        how a step works through its topic: at least once, in order, nothing missing

@@ -6,11 +6,11 @@ from typing import Any, ClassVar, Final
 
 import orjson
 
-from entitlements.changes.facts import Cause, Fact, Held, Narrowing, Position, Quota, Unfit
+from entitlements.changes.facts import Cause, Customer, Fact, Held, Narrowing, Position, Quota, Unfit
 from entitlements.changes.pools import PoolRow
 from entitlements.changes.workspaces import WorkspaceRow
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 
 
 class NotAFact(Unfit):
@@ -33,7 +33,7 @@ def fact_to_bytes(fact: Fact) -> bytes:
             "pool": cause.pool_id,
             "at": cause.at,
             "ledger": [cause.ledger_partition, *cause.position],
-            "workspace": fact.workspace_id,
+            "customer": fact.customer,
             "values": fact.values,
             "quota": fact.quota,
         },
@@ -51,7 +51,8 @@ def fact_from_bytes(value: bytes | None) -> Fact:
         cause = Cause(str(made["event"]), str(made["pool"]), int(made["at"]), partition, Position(offset, index))
         quota = None if made["quota"] is None else Quota(*made["quota"])
         values = {key: None if held is None else Held(*held) for key, held in made["values"].items()}
-        return Fact(cause, str(made["workspace"]), values, quota)
+        organization_id, workspace_id = (str(part) for part in made["customer"])
+        return Fact(cause, Customer(organization_id, workspace_id), values, quota)
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise NotAFact(f"{type(error).__name__}: {error}") from error
 
@@ -62,6 +63,7 @@ def pool_to_bytes(row: PoolRow) -> bytes:
         {
             "format": FORMAT,
             "at": row.position,
+            "organization": row.organization_id,
             "workspaces": list(row.workspaces),
             "values": row.values,
             "overrides": row.overrides,
@@ -77,6 +79,7 @@ def pool_from_bytes(value: bytes | None) -> PoolRow:
     made = _row(value)
     return PoolRow(
         Position(*made["at"]),
+        str(made["organization"]),
         dict.fromkeys(made["workspaces"]),
         {key: Held(*held) for key, held in made["values"].items()},
         {name: Narrowing(*override) for name, override in made["overrides"].items()},

@@ -32,6 +32,19 @@ class WorkspaceIsTooLarge(Unfit):
     code = "workspace_is_too_large"
 
 
+class OrganizationIsUnknown(Unfit):
+    """The opening of this pool was never read, so its organization is unknown."""
+
+    code = "organization_is_unknown"
+
+
+class Customer(NamedTuple):
+    """A workspace of an organization: its id is unique within the organization only."""
+
+    organization_id: str
+    workspace_id: str
+
+
 class Position(NamedTuple):
     """A place in one partition of the ledger: offset of the frame, and which of the events in it, from 0."""
 
@@ -99,10 +112,10 @@ class Quota(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """What one event of one pool means for one workspace: other values from this pool (None: not any more), or a quota."""
+    """What one event of one pool means for one customer: other values from this pool (None: not any more), or a quota."""
 
     cause: Cause
-    workspace_id: str
+    customer: Customer
     values: Mapping[str, Held | None]
     quota: Quota | None = None
 

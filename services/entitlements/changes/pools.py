@@ -1,4 +1,4 @@
-"""Step 1: which workspaces a pool has and what it confers; an event of the pool becomes facts about its workspaces.
+"""Step 1: whose a pool is, which workspaces it has and what they get; an event of the pool becomes facts about its workspaces.
 
 Rules only. `facts_of` decides and changes nothing; `take_in` is the step of state that follows.
 """
@@ -12,9 +12,11 @@ from entitlements.changes.facts import (
     KEYS_PER_POOL_MAX,
     NOWHERE,
     WORKSPACES_PER_POOL_MAX,
+    Customer,
     Fact,
     Held,
     Narrowing,
+    OrganizationIsUnknown,
     PoolEvent,
     PoolIsTooLarge,
     Position,
@@ -27,13 +29,20 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class PoolRow:
-    """What is remembered of one pool. position: the last event taken in."""
+    """What is remembered of one pool. position: the last event taken in. organization_id: as it was opened; empty: not read yet."""
 
     position: Position = NOWHERE
+    organization_id: str = ""
     workspaces: dict[str, None] = field(default_factory=dict)  # A set that keeps its order.
     values: dict[str, Held] = field(default_factory=dict)
     #: Overrides of single workspaces that hold, oldest first. The domain bounds their number.
     overrides: dict[str, Narrowing] = field(default_factory=dict)
+
+    def customer(self, workspace_id: str) -> Customer:
+        """A workspace as the customer of the pool's organization. Raises OrganizationIsUnknown."""
+        if not self.organization_id:
+            raise OrganizationIsUnknown
+        return Customer(self.organization_id, workspace_id)
 
     def value_for(self, workspace_id: str, key: str, value: Held | None) -> Held | None:
         """What one workspace has where the pool has this value: the newest override of it and the key decides."""
@@ -44,7 +53,7 @@ class PoolRow:
 def facts_of(row: PoolRow, event: PoolEvent) -> list[Fact]:
     """The facts that follow from an event. An event that the row took in before has none.
 
-    Raises PoolIsTooLarge, KeyError or TypeError for an event that cannot be handled.
+    Raises PoolIsTooLarge, OrganizationIsUnknown, KeyError or TypeError for an event that cannot be handled.
     """
     if event.cause.position <= row.position:
         return []  # Read again. Whatever followed from it was in Kafka before the row advanced.
@@ -56,7 +65,9 @@ def take_in(row: PoolRow, event: PoolEvent) -> None:
     if event.cause.position <= row.position:
         return
     row.position = event.cause.position
-    if event.name == "WorkspaceAssigned":
+    if event.name == "PoolOpened":
+        row.organization_id = _text(event, "organization_id")
+    elif event.name == "WorkspaceAssigned":
         row.workspaces[_text(event, "workspace_id")] = None
     elif event.name == "WorkspaceUnassigned":
         row.workspaces.pop(_text(event, "workspace_id"), None)
@@ -66,6 +77,12 @@ def take_in(row: PoolRow, event: PoolEvent) -> None:
         row.values = {}
     elif event.name in _OF_OVERRIDES:
         row.overrides = _overrides_after(row, event)
+
+
+def _opened(row: PoolRow, event: PoolEvent) -> list[Fact]:
+    """Nobody has anything yet: the event says whose the pool is."""
+    del row, event
+    return []
 
 
 def _assigned(row: PoolRow, event: PoolEvent) -> list[Fact]:
@@ -149,7 +166,8 @@ def _quota(row: PoolRow, event: PoolEvent, *fields: str) -> list[Fact]:
     record: Mapping[str, Any] = event.record
     quota = Quota(event.name, _text(event, "resource_key"), {name: record[name] for name in fields})
     named = record.get("workspace_id")
-    return [Fact(event.cause, workspace, {}, quota) for workspace in ([named] if named else row.workspaces)]
+    concerned = [named] if named else row.workspaces
+    return [Fact(event.cause, row.customer(workspace), {}, quota) for workspace in concerned]
 
 
 def _told(row: PoolRow, event: PoolEvent, workspaces: Iterable[str], values: Mapping[str, Held | None]) -> list[Fact]:
@@ -160,7 +178,7 @@ def _told(row: PoolRow, event: PoolEvent, workspaces: Iterable[str], values: Map
     return [
         Fact(
             event.cause,
-            workspace,
+            row.customer(workspace),
             {key: row.value_for(workspace, key, held) for key, held in values.items()} if workspace in own else values,
         )
         for workspace in workspaces
@@ -181,6 +199,7 @@ def _text(event: PoolEvent, name: str) -> str:
 
 
 _RULES: Final[dict[str, Callable[[PoolRow, PoolEvent], list[Fact]]]] = {
+    "PoolOpened": _opened,
     "WorkspaceAssigned": _assigned,
     "WorkspaceUnassigned": _unassigned,
     "EntitlementsChanged": _entitlements_changed,

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, NamedTuple, Pro
 
 from entitlements.changes import codec, pools, workspaces
 from entitlements.changes.facts import Cause, Fact, PoolEvent, Position, Unfit
+from entitlements.changes.keys import Keys
 from entitlements.changes.records import Outgoing
-from entitlements.ledger.partitioning import partition_of
 from entitlements.settings import FRAME_BYTES_MAX, RECORD_BYTES_MAX
 from entitlements_schemas import CHANGE_PREFIX, EVENT_PREFIX, Wire, cloudevents
 
 if TYPE_CHECKING:
+    from entitlements.changes.keys import Key
     from entitlements.changes.records import Incoming
     from entitlements.settings import Settings
 
@@ -26,9 +27,9 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _IRRELEVANT: Final = frozenset(
     f"{EVENT_PREFIX}{name}".encode()
     for name in (
-        "BackfillEnded", "EntitlementSetDefined", "GrantExpired", "GrantIssued", "GrantRevoked", "PoolOpened", "PoolResumed",
-        "PoolSuspended", "ProvisionEndScheduled", "ProvisionEnded", "ProvisionResumed", "ProvisionScheduled",
-        "ProvisionStarted", "ProvisionSuspended", "ResourceKeyDefined",
+        "BackfillEnded", "EntitlementSetDefined", "GrantExpired", "GrantIssued", "GrantRevoked", "PoolResumed", "PoolSuspended",
+        "ProvisionEndScheduled", "ProvisionEnded", "ProvisionResumed", "ProvisionScheduled", "ProvisionStarted",
+        "ProvisionSuspended", "ResourceKeyDefined",
     )
 )  # fmt: skip
 
@@ -101,8 +102,7 @@ class Pools:
         self.topic = settings.topic("events")
         self.rows_topic = settings.topic("changes-pools")
         self._facts_topic = settings.topic("changes-facts")
-        self._partitions = settings.partitions
-        self._wire = wire
+        self._wire, self._keys = wire, Keys(wire, settings.partitions)
 
     def read(self, message: Incoming) -> Work[PoolEvent] | None:
         headers = dict(message.headers or ())
@@ -136,19 +136,13 @@ class Pools:
         return following
 
     def _outgoing(self, fact: Fact) -> Outgoing:
-        key = fact.workspace_id.encode()
+        key = self._keys.of(fact.customer)
         headers = [("content-type", b"application/json"), ("ce_id", fact.cause.event_id.encode())]
-        return Outgoing(
-            self._facts_topic,
-            partition_of(fact.workspace_id, self._partitions),
-            key,
-            codec.fact_to_bytes(fact),
-            headers,
-        )
+        return Outgoing(self._facts_topic, key.partition, key.body, codec.fact_to_bytes(fact), headers)
 
 
 class Workspaces:
-    """Step 2: facts to changes, one row a workspace."""
+    """Step 2: facts to changes, one row a workspace of an organization."""
 
     name = "workspaces"
     bytes_max = FRAME_BYTES_MAX
@@ -157,16 +151,15 @@ class Workspaces:
         self.topic = settings.topic("changes-facts")
         self.rows_topic = settings.topic("changes-workspaces")
         self._changes_topic = settings.topic("changes")
-        self._partitions = settings.partitions
-        self._wire = wire
+        self._wire, self._keys = wire, Keys(wire, settings.partitions)
 
     def read(self, message: Incoming) -> Work[Fact]:
         _require_size(message, self.bytes_max)
         fact = codec.fact_from_bytes(message.value)
-        key = fact.workspace_id.encode()
-        if message.key != key or message.partition != partition_of(fact.workspace_id, self._partitions):
-            raise WrongPlace(f"The fact about workspace {fact.workspace_id!r} has another key or partition.")
-        return Work(key, fact)
+        key = self._keys.of(fact.customer)
+        if message.key != key.body or message.partition != key.partition:
+            raise WrongPlace(f"The fact about {fact.customer} has another key or partition.")
+        return Work(key.body, fact)
 
     def row(self, value: bytes | None) -> workspaces.WorkspaceRow:
         return codec.workspace_from_bytes(value)
@@ -175,11 +168,12 @@ class Workspaces:
         return codec.workspace_to_bytes(row)
 
     def apply(self, row: workspaces.WorkspaceRow, work: Work[Fact], offset: int) -> list[Outgoing]:
-        following = [self._outgoing(work.key, change) for change in workspaces.changes_of(row, work.what, offset)]
+        key = self._keys.of(work.what.customer)
+        following = [self._outgoing(key, change) for change in workspaces.changes_of(row, work.what, offset)]
         workspaces.take_in(row, work.what, offset)
         return following
 
-    def _outgoing(self, key: bytes, change: workspaces.Change) -> Outgoing:
+    def _outgoing(self, key: Key, change: workspaces.Change) -> Outgoing:
         record: Any = change.record
         headers = cloudevents.headers(
             id=record["change_id"],
@@ -187,10 +181,10 @@ class Workspaces:
             source=SOURCE,
             time=_EPOCH + timedelta(milliseconds=record["effective_at"]),
             subject=record["customer_id"],
+            organization=record["organization_id"],
         )
         value = self._wire.encode_plain(CHANGE_PREFIX + change.name, record)
-        partition = partition_of(record["customer_id"], self._partitions)
-        return Outgoing(self._changes_topic, partition, key, value, headers)
+        return Outgoing(self._changes_topic, key.partition, key.framed, value, headers)
 
 
 def _require_size(message: Incoming, bytes_max: int) -> None:

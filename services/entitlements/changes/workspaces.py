@@ -1,4 +1,4 @@
-"""Step 2: what a workspace has from each of its pools; a fact about it becomes changes of this customer.
+"""Step 2: what a workspace of an organization has from each of its pools; a fact about it becomes changes of this customer.
 
 granted   it had the key from no pool before and has it now
 revoked   it has the key from no pool any more
@@ -26,6 +26,8 @@ from entitlements.changes.facts import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from entitlements.changes.facts import Customer
+
 #: Short name of a change's record to its public type (the CloudEvents type).
 PUBLIC_TYPES: Final = {
     "EntitlementGranted": "entitlement.granted",
@@ -40,7 +42,7 @@ PUBLIC_TYPES: Final = {
 
 @dataclass(slots=True)
 class WorkspaceRow:
-    """What is remembered of one workspace.
+    """What is remembered of one workspace of one organization.
 
     offset: the last fact taken in, as an offset of the topic of facts. seen: by partition of the ledger, the last event
     taken in: facts of one partition arrive in its order, so that one position a partition tells repeats, whatever the
@@ -131,8 +133,9 @@ def _quota_change(fact: Fact, quota: Quota) -> Change:
 def _record(name: str, fact: Fact, key: str) -> dict[str, Any]:
     cause = fact.cause
     return {
-        "change_id": change_id(cause.event_id, fact.workspace_id, key, PUBLIC_TYPES[name]),
-        "customer_id": fact.workspace_id,
+        "change_id": change_id(cause.event_id, fact.customer, key, PUBLIC_TYPES[name]),
+        "organization_id": fact.customer.organization_id,
+        "customer_id": fact.customer.workspace_id,
         "resource_key": key,
         "effective_at": cause.at,
         "pool_id": cause.pool_id,
@@ -142,10 +145,10 @@ def _record(name: str, fact: Fact, key: str) -> dict[str, Any]:
     }
 
 
-def change_id(event_id: str, customer_id: str, resource_key: str, public_type: str) -> str:
+def change_id(event_id: str, customer: Customer, resource_key: str, public_type: str) -> str:
     """The id of a change: the same whenever it is found again. 32 characters, hex."""
     # Lengths keep ("ab", "c") and ("a", "bc") apart.
-    parts = "".join(f"{len(part)}:{part}" for part in (event_id, customer_id, resource_key, public_type))
+    parts = "".join(f"{len(part)}:{part}" for part in (event_id, *customer, resource_key, public_type))
     return hashlib.sha256(parts.encode()).hexdigest()[:32]
 
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from entitlements.cli import output
-from entitlements.cli.options import FOLDER, AsJson, Data, ResourceKey, example
+from entitlements.cli.options import FOLDER, AsJson, Data, Organization, ResourceKey, example
 from entitlements.cli.session import session
-from entitlements.cli.workspaces import Pool, Workspace, as_of, what_they_have
+from entitlements.cli.workspaces import Pool, Workspace, as_of, role_of, what_they_have
 
 if TYPE_CHECKING:
     from entitlements.access.checking import Narrowing, PoolAnswer
@@ -38,6 +38,7 @@ def check(
     resource_key: ResourceKey,
     workspace: Workspace = "",
     pool: Pool = "",
+    organization: Organization = "",
     subject: Annotated[
         str, typer.Option("--subject", help="A subject in the workspace, with caps of its own.", show_default=False)
     ] = "",
@@ -64,10 +65,11 @@ def check(
         raise InvalidValue("invalid_request", "A subject is one of a workspace: give the workspace too.")
     with session(data) as opened:
         key = opened.require_key(resource_key)
-        pools, _ = what_they_have(opened, workspace, pool)
+        pools, _ = what_they_have(opened, workspace, pool, organization)
         asked = Member(
             pool_ids=[row["pool_id"] for row in pools],
             resource_key=resource_key,
+            organization_id=pools[0]["organization_id"],
             workspace_id=workspace,
             subject_id=subject,
         )
@@ -75,7 +77,7 @@ def check(
         decisive = answer.decisive
         found = _document(asked, wanted, decisive, key["scale"])
         found = granting.judged(opened, found, pools, workspace, values.country(country))
-        found["role"] = next((row.get("role") for row in pools if row["pool_id"] == found["pool_id"]), None)
+        found["role"] = next((role_of(row) for row in pools if row["pool_id"] == found["pool_id"]), None)
         found["passed_over"] = [
             {"pool_id": other.pool_id, "reason_code": other.code} for other in answer.pools if other is not decisive
         ]
@@ -119,6 +121,7 @@ def _document(asked: Any, wanted: int, answer: PoolAnswer, scale: int) -> dict[s
         "resets_at",
     )
     return {
+        "organization_id": asked.organization_id,
         "workspace_id": asked.workspace_id or None,
         "subject_id": asked.subject_id or None,
         "resource_key": asked.resource_key,

@@ -27,6 +27,7 @@ ADVICE: Final[dict[str, str]] = {
     "unknown_policy": "see `entitlements policy list`",
     "unknown_api_key": "see `entitlements keys list`",
     "unknown_workspace": "assign it with `entitlements assign POOL WORKSPACE`",
+    "ambiguous_customer": "name the organization with --organization, or set ENTITLEMENTS_ORGANIZATION",
     "workspace_is_not_assigned": "assign it with `entitlements assign POOL WORKSPACE`",
     "not_entitled": "provision a set that confers it, see `entitlements provision add --help`",
     "quota_exceeded": "use less, wait for the reset, or provision more",

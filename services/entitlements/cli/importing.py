@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from entitlements.cli import output
 from entitlements.cli.failures import Refused
-from entitlements.cli.options import FOLDER, AsJson, Data, example, group
+from entitlements.cli.options import FOLDER, AsJson, Data, Organization, example, group
 from entitlements.cli.session import Session, session
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ def import_usage(
     bytes_key: Annotated[
         str, typer.Option(help="The key that gets each row's bytes, as reported usage.")
     ] = "bandwidth_bytes",
+    organization: Organization = "",
     as_json: AsJson = False,
     data: Data = FOLDER,
 ) -> None:
@@ -60,7 +61,7 @@ def import_usage(
     )
     tally = _Tally()
     with session(data) as opened:
-        primary = _primary_pools(opened, summary, (request_key, bytes_key))
+        primary = _primary_pools(opened, summary, (request_key, bytes_key), organization)
         commands = (meaning.command(row, primary[row.workspace_id]) for row in read_rows(file))
         lanes = Lanes(opened.caller)
         with output.progress(f"Importing {summary.rows:,} rows") as progress:
@@ -70,14 +71,25 @@ def import_usage(
     _report_import(tally, summary, meaning.source, lanes.repeats, as_json=as_json)
 
 
-def _primary_pools(opened: Session, summary: Summary, keys: tuple[str, ...]) -> dict[str, str]:
-    """The primary pool of each workspace of a file. Raises UnknownKey, UnknownWorkspace before anything is sent."""
+def _primary_pools(opened: Session, summary: Summary, keys: tuple[str, ...], organization: str) -> dict[str, str]:
+    """The primary pool of each workspace of a file.
+
+    Raises UnknownKey, UnknownWorkspace, AmbiguousCustomer before anything is sent.
+    """
+    from entitlements.cli.workspaces import organization_of
     from entitlements.errors import UnknownWorkspace
     from entitlements_projections import reading
 
     for key in keys:
         opened.require_key(key)
-    found = {workspace: reading.pools_of_workspace(opened.database, workspace) for workspace in summary.workspaces}
+    found: dict[str, list[dict[str, Any]]] = {}
+    for workspace in summary.workspaces:
+        try:
+            of = organization_of(opened, workspace, organization)
+        except UnknownWorkspace:
+            found[workspace] = []
+        else:
+            found[workspace] = reading.pools_of_workspace(opened.database, of, workspace)
     unknown = [workspace for workspace, pools in found.items() if not pools]
     if unknown:
         more = f" and {len(unknown) - 3} more" if len(unknown) > 3 else ""

@@ -16,6 +16,7 @@ from entitlements.cli.options import (
     EffectiveAt,
     Key,
     NoWait,
+    Organization,
     Quantity,
     ResourceKey,
     example,
@@ -66,6 +67,7 @@ def use(
     quantity: Quantity,
     workspace: Workspace = "",
     pool: Pool = "",
+    organization: Organization = "",
     has_happened: Annotated[
         bool, typer.Option("--report", help="It has happened already: record it even above the limit.")
     ] = False,
@@ -84,6 +86,7 @@ def use(
     A workspace draws on its primary pool first, then on the others if it may overflow; one usage is never split.
     """
     from entitlements.cli import values
+    from entitlements.cli.workspaces import pool_in
     from entitlements.ledger.caller import new_id
 
     at = values.instant(occurred_at)
@@ -96,7 +99,7 @@ def use(
         occurred_at_ms=0 if at is None else round(at.timestamp() * 1000),
     )
     with session(data) as opened:
-        candidates = {values.id_of("pool", pool): False} if pool else _pools_of(opened, wanted)
+        candidates = {pool_in(opened, pool, organization): False} if pool else _pools_of(opened, wanted, organization)
         effective = values.instant(effective_at)
         pool_id, done = _use_first_that_fits(opened, wanted, candidates, actor, effective, wait=not no_wait)
     facts = {"pool_id": pool_id, "usage_id": wanted.usage_id, "resource_key": resource_key, "quantity": wanted.quantity}
@@ -108,11 +111,11 @@ def use(
     )
 
 
-def _pools_of(opened: Session, wanted: _Usage) -> dict[str, bool]:
+def _pools_of(opened: Session, wanted: _Usage, organization: str) -> dict[str, bool]:
     """The pools to ask, in order, and whether usage may overflow from each. What has happened goes to the first that has the key: it is never refused for being too much."""
     from entitlements.cli.workspaces import what_they_have
 
-    pools, rows = what_they_have(opened, wanted.workspace_id, "")
+    pools, rows = what_they_have(opened, wanted.workspace_id, "", organization)
     ids = {row["pool_id"]: bool(row.get("may_overflow")) for row in pools}
     if wanted.mode == "report":
         having = [row["pool_id"] for row in rows if row["resource_key"] == wanted.resource_key]
@@ -149,6 +152,7 @@ def release(
     quantity: Quantity,
     workspace: Workspace = "",
     pool: Pool = "",
+    organization: Organization = "",
     actor: Actor = "",
     key: Key = "",
     effective_at: EffectiveAt = "",
@@ -158,12 +162,15 @@ def release(
 ) -> None:
     """Give back what is held of a limit, such as seats."""
     from entitlements.cli import values
-    from entitlements.cli.workspaces import what_they_have
+    from entitlements.cli.workspaces import pool_in, what_they_have
     from entitlements.domain.commands import ReleaseUsage
 
     number = values.quantity(quantity)
     with session(data) as opened:
-        pool_id = values.id_of("pool", pool) if pool else _holder(resource_key, *what_they_have(opened, workspace, ""))
+        if pool:
+            pool_id = pool_in(opened, pool, organization)
+        else:
+            pool_id = _holder(resource_key, *what_they_have(opened, workspace, "", organization))
         command = ReleaseUsage(
             **envelope(actor, key),
             pool_id=pool_id,

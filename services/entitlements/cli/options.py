@@ -47,7 +47,22 @@ EffectiveAt = Annotated[
         rich_help_panel=_WAYS,
     ),
 ]
-OrganizationId = Annotated[str, typer.Option("--organization", "-o", help="The organization.", show_default=False)]
+#: The organization of commands that name none.
+ORGANIZATION_VARIABLE: Final = "ENTITLEMENTS_ORGANIZATION"
+OrganizationId = Annotated[
+    str,
+    typer.Option("--organization", "-o", envvar=ORGANIZATION_VARIABLE, help="The organization.", show_default=False),
+]
+Organization = Annotated[
+    str,
+    typer.Option(
+        "--organization",
+        "-o",
+        envvar=ORGANIZATION_VARIABLE,
+        help="The customer's organization; required only if several organizations have a customer with this id.",
+        show_default=False,
+    ),
+]
 PoolId = Annotated[str, typer.Argument(metavar="POOL", help="Id of the pool.", show_default=False)]
 SetId = Annotated[str, typer.Argument(metavar="SET", help="Id of the entitlement set.", show_default=False)]
 ProvisionId = Annotated[str, typer.Argument(metavar="PROVISION", help="Id of the provision.", show_default=False)]

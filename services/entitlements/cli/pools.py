@@ -15,6 +15,7 @@ from entitlements.cli.options import (
     EffectiveAt,
     Key,
     NoWait,
+    OrganizationId,
     PoolId,
     Reason,
     example,
@@ -31,7 +32,7 @@ pools = group("Resource pools: what an organization may use, apart from who pays
 @pools.command("open", epilog=example("entitlements pool open p1 --organization acme"))
 def open_pool(
     pool_id: PoolId,
-    organization: Annotated[str, typer.Option("--organization", "-o", help="Who owns it.", show_default=False)],
+    organization: OrganizationId,
     name: Annotated[str, typer.Option(help="Its name for people.", show_default=False)] = "",
     billing_account: Annotated[
         str, typer.Option(help="Who pays, unless a provision says otherwise.", show_default=False)

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from entitlements.cli import output
-from entitlements.cli.options import FOLDER, AsJson, Data, example
+from entitlements.cli.options import FOLDER, ORGANIZATION_VARIABLE, AsJson, Data, example
 from entitlements.cli.session import session
 
 changes = typer.Typer(
@@ -41,6 +41,16 @@ def tail(
         bool, typer.Option("--from-beginning", help="Everything that is kept, not only what comes.")
     ] = False,
     customer: Annotated[str, typer.Option(help="Only the changes of this customer.", show_default=False)] = "",
+    organization: Annotated[
+        str,
+        typer.Option(
+            "--organization",
+            "-o",
+            envvar=ORGANIZATION_VARIABLE,
+            help="Only the changes of this organization's customers.",
+            show_default=False,
+        ),
+    ] = "",
     count: Annotated[int | None, typer.Option(min=1, help="Stop after so many.", show_default=False)] = None,
     no_follow: Annotated[bool, typer.Option("--no-follow", help="Stop at the end of what is there.")] = False,
     as_json: AsJson = False,
@@ -55,7 +65,7 @@ def tail(
         found: list[dict[str, Any]] = []
         try:
             for change in _read(opened.settings, from_beginning=from_beginning, follow=not no_follow):
-                if customer and change["customer_id"] != customer:
+                if not _is_of(change, organization, customer):
                     continue
                 found.append(change if bounded else {})
                 if not as_json:
@@ -69,6 +79,10 @@ def tail(
                 return
     if as_json and bounded:
         output.document({"changes": found})
+
+
+def _is_of(change: dict[str, Any], organization: str, customer: str) -> bool:
+    return organization in {"", change["organization_id"]} and customer in {"", change["customer_id"]}
 
 
 def _read(settings: Any, *, from_beginning: bool, follow: bool) -> Iterator[dict[str, Any]]:
@@ -123,10 +137,8 @@ def _sentence(change: dict[str, Any]) -> str:
         "quota.warning": "yellow",
     }
     shown = f"[{colour[kind]}]{kind:24}[/]" if kind in colour else f"{kind:24}"
-    what = (
-        f"{output.text(change['effective_at'])}  {shown} [bold]{change['customer_id']}[/bold]  {change['resource_key']}"
-    )
-    return f"{what}  {_detail(change)}"
+    whose = f"{change['organization_id']}  [bold]{change['customer_id']}[/bold]"
+    return f"{output.text(change['effective_at'])}  {shown} {whose}  {change['resource_key']}  {_detail(change)}"
 
 
 def _detail(change: dict[str, Any]) -> str:

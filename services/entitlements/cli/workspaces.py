@@ -16,6 +16,7 @@ from entitlements.cli.options import (
     EffectiveAt,
     Key,
     NoWait,
+    Organization,
     PoolId,
     Reason,
     WorkspaceId,
@@ -25,7 +26,11 @@ from entitlements.cli.session import Session, envelope, report, session
 
 ASSIGN_EXAMPLE = example("entitlements assign p1 ws-1")
 UNASSIGN_EXAMPLE = example("entitlements unassign p1 ws-1 --reason 'moved to another team'")
-USAGE_EXAMPLE = example("entitlements usage ws-1", "entitlements usage ws-1 --json")
+USAGE_EXAMPLE = example(
+    "entitlements usage ws-1", "entitlements usage ws-1 --json", "entitlements usage ws-1 --organization acme-inc"
+)
+#: Organizations that a sentence names; JSON names all.
+_NAMED_MAX = 10
 
 Workspace = Annotated[str, typer.Option("--workspace", "-w", help="The workspace, the customer.", show_default=False)]
 Pool = Annotated[
@@ -94,8 +99,51 @@ def unassign(
         report(done, sentence, as_json=as_json, pool_id=pool_id, workspace_id=workspace_id)
 
 
-def what_they_have(opened: Session, workspace: str, pool: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """The pools in question, in the order of use, and what they have. Raises UnknownPool, UnknownWorkspace."""
+def organization_of(opened: Session, workspace: str, organization: str) -> str:
+    """The organization of a workspace: the one that is named, else the only one that has a workspace of this id.
+
+    Raises UnknownWorkspace, AmbiguousCustomer.
+    """
+    from entitlements.errors import AmbiguousCustomer, UnknownWorkspace
+    from entitlements_projections import reading
+
+    if organization:
+        return organization
+    found = reading.organizations_of_workspace(opened.database, workspace)
+    if not found:
+        raise UnknownWorkspace(f"Asked for: {workspace}.")
+    if len(found) > 1:
+        more = f" and {len(found) - _NAMED_MAX} more" if len(found) > _NAMED_MAX else ""
+        error = AmbiguousCustomer(f"{workspace}: {', '.join(found[:_NAMED_MAX])}{more}.")
+        error.facts = {"customer_id": workspace, "organizations": found}  # type: ignore[attr-defined]
+        raise error
+    return found[0]
+
+
+def pool_in(opened: Session, pool: str, organization: str) -> str:
+    """The id of a pool. Raises UnknownPool if an organization is named and the pool is known to be another's."""
+    from entitlements.cli import values
+    from entitlements.errors import UnknownPool
+    from entitlements_projections import reading
+
+    pool_id = values.id_of("pool", pool)
+    if organization and reading.organization_of_pool(opened.database, pool_id) not in {None, organization}:
+        raise UnknownPool(f"Asked for: {pool_id} of organization {organization}.")
+    return pool_id
+
+
+def role_of(pool: dict[str, Any]) -> str | None:
+    """What a pool is to its workspace: an older primary counts as secondary. None: nobody asked for a workspace."""
+    return None if "is_primary" not in pool else "primary" if pool["is_primary"] else "secondary"
+
+
+def what_they_have(
+    opened: Session, workspace: str, pool: str, organization: str
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The pools in question, in the order of use, and what they have; all of one organization.
+
+    Raises UnknownPool, UnknownWorkspace, AmbiguousCustomer.
+    """
     from entitlements.cli.failures import InvalidValue
     from entitlements.errors import UnknownWorkspace
     from entitlements_projections import reading
@@ -103,19 +151,21 @@ def what_they_have(opened: Session, workspace: str, pool: str) -> tuple[list[dic
     if not workspace and not pool:
         raise InvalidValue("invalid_request", "Give a workspace or a pool.")
     now = datetime.now(UTC)
-    if not workspace:
-        found = opened.require_pool(pool)
-        return [found], found["entitlements"]
-    pools = reading.pools_of_workspace(opened.database, workspace)
-    if not pools:
-        raise UnknownWorkspace(f"Asked for: {workspace}.")
     if pool:
-        opened.require_pool(pool)
+        found = opened.require_pool(pool_in(opened, pool, organization))
+        if not workspace:
+            return [found], found["entitlements"]
+        organization = str(found["organization_id"])  # A pool tells which of several customers is meant.
+    organization = organization_of(opened, workspace, organization)
+    pools = reading.pools_of_workspace(opened.database, organization, workspace)
+    if not pools:
+        raise UnknownWorkspace(f"Asked for: {workspace} of organization {organization}.")
+    if pool:
         pools = [row for row in pools if row["pool_id"] == pool]
         if not pools:
             raise UnknownWorkspace(f"Asked for: {workspace} in pool {pool}.")
     ids = {row["pool_id"] for row in pools}
-    rows = reading.entitlements_of_workspace(opened.database, workspace, now)
+    rows = reading.entitlements_of_workspace(opened.database, organization, workspace, now)
     return pools, [row for row in rows if row["pool_id"] in ids]
 
 
@@ -135,6 +185,7 @@ def usage(
         str, typer.Argument(metavar="[WORKSPACE]", help="Id of the workspace, the customer.", show_default=False)
     ] = "",
     pool: Pool = "",
+    organization: Organization = "",
     as_json: AsJson = False,
     data: Data = FOLDER,
 ) -> None:
@@ -142,10 +193,11 @@ def usage(
     from entitlements.cli import dashboard
 
     with session(data) as opened:
-        pools, rows = what_they_have(opened, workspace_id, pool)
+        pools, rows = what_they_have(opened, workspace_id, pool, organization)
         positions = {row["pool_id"]: as_of(opened, row["pool_id"]) for row in pools}
     if as_json:
         found = {
+            "organization_id": pools[0]["organization_id"],
             "workspace_id": workspace_id or None,
             "pools": [],
             "entitlements": [dashboard.fact(row) for row in rows],
@@ -153,7 +205,7 @@ def usage(
         found["pools"] = [
             {
                 "pool_id": row["pool_id"],
-                "role": row.get("role"),
+                "role": role_of(row),
                 "status": row["status"],
                 "as_of": positions[row["pool_id"]],
             }
@@ -162,7 +214,7 @@ def usage(
         output.document(found)
         return
     for row in pools:
-        role = f", {'primary' if row['is_primary'] else 'secondary'}" if "is_primary" in row else ""
+        role = f", {role_of(row)}" if role_of(row) else ""
         output.table(
             ("Entitlement", ">Current", ">Quota", "Status"),
             [dashboard.cells(entitlement) for entitlement in rows if entitlement["pool_id"] == row["pool_id"]],

@@ -200,10 +200,13 @@ class _Demo:
                 customer_id = str(row["workspace_id"])
                 result.busiest.append(
                     {
+                        "organization_id": row["organization_id"],
                         "customer_id": customer_id,
                         "accepted": row["lines"],
                         "refused": refused[customer_id],
-                        "entitlements": reading.entitlements_of_workspace(connection, customer_id, datetime.now(UTC)),
+                        "entitlements": reading.entitlements_of_workspace(
+                            connection, row["organization_id"], customer_id, datetime.now(UTC)
+                        ),
                     }
                 )
 

@@ -32,4 +32,9 @@ def murmur2(data: bytes) -> int:
 @lru_cache(maxsize=100_000)
 def partition_of(key: str, partitions: int) -> int:
     """The partition of a key among so many."""
-    return (murmur2(key.encode()) & 0x7FFFFFFF) % partitions
+    return partition_of_bytes(key.encode(), partitions)
+
+
+def partition_of_bytes(key: bytes, partitions: int) -> int:
+    """As partition_of, for a key that is no text."""
+    return (murmur2(key) & 0x7FFFFFFF) % partitions

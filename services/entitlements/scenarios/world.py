@@ -112,7 +112,7 @@ class World:
         return answer, 0 < first == answer.repeated
 
     def use(self, command: RecordUsage, at: datetime, happened: Happened) -> None:
-        """Decide usage that names its workspace and no pool. Raises CannotBeMeant when that has no pool."""
+        """Decide usage that names its workspace and no pool. Raises CannotBeMeant when that has no pool, or several organizations have it."""
         answers = []
         workspace_id = command.lines[0]["workspace_id"]
         for pool_id in self._pools_of(workspace_id, command):
@@ -131,6 +131,9 @@ class World:
     def _pools_of(self, workspace_id: str, command: RecordUsage) -> Iterator[str]:
         """The primary pool first, which is the newest primary, then the others as they were assigned."""
         pools = [pool_id for name, pool_id in self._assigned if name == workspace_id]
+        owners = sorted({self.pools[pool_id].organization_id for pool_id in pools})
+        if len(owners) > 1:  # Workspaces of one id in two organizations are two.
+            raise CannotBeMeant(f"it names its pool: {', '.join(owners)} each have a workspace {workspace_id}")
         primaries = [pool_id for pool_id in pools if self.pools[pool_id].assignments[workspace_id] == "primary"]
         ordered = dict.fromkeys(primaries[-1:] + pools)
         if command.lines[0]["mode"] == "report":  # It has happened: the first that has the key takes it.

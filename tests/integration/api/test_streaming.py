@@ -58,6 +58,14 @@ class Stream:
         except Empty:
             pass
 
+    def hears_nothing_of_others(self, organization_id: str, for_so_long: float = 0.5) -> None:
+        try:
+            while True:
+                _, _, data = self.events.get(timeout=for_so_long)
+                assert data.get("organization_id") in {None, organization_id}
+        except Empty:
+            pass
+
     def close(self) -> None:
         self._response.close()
 
@@ -126,6 +134,27 @@ def test_nobody_hears_of_another_organization(tenant: Any, rival: Any) -> None:
         stream.next("change", customer_id=rival.customer_id)
         for heard in (stream, asking):
             heard.hears_nothing_of(tenant.customer_id)
+
+
+def test_customers_of_one_id_hear_each_of_its_own_organization(tenant: Any, rival: Any) -> None:
+    """granted, revoked and quota.exceeded are told as each one's own history says, whatever the other one has."""
+    customer = tenant.customer_id
+    with listening(tenant.http) as ours, listening(rival.http, customer_id=customer) as theirs:
+        ours.next("hello")
+        theirs.next("hello")
+        rival.command("AssignWorkspace", workspace_id=customer, role="primary")
+        of_rival = {"organization_id": rival.organization_id, "customer_id": customer}
+        theirs.next("change", type="entitlement.granted", resource_key="sso", **of_rival)
+        body = {"customer_id": customer, "pool_id": rival.pool_id, "resource_key": "api_calls", "quantity": 101}
+        assert rival.http.post("/v1/usage", json=body).status_code == 409
+        theirs.next("change", type="quota.exceeded", **of_rival)
+        tenant.command("EndProvision", provision_id="plan")
+        _, first = ours.next("change")
+        assert (first["organization_id"], first["customer_id"]) == (tenant.organization_id, customer)
+        assert first["type"] == "entitlement.revoked"
+        rival.command("UnassignWorkspace", workspace_id=customer)
+        theirs.next("change", type="entitlement.revoked", resource_key="sso", **of_rival)
+        ours.hears_nothing_of_others(tenant.organization_id)
 
 
 def test_policies_that_change_are_told(tenant: Any) -> None:

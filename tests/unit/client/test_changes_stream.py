@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entitlements_client.asking.changes import EventLines, ServerEvent
+from entitlements_client.asking.changes import Change, EventLines, ServerEvent
 from entitlements_client.asking.memory import includes, positions
 
 NAMES = st.sampled_from(["change", "policies", "reset"])
@@ -40,6 +40,11 @@ def test_data_of_several_lines_is_joined_and_comments_are_signs_of_life() -> Non
     reading = EventLines()
     assert [reading.feed(line) for line in (": alive", "", "data: {", "data: }", "")][-1] == ServerEvent("", "{\n}")
     assert ServerEvent("change", "no json").document() == {}
+
+
+def test_a_change_names_the_organization_of_its_customer() -> None:
+    change = Change.from_document({"type": "entitlement.revoked", "organization_id": "acme", "customer_id": "ws-1"})
+    assert (change.organization_id, change.customer_id, change.revokes) == ("acme", "ws-1", True)
 
 
 def test_positions_are_compared_partition_by_partition() -> None:

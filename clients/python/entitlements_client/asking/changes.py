@@ -12,9 +12,10 @@ REVOKED: Final = "entitlement.revoked"
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A public fact about one customer. position: where in the ledger it was decided, "partition:offset"."""
+    """A public fact about one customer of an organization. position: where in the ledger it was decided, "partition:offset"."""
 
     type: str
+    organization_id: str
     customer_id: str
     resource_key: str
     pool_id: str
@@ -31,6 +32,7 @@ class Change:
         """Read a change. Raises KeyError where it names no customer."""
         return cls(
             type=str(document.get("type", "")),
+            organization_id=str(document.get("organization_id") or ""),
             customer_id=document["customer_id"],
             resource_key=str(document.get("resource_key") or ""),
             pool_id=str(document.get("pool_id") or ""),

@@ -16,6 +16,10 @@ from typing import Final, TypeAlias
 
 #: By partition of the ledger the offset of a frame.
 Positions: TypeAlias = Mapping[int, int]
+#: An organization and the id of one of its customers: another organization may have a customer of the same id.
+Customer: TypeAlias = tuple[str, str]
+#: Who has a floor: "customer" or "organization", the organization, and the customer's id or nothing.
+Name: TypeAlias = tuple[str, str, str]
 
 #: Customers and organizations of which a floor is kept; the floor of one that is given up becomes everybody's.
 FLOORS_MAX: Final = 200_000
@@ -26,9 +30,9 @@ _NEVER: Final = float("-inf")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Concerned:
-    """Whose views something makes older: these customers (in whatever organization), these organizations, or everybody's."""
+    """Whose views something makes older: these customers, these organizations, or everybody's."""
 
-    customers: frozenset[str] = frozenset()
+    customers: frozenset[Customer] = frozenset()
     organizations: frozenset[str] = frozenset()
     everybody: bool = False
 
@@ -55,7 +59,7 @@ class Floors:
         """behind_for_max: seconds after which `is_current` says no, when nobody has said `known_at`."""
         assert floors_max > 0
         assert behind_for_max > 0
-        self._floors: OrderedDict[tuple[str, str], dict[int, int]] = OrderedDict()
+        self._floors: OrderedDict[Name, dict[int, int]] = OrderedDict()
         self._everybody: dict[int, int] = {}
         self._max, self._behind_for_max = floors_max, behind_for_max
         self._known_at = _NEVER
@@ -66,8 +70,8 @@ class Floors:
     def rise(self, partition: int, offset: int, concerned: Concerned) -> None:
         """Something happened at a place of the ledger: views of those concerned have to include it."""
         names = [
-            *(("customer", name) for name in concerned.customers),
-            *(("organization", name) for name in concerned.organizations),
+            *(_name_of(*customer) for customer in concerned.customers),
+            *(_name_of(organization_id) for organization_id in concerned.organizations),
         ]
         with self._lock:
             for name in names:
@@ -88,14 +92,14 @@ class Floors:
                 includes(position, floor)
                 for floor in (
                     self._everybody,
-                    self._floors.get(("organization", organization_id), {}),
-                    self._floors.get(("customer", customer_id), {}),
+                    self._floors.get(_name_of(organization_id), {}),
+                    self._floors.get(_name_of(organization_id, customer_id), {}),
                 )
             )
 
     def least(self, organization_id: str, customer_ids: Iterable[str]) -> dict[int, int]:
         """What a server of views has to have, so that its views of these customers are admitted."""
-        names = [("organization", organization_id), *(("customer", customer_id) for customer_id in customer_ids)]
+        names = [_name_of(organization_id), *(_name_of(organization_id, customer_id) for customer_id in customer_ids)]
         with self._lock:
             together = dict(self._everybody)
             for name in names:
@@ -117,10 +121,14 @@ class Floors:
         """Seconds since the floors told all that was told; without end as long as nobody follows."""
         return time.monotonic() - self._known_at
 
-    def names(self) -> Iterable[tuple[str, str]]:
+    def names(self) -> Iterable[Name]:
         """Who has a floor, oldest first: for tests and for looking inside."""
         with self._lock:
             return list(self._floors)
+
+
+def _name_of(organization_id: str, customer_id: str | None = None) -> Name:
+    return ("organization", organization_id, "") if customer_id is None else ("customer", organization_id, customer_id)
 
 
 def _rise(floor: dict[int, int], partition: int, offset: int) -> None:

@@ -1,7 +1,7 @@
 """What other code of a process may hear of: typed facts, told in the order of the log.
 
     hooks = Hooks()
-    hooks.on_entitlement_grant(lambda grant: welcome(grant.customer_id, grant.resource_key))
+    hooks.on_entitlement_grant(lambda grant: welcome(grant.organization_id, grant.customer_id, grant.resource_key))
 
 on_entitlement_grant      a customer has a key that it had from no pool before
 on_subscription_change    what a customer has of a key is another than before, by whatever started, ended, was changed or withdrawn
@@ -41,6 +41,7 @@ class _Told:
     """What every change says. effective_at is aware UTC; the ledger's place is that of the frame with the cause."""
 
     change_id: str
+    organization_id: str
     customer_id: str
     resource_key: str
     pool_id: str

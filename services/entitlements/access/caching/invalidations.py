@@ -13,7 +13,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from typing import Any, Final, Self, TypeAlias
 
 import psycopg
@@ -42,17 +42,31 @@ WAIT_FOR: Final = 0.05
 LOOK_EVERY_FOR: Final = 0.5
 _ANSWER_FOR_MAX: Final = 1.0
 
+#: Pools whose organizations are remembered: some 200 bytes each.
+OWNERS_MAX: Final = 100_000
+
 #: Events that name no workspace, as the CloudEvents header says it: their headers tell all that is asked here.
+_OPENED: Final = f"{EVENT_PREFIX}PoolOpened"
 _NAMELESS: Final = frozenset(
     name.encode()
     for name, kind in EVENTS.items()
     if not any(field.name == "workspace_id" for field in fields(kind))
-    and name != f"{EVENT_PREFIX}EntitlementSetDefined"
+    and name not in {f"{EVENT_PREFIX}EntitlementSetDefined", _OPENED}
 )
 
 _Place: TypeAlias = tuple[str, int]
-#: The customers of pools, by pool. Raises psycopg.Error when that cannot be said.
-CustomersOfPools: TypeAlias = Callable[[Collection[str]], Mapping[str, Sequence[str]]]
+
+
+@dataclass(frozen=True, slots=True)
+class PoolUsers:
+    """The organization of a pool, and the ids of its customers that are or were assigned to it."""
+
+    organization_id: str
+    customer_ids: Sequence[str]
+
+
+#: Who uses pools, by pool; a pool that is not known yet is not there. Raises psycopg.Error when that cannot be said.
+UsersOfPools: TypeAlias = Callable[[Collection[str]], Mapping[str, PoolUsers]]
 Listener: TypeAlias = Callable[[Concerned], None]
 
 
@@ -64,13 +78,15 @@ class Invalidations:
         settings: Settings,
         floors: Floors,
         *,
-        customers_of: CustomersOfPools | None = None,
+        users_of: UsersOfPools | None = None,
         hooks: Hooks | None = None,
         listeners: Iterable[Listener] = (),
     ) -> None:
         """listeners: told whom each round concerned, after the floors rose (purging.Purger is one); they must not block."""
         self._settings, self._floors = settings, floors
-        self._customers_of = customers_of or PoolsInPostgres(settings.postgres)
+        self._users_of = users_of or PoolsInPostgres(settings.postgres)
+        #: The organization of pools: that never changes. Those that were heard of first are forgotten first.
+        self._owners: dict[str, str] = {}
         self.hooks = hooks or Hooks()
         self._listeners = list(listeners)
         self._wire = wire_for(settings)
@@ -154,11 +170,14 @@ class Invalidations:
                 if not name.startswith(CHANGE_PREFIX):
                     raise ValueError(name)
                 found, short = news.of_change(record), name.removeprefix(CHANGE_PREFIX)
+                self._learn(record["pool_id"], record["organization_id"])
                 facts.append(lambda: self.hooks.tell_change(short, record))
                 return found
             headers = dict(clients.headers_of(message))
             name, event = ("", {}) if headers.get("ce_type") in _NAMELESS else self._decoded(message)
-            if name == f"{EVENT_PREFIX}EntitlementSetDefined":
+            if name == _OPENED:
+                self._learn(event["originator_id"], event["organization_id"])
+            elif name == f"{EVENT_PREFIX}EntitlementSetDefined":
                 update = BundleUpdate(set_id=event["originator_id"], set_version=event["version"])
                 facts.append(lambda: self.hooks.tell(update))
             return news.of_event(headers, event)
@@ -176,24 +195,43 @@ class Invalidations:
             return "", {}
 
     def _raise_floors(self, told: list[news.News]) -> Concerned:
-        pools = {one.pool_id for one in told if one.pool_id}
-        customers: Mapping[str, Sequence[str]] | None = {}
+        pools = {one.pool_id for one in told if one.pool_id and not (one.customer_id and one.pool_id in self._owners)}
+        users: Mapping[str, PoolUsers] | None = {}
         try:
-            customers = self._customers_of(pools) if pools else {}
+            users = self._users_of(pools) if pools else {}
         except psycopg.Error as error:
-            customers = None
+            users = None
             _log.warning("Who draws on %d pools is not known, so all views are taken for old: %s", len(pools), error)
+        for pool_id, known in (users or {}).items():
+            self._learn(pool_id, known.organization_id)
         together = Concerned()
         for one in told:
-            concerned = one.concerned
-            if one.pool_id and customers is None:
-                concerned = Concerned(everybody=True)
-            elif one.pool_id and customers is not None:
-                concerned = Concerned(customers=frozenset(customers.get(one.pool_id, ())))
+            concerned = self._concerned(one, users) if one.pool_id else one.concerned
             if concerned:
                 self._floors.rise(one.partition, one.offset, concerned)
                 together |= concerned
         return together
+
+    def _concerned(self, one: news.News, users: Mapping[str, PoolUsers] | None) -> Concerned:
+        """Whom news of a pool concern; everybody where that is not known. users: None: it could not be asked."""
+        if one.customer_id:
+            owner = self._owners.get(one.pool_id)
+            if owner is None:  # A customer of this id has a view in some organization; nobody can say in which.
+                return Concerned(everybody=True)
+            return Concerned(customers=frozenset({(owner, one.customer_id)}))
+        if users is None:
+            return Concerned(everybody=True)
+        known = users.get(one.pool_id)
+        if known is None:
+            return (
+                Concerned()
+            )  # No view has anything of it yet: who is assigned to it is told by events that name them.
+        return Concerned(customers=frozenset((known.organization_id, customer) for customer in known.customer_ids))
+
+    def _learn(self, pool_id: str, organization_id: str) -> None:
+        if pool_id not in self._owners and len(self._owners) >= OWNERS_MAX:
+            del self._owners[next(iter(self._owners))]
+        self._owners[pool_id] = organization_id
 
     def _say_how_far(self, ends: _Ends) -> None:
         """What was written until a moment is in the floors as soon as we are where the topics ended then."""
@@ -225,14 +263,14 @@ class _Ends:
 
 
 class PoolsInPostgres:
-    """Says who is assigned to pools, from the read models of the primary. For one thread."""
+    """Says who uses pools, from the read models of the primary. For one thread."""
 
     def __init__(self, url: str) -> None:
         self._url = url
         self._connection: Connection | None = None
 
-    def __call__(self, pool_ids: Collection[str]) -> dict[str, list[str]]:
-        """The customers of pools. Raises psycopg.Error."""
+    def __call__(self, pool_ids: Collection[str]) -> dict[str, PoolUsers]:
+        """Who uses pools. Raises psycopg.Error."""
         if self._connection is None or self._connection.closed:
             self._connection = connect(self._url)
         try:
@@ -241,7 +279,4 @@ class PoolsInPostgres:
             self._connection.close()
             self._connection = None
             raise
-        found: dict[str, list[str]] = {pool_id: [] for pool_id in pool_ids}
-        for row in rows:
-            found[row["pool_id"]].append(row["workspace_id"])
-        return found
+        return {row["pool_id"]: PoolUsers(row["organization_id"], row["workspace_ids"]) for row in rows}

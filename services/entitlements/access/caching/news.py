@@ -2,9 +2,9 @@
 
 | event of | concerns |
 |---|---|
-| a pool, naming a workspace (assigned, capped, overridden, reserved, held) | that customer |
+| a pool, naming a workspace (assigned, capped, overridden, reserved, held) | that customer of the pool's organization |
 | a pool (suspended, restacked, reset, overridden as a whole, ...) | whoever is or was assigned to it |
-| an organization, naming a workspace (placed, a role in it) | that customer |
+| an organization, naming a workspace (placed, a role in it) | that customer of the organization |
 | an organization (units, their roles and assignments, access policies, API keys) | all of the organization |
 | a resource key (what it inherits, where it may be used) | everybody |
 | an entitlement set, a campaign | nobody: what follows for a pool is an event of that pool |
@@ -27,17 +27,22 @@ _OF_NOBODY: Final = frozenset({"entitlement_set", "campaign"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class News:
-    """Something that happened at a place of the ledger. pool_id: whoever is assigned to it is concerned as well."""
+    """Something that happened at a place of the ledger.
+
+    pool_id: whoever is assigned to it is concerned as well; of customer_id, where that is not empty, the customer of this id in the
+    pool's organization alone.
+    """
 
     partition: int
     offset: int
     concerned: Concerned
     pool_id: str = ""
+    customer_id: str = ""
 
 
 def of_change(record: Mapping[str, Any]) -> News:
     """The news in a change: its customer's."""
-    concerned = Concerned(customers=frozenset({record["customer_id"]}))
+    concerned = Concerned(customers=frozenset({(record["organization_id"], record["customer_id"])}))
     return News(partition=record["ledger_partition"], offset=record["ledger_offset"], concerned=concerned)
 
 
@@ -50,14 +55,14 @@ def of_event(headers: Mapping[str, bytes | None], record: Mapping[str, Any]) -> 
     aggregate_id = rest.rpartition("/")[0]
     if kind in _OF_NOBODY:
         return None
-    workspace_id = record.get("workspace_id")
+    customer_id = record.get("workspace_id") or ""
     concerned, pool_id = Concerned(everybody=True), ""
-    if kind in {"pool", "organization"} and workspace_id:
-        concerned = Concerned(customers=frozenset({workspace_id}))
-    elif kind == "pool":
+    if kind == "pool":
         concerned, pool_id = Concerned(), aggregate_id
+    elif kind == "organization" and customer_id:
+        concerned, customer_id = Concerned(customers=frozenset({(aggregate_id, customer_id)})), ""
     elif kind == "organization":
         concerned = Concerned(organizations=frozenset({aggregate_id}))
     place = (int((headers[name] or b"").decode()) for name in ("ledger_partition", "ledger_offset"))
     partition, offset = place
-    return News(partition=partition, offset=offset, concerned=concerned, pool_id=pool_id)
+    return News(partition=partition, offset=offset, concerned=concerned, pool_id=pool_id, customer_id=customer_id)
