@@ -31,6 +31,9 @@ class Bucket:
     #: What was consumed before it last came anew, and the turn of the pool at which it did; 0: not in this period.
     earlier: int = 0
     recurred_since: int = 0
+    #: What of its consumption is overage that it paid: since it last came anew, and before that.
+    paid: int = 0
+    paid_earlier: int = 0
 
     @property
     def left(self) -> int:
@@ -112,6 +115,8 @@ class Rest:
     most: int = 0
     #: It was in force when the period ended: what lapsed is there for usage that arrives late.
     in_force: bool = True
+    #: The turn of the pool at which it last came anew in the period; 0: it did not.
+    recurred_since: int = 0
 
     @property
     def lapsed(self) -> int:
@@ -146,8 +151,9 @@ class ClosedPeriod:
     since: int
     over_since: int
     rests: list[Rest] = field(default_factory=list)
-    #: What an override still admitted when it ended; None: there was no override.
+    #: What an override still admitted when it ended; None: there was no override. And what it had admitted.
     admits: int | None = None
+    admitted: int = 0
 
     @property
     def charged(self) -> int:
@@ -165,14 +171,23 @@ class ClosedPeriod:
         """What a contribution had left."""
         return next((rest for rest in self.rests if rest.provision_id == provision_id), None)
 
-    def bear(self, provision_id: str, quantity: int) -> None:
-        """Count an included quantity, or give it back (negative)."""
+    def bear(self, provision_id: str, quantity: int, *, has_lapsed: bool = False) -> None:
+        """Count an included quantity, or give it back (negative); has_lapsed: to nobody, because it came anew since.
+
+        Without a provision: of the default as far as it has something, else of an override.
+        """
         if self.admits is not None:
             self.admits = max(0, self.admits - quantity)
         rest = self.rest_of(provision_id)
+        own = quantity
+        if not provision_id:
+            room = 0 if rest is None else rest.lapsed
+            own = min(quantity, room) if quantity > 0 else min(0, quantity + self.admitted)
+            self.admitted += quantity - own
         if rest is not None:
-            rest.consumed += quantity
-            rest.left = rest.left if rest.left >= UNLIMITED else max(0, rest.left - quantity)
+            rest.consumed += own
+            if rest.left < UNLIMITED and not has_lapsed:
+                rest.left = max(0, rest.left - own)
 
 
 def going_on(bucket: Bucket, held: Bucket | None, vanished: list[Bucket], at_ms: int) -> Bucket:
@@ -182,8 +197,11 @@ def going_on(bucket: Bucket, held: Bucket | None, vanished: list[Bucket], at_ms:
     """
     if held is not None:
         bucket.earlier, bucket.recurred_since = held.earlier, held.recurred_since
+        bucket.paid, bucket.paid_earlier = held.paid, held.paid_earlier
         bucket.recurs_at_ms = held.recurs_at_ms if bucket.recurs else NEVER_MS
-    elif bucket.recurs and bucket.consumed:
+    elif bucket.consumed:
+        bucket.paid = min(bucket.consumed, sum(gone.paid + gone.paid_earlier for gone in vanished))
+    if held is None and bucket.recurs and bucket.consumed:
         bucket.earlier = min(bucket.carried, bucket.consumed, sum(gone.earlier for gone in vanished))
         if any(gone.recurs_at_ms <= at_ms for gone in vanished):
             bucket.recurs_at_ms = at_ms  # It comes anew with those it follows; from then on by itself.

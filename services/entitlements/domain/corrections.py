@@ -154,7 +154,7 @@ def _parts_of_total(
 ) -> list[UsagePart]:
     if closed is not None:
         if adjustment < 0:
-            return closed_parts_back(pool, closed, [("", -adjustment)])
+            return closed_parts_back(pool, closed, [(None, -adjustment)], pool.turn)
         parts = included_late(pool, closed, adjustment)
         overage = adjustment - sum(part["quantity"] for part in parts)
         return [*parts, part_of("overage", "", overage)] if overage else parts

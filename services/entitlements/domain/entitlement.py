@@ -313,7 +313,7 @@ class Entitlement(Derived):
         else:
             self.buckets = [bucket for bucket in self.buckets if not bucket.is_gone]
             for bucket in self.buckets:
-                bucket.consumed = bucket.earlier = bucket.recurred_since = 0
+                bucket.consumed = bucket.earlier = bucket.recurred_since = bucket.paid = bucket.paid_earlier = 0
                 bucket.recurs_at_ms = NEVER_MS
         self.debts = owed
         self.consumed = self.owed
@@ -401,5 +401,5 @@ def paid(parts: list[UsagePart]) -> int:
 
 
 def overage_of(parts: list[UsagePart]) -> int:
-    """The quantity of the parts that nobody bears."""
-    return sum(part["quantity"] for part in parts if part["bearer"] == "overage")
+    """The quantity of the parts that nobody bears, nor has paid."""
+    return sum(part["quantity"] for part in parts if part["bearer"] == "overage" and not part["provision_id"])

@@ -90,6 +90,7 @@ class ContributionRecurred(PoolEvent):
         assert bucket is not None, "what does not contribute cannot recur"
         bucket.carried, bucket.recurs_at_ms = self.carried, NEVER_MS
         bucket.earlier, bucket.recurred_since = bucket.consumed, aggregate.turn
+        bucket.paid, bucket.paid_earlier = 0, bucket.paid_earlier + bucket.paid
         schedule_roll(aggregate, aggregate.entitlements[self.resource_key], to_ms(self.timestamp))
         aggregate.find_due()
 

@@ -8,7 +8,7 @@ zero and the counts still add up to the total.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from entitlements.domain.buckets import ClosedPeriod
 from entitlements.domain.cover import payer_of
@@ -46,7 +46,7 @@ def returned_parts(
         else:
             parts += _included_back(borne[entitlement.resource_key], known, part, taken)
     if closed is not None:
-        parts += closed_parts_back(pool, closed, of_closed)
+        parts += closed_parts_back(pool, closed, of_closed, known.turn)
     rated_since = entitlement.rated_since
     return [p | {"repriced": known.turn < rated_since} if p["bearer"] == "credit" else p for p in parts]
 
@@ -57,25 +57,36 @@ def parts_corrected_down(pool: ResourcePool, entitlement: Entitlement, quantity:
     return [part_of(bearer, name, -share) | {"lapsed": lapsed} for bearer, name, share, lapsed in found]
 
 
-def closed_parts_back(pool: ResourcePool, closed: ClosedPeriod, taken: Iterable[tuple[str, int]]) -> list[UsagePart]:
+def closed_parts_back(
+    pool: ResourcePool, closed: ClosedPeriod, taken: Iterable[tuple[str | None, int]], turn: int
+) -> list[UsagePart]:
     """Of a closed period its overage is paid first, whatever became of that; the rest returns to whoever bore it, else to whoever burned
-    last.
+    last. taken: who bore how much, None: nobody in particular; turn: when it was recorded.
     """
-    shares, overage = dict[str, int](), 0
+    shares, overage, admitted = dict[str, int](), 0, closed.admitted
     consumed = {rest.provision_id: rest.consumed for rest in closed.rests}
     for provision_id, quantity in taken:
         paid = min(quantity, closed.overage - overage)
         overage, left = overage + paid, quantity - paid
-        for name in (provision_id, *reversed(consumed)):
+        if provision_id == "":
+            by_override = min(left, admitted)
+            admitted, left = admitted - by_override, left - by_override
+            shares[""] = shares.get("", 0) + by_override
+        for name in (provision_id or "", *reversed(consumed)):
             share = min(left, consumed.get(name, 0))
             if share:
                 consumed[name] -= share
                 shares[name] = shares.get(name, 0) + share
                 left -= share
-        if left:  # An override of then admitted it.
-            shares[""] = shares.get("", 0) + left
+        shares[""] = shares.get("", 0) + left
     parts = [part_of("overage", "", -overage)] if overage else []
-    return parts + [part_of("included", name, -part, payer=payer_of(pool, name)) for name, part in shares.items()]
+    for name, share in shares.items():
+        rest = closed.rest_of(name)
+        part = part_of("included", name, -share, payer=payer_of(pool, name))
+        if share:
+            # What was consumed before it came anew would have lapsed then.
+            parts.append(part | {"lapsed": rest is not None and turn < rest.recurred_since})
+    return parts
 
 
 def what_comes_back(
@@ -93,10 +104,11 @@ def what_comes_back(
     for part in parts if follows else []:
         rest = closed.rest_of(part["provision_id"]) if part["bearer"] == "included" else None
         heir = heir_of(pool, entitlement, part["provision_id"])
-        if rest is None or heir is None or heir.recurred_since or part["quantity"] > 0:
+        if rest is None or heir is None or heir.recurred_since or part["lapsed"]:
             continue
-        more = replace(rest, left=rest.left - part["quantity"]).carries - rest.carried
-        if more > 0:
+        own = min(0, part["quantity"] + (0 if part["provision_id"] else closed.admitted))
+        more = replace(rest, left=rest.left - own).carries - rest.carried
+        if more > 0 and own < 0:
             raised.append(Share(provision_id=rest.provision_id, quantity=more))
     return present, raised
 
@@ -138,47 +150,58 @@ def _credits_back(
         yield back | {"lapsed": True}
 
 
+@dataclass(slots=True)
+class _Account:
+    """What can still return from one place, in the smallest unit."""
+
+    quantity: int
+
+
 class _Borne:
     """What each contribution of a key bears, less what the parts gathered so far give back."""
 
     def __init__(self, pool: ResourcePool, entitlement: Entitlement) -> None:
         self.pool, self.entitlement = pool, entitlement
-        self.buckets = {bucket.provision_id: bucket for bucket in entitlement.buckets}
-        #: What was consumed since it last came anew, and before that.
-        self.recent = {name: bucket.consumed - bucket.earlier for name, bucket in self.buckets.items()}
-        self.earlier = {name: bucket.earlier for name, bucket in self.buckets.items()}
+        buckets = {bucket.provision_id: bucket for bucket in entitlement.buckets}
+        self.recurred_since = {name: bucket.recurred_since for name, bucket in buckets.items()}
+        #: Overage that they paid, since they last came anew and before that; and what else was consumed of them.
+        self.paid = {name: _Account(bucket.paid) for name, bucket in buckets.items()}
+        self.paid_earlier = {name: _Account(bucket.paid_earlier) for name, bucket in buckets.items()}
+        self.recent = {name: _Account(max(0, b.consumed - b.earlier - b.paid)) for name, b in buckets.items()}
+        self.earlier = {name: _Account(max(0, b.earlier - b.paid_earlier)) for name, b in buckets.items()}
         #: What is owed; and what no contribution bears though it is included.
-        self.owed, self.admitted = entitlement.owed, entitlement.admitted
+        self.owed, self.admitted = _Account(entitlement.owed), _Account(entitlement.admitted)
 
     def back(
         self, bearer: Bearer, provision_id: str, quantity: int, turn: int
     ) -> Iterator[tuple[Bearer, str, int, bool]]:
         """Who gets back what was recorded at a turn: bearer, provision, share, and whether that has lapsed since."""
+        for bearer_back, name, has_lapsed, account in self._accounts(bearer, provision_id, turn):
+            share = min(quantity, account.quantity)
+            account.quantity -= share
+            quantity -= share
+            if share:
+                yield bearer_back, name, share, has_lapsed
+
+    def _accounts(self, bearer: Bearer, provision_id: str, turn: int) -> Iterator[tuple[Bearer, str, bool, _Account]]:
+        """From whom it returns, in order: overage from what is owed, then from who paid it, the last in burn order first."""
         if bearer == "overage":
-            share = min(quantity, self.owed)
-            self.owed, quantity = self.owed - share, quantity - share
-            if share:
-                yield "overage", "", share, False
+            yield "overage", "", False, self.owed
+            for name in reversed(self.recent):
+                yield "overage", name, False, self.paid[name]
+                yield "overage", name, True, self.paid_earlier[name]
         if bearer == "overage" or not provision_id:
-            share = min(quantity, self.admitted)
-            self.admitted, quantity = self.admitted - share, quantity - share
-            if share:
-                yield "included", "", share, False
+            yield "included", "", False, self.admitted
         for name in self._in_order(provision_id):
-            slices = [(self.recent, False), (self.earlier, True)]
+            slices = [(False, self.recent[name]), (True, self.earlier[name])]
             # What was consumed before it came anew would have lapsed then: it returns to nobody.
-            for counts, has_lapsed in slices if turn >= self.buckets[name].recurred_since else reversed(slices):
-                share = min(quantity, counts[name])
-                counts[name] -= share
-                quantity -= share
-                if share:
-                    yield "included", name, share, has_lapsed
-        share = min(quantity, self.admitted)
-        if share:
-            yield "included", "", share, False
-        share = min(quantity - share, self.owed)
-        if share:
-            yield "overage", "", share, False
+            for has_lapsed, account in slices if turn >= self.recurred_since[name] else reversed(slices):
+                yield "included", name, has_lapsed, account
+        yield "included", "", False, self.admitted
+        yield "overage", "", False, self.owed
+        for name in reversed(self.recent):
+            yield "overage", name, False, self.paid[name]
+            yield "overage", name, True, self.paid_earlier[name]
 
     def _in_order(self, provision_id: str) -> list[str]:
         """The one itself, then its successors, then whoever burns last."""
@@ -192,4 +215,4 @@ class _Borne:
             follows = gone is not None and name in known and is_successor(known[name], gone)
             return 1 if follows else 2, -position
 
-        return [name for _, name in sorted(enumerate(self.buckets), key=rank)]
+        return [name for _, name in sorted(enumerate(self.recent), key=rank)]

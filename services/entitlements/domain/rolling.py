@@ -81,6 +81,7 @@ def rest_of(pool: ResourcePool, entitlement: Entitlement, bucket: Bucket) -> Res
     """What a contribution has left at the end of a period, and how much of that it carries over: its own and nobody else's."""
     rule, times = own_rule(pool, entitlement, bucket)
     rest = Rest(bucket.provision_id, bucket.consumed, own_left(pool, entitlement, bucket), 0, in_force=not bucket.kept)
+    rest.recurred_since = bucket.recurred_since
     if rule is not None and not bucket.is_gone and entitlement.stacking == "sum":
         rest.least, rest.most = rule.rollover_min * times, rule.rollover_max * times
         rest.carried = rest.carries
@@ -126,6 +127,7 @@ def closed_period(
         over_since=pool.turn,
         rests=rests,
         admits=admits,
+        admitted=0 if is_idle else entitlement.admitted,
     )
 
 
@@ -161,7 +163,7 @@ def _as_idle(pool: ResourcePool, entitlement: Entitlement, bucket: Bucket, rest:
         rest.left = rule.amount * times
     elif rest.left < UNLIMITED:
         rest.left += rest.consumed
-    rest.consumed, rest.carried = 0, 0
+    rest.consumed = rest.carried = rest.recurred_since = 0
     rest.carried = rest.carries
 
 
@@ -192,8 +194,13 @@ def idle_periods(entitlement: Entitlement, now_ms: int) -> Iterator[tuple[int, i
     """The periods in which nothing was used and whose grace lasts, the newest first: they are nowhere written down."""
     start_ms = entitlement.period_at(now_ms)[0]
     while entitlement.grace_for and entitlement.period not in (None, LIFETIME) and start_ms > 0:
-        start_ms, end_ms = period_bounds(entitlement.period, start_ms - 1, entitlement.calendar)
-        # Of what is final, of before it was worth what it is, or before another calendar, nobody knows any more.
+        next_ms = start_ms
+        start_ms, end_ms = period_bounds(entitlement.period, next_ms - 1, entitlement.calendar)
+        end_ms = min(end_ms, next_ms)
+        # One that began by hand, or by another calendar, began no sooner than the one before it ended.
+        ended = (entitlement.final_until_ms, *(known.end_ms for known in entitlement.closed.values()))
+        start_ms = max(start_ms, max((end for end in ended if end < end_ms), default=0))
+        # Of what is final, or of before it was worth what it is, nobody knows any more.
         is_known = start_ms >= entitlement.final_until_ms and entitlement.valued_since_ms < end_ms
         if not is_known or now_ms >= end_ms + entitlement.grace_for * 1_000:
             return

@@ -85,7 +85,7 @@ def take_parts(pool: ResourcePool, entitlement: Entitlement, parts: list[UsagePa
             if part["lapsed"]:
                 _lapse(entitlement, part["provision_id"], quantity)
         elif part["bearer"] == "overage":
-            entitlement.owe(quantity)
+            _take_overage(entitlement, part)
         elif part["bearer"] == "credit":
             draw_credits(pool, part)
             entitlement.elsewhere += quantity
@@ -101,6 +101,25 @@ def take_parts(pool: ResourcePool, entitlement: Entitlement, parts: list[UsagePa
                 on_demand.charged += charge
             if charge < 0:  # What is not reached any more is told anew.
                 on_demand.alerted = on_demand.reached
+
+
+def _take_overage(entitlement: Entitlement, part: UsagePart) -> None:
+    """Overage is owed, or not any more; or (with a provision) it was taken back though a contribution had paid it."""
+    if not part["provision_id"]:
+        entitlement.owe(part["quantity"])
+        return
+    bucket, quantity = entitlement.bucket_of(part["provision_id"]), -part["quantity"]
+    assert bucket is not None, "who does not contribute has paid nothing"
+    bucket.consumed -= quantity
+    if part["lapsed"]:
+        bucket.paid_earlier -= quantity
+        _lapse(entitlement, part["provision_id"], -quantity)
+    else:
+        bucket.paid -= quantity
+    for debt in reversed(entitlement.debts):
+        back = min(quantity, debt.paid)
+        debt.paid, quantity = debt.paid - back, quantity - back
+    entitlement.debts = [debt for debt in entitlement.debts if debt.quantity or debt.paid]
 
 
 def draw_credits(pool: ResourcePool, part: UsagePart) -> None:
@@ -130,6 +149,7 @@ def take_payment(entitlement: Entitlement, shares: Sequence[Share]) -> None:
         bucket = entitlement.bucket_of(share.provision_id)
         assert bucket is not None, "who does not contribute pays nothing"
         bucket.consumed += share.quantity
+        bucket.paid += share.quantity
     entitlement.settle(sum(share.quantity for share in shares), is_paid=True)
     entitlement.refresh()
 

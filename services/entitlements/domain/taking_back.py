@@ -45,7 +45,7 @@ def _take_in_closed(pool: ResourcePool, entitlement: Entitlement, corrected: Usa
     closed.consumed += corrected.adjustment
     for part in corrected.parts:
         if part["bearer"] == "included":
-            closed.bear(part["provision_id"], part["quantity"])
+            closed.bear(part["provision_id"], part["quantity"], has_lapsed=part["lapsed"])
         elif part["bearer"] == "overage":
             closed.overage += part["quantity"]
             if part["quantity"] > 0 and closed.preserves:
@@ -68,8 +68,10 @@ def _come_back(pool: ResourcePool, entitlement: Entitlement, closed: ClosedPerio
                 debt.quantity += part["quantity"]
             else:
                 debt.paid += part["quantity"]
-        if part["bearer"] == "included":
-            entitlement.bear(part["provision_id"], part["quantity"])
+        bucket = entitlement.bucket_of(part["provision_id"]) if part["bearer"] == "included" else None
+        if bucket is not None:
+            bucket.consumed += part["quantity"]
+            bucket.paid = max(0, bucket.paid + part["quantity"])
     entitlement.debts = [debt for debt in entitlement.debts if debt.quantity or debt.paid]
     for share in corrected.raised:
         rest, bucket = closed.rest_of(share.provision_id), heir_of(pool, entitlement, share.provision_id)
