@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from entitlements_client.deciding.instants import seconds_of
 from entitlements_client.deciding.refusals import PolicyIsInvalid, require_list, require_object, require_text, shown
+from entitlements_client.deciding.zones import zone
 
 WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _TIME: Final = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
@@ -40,16 +41,16 @@ def compile_temporal(document: Any, path: str) -> Applies:
         raise PolicyIsInvalid(
             "invalid_temporal", f"{path}.until", "hours that end when they begin; all day is no hours"
         )
-    zone = _zone(found.get("time_zone"), f"{path}.time_zone")
+    time_zone = _zone(found.get("time_zone"), f"{path}.time_zone")
     if len(weekdays) == len(WEEKDAYS) and (from_min, until_min) == (0, _DAY_MINUTES):
         return lambda now_s: start_s <= now_s < end_s
-    on_wall = _on_wall(zone, weekdays, from_min, until_min)
+    on_wall = _on_wall(time_zone, weekdays, from_min, until_min)
     return lambda now_s: start_s <= now_s < end_s and on_wall(now_s)
 
 
-def _on_wall(zone: ZoneInfo, weekdays: frozenset[int], from_min: int, until_min: int) -> Applies:
+def _on_wall(time_zone: ZoneInfo, weekdays: frozenset[int], from_min: int, until_min: int) -> Applies:
     def applies(now_s: float) -> bool:
-        wall = datetime.fromtimestamp(now_s, zone)
+        wall = datetime.fromtimestamp(now_s, time_zone)
         minute, day = wall.hour * 60 + wall.minute, wall.weekday()
         if from_min < until_min:
             return day in weekdays and from_min <= minute < until_min
@@ -101,8 +102,8 @@ def _minutes(value: Any, path: str, otherwise: int) -> int:
 def _zone(value: Any, path: str) -> ZoneInfo:
     name = "UTC" if value is None else require_text(value, path, 64)
     try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
+        return zone(name)
+    except KeyError:
         raise PolicyIsInvalid(
             "invalid_time_zone", path, f"{shown(name)} is no time zone of the IANA database, such as Europe/Berlin"
         ) from None
