@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from heapq import merge
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -17,8 +18,35 @@ _TIME: Final = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
 _DAY_MINUTES: Final = 24 * 60
 _NAMES: Final = ("starts_at", "ends_at", "weekdays", "from", "until", "time_zone")
 
+_DAY_S: Final = 86_400
 #: Whether a policy applies at an instant (seconds since 1970).
 Applies = Callable[[float], bool]
+
+
+class NextChange:
+    """When a policy begins or ceases to apply next, in seconds since 1970: looked for a day ahead, and remembered until then."""
+
+    def __init__(self, document: Any, applies: Applies) -> None:
+        self._applies = applies
+        found = [seconds_of(document.get(name)) for name in ("starts_at", "ends_at")]
+        self._instants = [instant for instant in found if instant is not None]
+        self._has_hours = any(document.get(name) is not None for name in ("weekdays", "from", "until"))
+        self._same = (0.0, 0.0)
+
+    def after(self, now_s: float) -> float:
+        """The first instant after this one at which it may be otherwise. Hours begin and end with a minute."""
+        same = self._same
+        if not same[0] <= now_s < same[1]:
+            self._same = same = (now_s, self._look(now_s))
+        return same[1]
+
+    def _look(self, now_s: float) -> float:
+        later = sorted(instant for instant in self._instants if instant > now_s)
+        if not self._has_hours:
+            return later[0] if later else float("inf")
+        is_now, minute = self._applies(now_s), now_s // 60 * 60
+        hours = (minute + 60.0 * count for count in range(1, _DAY_MINUTES + 1))
+        return next((at for at in merge(later, hours) if self._applies(at) is not is_now), minute + _DAY_S)
 
 
 def compile_temporal(document: Any, path: str) -> Applies:
