@@ -1,6 +1,6 @@
 -- policies_in_force --
--- What an organization decides by: the version of its policies together, those that count, the keys that are numbers, and the
--- type of every key that is defined.
+-- What an organization decides by: the version of its policies together, those that count, and what is known of keys.
+-- metered_keys: those that are numbers, if a policy allows anything. keys: the type of every key that is defined.
 select
     coalesce(max(policies_version), 0) as version,
     array_agg(document order by policy_id) filter (where retired_at is null) as documents,

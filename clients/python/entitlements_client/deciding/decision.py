@@ -145,9 +145,9 @@ class Decision:
         """What the key is, "boolean" or "integer"; None: neither has the customer anything of it, nor is it defined."""
         if self._entry is not None:
             return "boolean" if self._entry.is_feature else "integer"
-        if self._policies is None or type(self.resource_key) is not str:
+        if self._policies is None:
             return self._data_type
-        return self._policies.keys.get(self.resource_key)
+        return self._policies.keys.get(self.resource_key) if type(self.resource_key) is str else None
 
     @property
     def ends_at(self) -> str | None:
