@@ -219,6 +219,6 @@ def record(name: str, seed: int, lives: int) -> None:
 
 
 if __name__ == "__main__":
-    sys.path[:0] = [str(HERE.parent / "unit" / "domain"), str(HERE.parent / "simulation")]
+    sys.path[:0] = [str(HERE.parents[1]), str(HERE.parent / "unit" / "domain"), str(HERE.parent / "simulation")]
     numbers = [int(told) for told in sys.argv[2:]]
     record(sys.argv[1], *(numbers + [1, WHOLE][len(numbers) :]))

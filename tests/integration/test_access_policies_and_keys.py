@@ -66,6 +66,7 @@ def test_the_policies_that_count_are_one_document_that_compiles(connection: Conn
         4,
         ["api_calls"],
     )
+    assert document["keys"] == {"api_calls": "integer", "beta_search": "boolean"}
     policies = PolicySet.compile(document)
     view = CustomerView.from_document({"customer_id": "c"})
     assert decide(view, policies, Request("c", "api_calls"), NOW).reason_code == "not_entitled"
@@ -73,7 +74,7 @@ def test_the_policies_that_count_are_one_document_that_compiles(connection: Conn
 
 def test_an_organization_without_policies_has_an_empty_document(connection: Connection) -> None:
     document = loaded(connection, "nobody")
-    assert document == {"organization_id": "nobody", "version": 0, "policies": [], "metered_keys": []}
+    assert document == {"organization_id": "nobody", "version": 0, "policies": [], "metered_keys": [], "keys": {}}
     assert PolicySet.compile(document).policies == ()
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from entitlements.domain import commands as asks
 from entitlements.domain.aggregate import from_ms, to_ms
+from entitlements.domain.periods import Calendar, period_bounds
 from entitlements.domain.plan_commands import CapMember, ClearOverride, ConfigureOnDemand, SetOverride
 from entitlements.domain.usage_commands import AllocateLimit, ReserveUsage
 from entitlements_projections import reading
@@ -95,6 +96,9 @@ def test_a_pool_is_read_with_all_that_was_said_of_it(connection: Connection) -> 
     assert listed("caps", "workspace_id", "subject_id", "amount", "period", "drawn", "reserved") == [
         ("ws", "", 40, "hour", 48, 0), ("ws", "ann", 7, "day", 0, 0),
     ]  # fmt: skip
+    # Ann has drawn nothing yet, and yet it is known when her day ends.
+    ends = [period_bounds(period, to_ms(at), Calendar())[1] for period in ("hour", "day")]
+    assert listed("caps", "resets_at") == [(from_ms(end),) for end in ends]
     assert listed("reservations", "reservation_id", "held", "spending", "expires_at") == [("r", 4, 10, later)]
     assert listed("holders", "resource_key", "holder_id", "held") == [(LIMIT, "ann", 1)]
     assert listed("on_demand", "resource_key", "spent", "spending_reserved", "spending_cap") == [(QUOTA, 5, 10, 100)]

@@ -63,6 +63,21 @@ def test_a_period_of_its_own_is_counted_by_the_zone_of_the_pool() -> None:
     assert [row["time_zone"] for row in moved.changed()] == ["Europe/Berlin"]
 
 
+def test_another_calendar_ends_what_is_under_way_as_its_event_says() -> None:
+    """Drawn at one o'clock; since two it is counted in Tokyo, where the day ends at three in the afternoon of Greenwich."""
+    end = {"period_end": 15 * HOUR_MS}
+    changed = event(9, time_zone="Asia/Tokyo", periods=[{"resource_key": "calls", "period_start": 0} | end])
+    changed |= {"timestamp": 2 * HOUR_MS, "cap_periods": [{"period": "day"} | end]}
+    for cap in (capped(2, 9, period="day"), capped(2, 9), overridden(2, 9)):
+        members = after(cap, used(3, 4, at_ms=HOUR_MS), ("CalendarChanged", changed))
+        (row,) = members.changed()
+        assert (row["drawn"], row["drawn_from"], row["drawn_until"]) == (4, from_ms(0), from_ms(15 * HOUR_MS))
+    for over in (capped(2, 9, period="hour"), capped(2, 9, period="day")):
+        members = after(over, used(3, 4, at_ms=HOUR_MS), ("CalendarChanged", changed | {"cap_periods": []}))
+        (row,) = members.changed()
+        assert row["drawn_until"] in (from_ms(2 * HOUR_MS), from_ms(DAY_MS))
+
+
 def test_another_amount_goes_on_counting_and_another_period_begins_anew() -> None:
     assert drawn(after(capped(2, 9), used(3, 4), capped(4, 20))) == [("", "", 20, 4)]
     assert drawn(after(capped(2, 9), used(3, 4), capped(4, 20, period="hour"))) == [("", "", 20, 0)]

@@ -2,10 +2,17 @@
 
 boolean   whether the customer may use the key (attribute `quantity`: so much of it)
 integer   what is left of it; without end: 2^53
+float     the same number
 object    the whole decision, as POST /v1/check answers it
 
 Attributes of the evaluation context: subject_id, action, quantity, request_id, ip_address, user_agent, location; all others are
-`metadata` for policies. Reasons are CACHED, STALE and TARGETING_MATCH; what the failure mode answered is DEFAULT.
+`metadata` for policies. Reasons are CACHED, STALE and TARGETING_MATCH; DEFAULT where FailOpen or FailClosed says so.
+
+FLAG_NOT_FOUND       the key is not defined, and the customer has nothing of it
+TYPE_MISMATCH        a feature has no number, and no key is a text
+INVALID_CONTEXT      an attribute is of another type than it must be, or the service refuses it
+TARGETING_KEY_MISSING
+GENERAL              the service is away, and nothing is known that may be relied on
 """
 
 from __future__ import annotations
@@ -22,11 +29,15 @@ from openfeature.provider import AbstractProvider, Metadata
 from entitlements_client.asking.changes import Change
 from entitlements_client.asking.facades import Entitlements
 from entitlements_client.deciding import Context, Decision, Request
+from entitlements_client.deciding.instants import plain
 from entitlements_client.errors import EntitlementsError, RequestError
 
 WITHOUT_END: Final = 2**53
 _CLIENT: Final = ("ip_address", "user_agent", "location")
-_OWN: Final = {"subject_id", "action", "quantity", "request_id", *_CLIENT}
+_TEXTS: Final = ("subject_id", "action", "request_id", *_CLIENT)
+_OWN: Final = {"quantity", *_TEXTS}
+#: Answers of a failure mode that somebody chose for the key; a grace that is over answers nothing.
+_CHOSEN: Final = {"failed_open", "failed_closed"}
 _REASONS: Final = {"CACHED": Reason.CACHED, "STALE": Reason.STALE, "FALLBACK": Reason.DEFAULT}
 
 
@@ -89,14 +100,16 @@ class EntitlementsProvider(AbstractProvider):
     def resolve_string_details(
         self, flag_key: str, default_value: str, evaluation_context: EvaluationContext | None = None
     ) -> FlagResolutionDetails[str]:
-        del flag_key, evaluation_context
-        return _mismatch(default_value, "An entitlement is no text.")
+        return self._resolve(flag_key, default_value, evaluation_context, lambda _: None)
 
     def resolve_float_details(
         self, flag_key: str, default_value: float, evaluation_context: EvaluationContext | None = None
     ) -> FlagResolutionDetails[float]:
-        del flag_key, evaluation_context
-        return _mismatch(default_value, "Quantities are integers.")
+        def number(decision: Decision) -> float | None:
+            found = _remaining(decision)
+            return None if found is None else float(found)
+
+        return self._resolve(flag_key, default_value, evaluation_context, number)
 
     def _resolve(
         self, flag_key: str, default: Any, context: EvaluationContext | None, convert: _Convert
@@ -111,10 +124,9 @@ class EntitlementsProvider(AbstractProvider):
         except EntitlementsError as error:
             return _error(default, ErrorCode.GENERAL, str(error))
         value = convert(decision)
-        if value is None:
-            is_known = decision.entitlement_type is not None
-            code = ErrorCode.TYPE_MISMATCH if is_known else ErrorCode.FLAG_NOT_FOUND
-            return _error(default, code, f"There is no quantity: {decision.reason_code}.")
+        problem = _problem(decision, value, is_text=isinstance(default, str))
+        if problem is not None:
+            return _error(default, *problem)
         return FlagResolutionDetails(
             value=value,
             reason=_REASONS.get(decision.source, Reason.TARGETING_MATCH),
@@ -123,27 +135,52 @@ class EntitlementsProvider(AbstractProvider):
         )
 
 
+def _problem(decision: Decision, value: Any, *, is_text: bool) -> tuple[ErrorCode, str] | None:
+    """Why a decision is no answer to a flag of this type; None: it is one."""
+    if decision.reason_code == "invalid_quantity":
+        return ErrorCode.INVALID_CONTEXT, decision.sentence
+    if decision.source == "FALLBACK":
+        is_answer = decision.reason_code in _CHOSEN and type(value) is bool
+        return None if is_answer else (ErrorCode.GENERAL, decision.sentence)
+    if decision.data_type is None and not decision.matched_policies:
+        return ErrorCode.FLAG_NOT_FOUND, f"{decision.resource_key} is no key that is defined."
+    if value is None:
+        return ErrorCode.TYPE_MISMATCH, f"{decision.resource_key} is no {'text' if is_text else 'number'}."
+    return None
+
+
 def _request(flag_key: str, customer_id: str, attributes: Mapping[str, Any]) -> Request:
+    """The question. Raises RequestError for an attribute of another type: what is dropped would be answered as if it was not asked."""
     quantity = attributes.get("quantity")
+    if quantity is not None and type(quantity) is not int:
+        raise RequestError(f"(quantity: an integer, not {quantity!r})")
+    for name in _TEXTS:
+        if not isinstance(attributes.get(name, ""), str | None):
+            raise RequestError(f"({name}: a text, not {attributes[name]!r})")
     context = Context(
         request_id=attributes.get("request_id"),
         client={name: attributes[name] for name in _CLIENT if name in attributes},
-        metadata={name: value for name, value in attributes.items() if name not in _OWN},
+        metadata={name: _json(value) for name, value in attributes.items() if name not in _OWN},
     )
-    return Request(
-        customer_id,
-        flag_key,
-        quantity if isinstance(quantity, int) else None,
-        str(attributes.get("subject_id") or ""),
-        str(attributes.get("action") or ""),
-        context,
-    )
+    subject_id, action = attributes.get("subject_id") or "", attributes.get("action") or ""
+    return Request(customer_id, flag_key, quantity, subject_id, action, context)
+
+
+def _json(value: Any) -> Any:
+    """An attribute as JSON has it, wherever it is in: dates are texts, other mappings and sequences are objects and lists."""
+    if isinstance(value, Mapping):
+        return {str(name): _json(each) for name, each in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        return [_json(each) for each in value]
+    return plain(value)
 
 
 def _remaining(decision: Decision) -> int | None:
-    """What is left; None: there is nothing to be counted."""
-    if decision.entitlement_type in {None, "boolean"}:
+    """What is left; None: there is nothing to be counted. Of a number that the customer has not nothing is left."""
+    if decision.data_type != "integer":
         return None
+    if decision.entitlement_type is None:
+        return 0
     return WITHOUT_END if decision.remaining is None else decision.remaining
 
 
@@ -154,10 +191,6 @@ def _metadata(decision: Decision) -> dict[str, bool | int | float | str]:
         "policy_version": decision.policy_version,
         "as_of": decision.as_of.position,
     }
-
-
-def _mismatch(default: Any, said: str) -> FlagResolutionDetails[Any]:
-    return _error(default, ErrorCode.TYPE_MISMATCH, said)
 
 
 def _error(default: Any, code: ErrorCode, said: str) -> FlagResolutionDetails[Any]:

@@ -73,15 +73,18 @@ class Members:
                 self._put(event, row | {"drawn": 0, "drawn_from": None, "drawn_until": None})
 
     def _count_by(self, event: Event) -> None:
-        """Count by another time zone from the next period on; the key's own period under way may end at another instant."""
+        """Count by another time zone from the next period on; periods under way, of keys and of caps, may end at another instant."""
         self._time_zone = event["time_zone"]
+        of_keys = {moved["resource_key"]: moved["period_end"] for moved in event.get("periods", ())}
+        of_caps = {moved["period"]: moved["period_end"] for moved in event.get("cap_periods", ())}
         for row in self._fresh(event):
-            if row["time_zone"] is not None:
-                self._put(event, row | {"time_zone": self._time_zone})
-        for moved in event.get("periods", ()):
-            for row in self._of_key(event, moved["resource_key"]):
-                if row["drawn_from"] is not None and to_ms(row["drawn_from"]) == moved["period_start"]:
-                    self._put(event, row | {"drawn_until": from_ms(moved["period_end"])})
+            period = row["period"]
+            end_ms = of_keys.get(row["resource_key"]) if period is None else of_caps.get(period)
+            is_moved = end_ms is not None and row["drawn_until"] is not None and _is_current(row, event["timestamp"])
+            zone = {} if row["time_zone"] is None else {"time_zone": self._time_zone}
+            until = {"drawn_until": from_ms(end_ms)} if is_moved and end_ms is not None else {}
+            if zone or until:
+                self._put(event, row | zone | until)
 
     def _of_key(self, event: Event, resource_key: str) -> list[Row]:
         """The fresh rows of a key that have no period of their own."""

@@ -20,6 +20,7 @@ from entitlements.domain.periods import Calendar, period_bounds
 from entitlements.domain.values import Rule
 from entitlements_projections.errors import NotReachedYet
 from entitlements_projections.positions import CHANNEL, read_offsets
+from entitlements_projections.reading import resets
 from entitlements_projections.statements import statement
 
 if TYPE_CHECKING:
@@ -95,14 +96,15 @@ def pool(connection: Connection, pool_id: str, at: datetime) -> Row | None:
         row = _one(connection, "pool", (pool_id,))
         if row is None:
             return None
+        entitlements = entitlements_of_pools(connection, [pool_id], at)
         return row | {
             "provisions": _all(connection, "provisions_of_pool", (pool_id,)),
             "grants": _all(connection, "grants_of_pool", (pool_id,)),
             "assignments": _all(connection, "assignments_of_pool", (pool_id,)),
-            "entitlements": entitlements_of_pools(connection, [pool_id], at),
+            "entitlements": entitlements,
             "contributions": _all(connection, "contributions", parameters),
             "overrides": _all(connection, "overrides_of_pool", parameters),
-            "caps": _all(connection, "caps_of_pool", parameters),
+            "caps": resets.with_resets(_all(connection, "caps_of_pool", parameters), entitlements),
             "reservations": _all(connection, "reservations_of_pool", parameters),
             "holders": _all(connection, "holders_of_pool", parameters),
             "on_demand": _all(connection, "on_demand_of_pool", parameters),

@@ -22,13 +22,18 @@ class PoliciesInForce:
     documents: list[str]
     #: Keys that are numbers, which no policy grants; empty where no policy grants anything.
     metered_keys: list[str]
+    #: The type of every key that is defined: "boolean" or "integer".
+    keys: dict[str, str]
 
 
 def policies_in_force(connection: Connection, organization_id: str) -> PoliciesInForce:
     """The policies that count, in one moment."""
     (row,) = _all(connection, "policies_in_force", {"organization_id": organization_id})
     return PoliciesInForce(
-        version=row["version"], documents=row["documents"] or [], metered_keys=row["metered_keys"] or []
+        version=row["version"],
+        documents=row["documents"] or [],
+        metered_keys=row["metered_keys"] or [],
+        keys=row["keys"] or {},
     )
 
 

@@ -16,6 +16,7 @@ from entitlements.domain.overflow import HAS_NOTHING, asks_the_next
 from entitlements.domain.usage import what_refuses
 from entitlements.domain.values import QUANTITY_MAX
 from entitlements_projections import reading
+from entitlements_projections.reading import resets
 
 if TYPE_CHECKING:
     from entitlements.domain.pools import ResourcePool
@@ -242,5 +243,11 @@ def _narrowing(row: Row, of_key: Row) -> Narrowing:
         reserved=row["reserved"],
         left=max(0, cap.amount - drawn - row["reserved"]),
         override_id=row["override_id"],
-        resets_at=row["drawn_until"] if is_current else None,
+        resets_at=resets.of_cap(
+            row["drawn_until"] if is_current else None,
+            cap.period,
+            of_key["at"],
+            of_key["time_zone"],
+            of_key["resets_at"],
+        ),
     )

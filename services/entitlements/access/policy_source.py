@@ -36,5 +36,7 @@ class PostgresPolicies:
                 "version": found.version,
                 "policies": [orjson.Fragment(document) for document in found.documents],
                 "metered_keys": found.metered_keys,
-            }
+                "keys": found.keys,
+            },
+            option=orjson.OPT_SORT_KEYS,
         )

@@ -170,7 +170,8 @@ class _Facts:
             "remaining": None if is_feature else remaining if row["held"] else 0,
             "period_start": _text(row["period_start"]),
             "resets_at": _text(row["resets_at"]),
-            "valid_until": _text(self._valid_until(workspace_id, answers)),
+            "valid_until": _text(self._first(workspace_id, answers, resets=True)),
+            "ends_at": _text(self._first(workspace_id, answers, resets=False)),
             "min_role": self._min_roles.get((decisive.pool_id, key), "") if is_feature else "",
             "has_subject_caps": (workspace_id, key) in self._capped_subjects,
             "contributions": [_contribution(each, decisive.pool_id) for each in decisive.contributions],
@@ -213,15 +214,15 @@ class _Facts:
         )
         return answer_of(facts, workspace_id, "", 1)
 
-    def _valid_until(self, workspace_id: str, answers: Iterable[PoolAnswer]) -> datetime | None:
-        """The first instant at which something ends, expires or resets by itself; a pool in backfill knows no present."""
+    def _first(self, workspace_id: str, answers: Iterable[PoolAnswer], *, resets: bool) -> datetime | None:
+        """The first instant at which something ends, expires or (resets) begins anew by itself; a pool in backfill knows no present."""
         backfilling = {pool["pool_id"] for pool in self.pools[workspace_id] if pool["backfilling"]}
         instants: list[datetime] = []
         for answer in answers:
             if answer.row is None or answer.pool_id in backfilling:
                 continue
             ends = [each["ends_at"] for each in answer.contributions]
-            ends += [answer.row["resets_at"], *(cap.resets_at for cap in answer.caps)]
+            ends += [answer.row["resets_at"], *(cap.resets_at for cap in answer.caps)] if resets else []
             ends += [] if answer.override is None else [answer.override["expires_at"]]
             instants += [end for end in ends if end is not None and end > self._at]
         return min(instants, default=None)
@@ -235,6 +236,7 @@ class _Facts:
             "allowed": True,
             "entitlement_type": "boolean",
             "valid_until": _text(min(ends, default=None)),
+            "ends_at": _text(min(ends, default=None)),
             "min_role": self._min_roles.get((pool_id, path[0]), ""),
             "constraints": self._constraints(key),
             "inherited_path": list(path[:-1]),
@@ -272,6 +274,7 @@ def _blank(key: str, pool_id: str | None, code: str) -> dict[str, Any]:
         "period_start": None,
         "resets_at": None,
         "valid_until": None,
+        "ends_at": None,
         "min_role": "",
         "constraints": None,
         "inherited_path": [],

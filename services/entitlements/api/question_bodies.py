@@ -123,6 +123,12 @@ class DecisionBody(BaseModel):
         description="The largest quantity that strict usage could have; null: without end, or a feature."
     )
     resets_at: str | None
+    ends_at: str | None = Field(
+        description="From then on the answer may be another by itself: something ends, or a policy begins or ceases to apply."
+    )
+    data_type: str | None = Field(
+        description="boolean or integer; null: the customer has nothing of the key, and it is not defined."
+    )
     matched_policies: list[dict[str, Any]]
     policy_version: int
     contributions: list[dict[str, Any]]
@@ -151,7 +157,12 @@ class EntryBody(BaseModel):
     consumed: int | None
     remaining: int | None
     resets_at: str | None
-    valid_until: str | None = Field(description="From then on this says nothing any more.")
+    valid_until: str | None = Field(
+        description="From then on this may be otherwise: an end, an expiry or a reset is due."
+    )
+    ends_at: str | None = Field(
+        description="From then on this says nothing any more: something ends or expires. A reset takes nothing away."
+    )
 
 
 class ViewBody(BaseModel):
@@ -199,6 +210,10 @@ class PoliciesBody(BaseModel):
     organization_id: str
     version: int
     policies: list[dict[str, Any]]
+    keys: dict[str, str] = Field(
+        description="The type of every resource key that is defined.",
+        examples=[{"api_calls": "integer", "sso": "boolean"}],
+    )
 
 
 class DryRun(CheckBody):

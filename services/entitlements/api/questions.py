@@ -47,6 +47,7 @@ from entitlements_client.deciding import (
     PolicySet,
 )
 from entitlements_client.deciding import Request as Asked
+from entitlements_client.deciding.decide import RESET_IS_DUE
 
 router = APIRouter(tags=["access"], responses=PROBLEMS, route_class=Route)
 
@@ -136,7 +137,7 @@ async def _newer(
     services: Services, organization_id: str, views: dict[str, CustomerView], asked: Asked, decision: Decision
 ) -> CustomerView:
     """The view that can tell: read anew where something became due (for all who ask after this), and with what concerns the subject."""
-    if decision.needs_service == "valid_until_over":
+    if decision.needs_service in {"valid_until_over", RESET_IS_DUE}:
         views |= await services.fresh_views(organization_id, [asked.customer_id])
     view = views[asked.customer_id]
     return await services.read(view_for, view, asked) if asked.subject_id else view
@@ -228,6 +229,7 @@ async def try_policies(request: Request, body: DryRun) -> Response:
 def _compiled(organization_id: str, in_force: PolicySet, policies: list[dict[str, Any]]) -> PolicySet:
     document = {"organization_id": organization_id, "version": in_force.version, "policies": policies}
     try:
-        return PolicySet.compile(document | {"metered_keys": sorted(in_force.metered_keys)})
+        known = {"metered_keys": sorted(in_force.metered_keys), "keys": dict(in_force.keys)}
+        return PolicySet.compile(document | known)
     except PolicyIsInvalid as error:
         raise Problem(error.code, str(error), path=error.path) from error

@@ -84,11 +84,13 @@ def year_after(at_ms: int, time_zone: str) -> int:
 
 
 def check_time_zone(name: str) -> None:
-    """Raises InvalidTimeZone unless it is the name of a time zone of the IANA database."""
+    """Raises InvalidTimeZone unless it is the name of a time zone of the IANA database, spelt as there."""
     try:
-        Instant.from_timestamp(0).to_tz(name)
+        found = Instant.from_timestamp(0).to_tz(name).tz_id
     except (TimeZoneNotFoundError, ValueError):
         raise InvalidTimeZone(name) from None
+    if found != name:  # Letters of another case are understood, but two spellings would be two calendars.
+        raise InvalidTimeZone(name)
 
 
 def check_anchor(anchor_at: datetime | None) -> None:

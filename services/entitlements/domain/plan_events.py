@@ -9,7 +9,7 @@ from entitlements.domain.pool_events import PoolEvent
 from entitlements.domain.pools import Cap, OnDemand, Override, ResourcePool
 from entitlements.domain.rolling import reschedule, schedule_roll
 from entitlements.domain.taking import schedule_recurrences
-from entitlements.domain.values import KeyPeriod, PeriodName, Rule
+from entitlements.domain.values import CapPeriod, KeyPeriod, PeriodName, Rule
 
 
 class ProvisionRevised(PoolEvent):
@@ -56,24 +56,30 @@ class CalendarChanged(PoolEvent):
 
     time_zone: str
     anchor_at: datetime | None
+    #: Of keys, with their members' caps that have no period of their own.
     periods: list[KeyPeriod]
+    #: Of caps that have one.
+    cap_periods: list[CapPeriod]
     actor: str
 
     def apply(self, aggregate: ResourcePool) -> None:
+        at_ms = to_ms(self.timestamp)
         aggregate.time_zone, aggregate.anchor_at = self.time_zone, self.anchor_at
-        for period in self.periods:
-            entitlement = aggregate.entitlements[period.resource_key]
-            entitlement.period_start_ms = to_ms(period.period_start)
-            entitlement.period_end_ms = to_ms(period.period_end)
-            for cap in aggregate.all_caps_of(period.resource_key):
-                if cap.period is None and cap.period_start_ms == entitlement.period_start_ms:
-                    cap.period_end_ms = entitlement.period_end_ms
+        ends_of_keys = {moved.resource_key: to_ms(moved.period_end) for moved in self.periods}
+        ends_of_caps = {moved.period: to_ms(moved.period_end) for moved in self.cap_periods}
+        for resource_key, cap in aggregate.all_caps():
+            if cap.is_current(aggregate.entitlements[resource_key], at_ms):
+                moved_to = ends_of_keys.get(resource_key) if cap.period is None else ends_of_caps.get(cap.period)
+                cap.period_end_ms = cap.period_end_ms if moved_to is None else moved_to
+        for moved in self.periods:
+            entitlement, start_ms = aggregate.entitlements[moved.resource_key], to_ms(moved.period_start)
+            if start_ms != entitlement.period_start_ms:  # Nothing was used in it yet: it is entered now.
+                entitlement.enter(start_ms, to_ms(moved.period_end), aggregate.turn)
+            entitlement.period_end_ms = to_ms(moved.period_end)
         aggregate.refresh_calendars()
         for entitlement in aggregate.entitlements.values():
-            if not entitlement.is_touched:  # Nothing is under way: it counts by the new calendar from its next use on.
-                entitlement.period_start_ms = entitlement.period_end_ms = 0
-            schedule_roll(aggregate, entitlement, to_ms(self.timestamp))
-            schedule_recurrences(entitlement, to_ms(self.timestamp))
+            schedule_roll(aggregate, entitlement, at_ms)
+            schedule_recurrences(entitlement, at_ms)
         aggregate.find_due()
 
 

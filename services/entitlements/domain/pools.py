@@ -188,16 +188,17 @@ class ResourcePool(Aggregate):
             found.append(members.get(subject_id, {}).get(resource_key))
         return [cap for cap in found if cap is not None]
 
-    def all_caps_of(self, resource_key: str) -> Iterator[Cap]:
-        """Every cap on a key, whoever's it is."""
+    def all_caps(self) -> Iterator[tuple[str, Cap]]:
+        """Every cap with its key, whoever's it is."""
         for members in self.caps.values():
-            yield from (keys[resource_key] for keys in members.values() if resource_key in keys)
-        for override in self.overrides.values():
-            if override.resource_key == resource_key and override.cap is not None:
-                yield override.cap
+            for keys in members.values():
+                yield from keys.items()
+        yield from ((o.resource_key, o.cap) for o in self.overrides.values() if o.cap is not None)
 
     def cap_period(self, cap: Cap, entitlement: Entitlement, at_ms: int) -> tuple[int, int]:
-        """The period of a cap at an instant: its own, or that of the key."""
+        """The period of a cap at an instant: the one under way, else its own by the calendar, or that of the key."""
+        if cap.is_current(entitlement, at_ms):
+            return cap.period_start_ms, cap.period_end_ms
         if cap.period is None:
             return entitlement.period_at(at_ms) if entitlement.period is not None else (0, NEVER_MS)
         return period_bounds(cap.period, at_ms, Calendar(self.time_zone, None))

@@ -213,6 +213,14 @@ class KeyPeriod:
     period_end: datetime
 
 
+@dataclass(frozen=True, kw_only=True)
+class CapPeriod:
+    """Where caps with this period of their own end that are under way; whenever they began."""
+
+    period: PeriodName
+    period_end: datetime
+
+
 class UsageTotal(TypedDict):
     """What is consumed in a period, or held now (then without one), in the smallest unit; instants in epoch milliseconds."""
 

@@ -52,6 +52,23 @@ def test_a_decision_of_the_service_is_understood_whole(tenant: Any) -> None:
     ]  # fmt: skip
 
 
+def test_what_ends_is_told_apart_from_what_resets_and_what_is_defined_from_what_is_not(tenant: Any) -> None:
+    customer, ends_at = tenant.customer_id, "2100-01-01T00:00:00Z"
+    tenant.command("CapMember", workspace_id=customer, resource_key="api_calls", amount=5, period="day")
+    token = tenant.command("IssueGrant", grant_id="gift", set_id="extra", reason="a test", ends_at=ends_at)
+    has = tenant.client.entitlements(customer, consistency=token).value.entitlements
+    assert (has["api_calls"].valid_until is None, has["api_calls"].ends_at) == (False, None), "the day of the cap ends"
+    assert (has["export"].valid_until, has["export"].ends_at) == (ends_at, ends_at)
+    found = tenant.client.check(customer, "export", consistency=token)
+    assert (found.allowed, found.ends_at) == (True, ends_at)
+    told = tenant.client.check_each([customer, "nobody"], ["sso", "api_calls", "nothing"])
+    assert [each.data_type for each in told] == ["boolean", "integer", None] * 2
+    for way in (Remote(), Cached()):
+        with Entitlements(tenant.address, way) as entitlements:
+            decisions = [entitlements.check("nobody", key) for key in ("sso", "api_calls", "nothing")]
+            assert [each.data_type for each in decisions] == ["boolean", "integer", None]
+
+
 def test_usage_with_one_key_has_one_effect_and_a_read_with_its_token_knows_it(tenant: Any) -> None:
     line = {"customer_id": tenant.customer_id, "resource_key": "api_calls", "quantity": 7, "usage_id": "u-1"}
     recorded = [tenant.client.record_usage(line, idempotency_key="same") for _ in range(3)]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from scripted import NO_POLICIES, Asked, Reply, Script, ScriptedService, eventually, feature, view
+from scripted import NO_POLICIES, Asked, Reply, Script, ScriptedService, decision, eventually, feature, view
 
 from entitlements_client import Cached, Context, Entitlements, Grace, Local, Request, Sampling
 from entitlements_client.asking import following
@@ -76,7 +76,7 @@ class Told:
             if asked.headers.get("if-none-match") == f'"{self.etag}"':
                 return 304, None, {"etag": f'"{self.etag}"'}
             return 200, self.view, {"etag": f'"{self.etag}"'}
-        return 200, {"accepted": 1}
+        return 200, decision() if asked.path == "/v1/check" else {"accepted": 1}
 
 
 @pytest.fixture
@@ -100,6 +100,18 @@ def local(server: ScriptedService, monkeypatch: pytest.MonkeyPatch) -> Iterator[
 
 def streams(server: ScriptedService) -> list[Asked]:
     return [asked for asked in server.asked if asked.path.startswith("/v1/changes")]
+
+
+def test_a_revocation_ends_what_the_service_decided_of_a_subject_before_it(local: Entitlements, told: Told) -> None:
+    """Ann may have a cap of her own, so only the service decides about her; it is away when the revocation is heard."""
+    ann = Request("acme", "sso", subject_id="ann")
+    told.sees("0:10", sso=feature(has_subject_caps=True))
+    local._readers.want("acme", urgent=True)
+    eventually(lambda: local.decide(ann).source == "SERVICE")
+    told.reads = False
+    assert local.decide(ann).source == "STALE"
+    told.change("revoked", "0:11", "c0:2")
+    eventually(lambda: not local.decide(ann).allowed)
 
 
 def test_a_revocation_counts_before_the_view_is_read_again_and_a_grant_after(local: Entitlements, told: Told) -> None:

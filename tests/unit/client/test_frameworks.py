@@ -14,7 +14,17 @@ import pytest
 from modelled import ModelBehindHttp, ModelService
 from scripted import NO_POLICIES, Asked, Reply, Script, ScriptedService, feature, quota, view
 
-from entitlements_client import AsyncEntitlements, Cached, Entitlements, LeaseTerms, UsageBuffer
+from entitlements_client import (
+    AsyncEntitlements,
+    Cached,
+    Entitlements,
+    FailClosed,
+    FailOpen,
+    Grace,
+    LeaseTerms,
+    UsageBuffer,
+)
+from entitlements_client.asking.failing import FailureMode, FailureModes
 from entitlements_client.frameworks import requirement
 
 Serve = Callable[[Script], ScriptedService]
@@ -34,9 +44,22 @@ class World:
     def __init__(self, serve: Serve, folder: Path) -> None:
         self.quota = ModelBehindHttp(ModelService(10))
         self.buffer = UsageBuffer(folder / "usage.sqlite")
-        self.service = serve(self._script).service()
+        self.service = serve(self._script).service(read_within=0.05, change_within=0.05)
+        self.is_away = False
+        self.opened: Any = None
+        self.headers: dict[str, str] = {}
+
+    def go_away(self, mode: FailureMode, *, forget: bool = True) -> None:
+        """The service answers no more; forget: nothing is known of anybody either."""
+        self.is_away = True
+        modes = FailureModes(otherwise=mode)
+        self.opened._asking._modes = self.opened._leases.modes = modes
+        if forget:
+            self.opened._asking.memory.views.clear()
 
     def _script(self, asked: Asked) -> Reply | None:
+        if self.is_away:
+            return None
         if asked.path == "/v1/policies":
             return 200, NO_POLICIES
         if asked.path.startswith("/v1/customers/acme/"):
@@ -69,12 +92,14 @@ def world(serve: Serve, tmp_path: Path) -> World:
 @pytest.fixture
 def waiting(world: World) -> Iterator[Entitlements]:
     with Entitlements(world.service, Cached(), usage=world.buffer, leases=TERMS) as entitlements:
+        world.opened = entitlements
         yield entitlements
 
 
 @pytest.fixture
 def awaited(world: World) -> Iterator[AsyncEntitlements]:
     entitlements = AsyncEntitlements(world.service, Cached(), usage=world.buffer, leases=TERMS)
+    world.opened = entitlements
     yield entitlements
     entitlements._stop()
 
@@ -124,7 +149,7 @@ def fastapi_app(world: World, entitlements: AsyncEntitlements) -> Any:
     return app
 
 
-def starlette_get(app: Any) -> Iterator[Get]:
+def starlette_get(world: World, app: Any) -> Iterator[Get]:
     with warnings.catch_warnings():
         # It would rather have httpx2, which nobody else needs.
         warnings.simplefilter("ignore")
@@ -134,6 +159,7 @@ def starlette_get(app: Any) -> Iterator[Get]:
 
         def get(path: str) -> tuple[int, Any]:
             answer = client.get(path)
+            world.headers = {name.lower(): value for name, value in answer.headers.items()}
             return answer.status_code, answer.json() if "json" in answer.headers.get("content-type", "") else None
 
         yield get
@@ -216,6 +242,7 @@ def flask_get(world: World, entitlements: Entitlements) -> Iterator[Get]:
 
     def get(path: str) -> tuple[int, Any]:
         answer = client.get(path)
+        world.headers = {name.lower(): value for name, value in answer.headers.items()}
         return answer.status_code, answer.get_json(silent=True)
 
     yield get
@@ -288,13 +315,14 @@ def django_get(world: World, entitlements: Any, *, is_async: bool) -> Iterator[G
                 return portal.call(later.get, path)
 
             with anyio.from_thread.start_blocking_portal() as portal:
-                yield lambda path: said(answered(path))
+                yield lambda path: said(world, answered(path))
         else:
             client = Client(raise_request_exception=False)
-            yield lambda path: said(client.get(path))
+            yield lambda path: said(world, client.get(path))
 
 
-def said(answer: Any) -> tuple[int, Any]:
+def said(world: World, answer: Any) -> tuple[int, Any]:
+    world.headers = {name.lower(): value for name, value in answer.headers.items()}
     return answer.status_code, answer.json() if "json" in answer.headers.get("content-type", "") else None
 
 
@@ -302,9 +330,9 @@ def said(answer: Any) -> tuple[int, Any]:
 def get(request: pytest.FixtureRequest, world: World) -> Iterator[Get]:
     match request.param:
         case "fastapi":
-            yield from starlette_get(fastapi_app(world, request.getfixturevalue("awaited")))
+            yield from starlette_get(world, fastapi_app(world, request.getfixturevalue("awaited")))
         case "starlette":
-            yield from starlette_get(starlette_app(world, request.getfixturevalue("awaited")))
+            yield from starlette_get(world, starlette_app(world, request.getfixturevalue("awaited")))
         case "flask":
             yield from flask_get(world, request.getfixturevalue("waiting"))
         case "django":
@@ -320,6 +348,34 @@ def test_who_is_entitled_reaches_the_view_with_its_arguments(get: Get, path: str
 
 def test_who_is_not_hears_what_is_missing_and_where_to_get_it(get: Get) -> None:
     assert get("/premium") == (403, REFUSED)
+
+
+def test_an_outage_is_503_with_a_time_to_try_again_and_no_word_of_an_upgrade(get: Get, world: World) -> None:
+    # Otherwise the first of a lease would wait two seconds for a service of which nobody knows yet that it is away.
+    world.opened.lease("acme", "api_calls")._away = "service_is_away"
+    for mode, code in ((FailClosed(), "failed_closed"), (Grace(60.0), "grace_is_over")):
+        world.go_away(mode)
+        for path in ("/sso", "/premium", "/used?n=1", "/leased"):
+            status, document = get(path)
+            assert (status, document["error"], document["reason_code"]) == (503, "entitlements_unavailable", code)
+            assert "upgrade_url" not in document
+            assert world.headers["retry-after"] == str(document["retry_after"]) == "5"
+    assert world.recorded == []
+
+
+def test_in_an_outage_an_open_mode_lets_pass_and_what_is_known_is_answered(get: Get, world: World) -> None:
+    assert (get("/sso")[0], get("/premium")[0]) == (200, 403)
+    world.go_away(FailOpen(), forget=False)
+    assert (get("/sso")[0], get("/premium")) == (200, (403, REFUSED)), "that acme has no premium is known"
+    world.go_away(FailOpen())
+    assert get("/sso")[0] == 200
+
+
+def test_what_is_closed_is_no_reason_to_upgrade_either(get: Get, world: World) -> None:
+    assert get("/leased")[0] == 200
+    world.opened._leases.close()
+    status, document = get("/leased")
+    assert (status, document["reason_code"]) == (503, "client_is_closed")
 
 
 def test_usage_is_recorded_only_after_a_success(get: Get, world: World) -> None:

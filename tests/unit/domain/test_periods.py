@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from zoneinfo import ZoneInfo
+from pathlib import Path
 
 import pytest
 import whenever
 from generated import histories_settings
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.other_zones import said_on_such_a_machine
 
 from entitlements.domain.aggregate import NEVER_MS, from_ms, to_ms
 from entitlements.domain.errors import InvalidInstant, InvalidPeriod, InvalidTimeZone
 from entitlements.domain.periods import Calendar, check_anchor, check_period, check_time_zone, period_bounds
+from entitlements_client.deciding.zones import zone as zone_of
 
 ZONES = (
     "UTC", "Europe/Berlin", "America/New_York", "Asia/Kathmandu", "Pacific/Apia", "Australia/Lord_Howe",
@@ -25,14 +27,14 @@ CALENDARS = st.builds(Calendar, st.sampled_from(ZONES), st.none() | INSTANTS)
 
 
 def at(text: str, zone: str = "UTC") -> int:
-    return to_ms(datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(zone)).astimezone(UTC))
+    return to_ms(datetime.fromisoformat(text).replace(tzinfo=zone_of(zone)).astimezone(UTC))
 
 
 def said(period: str, instant: str, zone: str = "UTC", anchor: str | None = None) -> tuple[str, str]:
     """The bounds in the zone's own words."""
     calendar = Calendar(zone, None if anchor is None else at(anchor, zone))
     start, end = period_bounds(period, at(instant, zone), calendar)
-    return tuple(f"{from_ms(ms).astimezone(ZoneInfo(zone)):%Y-%m-%dT%H:%M}" for ms in (start, end))  # type: ignore[return-value]
+    return tuple(f"{from_ms(ms).astimezone(zone_of(zone)):%Y-%m-%dT%H:%M}" for ms in (start, end))  # type: ignore[return-value]
 
 
 @histories_settings(300)
@@ -133,13 +135,23 @@ def test_a_period_that_cannot_be_meant_is_refused(period: str) -> None:
 
 def test_a_time_zone_is_one_of_the_database() -> None:
     check_time_zone("Europe/Berlin")
-    for name in ("", "Mars/Base", "../etc/passwd", "CEST?"):
+    for name in ("", "Mars/Base", "../etc/passwd", "CEST?", "europe/berlin"):
         with pytest.raises(InvalidTimeZone):
             check_time_zone(name)
 
 
-def test_every_engine_counts_by_the_pinned_time_zones_and_not_by_its_machines() -> None:
+# Days of Casablanca and Berlin, which the doctored files show as Tokyo's.
+COUNTING = """
+from entitlements.domain.periods import Calendar, period_bounds
+for zone in ("Europe/Berlin", "Africa/Casablanca"):
+    print(period_bounds("day", int(datetime.fromisoformat("2027-06-01T08:30:00Z").timestamp()) * 1000, Calendar(zone))[0])
+"""
+
+
+def test_every_engine_counts_by_the_pinned_time_zones_and_not_by_its_machines(tmp_path: Path) -> None:
     assert whenever.get_tzpath() == ()
+    days = [str(at("2027-05-31T22:00")), str(at("2027-06-01"))]
+    assert said_on_such_a_machine(tmp_path, COUNTING) == days
 
 
 def test_hours_of_the_calendar_are_full_hours_in_every_zone() -> None:

@@ -11,8 +11,10 @@ from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from entitlements_client.asking.failing import FailureModes, answer_meanwhile
-from entitlements_client.asking.memory import Known, KnownPolicies, Memory
-from entitlements_client.deciding import NO_POLICIES, Decision, PolicyIsInvalid, PolicySet, Request, decide
+from entitlements_client.asking.memory import Known, KnownPolicies, Memory, includes, positions
+from entitlements_client.deciding import Decision, PolicyIsInvalid, PolicySet, Request, decide
+from entitlements_client.deciding.decide import RESET_IS_DUE
+from entitlements_client.deciding.instants import seconds_of
 from entitlements_client.errors import (
     EntitlementsError,
     InsufficientScope,
@@ -33,6 +35,10 @@ REMEMBERED_MAX: Final = 10_000
 AWAY: Final = (ServiceIsAway, OutcomeUnknown, Unauthenticated, InsufficientScope)
 
 
+#: Seconds after which a view is read again of which a reset is due.
+RESET_AGAIN_FOR: Final = 1.0
+_NEVER: Final = float("inf")
+_NOTHING: Final[tuple[Decision | None, float, float]] = (None, 0.0, _NEVER)
 _STALENESS: Final = {"LOCAL": 0, "CACHED": 1, "STALE": 2, "": 3}
 
 
@@ -115,7 +121,8 @@ class Asking:
         self._away_until = 0.0
         self._why_away = ""
         self._remembering = threading.Lock()
-        self._remembered: dict[tuple[object, ...], tuple[Decision, float]] = {}
+        #: Each with the instant at which it was decided, and that (of the wall clock) from which on it says nothing any more.
+        self._remembered: dict[tuple[object, ...], tuple[Decision | None, float, float]] = {}
 
     def known(self, request: Request) -> Decision | None:
         """The decision that needs nobody else; None: it has to be found out."""
@@ -127,6 +134,11 @@ class Asking:
                 decision = decide(known.view, policies.policies, request, self._wall(), source)
                 if not decision.needs_service:
                     return decision
+                if decision.needs_service == RESET_IS_DUE:
+                    if now - known.read_at > RESET_AGAIN_FOR:
+                        self.wants(request.customer_id)
+                    if decision.allowed:
+                        return decision
             elif not self._freshness.waits:
                 return self._meanwhile(request, now)
         return self._meanwhile(request, now) if now < self._away_until else None
@@ -171,6 +183,9 @@ class Asking:
             except AWAY as error:
                 self._is_away(error)
                 decisions = [self._meanwhile(requests[place], self._clock()) for place in places]
+            else:
+                for place, decision in zip(places, decisions, strict=True):
+                    self._remember(requests[place], decision)
             for place, decision in zip(places, decisions, strict=True):
                 found[place] = decision
         return [decision for decision in found if decision is not None]
@@ -224,20 +239,31 @@ class Asking:
         return answer_meanwhile(mode, request, last, now - known_at, self._why_away)
 
     def _last(self, request: Request) -> tuple[Decision | None, float]:
-        """What is known still of a request, and since when. An entry says nothing after its valid_until."""
-        known, policies = self.memory.views.get(request.customer_id), self.memory.policies
-        if known is not None:
-            compiled = NO_POLICIES if policies is None else policies.policies
-            decision = decide(known.view, compiled, request, self._wall(), "STALE")
-            if not decision.needs_service:
-                return decision, known.read_at
-        return self._remembered.get(_identity(request), (None, 0.0))
+        """What is known still of a request, and since when. What has ended in the meantime says nothing; a reset ends nothing.
+
+        Without the policies a view says too little: one of them may deny what it has.
+        """
+        known, policies, now_s = self.memory.views.get(request.customer_id), self.memory.policies, self._wall()
+        if known is not None and policies is not None:
+            decision = decide(known.view, policies.policies, request, now_s, "STALE")
+            if decision.needs_service in {"", RESET_IS_DUE}:
+                return decision, min(known.read_at, policies.read_at)
+        last, known_at, ends_s = self._remembered.get(_identity(request), _NOTHING)
+        return (last, known_at) if now_s < ends_s else _NOTHING[:2]
+
+    def forget(self, customer_id: str) -> None:
+        """Something was taken from a customer: what the service decided of it before is no longer known."""
+        with self._remembering:
+            for key in [key for key in self._remembered if key[0] == customer_id]:
+                del self._remembered[key]
 
     def _remember(self, request: Request, decision: Decision) -> None:
-        key = _identity(request)
+        if not includes(positions(decision.as_of.position), positions(self.memory.wanted(request.customer_id))):
+            return  # Something newer was heard of in the meantime.
+        key, ends_s = _identity(request), seconds_of(decision.ends_at)
         with self._remembering:
             self._remembered.pop(key, None)
-            self._remembered[key] = (decision, self._clock())
+            self._remembered[key] = (decision, self._clock(), _NEVER if ends_s is None else ends_s)
             while len(self._remembered) > REMEMBERED_MAX:
                 del self._remembered[next(iter(self._remembered))]
 

@@ -285,6 +285,8 @@ class Follower:
                 self._readers.want_later(customer_id, BEHIND_FOR)
         elif event.name == "change":
             change = Change.from_document(event.document())
+            if change.revokes:
+                self._readers._asking.forget(change.customer_id)  # noqa: SLF001
             if self._memory.apply(change, fresh_until=time.monotonic() + self._local.bound):
                 self._readers.want(change.customer_id, urgent=True)
             _call_all(self.listeners, change)

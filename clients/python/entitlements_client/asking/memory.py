@@ -149,7 +149,7 @@ def revoked(view: CustomerView, change: Change) -> CustomerView:
 
 
 def _undecided(entry: Entry) -> Entry:
-    return Entry.from_document(entry.to_document() | {"valid_until": "1970-01-01T00:00:00Z"})
+    return Entry.from_document(entry.to_document() | dict.fromkeys(("valid_until", "ends_at"), "1970-01-01T00:00:00Z"))
 
 
 def positions(text: str) -> dict[int, int]:

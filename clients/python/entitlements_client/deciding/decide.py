@@ -13,6 +13,8 @@ from entitlements_client.deciding.places import country_of
 from entitlements_client.deciding.policies import Policy, PolicySet, Program
 from entitlements_client.deciding.view import CustomerView, Entry
 
+#: Why only the service can answer for sure where nothing but a reset has passed: what was allowed still is, what was refused may not be.
+RESET_IS_DUE: Final = "reset_is_due"
 #: The largest quantity that can be asked for.
 QUANTITY_MAX: Final = 2**53
 #: What members may be, with each including those before it.
@@ -41,8 +43,6 @@ def decide(
     else:
         code, needs = _for_this_one(view, entry, request, now_s)
         allowed = code == entry.reason_code and entry.allowed
-    if entry is not None and now_s >= entry.valid_until_s:
-        needs = "valid_until_over"
     if request.quantity is not None:
         code, allowed = _for_this_much(entry, request.quantity, code, allowed=allowed)
     program = policies.program(key) if policies.policies and type(key) is str else None
@@ -52,7 +52,11 @@ def decide(
         needs = needs or asks_role
         if matched:
             code, allowed = _by_policy(matched[0], policies, entry, request, code, allowed=allowed)
-    return Decision(allowed, code, view, entry, request, matched, policies.version, needs, now_s, source)
+        if program.asks_subscription and now_s >= view.subscription_ends_s:
+            needs = "valid_until_over"
+    if entry is not None and now_s >= entry.valid_until_s:
+        needs = "valid_until_over" if now_s >= entry.ends_s else needs or RESET_IS_DUE
+    return Decision(allowed, code, view, entry, request, matched, policies.version, needs, now_s, source, policies)
 
 
 def _for_this_one(view: CustomerView, entry: Entry, request: Request, now_s: float) -> tuple[str, str]:

@@ -8,9 +8,11 @@ from typing import Any, Final, Self
 from uuid import uuid4
 
 from entitlements_client.deciding.context import Request
-from entitlements_client.deciding.instants import seconds_of
-from entitlements_client.deciding.policies import Policy
-from entitlements_client.deciding.view import AsOf, CustomerView, Entry
+from entitlements_client.deciding.instants import rfc3339, seconds_of
+from entitlements_client.deciding.policies import Policy, PolicySet
+from entitlements_client.deciding.view import AsOf, CustomerView, Entry, first_end
+
+_NEVER: Final = float("inf")
 
 #: What each reason code means, for people. Codes of programs that are newer than this one have no sentence of their own.
 SENTENCES: Final = {
@@ -39,14 +41,18 @@ class Decision:
 
     source         SERVICE, LOCAL, CACHED, STALE, LEASE or FALLBACK: where the answer is from
     needs_service  not empty: only the service can answer for sure, and this says why: subject_caps (the subject may have a cap of its
-                   own), members_incomplete (the view does not tell the subject's role), valid_until_over (something has become due)
+                   own), members_incomplete (the view does not tell the subject's role), valid_until_over (something has ended),
+                   reset_is_due (there may be more by now: what is allowed is allowed, what is refused may not be)
     """
 
     __slots__ = (
+        "_data_type",
         "_decided_s",
         "_decision_id",
+        "_ends_at",
         "_entry",
         "_matched",
+        "_policies",
         "_request",
         "_sentence",
         "_view",
@@ -69,6 +75,7 @@ class Decision:
         needs_service: str,
         decided_s: float,
         source: str,
+        policies: PolicySet | None = None,
     ) -> None:
         self.allowed = allowed
         self.reason_code = reason_code
@@ -82,6 +89,10 @@ class Decision:
         self.source = source
         self._decision_id = ""
         self._sentence = ""
+        self._policies = policies
+        if policies is None:  # Of a decision that somebody else made, what they said.
+            self._ends_at: str | None = None
+            self._data_type: str | None = None
 
     def __repr__(self) -> str:
         answer = "allowed" if self.allowed else "refused"
@@ -128,6 +139,37 @@ class Decision:
     @property
     def resets_at(self) -> str | None:
         return None if self._entry is None else self._entry.resets_at
+
+    @property
+    def data_type(self) -> str | None:
+        """What the key is, "boolean" or "integer"; None: neither has the customer anything of it, nor is it defined."""
+        if self._entry is not None:
+            return "boolean" if self._entry.is_feature else "integer"
+        if self._policies is None:
+            return self._data_type
+        return self._policies.keys.get(self.resource_key) if type(self.resource_key) is str else None
+
+    @property
+    def ends_at(self) -> str | None:
+        """From then on the answer may be another, by itself: something that it rests on ends or expires, or a policy begins or ceases to
+        apply. A reset takes nothing away. None: nothing does.
+        """
+        if self._policies is None:
+            return self._ends_at
+        view, entry, now_s = self._view, self._entry, self._decided_s
+        ends_s = [_NEVER if entry is None else entry.ends_s]
+        if entry is not None and not entry.is_plain:
+            through = [view.entitlements.get(key) for key in (entry.resource_key, *entry.inherited_path)]
+            ends_s += [one.constraints.end_s for one in through if one is not None and one.constraints is not None]
+        program = self._policies.program(self.resource_key) if type(self.resource_key) is str else None
+        if program is not None:
+            ends_s.append(program.changes_at(now_s))
+            if program.asks_subscription:
+                ends_s.append(view.subscription_ends_s)
+        first_s = min(ends_s)
+        if entry is not None and first_s == entry.ends_s:
+            return entry.ends_at
+        return None if first_s == _NEVER else rfc3339(first_s)
 
     @property
     def contributions(self) -> Sequence[Mapping[str, Any]]:
@@ -179,7 +221,7 @@ class Decision:
         """The decision as JSON: what POST /v1/check answers."""
         same = (
             "decision_id", "allowed", "reason_code", "sentence", "customer_id", "resource_key", "quantity", "entitlement_type",
-            "pool_id", "limit", "consumed", "remaining", "resets_at", "matched_policies", "policy_version",
+            "pool_id", "limit", "consumed", "remaining", "resets_at", "ends_at", "data_type", "matched_policies", "policy_version",
         )  # fmt: skip
         return {
             **{name: getattr(self, name) for name in same},
@@ -208,4 +250,6 @@ class Decision:
             source or document.get("source", "SERVICE"),
         )
         made._decision_id, made._sentence = document.get("decision_id", ""), document.get("sentence", "")
+        made._data_type = document.get("data_type")
+        made._ends_at = document["ends_at"] if "ends_at" in document else first_end(made.contributions)
         return made

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from entitlements_client.deciding.context import Context, Request, context_of
-from entitlements_client.deciding.instants import rfc3339
+from entitlements_client.deciding.instants import plain, rfc3339
 from entitlements_client.deciding.refusals import PolicyIsInvalid, require_text
 from entitlements_client.deciding.view import CustomerView, Entry
 
@@ -46,7 +46,7 @@ def role_of(view: CustomerView, request: Request) -> str | None:
 
 def _timestamp(facts: Facts) -> Any:
     sent = facts.context.timestamp
-    return rfc3339(facts.now_s) if sent is None else sent
+    return rfc3339(facts.now_s) if sent is None else plain(sent)
 
 
 def _of_entry(name: str) -> Reader:
@@ -129,8 +129,16 @@ def reader_of(field: Any, path: str) -> Reader:
 
 def _flat(root: str, name: str) -> Reader:
     if root == "customer":
-        return lambda facts: facts.context.customer.get(name)
-    return lambda facts: facts.context.metadata.get(name)
+        return lambda facts: _sent(facts.context.customer.get(name))
+    return lambda facts: _sent(facts.context.metadata.get(name))
+
+
+def _sent(found: Any) -> Any:
+    """What a caller sends, as JSON has it."""
+    kind = type(found)
+    if kind is str or kind is int or kind is bool or found is None:
+        return found
+    return [plain(one) for one in found] if isinstance(found, list | tuple) else plain(found)
 
 
 def _nested(root: str, names: list[str]) -> Reader:
@@ -140,7 +148,7 @@ def _nested(root: str, names: list[str]) -> Reader:
             if not isinstance(found, dict):
                 return None
             found = found.get(name)
-        return found
+        return _sent(found)
 
     return read
 

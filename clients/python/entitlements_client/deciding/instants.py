@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 
@@ -24,6 +24,17 @@ def seconds_of(found: Any) -> float | None:
 def rfc3339(seconds: float) -> str:
     """An instant in text, UTC, to the microsecond where it has any."""
     return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON has it: an instant or a date becomes text, in UTC where it has a time zone; all else is as it is.
+
+    So what callers send is decided alike here and, as JSON, by the service.
+    """
+    if isinstance(value, datetime):
+        text = (value if value.tzinfo is None else value.astimezone(UTC)).isoformat()
+        return text.replace("+00:00", "Z")
+    return value.isoformat() if isinstance(value, date) else value
 
 
 def now_seconds(now: datetime | float) -> float:

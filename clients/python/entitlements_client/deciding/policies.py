@@ -11,7 +11,7 @@ from entitlements_client.deciding.fields import FieldTable, Reader
 from entitlements_client.deciding.globs import GLOB_CHARACTERS_MAX, is_pattern, matcher
 from entitlements_client.deciding.operators import Judge
 from entitlements_client.deciding.refusals import PolicyIsInvalid, require_list, require_object, require_text, shown
-from entitlements_client.deciding.temporal import Applies, compile_temporal
+from entitlements_client.deciding.temporal import Applies, NextChange, compile_temporal
 
 #: Bounds of the policies of one organization, and of one policy.
 POLICIES_MAX: Final = 1_000
@@ -42,6 +42,7 @@ class Policy:
     actions: frozenset[str]
     conditions: tuple[Condition, ...]
     applies: Applies | None
+    changes: NextChange | None
     reason: str
     enabled: bool
     document: Mapping[str, Any]
@@ -71,12 +72,28 @@ class Program:
     policies: tuple[Policy, ...]
     reads: tuple[tuple[int, Reader], ...]
     asks_role: bool
+    asks_subscription: bool
+
+    def changes_at(self, now_s: float) -> float:
+        """The first instant after this one at which one of the policies may begin or cease to apply. Seconds since 1970."""
+        found = (policy.changes.after(now_s) for policy in self.policies if policy.changes is not None)
+        return min(found, default=float("inf"))
 
 
 class PolicySet:
     """The policies of one organization in one version. Nobody changes one: what is newer is another set."""
 
-    __slots__ = ("_exact", "_patterns", "_programs", "fields", "metered_keys", "organization_id", "policies", "version")
+    __slots__ = (
+        "_exact",
+        "_patterns",
+        "_programs",
+        "fields",
+        "keys",
+        "metered_keys",
+        "organization_id",
+        "policies",
+        "version",
+    )
 
     def __init__(
         self,
@@ -85,12 +102,15 @@ class PolicySet:
         policies: Sequence[Policy],
         fields: FieldTable,
         metered_keys: Sequence[str],
+        keys: Mapping[str, str] | None = None,
     ) -> None:
         self.organization_id, self.version = organization_id, version
         self.policies = tuple(sorted(policies, key=lambda policy: policy.order))
         self.fields = fields
         #: Keys that are numbers, whoever has them: no policy grants one. (Of the keys that a customer has, its view tells.)
         self.metered_keys = frozenset(metered_keys)
+        #: The type of every key that is defined, whoever has it: "boolean" or "integer". (A customer may have others.)
+        self.keys = keys or {}
         self._programs: dict[str, Program | None] = {}
         self._exact: dict[str, list[Policy]] = {}
         self._patterns: list[tuple[Callable[[str], object], Policy]] = []
@@ -100,11 +120,11 @@ class PolicySet:
 
     @classmethod
     def compile(cls, document: Any) -> Self:
-        """The policies of a document {"organization_id", "version", "policies": [..], "metered_keys": [..]}.
+        """The policies of a document {"organization_id", "version", "policies": [..], "metered_keys": [..], "keys": {..}}.
 
         Raises PolicyIsInvalid, which says what is wrong and where, for the first that cannot be meant.
         """
-        found = require_object(document, ("organization_id", "version", "policies", "metered_keys"), "document")
+        found = require_object(document, ("organization_id", "version", "policies", "metered_keys", "keys"), "document")
         version = found.get("version", 0)
         if type(version) is not int or version < 0:
             raise PolicyIsInvalid("invalid_value", "version", f"this must be a number from 0, not {shown(version)}")
@@ -118,7 +138,9 @@ class PolicySet:
                 )
             policies[policy.policy_id] = policy
         metered = require_list(_or(found.get("metered_keys"), []), "metered_keys", METERED_KEYS_MAX)
-        return cls(_or(found.get("organization_id"), ""), version, list(policies.values()), fields, metered)
+        keys = _or(found.get("keys"), {})
+        keys = require_object(keys, keys, "keys")
+        return cls(_or(found.get("organization_id"), ""), version, list(policies.values()), fields, metered, keys)
 
     def _index(self, policy: Policy) -> None:
         for key in policy.resource_keys or ("*",):
@@ -149,6 +171,7 @@ class PolicySet:
             policies,
             tuple((place, self.fields.readers[place]) for place in places),
             any(self.fields.field(place) == "subject.role" for place in places),
+            any(self.fields.field(place).startswith("subscription.") for place in places),
         )
 
 
@@ -177,6 +200,7 @@ def _compiled(document: Any, path: str, fields: FieldTable) -> Policy:
     policy_id = require_text(found.get("policy_id"), f"{path}.policy_id", ID_CHARACTERS_MAX)
     conditions = Compiler(fields).conditions(_or(found.get("conditions"), []), f"{path}.conditions")
     temporal = found.get("temporal")
+    applies = None if temporal is None else compile_temporal(temporal, f"{path}.temporal")
     return Policy(
         policy_id=policy_id,
         name=require_text(_or(found.get("name"), policy_id), f"{path}.name", ID_CHARACTERS_MAX),
@@ -185,7 +209,8 @@ def _compiled(document: Any, path: str, fields: FieldTable) -> Policy:
         resource_keys=_texts(found, "resource_keys", path, RESOURCE_KEYS_MAX, GLOB_CHARACTERS_MAX),
         actions=frozenset(_texts(found, "actions", path, ACTIONS_MAX, ID_CHARACTERS_MAX)),
         conditions=conditions,
-        applies=None if temporal is None else compile_temporal(temporal, f"{path}.temporal"),
+        applies=applies,
+        changes=None if applies is None else NextChange(temporal, applies),
         reason=require_text(_or(found.get("reason"), ""), f"{path}.reason", REASON_CHARACTERS_MAX, may_be_empty=True),
         enabled=enabled,
         document=found,

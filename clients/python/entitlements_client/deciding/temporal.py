@@ -5,19 +5,48 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from heapq import merge
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from entitlements_client.deciding.instants import seconds_of
 from entitlements_client.deciding.refusals import PolicyIsInvalid, require_list, require_object, require_text, shown
+from entitlements_client.deciding.zones import zone
 
 WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _TIME: Final = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
 _DAY_MINUTES: Final = 24 * 60
 _NAMES: Final = ("starts_at", "ends_at", "weekdays", "from", "until", "time_zone")
 
+_DAY_S: Final = 86_400
 #: Whether a policy applies at an instant (seconds since 1970).
 Applies = Callable[[float], bool]
+
+
+class NextChange:
+    """When a policy begins or ceases to apply next, in seconds since 1970: looked for a day ahead, and remembered until then."""
+
+    def __init__(self, document: Any, applies: Applies) -> None:
+        self._applies = applies
+        found = [seconds_of(document.get(name)) for name in ("starts_at", "ends_at")]
+        self._instants = [instant for instant in found if instant is not None]
+        self._has_hours = any(document.get(name) is not None for name in ("weekdays", "from", "until"))
+        self._same = (0.0, 0.0)
+
+    def after(self, now_s: float) -> float:
+        """The first instant after this one at which it may be otherwise. Hours begin and end with a minute."""
+        same = self._same
+        if not same[0] <= now_s < same[1]:
+            self._same = same = (now_s, self._look(now_s))
+        return same[1]
+
+    def _look(self, now_s: float) -> float:
+        later = sorted(instant for instant in self._instants if instant > now_s)
+        if not self._has_hours:
+            return later[0] if later else float("inf")
+        is_now, minute = self._applies(now_s), now_s // 60 * 60
+        hours = (minute + 60.0 * count for count in range(1, _DAY_MINUTES + 1))
+        return next((at for at in merge(later, hours) if self._applies(at) is not is_now), minute + _DAY_S)
 
 
 def compile_temporal(document: Any, path: str) -> Applies:
@@ -40,16 +69,16 @@ def compile_temporal(document: Any, path: str) -> Applies:
         raise PolicyIsInvalid(
             "invalid_temporal", f"{path}.until", "hours that end when they begin; all day is no hours"
         )
-    zone = _zone(found.get("time_zone"), f"{path}.time_zone")
+    time_zone = _zone(found.get("time_zone"), f"{path}.time_zone")
     if len(weekdays) == len(WEEKDAYS) and (from_min, until_min) == (0, _DAY_MINUTES):
         return lambda now_s: start_s <= now_s < end_s
-    on_wall = _on_wall(zone, weekdays, from_min, until_min)
+    on_wall = _on_wall(time_zone, weekdays, from_min, until_min)
     return lambda now_s: start_s <= now_s < end_s and on_wall(now_s)
 
 
-def _on_wall(zone: ZoneInfo, weekdays: frozenset[int], from_min: int, until_min: int) -> Applies:
+def _on_wall(time_zone: ZoneInfo, weekdays: frozenset[int], from_min: int, until_min: int) -> Applies:
     def applies(now_s: float) -> bool:
-        wall = datetime.fromtimestamp(now_s, zone)
+        wall = datetime.fromtimestamp(now_s, time_zone)
         minute, day = wall.hour * 60 + wall.minute, wall.weekday()
         if from_min < until_min:
             return day in weekdays and from_min <= minute < until_min
@@ -101,8 +130,8 @@ def _minutes(value: Any, path: str, otherwise: int) -> int:
 def _zone(value: Any, path: str) -> ZoneInfo:
     name = "UTC" if value is None else require_text(value, path, 64)
     try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
+        return zone(name)
+    except KeyError:
         raise PolicyIsInvalid(
             "invalid_time_zone", path, f"{shown(name)} is no time zone of the IANA database, such as Europe/Berlin"
         ) from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
@@ -52,9 +52,21 @@ _ENTRY: Final[dict[str, Any]] = {
     "period_start": None,
     "resets_at": None,
     "valid_until": None,
+    "ends_at": None,
     "min_role": "",
     "has_subject_caps": False,
 }
+
+
+def _or_never(instant: str | None) -> float:
+    seconds = seconds_of(instant)
+    return _FOREVER if seconds is None else seconds
+
+
+def first_end(contributions: Iterable[Mapping[str, Any]]) -> str | None:
+    """When the first of the contributions ends; None: none does by itself."""
+    ends = [end for end in (one.get("ends_at") for one in contributions) if seconds_of(end) is not None]
+    return min(ends, key=_or_never, default=None)
 
 
 class Entry:
@@ -62,7 +74,9 @@ class Entry:
 
     allowed, reason_code   the answer for a quantity of 1 by a member without caps of its own (codes of `entitlements check`)
     remaining              the largest quantity that strict usage could have; None: without end, or a feature
-    valid_until            from then on the entry says nothing any more: an end, an expiry or a reset is due
+    valid_until            from then on the entry may say too little or too much: an end, an expiry or a reset is due
+    ends_at                from then on it says nothing any more: something that it rests on ends or expires. A reset takes nothing
+                           away, so what is allowed before one still is after it. None: nothing ends by itself
     has_subject_caps       a subject may have a cap of its own, which only the service knows
     """
 
@@ -71,6 +85,8 @@ class Entry:
         "constraints",
         "consumed",
         "contributions",
+        "ends_at",
+        "ends_s",
         "entitlement_type",
         "hard_limit",
         "has_subject_caps",
@@ -106,6 +122,7 @@ class Entry:
     period_start: str | None
     resets_at: str | None
     valid_until: str | None
+    ends_at: str | None
     min_role: str
     has_subject_caps: bool
 
@@ -117,8 +134,12 @@ class Entry:
         self.constraints = None if constraints is None else Constraints(constraints)
         self.inherited_path: list[str] = list(document.get("inherited_path") or ())
         self.contributions: list[Mapping[str, Any]] = list(document.get("contributions") or ())
-        until = seconds_of(self.valid_until)
-        self.valid_until_s = _FOREVER if until is None else until
+        if "ends_at" not in document:
+            # Only a reset is named then; or else what ends first.
+            is_reset = self.valid_until is not None and self.valid_until == self.resets_at
+            self.ends_at = first_end(self.contributions) if is_reset else self.valid_until
+        self.ends_s = _or_never(self.ends_at)
+        self.valid_until_s = min(_or_never(self.valid_until), self.ends_s)
         #: Its answer is the same for whoever asks, and wherever.
         self.is_plain = not (self.min_role or self.constraints or self.has_subject_caps or self.inherited_path)
 
@@ -155,6 +176,11 @@ class CustomerView:
     members: Mapping[str, str] = field(default_factory=dict)
     #: False: there are more members than the view tells.
     members_complete: bool = True
+
+    @property
+    def subscription_ends_s(self) -> float:
+        """When the main subscription ends, in seconds since 1970; inf: it does not by itself, or there is none."""
+        return _FOREVER if self.subscription is None else _or_never(self.subscription.get("ends_at"))
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Self:

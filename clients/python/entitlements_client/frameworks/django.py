@@ -14,11 +14,10 @@ from django.http import HttpRequest, HttpResponseBase, JsonResponse
 from django.utils.module_loading import import_string
 
 from entitlements_client.frameworks.requirement import (
-    FORBIDDEN,
     Asked,
-    EntitlementRequired,
     Passed,
     RecordUsage,
+    Refusal,
     Requirement,
     pass_awaiting,
     pass_waiting,
@@ -30,7 +29,7 @@ _PASSED: Final = "_entitlements_passed"
 
 
 class EntitlementsMiddleware:
-    """Answers 403, and records what succeeded. Works in synchronous and asynchronous stacks."""
+    """Answers 403 or 503, and records what succeeded. Works in synchronous and asynchronous stacks."""
 
     sync_capable = True
     async_capable = True
@@ -60,10 +59,10 @@ class EntitlementsMiddleware:
         return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase | None:
-        """A view that is not reached is answered 403."""
+        """A view that is not reached is answered 403, or 503 in an outage."""
         del request
-        if isinstance(exception, EntitlementRequired):
-            return JsonResponse(exception.document(), status=FORBIDDEN)
+        if isinstance(exception, Refusal):
+            return JsonResponse(exception.document(), status=exception.status, headers=dict(exception.headers))
         return None
 
 

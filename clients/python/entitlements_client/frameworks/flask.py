@@ -10,11 +10,10 @@ from flask import Flask, Request, Response, current_app, g, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from entitlements_client.frameworks.requirement import (
-    FORBIDDEN,
     Asked,
-    EntitlementRequired,
     Passed,
     RecordUsage,
+    Refusal,
     Requirement,
     pass_waiting,
 )
@@ -29,13 +28,13 @@ _PASSED: Final = "entitlements_passed"
 def entitle(app: Flask, asked: Asked[Request]) -> None:
     """Let an application ask: its views may require entitlements from now on."""
     app.extensions[_EXTENSION] = asked
-    app.register_error_handler(EntitlementRequired, _refuse)
+    app.register_error_handler(Refusal, _refuse)
     app.after_request(_answered)
     app.teardown_request(_ended)
 
 
-def _refuse(refusal: EntitlementRequired) -> ResponseReturnValue:
-    return jsonify(refusal.document()), FORBIDDEN
+def _refuse(refusal: Refusal) -> ResponseReturnValue:
+    return jsonify(refusal.document()), refusal.status, dict(refusal.headers)
 
 
 def _answered(response: Response) -> Response:

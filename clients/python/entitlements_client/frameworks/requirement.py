@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar
+from typing import Any, ClassVar, Final, Generic, Literal, TypeAlias, TypeVar
 
+from entitlements_client.asking.asking import AWAY
 from entitlements_client.asking.facades import AsyncEntitlements, Entitlements, Shared
 from entitlements_client.deciding import Context, Decision, Request
-from entitlements_client.errors import BufferIsFull
+from entitlements_client.errors import BufferIsFull, ClientIsClosed, EntitlementsError
 from entitlements_client.leasing.lease import Lease
 
 R = TypeVar("R")
@@ -17,14 +18,56 @@ R = TypeVar("R")
 #: Recorded: nothing; after a successful answer, by the usage buffer; or before it, by a lease, so that a strict limit stays strict.
 RecordUsage: TypeAlias = Literal[False, "after", "lease"]
 FORBIDDEN: Final = 403
+UNAVAILABLE: Final = 503
+#: Seconds after which a client may try again that met an outage: the service is tried about once a second meanwhile.
+RETRY_AFTER: Final = 5
 #: An answer with a status below this was a success.
 FAILED: Final = 400
+
+#: What goes wrong on our side, whoever the customer is.
+OUTAGES: Final = (*AWAY, ClientIsClosed)
+#: What keeps a lease from handing units out and says nothing about the customer.
+NOT_THE_CUSTOMERS: Final = frozenset({"client_is_closed", "too_many_reservations"})
 
 _log = logging.getLogger(__name__)
 
 
-class EntitlementRequired(Exception):
+class Refusal(Exception):
+    """A view is not reached; what is answered instead."""
+
+    status: ClassVar[int]
+    headers: ClassVar[Mapping[str, str]] = {}
+
+    def document(self) -> dict[str, Any]:
+        """The body of the answer, as JSON."""
+        raise NotImplementedError
+
+
+class EntitlementsUnavailable(Refusal):
+    """Nobody could say whether the customer is entitled, and the failure mode of the key lets nobody pass. It is not the customer's fault."""
+
+    status = UNAVAILABLE
+    headers: ClassVar[Mapping[str, str]] = {"Retry-After": str(RETRY_AFTER)}
+
+    def __init__(self, resource_key: str, reason_code: str, message: str) -> None:
+        super().__init__(message)
+        self.resource_key, self.reason_code, self.message = resource_key, reason_code, message
+
+    def document(self) -> dict[str, Any]:
+        """What the answer 503 says: nothing of an upgrade."""
+        return {
+            "error": "entitlements_unavailable",
+            "required_entitlement": self.resource_key,
+            "reason_code": self.reason_code,
+            "message": self.message,
+            "retry_after": RETRY_AFTER,
+        }
+
+
+class EntitlementRequired(Refusal):
     """The customer is not entitled to what the request wants."""
+
+    status = FORBIDDEN
 
     def __init__(self, decision: Decision, upgrade_url: str) -> None:
         super().__init__(decision.sentence)
@@ -71,7 +114,7 @@ class Requirement(Generic[R]):
     quantity: int | Callable[[R], int] | None = None
 
     def passing(self, asked: Asked[R], request: R) -> Generator[Question, Decision, Passed]:
-        """Let a request pass, or raise EntitlementRequired. Asks its one question by yielding it: the caller waits or awaits."""
+        """Let a request pass, or raise a Refusal. Asks its one question by yielding it: the caller waits or awaits."""
         quantity = self.quantity(request) if callable(self.quantity) else self.quantity
         if self.record_usage and quantity is None:
             quantity = 1
@@ -80,6 +123,8 @@ class Requirement(Generic[R]):
         context = asked.context(request) if asked.context else None
         wish = Request(customer, self.resource_key, quantity, subject, "", context)
         decision = yield Question(asked.entitlements, wish, takes=self.record_usage == "lease")
+        if not decision.allowed and _is_outage(decision):
+            raise EntitlementsUnavailable(self.resource_key, decision.reason_code, decision.sentence)
         if not decision.allowed:
             raise EntitlementRequired(decision, asked.url_for(self.resource_key))
         return Passed(asked.entitlements, wish, decision, self.record_usage)
@@ -135,18 +180,35 @@ class Passed:
             self.entitlements.lease(wish.customer_id, wish.resource_key).give_back(quantity)
 
 
+def _is_outage(decision: Decision) -> bool:
+    """Whether a refusal rests on nothing that is known of the customer: the failure mode's, or a lease that cannot be had now."""
+    return decision.source == "FALLBACK" or decision.reason_code in NOT_THE_CUSTOMERS
+
+
 def pass_waiting(requirement: Requirement[R], asked: Asked[R], request: R) -> Passed:
-    """Let a request pass; raises EntitlementRequired."""
+    """Let a request pass; raises a Refusal."""
     steps = requirement.passing(asked, request)
     question = next(steps)
-    return _end(steps, question.answer())
+    try:
+        decision = question.answer()
+    except OUTAGES as error:
+        raise _unavailable(requirement, error) from error
+    return _end(steps, decision)
 
 
 async def pass_awaiting(requirement: Requirement[R], asked: Asked[R], request: R) -> Passed:
-    """Let a request pass; raises EntitlementRequired."""
+    """Let a request pass; raises a Refusal."""
     steps = requirement.passing(asked, request)
     question = next(steps)
-    return _end(steps, await question.answer_later())
+    try:
+        decision = await question.answer_later()
+    except OUTAGES as error:
+        raise _unavailable(requirement, error) from error
+    return _end(steps, decision)
+
+
+def _unavailable(requirement: Requirement[Any], error: EntitlementsError) -> EntitlementsUnavailable:
+    return EntitlementsUnavailable(requirement.resource_key, error.reason_code, str(error))
 
 
 def _end(steps: Generator[Question, Decision, Passed], decision: Decision) -> Passed:

@@ -1,6 +1,6 @@
 """FastAPI and Starlette: app.add_middleware(EntitlementsMiddleware, asked=Asked(...)), and @requires_entitlement("key") on endpoints.
 
-The middleware answers 403 and records usage once the answer has begun with a success; so a view whose answer fails records nothing.
+The middleware answers 403, or 503 in an outage, and records usage once the answer has begun with a success; so a view whose answer fails records nothing.
 Endpoints may be coroutines or plain functions; both need an AsyncEntitlements.
 """
 
@@ -19,11 +19,10 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from entitlements_client.frameworks.requirement import (
-    FORBIDDEN,
     Asked,
-    EntitlementRequired,
     Passed,
     RecordUsage,
+    Refusal,
     Requirement,
     pass_awaiting,
 )
@@ -45,7 +44,7 @@ _current: ContextVar[_Current] = ContextVar("entitlements_request")
 
 
 class EntitlementsMiddleware:
-    """Knows whose request it is, answers 403, and records what succeeded."""
+    """Knows whose request it is, answers 403 or 503, and records what succeeded."""
 
     def __init__(self, app: ASGIApp, asked: Asked[HTTPConnection]) -> None:
         self._app, self._asked = app, asked
@@ -66,9 +65,9 @@ class EntitlementsMiddleware:
 
         try:
             await self._app(scope, receive, sending)
-        except EntitlementRequired as refusal:
-            status = FORBIDDEN
-            await JSONResponse(refusal.document(), FORBIDDEN)(scope, receive, send)
+        except Refusal as refusal:
+            status = refusal.status
+            await JSONResponse(refusal.document(), status, refusal.headers)(scope, receive, send)
         except BaseException:
             status = None
             raise

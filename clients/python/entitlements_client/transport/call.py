@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar
 
+from entitlements_client.deciding.instants import plain
 from entitlements_client.errors import RequestError
 
 T_co = TypeVar("T_co", covariant=True)
@@ -66,9 +67,19 @@ class Call(Generic[T_co]):
         if self.body is None:
             return None
         try:
-            return json.dumps(self.body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+            return json.dumps(
+                self.body, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_as_text
+            ).encode()
         except (TypeError, ValueError) as error:
             raise RequestError(f"({error})", status=422) from error
+
+
+def _as_text(value: Any) -> Any:
+    """An instant or a date as text. Raises TypeError for what is none."""
+    text = plain(value)
+    if text is value:
+        raise TypeError(f"{type(value).__name__} is no JSON")
+    return text
 
 
 def reading(
