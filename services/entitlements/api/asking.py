@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 import re
 from collections.abc import Mapping
@@ -20,6 +19,8 @@ from entitlements.api.auth import identity_of, require
 from entitlements.api.identity import Identity, Scope, Unauthenticated
 from entitlements.api.problems import Problem
 from entitlements.api.services import Services
+from entitlements.domain.ids import DERIVED, is_derived
+from entitlements.domain.lines import id_under_key
 from entitlements.domain.values import is_id
 from entitlements.errors import ServerIsAway
 from entitlements.ledger.caller import Outcome
@@ -93,17 +94,14 @@ async def still_let_in(request: Request) -> bool:
 def key_of(request: Request) -> str | None:
     """The request's idempotency key. Raises Problem: invalid_id."""
     key = request.headers.get("idempotency-key")
-    if key is not None and not is_id(key):
-        raise Problem("invalid_id", "An Idempotency-Key has 1 to 128 characters.")
+    if key is not None and (not is_id(key) or is_derived(key)):
+        raise Problem("invalid_id", f"An Idempotency-Key has 1 to 128 characters and does not begin with {DERIVED}.")
     return key
 
 
 def key_within(key: str | None, place: int) -> str | None:
-    """The key of one of many under the key of all of them; a digest stands for one that is longer than keys may be."""
-    if key is None:
-        return None
-    whole = f"{key}/{place}"
-    return whole if is_id(whole) else f"{hashlib.sha256(key.encode()).hexdigest()}/{place}"
+    """The key of one of many under the key of all of them: the first has that key itself."""
+    return None if key is None else id_under_key(key, place)
 
 
 def wants_no_answer(request: Request) -> bool:

@@ -101,8 +101,11 @@ async def first_that_takes(request: Request, pools: list[tuple[str, bool]], comm
     raise refusals[which_decides([refusal.code for refusal in refusals])]
 
 
-async def many(all_of_them: list[Any]) -> Response:
-    """Let many be decided side by side; each has its own answer or problem."""
+async def many(all_of_them: list[Any], *, as_one: bool = False) -> Response:
+    """Let many be decided side by side; each has its own answer or problem.
+
+    as_one: they are one body under one key. Raises Problem: idempotency_key_reused, when each of them says so.
+    """
     gate = asyncio.Semaphore(_AT_ONCE)
 
     async def one(work: Any) -> tuple[dict[str, Any], Outcome | None]:
@@ -114,6 +117,8 @@ async def many(all_of_them: list[Any]) -> Response:
         return found
 
     found = await asyncio.gather(*map(one, all_of_them))
+    if as_one and {document.get("code") for document, _ in found} == {"idempotency_key_reused"}:
+        raise refused("idempotency_key_reused")
     outcomes = [outcome for _, outcome in found if outcome is not None]
     headers = headers_of(*outcomes) if outcomes else {}
     return json_answer({"results": [document for document, _ in found]}, headers)

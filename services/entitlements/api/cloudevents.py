@@ -7,7 +7,6 @@ for each partition of the log, which is what makes ingestion quick; each line is
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
@@ -26,6 +25,7 @@ from entitlements.api.routes import Route
 from entitlements.api.sending import accepted, decided, envelope
 from entitlements.api.validation import explained_decoding
 from entitlements.domain.commands import RecordUsageBatch
+from entitlements.domain.ids import derived_id
 from entitlements.domain.values import ID_CHARACTERS_MAX, QUANTITY_MAX, UsageLine, UsageMode, is_id
 from entitlements.ledger.caller import Outcome
 from entitlements.ledger.partitioning import partition_of
@@ -212,11 +212,8 @@ async def _lines_of(
 
 
 def usage_id_of(source: str, event_id: str) -> str:
-    """The id of an event's usage. source and id together are unique (CloudEvents 1.0, 3.1); too long, a digest stands for them."""
-    if "#" in source:  # A source is a URI, with a fragment perhaps: where it ends is to be seen.
-        source = hashlib.sha256(source.encode("utf-8", "surrogatepass")).hexdigest()
-    together = f"{source}#{event_id}"
-    return together if is_id(together) else hashlib.sha256(together.encode("utf-8", "surrogatepass")).hexdigest()
+    """The id of an event's usage: source and id together are unique (CloudEvents 1.0, 3.1)."""
+    return derived_id("event", source, event_id)
 
 
 def _commands(

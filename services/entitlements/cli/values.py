@@ -59,6 +59,15 @@ def id_of(what: str, text: str) -> str:
         ) from None
 
 
+def new_id_of(what: str, text: str) -> str:
+    """An id that is chosen for something new. Raises InvalidValue."""
+    from entitlements.domain.ids import DERIVED, is_derived
+
+    if is_derived(text):
+        raise InvalidValue("invalid_id", f"The id of the {what} begins with {DERIVED}: those are the service's own.")
+    return id_of(what, text)
+
+
 def instant(text: str) -> datetime | None:
     """An aware instant, in UTC; None for nothing. Raises InvalidValue."""
     if not text:

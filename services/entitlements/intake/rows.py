@@ -15,13 +15,12 @@ from typing import Annotated, Any, Final, TextIO
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from entitlements.domain.ids import DERIVED, is_derived
 from entitlements.errors import RequestError
 from entitlements.settings import ID_CHARACTERS_MAX, QUANTITY_MAX
 
 COLUMNS: Final = ("usage_id", "occurred_at", "workspace_id", "bytes")
 _GZIP: Final = b"\x1f\x8b"
-#: Usage ids get a suffix per resource key; together they must stay an id.
-USAGE_ID_CHARACTERS_MAX: Final = ID_CHARACTERS_MAX - 16
 
 
 class FileIsInvalid(RequestError):
@@ -30,13 +29,19 @@ class FileIsInvalid(RequestError):
     code = "file_is_invalid"
 
 
+def _chosen(usage_id: str) -> str:
+    if is_derived(usage_id):
+        raise ValueError(f"ids that begin with {DERIVED} are the service's own")
+    return usage_id
+
+
 class Row(BaseModel):
     """One request: who, when, and how many bytes were answered; 0 is none."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     number: int
-    usage_id: Annotated[str, Field(min_length=1, max_length=USAGE_ID_CHARACTERS_MAX)]
+    usage_id: Annotated[str, Field(min_length=1, max_length=ID_CHARACTERS_MAX), AfterValidator(_chosen)]
     occurred_at: Annotated[AwareDatetime, AfterValidator(lambda at: at.astimezone(UTC))]
     workspace_id: Annotated[str, Field(min_length=1, max_length=ID_CHARACTERS_MAX)]
     bytes: Annotated[int, Field(ge=0, le=QUANTITY_MAX), BeforeValidator(lambda text: text or 0)]
