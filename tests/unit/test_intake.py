@@ -92,7 +92,7 @@ def definition(**more: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (None, "valid dictionary"),
+        (None, "must be an object"),
         (definition(rules=[]), "at least 1"),
         ({"set_id": "s"}, "at least 1"),
         (definition(inheritance="merge"), "inheritance is for a set that extends"),

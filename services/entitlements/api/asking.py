@@ -6,11 +6,10 @@ import asyncio
 import logging
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Final
-from urllib.parse import unquote
+from typing import Any, Final
+from urllib.parse import unquote_to_bytes
 
 import orjson
-from pydantic import AfterValidator, Field
 from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import Response
@@ -48,21 +47,19 @@ register_url_convertor("str", _Segment())
 
 
 def path_of(scope: Mapping[str, Any]) -> str:
-    """The path by which a route is found: a slash that an id holds (%2F) ends none of its segments."""
+    """The path by which a route is found: a slash that an id holds (%2F) ends none of its segments.
+
+    Raises Problem: invalid_path. What is not UTF-8 would be read as another id, or none.
+    """
     raw = scope.get("raw_path", b"").partition(b"?")[0]
-    if b"%2f" not in raw.lower():
-        return str(scope["path"])
-    return "/".join(unquote(part.decode(errors="replace")).replace("/", _SLASH) for part in raw.split(b"/"))
-
-
-def _checked(text: str) -> str:
-    if not is_id(text):
-        raise ValueError("an id has 1 to 128 characters, none of them zero")
-    return text
-
-
-#: An id in a body or a path.
-Id = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_checked)]
+    try:
+        if b"%" in scope.get("query_string", b""):
+            unquote_to_bytes(scope["query_string"]).decode()
+        if b"%" not in raw and raw.isascii():
+            return str(scope["path"])
+        return "/".join(unquote_to_bytes(part).decode().replace("/", _SLASH) for part in raw.split(b"/"))
+    except UnicodeDecodeError:
+        raise Problem("invalid_path", "The URL is not valid UTF-8.") from None
 
 
 def services_of(request: Request) -> Services:

@@ -8,14 +8,13 @@ from types import MappingProxyType
 from typing import Any, Final, Literal
 
 from fastapi import APIRouter
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from entitlements.api.asking import Id, headers_of, json_answer, key_of, key_within, wants_no_answer, who
+from entitlements.api.asking import headers_of, json_answer, key_of, key_within, wants_no_answer, who
 from entitlements.api.choosing import (
     MANY_MAX,
-    Body,
     Quantity,
     Results,
     Whose,
@@ -28,8 +27,10 @@ from entitlements.api.documents import ACCEPTED, PROBLEMS
 from entitlements.api.identity import Identity
 from entitlements.api.routes import Route
 from entitlements.api.sending import accepted, envelope
+from entitlements.domain.aggregate import to_ms
 from entitlements.domain.commands import RecordUsage
 from entitlements.domain.values import UsageMode
+from entitlements.intake.strict import Id, Instant, NewId, Strict
 from entitlements.ledger.caller import Outcome, new_id
 from entitlements_projections.reading.views import pool_with_usage
 
@@ -46,8 +47,8 @@ class Usage(Whose):
     resource_key: Id = Field(examples=["api_calls"])
     quantity: Quantity = 1
     mode: UsageMode = Field("strict", description="strict: refused whole if it does not fit; report: it has happened.")
-    occurred_at: AwareDatetime | None = None
-    usage_id: Id | None = Field(
+    occurred_at: Instant | None = Field(None, description="Finer than a millisecond is cut off.")
+    usage_id: NewId | None = Field(
         None, description="The same id counts once. Left out: the Idempotency-Key, or a new one."
     )
 
@@ -62,7 +63,7 @@ class Recorded(BaseModel):
     quantity: int
 
 
-class ManyUsages(Body):
+class ManyUsages(Strict):
     """Usage of several customers."""
 
     usage: list[Usage] = Field(min_length=1, max_length=MANY_MAX)
@@ -124,7 +125,7 @@ def _recording(identity: Identity, usage: Usage, pool_id: str, usage_id: str) ->
         "resource_key": usage.resource_key,
         "quantity": usage.quantity,
         "mode": usage.mode,
-        "occurred_at": 0 if at is None else round(at.timestamp() * 1000),
+        "occurred_at": 0 if at is None else to_ms(at),
         "workspace_id": usage.customer_id or "",
         "usage_id": usage_id,
         "subject_id": usage.subject_id,

@@ -219,11 +219,11 @@ def test_whoever_does_not_wait_gets_a_place_in_the_log(tenant: Any) -> None:
         ({"resource_key": CALLS}, 422, "invalid_request"),
         ({"customer_id": "nobody-at-all", "resource_key": CALLS}, 404, "unknown_workspace"),
         ({"pool_id": "no-such-pool", "resource_key": CALLS}, 404, "unknown_pool"),
-        ({"customer_id": "c", "resource_key": CALLS, "quantity": 0}, 422, "invalid_request"),
-        ({"customer_id": "c", "resource_key": CALLS, "quantity": 2**53 + 1}, 422, "invalid_request"),
-        ({"customer_id": "c", "resource_key": CALLS, "quantity": 1.5}, 422, "invalid_request"),
-        ({"customer_id": "c" * 129, "resource_key": CALLS}, 422, "invalid_request"),
-        ({"customer_id": "c", "resource_key": CALLS, "occurred_at": "2026-01-01T00:00:00"}, 422, "invalid_request"),
+        ({"customer_id": "c", "resource_key": CALLS, "quantity": 0}, 422, "invalid_quantity"),
+        ({"customer_id": "c", "resource_key": CALLS, "quantity": 2**53 + 1}, 422, "invalid_quantity"),
+        ({"customer_id": "c", "resource_key": CALLS, "quantity": 1.5}, 422, "invalid_quantity"),
+        ({"customer_id": "c" * 129, "resource_key": CALLS}, 422, "invalid_id"),
+        ({"customer_id": "c", "resource_key": CALLS, "occurred_at": "2026-01-01T00:00:00"}, 422, "invalid_instant"),
     ],
 )
 def test_usage_that_cannot_be_meant_is_refused(tenant: Any, body: Any, status: int, code: str) -> None:

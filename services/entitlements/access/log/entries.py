@@ -11,6 +11,7 @@ from entitlements.domain.aggregate import to_ms
 from entitlements.domain.ids import DERIVED, derived_id, is_derived
 from entitlements.domain.values import is_id
 from entitlements.errors import InvalidRequest
+from entitlements.intake.instants import NotAnInstant, read_instant
 from entitlements.settings import QUANTITY_MAX
 
 ACCESS_DECIDED: Final = "entitlements.access.AccessDecided"
@@ -189,10 +190,8 @@ def _id(told: Mapping[str, Any], name: str) -> str:
 
 def _instant(told: Any) -> int:
     try:
-        at = datetime.fromisoformat(told)
-        if at.tzinfo is not None:
-            return to_ms(at)
-    except (TypeError, ValueError, OverflowError):
+        return to_ms(read_instant(told))
+    except (TypeError, NotAnInstant):
         pass
     raise InvalidRequest("decided_at is an instant with its offset, such as 2026-01-31T12:00:00Z.")
 
