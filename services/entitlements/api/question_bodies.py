@@ -9,11 +9,34 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from entitlements.api.problems import Problem
 from entitlements.intake.strict import INTEGER_MAX, INTEGER_MIN, Id, Strict
+from entitlements_client.deciding import Context
 
 #: Questions that one call may hold.
 MANY_MAX: Final = 10_000
 #: Whatever is no quantity is answered as `invalid_quantity`, as far as an answer can repeat it.
 _Integer = Annotated[int, msgspec.Meta(ge=INTEGER_MIN, le=INTEGER_MAX)]
+
+
+class Circumstances(msgspec.Struct):
+    """The circumstances of a request; values of JSON. Anything else in it is not looked at."""
+
+    request_id: str | None = None
+    timestamp: str | None = None
+    client: dict[str, Any] | None = None
+    resource: dict[str, Any] | None = None
+    customer: dict[str, Any] | None = None
+    metadata: dict[str, Any] | None = None
+
+    def context(self) -> Context:
+        """As decisions take it."""
+        return Context(
+            request_id=self.request_id,
+            timestamp=self.timestamp,
+            client=self.client,
+            resource=self.resource,
+            customer=self.customer,
+            metadata=self.metadata,
+        )
 
 
 class Check(msgspec.Struct, forbid_unknown_fields=True):
@@ -24,7 +47,7 @@ class Check(msgspec.Struct, forbid_unknown_fields=True):
     quantity: _Integer | None = None
     subject_id: str = ""
     action: str = ""
-    context: dict[str, Any] | None = None
+    context: Circumstances | None = None
 
 
 class Checks(msgspec.Struct, forbid_unknown_fields=True):
@@ -36,7 +59,7 @@ class Checks(msgspec.Struct, forbid_unknown_fields=True):
     quantity: _Integer | None = None
     subject_id: str = ""
     action: str = ""
-    context: dict[str, Any] | None = None
+    context: Circumstances | None = None
 
     def all_of_them(self) -> list[Check]:
         """The questions. Raises Problem: invalid_request."""

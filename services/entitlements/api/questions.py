@@ -126,7 +126,7 @@ async def _decide(request: Request, identity: Identity, many: list[Check]) -> li
 
 
 def _asked(one: Check) -> Asked:
-    context = Context() if one.context is None else Context.from_document(one.context)
+    context = Context() if one.context is None else one.context.context()
     if context.request_id is None:
         # In the access log a decision is found by the id that the answer carries.
         context.request_id = REQUEST_ID.get()

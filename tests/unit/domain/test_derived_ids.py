@@ -13,16 +13,20 @@ from entitlements.domain.pools import IDEMPOTENCY_WINDOW_FOR
 from entitlements.examples import (
     NOON,
     assign_workspace,
+    define_entitlement_set,
+    define_resource_key,
     feature,
     issue_grant,
     limit,
     line,
+    open_pool,
     provision_pool,
     quota,
     record_usage,
     record_usage_batch,
     revoke_grant,
 )
+from entitlements.examples_of_governance import define_unit, place_workspace
 from entitlements.examples_of_terms import commit_reservation, reserve_usage, reverse_usage
 
 
@@ -119,3 +123,13 @@ def test_a_caller_chooses_no_id_in_the_space_of_derived_ones(command: Command) -
 )
 def test_a_derived_id_names_what_is_there(command: Command) -> None:
     check_chosen(command)
+
+
+@pytest.mark.parametrize("name", [".", ".."])
+def test_an_id_that_no_path_of_a_url_can_hold_is_refused_where_it_would_be_new(name: str) -> None:
+    story = given(pool_with(quota("calls", 10)))
+    for command in (assign_workspace(name), reserve_usage(reservation_id=name)):
+        story.when(command).refused(InvalidId)
+    for command in (open_pool(pool_id=name), define_entitlement_set(name), define_resource_key(name)):
+        given().when(command).refused(InvalidId)
+    given(define_unit(unit_id="u")).when(place_workspace(name, unit_id="u")).refused(InvalidId)
