@@ -30,8 +30,8 @@ def import_usage(
     source: Annotated[
         str,
         typer.Option(
-            help="Who numbers the rows: a row number of a source counts once in each pool, for ever. The file's SHA-256, if left "
-            "out; name it for a file that grows.",
+            help="Who numbers the rows: a row number of a source counts once in each pool, for ever. Derived from the file's "
+            "content, if left out; name it for a file that grows.",
             show_default=False,
         ),
     ] = "",
