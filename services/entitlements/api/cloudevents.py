@@ -38,7 +38,7 @@ router = APIRouter(tags=["usage"], responses=PROBLEMS, route_class=Route)
 #: Lines that one command carries: it must stay below the log's bound of a record.
 LINES_MAX: Final = 2_500
 #: Events after which others of this worker have their turn: half a millisecond.
-OTHERS_AFTER: Final = 500
+OTHERS_AFTER: Final = 100
 
 
 class RefusedEvent(BaseModel):

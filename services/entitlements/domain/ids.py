@@ -37,7 +37,7 @@ def derived_id(kind: str, *parts: str | int) -> str:
     kind: what it is derived for, so that equal parts of another meaning give another id. The parts are hashed with their lengths: no
     two lists of parts give the same text.
     """
-    text = "".join(f"{len(part)}:{part}" for part in (kind, *map(str, parts)))
+    text = "".join([f"{len(part)}:{part}" for part in (kind, *map(str, parts))])  # A list: thousands are made at once.
     return DERIVED + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:_DIGITS]
 
 

@@ -27,7 +27,8 @@ def read_instant(text: str) -> datetime:
     day, time, fraction, offset = found.groups()
     milliseconds = f"{fraction or '':0<3.3}"
     try:
-        return datetime.fromisoformat(f"{day}T{time}.{milliseconds}{offset or '+00:00'}").astimezone(UTC)
+        at = datetime.fromisoformat(f"{day}T{time}.{milliseconds}{offset or '+00:00'}")
+        return at.astimezone(UTC) if offset else at
     except (ValueError, OverflowError) as error:  # No such day or time, or beyond the years 1 to 9999 of UTC.
         raise NotAnInstant(text) from error
 
