@@ -55,7 +55,7 @@ def test_what_cannot_be_meant_is_refused_before_it_is_sent(facts: dict[str, obje
 
 def test_an_instant_deep_inside_a_command_has_a_time_zone_too() -> None:
     terms = {"entitlement_type": "boolean", "constraints": {"start_date": datetime(2026, 1, 1)}}  # noqa: DTZ001 - the point.
-    with pytest.raises(InvalidValue, match="start_date has no time zone"):
+    with pytest.raises(InvalidValue, match="start_date: must be an RFC 3339 instant with a time zone"):
         _command(
             DefineResourceKey, ENVELOPE | {"resource_key": "k", "name": "k", "data_type": "boolean", "terms": terms}
         )

@@ -13,6 +13,7 @@ import pytest
 
 from entitlements.domain.commands import AdvanceClock, Command
 from entitlements.domain.errors import CommandRefused
+from entitlements.domain.ids import derived_id
 from entitlements.domain.inheritance import SetVersion, whole
 from entitlements.domain.values import OwnRule, ParentSet
 from entitlements.errors import OutcomeUnknown
@@ -78,7 +79,7 @@ def test_a_row_is_one_request_and_its_bytes_under_ids_of_their_own(tmp_path: Pat
     lines = [
         (line["resource_key"], line["quantity"], line["mode"], line["usage_id"]) for line in first.groups[0]["lines"]
     ]
-    assert lines == [("api_calls", 1, "strict", "u1"), ("bandwidth_bytes", 120, "report", "u1/bytes")]
+    assert lines == [("api_calls", 1, "strict", "u1"), ("bandwidth_bytes", 120, "report", derived_id("bytes", "u1"))]
     assert (first.source, first.sequence, second.sequence) == ("file", 1, 2)
     assert len(second.groups[0]["lines"]) == 1
 
@@ -91,7 +92,7 @@ def definition(**more: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (None, "valid dictionary"),
+        (None, "must be an object"),
         (definition(rules=[]), "at least 1"),
         ({"set_id": "s"}, "at least 1"),
         (definition(inheritance="merge"), "inheritance is for a set that extends"),

@@ -335,7 +335,7 @@ def test_results_conform_to_the_schema_of_outcomes() -> None:
     accepted = outcome_of(outcomes.accepted("c-1", Answer(STATES["pool"], repeated=True)))
     assert accepted | {"version": 0} == {
         "command_id": "c-1", "status": "accepted", "repeated": True, "code": "", "message": "", "remaining": -1, "aggregate_id": "",
-        "version": 0, "accepted_lines": 0, "refused_lines": [],
+        "version": 0, "accepted_lines": 0, "refused_lines": [], "usage_ids": [],
     }  # fmt: skip
     refused = outcome_of(outcomes.refused("c-2", UnknownPool()))
     assert (refused["status"], refused["code"], refused["repeated"]) == ("refused", "unknown_pool", False)

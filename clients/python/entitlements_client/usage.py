@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
 import json
 import logging
 import os
@@ -25,7 +24,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from entitlements_client.errors import BufferIsFull, ClientIsClosed, OutcomeUnknown, RequestError
-from entitlements_client.transport.call import new_id
+from entitlements_client.transport.call import key_of, new_id
 from entitlements_client.transport.clients import Client, Service
 from entitlements_client.transport.results import Line
 
@@ -202,8 +201,7 @@ class UsageBuffer:
             return len(batch) == BATCH_MAX
 
     def _send(self, client: Client, lines: list[Line]) -> list[dict[str, Any]]:
-        ids = ",".join(line["usage_id"] for line in lines)
-        key = hashlib.sha256(ids.encode()).hexdigest()
+        key = key_of(*(line["usage_id"] for line in lines))
         try:
             return client.record_usage_batch(lines, idempotency_key=key)
         except RequestError as error:

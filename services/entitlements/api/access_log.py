@@ -5,23 +5,22 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
 from entitlements.access.log.reading import PAGE_MAX, page
 from entitlements.access.log.reporting import REPORTED_MAX, accept
-from entitlements.api.asking import Id, json_answer, services_of, who
+from entitlements.api.asking import json_answer, services_of, who
 from entitlements.api.documents import PROBLEMS
 from entitlements.api.routes import Route
+from entitlements.intake.strict import Digits, Id, Instant, Strict
 
 router = APIRouter(tags=["access log"], responses=PROBLEMS, route_class=Route)
 
 
-class Reported(BaseModel):
+class Reported(Strict):
     """Decisions that a client made by itself, as their documents."""
-
-    model_config = ConfigDict(extra="forbid")
 
     decisions: list[dict[str, Any]] = Field(min_length=1, max_length=REPORTED_MAX)
 
@@ -54,10 +53,10 @@ async def read(  # noqa: PLR0913, PLR0917 - each is a filter of its own.
     customer_id: Id | None = None,
     resource_key: Id | None = None,
     result: Annotated[str | None, Query(pattern="^(allowed|denied)$")] = None,
-    since: AwareDatetime | None = None,
-    until: AwareDatetime | None = None,
+    since: Instant | None = None,
+    until: Instant | None = None,
     cursor: Annotated[str | None, Query(max_length=1_000)] = None,
-    limit: Annotated[int, Query(ge=1, le=PAGE_MAX)] = 100,
+    limit: Annotated[Digits, Query(ge=1, le=PAGE_MAX)] = 100,
 ) -> Response:
     """Who asked for what, and what was answered."""
     identity = who(request, "audit")

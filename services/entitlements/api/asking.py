@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Final
-from urllib.parse import unquote
+from typing import Any, Final
+from urllib.parse import unquote_to_bytes
 
 import orjson
-from pydantic import AfterValidator, Field
 from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import Response
@@ -20,6 +18,8 @@ from entitlements.api.auth import identity_of, require
 from entitlements.api.identity import Identity, Scope, Unauthenticated
 from entitlements.api.problems import Problem
 from entitlements.api.services import Services
+from entitlements.domain.ids import DERIVED, is_derived
+from entitlements.domain.lines import id_under_key
 from entitlements.domain.values import is_id
 from entitlements.errors import ServerIsAway
 from entitlements.ledger.caller import Outcome
@@ -47,21 +47,19 @@ register_url_convertor("str", _Segment())
 
 
 def path_of(scope: Mapping[str, Any]) -> str:
-    """The path by which a route is found: a slash that an id holds (%2F) ends none of its segments."""
+    """The path by which a route is found: a slash that an id holds (%2F) ends none of its segments.
+
+    Raises Problem: invalid_path. What is not UTF-8 would be read as another id, or none.
+    """
     raw = scope.get("raw_path", b"").partition(b"?")[0]
-    if b"%2f" not in raw.lower():
-        return str(scope["path"])
-    return "/".join(unquote(part.decode(errors="replace")).replace("/", _SLASH) for part in raw.split(b"/"))
-
-
-def _checked(text: str) -> str:
-    if not is_id(text):
-        raise ValueError("an id has 1 to 128 characters, none of them zero")
-    return text
-
-
-#: An id in a body or a path.
-Id = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_checked)]
+    try:
+        if b"%" in scope.get("query_string", b""):
+            unquote_to_bytes(scope["query_string"]).decode()
+        if b"%" not in raw and raw.isascii():
+            return str(scope["path"])
+        return "/".join(unquote_to_bytes(part).decode().replace("/", _SLASH) for part in raw.split(b"/"))
+    except UnicodeDecodeError:
+        raise Problem("invalid_path", "The URL is not valid UTF-8.") from None
 
 
 def services_of(request: Request) -> Services:
@@ -93,17 +91,14 @@ async def still_let_in(request: Request) -> bool:
 def key_of(request: Request) -> str | None:
     """The request's idempotency key. Raises Problem: invalid_id."""
     key = request.headers.get("idempotency-key")
-    if key is not None and not is_id(key):
-        raise Problem("invalid_id", "An Idempotency-Key has 1 to 128 characters.")
+    if key is not None and (not is_id(key) or is_derived(key)):
+        raise Problem("invalid_id", f"An Idempotency-Key has 1 to 128 characters and does not begin with {DERIVED}.")
     return key
 
 
 def key_within(key: str | None, place: int) -> str | None:
-    """The key of one of many under the key of all of them; a digest stands for one that is longer than keys may be."""
-    if key is None:
-        return None
-    whole = f"{key}/{place}"
-    return whole if is_id(whole) else f"{hashlib.sha256(key.encode()).hexdigest()}/{place}"
+    """The key of one of many under the key of all of them: the first has that key itself."""
+    return None if key is None else id_under_key(key, place)
 
 
 def wants_no_answer(request: Request) -> bool:

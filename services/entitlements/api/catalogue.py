@@ -9,10 +9,11 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from entitlements.api.asking import Id, at_least, json_answer, services_of, who
+from entitlements.api.asking import at_least, json_answer, services_of, who
 from entitlements.api.documents import PROBLEMS
 from entitlements.api.problems import Problem
 from entitlements.api.routes import Route
+from entitlements.intake.strict import Digits, Id
 from entitlements_projections import reading
 
 router = APIRouter(tags=["catalogue"], responses=PROBLEMS, route_class=Route)
@@ -29,7 +30,7 @@ async def pool(request: Request, pool_id: Id) -> Response:
 
 
 @router.get("/v1/sets/{set_id}", operation_id="entitlementSet", response_model=dict[str, Any])
-async def entitlement_set(request: Request, set_id: Id, version: int | None = None) -> Response:
+async def entitlement_set(request: Request, set_id: Id, version: Digits | None = None) -> Response:
     """A version of an entitlement set, the newest unless said otherwise, with its rules."""
     who(request, "read")
     if version is not None and not 0 < version < 2**31:

@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 from starlette.requests import Request
 from starlette.responses import Response
 
 from entitlements.access.checking import which_decides
-from entitlements.api.asking import Id, headers_of, json_answer, reached, services_of
+from entitlements.api.asking import headers_of, json_answer, reached, services_of
 from entitlements.api.identity import Identity
 from entitlements.api.problems import Problem, problem_of, refused
 from entitlements.api.sending import decided
@@ -19,23 +19,18 @@ from entitlements.domain.commands import PoolCommand
 from entitlements.domain.overflow import asks_the_next
 from entitlements.domain.values import QUANTITY_MAX
 from entitlements.errors import EntitlementsError
+from entitlements.intake.strict import Id, Strict
 from entitlements.ledger.caller import Outcome
 
-Quantity = Annotated[int, Field(strict=True, ge=1, le=QUANTITY_MAX, description="In the smallest unit of the key.")]
-Seconds = Annotated[int, Field(strict=True, ge=1, le=30 * 86_400)]
+Quantity = Annotated[int, Field(ge=1, le=QUANTITY_MAX, description="In the smallest unit of the key.")]
+Seconds = Annotated[int, Field(ge=1, le=30 * 86_400)]
 #: Single requests that one call may hold.
 MANY_MAX = 10_000
 #: Of these so many are under way at once.
 _AT_ONCE = 256
 
 
-class Body(BaseModel):
-    """A body; unknown fields are errors, since a misspelt one would be passed over."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-class Whose(Body):
+class Whose(Strict):
     """Who uses it: a customer, by its pools in their order; or one pool."""
 
     customer_id: Id | None = Field(None, description="The workspace. Its pools are asked in their order.")
@@ -101,8 +96,11 @@ async def first_that_takes(request: Request, pools: list[tuple[str, bool]], comm
     raise refusals[which_decides([refusal.code for refusal in refusals])]
 
 
-async def many(all_of_them: list[Any]) -> Response:
-    """Let many be decided side by side; each has its own answer or problem."""
+async def many(all_of_them: list[Any], *, as_one: bool = False) -> Response:
+    """Let many be decided side by side; each has its own answer or problem.
+
+    as_one: they are one body under one key. Raises Problem: idempotency_key_reused, when each of them says so.
+    """
     gate = asyncio.Semaphore(_AT_ONCE)
 
     async def one(work: Any) -> tuple[dict[str, Any], Outcome | None]:
@@ -114,6 +112,8 @@ async def many(all_of_them: list[Any]) -> Response:
         return found
 
     found = await asyncio.gather(*map(one, all_of_them))
+    if as_one and {document.get("code") for document, _ in found} == {"idempotency_key_reused"}:
+        raise refused("idempotency_key_reused")
     outcomes = [outcome for _, outcome in found if outcome is not None]
     headers = headers_of(*outcomes) if outcomes else {}
     return json_answer({"results": [document for document, _ in found]}, headers)

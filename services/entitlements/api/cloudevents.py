@@ -7,88 +7,38 @@ for each partition of the log, which is what makes ingestion quick; each line is
 from __future__ import annotations
 
 import asyncio
-import hashlib
-from collections.abc import Iterator, Sequence
-from datetime import datetime
-from typing import Annotated, Any, Final, Literal
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
 
-import msgspec
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from entitlements.api.asking import Id, at_least, headers_of, json_answer, services_of, wants_no_answer, who
+from entitlements.api.asking import at_least, headers_of, json_answer, services_of, wants_no_answer, who
 from entitlements.api.documents import ACCEPTED, PROBLEMS
+from entitlements.api.event_bodies import BODIES, SCHEMAS, Event, Malformed, events_of
 from entitlements.api.identity import Identity
 from entitlements.api.problems import Problem
+from entitlements.api.problems import refused as refused_problem
 from entitlements.api.routes import Route
 from entitlements.api.sending import accepted, decided, envelope
-from entitlements.api.validation import explained_decoding
+from entitlements.domain.aggregate import to_ms
 from entitlements.domain.commands import RecordUsageBatch
-from entitlements.domain.values import ID_CHARACTERS_MAX, QUANTITY_MAX, UsageLine, UsageMode, is_id
+from entitlements.domain.ids import derived_id
+from entitlements.domain.values import UsageLine, is_id
+from entitlements.intake.instants import NotAnInstant, read_instant
 from entitlements.ledger.caller import Outcome
 from entitlements.ledger.partitioning import partition_of
 
+__all__ = ["BODIES", "router"]
+
 router = APIRouter(tags=["usage"], responses=PROBLEMS, route_class=Route)
 
-#: Events that one call may hold, and lines that one command carries: it must stay below the log's bound of a record.
-EVENTS_MAX: Final = 10_000
+#: Lines that one command carries: it must stay below the log's bound of a record.
 LINES_MAX: Final = 2_500
 #: Events after which others of this worker have their turn: half a millisecond.
-OTHERS_AFTER: Final = 500
-SINGLE: Final = "application/cloudevents+json"
-BATCH: Final = "application/cloudevents-batch+json"
-
-_Id = Annotated[str, msgspec.Meta(min_length=1, max_length=ID_CHARACTERS_MAX)]
-
-
-class Used(msgspec.Struct):
-    """The event's data. customer_id: left out, the event's subject. Anything else in it is not looked at."""
-
-    resource_key: _Id
-    quantity: Annotated[int, msgspec.Meta(ge=1, le=QUANTITY_MAX)] = 1
-    customer_id: str = ""
-    pool_id: str = ""
-    subject_id: Annotated[str, msgspec.Meta(max_length=ID_CHARACTERS_MAX)] = ""
-    mode: UsageMode = "report"
-
-
-class Event(msgspec.Struct):
-    """A CloudEvent about usage. Extension attributes are not looked at."""
-
-    id: Annotated[str, msgspec.Meta(min_length=1)]
-    source: Annotated[str, msgspec.Meta(min_length=1)]
-    type: Annotated[str, msgspec.Meta(min_length=1)]
-    specversion: Literal["1.0"]
-    data: Used
-    subject: str = ""
-    time: datetime | None = None
-
-
-class UsedBody(BaseModel):
-    """The event's data."""
-
-    resource_key: Id = Field(examples=["api_calls"])
-    quantity: int = Field(1, ge=1, le=QUANTITY_MAX)
-    customer_id: str = Field("", description="Left out: the event's subject.")
-    pool_id: str = ""
-    subject_id: str = ""
-    mode: UsageMode = "report"
-
-
-class EventBody(BaseModel):
-    """A CloudEvent about usage."""
-
-    model_config = ConfigDict(extra="allow")
-
-    id: str = Field(min_length=1, examples=["req-17"])
-    source: str = Field(min_length=1, examples=["/gateway/eu-1"])
-    type: str = Field(min_length=1, examples=["com.example.api.called"])
-    specversion: Literal["1.0"]
-    subject: str = Field("", description="The customer.", examples=["ws-1"])
-    time: datetime | None = None
-    data: UsedBody
+OTHERS_AFTER: Final = 100
 
 
 class RefusedEvent(BaseModel):
@@ -98,6 +48,7 @@ class RefusedEvent(BaseModel):
     id: str
     code: str
     remaining: int | None
+    detail: str = Field("", description="Of an event that cannot be meant: what is wrong with it.")
 
 
 class Ingested(BaseModel):
@@ -107,34 +58,21 @@ class Ingested(BaseModel):
     refused: list[RefusedEvent]
 
 
-#: Bodies that are decoded by hand, for the OpenAPI document.
-BODIES: Final = (EventBody, UsedBody)
-_DECODE: Final = msgspec.json.Decoder(Event).decode
-_DECODE_BATCH: Final = msgspec.json.Decoder(list[Event]).decode
-_DECODE_DATA: Final = msgspec.json.Decoder(Used).decode
-_SCHEMAS: Final = {
-    SINGLE: {"schema": {"$ref": "#/components/schemas/EventBody"}},
-    BATCH: {"schema": {"type": "array", "items": {"$ref": "#/components/schemas/EventBody"}, "maxItems": EVENTS_MAX}},
-    "application/json": {"schema": {"$ref": "#/components/schemas/UsedBody"}},
-}
-
-
 @router.post(
     "/v1/events",
     response_model=Ingested,
     responses=ACCEPTED,
     operation_id="ingest",
-    openapi_extra={"requestBody": {"required": True, "content": _SCHEMAS}},
+    openapi_extra={"requestBody": {"required": True, "content": SCHEMAS}},
 )
 async def ingest(request: Request) -> Response:
     """Record usage as CloudEvents. Those that are refused are listed; all others were recorded, now or before.
 
-    Binary mode: the attributes are headers (ce-id, ce-source, ...), the body is the data.
+    Binary mode: the attributes are headers (ce-id, ce-source, ...; percent-encoded), the body is the data. If the only event is
+    refused, the answer is a problem with its code.
     """
     identity = who(request, "use")
-    events = await _events_of(request)
-    if len(events) > EVENTS_MAX:
-        raise Problem("invalid_request", f"One call takes {EVENTS_MAX} events; these are {len(events)}.")
+    events = events_of(request.headers, await request.body())
     lines, refused = await _lines_of(request, identity, events)
     commands = list(_commands(identity, lines, services_of(request).settings.partitions))
     if wants_no_answer(request) and not refused:
@@ -144,57 +82,41 @@ async def ingest(request: Request) -> Response:
     for (_, _, indexes), outcome in zip(commands, outcomes, strict=True):
         refused += _refused(events, indexes, outcome)
     refused.sort(key=lambda each: int(each["index"]))
+    if len(events) == len(refused) == 1:  # Emitters look at the status only.
+        raise _only_one(refused[0])
     document = {"accepted": len(events) - len(refused), "refused": refused}
     headers = headers_of(*outcomes) if outcomes else {}
     return json_answer(document, headers)
 
 
-async def _events_of(request: Request) -> list[Event]:
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    body = await request.body()
-    try:
-        if media_type == BATCH:
-            return _DECODE_BATCH(body)
-        if media_type == SINGLE:
-            return [_DECODE(body)]
-        if media_type == "application/json":
-            return [_binary(request, body)]
-    except (msgspec.ValidationError, msgspec.DecodeError, RecursionError) as error:
-        raise explained_decoding(error) from error
-    raise Problem("unsupported_media_type", f"Usage comes as {SINGLE}, {BATCH}, or application/json with ce- headers.")
-
-
-def _binary(request: Request, body: bytes) -> Event:
-    names = ("id", "source", "type", "specversion", "subject", "time")
-    attributes = {name: value for name in names if (value := request.headers.get(f"ce-{name}")) is not None}
-    return msgspec.convert({**attributes, "data": _DECODE_DATA(body)}, Event, strict=False)
-
-
 async def _lines_of(
-    request: Request, identity: Identity, events: Sequence[Event]
+    request: Request, identity: Identity, events: Sequence[Event | Malformed]
 ) -> tuple[list[tuple[int, str, UsageLine]], list[dict[str, Any]]]:
     """Each event's pool and line by its index, and those that cannot be meant or have no pool."""
-    customers = {event.data.customer_id or event.subject for event in events if not event.data.pool_id}
+    meant = [(index, event, event.used()) for index, event in enumerate(events) if isinstance(event, Event)]
+    customers = {data.customer_id or event.subject for _, event, data in meant if not data.pool_id}
     known = await services_of(request).pools_of(identity.organization_id, customers, at_least(request))
     pools = {customer_id: found[0][0] for customer_id, found in known.items()}
     lines: list[tuple[int, str, UsageLine]] = []
-    refused: list[dict[str, Any]] = []
-    for index, event in enumerate(events):
+    refused: list[dict[str, Any]] = [
+        {"index": index, "id": event.id, "code": event.code, "remaining": None, "detail": event.detail}
+        for index, event in enumerate(events)
+        if isinstance(event, Malformed)
+    ]
+    for index, event, data in meant:
         if index % OTHERS_AFTER == OTHERS_AFTER - 1:
             await asyncio.sleep(0)
-        data = event.data
         customer_id = data.customer_id or event.subject
         pool_id = data.pool_id or pools.get(customer_id)
-        at = event.time
-        wrong = (
-            "unknown_workspace"
-            if pool_id is None
-            else "invalid_instant"
-            if at is not None and at.tzinfo is None
-            else "invalid_id"
-            if not (is_id(pool_id) and is_id(customer_id, 0) and is_id(data.resource_key) and is_id(data.subject_id, 0))
-            else ""
-        )
+        wrong, at_ms = "", 0
+        try:
+            at_ms = to_ms(read_instant(event.time)) if event.time else 0
+        except NotAnInstant:
+            wrong = "invalid_instant"
+        if pool_id is None:
+            wrong = "unknown_workspace"
+        elif not (is_id(pool_id) and is_id(customer_id, 0) and is_id(data.resource_key) and is_id(data.subject_id, 0)):
+            wrong = wrong or "invalid_id"
         if wrong or pool_id is None:
             refused.append({"index": index, "id": event.id, "code": wrong, "remaining": None})
             continue
@@ -202,7 +124,7 @@ async def _lines_of(
             "resource_key": data.resource_key,
             "quantity": data.quantity,
             "mode": data.mode,
-            "occurred_at": 0 if at is None else int(at.timestamp() * 1000),
+            "occurred_at": at_ms,
             "workspace_id": customer_id,
             "usage_id": usage_id_of(event.source, event.id),
             "subject_id": data.subject_id,
@@ -211,12 +133,14 @@ async def _lines_of(
     return lines, refused
 
 
+def _only_one(refusal: Mapping[str, Any]) -> Problem:
+    left = {} if refusal["remaining"] is None else {"remaining": refusal["remaining"]}
+    return refused_problem(str(refusal["code"]), refusal.get("detail", ""), **left, accepted=0, refused=[dict(refusal)])
+
+
 def usage_id_of(source: str, event_id: str) -> str:
-    """The id of an event's usage. source and id together are unique (CloudEvents 1.0, 3.1); too long, a digest stands for them."""
-    if "#" in source:  # A source is a URI, with a fragment perhaps: where it ends is to be seen.
-        source = hashlib.sha256(source.encode("utf-8", "surrogatepass")).hexdigest()
-    together = f"{source}#{event_id}"
-    return together if is_id(together) else hashlib.sha256(together.encode("utf-8", "surrogatepass")).hexdigest()
+    """The id of an event's usage: source and id together are unique (CloudEvents 1.0, 3.1)."""
+    return derived_id("event", source, event_id)
 
 
 def _commands(
@@ -244,7 +168,7 @@ def _commands(
             yield RecordUsageBatch(**envelope(identity), groups=groups), partition, indexes
 
 
-def _refused(events: Sequence[Event], indexes: Sequence[int], outcome: Outcome) -> Iterator[dict[str, Any]]:
+def _refused(events: Sequence[Event | Malformed], indexes: Sequence[int], outcome: Outcome) -> Iterator[dict[str, Any]]:
     for line in outcome.refused_lines:
         index = indexes[line.index]
         remaining = line.remaining if line.remaining >= 0 else None

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import MISSING, fields
-from dataclasses import Field as DataclassField
-from datetime import datetime
+from dataclasses import fields
 from difflib import get_close_matches
-from types import UnionType
-from typing import Any, Final, Union, get_args, get_origin, get_type_hints
+from typing import Any, Final, get_type_hints
 
 from fastapi import APIRouter
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError, create_model
 from starlette.requests import Request
 from starlette.responses import Response
 
-from entitlements.api.asking import Id, key_of, services_of, who
+from entitlements.api.asking import key_of, reached, services_of, who
 from entitlements.api.auth import require_own
 from entitlements.api.documents import ACCEPTED, PROBLEMS, Done
 from entitlements.api.identity import Identity
@@ -31,9 +28,11 @@ from entitlements.domain.commands import (
     address_of,
 )
 from entitlements.domain.governance_commands import CampaignCommand, CreateApiKey, DefineAccessPolicy
+from entitlements.domain.ids import check_chosen
 from entitlements.domain.values import Rule
 from entitlements.intake.policies import require_meant
 from entitlements.intake.sets import filled_in, set_with_rules
+from entitlements.intake.strict import Id, Integer, Strict, default_of, written
 from entitlements.ledger.records import COMMANDS
 
 router = APIRouter(tags=["commands"], responses=PROBLEMS, route_class=Route)
@@ -52,26 +51,13 @@ def body_of(kind: type[Command]) -> type[BaseModel]:
     made: dict[str, Any] = {}
     for field in fields(kind):
         if field.name not in _ENVELOPE:
-            made[field.name] = (_json(hints[field.name]), _default(field))
+            made[field.name] = (written(hints[field.name]), default_of(field))
     for prefix in _prefixes(_names(kind)):
-        made[f"{prefix}rules"] = (list[Rule] | None, Field(None, description="Left out: those of the set."))
-        made[f"{prefix}set_version"] = (int | None, Field(None, description="Left out: the newest."))
+        made[f"{prefix}rules"] = (written(list[Rule] | None), Field(None, description="Left out: those of the set."))
+        made[f"{prefix}set_version"] = (Integer | None, Field(None, description="Left out: the newest."))
     if "organization_id" in made:
         made["organization_id"] = (Id | None, Field(None, description="Left out: the organization of the key."))
-    return create_model(kind.__name__, __config__=ConfigDict(extra="forbid"), __doc__=kind.__doc__, **made)
-
-
-def _default(field: DataclassField[Any]) -> Any:
-    if field.default is not MISSING:
-        return field.default
-    return Field(default_factory=field.default_factory) if field.default_factory is not MISSING else ...
-
-
-def _json(hint: Any) -> Any:
-    """A field's type where it comes from outside: an instant has a zone. Ids and quantities are bounded by the domain."""
-    if get_origin(hint) in {Union, UnionType}:
-        return Union[tuple(map(_json, get_args(hint)))]  # noqa: UP007 - made at run time.
-    return AwareDatetime if hint is datetime else hint
+    return create_model(kind.__name__, __base__=Strict, __doc__=kind.__doc__, **made)
 
 
 def _names(kind: type[Command]) -> frozenset[str]:
@@ -102,6 +88,7 @@ def _add(name: str, kind: type[Command]) -> None:
             command = made.validate_python(facts | carried)
         except ValidationError as error:  # Of what a set would have filled in.
             raise explained(error.errors()) from error
+        check_chosen(command)
         if isinstance(command, DefineAccessPolicy):
             require_meant(command)
         if isinstance(command, CreateApiKey):
@@ -130,10 +117,14 @@ def _check_organization(names: frozenset[str], facts: dict[str, Any], identity: 
 
 
 async def _fill_in(request: Request, names: frozenset[str], facts: dict[str, Any], prefix: str) -> dict[str, Any]:
-    """A set that is named stands for its newest version, or the one that is given, with its rules and its place on a ladder."""
+    """A set that is named stands for its newest version, or the one that is given, with its rules and its place on a ladder.
+
+    It is looked up as reads are: by read models that have what the request's consistency token names.
+    """
     set_id = facts.get(f"{prefix}set_id")
     if not set_id or facts.get(f"{prefix}rules") is not None:
         return facts
+    await reached(request)
     found, rules = await services_of(request).read(set_with_rules, set_id, facts.get(f"{prefix}set_version"))
     return filled_in(facts, names, found, rules, prefix)
 

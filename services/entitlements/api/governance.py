@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from entitlements.api.asking import Id, at_least, headers_of, json_answer, key_of, services_of, who
+from entitlements.api.asking import at_least, headers_of, json_answer, key_of, services_of, who
 from entitlements.api.auth import require_own
 from entitlements.api.documents import ACCEPTED, PROBLEMS, Done
 from entitlements.api.identity import Scope
@@ -19,19 +19,18 @@ from entitlements.api.sending import answered, decided, envelope
 from entitlements.domain.governance_commands import CreateApiKey, RetireAccessPolicy, RevokeApiKey
 from entitlements.intake.api_keys import new_api_key
 from entitlements.intake.policies import parse_policies, policy_command
+from entitlements.intake.strict import Id, Instant, Strict
 from entitlements_projections.reading import access
 
 router = APIRouter(tags=["governance"], responses=PROBLEMS, route_class=Route)
 
 
-class NewKey(BaseModel):
+class NewKey(Strict):
     """An API key to be made."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: str = Field("", max_length=128, examples=["checkout"])
     scopes: list[Scope] = Field(min_length=1, examples=[["read", "use"]])
-    expires_at: AwareDatetime | None = None
+    expires_at: Instant | None = None
     requests_per_s: int | None = Field(None, ge=1, le=1_000_000)
 
 
@@ -88,9 +87,7 @@ async def create_key(request: Request, body: NewKey) -> Response:
 
 
 @router.delete("/v1/keys/{key_id}", response_model=Done, responses=ACCEPTED, operation_id="revokeApiKey")
-async def revoke_key(
-    request: Request, key_id: Id, revoke_at: AwareDatetime | None = None, reason: str = ""
-) -> Response:
+async def revoke_key(request: Request, key_id: Id, revoke_at: Instant | None = None, reason: str = "") -> Response:
     """Take an API key back, now or at an instant: until then the key that replaces it counts beside it."""
     identity = who(request, "administer")
     command = RevokeApiKey(

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any, Final, Literal
 
 from fastapi import APIRouter
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from entitlements.api.asking import Id, headers_of, json_answer, key_of, key_within, wants_no_answer, who
+from entitlements.api.asking import headers_of, json_answer, key_of, key_within, wants_no_answer, who
 from entitlements.api.choosing import (
     MANY_MAX,
-    Body,
     Quantity,
     Results,
     Whose,
@@ -25,12 +27,18 @@ from entitlements.api.documents import ACCEPTED, PROBLEMS
 from entitlements.api.identity import Identity
 from entitlements.api.routes import Route
 from entitlements.api.sending import accepted, envelope
+from entitlements.domain.aggregate import to_ms
 from entitlements.domain.commands import RecordUsage
 from entitlements.domain.values import UsageMode
+from entitlements.intake.strict import Id, Instant, NewId, Strict
 from entitlements.ledger.caller import Outcome, new_id
 from entitlements_projections.reading.views import pool_with_usage
 
 router = APIRouter(tags=["usage"], responses=PROBLEMS, route_class=Route)
+
+
+#: No part of several that travel under one key.
+_ALONE: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 class Usage(Whose):
@@ -39,8 +47,8 @@ class Usage(Whose):
     resource_key: Id = Field(examples=["api_calls"])
     quantity: Quantity = 1
     mode: UsageMode = Field("strict", description="strict: refused whole if it does not fit; report: it has happened.")
-    occurred_at: AwareDatetime | None = None
-    usage_id: Id | None = Field(
+    occurred_at: Instant | None = Field(None, description="Finer than a millisecond is cut off.")
+    usage_id: NewId | None = Field(
         None, description="The same id counts once. Left out: the Idempotency-Key, or a new one."
     )
 
@@ -55,7 +63,7 @@ class Recorded(BaseModel):
     quantity: int
 
 
-class ManyUsages(Body):
+class ManyUsages(Strict):
     """Usage of several customers."""
 
     usage: list[Usage] = Field(min_length=1, max_length=MANY_MAX)
@@ -74,17 +82,23 @@ async def record_usage(request: Request, body: Usage) -> Response:
 
 @router.post("/v1/usage/batch", response_model=Results, operation_id="recordUsages")
 async def record_usages(request: Request, body: ManyUsages) -> Response:
-    """Record usage of several customers; each is decided by itself. Under an Idempotency-Key each gets one of its own."""
+    """Record usage of several customers; each is decided by itself.
+
+    Under an Idempotency-Key the first usage without an id has the key as its id, every further one an id that the answer tells.
+    """
     identity, key = who(request, "use"), key_of(request)
+    together: dict[str, Any] = {} if key is None else {"idempotency_key": key, "lines_in_all": len(body.usage)}
 
     async def one(place: int, usage: Usage) -> tuple[dict[str, Any], Outcome]:
-        return await _record(request, identity, usage, key_within(key, place))
+        # A usage with an id of its own needs no key.
+        return await _record(request, identity, usage, key_within(key, place), {} if usage.usage_id else together)
 
-    return await many([one(place, usage) for place, usage in enumerate(body.usage)])
+    as_one = key is not None and not any(usage.usage_id for usage in body.usage)
+    return await many([one(place, usage) for place, usage in enumerate(body.usage)], as_one=as_one)
 
 
 async def _record(
-    request: Request, identity: Identity, usage: Usage, key: str | None
+    request: Request, identity: Identity, usage: Usage, key: str | None, together: Mapping[str, Any] = _ALONE
 ) -> tuple[dict[str, Any], Outcome]:
     usage_id = usage.usage_id or key or new_id()
     pools = await pools_of(request, identity, usage)
@@ -93,7 +107,7 @@ async def _record(
     elif usage.usage_id or key:
         pools = await where_it_was(request, pools, pool_with_usage, usage_id)
     pool_id, outcome = await first_that_takes(
-        request, pools, lambda pool_id: _recording(identity, usage, pool_id, usage_id)
+        request, pools, lambda pool_id: replace(_recording(identity, usage, pool_id, usage_id), **together)
     )
     document = {
         "status": "recorded",
@@ -111,7 +125,7 @@ def _recording(identity: Identity, usage: Usage, pool_id: str, usage_id: str) ->
         "resource_key": usage.resource_key,
         "quantity": usage.quantity,
         "mode": usage.mode,
-        "occurred_at": 0 if at is None else round(at.timestamp() * 1000),
+        "occurred_at": 0 if at is None else to_ms(at),
         "workspace_id": usage.customer_id or "",
         "usage_id": usage_id,
         "subject_id": usage.subject_id,

@@ -16,6 +16,7 @@ MEDIA_TYPE: Final = "application/problem+json"
 _STATUS: Final = {
     "unauthenticated": HTTPStatus.UNAUTHORIZED,
     "insufficient_scope": HTTPStatus.FORBIDDEN,
+    "invalid_path": HTTPStatus.BAD_REQUEST,
     "body_too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "command_is_too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "rate_limited": HTTPStatus.TOO_MANY_REQUESTS,

@@ -7,15 +7,36 @@ from typing import Annotated, Any, Final
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 
-from entitlements.api.asking import Id
 from entitlements.api.problems import Problem
+from entitlements.intake.strict import INTEGER_MAX, INTEGER_MIN, Id, Strict
+from entitlements_client.deciding import Context
 
 #: Questions that one call may hold.
 MANY_MAX: Final = 10_000
 #: Whatever is no quantity is answered as `invalid_quantity`, as far as an answer can repeat it.
-INTEGER_MIN: Final = -(2**63)
-INTEGER_MAX: Final = 2**63 - 1
 _Integer = Annotated[int, msgspec.Meta(ge=INTEGER_MIN, le=INTEGER_MAX)]
+
+
+class Circumstances(msgspec.Struct):
+    """The circumstances of a request; values of JSON. Anything else in it is not looked at."""
+
+    request_id: str | None = None
+    timestamp: str | None = None
+    client: dict[str, Any] | None = None
+    resource: dict[str, Any] | None = None
+    customer: dict[str, Any] | None = None
+    metadata: dict[str, Any] | None = None
+
+    def context(self) -> Context:
+        """As decisions take it."""
+        return Context(
+            request_id=self.request_id,
+            timestamp=self.timestamp,
+            client=self.client,
+            resource=self.resource,
+            customer=self.customer,
+            metadata=self.metadata,
+        )
 
 
 class Check(msgspec.Struct, forbid_unknown_fields=True):
@@ -26,7 +47,7 @@ class Check(msgspec.Struct, forbid_unknown_fields=True):
     quantity: _Integer | None = None
     subject_id: str = ""
     action: str = ""
-    context: dict[str, Any] | None = None
+    context: Circumstances | None = None
 
 
 class Checks(msgspec.Struct, forbid_unknown_fields=True):
@@ -38,7 +59,7 @@ class Checks(msgspec.Struct, forbid_unknown_fields=True):
     quantity: _Integer | None = None
     subject_id: str = ""
     action: str = ""
-    context: dict[str, Any] | None = None
+    context: Circumstances | None = None
 
     def all_of_them(self) -> list[Check]:
         """The questions. Raises Problem: invalid_request."""
@@ -54,8 +75,10 @@ class Checks(msgspec.Struct, forbid_unknown_fields=True):
         return [Check(customer, key, *same) for customer in customers for key in keys]
 
 
-class ContextBody(BaseModel):
+class ContextBody(Strict):
     """The circumstances of a request; values of JSON."""
+
+    model_config = ConfigDict(strict=True, extra="ignore")
 
     request_id: str | None = Field(None, examples=["req-17"])
     timestamp: str | None = Field(None, examples=["2026-11-21T12:00:00Z"])
@@ -65,10 +88,8 @@ class ContextBody(BaseModel):
     metadata: dict[str, Any] | None = None
 
 
-class CheckBody(BaseModel):
+class CheckBody(Strict):
     """May this customer use this key? Without a quantity: has it access at all."""
-
-    model_config = ConfigDict(extra="forbid")
 
     customer_id: Id = Field(examples=["ws-1"])
     resource_key: Id = Field(examples=["api_calls"])
@@ -80,10 +101,8 @@ class CheckBody(BaseModel):
     context: ContextBody | None = None
 
 
-class ChecksBody(BaseModel):
+class ChecksBody(Strict):
     """Several questions: one by one, or every customer with every key."""
-
-    model_config = ConfigDict(extra="forbid")
 
     checks: list[CheckBody] | None = None
     customer_ids: list[Id] | None = Field(None, examples=[["ws-1", "ws-2"]])
@@ -187,10 +206,8 @@ class EntitlementBody(BaseModel):
     entitlement: EntryBody
 
 
-class RemainingAsked(BaseModel):
+class RemainingAsked(Strict):
     """What is left to many customers of many keys."""
-
-    model_config = ConfigDict(extra="forbid")
 
     customer_ids: list[Id] = Field(min_length=1, max_length=MANY_MAX)
     resource_keys: list[Id] = Field(min_length=1, max_length=MANY_MAX)

@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from entitlements.access.judging import SOURCE, dry_run, judge, view_for
 from entitlements.api import http_caching
-from entitlements.api.asking import Id, at_least, json_answer, services_of, who
+from entitlements.api.asking import at_least, json_answer, services_of, who
 from entitlements.api.documents import PROBLEMS
 from entitlements.api.identity import Identity
 from entitlements.api.problems import Problem
@@ -37,6 +37,7 @@ from entitlements.api.routes import Route
 from entitlements.api.services import Services
 from entitlements.api.validation import explained_decoding
 from entitlements.domain.values import is_id
+from entitlements.intake.strict import Id
 from entitlements.operations.request_id import REQUEST_ID
 from entitlements_client.deciding import (
     Context,
@@ -126,7 +127,7 @@ async def _decide(request: Request, identity: Identity, many: list[Check]) -> li
 
 
 def _asked(one: Check) -> Asked:
-    context = Context() if one.context is None else Context.from_document(one.context)
+    context = Context() if one.context is None else one.context.context()
     if context.request_id is None:
         # In the access log a decision is found by the id that the answer carries.
         context.request_id = REQUEST_ID.get()

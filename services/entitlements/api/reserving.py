@@ -10,10 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from entitlements.api.asking import Id, headers_of, json_answer, key_of, key_within, wants_no_answer, who
+from entitlements.api.asking import headers_of, json_answer, key_of, key_within, wants_no_answer, who
 from entitlements.api.choosing import (
     MANY_MAX,
-    Body,
     Quantity,
     Results,
     Seconds,
@@ -36,6 +35,7 @@ from entitlements.domain.usage_commands import (
     ReserveUsage,
 )
 from entitlements.domain.values import UsageMode
+from entitlements.intake.strict import Id, NewId, Strict
 from entitlements.ledger.caller import Outcome, new_id
 from entitlements_projections.reading.views import pool_with_reservation
 
@@ -49,7 +49,7 @@ class Reserve(Whose):
     quantity: Quantity = 1
     expires_in: Seconds = Field(60, description="Seconds from the decision on.")
     lease: bool = Field(False, description="Drawn down by the client that holds it.")
-    reservation_id: Id | None = Field(None, description="Left out: the Idempotency-Key, or a new one.")
+    reservation_id: NewId | None = Field(None, description="Left out: the Idempotency-Key, or a new one.")
 
 
 class Reserved(BaseModel):
@@ -62,40 +62,40 @@ class Reserved(BaseModel):
     expires_in: int = Field(description="Seconds from the decision on: not longer than from when it was asked for.")
 
 
-class Extend(Body):
+class Extend(Strict):
     """Hold it for so many seconds from now on."""
 
     pool_id: Id
     expires_in: Seconds
 
 
-class Commit(Body):
+class Commit(Strict):
     """Use a part of what is held."""
 
     pool_id: Id
     quantity: Quantity
     mode: UsageMode = "strict"
     final: bool = Field(False, description="Release what is left of it.")
-    usage_id: Id | None = Field(None, description="The same id counts once. Left out: the Idempotency-Key.")
+    usage_id: NewId | None = Field(None, description="The same id counts once. Left out: the Idempotency-Key.")
 
 
-class Release(Body):
+class Release(Strict):
     """Give it back unused."""
 
     pool_id: Id
     reason: str = Field("", max_length=500)
 
 
-class Operation(Body):
+class Operation(Strict):
     """One of reserve, extend, commit, release, with its fields and, but for reserve, the reservation."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(strict=True, extra="allow")
 
     op: Literal["reserve", "extend", "commit", "release"]
     reservation_id: Id | None = None
 
 
-class Operations(Body):
+class Operations(Strict):
     """Several operations on reservations, under way at the same time."""
 
     operations: list[Operation] = Field(min_length=1, max_length=MANY_MAX)

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from entitlements.api.asking import path_of
-from entitlements.api.problems import problem_of
+from entitlements.api.problems import Problem, problem_of
 from entitlements.api.questions import answer_to
 
 _log = logging.getLogger(__name__)
@@ -35,7 +35,11 @@ class ShortWay:
         """One request."""
         if scope["type"] != "http" or scope["path"] != PATH or scope["method"] != "POST":
             if scope["type"] == "http":
-                scope["path"] = path_of(scope)
+                try:
+                    scope["path"] = path_of(scope)
+                except Problem as problem:
+                    await problem.response()(scope, receive, send)
+                    return
             await self._app(scope, receive, send)
             return
         scope["app"], scope["route"] = self._app, _ROUTE

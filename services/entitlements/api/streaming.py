@@ -12,13 +12,14 @@ from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from entitlements.api.asking import Id, services_of, still_let_in, who
+from entitlements.api.asking import services_of, still_let_in, who
 from entitlements.api.documents import PROBLEMS
 from entitlements.api.following import Place, Told
 from entitlements.api.problems import Problem
 from entitlements.api.routes import Route
 from entitlements.api.services import Services
 from entitlements.errors import ServerIsAway
+from entitlements.intake.strict import Id
 
 router = APIRouter(tags=["changes"], responses=PROBLEMS, route_class=Route)
 

@@ -1,33 +1,70 @@
-"""What is wrong with a body, as a problem that names the places."""
+"""What is wrong with a request, as a problem in plain words that names the places."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any, Final
 
 from entitlements.api.problems import Problem
+from entitlements.intake.strict import INVALID_REQUEST, QUANTITIES, code_of_all, said_of
 
 #: So many places are named; whoever has more mends these first.
 _NAMED_MAX: Final = 20
+#: msgspec's names of types, as people know them.
+_TYPES: Final = {
+    "int": "an integer", "str": "a string", "bool": "true or false", "array": "an array", "object": "an object", "float": "a number",
+    "null": "null", "base64": "base64",
+}  # fmt: skip
+_EXPECTED: Final = re.compile(r"Expected `([^`]*)`(?:, got `([^`]*)`)?(?: (?:(of length) )?(>=|<=|>|<) (\S+))?")
+_FIELD: Final = re.compile(r"Object (missing required|contains unknown) field `(.*)`")
+_BOUNDS: Final = {">=": "at least", "<=": "at most", ">": "more than", "<": "less than"}
 
 
 def explained(errors: Sequence[Any]) -> Problem:
     """The problem for what pydantic found."""
     found = [
-        {"at": ".".join(str(part) for part in each["loc"]), "message": each["msg"]} for each in errors[:_NAMED_MAX]
+        {"at": ".".join(str(part) for part in each["loc"]), "message": said_of(each)} for each in errors[:_NAMED_MAX]
     ]
-    said = "; ".join(f"{each['at']}: {each['message']}" for each in found[:3])
-    return Problem("invalid_request", f"The request is not valid: {said}", errors=found)
+    return _problem(code_of_all(errors), found)
 
 
 def explained_decoding(error: Exception) -> Problem:
     """The problem for what msgspec found."""
     import msgspec
 
-    if isinstance(error, msgspec.ValidationError):
-        # "Expected `int`, got `str` - at `$.quantity`": of what is missing or too much it names the object that has it.
-        message, _, place = str(error).partition(" - at `$")
-        at = "body" + place.removesuffix("`")
-        found = [{"at": at, "message": message}]
-        return Problem("invalid_request", f"The request is not valid: {at}: {message}", errors=found)
-    return Problem("invalid_json", f"The body is no JSON: {error}", errors=[])
+    if not isinstance(error, msgspec.ValidationError):
+        place = re.search(r"\(byte (\d+)\)", str(error))
+        where = f" at byte {place[1]}" if place else ""
+        return Problem("invalid_json", f"The body is not valid JSON{where}.", errors=[])
+    # "Expected `int`, got `str` - at `$.quantity`": of what is missing or too much it names the object that has it.
+    told, _, place_told = str(error).partition(" - at `$")
+    at = "body" + re.sub(r"\[(\d+|\.\.\.)\]", r".\1", place_told.removesuffix("`"))
+    field = _FIELD.match(told)
+    if field is not None:
+        message = "is required" if field[1] == "missing required" else "is not known here"
+        return _problem(INVALID_REQUEST, [{"at": f"{at}.{field[2]}", "message": message}])
+    name, code = at.rpartition(".")[2], INVALID_REQUEST
+    expected = _EXPECTED.match(told)
+    if expected is None:  # One of several words, or an integer beyond all bounds.
+        is_too_large = "out of range" in told
+        message = "is too large" if is_too_large else "is not one of the values that are taken here"
+        code = "invalid_quantity" if is_too_large and name in QUANTITIES else INVALID_REQUEST
+    else:
+        kinds, got, is_length, sign, bound = expected.groups()
+        kind = kinds.split(" | ")[0]
+        if sign is None:
+            message = f"must be {_TYPES.get(kind, 'something else')}"
+            code = "invalid_quantity" if got == "float" and name in QUANTITIES else INVALID_REQUEST
+        elif is_length:
+            message = f"must have {_BOUNDS[sign]} {bound} characters"
+            code = "invalid_id" if name == "resource_key" or name.endswith("id") else INVALID_REQUEST
+        else:
+            message = f"must be {_BOUNDS[sign]} {bound}"
+            code = "invalid_quantity" if name in QUANTITIES else INVALID_REQUEST
+    return _problem(code, [{"at": at, "message": message}])
+
+
+def _problem(code: str, found: list[dict[str, str]]) -> Problem:
+    said = "; ".join(f"{each['at']}: {each['message']}" for each in found[:3])
+    return Problem(code, f"The request is not valid: {said}.", errors=found)

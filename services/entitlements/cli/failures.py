@@ -148,7 +148,9 @@ def _of_settings(error: Exception) -> Failure | None:
     pydantic = sys.modules.get("pydantic")
     if pydantic is None or not isinstance(error, pydantic.ValidationError) or error.title != "Settings":
         return None
-    wrong = [(f"ENTITLEMENTS_{str(each['loc'][0]).upper()}", each["msg"], each["input"]) for each in error.errors()]
+    from entitlements.intake.strict import said_of
+
+    wrong = [(f"ENTITLEMENTS_{str(each['loc'][0]).upper()}", said_of(each), each["input"]) for each in error.errors()]
     # Of an address without its password.
     said = "; ".join(f"{name}: {message}, not {str(given).rpartition('@')[2]!r}" for name, message, given in wrong)
     return _failure("setting_is_wrong", f"The environment has a setting that cannot be meant. {said}", USAGE)

@@ -30,8 +30,8 @@ def import_usage(
     source: Annotated[
         str,
         typer.Option(
-            help="Who numbers the rows: a row number of a source counts once in each pool, for ever. The file's SHA-256, if left "
-            "out; name it for a file that grows.",
+            help="Who numbers the rows: a row number of a source counts once in each pool, for ever. Derived from the file's "
+            "content, if left out; name it for a file that grows.",
             show_default=False,
         ),
     ] = "",
@@ -49,13 +49,14 @@ def import_usage(
     pool now. Imported twice, a file counts once. The whole file is checked before the first row is sent.
     """
     from entitlements.cli import values
+    from entitlements.domain.ids import derived_id
     from entitlements.intake.lanes import Lanes
     from entitlements.intake.lines import Meaning
     from entitlements.intake.rows import check, read_rows
 
     summary = check(file)
     meaning = Meaning(
-        source=values.id_of("source", source or f"sha256-{summary.digest}"),
+        source=values.new_id_of("source", source) if source else derived_id("file", summary.digest),
         request_key=request_key,
         bytes_key=bytes_key,
     )

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import MISSING, fields, is_dataclass
-from datetime import datetime
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, get_type_hints
 
@@ -120,28 +118,17 @@ def _command(kind: type[Command], facts: dict[str, Any]) -> Command:
     from entitlements.domain.governance_commands import DefineAccessPolicy
     from entitlements.intake.definitions import explained
     from entitlements.intake.policies import require_meant
+    from entitlements.intake.strict import code_of_all, read_fields
 
+    takes = f"it has {', '.join(_words(kind))}"
     unknown = facts.keys() - get_type_hints(kind).keys()
     if unknown:
-        takes = ", ".join(_words(kind))
-        raise InvalidValue(
-            "invalid_command", f"{kind.__name__} has no {', '.join(sorted(unknown))}.", f"it has {takes}"
-        )
+        raise InvalidValue("invalid_command", f"{kind.__name__} has no {', '.join(sorted(unknown))}.", takes)
     try:
-        command: Command = TypeAdapter(kind).validate_python(facts)
+        command: Command = TypeAdapter(kind).validate_python(read_fields(kind, facts))
     except ValidationError as error:
-        raise InvalidValue("invalid_command", explained(error), f"it has {', '.join(_words(kind))}") from error
+        code = code_of_all(error.errors(include_url=False))
+        raise InvalidValue("invalid_command" if code == "invalid_request" else code, explained(error), takes) from error
     if isinstance(command, DefineAccessPolicy):
         require_meant(command)
-    for field in _without_zone(command):
-        raise InvalidValue("invalid_instant", f"{field} has no time zone.", "as in 2026-03-02T12:00:00Z")
     return command
-
-
-def _without_zone(message: Any) -> Iterator[str]:
-    """The fields of a command, and of what it is made of, that hold an instant without a time zone."""
-    for field, value in vars(message).items():
-        if isinstance(value, datetime) and value.tzinfo is None:
-            yield field
-        if is_dataclass(value):
-            yield from _without_zone(value)

@@ -89,6 +89,13 @@ class Session:
 
         Raises Refused, OutcomeUnknown saying how to retry, ServerIsAway.
         """
+        from entitlements.domain.errors import InvalidId
+        from entitlements.domain.ids import check_chosen
+
+        try:
+            check_chosen(command)
+        except InvalidId as error:
+            raise Refused(error.code, str(error)) from error
         if wait:
             _ = self.database  # Better to hear now that it is away.
         try:

@@ -7,9 +7,10 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from entitlements.cli.failures import InvalidValue
+from entitlements.intake.instants import NotAnInstant, read_instant
 from entitlements.settings import ID_CHARACTERS_MAX, QUANTITY_MAX
 
 
@@ -21,11 +22,6 @@ def _quantities() -> TypeAdapter[Any]:
 @cache
 def _ids() -> TypeAdapter[Any]:
     return TypeAdapter(Annotated[str, Field(min_length=1, max_length=ID_CHARACTERS_MAX)])
-
-
-@cache
-def _instants() -> TypeAdapter[Any]:
-    return TypeAdapter(AwareDatetime)
 
 
 def quantity(text: str) -> int:
@@ -59,14 +55,22 @@ def id_of(what: str, text: str) -> str:
         ) from None
 
 
+def new_id_of(what: str, text: str) -> str:
+    """An id that is chosen for something new. Raises InvalidValue."""
+    from entitlements.domain.ids import DERIVED, is_derived
+
+    if is_derived(text):
+        raise InvalidValue("invalid_id", f"The id of the {what} begins with {DERIVED}: those are the service's own.")
+    return id_of(what, text)
+
+
 def instant(text: str) -> datetime | None:
-    """An aware instant, in UTC; None for nothing. Raises InvalidValue."""
+    """An instant in UTC, to the millisecond; None for nothing. Raises InvalidValue."""
     if not text:
         return None
     try:
-        at: datetime = _instants().validate_strings(text)
-        return at.astimezone(UTC)
-    except (ValidationError, OverflowError):
+        return read_instant(text)
+    except NotAnInstant:
         raise InvalidValue(
             "invalid_instant", f"{text!r} is no instant with a time zone.", "write it like 2026-01-31T12:00:00Z"
         ) from None

@@ -8,6 +8,7 @@ from importlib.resources import as_file, files
 from typing import Final
 
 from entitlements.domain.commands import AssignWorkspace, Command, OpenPool, ProvisionPool
+from entitlements.domain.ids import derived_id
 from entitlements.intake.definitions import RuleDefinition, SetDefinition, read_set
 from entitlements.ledger.caller import new_id
 from entitlements.settings import ID_CHARACTERS_MAX
@@ -46,7 +47,7 @@ def definitions(ladder: Iterable[SetDefinition]) -> list[Command]:
 def pool_of(workspace_id: str) -> str:
     """The id of a workspace's own pool."""
     pool_id = f"pool-{workspace_id}"
-    return pool_id if len(pool_id) <= ID_CHARACTERS_MAX else workspace_id
+    return pool_id if len(pool_id) <= ID_CHARACTERS_MAX else derived_id("pool", workspace_id)
 
 
 def openings(workspaces: Iterable[str], plan: SetDefinition, begins_at: datetime) -> Iterator[Command]:

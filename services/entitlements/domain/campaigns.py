@@ -27,7 +27,8 @@ from entitlements.domain.governance_commands import (
 from entitlements.domain.rules import check_amounts, check_rules
 from entitlements.domain.values import Rule, is_id
 
-#: Between a campaign and the number of its activation in the ids of its grants, which leave room for both.
+#: Between a campaign and the number of its activation in the ids of its grants (~spring#1), which leave room for both. They begin as all
+#: ids that we derive do (ids.py), and no other of those has the mark.
 GRANT_MARK: Final = "#"
 ID_CHARACTERS_MAX: Final = 100
 #: Pools of one campaign, and of one command about it.

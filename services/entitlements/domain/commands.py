@@ -206,6 +206,8 @@ class RecordUsage(PoolCommand):
     """Record usage of one pool; every line is decided by itself, in order."""
 
     lines: list[UsageLine]
+    #: How many lines there are under the key, where they travel as several commands; 0: those of this one.
+    lines_in_all: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

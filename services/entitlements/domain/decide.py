@@ -5,12 +5,9 @@ A refusal raises CommandRefused and leaves nothing behind but what was due anywa
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from typing import Any, Final
 
 from entitlements.domain import (
@@ -38,20 +35,19 @@ from entitlements.domain import (
     usage_commands,
 )
 from entitlements.domain.aggregate import Aggregate, from_ms, to_ms
-from entitlements.domain.commands import Command, OpenPool, PoolCommand, RecordUsage
+from entitlements.domain.checks import check_fields
+from entitlements.domain.commands import Command, OpenPool, PoolCommand, RecordUsage, RecordUsageBatch
 from entitlements.domain.due import let_due_happen
 from entitlements.domain.errors import (
     IdempotencyKeyReused,
     InvalidCommand,
-    InvalidId,
-    InvalidQuantity,
     UnknownPool,
 )
-from entitlements.domain.lines import UsageAnswer, lines_under_key
-from entitlements.domain.pool_events import AnswerRemembered, BackfillEnded
+from entitlements.domain.idempotency import count_of, is_repeat, remember
+from entitlements.domain.lines import UsageAnswer, lines_under_key, refuse
+from entitlements.domain.pool_events import BackfillEnded
 from entitlements.domain.pools import IDEMPOTENCY_WINDOW_MS, ResourcePool
-from entitlements.domain.remembering import REMEMBERED_BY
-from entitlements.domain.values import QUANTITY_MAX, UsageLine, is_id
+from entitlements.domain.values import UsageLine
 
 
 @dataclass(slots=True)
@@ -134,13 +130,13 @@ def decide(aggregate: Aggregate | None, command: Command, logged_ms: int) -> Ans
     now = from_ms(logged_ms if aggregate is None else max(logged_ms, aggregate.clock_ms))
     if aggregate is not None:
         aggregate.command_id = command.command_id
-        if _is_repeat(aggregate, command, to_ms(now)):
+        if is_repeat(aggregate, command, to_ms(now)):
             return Answer(aggregate, repeated=True)
     before = 0 if aggregate is None else aggregate.version
     decided = OTHER_RULES[type(command)](aggregate, command, now)
     repeated = decided.version == before
     decided.command_id = command.command_id
-    _remember(decided, command, now)
+    remember(decided, command, now)
     return Answer(decided, repeated=repeated)
 
 
@@ -157,23 +153,46 @@ def _decide_pool(pool: ResourcePool | None, command: PoolCommand, logged_ms: int
             raise InvalidCommand(f"{command.tenant} opens no pools for {command.organization_id}")
         opened = lifecycle.open_pool(None, command, from_ms(logged_ms))
         opened.command_id = command.command_id
-        _remember(opened, command, from_ms(opened.clock_ms))
+        remember(opened, command, from_ms(opened.clock_ms))
         return Answer(opened)
     effective_ms = None if command.effective_at is None else to_ms(command.effective_at)
     if isinstance(command, RecordUsage):
-        lines = lines_under_key(command.idempotency_key, command.lines, 0)
-        answer = record_usage(pool, command.command_id, effective_ms, lines, logged_ms)
+        answer = _record_under_key(pool, command, effective_ms, logged_ms)
         return Answer(pool, repeated=0 < len(command.lines) == answer.repeated, usage=answer)
     now_ms = advance(pool, command.command_id, effective_ms, logged_ms, opens=isinstance(command, OpenPool))
     now = from_ms(now_ms)
-    if _is_repeat(pool, command, now_ms):
+    if is_repeat(pool, command, now_ms):
         return Answer(pool, repeated=True)
     if isinstance(command, OpenPool):
         lifecycle.open_pool(pool, command, now)
     else:
         POOL_RULES[type(command)](pool, command, now)
-    _remember(pool, command, now)
+    remember(pool, command, now)
     return Answer(pool)
+
+
+def _record_under_key(
+    pool: ResourcePool, command: RecordUsage, effective_ms: int | None, logged_ms: int
+) -> UsageAnswer:
+    """Decide usage that may have an idempotency key. Raises IdempotencyKeyReused.
+
+    Each line is remembered under its id; under the key, how many lines there were: one more or less is another body.
+    """
+    key = command.idempotency_key
+    if key is None:
+        return record_usage(pool, command.command_id, effective_ms, command.lines, logged_ms)
+    now_ms = advance(pool, command.command_id, effective_ms, logged_ms)
+    is_known = is_repeat(pool, command, now_ms)
+    if not is_known and count_of(command) > 1:
+        alone = pool.usage_ids.get(key)
+        if alone is not None and alone.recorded_at > now_ms - IDEMPOTENCY_WINDOW_MS:
+            raise IdempotencyKeyReused(key)  # One line was recorded under it, by itself.
+    lines, answer = lines_under_key(key, command.lines, 0), UsageAnswer()
+    answer.usage_ids = [line["usage_id"] for line in lines]
+    usage.record_lines(pool, lines, now_ms, answer, 0)
+    if answer.accepted > answer.repeated and not is_known:
+        remember(pool, command, from_ms(now_ms))
+    return answer
 
 
 def record_usage(
@@ -213,7 +232,7 @@ def advance(
 
 def record_group(
     pool: ResourcePool,
-    command: commands.RecordUsageBatch,
+    command: RecordUsageBatch,
     lines: list[UsageLine],
     logged_ms: int,
     answer: UsageAnswer,
@@ -229,75 +248,33 @@ def record_group(
             answer.accepted += len(lines)
             return
         pool.sources[source] = command.sequence
-    usage.record_lines(pool, lines_under_key(command.idempotency_key, lines, first), now_ms, answer, first)
+    _record_lines_of_group(pool, command, lines, now_ms, answer, first)
     if source:
         # With whichever event is to come; where a threshold has just sealed both, with one of no lines.
         sources = pool.refused_sources if pool.refused and not pool.recorded else pool.recorded_sources
         sources[source] = command.sequence
 
 
-def _is_repeat(aggregate: Aggregate, command: Command, now_ms: int) -> bool:
-    key = command.idempotency_key
-    remembered = aggregate.answers.get(key) if key is not None else None
-    if remembered is None or remembered.at_ms <= now_ms - IDEMPOTENCY_WINDOW_MS:
-        return False
-    if remembered.body_digest != digest_of(command):
-        raise IdempotencyKeyReused(str(key))
-    return True
-
-
-def _remember(aggregate: Aggregate, command: Command, now: datetime) -> None:
-    if command.idempotency_key is not None:
-        digest = digest_of(command)
-        kind = REMEMBERED_BY.get(aggregate.aggregate_type, AnswerRemembered)
-        aggregate.happen(kind, now, idempotency_key=command.idempotency_key, body_digest=digest)
-
-
-_ENVELOPE: Final = frozenset(field.name for field in fields(Command)) - {"actor"} | {"looked_up"}
-
-
-def digest_of(command: Command) -> str:
-    """SHA-256 over what is asked, without who waits for it and when, and what the sender looked up: the first 16 bytes in hex."""
-    left_out = _ENVELOPE.union(getattr(command, "looked_up", ()))
-    body = {field.name: getattr(command, field.name) for field in fields(command) if field.name not in left_out}
-    text = json.dumps([type(command).__name__, body], sort_keys=True, default=_plain)
-    return hashlib.sha256(text.encode()).digest()[:16].hex()
-
-
-def _plain(value: Any) -> Any:
-    return value.isoformat() if isinstance(value, datetime) else vars(value)
-
-
-def check_fields(command: Command) -> None:
-    """Every id has 1 to 128 characters, and every number can be written down or counted, whoever wrote the command."""
-    kind: type = type(command)
-    for name, characters_min in _ids_of(kind):
-        value = getattr(command, name)
-        if value is not None and not is_id(value, characters_min):
-            raise InvalidId(f"{name} has {len(value)}, or a zero character")
-    for name, value in vars(command).items():
-        if isinstance(value, str) and "\0" in value:
-            raise InvalidCommand(f"{name} holds a zero character")
-    for name in _NUMBERS_OF_32_BITS:
-        number = getattr(command, name, None)
-        if number is not None and not -(2**31) <= number < 2**31:
-            raise InvalidCommand(f"{name} has more than 32 bits")
-    if getattr(command, "sequence", 0) < 0:
-        raise InvalidCommand("a sequence begins at 0 or above")
-    for name in _QUANTITIES:
-        quantity = getattr(command, name, 1)
-        if not 0 < quantity <= QUANTITY_MAX:
-            raise InvalidQuantity(str(quantity))
-
-
-#: Avro's int and Postgres' integer, of which writers take more than readers find.
-_NUMBERS_OF_32_BITS: Final = ("rung", "then_rung", "set_version", "then_set_version", "priority")
-_QUANTITIES: Final = ("quantity", "then_quantity")
-_ALSO_IDS: Final = frozenset({"resource_key", "idempotency_key", "ladder", "source"})
-
-
-@cache
-def _ids_of(kind: type[Any]) -> tuple[tuple[str, int], ...]:
-    """The names of a command's ids, each with the least of characters: one that defaults to empty may be empty."""
-    ids = (field for field in fields(kind) if field.name.endswith("_id") or field.name in _ALSO_IDS)
-    return tuple((field.name, 0 if field.default == "" else 1) for field in ids)
+def _record_lines_of_group(
+    pool: ResourcePool,
+    command: RecordUsageBatch,
+    lines: list[UsageLine],
+    now_ms: int,
+    answer: UsageAnswer,
+    first: int,
+) -> None:
+    if command.idempotency_key is None:
+        usage.record_lines(pool, lines, now_ms, answer, first)
+        return
+    keyed, new_before = lines_under_key(command.idempotency_key, lines, first), answer.accepted - answer.repeated
+    answer.usage_ids += [""] * (first - len(answer.usage_ids))  # Of pools that nobody knows.
+    answer.usage_ids += [line["usage_id"] for line in keyed]
+    try:
+        is_known = is_repeat(pool, command, now_ms)
+    except IdempotencyKeyReused:
+        for index, line in enumerate(keyed, first):
+            refuse(pool, line, now_ms, answer, index, IdempotencyKeyReused)
+        return
+    usage.record_lines(pool, keyed, now_ms, answer, first)
+    if answer.accepted - answer.repeated > new_before and not is_known:
+        remember(pool, command, from_ms(now_ms))

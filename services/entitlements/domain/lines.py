@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field
 from typing import Final
 
 from entitlements.domain.buckets import UNLIMITED
 from entitlements.domain.entitlement import Entitlement
 from entitlements.domain.errors import CommandRefused, IdempotencyKeyReused, InvalidQuantity
+from entitlements.domain.ids import derived_id
 from entitlements.domain.pools import RememberedLine, ResourcePool, body_of
 from entitlements.domain.taking import take_line
 from entitlements.domain.values import ID_CHARACTERS_MAX, LineDetails, RecordedLine, RefusedLine, UsageLine, is_id
@@ -19,11 +19,15 @@ CLOCK_SKEW_MS_MAX: Final = 300_000
 
 @dataclass(slots=True)
 class UsageAnswer:
-    """What became of the lines of one command: (index, code, remaining) of those refused; all others were accepted."""
+    """What became of the lines of one command: (index, code, remaining) of those refused; all others were accepted.
+
+    usage_ids: the ids of the lines of a command with an idempotency key, in order; else empty: whoever sent them knows them.
+    """
 
     accepted: int = 0
     repeated: int = 0
     refused: list[tuple[int, str, int]] = field(default_factory=list)
+    usage_ids: list[str] = field(default_factory=list)
 
 
 def lines_under_key(idempotency_key: str | None, lines: list[UsageLine], first: int) -> list[UsageLine]:
@@ -34,15 +38,14 @@ def lines_under_key(idempotency_key: str | None, lines: list[UsageLine], first: 
     if idempotency_key is None:
         return lines
     return [
-        line if line["usage_id"] else line | {"usage_id": _id_under_key(idempotency_key, index)}
+        line if line["usage_id"] else line | {"usage_id": id_under_key(idempotency_key, index)}
         for index, line in enumerate(lines, first)
     ]
 
 
-def _id_under_key(idempotency_key: str, index: int) -> str:
-    usage_id = f"{idempotency_key}/{index}" if index else idempotency_key
-    # Longer than an id may be: a digest stands for it.
-    return usage_id if len(usage_id) <= ID_CHARACTERS_MAX else hashlib.sha256(usage_id.encode()).hexdigest()
+def id_under_key(idempotency_key: str, index: int) -> str:
+    """The id of a line under a key: the first has the key itself, further ones have ids that no caller can choose."""
+    return derived_id("line", idempotency_key, index) if index else idempotency_key
 
 
 def take(pool: ResourcePool, recorded: RecordedLine) -> None:
@@ -106,9 +109,13 @@ def _as_told(text: str) -> str:
 def repeat(
     pool: ResourcePool, line: UsageLine, known: RememberedLine, now_ms: int, answer: UsageAnswer, index: int
 ) -> None:
-    """A line whose id was recorded before: the original answer, or a refusal if the body is another one."""
-    occurred_at = line["occurred_at"] or known.body[-1]
-    if body_of(line, occurred_at) == known.body:
+    """A line whose id was recorded before: the original answer, or a refusal if the body is another one.
+
+    Every field of a line is part of its body. One without an instant occurred when it was decided; one that was committed from a
+    reservation is no repeat of one that was not.
+    """
+    body = body_of(line, line["occurred_at"] or known.recorded_at)
+    if (body, line["subject_id"], "") == (known.body, known.subject_id, known.reservation_id):
         answer.accepted += 1
         answer.repeated += 1
     else:

@@ -35,6 +35,7 @@ from entitlements.domain.values import (
     Stacking,
 )
 from entitlements.errors import RequestError
+from entitlements.intake.strict import said_of
 from entitlements.ledger.caller import new_id
 from entitlements.settings import ID_CHARACTERS_MAX, QUANTITY_MAX
 
@@ -53,7 +54,7 @@ class DefinitionIsInvalid(RequestError):
 
 
 class _Definition(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
 
 class KeyDefinition(_Definition):
@@ -216,7 +217,7 @@ def explained(error: ValidationError) -> str:
     """The first thing that is wrong, in a sentence that names its place."""
     what = error.errors(include_url=False)[0]
     place = ".".join(map(str, what["loc"]))
-    message = what["msg"].removeprefix("Value error, ")
+    message = said_of(what)
     if not place:
         return f"{message}."
     given = "" if what["type"] == "missing" else f", not {what['input']!r}"

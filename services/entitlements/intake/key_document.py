@@ -13,12 +13,10 @@ What a document leaves out is said beside each field.
 
 from __future__ import annotations
 
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
-    AwareDatetime,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -35,6 +33,7 @@ from entitlements.domain.key_terms import PLACE, check_terms
 from entitlements.domain.periods import check_period
 from entitlements.domain.values import Constraints, DataType, EntitlementType, KeyTerms, OverridePolicy, UsageTracking
 from entitlements.intake.definitions import Amount, DefinitionIsInvalid, Id, explained, read_document
+from entitlements.intake.strict import Instant
 from entitlements.ledger.caller import new_id
 
 _TYPES: Final[dict[str, EntitlementType]] = {
@@ -47,7 +46,7 @@ _PERIODS: Final = {"hourly": "hour", "daily": "day", "weekly": "week", "monthly"
 
 
 class _Document(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
 
 def _period(value: Any) -> Any:
@@ -65,15 +64,6 @@ def _place(value: Any) -> Any:
     if not isinstance(value, str) or PLACE.fullmatch(value) is None:
         raise ValueError("a place is a country such as DE, a part of one such as US-CA, or a region: EU, EEA")
     return value
-
-
-def _instant(value: Any) -> Any:
-    if not isinstance(value, (str, datetime)):
-        raise ValueError("an instant has a time zone, as 2024-01-01T00:00:00Z")  # noqa: TRY004 - pydantic hears only this.
-    return value
-
-
-Instant = Annotated[AwareDatetime, BeforeValidator(_instant)]
 
 
 class InheritanceRules(_Document):

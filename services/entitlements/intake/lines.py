@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from entitlements.domain.commands import RecordUsageBatch
+from entitlements.domain.ids import derived_id
 from entitlements.domain.values import UsageLine
 from entitlements.intake.rows import Row
 from entitlements.ledger.caller import new_id
@@ -46,7 +47,7 @@ class Meaning:
             "quantity": row.bytes,
             "mode": "report",
             # Usage ids are one namespace in a pool, so the second line of a row needs another one.
-            "usage_id": f"{row.usage_id}/bytes",
+            "usage_id": derived_id("bytes", row.usage_id),
             "subject_id": "",
         }
         return [request, sent]

@@ -13,15 +13,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final, TextIO
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from entitlements.domain.aggregate import to_ms
 from entitlements.errors import RequestError
-from entitlements.settings import ID_CHARACTERS_MAX, QUANTITY_MAX
+from entitlements.intake.strict import Digits, Id, Instant, NewId, said_of
+from entitlements.settings import QUANTITY_MAX
 
 COLUMNS: Final = ("usage_id", "occurred_at", "workspace_id", "bytes")
 _GZIP: Final = b"\x1f\x8b"
-#: Usage ids get a suffix per resource key; together they must stay an id.
-USAGE_ID_CHARACTERS_MAX: Final = ID_CHARACTERS_MAX - 16
 
 
 class FileIsInvalid(RequestError):
@@ -33,18 +33,18 @@ class FileIsInvalid(RequestError):
 class Row(BaseModel):
     """One request: who, when, and how many bytes were answered; 0 is none."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
 
     number: int
-    usage_id: Annotated[str, Field(min_length=1, max_length=USAGE_ID_CHARACTERS_MAX)]
-    occurred_at: Annotated[AwareDatetime, AfterValidator(lambda at: at.astimezone(UTC))]
-    workspace_id: Annotated[str, Field(min_length=1, max_length=ID_CHARACTERS_MAX)]
-    bytes: Annotated[int, Field(ge=0, le=QUANTITY_MAX), BeforeValidator(lambda text: text or 0)]
+    usage_id: NewId
+    occurred_at: Instant
+    workspace_id: Id
+    bytes: Annotated[Digits, Field(ge=0, le=QUANTITY_MAX), BeforeValidator(lambda text: text or 0)]
 
     @property
     def occurred_at_ms(self) -> int:
         """The instant in epoch milliseconds."""
-        return round(self.occurred_at.timestamp() * 1000)
+        return to_ms(self.occurred_at)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +93,7 @@ def _row(path: Path, line: int, number: int, record: dict[str, Any]) -> Row:
     except ValidationError as error:
         what = error.errors(include_url=False)[0]
         column = ".".join(map(str, what["loc"]))
-        raise FileIsInvalid(f"{path}, line {line}, {column} is {what['input']!r}: {what['msg']}.") from error
+        raise FileIsInvalid(f"{path}, line {line}, {column} {said_of(what)}, not {what['input']!r}.") from error
 
 
 @contextmanager

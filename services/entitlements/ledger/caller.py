@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
 from confluent_kafka import KafkaError, Message, TopicPartition
@@ -56,6 +56,8 @@ class Outcome:
     version: int
     accepted_lines: int
     refused_lines: list[LineRefusal]
+    #: Of the lines of a command with an idempotency key, in order: by them they can be reversed. Else empty.
+    usage_ids: list[str] = field(default_factory=list)
     partition: int
     frame_offset: int
 

@@ -36,6 +36,8 @@ def usage_result(command_id: str, usage: UsageAnswer, *, repeated: bool) -> Resu
         "repeated": repeated,
         "accepted_lines": usage.accepted,
     }
+    if usage.usage_ids:
+        result["usage_ids"] = usage.usage_ids
     if usage.refused:
         result["status"] = "partial" if usage.accepted else "refused"
         result["code"] = usage.refused[0][1]

@@ -11,6 +11,7 @@ import yaml
 from pydantic import ValidationError
 
 from entitlements.errors import RequestError
+from entitlements.intake.strict import said_of
 from entitlements.scenarios import files
 from entitlements.scenarios.files import ScenarioFile
 from entitlements.scenarios.words import short_of
@@ -113,7 +114,9 @@ def _explained(path: Path, root: Any, error: ValidationError) -> str:
     unknown = what.get("ctx", {}).get("word")
     line, place = _place(root, what["loc"], unknown)
     given = "" if isinstance(what["input"], dict | list) or place == "" else f", not {what['input']!r}"
-    said = f"{what['msg'].rstrip('.')}{given if what['type'] not in {'unknown_word', 'no_instant', 'missing'} else ''}"
+    said = (
+        f"{said_of(what).rstrip('.')}{given if what['type'] not in {'unknown_word', 'no_instant', 'missing'} else ''}"
+    )
     return f"{path}:{line}: {place}{': ' if place else ''}{said}."
 
 

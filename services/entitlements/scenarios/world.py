@@ -9,9 +9,11 @@ from typing import Any, Final
 
 from entitlements.domain.aggregate import Aggregate, AggregateType, Event, to_ms
 from entitlements.domain.catalogue import EntitlementSetDefined
+from entitlements.domain.checks import check_fields
 from entitlements.domain.commands import AdvanceClock, Command, RecordUsage, RecordUsageBatch, address_of
-from entitlements.domain.decide import check_fields, decide, record_group
+from entitlements.domain.decide import decide, record_group
 from entitlements.domain.errors import CommandRefused, UnknownPool
+from entitlements.domain.ids import check_chosen
 from entitlements.domain.inheritance import Catalogue
 from entitlements.domain.lines import UsageAnswer
 from entitlements.domain.overflow import asks_the_next
@@ -87,6 +89,7 @@ class World:
     def ask(self, command: Command, at: datetime, happened: Happened) -> None:
         """Decide a command."""
         try:
+            check_chosen(command)
             if isinstance(command, RecordUsageBatch):
                 happened.answered(*self._record_batch(command, to_ms(at)))
             else:

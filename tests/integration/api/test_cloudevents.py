@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from typing import Any
 
 import pytest
@@ -104,3 +106,60 @@ def test_whoever_does_not_wait_gets_places_in_the_log(tenant: Any) -> None:
     answer = tenant.http.post("/v1/events", json=[event(tenant, n) for n in range(10)], headers=headers)
     assert answer.status_code == 202
     assert len(answer.json()["commands"]) == 1
+
+
+def binary(tenant: Any, told: dict[str, Any], **headers: str) -> Any:
+    attributes = {f"ce-{name}": told[name] for name in ("id", "source", "type", "specversion", "subject")}
+    return tenant.http.post("/v1/events", content=json.dumps(told["data"]), headers=attributes | headers)
+
+
+def test_an_event_counts_once_whether_it_is_structured_or_binary(tenant: Any) -> None:
+    told = event(tenant, "Kunde Ä 100%") | {"source": '/gw/\u20ac "x"'}
+    assert send(tenant, told, SINGLE).json() == {"accepted": 1, "refused": []}
+    encoded = told | {"id": "e-Kunde%20%C3%84%20100%25", "source": "/gw/%E2%82%AC%20%22x%22"}
+    answer = binary(tenant, encoded, **{"content-type": "application/json"})
+    assert answer.headers["idempotent-replay"] == "true"
+    # Emitters of before percent-encoding quote (HTTP binding, 3.1.3.2); an event need not say what its data is.
+    quoted = told | {"id": '"e-Kunde%20%C3%84 100%25"', "source": '"/gw/%E2%82%AC \\"x\\""'}
+    answer = binary(tenant, quoted)
+    assert answer.headers["idempotent-replay"] == "true"
+    coded = {name: value for name, value in told.items() if name != "data"}
+    coded["data_base64"] = base64.b64encode(json.dumps(told["data"]).encode()).decode()
+    answer = send(tenant, coded, SINGLE)
+    assert answer.headers["idempotent-replay"] == "true"
+    assert consumed(tenant, answer) == 1
+    wrong = binary(tenant, told | {"id": "%FF", "source": "/s"})
+    assert (wrong.status_code, wrong.json()["errors"][0]["at"]) == (422, "header.ce-id")
+
+
+def test_an_event_of_a_batch_that_cannot_be_meant_is_refused_and_the_others_are_not(tenant: Any) -> None:
+    wrong = [
+        event(tenant, 1, True), event(tenant, 2, "5"), event(tenant, 3, 2**63), event(tenant, 4) | {"data": None},
+        event(tenant, 5) | {"data_base64": "?", "data": None}, {"id": "e-6"}, 7, event(tenant, 8) | {"time": "0.5"},
+    ]  # fmt: skip
+    answer = send(tenant, [*wrong, event(tenant, 9)])
+    assert answer.status_code == 200
+    assert [(each["index"], each["id"], each["code"]) for each in answer.json()["refused"]] == [
+        (0, "e-1", "invalid_request"), (1, "e-2", "invalid_request"), (2, "e-3", "invalid_quantity"), (3, "e-4", "invalid_request"),
+        (4, "e-5", "invalid_request"), (5, "e-6", "invalid_request"), (6, "", "invalid_request"), (7, "e-8", "invalid_instant"),
+    ]  # fmt: skip
+    assert answer.json()["refused"][1]["detail"] == "The request is not valid: body.data.quantity: must be an integer."
+    assert (answer.json()["accepted"], consumed(tenant, answer)) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "code"),
+    [
+        ({"subject": "nobody"}, 404, "unknown_workspace"),
+        ({"data": {"resource_key": "api_calls", "quantity": 101, "mode": "strict"}}, 409, "quota_exceeded"),
+        ({"time": "2026-01-01T00:00:00"}, 422, "invalid_instant"),
+    ],
+)
+@pytest.mark.parametrize("content_type", [SINGLE, BATCH])
+def test_where_the_only_event_is_refused_the_status_is_no_success(
+    tenant: Any, change: dict[str, Any], status: int, code: str, content_type: str
+) -> None:
+    told = event(tenant, 1) | change
+    answer = send(tenant, told if content_type == SINGLE else [told], content_type)
+    assert (answer.status_code, answer.json()["code"], answer.json()["accepted"]) == (status, code, 0)
+    assert [each["code"] for each in answer.json()["refused"]] == [code]

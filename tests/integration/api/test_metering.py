@@ -219,11 +219,11 @@ def test_whoever_does_not_wait_gets_a_place_in_the_log(tenant: Any) -> None:
         ({"resource_key": CALLS}, 422, "invalid_request"),
         ({"customer_id": "nobody-at-all", "resource_key": CALLS}, 404, "unknown_workspace"),
         ({"pool_id": "no-such-pool", "resource_key": CALLS}, 404, "unknown_pool"),
-        ({"customer_id": "c", "resource_key": CALLS, "quantity": 0}, 422, "invalid_request"),
-        ({"customer_id": "c", "resource_key": CALLS, "quantity": 2**53 + 1}, 422, "invalid_request"),
-        ({"customer_id": "c", "resource_key": CALLS, "quantity": 1.5}, 422, "invalid_request"),
-        ({"customer_id": "c" * 129, "resource_key": CALLS}, 422, "invalid_request"),
-        ({"customer_id": "c", "resource_key": CALLS, "occurred_at": "2026-01-01T00:00:00"}, 422, "invalid_request"),
+        ({"customer_id": "c", "resource_key": CALLS, "quantity": 0}, 422, "invalid_quantity"),
+        ({"customer_id": "c", "resource_key": CALLS, "quantity": 2**53 + 1}, 422, "invalid_quantity"),
+        ({"customer_id": "c", "resource_key": CALLS, "quantity": 1.5}, 422, "invalid_quantity"),
+        ({"customer_id": "c" * 129, "resource_key": CALLS}, 422, "invalid_id"),
+        ({"customer_id": "c", "resource_key": CALLS, "occurred_at": "2026-01-01T00:00:00"}, 422, "invalid_instant"),
     ],
 )
 def test_usage_that_cannot_be_meant_is_refused(tenant: Any, body: Any, status: int, code: str) -> None:
@@ -277,3 +277,69 @@ def test_a_key_holds_for_commands_that_are_not_about_pools_too(tenant: Any) -> N
     token = {"entitlements-consistency": newer.headers["entitlements-consistency"]}
     (policy,) = tenant.http.get("/v1/policies", headers=token).json()["policies"]
     assert policy["priority"] == 2
+
+
+def test_one_usage_more_under_the_key_of_a_batch_is_another_body(tenant: Any) -> None:
+    key = {"idempotency-key": f"job-{secrets.token_hex(4)}"}
+    two = tenant.http.post("/v1/usage/batch", json={"usage": [usage(tenant, 5)] * 2}, headers=key)
+    first, second = (result["usage_id"] for result in two.json()["results"])
+    assert (first, second[:1]) == (key["idempotency-key"], "~")
+    # The ids that follow from a key are none that another key can have.
+    for other in (f"{first}/1", f"{first}#1"):
+        answer = tenant.http.post("/v1/usage", json=usage(tenant, 5), headers={"idempotency-key": other})
+        assert "idempotent-replay" not in answer.headers
+    again = tenant.http.post("/v1/usage/batch", json={"usage": [usage(tenant, 5)] * 2}, headers=key)
+    assert (again.headers["idempotent-replay"], again.json()) == ("true", two.json())
+    three = tenant.http.post("/v1/usage/batch", json={"usage": [usage(tenant, 5)] * 3}, headers=key)
+    assert (three.status_code, three.json()["code"]) == (422, "idempotency_key_reused")
+    assert consumed(tenant, answer) == 20
+    body = {"pool_id": tenant.pool_id, "usage_id": second, "reason": "a mistake"}
+    reversed_ = tenant.http.post("/v1/commands/ReverseUsage", json=body)
+    assert consumed(tenant, reversed_) == 15
+    for refused in (
+        tenant.http.post("/v1/usage", json=usage(tenant, 5, usage_id=second)),
+        tenant.http.post("/v1/usage", json=usage(tenant, 5), headers={"idempotency-key": second}),
+        tenant.http.post("/v1/reservations", json=usage(tenant, 5, reservation_id="~r")),
+        tenant.http.post(
+            "/v1/commands/EndProvision", json={"pool_id": "p", "provision_id": "p"}, headers={"idempotency-key": "~k"}
+        ),
+        tenant.http.post(
+            "/v1/commands/IssueGrant",
+            json={"pool_id": tenant.pool_id, "grant_id": "~g", "set_id": "free", "reason": "r"},
+        ),
+    ):
+        assert (refused.status_code, refused.json()["code"]) == (422, "invalid_id")
+
+
+def test_another_subject_is_another_body(tenant: Any) -> None:
+    assert tenant.http.post("/v1/usage", json=usage(tenant, 5, usage_id="k", subject_id="ann")).status_code == 200
+    answer = tenant.http.post("/v1/usage", json=usage(tenant, 5, usage_id="k", subject_id="bob"))
+    assert (answer.status_code, answer.json()["code"]) == (422, "idempotency_key_reused")
+
+
+def test_a_set_is_provisioned_as_soon_as_its_definition_is_answered(tenant: Any, service: Any) -> None:
+    with service.client(OPERATOR) as operator:
+        for number in range(30):
+            set_id = f"set-{secrets.token_hex(6)}"
+            body = {"set_id": set_id, "name": set_id, "rules": [QUOTA]}
+            defined = operator.post("/v1/commands/DefineEntitlementSet", json=body)
+            headers = {"entitlements-consistency": defined.headers["entitlements-consistency"]}
+            body = {"pool_id": tenant.pool_id, "provision_id": f"p-{number}", "source": "purchase", "set_id": set_id}
+            answer = tenant.http.post("/v1/commands/ProvisionPool", json=body, headers=headers)
+            assert answer.status_code == 200, answer.text
+
+
+@pytest.mark.parametrize("customer_id", [".", ".."])
+def test_a_customer_that_no_path_can_name_is_refused(tenant: Any, customer_id: str) -> None:
+    body = {"pool_id": tenant.pool_id, "workspace_id": customer_id, "role": "primary"}
+    answer = tenant.http.post("/v1/commands/AssignWorkspace", json=body)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_id")
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/customers/a%FFb/entitlements", "/v1/pools/%C3%28", "/v1/access-log?customer_id=%FF"]
+)
+def test_what_is_no_utf_8_is_a_bad_request(tenant: Any, path: str) -> None:
+    answer = tenant.http.get(path)
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_path")
+    assert answer.headers["content-type"] == "application/problem+json"

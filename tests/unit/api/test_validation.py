@@ -12,9 +12,9 @@ from entitlements.api.validation import explained_decoding
 @pytest.mark.parametrize(
     ("body", "at"),
     [
-        (b'{"checks": [{"customer_id": "c", "resource_key": "k", "quantity": "3"}]}', "body.checks[0].quantity"),
-        (b'{"checks": [{"customer": "c"}]}', "body.checks[0]"),
-        (b'{"cheks": []}', "body"),
+        (b'{"checks": [{"customer_id": "c", "resource_key": "k", "quantity": "3"}]}', "body.checks.0.quantity"),
+        (b'{"checks": [{"customer": "c"}]}', "body.checks.0.customer"),
+        (b'{"cheks": []}', "body.cheks"),
     ],
 )
 def test_a_body_that_is_decoded_by_hand_has_places_too(body: bytes, at: str) -> None:

@@ -298,4 +298,13 @@ def test_terms_that_cannot_hold_are_refused(terms: dict[str, float]) -> None:
 
 def test_a_holding_says_what_is_left_to_be_done() -> None:
     holding = Holding("r", "p", 10, NEVER, 0.0, drawn=4, committed=1)
-    assert (holding.unsettled, holding.is_settled, holding.idempotency_key) == (3, False, "r-0")
+    assert (holding.unsettled, holding.is_settled) == (3, False)
+
+
+def test_the_key_of_a_commit_is_the_same_after_a_crash_and_no_other_commit_has_it() -> None:
+    keys = [
+        Holding(name, "p", 9, NEVER, 0.0, sequence=at).idempotency_key
+        for name, at in (("r", 11), ("r-1", 1), ("r1", 1))
+    ]
+    assert keys[0] == Holding("r", "p", 9, NEVER, 5.0, sequence=11).idempotency_key
+    assert len(set(keys)) == 3

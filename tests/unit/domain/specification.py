@@ -16,8 +16,9 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple, Self
 
 from entitlements.domain.aggregate import Aggregate, Event, from_ms
+from entitlements.domain.checks import check_fields
 from entitlements.domain.commands import Command, RecordUsageBatch
-from entitlements.domain.decide import Answer, check_fields, decide, record_group
+from entitlements.domain.decide import Answer, decide, record_group
 from entitlements.domain.errors import CommandRefused
 from entitlements.domain.lines import UsageAnswer
 from entitlements.domain.pools import ResourcePool

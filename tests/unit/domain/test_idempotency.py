@@ -8,7 +8,6 @@ import pytest
 from specification import days, given, happens, hours, pool_with, recorded, refused_line, used
 
 from entitlements.domain.commands import Command
-from entitlements.domain.decide import digest_of
 from entitlements.domain.errors import (
     IdempotencyKeyReused,
     InvalidCommand,
@@ -17,6 +16,7 @@ from entitlements.domain.errors import (
     PoolIsClosed,
     QuotaIsExceeded,
 )
+from entitlements.domain.idempotency import digest_of
 from entitlements.domain.pools import IDEMPOTENCY_WINDOW_FOR
 from entitlements.examples import (
     NOON,
@@ -212,6 +212,7 @@ def test_a_line_may_be_repeated_within_its_own_command() -> None:
         used("api_calls", 6, "report", usage_id="u-1"),
         used("api_calls", 6, usage_id="u-1", workspace_id="berlin"),
         used("api_calls", 6, usage_id="u-1", occurred_at=NOON - hours(1)),
+        used("api_calls", 6, usage_id="u-1", subject_id="bob"),
     ],
 )
 def test_another_line_under_the_same_usage_id_is_refused(other: Command) -> None:

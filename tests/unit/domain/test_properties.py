@@ -15,8 +15,9 @@ from specification import state_of, through_the_ledger
 
 from entitlements.domain import usage
 from entitlements.domain.aggregate import Event
+from entitlements.domain.checks import check_fields
 from entitlements.domain.commands import AdvanceClock, RecordUsageBatch
-from entitlements.domain.decide import Answer, check_fields, decide, record_group
+from entitlements.domain.decide import Answer, decide, record_group
 from entitlements.domain.errors import CommandRefused
 from entitlements.domain.lines import UsageAnswer
 from entitlements.domain.pools import ResourcePool

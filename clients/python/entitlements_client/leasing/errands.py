@@ -10,6 +10,7 @@ from typing import Final
 from entitlements_client.errors import IdempotencyKeyReused, NotFound, QuotaExceeded, Refused, RequestError
 from entitlements_client.leasing.account import Account
 from entitlements_client.leasing.terms import Commit, Extend, Holding, Need, Release, Reserve
+from entitlements_client.transport.call import key_of
 from entitlements_client.transport.clients import Client
 from entitlements_client.transport.results import Line
 
@@ -102,7 +103,7 @@ class Errands:
             "usage_id": key,
         }
         try:
-            client.record_usage(line, idempotency_key=f"{key}-late")
+            client.record_usage(line, idempotency_key=key_of(key, "late"))
         except IdempotencyKeyReused:
             _log.debug("%s was committed before", key)
         except _REFUSED as error:

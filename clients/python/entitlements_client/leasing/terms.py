@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
+from entitlements_client.transport.call import key_of
+
 NEVER: Final = float("inf")
 #: The largest quantity that can be asked for.
 QUANTITY_MAX: Final = 2**53
@@ -73,7 +75,7 @@ class Holding:
     @property
     def idempotency_key(self) -> str:
         """Of the commit under way: the same after a crash."""
-        return f"{self.reservation_id}-{self.sequence}"
+        return key_of(self.reservation_id, self.sequence)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import secrets
 from collections.abc import Callable, Mapping, Sequence
@@ -111,6 +112,12 @@ def changing(
     """A wish. Without a key of the caller's it gets one: every attempt carries the same, so it has one effect."""
     key = idempotency_key or new_id()
     return Call(method=method, path=path, parse=parse, body=body, headers={**(headers or {}), IDEMPOTENCY_KEY: key})
+
+
+def key_of(*parts: str | int) -> str:
+    """A key that follows from parts: the same for the same, another for all others. They are hashed with their lengths."""
+    text = "".join(f"{len(part)}:{part}" for part in map(str, parts))
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def new_id() -> str:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final, Protocol
 
 from entitlements.domain.aggregate import to_ms
+from entitlements.domain.ids import DERIVED, derived_id, is_derived
 from entitlements.domain.values import is_id
 from entitlements.errors import InvalidRequest
+from entitlements.intake.instants import NotAnInstant, read_instant
 from entitlements.settings import QUANTITY_MAX
 
 ACCESS_DECIDED: Final = "entitlements.access.AccessDecided"
@@ -120,7 +121,7 @@ def of_report(organization_id: str, asked_by: str, told: Any, now_ms: int, keep_
     as_of = told.get("as_of")
     as_of = as_of if isinstance(as_of, Mapping) else {}
     return {
-        "decision_id": _id(told, "decision_id") if told.get("decision_id") else _id_of(told),
+        "decision_id": _chosen(told) if told.get("decision_id") else _id_of(told),
         "occurred_at": occurred_at,
         "organization_id": organization_id,
         "customer_id": _id(told, "customer_id"),
@@ -189,14 +190,19 @@ def _id(told: Mapping[str, Any], name: str) -> str:
 
 def _instant(told: Any) -> int:
     try:
-        at = datetime.fromisoformat(told)
-        if at.tzinfo is not None:
-            return to_ms(at)
-    except (TypeError, ValueError, OverflowError):
+        return to_ms(read_instant(told))
+    except (TypeError, NotAnInstant):
         pass
     raise InvalidRequest("decided_at is an instant with its offset, such as 2026-01-31T12:00:00Z.")
 
 
+def _chosen(told: Mapping[str, Any]) -> str:
+    decision_id = _id(told, "decision_id")
+    if is_derived(decision_id):
+        raise InvalidRequest(f"decision_id begins with {DERIVED}, as only ids that the service derives do.")
+    return decision_id
+
+
 def _id_of(told: Mapping[str, Any]) -> str:
-    said = json.dumps(told, sort_keys=True, default=str).encode("utf-8", "surrogatepass")
-    return hashlib.sha256(said).hexdigest()[:32]
+    said = json.dumps(told, sort_keys=True, default=str)
+    return derived_id("decision", said)

@@ -1,0 +1,73 @@
+"""What holds for the fields of every command, whatever it asks."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from functools import cache
+from typing import Any, Final
+
+from entitlements.domain import commands, governance_commands, usage_commands
+from entitlements.domain.commands import Command
+from entitlements.domain.errors import InvalidCommand, InvalidId, InvalidQuantity
+from entitlements.domain.values import QUANTITY_MAX, is_id
+
+
+def check_fields(command: Command) -> None:
+    """Every id has 1 to 128 characters, and every number can be written down or counted, whoever wrote the command."""
+    _check_ids(command)
+    for name, value in vars(command).items():
+        if isinstance(value, str) and "\0" in value:
+            raise InvalidCommand(f"{name} holds a zero character")
+    for name in _NUMBERS_OF_32_BITS:
+        number = getattr(command, name, None)
+        if number is not None and not -(2**31) <= number < 2**31:
+            raise InvalidCommand(f"{name} has more than 32 bits")
+    if getattr(command, "sequence", 0) < 0:
+        raise InvalidCommand("a sequence begins at 0 or above")
+    for name in _QUANTITIES:
+        quantity = getattr(command, name, 1)
+        if not 0 < quantity <= QUANTITY_MAX:
+            raise InvalidQuantity(str(quantity))
+
+
+def _check_ids(command: Command) -> None:
+    kind: type = type(command)
+    for name, characters_min in _ids_of(kind):
+        value = getattr(command, name)
+        if value is not None and not is_id(value, characters_min):
+            raise InvalidId(f"{name} has {len(value)}, or a zero character")
+    for name in _IN_PATHS.get(kind, ()):
+        if getattr(command, name) in _NO_SEGMENTS and not _takes_out(command):
+            raise InvalidId(f"{name} is {getattr(command, name)}, which no path of a URL can hold")
+
+
+#: Avro's int and Postgres' integer, of which writers take more than readers find.
+_NUMBERS_OF_32_BITS: Final = ("rung", "then_rung", "set_version", "then_set_version", "priority")
+_QUANTITIES: Final = ("quantity", "then_quantity")
+_ALSO_IDS: Final = frozenset({"resource_key", "idempotency_key", "ladder", "source"})
+
+
+#: What clients and proxies take out of a path, percent-encoded or not (RFC 3986, 6.2.2.3).
+_NO_SEGMENTS: Final = (".", "..")
+#: Ids of what is new and is named in paths of the API: customers, pools, sets, keys, reservations, policies.
+_IN_PATHS: Final[dict[type[Command], tuple[str, ...]]] = {
+    commands.AssignWorkspace: ("workspace_id",),
+    commands.DefineEntitlementSet: ("set_id",),
+    commands.DefineResourceKey: ("resource_key",),
+    commands.OpenPool: ("pool_id",),
+    governance_commands.CreateApiKey: ("key_id",),
+    governance_commands.DefineAccessPolicy: ("policy_id",),
+    governance_commands.PlaceWorkspace: ("workspace_id",),
+    usage_commands.ReserveUsage: ("reservation_id",),
+}
+
+
+def _takes_out(command: Command) -> bool:
+    return isinstance(command, governance_commands.PlaceWorkspace) and not command.unit_id
+
+
+@cache
+def _ids_of(kind: type[Any]) -> tuple[tuple[str, int], ...]:
+    """The names of a command's ids, each with the least of characters: one that defaults to empty may be empty."""
+    ids = (field for field in fields(kind) if field.name.endswith("_id") or field.name in _ALSO_IDS)
+    return tuple((field.name, 0 if field.default == "" else 1) for field in ids)

@@ -1,0 +1,191 @@
+"""The one strict reading of what comes from outside: types as documented, no value taken for another, errors in plain words.
+
+Integers are JSON integers (not `true`, `"5"`, `5.0` or `1e3`), booleans are `true` or `false`, texts are strings, and instants are RFC 3339
+strings with a time zone, cut off to the millisecond. A number or text in YAML has the type that YAML gives it; instants may be YAML's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import Field as DataclassField
+from datetime import datetime
+from functools import cache
+from types import UnionType
+from typing import Annotated, Any, Final, Union, get_args, get_origin, get_type_hints
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, create_model
+from pydantic_core import PydanticCustomError
+from pydantic_core.core_schema import ErrorType
+
+from entitlements.domain.ids import DERIVED, is_derived
+from entitlements.domain.values import is_id
+from entitlements.intake.instants import EXAMPLE, NotAnInstant, cut_off, read_instant
+
+#: Integers that the log can carry.
+INTEGER_MIN: Final = -(2**63)
+INTEGER_MAX: Final = 2**63 - 1
+#: Fields that count something. A number that is none of theirs is `invalid_quantity`.
+QUANTITIES: Final = frozenset({
+    "quantity", "then_quantity", "amount", "soft_limit", "hard_limit", "held", "adjustment", "part", "spending_cap", "rollover_min",
+    "rollover_max", "credit_rate", "credit_per", "unit_price", "price_per", "default_value",
+})  # fmt: skip
+#: The code of what is wrong in no way that has a code of its own.
+INVALID_REQUEST: Final = "invalid_request"
+#: Codes with which validators refuse.
+_OWN_CODES: Final = frozenset({"invalid_id", "invalid_instant", "invalid_quantity"})
+
+STRICT: Final = ConfigDict(strict=True, extra="forbid")
+
+
+class Strict(BaseModel):
+    """Fields that are read strictly; unknown ones are errors, since a misspelt one would be passed over."""
+
+    model_config = STRICT
+
+
+def _instant(given: Any) -> datetime:
+    try:
+        if isinstance(given, datetime):
+            return cut_off(given)
+        if isinstance(given, str):
+            return read_instant(given)
+    except NotAnInstant:
+        said = f"must be an RFC 3339 instant with a time zone, such as {EXAMPLE}"
+        raise PydanticCustomError("invalid_instant", "{said}", {"said": said}) from None
+    raise PydanticCustomError("instant_type", "{said}", {"said": f"must be a string such as {EXAMPLE}"})
+
+
+def _id(text: str) -> str:
+    if not is_id(text):
+        said = "must have 1 to 128 characters, none of them zero"
+        raise PydanticCustomError("invalid_id", "{said}", {"said": said})
+    return text
+
+
+def _chosen(text: str) -> str:
+    if is_derived(text):
+        said = f"must not begin with {DERIVED}: such ids are the service's own"
+        raise PydanticCustomError("invalid_id", "{said}", {"said": said})
+    return text
+
+
+def _digits(given: Any) -> Any:
+    """A number of a query or a column: digits, since there is no other way to write it there."""
+    if isinstance(given, str) and given.removeprefix("-").isdecimal() and given.isascii():
+        return int(given[:40])  # Far beyond any bound, and quick to refuse.
+    return given
+
+
+Instant = Annotated[datetime, BeforeValidator(_instant)]
+Integer = Annotated[int, Field(ge=INTEGER_MIN, le=INTEGER_MAX)]
+#: An integer in a text.
+Digits = Annotated[int, BeforeValidator(_digits), Field(strict=True)]
+_BOUNDS: Final = Field(json_schema_extra={"minLength": 1, "maxLength": 128})
+#: An id that names something, and one that its caller chooses for something new.
+Id = Annotated[str, _BOUNDS, AfterValidator(_id)]
+NewId = Annotated[str, _BOUNDS, AfterValidator(_id), AfterValidator(_chosen)]
+
+
+# --- Models of dataclasses -----------------------------------------------------------------------------------------------
+
+
+def written(hint: Any) -> Any:
+    """A field's type as it is read strictly: values of dataclasses come as their fields."""
+    if get_origin(hint) in {Union, UnionType}:
+        return Union[tuple(map(written, get_args(hint)))]  # noqa: UP007 - made at run time.
+    if get_origin(hint) is list:
+        return list[written(get_args(hint)[0])]  # type: ignore[misc]
+    if isinstance(hint, type) and is_dataclass(hint):
+        # One that is made already is read again: who made it may have taken anything.
+        as_fields = BeforeValidator(lambda value: vars(value) if isinstance(value, hint) else value)
+        return Annotated[_model_of(hint), as_fields, AfterValidator(lambda value: hint(**dict(value)))]
+    return {datetime: Instant, int: Integer}.get(hint, hint)
+
+
+def default_of(field: DataclassField[Any]) -> Any:
+    """A dataclass field's default, as a model has it."""
+    if field.default is not MISSING:
+        return field.default
+    return Field(default_factory=field.default_factory) if field.default_factory is not MISSING else ...
+
+
+@cache
+def _model_of(kind: Any) -> Any:
+    hints = get_type_hints(kind)
+    made: dict[str, Any] = {field.name: (written(hints[field.name]), default_of(field)) for field in fields(kind)}
+    return create_model(kind.__name__, __base__=Strict, __doc__=kind.__doc__, **made)
+
+
+@cache
+def _any_fields_of(kind: Any) -> type[Strict]:
+    hints = get_type_hints(kind)
+    made: dict[str, Any] = {field.name: (written(hints[field.name]), None) for field in fields(kind)}
+    return create_model(kind.__name__, __base__=Strict, **made)
+
+
+def read_fields(kind: Any, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Some fields of a dataclass, read strictly. Raises pydantic's ValidationError."""
+    found = _any_fields_of(kind).model_validate(dict(given))
+    return {name: getattr(found, name) for name in found.model_fields_set}
+
+
+# --- What is wrong, in words ---------------------------------------------------------------------------------------------
+
+_TYPES: Final = {
+    "int": "an integer", "string": "a string", "bool": "true or false", "list": "an array", "tuple": "an array", "set": "an array",
+    "dict": "an object", "model": "an object", "model_attributes": "an object", "dataclass": "an object", "float": "a number",
+    "mapping": "an object",
+}  # fmt: skip
+_BUILT_IN: Final = frozenset(get_args(ErrorType))
+_WORDS: Final = {
+    "missing": "is required",
+    "extra_forbidden": "is not known here",
+    "int_parsing": "must be an integer",
+    "int_from_float": "must be an integer",
+    "int_parsing_size": "is too large",
+    "float_parsing": "must be a number",
+    "bool_parsing": "must be true or false",
+    "none_required": "must be null",
+    "string_too_short": "must have at least {min_length} characters",
+    "string_too_long": "must have at most {max_length} characters",
+    "string_pattern_mismatch": "does not match {pattern}",
+    "too_short": "must have at least {min_length} entries, not {actual_length}",
+    "too_long": "must have at most {max_length} entries",
+    "greater_than": "must be more than {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than": "must be less than {lt}",
+    "less_than_equal": "must be at most {le}",
+    "literal_error": "must be {expected}",
+    "enum": "must be {expected}",
+    "json_invalid": "is not valid JSON",
+}
+
+
+def said_of(error: Mapping[str, Any]) -> str:
+    """What is wrong with a field, in plain words: one entry of a ValidationError's errors."""
+    kind, facts = str(error["type"]), error.get("ctx") or {}
+    if kind == "value_error":
+        return str(facts.get("error", "is not valid"))
+    if kind in _WORDS:
+        return _WORDS[kind].format_map(facts)
+    name = kind.removesuffix("_type")
+    if name != kind and name in _TYPES:
+        return f"must be {_TYPES[name]}"
+    # What our own validators say; of pydantic's there is none left that we know of.
+    return "is not valid" if kind in _BUILT_IN else str(error["msg"])
+
+
+def code_of(error: Mapping[str, Any]) -> str:
+    """The stable code of what is wrong with a field."""
+    kind, place = str(error["type"]), error["loc"]
+    if kind in _OWN_CODES:
+        return kind
+    is_number = isinstance(error.get("input"), int | float) and not isinstance(error.get("input"), bool)
+    return "invalid_quantity" if is_number and place and place[-1] in QUANTITIES else INVALID_REQUEST
+
+
+def code_of_all(errors: Sequence[Mapping[str, Any]]) -> str:
+    """The code of all that is wrong together: that of each of them, if they agree."""
+    codes = {code_of(error) for error in errors}
+    return codes.pop() if len(codes) == 1 else INVALID_REQUEST

@@ -1,0 +1,202 @@
+"""No value is taken for another: every route, every field of the OpenAPI document, every wrong JSON type is 422, and nothing is recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import httpx
+import pytest
+
+from entitlements.ledger.ends import TopicEnds
+
+#: What is no value of a type, though it looks like one.
+WRONG: Final[dict[str, tuple[Any, ...]]] = {
+    "integer": (True, "5", 5.0),
+    "boolean": ("off", 1),
+    "string": (5, True),
+    "date-time": (0.5, 1_700_000_000, "1700000000", "2026-01-01T00:00:00"),
+    "array": ({}, "x"),
+    "object": ([], "x"),
+}
+WRONG_IN_QUERIES: Final = {"integer": ("5.0", "1e3", "true", "0x5"), "date-time": ("0.5", "1700000000", "2026-01-01")}
+#: Values that let the fields beside them be valid.
+VALID: Final = {"integer": 1, "boolean": True, "string": "x", "date-time": "2999-01-01T00:00:00Z"}
+CODES: Final = {"invalid_request", "invalid_quantity", "invalid_instant", "invalid_id"}
+
+
+class Document:
+    """The OpenAPI document: what its operations take."""
+
+    def __init__(self, document: dict[str, Any]) -> None:
+        self.document = document
+
+    def operations(self) -> Iterator[tuple[str, str, dict[str, Any]]]:
+        for path, verbs in self.document["paths"].items():
+            for verb, operation in verbs.items():
+                yield verb, path, operation
+
+    def resolved(self, schema: dict[str, Any]) -> dict[str, Any]:
+        while "$ref" in schema:
+            schema = self.document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+        return schema
+
+    def kinds(self, schema: dict[str, Any]) -> dict[str, dict[str, Any]]:
+        """The types that a schema takes, each with its own schema; nothing: any value."""
+        found: dict[str, dict[str, Any]] = {}
+        for part in self.resolved(schema).get("anyOf", [schema]):
+            plain = self.resolved(part)
+            kind = plain.get("format") if plain.get("format") == "date-time" else plain.get("type", _of_words(plain))
+            if kind is None:
+                return {}
+            found[kind] = plain
+        return found
+
+    def valid(self, schema: dict[str, Any]) -> Any:
+        kind, plain = next(iter(self.kinds(schema).items()), ("string", {}))
+        if "enum" in plain or "const" in plain:
+            return plain.get("const", plain.get("enum", [None])[0])
+        if kind == "object":
+            return {name: self.valid(plain["properties"][name]) for name in plain.get("required", ())}
+        if kind == "array":
+            return [self.valid(plain["items"])] if plain.get("minItems") else []
+        return VALID.get(kind)
+
+    def bent(self, schema: dict[str, Any], deep: int = 2) -> Iterator[tuple[str, Any]]:
+        """Values of a schema with one field of a wrong type, and the name of the field."""
+        kinds = self.kinds(schema)
+        if "object" not in kinds:
+            return
+        whole = self.valid(schema)
+        if schema.get("$ref", "").endswith("/ChecksBody"):
+            whole = {"customer_ids": ["x"], "resource_keys": ["x"]}  # Or checks: one of both is needed.
+        for name, field in kinds["object"].get("properties", {}).items():
+            taken = self.kinds(field)
+            if not taken:
+                continue
+            wrong = [value for kind in taken for value in WRONG.get(kind, ()) if not _fits(value, taken)]
+            if "null" not in taken:
+                wrong.append(None)
+            for value in wrong:
+                yield name, whole | {name: value}
+            for kind, of_kind in taken.items():
+                inner = of_kind.get("items") if kind == "array" else of_kind if kind == "object" else None
+                if inner is not None and deep:
+                    for place, value in self.bent(inner, deep - 1):
+                        yield place, whole | {name: [value] if kind == "array" else value}
+
+
+def _of_words(schema: dict[str, Any]) -> str | None:
+    return "string" if "enum" in schema or "const" in schema else None
+
+
+def _fits(value: Any, taken: dict[str, Any]) -> bool:
+    kind = {bool: "boolean", int: "integer", str: "string", list: "array", dict: "object", float: "number"}[type(value)]
+    return kind in taken
+
+
+@pytest.fixture(scope="module")
+def document(service: Any) -> Document:
+    return Document(httpx.get(f"{service.url}/openapi.json").json())
+
+
+def commands_in_the_log(service: Any) -> dict[int, int]:
+    return TopicEnds(service.settings, within_for=10.0).of("commands", range(service.settings.partitions))
+
+
+def refusal_of(answer: httpx.Response, name: str) -> str:
+    """What is wrong with an answer; empty: it says that this field cannot be meant."""
+    problem = answer.json()
+    places = [error["at"] for error in problem.get("errors", [])]
+    if answer.status_code != 422 or problem["code"] not in CODES:
+        return f"{answer.status_code} {answer.text[:200]}"
+    if not any(name in place for place in places):
+        return f"{name} is not named: {answer.text[:200]}"
+    text = answer.text.lower()
+    return (
+        answer.text[:200]
+        if any(word in text for word in ("pydantic", "input should", "value error", "expected `", "python"))
+        else ""
+    )
+
+
+def test_every_field_of_every_body_takes_its_own_type_only(service: Any, document: Document) -> None:
+    failures, asked = [], 0
+    with service.client("operator") as operator:
+        before = commands_in_the_log(service)
+        for verb, path, operation in document.operations():
+            for media_type, content in operation.get("requestBody", {}).get("content", {}).items():
+                if (
+                    "schema" not in content
+                    or "batch" in media_type
+                    or (media_type, path) == ("application/json", "/v1/events")
+                ):
+                    continue
+                where = path.replace("{", "").replace("}", "")
+                for name, body in document.bent(content["schema"]):
+                    answer = operator.request(verb, where, json=body, headers={"content-type": media_type})
+                    asked += 1
+                    if said := refusal_of(answer, name):
+                        failures.append(f"{verb} {path} {name}={body!r:.200}: {said}")
+    assert failures == [], "\n".join(failures[:40])
+    assert asked > 1_000
+    assert commands_in_the_log(service) == before, "nothing was sent"
+
+
+def test_every_parameter_of_every_query_takes_its_own_type_only(tenant: Any, document: Document) -> None:
+    asked = 0
+    for verb, path, operation in document.operations():
+        for parameter in operation.get("parameters", []):
+            for kind in document.kinds(parameter["schema"]) if parameter["in"] == "query" else ():
+                for text in WRONG_IN_QUERIES.get(kind, ()):
+                    answer = tenant.http.request(
+                        verb, path.replace("{", "").replace("}", ""), params={parameter["name"]: text}
+                    )
+                    asked += 1
+                    assert refusal_of(answer, parameter["name"]) == "", (verb, path, text)
+    assert asked >= 15
+
+
+def test_a_key_is_not_revoked_by_a_number_that_is_taken_for_an_instant(tenant: Any) -> None:
+    made = tenant.http.post("/v1/keys", json={"scopes": ["read"]}).json()
+    answer = tenant.http.delete(f"/v1/keys/{made['key_id']}", params={"revoke_at": "0.5"})
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_instant")
+    assert [
+        each["revoked_at"] for each in tenant.http.get("/v1/keys").json()["keys"] if each["key_id"] == made["key_id"]
+    ] in ([None], [])
+
+
+@pytest.mark.parametrize("quantity", [0, -1, 2**53 + 1, 2**63, 2**64, 5.0, 1e3])
+def test_a_number_that_is_no_quantity_has_its_code_everywhere(tenant: Any, quantity: float) -> None:
+    body = {"customer_id": tenant.customer_id, "resource_key": "api_calls", "quantity": quantity}
+    event = {"id": "e", "source": "/s", "type": "t", "specversion": "1.0", "subject": tenant.customer_id}
+    event |= {"data": {"resource_key": "api_calls", "quantity": quantity}}
+    answers = [
+        tenant.http.post("/v1/usage", json=body),
+        tenant.http.post("/v1/usage/batch", json={"usage": [body]}),
+        tenant.http.post("/v1/reservations", json=body),
+        tenant.http.post("/v1/events", json=event, headers={"content-type": "application/cloudevents+json"}),
+        tenant.http.post(
+            "/v1/commands/ChangeQuantity",
+            json={"pool_id": tenant.pool_id, "provision_id": "plan", "quantity": quantity},
+        ),
+    ]
+    assert [(answer.status_code, answer.json()["code"]) for answer in answers] == [(422, "invalid_quantity")] * 5
+
+
+def test_an_instant_belongs_to_the_same_millisecond_on_every_route(tenant: Any) -> None:
+    at = "2026-11-01T00:00:00.0009999Z"
+    body = {
+        "customer_id": tenant.customer_id,
+        "resource_key": "api_calls",
+        "mode": "report",
+        "occurred_at": at,
+        "usage_id": "u",
+    }
+    assert tenant.http.post("/v1/usage", json=body).status_code == 200
+    # Under the same id another instant is another body: only what is cut off to the same millisecond is a repeat.
+    for same in ("2026-11-01T00:00:00Z", "2026-11-01T01:00:00.0001+01:00"):
+        answer = tenant.http.post("/v1/usage", json=body | {"occurred_at": same})
+        assert answer.headers.get("idempotent-replay") == "true"
+    answer = tenant.http.post("/v1/usage", json=body | {"occurred_at": "2026-11-01T00:00:00.001Z"})
+    assert answer.json()["code"] == "idempotency_key_reused"
