@@ -131,7 +131,7 @@ async def ingest(request: Request) -> Response:
 
     Binary mode: the attributes are headers (ce-id, ce-source, ...), the body is the data.
     """
-    identity = who(request, "use")
+    identity = who(request, "use", within_unit=True)
     events = await _events_of(request)
     if len(events) > EVENTS_MAX:
         raise Problem("invalid_request", f"One call takes {EVENTS_MAX} events; these are {len(events)}.")
@@ -175,6 +175,10 @@ async def _lines_of(
 ) -> tuple[list[tuple[int, str, UsageLine]], list[dict[str, Any]]]:
     """Each event's pool and line by its index, and those that cannot be meant or have no pool."""
     customers = {event.data.customer_id or event.subject for event in events if not event.data.pool_id}
+    if identity.unit_id:
+        await services_of(request).units.require(
+            identity, {event.data.customer_id or event.subject for event in events}
+        )
     known = await services_of(request).pools_of(identity.organization_id, customers, at_least(request))
     pools = {customer_id: found[0][0] for customer_id, found in known.items()}
     lines: list[tuple[int, str, UsageLine]] = []

@@ -64,7 +64,7 @@ class ManyUsages(Body):
 @router.post("/v1/usage", response_model=Recorded, responses=ACCEPTED, operation_id="recordUsage")
 async def record_usage(request: Request, body: Usage) -> Response:
     """Record usage. Refused whole when it does not fit into what is left, unless it has happened already (mode report)."""
-    identity, key = who(request, "use"), key_of(request)
+    identity, key = who(request, "use", within_unit=True), key_of(request)
     if wants_no_answer(request):
         pools = await pools_of(request, identity, body)
         return await accepted(request, _recording(identity, body, pools[0][0], body.usage_id or key or new_id()))
@@ -75,7 +75,7 @@ async def record_usage(request: Request, body: Usage) -> Response:
 @router.post("/v1/usage/batch", response_model=Results, operation_id="recordUsages")
 async def record_usages(request: Request, body: ManyUsages) -> Response:
     """Record usage of several customers; each is decided by itself. Under an Idempotency-Key each gets one of its own."""
-    identity, key = who(request, "use"), key_of(request)
+    identity, key = who(request, "use", within_unit=True), key_of(request)
 
     async def one(place: int, usage: Usage) -> tuple[dict[str, Any], Outcome]:
         return await _record(request, identity, usage, key_within(key, place))
