@@ -169,7 +169,7 @@ def _organizations(given: str) -> Any:
 
     if given == "all":
         return given
-    return [values.id_of("organization", each.strip()) for each in given.split(",")]
+    return sorted({values.id_of("organization", each.strip()) for each in given.split(",")})
 
 
 def _whom(act_for: Any) -> str:
