@@ -400,3 +400,14 @@ def test_the_catalogue_is_the_operators(tenant: Any) -> None:
     answer = tenant.http.post("/v1/commands/DefineResourceKey", json=body)
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
     assert tenant.http.get("/v1/resource-keys/api_calls").json()["name"] == "api_calls"
+
+
+def test_the_operators_key_defines_the_catalogue_for_the_operator_alone(service: Any, tenant: Any) -> None:
+    key = service.key(OPERATOR, act_for="all")
+    body = {"resource_key": f"key-{tenant.pool_id}", "name": "k", "data_type": "boolean"}
+    answers = {}
+    for named in (OPERATOR, tenant.organization_id, ""):
+        with service.client_with(key, named) as client:
+            answer = client.post("/v1/commands/DefineResourceKey", json=body)
+        answers[named] = answer.json().get("code", answer.json()["status"])
+    assert answers == {OPERATOR: "accepted", tenant.organization_id: "not_found", "": "organization_required"}
