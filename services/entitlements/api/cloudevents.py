@@ -175,11 +175,11 @@ async def _lines_of(
 ) -> tuple[list[tuple[int, str, UsageLine]], list[dict[str, Any]]]:
     """Each event's pool and line by its index, and those that cannot be meant or have no pool."""
     customers = {event.data.customer_id or event.subject for event in events if not event.data.pool_id}
-    if identity.unit_id:
-        await services_of(request).units.require(
-            identity, {event.data.customer_id or event.subject for event in events}
-        )
     known = await services_of(request).pools_of(identity.organization_id, customers, at_least(request))
+    allowed: set[str] = set()
+    if identity.unit_id:
+        named = {event.data.customer_id or event.subject for event in events}
+        allowed = await services_of(request).units.allowed(identity, {each for each in named if is_id(each)})
     pools = {customer_id: found[0][0] for customer_id, found in known.items()}
     lines: list[tuple[int, str, UsageLine]] = []
     refused: list[dict[str, Any]] = []
@@ -191,7 +191,9 @@ async def _lines_of(
         pool_id = data.pool_id or pools.get(customer_id)
         at = event.time
         wrong = (
-            "unknown_workspace"
+            "outside_unit"
+            if identity.unit_id and customer_id not in allowed
+            else "unknown_workspace"
             if pool_id is None
             else "invalid_instant"
             if at is not None and at.tzinfo is None

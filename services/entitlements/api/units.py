@@ -31,15 +31,20 @@ class Units:
     async def require(self, identity: Identity, customer_ids: Iterable[str]) -> None:
         """Whether the key may ask and record for all of these customers. Raises OutsideUnit, ServerIsAway."""
         wanted = set(customer_ids)
-        if not identity.unit_id or wanted <= await self.inside(identity, wanted):
-            return
-        # One of them may have been placed a moment ago.
-        await self._catch_up()
-        if not wanted <= await self.inside(identity, wanted):
+        if identity.unit_id and wanted - await self.allowed(identity, wanted):
             raise OutsideUnit
 
+    async def allowed(self, identity: Identity, customer_ids: Collection[str]) -> set[str]:
+        """Which of the customers lie in the key's unit, by all that was decided until now. Raises ServerIsAway."""
+        found = await self.inside(identity, customer_ids)
+        if len(found) < len(set(customer_ids)):
+            # One of them may have been placed a moment ago.
+            await self._catch_up()
+            found = await self.inside(identity, customer_ids)
+        return found
+
     async def inside(self, identity: Identity, customer_ids: Collection[str]) -> set[str]:
-        """Which of the customers lie in the key's unit. Raises ServerIsAway."""
+        """Which of the customers lie in the key's unit, as far as the read models know. Raises ServerIsAway."""
         organization_id, unit_id = identity.organization_id, identity.unit_id
         now = self._monotonic()
         found = {each for each in customer_ids if self._inside.get((organization_id, unit_id, each), now) > now}

@@ -302,20 +302,33 @@ def test_a_key_of_a_unit_reaches_its_customers_and_nobody_else(service: Any, ten
     refused: list[tuple[str, str, Any]] = [
         ("POST", "/v1/usage", {"pool_id": pool, "resource_key": "api_calls"}),
         ("POST", "/v1/reservations", {"pool_id": pool, "resource_key": "api_calls"}),
-        ("POST", "/v1/events", {"resource_key": "api_calls", "pool_id": pool}),
         ("GET", f"/v1/pools/{pool}", None),
     ]
-    event = {"ce-id": "1", "ce-source": "/s", "ce-type": "t", "ce-specversion": "1.0"}
     for verb, path, body in refused:
-        answer = units.http.request(verb, path, json=body, headers=event)
+        answer = units.http.request(verb, path, json=body)
         assert (answer.status_code, answer.json()["code"]) == (403, "outside_unit"), (path, answer.text)
     batch = units.http.post(
         "/v1/usage/batch",
         json={"usage": [{"customer_id": each, "resource_key": "api_calls"} for each in (inside, outside)]},
     )
     assert [each.get("code", each["status"]) for each in batch.json()["results"]] == ["recorded", "outside_unit"]
+    common = {"source": "/s", "type": "t", "specversion": "1.0"}
+    used = (
+        {"customer_id": inside},
+        {"customer_id": outside},
+        {"customer_id": outside, "pool_id": pool},
+        {"pool_id": pool},
+    )
+    events = [common | {"id": str(n), "data": {"resource_key": "api_calls"} | each} for n, each in enumerate(used)]
+    kind = {"content-type": "application/cloudevents-batch+json"}
+    told = units.http.post("/v1/events", content=json.dumps(events), headers=kind).json()
+    assert (told["accepted"], {each["code"] for each in told["refused"]}) == (1, {"outside_unit"})
     for path, verb in routes(service):
-        if verb in {"POST", "PUT", "DELETE"} and path not in {each[1] for each in [*calls_, *refused]}:
+        if (
+            path != "/v1/events"
+            and verb in {"POST", "PUT", "DELETE"}
+            and path not in {each[1] for each in [*calls_, *refused]}
+        ):
             address, sent = calls(path, verb, tenant)
             answer = units.http.request(verb, address, json=sent)
             assert not answer.is_success or path == "/v1/reservations/batch", (verb, path, answer.text)

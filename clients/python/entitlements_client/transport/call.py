@@ -119,6 +119,14 @@ def naming(organization: str) -> dict[str, str]:
         raise RequestError(f"({error})", status=422) from error
 
 
+def path_id(text: str) -> str:
+    """An id as a segment of a path. Raises RequestError."""
+    try:
+        return quote(text, safe="")
+    except UnicodeEncodeError as error:
+        raise RequestError(f"({error})", status=422) from error
+
+
 def new_id() -> str:
     """An id that nobody else has: 128 bits, as hex."""
     return secrets.token_hex(16)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
-from urllib.parse import quote
 
 from entitlements_client.deciding import Context, CustomerView, Decision, Request
-from entitlements_client.errors import RequestError
-from entitlements_client.transport.call import Call, changing, new_id, reading, without_none
+from entitlements_client.transport.administering import (
+    access_log,
+    command,
+    create_key,
+    list_keys,
+    report_access,
+    revoke_key,
+)
+from entitlements_client.transport.call import Call, changing, new_id, path_id, reading, without_none
 from entitlements_client.transport.method import Method
 from entitlements_client.transport.results import (
     Fetched,
@@ -27,13 +33,6 @@ from entitlements_client.transport.results import (
 
 #: Lines of usage, checks and operations in one request.
 LINES_MAX: Final = 10_000
-
-
-def _id(text: str) -> str:
-    try:
-        return quote(text, safe="")
-    except UnicodeEncodeError as error:
-        raise RequestError(f"({error})", status=422) from error
 
 
 # --- Questions ---------------------------------------------------------------------------------------------------------
@@ -104,7 +103,7 @@ def entitlements(
     customer_id: str, *, etag: str = "", consistency: str = "", organization: str = ""
 ) -> Call[Fetched[CustomerView]]:
     """All that a customer has. etag: of what is known already; it may come back unchanged."""
-    path = f"/v1/customers/{_id(customer_id)}/entitlements"
+    path = f"/v1/customers/{path_id(customer_id)}/entitlements"
     return reading(
         path, fetched(CustomerView.from_document), etag=etag, consistency=consistency, organization=organization
     )
@@ -114,7 +113,7 @@ def entitlement(
     customer_id: str, resource_key: str, *, consistency: str = "", organization: str = ""
 ) -> Call[dict[str, Any]]:
     """What a customer has of one key: {customer_id, as_of, entitlement}."""
-    path = f"/v1/customers/{_id(customer_id)}/entitlements/{_id(resource_key)}"
+    path = f"/v1/customers/{path_id(customer_id)}/entitlements/{path_id(resource_key)}"
     return reading(path, document_of, consistency=consistency, organization=organization)
 
 
@@ -239,7 +238,7 @@ def release(
 def _of_reservation(
     reservation_id: str, verb: str, body: Mapping[str, Any], key: str, organization: str
 ) -> Call[dict[str, Any]]:
-    path = f"/v1/reservations/{_id(reservation_id)}/{verb}"
+    path = f"/v1/reservations/{path_id(reservation_id)}/{verb}"
     return changing(path, changed_of, body, idempotency_key=key, organization=organization)
 
 
@@ -250,54 +249,6 @@ def reservations(
     body = {"operations": list(operations)}
     return changing(
         "/v1/reservations/batch", changed_of, body, idempotency_key=idempotency_key, organization=organization
-    )
-
-
-# --- Logs, commands, keys ----------------------------------------------------------------------------------------------
-
-
-def report_access(
-    decisions: Iterable[Mapping[str, Any]], *, idempotency_key: str = "", organization: str = ""
-) -> Call[dict[str, Any]]:
-    """Tell the access log what was decided here."""
-    body = {"decisions": list(decisions)}
-    return changing("/v1/access-log", document_of, body, idempotency_key=idempotency_key, organization=organization)
-
-
-def access_log(*, organization: str = "", **query: str) -> Call[dict[str, Any]]:
-    """Decisions of the past: customer_id, resource_key, since, until, cursor."""
-    return reading("/v1/access-log", document_of, query=list(query.items()), organization=organization)
-
-
-def command(
-    name: str, fields: Mapping[str, Any], *, idempotency_key: str = "", wait: bool = True, organization: str = ""
-) -> Call[dict[str, Any]]:
-    """Any command of the domain, such as ("OpenPool", {...}); its answer has a consistency_token.
-
-    wait: for the decision; without it the answer is only where in the log the command stands.
-    """
-    headers = {} if wait else {"Prefer": "respond-async"}
-    path = f"/v1/commands/{_id(name)}"
-    return changing(
-        path, changed_of, fields, idempotency_key=idempotency_key, headers=headers, organization=organization
-    )
-
-
-def list_keys(*, organization: str = "") -> Call[dict[str, Any]]:
-    """The API keys of the organization, without their secrets."""
-    return reading("/v1/keys", document_of, organization=organization)
-
-
-def create_key(fields: Mapping[str, Any], *, idempotency_key: str = "", organization: str = "") -> Call[dict[str, Any]]:
-    """Create an API key (name, scopes, expires_at, ...); the answer tells its secret once."""
-    return changing("/v1/keys", document_of, fields, idempotency_key=idempotency_key, organization=organization)
-
-
-def revoke_key(key_id: str, *, idempotency_key: str = "", organization: str = "") -> Call[dict[str, Any]]:
-    """Revoke an API key."""
-    path = f"/v1/keys/{_id(key_id)}"
-    return changing(
-        path, document_of, None, method="DELETE", idempotency_key=idempotency_key, organization=organization
     )
 
 
