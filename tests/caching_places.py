@@ -30,8 +30,12 @@ def views_at(url: str, stack: ExitStack) -> ViewSource:
     return PostgresViews(stack.enter_context(pool).connection, wait_for=1.0)
 
 
+#: The key that acts for all organizations.
+ALL = "all"
+
+
 class Origin(ThreadingHTTPServer):
-    """GET /v1/customers/ID/entitlements, asked with `Authorization: Bearer ORGANIZATION`."""
+    """GET /v1/customers/ID/entitlements, asked with `Authorization: Bearer ORGANIZATION`, or ALL and the organization named."""
 
     daemon_threads = True
 
@@ -55,6 +59,8 @@ class _Answers(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         organization = self.headers.get("Authorization", "").removeprefix("Bearer ")
+        if organization == ALL:
+            organization = self.headers.get("Entitlements-Organization", "")
         customer = self.path.split("/")[3]
         self.server.asked.append(f"{organization}/{customer}")
         if not organization:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 
@@ -26,6 +26,7 @@ from entitlements_projections.database import connect
 PROCESSES = ("engine", "publisher", "projector", "changes", "api")
 ALL_SCOPES = ("read", "use", "administer", "audit")
 OPERATOR = "operator"
+NAMED = "entitlements-organization"
 
 
 @dataclass
@@ -35,15 +36,21 @@ class Service:
     settings: Settings
     supervisor: Supervisor
     caller: Caller
-    _keys: dict[tuple[str, tuple[str, ...]], str] = field(default_factory=dict)
+    _keys: dict[tuple[Any, ...], str] = field(default_factory=dict)
 
     @property
     def url(self) -> str:
         return f"http://{self.settings.api_host}:{self.settings.api_port}"
 
-    def key(self, organization_id: str, scopes: Sequence[str] = ALL_SCOPES) -> str:
-        """An API key of an organization, made when it is first asked for; it counts at once."""
-        known = (organization_id, tuple(scopes))
+    def key(
+        self,
+        organization_id: str,
+        scopes: Sequence[str] = ALL_SCOPES,
+        act_for: Literal["all"] | Sequence[str] = (),
+        unit_id: str = "",
+    ) -> str:
+        """An API key of an organization, made when it is first asked for; it counts at once. act_for: as the operator gives it."""
+        known = (organization_id, tuple(scopes), tuple(act_for), unit_id)
         if known not in self._keys:
             key_id, secret = f"k{secrets.token_hex(8)}", secrets.token_hex(32)
             digest = hashlib.sha256(secret.encode()).hexdigest()
@@ -51,6 +58,7 @@ class Service:
                 CreateApiKey(
                     command_id=new_id(), organization_id=organization_id, key_id=key_id, secret_sha256=digest,
                     scopes=list(scopes),  # type: ignore[arg-type]
+                    act_for=[] if act_for == "all" else list(act_for), acts_for_all=act_for == "all", unit_id=unit_id,
                 )
             )  # fmt: skip
             self._keys[known] = f"ent_{key_id}_{secret}"
@@ -58,7 +66,11 @@ class Service:
 
     def client(self, organization_id: str = "acme", scopes: Sequence[str] = ALL_SCOPES, **more: Any) -> httpx.Client:
         """Somebody who asks with a key of an organization."""
-        headers = {"authorization": f"Bearer {self.key(organization_id, scopes)}"}
+        return self.client_with(self.key(organization_id, scopes), **more)
+
+    def client_with(self, key: str, organization: str = "", **more: Any) -> httpx.Client:
+        """Somebody who asks with a key, and names an organization in every request if one is given."""
+        headers = {"authorization": f"Bearer {key}"} | ({NAMED: organization} if organization else {})
         # As many are kept as there may be: httpcore closes idle ones above that, and among them one that a thread was just given.
         limits = httpx.Limits(max_connections=100, max_keepalive_connections=100)
         return httpx.Client(base_url=self.url, headers=headers, timeout=30.0, limits=limits, **more)

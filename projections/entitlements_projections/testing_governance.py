@@ -45,13 +45,18 @@ def random_governance(random: Random, unique: str, at_ms: int, rules: list[Rule]
 
 def _admitting(random: Random, at_ms: int, of_organization: dict[str, Any]) -> Command:
     policy, key = f"policy-{random.randint(0, 2)}", f"apikey{random.randint(10, 12)}"
+    # By the instant, so that a history with a known seed stays what it is.
+    for_whom: dict[str, Any] = ({}, {"acts_for_all": True}, {"act_for": ["org-7"]}, {"unit_id": "u-1"})[
+        at_ms // 1000 % 4
+    ]
     return random.choice((
         lambda: governs.DefineAccessPolicy(
             policy_id=policy, effect="DENY", document=f'{{"effect":"DENY","policy_id":"{policy}"}}', **of_organization
         ),
         lambda: governs.RetireAccessPolicy(policy_id=policy, **of_organization),
         lambda: governs.CreateApiKey(
-            key_id=key, secret_sha256="0" * 64, scopes=["use", "read"], expires_at=from_ms(at_ms + 90_000_000), **of_organization
+            key_id=key, secret_sha256="0" * 64, scopes=["use", "read"], expires_at=from_ms(at_ms + 90_000_000), **for_whom,
+            **of_organization
         ),
         lambda: governs.RevokeApiKey(key_id=key, revoke_at=from_ms(at_ms + 60_000_000), **of_organization),
         lambda: governs.RevokeApiKey(key_id=key, **of_organization),

@@ -123,7 +123,7 @@ def one_of_each() -> list[Command]:
         remove_unit(),
         define_access_policy(),
         retire_access_policy(),
-        create_api_key(expires_at=NOON + timedelta(days=30), requests_per_s=100),
+        create_api_key(expires_at=NOON + timedelta(days=30), requests_per_s=100, act_for=["acme"]),
         revoke_api_key(revoke_at=NOON + timedelta(days=1)),
         define_campaign(starts_at=NOON),
         change_campaign_pools(),

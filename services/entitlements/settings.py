@@ -49,7 +49,8 @@ class Settings(BaseSettings):
         default=1_000, ge=1, description="Streams of changes that an organization may have open at each worker."
     )
     operator_organization: str = Field(
-        default="operator", description="The organization whose keys may define the catalogue: keys, sets, campaigns."
+        default="operator",
+        description="The organization of whoever runs the installation: its keys define the catalogue, and no other key acts for it.",
     )
     replicas: str = Field(
         default="",
@@ -129,6 +130,10 @@ class Settings(BaseSettings):
         default="organization_id", description="Claim that names the organization; dots lead into nested claims."
     )
     oidc_scope_claim: str = Field(default="scope", description="Claim with the scopes: a text with blanks, or a list.")
+    oidc_act_for_claim: str | None = Field(
+        default=None,
+        description='Claim with the organizations that a token may act for: a list, or "all"; none: no token may.',
+    )
     oidc_scope_prefix: str = Field(
         default="entitlements:", description="What our scopes begin with in a bearer token: entitlements:read."
     )

@@ -524,6 +524,20 @@ def test_a_policy_is_defined_listed_shown_and_retired(ask: Ask, tmp_path: Path) 
     assert ask("policy", "retire", "other", "-o", organization, status=1)["error"]["code"] == "unknown_policy"
 
 
+def test_the_operators_key_acts_for_those_that_are_named(ask: Ask) -> None:
+    first = ask("keys", "create", "--act-for", "all", "--scope", "administer")
+    assert (first["organization_id"], first["act_for"], first["scopes"]) == ("operator", "all", ["administer"])
+    rotated = ask("keys", "create", "-o", "operator", "--rotate", first["key_id"])
+    assert rotated["act_for"] == "all"
+    listed = ask("keys", "create", "--act-for", "globex, acme", "-o", "reseller")
+    assert (listed["organization_id"], listed["act_for"]) == ("reseller", ["acme", "globex"])
+    found = {one["key_id"]: one["act_for"] for one in ask("keys", "list", "-o", "operator")["keys"]}
+    assert found == dict.fromkeys((first["key_id"], rotated["key_id"]), "all")
+    assert ask("keys", "list", "-o", "reseller")["keys"][0]["act_for"] == ["acme", "globex"]
+    both = ("keys", "create", "--act-for", "all", "--unit", "emea")
+    assert ask(*both, status=1)["error"]["code"] in {"unknown_unit", "invalid_command"}
+
+
 def test_a_key_is_shown_once_and_exchanged_with_an_overlap(ask: Ask) -> None:
     organization = f"org-{testing.unique_prefix().strip('.')}"
     arguments = ("keys", "create", "-o", organization)
@@ -543,6 +557,12 @@ def test_a_key_is_shown_once_and_exchanged_with_an_overlap(ask: Ask) -> None:
     assert secret not in json.dumps(listed)
     ask("keys", "revoke", first["key_id"], "-o", organization, "--reason", "it was in a log")
     assert ask("keys", "list", "-o", organization)["keys"][1]["status"] == "revoked"
+    unit = ask("send", "DefineUnit", f"organization_id={organization}", "unit_id=emea")
+    assert unit["status"] == "accepted"
+    bound = ask(*arguments, "--unit", "emea", "--scope", "read")
+    assert (bound["unit_id"], bound["act_for"]) == ("emea", [])
+    assert ask("keys", "list", "-o", organization)["keys"][0]["unit_id"] == "emea"
+    assert ask(*arguments, "--unit", "apac", status=1)["error"]["code"] == "unknown_unit"
     assert ask(*arguments, "--rotate", "k7654321", status=1)["error"]["code"] == "unknown_api_key"
     assert ask("keys", "revoke", "k7654321", "-o", organization, status=1)["error"]["code"] == "unknown_api_key"
 

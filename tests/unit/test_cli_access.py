@@ -94,6 +94,8 @@ def test_a_policy_that_cannot_be_meant_is_sent_nowhere(
         (["keys", "create", "-o", "acme", "--overlap", "a day"], "invalid_request"),
         (["keys", "revoke", "k", "-o", "acme", "--at", "yesterday"], "invalid_instant"),
         (["keys", "create"], "usage"),
+        (["keys", "create", "--act-for", "acme,,globex"], "invalid_id"),
+        (["keys", "create", "--act-for", ""], "usage"),
     ],
 )
 @pytest.mark.usefixtures("files")

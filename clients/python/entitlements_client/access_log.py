@@ -55,17 +55,18 @@ class AccessReports:
         self.dropped = 0
         self.told = 0
         self._client, self._sampling, self._stopping = client, sampling, stopping
-        self._waiting: deque[tuple[Request, Decision]] = deque()
+        #: With the organization whose customer it is, where that is not the key's own.
+        self._waiting: deque[tuple[str, Request, Decision]] = deque()
         self._thread: threading.Thread | None = None
 
-    def note(self, request: Request, decision: Decision) -> None:
+    def note(self, request: Request, decision: Decision, organization: str = "") -> None:
         """Note a decision, or not: as sampling says. Never raises, never waits."""
         if decision.source in TOLD or random.random() >= self._sampling.rate(decision):  # noqa: S311 - sampling.
             return
         if len(self._waiting) >= WAITING_MAX:
             self.dropped += 1
             return
-        self._waiting.append((request, decision))
+        self._waiting.append((organization, request, decision))
         if self._thread is None:
             self._thread = threading.Thread(target=self._tell, name="entitlements-access-log", daemon=True)
             self._thread.start()
@@ -84,15 +85,24 @@ class AccessReports:
     def _tell_batches(self) -> None:
         while self._waiting:
             batch = [self._waiting.popleft() for _ in range(min(BATCH_MAX, len(self._waiting)))]
-            try:
-                self._client.report_access(
-                    [entry_of(request, decision, self._sampling.count(decision)) for request, decision in batch]
-                )
-                self.told += len(batch)
-            except Exception as error:  # noqa: BLE001 - a context may hold what is no JSON: later decisions are told all the same.
-                self.dropped += len(batch)
-                _log.info("%s decisions were not told to the access log: %s", len(batch), error)
+            by_organization: dict[str, list[dict[str, Any]]] = {}
+            for organization, request, decision in batch:
+                entry = entry_of(request, decision, self._sampling.count(decision))
+                by_organization.setdefault(organization, []).append(entry)
+            # Whatever becomes of one organization's: those of the others are told all the same.
+            told = [self._tell_of(organization, entries) for organization, entries in by_organization.items()]
+            if not all(told):
                 return
+
+    def _tell_of(self, organization: str, entries: list[dict[str, Any]]) -> bool:
+        try:
+            self._client.report_access(entries, organization=organization)
+        except Exception as error:  # noqa: BLE001 - a context may hold what is no JSON: later decisions are told all the same.
+            self.dropped += len(entries)
+            _log.info("%s decisions were not told to the access log: %s", len(entries), error)
+            return False
+        self.told += len(entries)
+        return True
 
 
 def entry_of(request: Request, decision: Decision, count: int) -> dict[str, Any]:

@@ -10,6 +10,8 @@ EntitlementsError
 │   ├── NotFound             there is no such thing, or it belongs to another organization
 │   ├── Unauthenticated      the API key is missing, unknown, expired or revoked
 │   ├── InsufficientScope    the API key may not do this
+│   ├── OrganizationRequired, OrganizationNotAllowed, UnknownOrganization   of a key that acts for several: organization=...
+│   ├── OutsideUnit          the API key is bound to a unit, and the customer is in none of it
 │   └── BodyTooLarge
 ├── ServiceIsAway            no answer in time; nothing was changed
 │   ├── RateLimited          the API key asks too often
@@ -102,6 +104,30 @@ class InsufficientScope(RequestError):
     code = "insufficient_scope"
 
 
+class OrganizationRequired(RequestError):
+    """The API key acts for several organizations, and the request names none: organization=..."""
+
+    code = "organization_required"
+
+
+class OrganizationNotAllowed(RequestError):
+    """The API key may not act for this organization."""
+
+    code = "organization_not_allowed"
+
+
+class UnknownOrganization(RequestError):
+    """There is no such organization. Opening its first pool creates it."""
+
+    code = "unknown_organization"
+
+
+class OutsideUnit(RequestError):
+    """The API key is bound to a unit, and this is not about customers of that unit."""
+
+    code = "outside_unit"
+
+
 class BodyTooLarge(RequestError):
     """The request is larger than the API key may send."""
 
@@ -158,7 +184,8 @@ _BY_CODE: dict[str, type[EntitlementsError]] = {
     error.code: error
     for error in (
         NotEntitled, QuotaExceeded, UnknownReservation, IdempotencyKeyReused, NotFound, Unauthenticated,
-        InsufficientScope, BodyTooLarge, RateLimited, NotReachedYet, OutcomeUnknown,
+        InsufficientScope, OrganizationRequired, OrganizationNotAllowed, UnknownOrganization, OutsideUnit,
+        BodyTooLarge, RateLimited, NotReachedYet, OutcomeUnknown,
     )
 }  # fmt: skip
 _BY_STATUS: dict[int, type[EntitlementsError]] = {

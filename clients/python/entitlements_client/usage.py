@@ -41,12 +41,16 @@ PASSING: Final = frozenset({"outcome_unknown", "service_is_away", "rate_limited"
 _SCHEMA: Final = """
 create table if not exists waiting (
   place integer primary key autoincrement,
-  usage_id text not null unique,
+  organization text not null,
+  usage_id text not null,
   noted_at real not null,
-  line text not null
+  line text not null,
+  unique (organization, usage_id)
 );
+create index if not exists waiting_of_organization on waiting (organization);
 create table if not exists aside (
   place integer primary key autoincrement,
+  organization text not null,
   usage_id text not null,
   put_aside_at real not null,
   code text not null,
@@ -54,6 +58,17 @@ create table if not exists aside (
 );
 create table if not exists counters (name text primary key, value integer not null);
 insert or ignore into counters values ('waiting', (select count(*) from waiting)), ('reported', 0), ('put_aside', 0);
+"""
+
+#: From one to the next by the index: a million lines of one organization are one step.
+_ORGANIZATIONS: Final = """
+with recursive found (organization) as (
+  select min(organization) from waiting
+  union all
+  select (select min(organization) from waiting where organization > found.organization)
+  from found where organization is not null
+)
+select organization from found where organization is not null
 """
 
 _log = logging.getLogger(__name__)
@@ -111,31 +126,34 @@ class UsageBuffer:
                     self._connection.execute("rollback")
                 raise
 
-    def add(self, line: Line, *, usage_id: str = "") -> str:
-        """Note a line; it is on disk when this returns. Gives its id. The same id twice is one line.
+    def add(self, line: Line, *, usage_id: str = "", organization: str = "") -> str:
+        """Note a line; it is on disk when this returns. Gives its id. The same id twice is one line of its organization.
 
-        Without an instant it occurred now. Raises BufferIsFull.
+        Without an instant it occurred now. organization: whose usage it is, where that is not the key's own. Raises BufferIsFull.
         """
-        return self.add_all([{**line, "usage_id": usage_id or line.get("usage_id") or new_id()}])[0]
+        whole: Line = {**line, "usage_id": usage_id or line.get("usage_id") or new_id()}
+        return self.add_all([whole], organization=organization)[0]
 
-    def add_all(self, lines: Sequence[Line]) -> list[str]:
+    def add_all(self, lines: Sequence[Line], *, organization: str = "") -> list[str]:
         """Note many lines, all or none. Raises BufferIsFull."""
         now = time.time()
-        rows = [_row(line, now) for line in lines]
+        rows = [(organization, *_row(line, now)) for line in lines]
         try:
             self._add(rows)
         except sqlite3.OperationalError as error:  # The disk is full, or cannot be written to.
             raise BufferIsFull(f"{error}.") from error
         self._something.set()
-        return [row[0] for row in rows]
+        return [row[1] for row in rows]
 
-    def _add(self, rows: Sequence[tuple[str, float, str]]) -> None:
+    def _add(self, rows: Sequence[tuple[str, str, float, str]]) -> None:
         with self._transaction() as connection:
             waiting = _counter(connection, "waiting")
             if waiting + len(rows) > self._lines_max:
                 raise BufferIsFull(f"{waiting} lines wait.")
             before = connection.total_changes
-            connection.executemany("insert or ignore into waiting (usage_id, noted_at, line) values (?, ?, ?)", rows)
+            connection.executemany(
+                "insert or ignore into waiting (organization, usage_id, noted_at, line) values (?, ?, ?, ?)", rows
+            )
             _count(connection, "waiting", connection.total_changes - before)
 
     def progress(self) -> Progress:
@@ -151,10 +169,13 @@ class UsageBuffer:
             )
 
     def aside(self, lines_max: int = 100) -> list[dict[str, Any]]:
-        """The newest lines that the service will never take, each with the code of its reason."""
+        """The newest lines that the service will never take, each with the code of its reason, and its organization if one was named."""
         with self._transaction() as connection:
-            rows = connection.execute("select code, line from aside order by place desc limit ?", (lines_max,))
-            return [{**json.loads(line), "code": code} for code, line in rows]
+            rows = connection.execute(
+                "select organization, code, line from aside order by place desc limit ?", (lines_max,)
+            )
+            found = [(organization, {**json.loads(line), "code": code}) for organization, code, line in rows]
+        return [line | {"organization": organization} if organization else line for organization, line in found]
 
     # --- Reporting ---
 
@@ -185,20 +206,32 @@ class UsageBuffer:
                 pass
 
     def flush(self, client: Client | None = None) -> bool:
-        """Report one batch. Whether more waits. Raises what the service answers to the batch as a whole."""
+        """Report one batch of each organization. Whether more waits. Raises what the service answers to the batches, if it took none."""
         client = client or self._client
         assert client is not None, "somebody is told where to report: flush_to"
         with self._alone() as is_alone:
             if not is_alone:
                 return False
-            batch = self._oldest()
-            if not batch:
-                self._failure = ""
-                return False
-            results = self._send(client, [json.loads(line) for _, _, line in batch])
-            self._settle(batch, results)
-            self._failure = ""
-            return len(batch) == BATCH_MAX
+            failure: Exception | None = None
+            reported = 0
+            has_more = False
+            for organization in self._organizations():
+                try:
+                    has_more |= self._flush_of(organization, client)
+                    reported += 1
+                except Exception as error:  # noqa: BLE001 - the lines of the others do not wait for those of one.
+                    failure = error
+            self._failure = "" if failure is None else str(failure)
+            if failure is not None and not reported:
+                raise failure
+            return has_more
+
+    def _flush_of(self, organization: str, client: Client) -> bool:
+        batch = self._oldest(organization)
+        acting = client.acting_for(organization) if organization else client
+        results = self._send(acting, [json.loads(line) for _, _, line in batch])
+        self._settle(organization, batch, results)
+        return len(batch) == BATCH_MAX
 
     def _send(self, client: Client, lines: list[Line]) -> list[dict[str, Any]]:
         key = key_of(*(line["usage_id"] for line in lines))
@@ -213,13 +246,22 @@ class UsageBuffer:
         half = len(lines) // 2
         return [*self._send(client, lines[:half]), *self._send(client, lines[half:])]
 
-    def _oldest(self) -> list[tuple[int, str, str]]:
+    def _organizations(self) -> list[str]:
+        """Those with lines that wait."""
+        with self._transaction() as connection:
+            return [row[0] for row in connection.execute(_ORGANIZATIONS)]
+
+    def _oldest(self, organization: str) -> list[tuple[int, str, str]]:
         with self._transaction() as connection:
             return connection.execute(
-                "select place, usage_id, line from waiting order by place limit ?", (BATCH_MAX,)
+                "select place, usage_id, line from waiting indexed by waiting_of_organization"
+                " where organization = ? order by place limit ?",
+                (organization, BATCH_MAX),
             ).fetchall()
 
-    def _settle(self, batch: Sequence[tuple[int, str, str]], results: Sequence[dict[str, Any]]) -> None:
+    def _settle(
+        self, organization: str, batch: Sequence[tuple[int, str, str]], results: Sequence[dict[str, Any]]
+    ) -> None:
         """Forget what was recorded, put aside what never will be; what may pass waits on."""
         now, done, refused = time.time(), [], []
         for (place, usage_id, line), result in zip(batch, results, strict=True):
@@ -228,18 +270,18 @@ class UsageBuffer:
                 continue
             done.append((place,))
             if code:
-                refused.append((usage_id, now, code, line))
+                refused.append((organization, usage_id, now, code, line))
         with self._transaction() as connection:
             connection.executemany("delete from waiting where place = ?", done)
             connection.executemany(
-                "insert into aside (usage_id, put_aside_at, code, line) values (?, ?, ?, ?)", refused
+                "insert into aside (organization, usage_id, put_aside_at, code, line) values (?, ?, ?, ?, ?)", refused
             )
             connection.execute("delete from aside where place <= (select max(place) from aside) - ?", (ASIDE_MAX,))
             _count(connection, "waiting", -len(done))
             _count(connection, "reported", len(done) - len(refused))
             _count(connection, "put_aside", len(refused))
         if refused:
-            _log.error("%s lines of usage were put aside, the first as %s", len(refused), refused[0][2])
+            _log.error("%s lines of usage were put aside, the first as %s", len(refused), refused[0][3])
         if not done:
             raise OutcomeUnknown("No line of the batch was taken.")
 

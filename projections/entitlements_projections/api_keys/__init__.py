@@ -9,7 +9,9 @@ from entitlements_projections.read_model import Event, FoldedByEvent
 
 
 def _created(event: Event, _: Row | None) -> Row:
-    fields = ("secret_sha256", "name", "scopes", "expires_at", "requests_per_s", "actor")
+    fields = (
+        "secret_sha256", "name", "scopes", "act_for", "acts_for_all", "unit_id", "expires_at", "requests_per_s", "actor",
+    )  # fmt: skip
     return {field: event[field] for field in fields} | {"created_at": event["timestamp"], "revoked_at": None}
 
 
@@ -26,8 +28,8 @@ class ApiKeys(FoldedByEvent):
     key = ("organization_id", "key_id")
     parts = ("key_id",)
     columns = (
-        "organization_id", "key_id", "secret_sha256", "name", "scopes", "created_at", "expires_at", "revoked_at", "requests_per_s",
-        "actor", "version",
+        "organization_id", "key_id", "secret_sha256", "name", "scopes", "act_for", "acts_for_all", "unit_id", "created_at", "expires_at",
+        "revoked_at", "requests_per_s", "actor", "version",
     )  # fmt: skip
     folds: ClassVar = {"ApiKeyCreated": _created, "ApiKeyRevoked": _revoked}
     events = frozenset(folds)

@@ -36,6 +36,9 @@ create table api_keys (
     secret_sha256 text not null check (secret_sha256 ~ '^[0-9a-f]{64}$'),
     name text not null,
     scopes text[] not null,
+    act_for text[] not null,
+    acts_for_all boolean not null,
+    unit_id text not null,
     created_at timestamptz not null,
     expires_at timestamptz,
     revoked_at timestamptz,
@@ -53,6 +56,9 @@ comment on column api_keys.key_id is 'The part of the key that is no secret.';
 comment on column api_keys.secret_sha256 is 'SHA-256 of the secret, in hex.';
 comment on column api_keys.name is 'Name for people.';
 comment on column api_keys.scopes is 'What it may be used for: read, use, administer, audit.';
+comment on column api_keys.act_for is 'Organizations that its holder may act for by naming them.';
+comment on column api_keys.acts_for_all is 'Whether its holder may act for every organization by naming it.';
+comment on column api_keys.unit_id is 'The unit whose customers alone it is for, with the units below it; empty: the whole organization.';
 comment on column api_keys.created_at is 'Since when it counts.';
 comment on column api_keys.expires_at is 'When it ends by itself; null: never.';
 comment on column api_keys.revoked_at is 'From when on it counts no more, which may be to come; null: nobody revokes it.';

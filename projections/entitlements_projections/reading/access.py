@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from psycopg.rows import dict_row
 
@@ -51,10 +52,31 @@ def key_of(connection: Connection, key_id: str) -> Row | None:
 
 
 def api_keys_of(connection: Connection, organization_id: str) -> list[Row]:
-    """The API keys of an organization, the newest first, without their hashes."""
-    return _all(connection, "api_keys_of", {"organization_id": organization_id})
+    """The API keys of an organization, the newest first, without their hashes. act_for: "all", or the organizations."""
+    rows = _all(connection, "api_keys_of", {"organization_id": organization_id})
+    return [row | {"act_for": "all" if row.pop("acts_for_all") else row["act_for"]} for row in rows]
 
 
-def _all(connection: Connection, name: str, parameters: dict[str, str]) -> list[Row]:
+def organization_is_known(connection: Connection, organization_id: str) -> bool:
+    """Whether there is an organization: its first pool brings it into being, or whatever else was decided about it."""
+    (row,) = _all(connection, "organization_is_known", {"organization_id": organization_id})
+    return bool(row["is_known"])
+
+
+def customers_in_unit(
+    connection: Connection, organization_id: str, unit_id: str, customer_ids: Iterable[str]
+) -> set[str]:
+    """Which of these customers lie in a unit of the organization, or in a unit below it."""
+    parameters = {"organization_id": organization_id, "unit_id": unit_id, "customer_ids": list(customer_ids)}
+    return {row["workspace_id"] for row in _all(connection, "customers_in_unit", parameters)}
+
+
+def customer_of_reservation(connection: Connection, pool_id: str, reservation_id: str) -> str | None:
+    """For which customer something was reserved in a pool; empty: for nobody in particular; None: there is no such reservation."""
+    rows = _all(connection, "customer_of_reservation", {"pool_id": pool_id, "reservation_id": reservation_id})
+    return rows[0]["workspace_id"] if rows else None
+
+
+def _all(connection: Connection, name: str, parameters: dict[str, Any]) -> list[Row]:
     with connection.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(statement("reading", name), parameters).fetchall()

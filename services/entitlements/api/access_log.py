@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from entitlements.access.log.reading import PAGE_MAX, page
 from entitlements.access.log.reporting import REPORTED_MAX, accept
-from entitlements.api.asking import json_answer, services_of, who
+from entitlements.api.asking import json_answer, services_of, who, who_for
 from entitlements.api.documents import PROBLEMS
 from entitlements.api.routes import Route
 from entitlements.intake.strict import Digits, Id, Instant, Strict
@@ -43,7 +43,8 @@ class Page(BaseModel):
 @router.post("/v1/access-log", response_model=Taken, operation_id="reportDecisions")
 async def report(request: Request, body: Reported) -> Response:
     """Report decisions that a client made by itself. What is reported twice is logged once."""
-    identity = who(request, "use")
+    named = {each.get("customer_id") for each in body.decisions}
+    identity = await who_for(request, "use", {each for each in named if isinstance(each, str)})
     return json_answer(accept(services_of(request).access_log, identity, body.decisions))
 
 

@@ -37,6 +37,8 @@ _log = logging.getLogger(__name__)
 
 #: Open to everybody.
 OPEN_PATHS: Final = frozenset({"/healthz", "/readyz", "/openapi.json"})
+#: Opening the first pool of an organization brings it into being.
+CREATING_PATHS: Final = frozenset({"/v1/commands/OpenPool"})
 _ABOUT: Final = """May this customer do that, how much is left, and why?
 
 Every answer has a stable code. A change's answer carries `Entitlements-Consistency`; a read that sends it back includes that change.
@@ -50,6 +52,13 @@ _PROBE: Final[dict[str, Any]] = {
         "security": [],
         "responses": {"200": {"description": "Yes."} | _SAID, "503": {"description": "No, and why."} | _SAID},
     }
+}
+_ORGANIZATION: Final[dict[str, Any]] = {
+    "name": "Entitlements-Organization",
+    "in": "header",
+    "required": False,
+    "description": "The organization that the request is made for, percent-encoded. A key with act_for needs it in every request.",
+    "schema": {"type": "string"},
 }
 _CODES: Final = {401: "unauthenticated", 403: "insufficient_scope", 404: "not_found", 405: "method_not_allowed"}
 
@@ -123,6 +132,9 @@ def _describe(app: FastAPI) -> None:
             schemas[model.__name__] = schema
         document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
         document["security"] = [{"key": []}]
+        for operations in document["paths"].values():
+            for operation in operations.values():
+                operation.setdefault("parameters", []).append(_ORGANIZATION)
         document["paths"] |= {
             path: _PROBE | {"get": _PROBE["get"] | {"operationId": name}} for path, name in _PROBES.items()
         }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
@@ -15,6 +15,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from entitlements.api.auth import identity_of, require
+from entitlements.api.auth.acting import may_act_for
+from entitlements.api.auth.errors import OutsideUnit
+from entitlements.api.http_caching import VARY
 from entitlements.api.identity import Identity, Scope, Unauthenticated
 from entitlements.api.problems import Problem
 from entitlements.api.services import Services
@@ -68,10 +71,23 @@ def services_of(request: Request) -> Services:
     return services
 
 
-def who(request: Request, scope: Scope) -> Identity:
-    """Who asks, if they may. Raises InsufficientScope."""
+def who(request: Request, scope: Scope, *, within_unit: bool = False) -> Identity:
+    """Who asks, if they may. Raises InsufficientScope, OutsideUnit.
+
+    within_unit: the route sees to it that a key which is bound to a unit reaches nothing else. No other route is open to such a key.
+    """
     identity = identity_of(request.scope)
     require(identity, scope)
+    if identity.unit_id and not within_unit:
+        raise OutsideUnit
+    return identity
+
+
+async def who_for(request: Request, scope: Scope, customer_ids: Iterable[str]) -> Identity:
+    """Who asks, if they may, and about these customers. Raises as who."""
+    identity = who(request, scope, within_unit=True)
+    if identity.unit_id:
+        await services_of(request).units.require(identity, customer_ids)
     return identity
 
 
@@ -79,13 +95,16 @@ async def still_let_in(request: Request) -> bool:
     """Whether the door would let this request in now as well: for answers that take long. While nobody can say, what it said holds."""
     services, authorization = services_of(request), request.headers.getlist("authorization")[-1]
     try:
-        if services.authenticator.known(authorization) is None:
-            await services.in_thread(services.authenticator.identify, authorization)
+        identity = services.authenticator.known(authorization)
+        if identity is None:
+            identity = await services.in_thread(services.authenticator.identify, authorization)
     except Unauthenticated:
         return False
     except ServerIsAway as error:
         _log.debug("It goes on, though nobody can say whether its key does: %s", error)
-    return True
+        return True
+    operator = services.settings.operator_organization
+    return may_act_for(identity, identity_of(request.scope).organization_id, operator)
 
 
 def key_of(request: Request) -> str | None:
@@ -136,7 +155,8 @@ def positions_of(token: str) -> dict[int, int]:
 
 def json_answer(document: Any, headers: dict[str, str] | None = None, status: int = 200) -> Response:
     """An answer with a JSON document; instants in it are written with Z."""
-    return Response(orjson.dumps(document, option=orjson.OPT_UTC_Z), status, headers, "application/json")
+    said = {"vary": VARY} | (headers or {})
+    return Response(orjson.dumps(document, option=orjson.OPT_UTC_Z), status, said, "application/json")
 
 
 def headers_of(*outcomes: Outcome) -> dict[str, str]:

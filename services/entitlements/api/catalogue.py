@@ -32,7 +32,7 @@ async def pool(request: Request, pool_id: Id) -> Response:
 @router.get("/v1/sets/{set_id}", operation_id="entitlementSet", response_model=dict[str, Any])
 async def entitlement_set(request: Request, set_id: Id, version: Digits | None = None) -> Response:
     """A version of an entitlement set, the newest unless said otherwise, with its rules."""
-    who(request, "read")
+    who(request, "read", within_unit=True)
     if version is not None and not 0 < version < 2**31:
         raise Problem("unknown_set", "There is no such version.")
     found = await _read(request, reading.entitlement_set, set_id, version)
@@ -44,7 +44,7 @@ async def entitlement_set(request: Request, set_id: Id, version: Digits | None =
 @router.get("/v1/resource-keys/{resource_key}", operation_id="resourceKey", response_model=dict[str, Any])
 async def resource_key(request: Request, resource_key: Id) -> Response:
     """What a resource key is: its name, data type, unit and scale, and its definition document."""
-    who(request, "read")
+    who(request, "read", within_unit=True)
     found = await _read(request, reading.resource_key, resource_key)
     if found is None:
         raise Problem("unknown_key", "There is no such resource key.")

@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from entitlements.access.checking import which_decides
 from entitlements.api.asking import headers_of, json_answer, reached, services_of
+from entitlements.api.auth.errors import OutsideUnit
 from entitlements.api.identity import Identity
 from entitlements.api.problems import Problem, problem_of, refused
 from entitlements.api.sending import decided
@@ -51,7 +52,12 @@ class Results(BaseModel):
 
 
 async def pools_of(request: Request, identity: Identity, whose: Whose) -> list[tuple[str, bool]]:
-    """The pools to ask in their order, and whether usage may go on from each. Raises Problem: unknown_workspace."""
+    """The pools to ask in their order, and whether usage may go on from each. Raises Problem: unknown_workspace; OutsideUnit."""
+    if identity.unit_id:
+        # What names no customer is of the pool as a whole, which others use too.
+        if whose.customer_id is None:
+            raise OutsideUnit
+        await services_of(request).units.require(identity, [whose.customer_id])
     if whose.pool_id is not None:
         return [(whose.pool_id, False)]
     assert whose.customer_id is not None, "the body was checked"

@@ -71,7 +71,7 @@ async def ingest(request: Request) -> Response:
     Binary mode: the attributes are headers (ce-id, ce-source, ...; percent-encoded), the body is the data. If the only event is
     refused, the answer is a problem with its code.
     """
-    identity = who(request, "use")
+    identity = who(request, "use", within_unit=True)
     events = events_of(request.headers, await request.body())
     lines, refused = await _lines_of(request, identity, events)
     commands = list(_commands(identity, lines, services_of(request).settings.partitions))
@@ -96,6 +96,10 @@ async def _lines_of(
     meant = [(index, event, event.used()) for index, event in enumerate(events) if isinstance(event, Event)]
     customers = {data.customer_id or event.subject for _, event, data in meant if not data.pool_id}
     known = await services_of(request).pools_of(identity.organization_id, customers, at_least(request))
+    allowed: set[str] = set()
+    if identity.unit_id:
+        named = {data.customer_id or event.subject for _, event, data in meant}
+        allowed = await services_of(request).units.allowed(identity, {each for each in named if is_id(each)})
     pools = {customer_id: found[0][0] for customer_id, found in known.items()}
     lines: list[tuple[int, str, UsageLine]] = []
     refused: list[dict[str, Any]] = [
@@ -113,7 +117,9 @@ async def _lines_of(
             at_ms = to_ms(read_instant(event.time)) if event.time else 0
         except NotAnInstant:
             wrong = "invalid_instant"
-        if pool_id is None:
+        if identity.unit_id and customer_id not in allowed:
+            wrong = "outside_unit"
+        elif pool_id is None:
             wrong = "unknown_workspace"
         elif not (is_id(pool_id) and is_id(customer_id, 0) and is_id(data.resource_key) and is_id(data.subject_id, 0)):
             wrong = wrong or "invalid_id"

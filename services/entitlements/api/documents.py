@@ -59,8 +59,10 @@ def _problem(description: str) -> dict[str, Any]:
 PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
     400: _problem("The request is no HTTP or JSON that can be read."),
     401: _problem("No key, or one that is not valid (any more)."),
-    403: _problem("The key has not the scope that is needed."),
-    404: _problem("There is no such thing, or it is another organization's."),
+    403: _problem(
+        "The key lacks the scope, may not act for the organization, or is bound to a unit that this is not about."
+    ),
+    404: _problem("There is no such thing, or it is another organization's; or there is no such organization."),
     409: _problem("A rule says no; or, for a read with a consistency token, the read models are not there yet."),
     413: _problem("The body is larger than this key may send."),
     415: _problem("The body is of a type that is not taken here."),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Body
 from pydantic import BaseModel, Field
@@ -30,6 +30,11 @@ class NewKey(Strict):
 
     name: str = Field("", max_length=128, examples=["checkout"])
     scopes: list[Scope] = Field(min_length=1, examples=[["read", "use"]])
+    act_for: Literal["all"] | list[Id] = Field(
+        default_factory=list[str],
+        description="Organizations to act for. Only the operator gives it, by the command line: 403 `act_for_not_allowed` here.",
+    )
+    unit_id: str = Field("", max_length=128, description="Only for customers in this unit and the units below it.")
     expires_at: Instant | None = None
     requests_per_s: int | None = Field(None, ge=1, le=1_000_000)
 
@@ -41,6 +46,7 @@ class KeyMade(BaseModel):
     key: str = Field(description="What is sent as a bearer token.", examples=["ent_k3f9a1c2d_..."])
     organization_id: str
     scopes: list[str]
+    unit_id: str
 
 
 class Keys(BaseModel):
@@ -59,7 +65,7 @@ async def list_keys(request: Request) -> Response:
 
 @router.post("/v1/keys", response_model=KeyMade, operation_id="createApiKey")
 async def create_key(request: Request, body: NewKey) -> Response:
-    """Make an API key. A key makes none that may do more than itself. It counts as soon as the read models know it.
+    """Create an API key. A key creates none that may do more than itself. It is valid as soon as the read models know it.
 
     The secret is made here and nobody keeps it: a repeat cannot tell it again, so there is no Idempotency-Key.
     """
@@ -73,6 +79,9 @@ async def create_key(request: Request, body: NewKey) -> Response:
         secret_sha256=made.secret_sha256,
         name=body.name,
         scopes=list(dict.fromkeys(body.scopes)),
+        act_for=[] if body.act_for == "all" else body.act_for,
+        acts_for_all=body.act_for == "all",
+        unit_id=body.unit_id,
         expires_at=body.expires_at,
         requests_per_s=body.requests_per_s,
     )
@@ -82,6 +91,7 @@ async def create_key(request: Request, body: NewKey) -> Response:
         "key": made.token,
         "organization_id": identity.organization_id,
         "scopes": command.scopes,
+        "unit_id": command.unit_id,
     }
     return json_answer(document, headers_of(outcome) | {"cache-control": "no-store"})
 

@@ -1,7 +1,7 @@
 """What the HTTP API says to caches about a customer's view: validators, how long it may be kept, by whom, and under which names.
 
-Pure. An answer belongs to the key that asked for it: `Vary` says so to every cache, and only a cache that is set up to look answers up
-by `Authorization` may be told to share them (docs/caching.md). Sources: RFC 9110 (validators, 304), RFC 9111 (3.5: what has an
+Pure. An answer belongs to the key that asked for it and the organization that this named: `Vary` says so to every cache, and only a cache
+that is set up to look answers up by both headers may be told to share them (docs/caching.md). Sources: RFC 9110 (validators, 304), RFC 9111 (3.5: what has an
 Authorization is shared only where the answer says so), RFC 5861 (stale-while-revalidate).
 """
 
@@ -21,7 +21,7 @@ from entitlements.access.caching.floors import Concerned
 #: The name that every answer has: what concerns everybody purges it.
 EVERY_ANSWER: Final = "all"
 #: Of what an answer depends on beside its address. A read that asks for a position is another question.
-VARY: Final = "Authorization, Entitlements-Consistency"
+VARY: Final = "Authorization, Entitlements-Consistency, Entitlements-Organization"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -72,7 +72,7 @@ class ManyUsages(Strict):
 @router.post("/v1/usage", response_model=Recorded, responses=ACCEPTED, operation_id="recordUsage")
 async def record_usage(request: Request, body: Usage) -> Response:
     """Record usage. Refused whole when it does not fit into what is left, unless it has happened already (mode report)."""
-    identity, key = who(request, "use"), key_of(request)
+    identity, key = who(request, "use", within_unit=True), key_of(request)
     if wants_no_answer(request):
         pools = await pools_of(request, identity, body)
         return await accepted(request, _recording(identity, body, pools[0][0], body.usage_id or key or new_id()))
@@ -86,7 +86,7 @@ async def record_usages(request: Request, body: ManyUsages) -> Response:
 
     Under an Idempotency-Key the first usage without an id has the key as its id, every further one an id that the answer tells.
     """
-    identity, key = who(request, "use"), key_of(request)
+    identity, key = who(request, "use", within_unit=True), key_of(request)
     together: dict[str, Any] = {} if key is None else {"idempotency_key": key, "lines_in_all": len(body.usage)}
 
     async def one(place: int, usage: Usage) -> tuple[dict[str, Any], Outcome]:

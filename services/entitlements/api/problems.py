@@ -8,6 +8,7 @@ from typing import Any, Final
 import orjson
 from starlette.responses import Response
 
+from entitlements.api.http_caching import VARY
 from entitlements.domain.errors import CommandRefused, sentence_of
 from entitlements.errors import EntitlementsError
 
@@ -17,6 +18,10 @@ _STATUS: Final = {
     "unauthenticated": HTTPStatus.UNAUTHORIZED,
     "insufficient_scope": HTTPStatus.FORBIDDEN,
     "invalid_path": HTTPStatus.BAD_REQUEST,
+    "organization_not_allowed": HTTPStatus.FORBIDDEN,
+    "act_for_not_allowed": HTTPStatus.FORBIDDEN,
+    "outside_unit": HTTPStatus.FORBIDDEN,
+    "organization_required": HTTPStatus.UNPROCESSABLE_ENTITY,
     "body_too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "command_is_too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "rate_limited": HTTPStatus.TOO_MANY_REQUESTS,
@@ -66,7 +71,7 @@ class Problem(EntitlementsError):
 
     def response(self) -> Response:
         """The answer that says so."""
-        headers = dict(self.headers)
+        headers = {"vary": VARY} | self.headers
         if self.code in _RETRY_AFTER:
             headers.setdefault("retry-after", str(_RETRY_AFTER[self.code]))
         if self.status == HTTPStatus.UNAUTHORIZED:

@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from entitlements.access.judging import SOURCE, dry_run, judge, view_for
 from entitlements.api import http_caching
-from entitlements.api.asking import at_least, json_answer, services_of, who
+from entitlements.api.asking import at_least, json_answer, services_of, who, who_for
 from entitlements.api.documents import PROBLEMS
 from entitlements.api.identity import Identity
 from entitlements.api.problems import Problem
@@ -74,7 +74,7 @@ async def check(request: Request) -> Response:
 
 async def answer_to(request: Request, body: bytes) -> bytes:
     """The answer to a question as JSON. Raises Problem and what problem_of knows."""
-    identity = who(request, "read")
+    identity = who(request, "read", within_unit=True)
     (decision,) = await _decide(request, identity, [_decoded(body, _DECODE)])
     return orjson.dumps(decision.to_document())
 
@@ -82,7 +82,7 @@ async def answer_to(request: Request, body: bytes) -> bytes:
 @router.post("/v1/checks", response_model=DecisionsBody, openapi_extra=_body(ChecksBody), operation_id="checkMany")
 async def check_many(request: Request) -> Response:
     """Many questions at once: 100 customers with 100 keys in one call."""
-    identity = who(request, "read")
+    identity = who(request, "read", within_unit=True)
     asked = _decoded(await request.body(), _DECODE_MANY)
     decisions = await _decide(request, identity, asked.all_of_them())
     return json_answer({"decisions": [decision.to_document() for decision in decisions]})
@@ -100,6 +100,8 @@ async def _decide(request: Request, identity: Identity, many: list[Check]) -> li
         if not (is_id(one.customer_id) and is_id(one.resource_key) and is_id(one.subject_id, 0)):
             raise Problem("invalid_id", "An id has 1 to 128 characters.")
     services, organization_id = services_of(request), identity.organization_id
+    if identity.unit_id:
+        await services.units.require(identity, {one.customer_id for one in many})
     wanted = at_least(request)
     first, at_hand = many[0], None
     if len(many) == 1 and not wanted:
@@ -147,7 +149,7 @@ async def _newer(
 @router.get("/v1/customers/{customer_id}/entitlements", response_model=ViewBody, operation_id="entitlementsOfCustomer")
 async def entitlements(request: Request, customer_id: Id) -> Response:
     """All that a customer has: a client that holds this document can decide by itself."""
-    identity = who(request, "read")
+    identity = await who_for(request, "read", [customer_id])
     documents = await services_of(request).view_documents(identity.organization_id, [customer_id], at_least(request))
     return services_of(request).cacheable(request, documents[customer_id], identity.organization_id, customer_id)
 
@@ -159,7 +161,7 @@ async def entitlements(request: Request, customer_id: Id) -> Response:
 )
 async def remaining(request: Request, customer_id: Id, resource_key: Id) -> Response:
     """What a customer has of one key, and what is left of it."""
-    identity = who(request, "read")
+    identity = await who_for(request, "read", [customer_id])
     views = await services_of(request).views_of(identity.organization_id, [customer_id], at_least(request))
     view = views[customer_id]
     return json_answer(
@@ -174,7 +176,7 @@ async def remaining(request: Request, customer_id: Id, resource_key: Id) -> Resp
 @router.post("/v1/remaining", response_model=RemainingBody, operation_id="remainingOfMany")
 async def remaining_of_many(request: Request, body: RemainingAsked) -> Response:
     """What many customers have of many keys, and what is left of it."""
-    identity = who(request, "read")
+    identity = await who_for(request, "read", body.customer_ids)
     if len(body.customer_ids) * len(body.resource_keys) > MANY_MAX:
         raise Problem("invalid_request", f"One call asks at most {MANY_MAX} times.")
     views = await services_of(request).views_of(identity.organization_id, body.customer_ids, at_least(request))
@@ -193,13 +195,17 @@ def _entry(view: CustomerView, key: str) -> dict[str, Any]:
 @router.get("/v1/policies", response_model=PoliciesBody, operation_id="policies")
 async def policies(request: Request) -> Response:
     """The policies of the key's organization: a client that holds this document decides by the same."""
-    identity = who(request, "read")
+    identity = who(request, "read", within_unit=True)
     services = services_of(request)
     if wanted := at_least(request):
         await services.reach(wanted)
         services.policies.forget(identity.organization_id)
     document = await services.in_thread(services.policies.load, identity.organization_id)
-    headers = {"ETag": http_caching.etag_of(orjson.loads(document)), "Cache-Control": "private, no-cache"}
+    headers = {
+        "ETag": http_caching.etag_of(orjson.loads(document)),
+        "Cache-Control": "private, no-cache",
+        "Vary": http_caching.VARY,
+    }
     if http_caching.is_not_modified(request.headers.get("if-none-match"), headers["ETag"]):
         return Response(status_code=304, headers=headers)
     return Response(document, headers=headers, media_type="application/json")

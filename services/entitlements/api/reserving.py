@@ -10,7 +10,16 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from entitlements.api.asking import headers_of, json_answer, key_of, key_within, wants_no_answer, who
+from entitlements.api.asking import (
+    headers_of,
+    json_answer,
+    key_of,
+    key_within,
+    services_of,
+    wants_no_answer,
+    who,
+)
+from entitlements.api.auth.errors import OutsideUnit
 from entitlements.api.choosing import (
     MANY_MAX,
     Quantity,
@@ -37,6 +46,7 @@ from entitlements.domain.usage_commands import (
 from entitlements.domain.values import UsageMode
 from entitlements.intake.strict import Id, NewId, Strict
 from entitlements.ledger.caller import Outcome, new_id
+from entitlements_projections.reading import access
 from entitlements_projections.reading.views import pool_with_reservation
 
 router = APIRouter(tags=["reservations"], responses=PROBLEMS, route_class=Route)
@@ -112,7 +122,7 @@ class Changed(BaseModel):
 @router.post("/v1/reservations", response_model=Reserved, responses=ACCEPTED, operation_id="reserve")
 async def reserve(request: Request, body: Reserve) -> Response:
     """Hold a quantity. It counts against strict usage until it is committed or released or expires."""
-    identity, key = who(request, "use"), key_of(request)
+    identity, key = who(request, "use", within_unit=True), key_of(request)
     if wants_no_answer(request):
         pools = await pools_of(request, identity, body)
         return await accepted(request, _reserving(identity, body, pools[0][0], body.reservation_id or key or new_id()))
@@ -159,7 +169,7 @@ def _reserving(identity: Identity, body: Reserve, pool_id: str, reservation_id: 
 @router.post("/v1/reservations/batch", response_model=Results, operation_id="operateReservations")
 async def operate(request: Request, body: Operations) -> Response:
     """Reserve, extend, commit and release, many at once; each is decided by itself."""
-    identity, key = who(request, "use"), key_of(request)
+    identity, key = who(request, "use", within_unit=True), key_of(request)
 
     async def one(place: int, operation: Operation) -> tuple[dict[str, Any], Outcome]:
         own = key_within(key, place)
@@ -170,6 +180,7 @@ async def operate(request: Request, body: Operations) -> Response:
         if reservation_id is None:
             raise Problem("invalid_request", "Say which reservation: reservation_id.")
         parsed = _parsed({"extend": Extend, "commit": Commit, "release": Release}[operation.op], fields)
+        await _require_of_unit(request, identity, parsed.pool_id, reservation_id)
         command = _changing(identity, reservation_id, parsed, own)
         return _changed(reservation_id, parsed), await decided(request, command)
 
@@ -212,12 +223,27 @@ async def release(request: Request, reservation_id: Id, body: Release) -> Respon
 
 
 async def _change(request: Request, reservation_id: str, body: Extend | Commit | Release) -> Response:
-    identity, key = who(request, "use"), key_of(request)
+    identity, key = who(request, "use", within_unit=True), key_of(request)
+    await _require_of_unit(request, identity, body.pool_id, reservation_id)
     command = _changing(identity, reservation_id, body, key)
     if wants_no_answer(request):
         return await accepted(request, command)
     outcome = await decided(request, command)
     return json_answer(_changed(reservation_id, body), headers_of(outcome))
+
+
+async def _require_of_unit(request: Request, identity: Identity, pool_id: str, reservation_id: str) -> None:
+    """A key that is bound to a unit changes reservations of its customers alone. Raises OutsideUnit."""
+    if not identity.unit_id:
+        return
+    services = services_of(request)
+    customer_id = await services.read(access.customer_of_reservation, pool_id, reservation_id)
+    if customer_id is None:  # It may have been made a moment ago.
+        await services.catch_up()
+        customer_id = await services.read(access.customer_of_reservation, pool_id, reservation_id)
+    if not customer_id:
+        raise OutsideUnit
+    await services.units.require(identity, [customer_id])
 
 
 def _changing(identity: Identity, reservation_id: str, body: Extend | Commit | Release, key: str | None) -> PoolCommand:

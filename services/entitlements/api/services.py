@@ -24,11 +24,12 @@ from entitlements.access.log.writer import AccessLog
 from entitlements.access.remembered import RememberedPolicies
 from entitlements.access.sources import ViewSource
 from entitlements.api import http_caching
-from entitlements.api.auth import Knowing
+from entitlements.api.auth import Knowing, RememberedOrganizations
 from entitlements.api.following import Follower
 from entitlements.api.gathering import Gathering
 from entitlements.api.http_caching import Lifetimes
 from entitlements.api.reaching import Latest, Reaching
+from entitlements.api.units import Units
 from entitlements.domain.commands import Command
 from entitlements.errors import InvalidRequest, OutcomeUnknown, ServerIsAway
 from entitlements.ledger.caller import Caller, Outcome, Sent
@@ -39,7 +40,7 @@ from entitlements.settings import Settings
 from entitlements_client.deciding import CustomerView, PolicySet
 from entitlements_projections.database import Connection
 from entitlements_projections.errors import NotReachedYet
-from entitlements_projections.reading import offsets_unlike
+from entitlements_projections.reading import access, offsets_unlike
 from entitlements_projections.reading.views import pools_of_workspaces
 
 T = TypeVar("T")
@@ -73,6 +74,8 @@ class Services:
     floors: Floors
     parsed_views: Parsed = field(default_factory=parsed_views)
     parsed_policies: Parsed = field(default_factory=parsed_policies)
+    organizations: RememberedOrganizations = field(init=False)
+    units: Units = field(init=False)
     gathering: Gathering = field(init=False)
     reaching: Reaching = field(init=False)
     ledger_ends: Latest[dict[int, int]] = field(init=False)
@@ -81,6 +84,8 @@ class Services:
     closing: ExitStack = field(default_factory=ExitStack)
 
     def __post_init__(self) -> None:
+        self.organizations = RememberedOrganizations(self.settings.operator_organization, self._knows)
+        self.units = Units(lambda *of: self.read(access.customers_in_unit, *of), self.catch_up)
         self.gathering = Gathering(
             lambda organization_id, those: self.in_thread(self.views.load, organization_id, those)
         )
@@ -181,13 +186,23 @@ class Services:
         found = await self.read(_pools, organization_id, customers, at_least=at_least)
         missing = [customer_id for customer_id in customers if customer_id not in found]
         if missing:
-            ends = await self.ledger_ends.get()
-            wanted = {partition: end - 1 for partition, end in ends.items() if end}
-            # They may be behind, or the end a rival's frame that will never count: then what there is has to do.
-            with suppress(NotReachedYet):
-                await self.reach(wanted, KNOWN_WITHIN_FOR)
+            await self.catch_up()
             found |= await self.read(_pools, organization_id, missing)
         return found
+
+    async def catch_up(self) -> None:
+        """Wait until the read models have all that was decided until now: for what they do not know, and may in a moment."""
+        ends = await self.ledger_ends.get()
+        wanted = {partition: end - 1 for partition, end in ends.items() if end}
+        # They may be behind, or the end a rival's frame that will never count: then what there is has to do.
+        with suppress(NotReachedYet):
+            await self.reach(wanted, KNOWN_WITHIN_FOR)
+
+    async def _knows(self, organization_id: str) -> bool:
+        if await self.read(access.organization_is_known, organization_id):
+            return True
+        await self.catch_up()
+        return await self.read(access.organization_is_known, organization_id)
 
     async def pool_with(
         self, find: Callable[[Connection, Sequence[str], str], str | None], pool_ids: Sequence[str], id: str

@@ -26,7 +26,7 @@ END_WITHIN_FOR: Final = 5
 
 def application() -> ASGIApp:
     """What a worker serves: the door, and the application behind it. Ends with the process that started it."""
-    from entitlements.api.app import OPEN_PATHS, create
+    from entitlements.api.app import CREATING_PATHS, OPEN_PATHS, create
     from entitlements.api.opening import open_services
     from entitlements.api.problems import problem_of
     from entitlements.api.short_way import ShortWay
@@ -40,7 +40,14 @@ def application() -> ASGIApp:
     sys.setswitchinterval(SWITCH_EVERY_FOR)
     services = open_services(Settings())
     way = ShortWay(create(services))
-    behind = Door(way, services.authenticator, OPEN_PATHS, lambda _, error: problem_of(error).document())
+    behind = Door(
+        way,
+        services.authenticator,
+        services.organizations,
+        OPEN_PATHS,
+        CREATING_PATHS,
+        lambda _, error: problem_of(error).document(),
+    )
     readiness = readiness_of("api", services.settings, services.lag)
     # What was made until now lives as long as the worker: half a million objects in which nobody need look for garbage again and
     # again. A call of 10,000 events makes 40,000 objects, all gone when it is answered.

@@ -15,6 +15,7 @@ from starlette.responses import Response, StreamingResponse
 from entitlements.api.asking import services_of, still_let_in, who
 from entitlements.api.documents import PROBLEMS
 from entitlements.api.following import Place, Told
+from entitlements.api.identity import Identity
 from entitlements.api.problems import Problem
 from entitlements.api.routes import Route
 from entitlements.api.services import Services
@@ -48,7 +49,7 @@ async def changes(
     Events: change (what is told in `entitlements.changes`), policies (they changed), invalidate (load a customer, or all, again), reset
     (load everything again: the place asked for is not kept any more), hello (where the stream begins). It ends with the key it was asked with.
     """
-    identity = who(request, "read")
+    identity = who(request, "read", within_unit=True)
     since = _places(request.headers.get("last-event-id"))
     services = services_of(request)
     if services.follower.listeners[identity.organization_id] >= services.settings.api_streams_max:
@@ -57,7 +58,7 @@ async def changes(
         )
     if not _hears(services):
         raise ServerIsAway("What changes is not heard at the moment.")
-    listening = _Listening(services, identity.organization_id, frozenset(customer_id or ()))
+    listening = _Listening(services, identity, frozenset(customer_id or ()))
     is_let_in = partial(still_let_in, request)
     headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
     return StreamingResponse(listening.events(since, is_let_in), headers=headers, media_type="text/event-stream")
@@ -80,9 +81,10 @@ def _places(last_event_id: str | None) -> dict[Place, int] | None:
 class _Listening:
     """One client that listens."""
 
-    def __init__(self, services: Services, organization_id: str, customers: frozenset[str]) -> None:
+    def __init__(self, services: Services, identity: Identity, customers: frozenset[str]) -> None:
         self._services, self._follower = services, services.follower
-        self._organization_id, self._customers = organization_id, customers
+        self._identity, self._customers = identity, customers
+        self._organization_id = identity.organization_id
         self._loop = asyncio.get_running_loop()
         self._queue: asyncio.Queue[list[Told]] = asyncio.Queue(QUEUED_MAX)
         self._is_behind = False
@@ -95,7 +97,7 @@ class _Listening:
         self._follower.listeners[self._organization_id] += 1
         try:
             self._here = here if missed is None else here | (since or {})
-            for event in self._rendered(missed or []):
+            for event in await self._rendered(missed or []):
                 yield event
             self._here = here
             yield self._event("reset" if missed is None else "hello", b"{}")
@@ -112,7 +114,7 @@ class _Listening:
                 if self._is_behind:
                     yield self._catch_up()
                     continue
-                for event in self._rendered(batch):
+                for event in await self._rendered(batch):
                     yield event
         finally:
             self._follower.detach(self._hear)
@@ -136,7 +138,8 @@ class _Listening:
         self._here, _ = self._follower.attach(self._hear, None)
         return self._event("reset", b"{}")
 
-    def _rendered(self, batch: list[Told]) -> list[bytes]:
+    async def _rendered(self, batch: list[Told]) -> list[bytes]:
+        batch = await self._within_unit(batch)
         events = []
         for told in batch:
             if told.offset < self._here.get(told.place, 0):
@@ -145,6 +148,14 @@ class _Listening:
             if self._concerns(told):
                 events.append(self._event(told.event, told.data))
         return events
+
+    async def _within_unit(self, batch: list[Told]) -> list[Told]:
+        """Without what is about customers outside of the unit that the key is bound to. Raises ServerIsAway: the stream ends."""
+        if not self._identity.unit_id:
+            return batch
+        concerned = {told.customer_id for told in batch if told.customer_id is not None and self._concerns(told)}
+        inside = await self._services.units.inside(self._identity, concerned)
+        return [told for told in batch if told.customer_id is None or told.customer_id in inside]
 
     def _concerns(self, told: Told) -> bool:
         if told.organization_id not in {None, self._organization_id}:

@@ -32,6 +32,10 @@ Whoever has it asks by `Authorization: Bearer ent_...` and sees nothing of any o
   administer  [dim]send every command: pools, provisions, policies, keys[/dim]
   audit       [dim]read the access log[/dim]
 
+[bold]act_for[/bold] is a scope of its own: with --act-for a backend or a billing service serves many organizations by one key. Each
+request names its organization in the header `Entitlements-Organization`. Without --organization it is a key of the operator's
+organization. Only this command gives act_for; no key can create such a key.
+
 To exchange a key make the new one with --rotate: it gets the name, the scopes and the rate of the old one, which counts beside it for
 --overlap and no longer.
 """
@@ -44,13 +48,32 @@ To exchange a key make the new one with --rotate: it gets the name, the scopes a
         "entitlements keys create --organization acme --name shop --scope read --scope use",
         "entitlements keys create --organization acme --scope read --expires 90d",
         "entitlements keys create --organization acme --rotate 3kTfq09sXa2B --overlap 24h",
+        "entitlements keys create --act-for all --scope read --scope use --scope administer --name billing",
+        "entitlements keys create --act-for acme,globex --scope read --scope use",
+        "entitlements keys create --organization acme --unit emea --scope read --scope use",
     ),
 )
 def create(
-    organization: OrganizationId,
+    organization: Annotated[
+        str,
+        typer.Option(
+            "--organization",
+            "-o",
+            help="The organization. With --act-for it may be left out: the operator's.",
+            show_default=False,
+        ),
+    ] = "",
     scope: Annotated[
         list[str] | None, typer.Option("--scope", help="What it may be used for, repeatable; read, if left out.")
     ] = None,
+    act_for: Annotated[
+        str,
+        typer.Option("--act-for", metavar="all|ORG,ORG", help="Organizations that it may act for.", show_default=False),
+    ] = "",
+    unit: Annotated[
+        str,
+        typer.Option(help="Only for customers in this unit and the units below it.", show_default=False),
+    ] = "",
     name: Annotated[str, typer.Option(help="Its name for people; its id, if left out.", show_default=False)] = "",
     expires: Annotated[
         str,
@@ -73,14 +96,20 @@ def create(
 ) -> None:
     """Make an API key and print it, once."""
     from entitlements.cli import values
+    from entitlements.cli.failures import InvalidValue
     from entitlements.domain.governance_commands import CreateApiKey, RevokeApiKey
     from entitlements.intake.api_keys import new_api_key
 
-    organization_id = values.id_of("organization", organization)
     expires_at, overlap_for = values.instant_or_after(expires), values.duration(overlap)
     made = new_api_key()
     with session(data) as opened:
+        if act_for and not organization:
+            organization = opened.settings.operator_organization
+        if not organization:
+            raise InvalidValue("usage", "Name the organization.", "--organization ORG, or --act-for")
+        organization_id = values.id_of("organization", organization)
         before = _key(opened, organization_id, rotate) if rotate else {}
+        acts_for = _organizations(act_for) if act_for else before.get("act_for", [])
         command = CreateApiKey(
             **envelope(actor, ""),
             organization_id=organization_id,
@@ -88,6 +117,9 @@ def create(
             secret_sha256=made.secret_sha256,
             name=name or before.get("name", ""),
             scopes=_scopes(scope or before.get("scopes", ["read"])),
+            act_for=[] if acts_for == "all" else acts_for,
+            acts_for_all=acts_for == "all",
+            unit_id=unit or before.get("unit_id", ""),
             expires_at=expires_at,
             requests_per_s=before.get("requests_per_s") if requests_per_s is None else requests_per_s,
         )
@@ -115,15 +147,33 @@ def create(
         output.document(done.document(api_key=made.token, **facts))
         return
     output.plain(made.token + "\n")
+    whom = f", for {_whom(acts_for)}" if acts_for else ""
+    whom = f", for customers of unit {command.unit_id}" if command.unit_id else whom
     output.note(
-        f"Key {made.key_id} of {organization_id} may {', '.join(command.scopes)}. It is shown this once: keep it safe."
+        f"Key {made.key_id} of {organization_id} may {', '.join(command.scopes)}{whom}. It is shown this once: keep it safe."
     )
     if old:
         output.note(f"Key {rotate} counts until {output.text(old['counts_until'])}.")
 
 
 def _told(command: CreateApiKey) -> dict[str, Any]:
-    return {name: getattr(command, name) for name in ("key_id", "name", "scopes", "expires_at", "requests_per_s")}
+    names = ("key_id", "name", "scopes", "unit_id", "expires_at", "requests_per_s")
+    return {name: getattr(command, name) for name in names} | {
+        "act_for": "all" if command.acts_for_all else command.act_for
+    }
+
+
+def _organizations(given: str) -> Any:
+    """The organizations that are named, or "all". Raises InvalidValue."""
+    from entitlements.cli import values
+
+    if given == "all":
+        return given
+    return sorted({values.id_of("organization", each.strip()) for each in given.split(",")})
+
+
+def _whom(act_for: Any) -> str:
+    return "all organizations" if act_for == "all" else ", ".join(act_for)
 
 
 def _scopes(given: list[str]) -> Any:
@@ -164,9 +214,24 @@ def list_(organization: OrganizationId, as_json: AsJson = False, data: Data = FO
     if as_json:
         output.document({"organization_id": organization, "keys": rows})
         return
-    columns = ("Key", "Name", "May", "Status", "Made", "By", "Expires", "Revoked", ">Requests/s")
-    names = ("key_id", "name", "scopes", "status", "created_at", "actor", "expires_at", "revoked_at", "requests_per_s")
-    cells = [row | {"scopes": ", ".join(row["scopes"])} for row in rows]
+    columns = ("Key", "Name", "May", "Acts for", "Unit", "Status", "Made", "By", "Expires", "Revoked", ">Requests/s")
+    names = (
+        "key_id",
+        "name",
+        "scopes",
+        "act_for",
+        "unit_id",
+        "status",
+        "created_at",
+        "actor",
+        "expires_at",
+        "revoked_at",
+        "requests_per_s",
+    )
+    cells = [
+        row | {"scopes": ", ".join(row["scopes"]), "act_for": _whom(row["act_for"]) if row["act_for"] else ""}
+        for row in rows
+    ]
     output.table(columns, [[row[name] for name in names] for row in cells])
 
 

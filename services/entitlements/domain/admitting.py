@@ -10,14 +10,17 @@ from typing import Any, Final, NoReturn, get_args
 
 from entitlements.domain.aggregate import begin
 from entitlements.domain.errors import (
+    ActForNotAllowed,
     ApiKeyAlreadyExists,
     InvalidCommand,
+    InvalidId,
     InvalidInstant,
     InvalidPolicy,
     TooManyApiKeys,
     TooManyPolicies,
     UnknownApiKey,
     UnknownPolicy,
+    UnknownUnit,
 )
 from entitlements.domain.governance_commands import (
     CreateApiKey,
@@ -45,6 +48,10 @@ PRIORITY_MAX: Final = 1_000_000
 API_KEYS_MAX: Final = 1_000
 API_KEYS_EVER_MAX: Final = 10_000
 REQUESTS_PER_S_MAX: Final = 1_000_000
+#: Organizations that a key names; whoever acts for more acts for all.
+ACT_FOR_MAX: Final = 1_000
+#: What a key bound to a unit may be used for: commands and the access log are the whole organization's.
+UNIT_SCOPES: Final[frozenset[ApiScope]] = frozenset({"read", "use"})
 #: It stands between two underscores in what callers send, so it has none itself.
 _KEY_ID: Final = re.compile(r"[A-Za-z0-9]{8,64}")
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
@@ -126,12 +133,22 @@ def retire_access_policy(held: Organization | None, command: RetireAccessPolicy,
 
 
 def create_api_key(held: Organization | None, command: CreateApiKey, now: datetime) -> Organization:
-    """Let whoever holds a secret act for the organization. An id is given once, for ever."""
+    """Let whoever holds a secret act for the organization. An id is given once, for ever.
+
+    The operator alone gives act_for: whoever sends commands beside the installation, in no organization's name. So no key hands it on.
+    """
     _check_key(command)
+    if (command.act_for or command.acts_for_all) and command.tenant is not None:
+        raise ActForNotAllowed
+    if command.unit_id and (held is None or held.unit(command.unit_id) is None):
+        raise UnknownUnit(command.unit_id)
     facts: dict[str, Any] = {
         "secret_sha256": command.secret_sha256,
         "name": command.name or command.key_id,
         "scopes": [scope for scope in get_args(ApiScope) if scope in command.scopes],
+        "act_for": sorted(set(command.act_for)),
+        "acts_for_all": command.acts_for_all,
+        "unit_id": command.unit_id,
         "expires_at": command.expires_at,
         "requests_per_s": command.requests_per_s,
     }
@@ -160,6 +177,20 @@ def _check_key(command: CreateApiKey) -> None:
         raise InvalidCommand(f"a key has at least one scope of {', '.join(scopes)}, each once")
     if command.requests_per_s is not None and not 1 <= command.requests_per_s <= REQUESTS_PER_S_MAX:
         raise InvalidCommand(f"requests_per_s is from 1 to {REQUESTS_PER_S_MAX}")
+    _check_whom_it_acts_for(command)
+
+
+def _check_whom_it_acts_for(command: CreateApiKey) -> None:
+    if len(command.act_for) > ACT_FOR_MAX:
+        raise InvalidCommand(f"act_for names at most {ACT_FOR_MAX} organizations; a key for more acts for all")
+    if not all(map(is_id, command.act_for)):
+        raise InvalidId("of each organization in act_for, without a zero character")
+    if command.act_for and command.acts_for_all:
+        raise InvalidCommand("a key acts for some organizations or for all")
+    if command.unit_id and (command.act_for or command.acts_for_all):
+        raise InvalidCommand("a key that is bound to a unit acts for no other organization")
+    if command.unit_id and not UNIT_SCOPES.issuperset(command.scopes):
+        raise InvalidCommand("a key that is bound to a unit has no other scopes than read and use")
 
 
 def revoke_api_key(held: Organization | None, command: RevokeApiKey, now: datetime) -> Organization:

@@ -15,7 +15,7 @@ CommandRefused
 ├── usage        MemberCapIsReached, NotEntitled, UnknownKey, KeyIsNotMetered, KeyIsNotHeld, QuotaIsExceeded, PeriodIsClosed, MoreThanIsHeld
 ├── units        UnknownUnit, UnitCycle, UnitIsNotEmpty, TooManyUnits
 ├── policies     UnknownPolicy, TooManyPolicies
-├── keys         UnknownApiKey, ApiKeyAlreadyExists, TooManyApiKeys
+├── keys         UnknownApiKey, ApiKeyAlreadyExists, ActForNotAllowed, TooManyApiKeys
 ├── campaigns    UnknownCampaign, CampaignIsActive, TooManyPools
 └── IdempotencyKeyReused      the same key with another body
 
@@ -372,6 +372,12 @@ class ApiKeyAlreadyExists(CommandRefused):
     """An API key with this id exists and is another one."""
 
     code = "api_key_already_exists"
+
+
+class ActForNotAllowed(CommandRefused):
+    """Only the operator can create a key with act_for, by the command line beside the installation."""
+
+    code = "act_for_not_allowed"
 
 
 class TooManyApiKeys(CommandRefused):

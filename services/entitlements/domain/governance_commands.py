@@ -149,6 +149,11 @@ class CreateApiKey(OrganizationCommand):
     secret_sha256: str
     name: str = ""
     scopes: list[ApiScope]
+    #: Organizations that its holder may act for by naming them, or all: only the operator gives that.
+    act_for: list[str] = field(default_factory=list)
+    acts_for_all: bool = False
+    #: The unit whose customers alone it is for, those of the units below it included; empty: the whole organization.
+    unit_id: str = ""
     #: None: until it is revoked.
     expires_at: datetime | None = None
     #: None: as many as the service allows everybody.

@@ -147,6 +147,9 @@ class ApiKeyCreated(OrganizationEvent):
     secret_sha256: str
     name: str
     scopes: list[ApiScope]
+    act_for: list[str]
+    acts_for_all: bool
+    unit_id: str
     expires_at: datetime | None
     requests_per_s: int | None
     actor: str
@@ -156,6 +159,9 @@ class ApiKeyCreated(OrganizationEvent):
             secret_sha256=self.secret_sha256,
             name=self.name,
             scopes=self.scopes,
+            act_for=self.act_for,
+            acts_for_all=self.acts_for_all,
+            unit_id=self.unit_id,
             expires_at=self.expires_at,
             requests_per_s=self.requests_per_s,
         )

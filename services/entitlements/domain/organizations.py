@@ -57,6 +57,9 @@ class ApiKey:
     secret_sha256: str
     name: str
     scopes: list[ApiScope]
+    act_for: list[str]
+    acts_for_all: bool
+    unit_id: str
     expires_at: datetime | None
     requests_per_s: int | None
     #: When it counts no more, which may be to come; None: nobody revokes it.

@@ -33,7 +33,7 @@ from entitlements.domain.pools import (
 )
 from entitlements.domain.values import AssignmentRole, DataType, Inheritance, KeyTerms, OwnRule, ParentSet, Rule
 
-STATE_FORMAT: Final = 6
+STATE_FORMAT: Final = 7
 
 
 class _State(TypedDict):

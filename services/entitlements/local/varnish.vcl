@@ -1,7 +1,7 @@
 vcl 4.1;
 
-# How Varnish caches the HTTP API (docs/caching.md). Every answer belongs to the key that asked for it: who asks is part of what
-# is looked up, so that no tenant and no other key of the same tenant ever gets it. Put the address of the service in the place of
+# How Varnish caches the HTTP API (docs/caching.md). Every answer belongs to the key that asked for it, and to the organization that
+# the key named: both are part of what is looked up, so that no tenant and no other key of the same tenant ever gets it. Put the address of the service in the place of
 # {origin_host} and {origin_port}, and those of its processes into the list of purgers.
 
 backend origin {
@@ -46,6 +46,7 @@ sub vcl_recv {
 sub vcl_hash {
     hash_data(req.url);
     hash_data(req.http.Authorization);
+    hash_data(req.http.Entitlements-Organization);
     return (lookup);
 }
 

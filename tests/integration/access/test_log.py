@@ -41,6 +41,7 @@ WIRE = Wire()
 class Who:
     organization_id: str = "acme"
     key_id: str = "k1234567"
+    key_organization_id: str = "operator"
 
 
 @dataclass
@@ -135,7 +136,7 @@ def entry(**changes: Any) -> Entry:
     }
     empty = ("entitlement_type", "subject_id", "action", "request_id", "ip_address", "user_agent", "resource_type")
     more = {"quantity": None, "resource_id": "", "policy_version": 0, "as_of": "", "lag_ms": None, "count": 1}
-    return dict.fromkeys(empty, "") | more | {"asked_by": "k"} | made | changes
+    return dict.fromkeys(empty, "") | more | {"asked_by": "k", "asked_by_organization": "acme"} | made | changes
 
 
 def produce(settings: Settings, values: list[bytes | None], producer: Producer | None = None) -> None:
@@ -174,6 +175,7 @@ def test_a_decision_arrives_with_every_field_it_had(settings: Settings, connecti
         "source": "SERVICE",
         "count": 1,
         "asked_by": "k1234567",
+        "asked_by_organization": "operator",
     }
 
 

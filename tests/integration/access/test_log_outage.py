@@ -47,6 +47,7 @@ def decision() -> bytes:
         "source": "LOCAL",
         "count": 1,
         "asked_by": "k",
+        "asked_by_organization": "acme",
     }
     return Wire().encode_plain(ACCESS_DECIDED, record)
 

@@ -35,11 +35,12 @@ def service(kafka: str, postgres: str, tmp_path_factory: pytest.TempPathFactory)
 class Tenant:
     """An organization with one pool on the free plan, which one customer uses."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, key: str = "") -> None:
+        """key: with act_for for all, by which it is set up and asked about; none: one of its own."""
         name = secrets.token_hex(4)
         self.service = service
         self.organization_id, self.pool_id, self.customer_id = f"org-{name}", f"pool-{name}", f"ws-{name}"
-        self.http = service.client(self.organization_id)
+        self.http = service.client_with(key, self.organization_id) if key else service.client(self.organization_id)
         self.command("OpenPool")
         self.command("ProvisionPool", provision_id="plan", source="subscription", set_id="free")
         token = self.command("AssignWorkspace", workspace_id=self.customer_id, role="primary")
@@ -51,6 +52,14 @@ class Tenant:
         answer = self.http.post(f"/v1/commands/{name}", json={"pool_id": self.pool_id} | fields)
         assert answer.status_code == 200, answer.text
         return str(answer.headers["entitlements-consistency"])
+
+    def key(self, *scopes: str, **more: object) -> str:
+        """Have an API key made over HTTP; it counts at once."""
+        made = self.http.post("/v1/keys", json={"scopes": scopes} | more)
+        assert made.is_success, made.text
+        headers = {"entitlements-consistency": made.headers["entitlements-consistency"]}
+        assert self.http.get("/v1/keys", headers=headers).is_success
+        return str(made.json()["key"])
 
     def check(self, key: str, token: str | None = None, **more: object) -> dict[str, object]:
         """Ask, with at least what a token stands for."""

@@ -12,7 +12,7 @@ import pytest
 
 from entitlements.api.auth import ApiKeys, Knowing, PostgresKeys, authenticator
 from entitlements.api.auth.api_keys import HONOURED_FOR_MAX
-from entitlements.api.identity import Unauthenticated
+from entitlements.api.identity import OWN, Unauthenticated
 from entitlements.errors import ServerIsAway
 from entitlements.settings import Settings
 from entitlements_projections.database import Connection, connect
@@ -39,6 +39,9 @@ def create(connection: Connection, key_id: str, secret: str, **columns: object) 
         "secret_sha256": hashlib.sha256(secret.encode()).hexdigest(),
         "name": "a key",
         "scopes": ["read", "audit"],
+        "act_for": [],
+        "acts_for_all": False,
+        "unit_id": "",
         "created_at": datetime(2026, 1, 1, tzinfo=UTC),
         "actor": "alice",
         "version": 1,
@@ -65,6 +68,13 @@ def test_a_key_is_what_its_row_says(connection: Connection, keys: PostgresKeys) 
     assert (found.organization_id, found.requests_per_s) == ("acme", 7.0)
     assert found.scopes == {"read", "audit"}
     assert found.ends_at == ends_at.timestamp()
+    assert (found.act_for, found.unit_id) == (OWN, "")
+    create(connection, "key00003", "s", act_for=["globex", "initech"], unit_id="emea")
+    create(connection, "key00004", "s", acts_for_all=True)
+    listed, everybody = keys.key_of("key00003"), keys.key_of("key00004")
+    assert listed is not None
+    assert everybody is not None
+    assert (listed.act_for, listed.unit_id, everybody.act_for) == (frozenset({"globex", "initech"}), "emea", "all")
     assert keys.key_of("key00002") is None
 
 

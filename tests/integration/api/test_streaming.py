@@ -13,7 +13,10 @@ from typing import Any
 import httpx
 from confluent_kafka import Producer
 from tests.integration.api.conftest import STREAMS_MAX
+from tests.serving import OPERATOR
 
+from entitlements.domain.governance_commands import RevokeApiKey
+from entitlements.ledger.caller import new_id
 from entitlements_schemas import Wire
 
 
@@ -180,6 +183,47 @@ def test_a_stream_ends_with_the_key_it_was_asked_with(service: Any, tenant: Any)
         assert timer.is_alive(), "it went on"
         timer.cancel()
     assert "event: hello" in heard
+
+
+def test_a_stream_of_a_key_that_acts_for_others_hears_of_the_organization_it_named_and_ends_with_its_key(
+    service: Any, tenant: Any, rival: Any
+) -> None:
+    key = service.key(OPERATOR, ("read",), act_for=[tenant.organization_id, rival.organization_id])
+    with (
+        service.client_with(key, tenant.organization_id) as for_tenant,
+        service.client_with(key, rival.organization_id) as for_rival,
+        listening(for_tenant) as of_tenant,
+        for_rival.stream("GET", "/v1/changes") as of_rival,
+    ):
+        of_tenant.next("hello")
+        rival.command("SuspendPool")
+        tenant.command("SuspendPool")
+        of_tenant.next("change", customer_id=tenant.customer_id)
+        of_tenant.hears_nothing_of(rival.customer_id)
+        service.do(RevokeApiKey(command_id=new_id(), organization_id=OPERATOR, key_id=key.split("_")[1]))
+        timer = threading.Timer(20.0, of_rival.close)
+        timer.start()
+        heard = of_rival.read().decode()
+        assert timer.is_alive(), "it went on"
+        timer.cancel()
+        assert for_tenant.get("/v1/policies").status_code == 401
+    assert rival.customer_id in heard
+    assert tenant.customer_id not in heard
+
+
+def test_a_key_of_a_unit_hears_of_its_customers_alone(service: Any, tenant: Any) -> None:
+    inside = f"{tenant.customer_id}-in"
+    for name, sent in (
+        ("DefineUnit", {"unit_id": "emea"}),
+        ("PlaceWorkspace", {"workspace_id": inside, "unit_id": "emea"}),
+    ):
+        assert tenant.http.post(f"/v1/commands/{name}", json=sent).is_success
+    tenant.command("AssignWorkspace", workspace_id=inside, role="primary")
+    with service.client_with(tenant.key("read", unit_id="emea")) as client, listening(client) as stream:
+        stream.next("hello")
+        tenant.command("SuspendPool")
+        stream.next("change", customer_id=inside)
+        stream.hears_nothing_of(tenant.customer_id)
 
 
 def test_an_organization_has_so_many_streams_and_no_more(tenant: Any, rival: Any) -> None:

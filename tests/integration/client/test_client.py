@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.serving import OPERATOR
 
 from entitlements.domain.commands import SuspendPool
 from entitlements.ledger.caller import new_id
 from entitlements_client import (
     AsyncEntitlements,
     Cached,
+    Client,
     Entitlements,
     FailClosed,
     LeaseTerms,
@@ -28,7 +30,14 @@ from entitlements_client import (
     Service,
     UsageBuffer,
 )
-from entitlements_client.errors import InsufficientScope, NotFound, QuotaExceeded, Unauthenticated, UnknownReservation
+from entitlements_client.errors import (
+    InsufficientScope,
+    NotFound,
+    OrganizationRequired,
+    QuotaExceeded,
+    Unauthenticated,
+    UnknownReservation,
+)
 
 
 def eventually(holds: Any, within: float = 20.0) -> Any:
@@ -246,3 +255,39 @@ def test_local_decisions_are_told_to_the_access_log(tenant: Any) -> None:
         entitlements.check(tenant.customer_id, "export")
     assert entitlements._reports.told == 2, "the service took them"
     assert entitlements.dropped_reports == 0
+
+
+def test_one_client_follows_many_organizations_by_the_operators_key(
+    tenant: Any, installation: Any, tmp_path: Path
+) -> None:
+    """The same customer in two organizations: set up, asked, followed, leased and counted apart, by one key and one object."""
+    key = installation.key(OPERATOR, act_for="all")
+    address = Service(installation.url, key)
+    own, other, customer = tenant.organization_id, f"{tenant.organization_id}-2", tenant.customer_id
+    pool = {"pool_id": f"{tenant.pool_id}-2"}
+    terms = LeaseTerms(quantity=20, unsettled_max=0)
+    usage = UsageBuffer(tmp_path / "usage.sqlite")
+    with Entitlements(address, Local(), usage=usage, leases=terms) as entitlements:
+        client = entitlements.client
+        client.command("OpenPool", pool, organization=other)
+        plan = pool | {"provision_id": "plan", "source": "subscription", "set_id": "free"}
+        client.command("ProvisionPool", plan, organization=other)
+        assigned = client.command(
+            "AssignWorkspace", pool | {"workspace_id": customer, "role": "primary"}, organization=other
+        )
+        client.entitlements(customer, consistency=assigned["consistency_token"], organization=other)
+        for organization in (own, other):
+            assert entitlements.wait_until_connected(organization=organization)
+            assert entitlements.check(customer, "sso", organization=organization).allowed
+        client.command("EndProvision", {**pool, "provision_id": "plan"}, organization=other)
+        asked = Request(customer, "sso")
+        assert entitlements.wait_until(asked, lambda found: not found.allowed, 10.0, organization=other) is not None
+        assert entitlements.check(customer, "sso", organization=own).allowed
+        assert entitlements.lease(customer, "api_calls", organization=own).take(20).allowed
+        assert not entitlements.lease(customer, "api_calls", organization=other).take(1).allowed
+        entitlements.report_usage(customer, "api_calls", 30, organization=own)
+    # What was reported is in the ledger before this is.
+    latest = tenant.command("AssignWorkspace", workspace_id=customer, role="primary")
+    assert tenant.left(latest)["consumed"] == 50
+    with pytest.raises(OrganizationRequired), Client(address) as asking:
+        asking.check(customer, "sso")

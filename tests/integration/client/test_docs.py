@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.serving import OPERATOR
 
 from entitlements_client.asking.facades import Shared
 
@@ -17,10 +18,11 @@ BLOCK = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_snippet_does_what_it_says(
-    page: Path, tenant: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    page: Path, tenant: Any, installation: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ENTITLEMENTS_URL", tenant.address.url)
     monkeypatch.setenv("ENTITLEMENTS_API_KEY", tenant.address.api_key)
+    monkeypatch.setenv("ENTITLEMENTS_OPERATOR_KEY", installation.key(OPERATOR, act_for="all"))
     monkeypatch.chdir(tmp_path)
     blocks = BLOCK.findall(page.read_text())
     assert len(blocks) >= 3
@@ -28,6 +30,7 @@ def test_every_snippet_does_what_it_says(
     made: list[Any] = []
     for block in blocks:
         code = block.replace("ws-1", tenant.customer_id).replace("/var/lib/my-app", str(tmp_path))
+        code = code.replace("acme-inc", tenant.organization_id)
         exec(compile(code, str(page), "exec"), names)
         made += [each for each in names.values() if isinstance(each, Shared) and each not in made]
         if "app" in names:

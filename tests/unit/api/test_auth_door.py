@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from entitlements.errors import ServerIsAway
 WHO = Identity(
     key_id="k1234567",
     organization_id="acme",
+    key_organization_id="acme",
     scopes=frozenset({"read"}),
     actor="ci",
     requests_per_s=20.0,
@@ -24,12 +26,37 @@ WHO = Identity(
 )
 
 
+ACTING = replace(WHO, key_id="operators", organization_id="ops", key_organization_id="ops", act_for="all")
+
+
+class Organizations:
+    """Acme and globex are there; looked counts who was looked for."""
+
+    operator = "ops"
+
+    def __init__(self) -> None:
+        self.remembered: set[str] = set()
+        self.looked = 0
+
+    def is_remembered(self, organization_id: str) -> bool:
+        return organization_id in self.remembered
+
+    async def find(self, organization_id: str) -> bool:
+        self.looked += 1
+        if organization_id not in {"acme", "globex"}:
+            return False
+        self.remembered.add(organization_id)
+        return True
+
+
 class Authenticator:
-    """Knows `Bearer known`; has to wait for `Bearer new`; cannot tell `Bearer away`."""
+    """Knows `Bearer known`, and `Bearer acting` of a key that acts for all; has to wait for `Bearer new`; cannot tell `Bearer away`."""
 
     def known(self, authorization: str) -> Identity | None:
         if authorization == "Bearer known":
             return WHO
+        if authorization == "Bearer acting":
+            return ACTING
         if authorization in {"Bearer new", "Bearer away"}:
             return None
         raise Unauthenticated
@@ -60,7 +87,7 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
 
 @pytest.fixture
 def door() -> Iterator[Door]:
-    door = Door(application, Authenticator(), {"/healthz"})
+    door = Door(application, Authenticator(), Organizations(), {"/healthz"}, {"/v1/commands/OpenPool"})
     yield door
     door.close()
 
@@ -72,8 +99,10 @@ def ask(
     path: str = "/v1/check",
     method: str = "POST",
     length: str | None = None,
+    organizations: Sequence[str] = (),
 ) -> tuple[int, dict[str, str], bytes]:
     headers = [] if authorization is None else [(b"authorization", authorization.encode())]
+    headers += [(b"entitlements-organization", each.encode()) for each in organizations]
     headers += [] if length is None else [(b"content-length", length.encode())]
     bodies = list(parts) or [b""]
     messages = [{"type": "http.request", "body": b, "more_body": at + 1 < len(bodies)} for at, b in enumerate(bodies)]
@@ -160,7 +189,13 @@ def test_over_time_a_key_gets_its_rate_and_one_burst(per_s: float) -> None:
     clock = Clock()
     rates = Rates(clock)
     who = Identity(
-        key_id="k", organization_id="o", scopes=frozenset(), actor="", requests_per_s=per_s, body_bytes_max=1
+        key_id="k",
+        organization_id="o",
+        key_organization_id="o",
+        scopes=frozenset(),
+        actor="",
+        requests_per_s=per_s,
+        body_bytes_max=1,
     )
     taken = 0
     seconds, steps = 20, 20_000
@@ -184,6 +219,78 @@ def test_one_key_takes_nothing_of_another() -> None:
     while not rates.take(WHO):
         pass
     other = Identity(
-        key_id="other", organization_id="acme", scopes=frozenset(), actor="", requests_per_s=1.0, body_bytes_max=1
+        key_id="other",
+        organization_id="acme",
+        key_organization_id="acme",
+        scopes=frozenset(),
+        actor="",
+        requests_per_s=1.0,
+        body_bytes_max=1,
     )
     assert rates.take(other) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("authorization", "organizations", "answer"),
+    [
+        ("Bearer known", [], "acme"),
+        ("Bearer known", ["acme"], "acme"),
+        ("Bearer known", [""], "acme"),
+        ("Bearer known", ["globex"], "organization_not_allowed"),
+        ("Bearer known", ["no-such"], "organization_not_allowed"),
+        ("Bearer acting", [], "organization_required"),
+        ("Bearer acting", [""], "organization_required"),
+        ("Bearer acting", ["acme"], "acme"),
+        ("Bearer acting", ["globex"], "globex"),
+        ("Bearer acting", ["ops"], "ops"),
+        ("Bearer acting", ["no-such"], "unknown_organization"),
+        ("Bearer acting", ["acme", "globex"], "invalid_organization"),
+        ("Bearer acting", ["x" * 129], "invalid_organization"),
+        ("Bearer acting", ["a%00"], "invalid_organization"),
+        ("Bearer acting", ["%ff"], "invalid_organization"),
+    ],
+)
+def test_a_request_is_made_for_the_organization_that_its_key_may_name(
+    door: Door, authorization: str, organizations: list[str], answer: str
+) -> None:
+    status, headers, body = ask(door, authorization, organizations=organizations)
+    if status == 200:
+        assert body == f"{answer}:0".encode()
+        return
+    assert (status, json.loads(body)["code"]) == (STATUSES[answer], answer)
+    assert "Entitlements-Organization" in headers["vary"]
+
+
+STATUSES = {
+    "organization_required": 422,
+    "invalid_organization": 422,
+    "unknown_organization": 404,
+    "organization_not_allowed": 403,
+}
+
+
+@pytest.mark.parametrize("organization", ["globex", "no-such"])
+def test_opening_a_pool_alone_is_let_in_for_an_organization_that_is_not_known(door: Door, organization: str) -> None:
+    answers = {
+        ask(door, "Bearer acting", path=path, method=method, organizations=[organization])[0]
+        for path in ("/v1/commands/OpenPool", "/v1/commands/DefineUnit", "/v1/keys")
+        for method in ("POST", "GET", "PUT")
+    }
+    assert answers == ({200} if organization == "globex" else {200, 404})
+    assert ask(door, "Bearer acting", path="/v1/commands/OpenPool", organizations=[organization])[0] == 200
+
+
+def test_each_organization_that_a_key_acts_for_has_the_whole_rate_of_the_key(door: Door) -> None:
+    def many(organization: str) -> list[int]:
+        return [ask(door, "Bearer acting", organizations=[organization])[0] for _ in range(30)]
+
+    acme = many("acme")
+    assert acme[:20] == [200] * 20
+    assert 429 in acme
+    assert many("globex")[:19] == [200] * 19
+
+
+def test_who_names_organizations_that_there_are_not_is_slowed_down_as_one(door: Door) -> None:
+    answers = [ask(door, "Bearer acting", organizations=[f"made-up-{each}"])[0] for each in range(60)]
+    assert answers[:20] == [404] * 20
+    assert 429 in answers

@@ -26,7 +26,8 @@ class Nothing:
 
 
 async def heard_in_a_moment(services: Any) -> list[bytes]:
-    listening = streaming._Listening(services, "acme", frozenset())
+    asker: Any = SimpleNamespace(organization_id="acme", unit_id="")
+    listening = streaming._Listening(services, asker, frozenset())
     until = asyncio.get_running_loop().time() + 0.2
 
     async def is_let_in() -> bool:

@@ -258,7 +258,7 @@ def test_leases_that_nobody_uses_are_forgotten_and_those_that_hold_something_are
             entitlements.lease(f"c{number}", "api_calls")
         assert entitlements.lease("acme", "api_calls").take(3).allowed
         gc.collect()
-        assert list(entitlements._leases._leases) == [("acme", "api_calls")]
+        assert list(entitlements._leases._leases) == [("", "acme", "api_calls")]
     assert behind.model.consumed == 3, "and it is settled at the end though nobody held it"
 
 

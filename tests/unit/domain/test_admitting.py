@@ -9,18 +9,22 @@ from specification import Happens, days, given
 
 from entitlements.domain import admitting
 from entitlements.domain.errors import (
+    ActForNotAllowed,
     ApiKeyAlreadyExists,
     InvalidCommand,
+    InvalidId,
     InvalidInstant,
     InvalidPolicy,
     TooManyApiKeys,
     TooManyPolicies,
+    UnknownUnit,
 )
 from entitlements.examples import NOON
 from entitlements.examples_of_governance import (
     create_api_key,
     define_access_policy,
     define_unit,
+    remove_unit,
     retire_access_policy,
     revoke_api_key,
 )
@@ -92,6 +96,10 @@ def test_a_key_that_is_exchanged_counts_beside_the_new_one_until_it_is_revoked()
         {"key_id": "short"}, {"key_id": "with_underscore"}, {"key_id": "k" * 65}, {"key_id": "ключключ"}, {"scopes": []}, {"scopes": ["read", "read"]},
         {"scopes": ["everything"]}, {"secret_sha256": "secret"}, {"secret_sha256": hashlib.sha256(b"x").hexdigest().upper()},
         {"requests_per_s": 0}, {"requests_per_s": 10**7}, {"name": "n" * 129},
+        {"act_for": ["acme"], "acts_for_all": True},
+        {"act_for": [f"org-{each}" for each in range(admitting.ACT_FOR_MAX + 1)]},
+        {"unit_id": "emea", "acts_for_all": True}, {"unit_id": "emea", "act_for": ["acme"]},
+        {"unit_id": "emea", "scopes": ["administer"]}, {"unit_id": "emea", "scopes": ["read", "audit"]},
     ],
 )  # fmt: skip
 def test_a_key_has_an_id_a_hash_and_scopes_that_can_be_meant(facts: dict[str, Any]) -> None:
@@ -102,6 +110,37 @@ def test_scopes_are_a_set_told_in_one_order() -> None:
     story = given().when(create_api_key(scopes=["audit", "read"]))
     story.then(Happens("ApiKeyCreated", {"scopes": ["read", "audit"]}))
     story.when(create_api_key(scopes=["read", "audit"])).then_nothing()
+
+
+@pytest.mark.parametrize("organization", ["", "x" * 129, "a\0"])
+def test_organizations_that_a_key_acts_for_have_ids(organization: str) -> None:
+    given().when(create_api_key(act_for=["acme", organization])).refused(InvalidId)
+
+
+@pytest.mark.parametrize("whom", [{"act_for": ["acme", "globex"]}, {"acts_for_all": True}])
+def test_the_operator_alone_gives_act_for_and_no_key_hands_it_on(whom: dict[str, Any]) -> None:
+    made = Happens("ApiKeyCreated", {"act_for": whom.get("act_for", []), "acts_for_all": "acts_for_all" in whom})
+    story = given().when(create_api_key(**whom))
+    story.then(made)
+    story.when(create_api_key(**whom)).then_nothing()
+    story.when(create_api_key()).refused(ApiKeyAlreadyExists)
+    # In an organization's name it is whoever has a key of it: the operator's too, and whoever acts for it.
+    given().when(create_api_key(tenant="org-1", **whom)).refused(ActForNotAllowed)
+    given(create_api_key()).when(create_api_key(tenant="org-1", **whom)).refused(ActForNotAllowed)
+
+
+def test_whom_a_key_acts_for_is_a_set_told_in_one_order() -> None:
+    story = given().when(create_api_key(act_for=["globex", "acme", "globex"]))
+    story.then(Happens("ApiKeyCreated", {"act_for": ["acme", "globex"]}))
+    story.when(create_api_key(act_for=["acme", "globex"])).then_nothing()
+
+
+def test_a_key_is_bound_to_a_unit_that_there_is() -> None:
+    given().when(create_api_key(unit_id="emea")).refused(UnknownUnit)
+    given(define_unit("emea"), remove_unit("emea")).when(create_api_key(unit_id="emea")).refused(UnknownUnit)
+    story = given(define_unit("emea")).when(create_api_key(unit_id="emea", tenant="org-1"))
+    story.then(Happens("ApiKeyCreated", {"unit_id": "emea"}))
+    story.when(create_api_key()).refused(ApiKeyAlreadyExists)
 
 
 def test_a_key_does_not_expire_before_it_is_made() -> None:

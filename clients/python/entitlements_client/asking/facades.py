@@ -6,6 +6,8 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
+from dataclasses import replace
 from typing import Any, Self
 
 from entitlements_client.access_log import AccessReports, Sampling
@@ -14,6 +16,7 @@ from entitlements_client.asking.changes import Change
 from entitlements_client.asking.failing import DEFAULT_MODE, FailureMode, FailureModes
 from entitlements_client.asking.following import Follower, Heard, Readers
 from entitlements_client.asking.memory import Memory
+from entitlements_client.asking.organizations import Parts
 from entitlements_client.asking.ways import Cached, Local, Remote, Way
 from entitlements_client.deciding import Context, Decision, Request
 from entitlements_client.errors import BufferIsFull
@@ -31,7 +34,7 @@ _log = logging.getLogger(__name__)
 class Shared:
     """What both facades have: everything that is done in the background, and answers from memory."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a choice of its own.
         self,
         service: Service,
         way: Way | None = None,
@@ -41,31 +44,66 @@ class Shared:
         usage: UsageBuffer | None = None,
         leases: LeaseTerms | None = None,
         access_log: Sampling | None = None,
+        organizations_max: int = 100,
     ) -> None:
         """way: how to decide; none: Cached. failure_modes: by pattern of keys, the first that fits; otherwise: for all other keys.
 
         usage: where usage waits on disk until it is reported. leases: their terms. access_log: which decisions made here are told.
+        organizations_max: of so many that are named in calls it keeps what it knows; each has a memory, and with Local a stream.
         """
         self.service = service
         self.usage = usage
         self._way: Way = way or Cached()
+        self._modes = FailureModes(failure_modes, otherwise)
+        self._begin()
+        self._reports = AccessReports(self._background, access_log or Sampling(), self._stopping)
+        self._leases = Leases(service, leases or LeaseTerms(), self._modes)
+        if usage is not None:
+            self._leases.on_fallback = self._note
+            usage.flush_to(service)
+        self._parts: Parts[Shared] = Parts(lambda organization: copy(self).become(organization), organizations_max)
+        self._is_part = False
+
+    def _begin(self) -> None:
+        """What each organization has for itself: memory, readers, and the stream that keeps it up to date."""
+        self.used_at = 0.0
         self._stopping = threading.Event()
-        self._background = Client(service, pause=self._stopping.wait)
-        modes = FailureModes(failure_modes, otherwise)
+        self._background = Client(self.service, pause=self._stopping.wait)
         memory = Memory(getattr(self._way, "customers_max", 1))
         self._freshness = _freshness(self._way)
-        self._asking = Asking(memory, self._freshness, modes, decides_here=not isinstance(self._way, Remote))
+        self._asking = Asking(memory, self._freshness, self._modes, decides_here=not isinstance(self._way, Remote))
         self._readers = Readers(self._asking, self._background, self._stopping)
         self._asking.wants = self._readers.want
-        self._reports = AccessReports(self._background, access_log or Sampling(), self._stopping)
-        self._leases = Leases(service, leases or LeaseTerms(), modes)
-        if usage is not None:
-            self._leases.on_fallback = lambda lease, taken: self._note(lease.customer_id, lease.resource_key, taken)
-            usage.flush_to(service)
         self._follower: Follower | None = None
         if isinstance(self._way, Local) and isinstance(self._freshness, Heard):
             self._follower = Follower(self._way, self._freshness, self._readers, self._background, self._stopping)
             self._follower.start()
+
+    def for_organization(self, organization: str) -> Self:
+        """The same for one organization, with a key that acts for several: what `organization=` of each call stands for.
+
+        It shares connections, leases and the buffer for usage with this, which closes it. Raises ClientIsClosed.
+        """
+        if not self._is_part and organization in {"", self.service.organization}:
+            return self
+        # Of a part too: it may have been let go for others, and is another one by now.
+        found: Any = self._parts.of(organization or self.service.organization)
+        part: Self = found
+        return part
+
+    def become(self, organization: str) -> Self:
+        """What a copy does that is to be the part of an organization: it begins to know and to follow on its own."""
+        self.service = replace(self.service, organization=organization)
+        if isinstance(self._way, Local):
+            self._way = replace(self._way, customers=())  # Those are customers of the first organization.
+        self._is_part = True
+        self._begin()
+        return self
+
+    @property
+    def is_listened_to(self) -> bool:
+        """Whether somebody listens to its changes."""
+        return self._follower is not None and bool(self._follower.listeners or self._follower.on_standing)
 
     @property
     def staleness_bound(self) -> float:
@@ -78,9 +116,9 @@ class Shared:
             case _:
                 return 0.0
 
-    def lease(self, customer_id: str, resource_key: str) -> Lease:
+    def lease(self, customer_id: str, resource_key: str, *, organization: str = "") -> Lease:
         """The lease of a customer on a key: one per pair, made when it is first asked for."""
-        return self._leases.of(customer_id, resource_key)
+        return self._leases.of(customer_id, resource_key, organization or self.service.organization)
 
     def report_usage(
         self,
@@ -91,6 +129,7 @@ class Shared:
         subject_id: str = "",
         usage_id: str = "",
         occurred_at: str = "",
+        organization: str = "",
     ) -> str:
         """Note usage that happened; it is on disk when this returns, and reported in the background. Gives its id.
 
@@ -103,34 +142,51 @@ class Shared:
             line["subject_id"] = subject_id
         if occurred_at:
             line["occurred_at"] = occurred_at
-        return self.usage.add(line, usage_id=usage_id or new_id())
+        return self.usage.add(
+            line, usage_id=usage_id or new_id(), organization=organization or self.service.organization
+        )
 
-    def _note(self, customer_id: str, resource_key: str, quantity: int) -> None:
+    def _note(self, lease: Lease, quantity: int) -> None:
         """Report what the failure mode allowed; what does not fit into the buffer is in the program's log at least."""
+        customer_id, resource_key = lease.customer_id, lease.resource_key
         try:
-            self.report_usage(customer_id, resource_key, quantity)
+            self.report_usage(customer_id, resource_key, quantity, organization=lease.organization)
         except BufferIsFull:
             _log.exception("%s of %s by %s were allowed and are not reported", quantity, resource_key, customer_id)
 
-    def on_change(self, listener: Callable[[Change], None]) -> None:
+    def on_change(self, listener: Callable[[Change], None], *, organization: str = "") -> None:
         """Call a listener with every change that is heard of, in a background thread. Only the local way hears of changes."""
-        if self._follower is not None:
+        part = self.for_organization(organization)
+        if part is not self:
+            part.on_change(listener)
+        elif self._follower is not None:
             self._follower.listeners.append(listener)
 
-    def on_standing(self, listener: Callable[[bool], None]) -> None:
+    def on_standing(self, listener: Callable[[bool], None], *, organization: str = "") -> None:
         """Call a listener whenever the service begins to be heard (True) or is silent for too long (False); the local way only."""
-        if self._follower is not None:
+        part = self.for_organization(organization)
+        if part is not self:
+            part.on_standing(listener)
+        elif self._follower is not None:
             self._follower.on_standing.append(listener)
 
-    def wait_until_connected(self, within: float = 10.0) -> bool:
+    def wait_until_connected(self, within: float = 10.0, *, organization: str = "") -> bool:
         """Wait until the stream of changes is followed; False: not within so many seconds. Other ways need not wait."""
+        part = self.for_organization(organization)
+        if part is not self:
+            return part.wait_until_connected(within)
         return self._follower is None or self._follower.connected.wait(within)
 
-    def wait_until(self, request: Request, holds: Callable[[Decision], bool], within: float = 10.0) -> float | None:
+    def wait_until(
+        self, request: Request, holds: Callable[[Decision], bool], within: float = 10.0, *, organization: str = ""
+    ) -> float | None:
         """Wait until the answer from memory is as wanted: the instant (time.monotonic) at which it was; None: not within seconds.
 
         With it, change to client is measured: the difference to the instant at which the command was sent.
         """
+        part = self.for_organization(organization)
+        if part is not self:
+            return part.wait_until(request, holds, within)
         seen: list[float] = []
 
         def look() -> bool:
@@ -148,16 +204,21 @@ class Shared:
 
     def _stop(self) -> None:
         """Give leases back, report what waits, end all threads. Takes some seconds at most; a second time there is nothing to do."""
-        if self._stopping.is_set():
+        if self._is_part or self._stopping.is_set():
             return
         self._leases.close()
+        self._parts.stop()
+        self.stop(self._reports.stop)
+        if self.usage is not None:
+            self.usage.close()
+
+    def stop(self, meanwhile: Callable[[], None] = lambda: None) -> None:
+        """End the threads that keep it up to date: it hears of nothing any more. close() ends the rest too."""
         self._stopping.set()
         self._readers.stop()
         if self._follower is not None:
             self._follower.stop()
-        self._reports.stop()
-        if self.usage is not None:
-            self.usage.close()
+        meanwhile()
         self._background.close()
 
 
@@ -179,27 +240,38 @@ class Entitlements(Shared):
         subject_id: str = "",
         action: str = "",
         context: Context | None = None,
+        organization: str = "",
     ) -> Decision:
         """May this customer use this key? quantity in the smallest unit; None asks only whether the customer has access.
 
-        Answers in an outage too, as the failure mode of the key says. Raises RequestError where the request itself is wrong.
+        organization: whose customer it is, with a key that acts for several. Answers in an outage too, as the failure mode of the key
+        says. Raises RequestError where the request itself is wrong.
         """
-        return self.decide(Request(customer_id, resource_key, quantity, subject_id, action, context))
+        request = Request(customer_id, resource_key, quantity, subject_id, action, context)
+        return self.decide(request, organization=organization)
 
-    def decide(self, request: Request) -> Decision:
+    def decide(self, request: Request, *, organization: str = "") -> Decision:
         """As check, for a request that is made already."""
+        if (organization or self._is_part) and (part := self.for_organization(organization)) is not self:
+            return part.decide(request)
         decision = self._asking.known(request)
         if decision is None:
             decision = self.client.run(self._asking.finding_out(request))
-        self._reports.note(request, decision)
+        self._reports.note(request, decision, self.service.organization)
         return decision
 
-    def decide_all(self, requests: Sequence[Request]) -> list[Decision]:
-        """A decision on each of many requests."""
+    def decide_all(self, requests: Sequence[Request], *, organization: str = "") -> list[Decision]:
+        """A decision on each of many requests, all of one organization."""
+        if (organization or self._is_part) and (part := self.for_organization(organization)) is not self:
+            return part.decide_all(requests)
         decisions = self.client.run(self._asking.finding_out_all(requests))
         for request, decision in zip(requests, decisions, strict=True):
-            self._reports.note(request, decision)
+            self._reports.note(request, decision, self.service.organization)
         return decisions
+
+    def become(self, organization: str) -> Self:
+        self.client = self.client.acting_for(organization)
+        return super().become(organization)
 
     def close(self) -> None:
         """Give leases back, report what waits, end all threads."""
@@ -231,24 +303,34 @@ class AsyncEntitlements(Shared):
         subject_id: str = "",
         action: str = "",
         context: Context | None = None,
+        organization: str = "",
     ) -> Decision:
         """May this customer use this key? As Entitlements.check."""
-        return await self.decide(Request(customer_id, resource_key, quantity, subject_id, action, context))
+        request = Request(customer_id, resource_key, quantity, subject_id, action, context)
+        return await self.decide(request, organization=organization)
 
-    async def decide(self, request: Request) -> Decision:
+    async def decide(self, request: Request, *, organization: str = "") -> Decision:
         """As check, for a request that is made already."""
+        if (organization or self._is_part) and (part := self.for_organization(organization)) is not self:
+            return await part.decide(request)
         decision = self._asking.known(request)
         if decision is None:
             decision = await self.client.run(self._asking.finding_out(request))
-        self._reports.note(request, decision)
+        self._reports.note(request, decision, self.service.organization)
         return decision
 
-    async def decide_all(self, requests: Sequence[Request]) -> list[Decision]:
-        """A decision on each of many requests."""
+    async def decide_all(self, requests: Sequence[Request], *, organization: str = "") -> list[Decision]:
+        """A decision on each of many requests, all of one organization."""
+        if (organization or self._is_part) and (part := self.for_organization(organization)) is not self:
+            return await part.decide_all(requests)
         decisions = await self.client.run(self._asking.finding_out_all(requests))
         for request, decision in zip(requests, decisions, strict=True):
-            self._reports.note(request, decision)
+            self._reports.note(request, decision, self.service.organization)
         return decisions
+
+    def become(self, organization: str) -> Self:
+        self.client = self.client.acting_for(organization)
+        return super().become(organization)
 
     async def close(self) -> None:
         """Give leases back, report what waits, end all threads."""

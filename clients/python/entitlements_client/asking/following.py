@@ -17,7 +17,7 @@ from entitlements_client.asking.asking import Asking
 from entitlements_client.asking.changes import Change, EventLines, ServerEvent
 from entitlements_client.asking.memory import Known, KnownPolicies
 from entitlements_client.asking.ways import Local
-from entitlements_client.errors import EntitlementsError, InsufficientScope, Unauthenticated
+from entitlements_client.errors import EntitlementsError, InsufficientScope, OrganizationRequired, Unauthenticated
 from entitlements_client.transport.attempts import Steps
 from entitlements_client.transport.clients import Client, Stream
 
@@ -213,6 +213,9 @@ class Follower:
             connected_at = time.monotonic()
             try:
                 self._listen()
+            except OrganizationRequired:
+                # The key acts for several: each organization is followed when it is first asked about (organizations.py).
+                return
             except EntitlementsError as error:
                 # A key that is refused stays so until somebody does something about it; all else comes back by itself.
                 level = logging.WARNING if isinstance(error, Unauthenticated | InsufficientScope) else logging.INFO

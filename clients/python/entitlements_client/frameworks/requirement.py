@@ -91,6 +91,7 @@ class Asked(Generic[R]):
     customer     who the customer of a request is (its workspace)
     subject      who in it asks; none: nobody in particular
     context      under which circumstances; none: none
+    organization whose customer it is, with a key that acts for several; none: that of the key
     upgrade_url  where a refused customer can get what is missing; one URL, or by the key
     """
 
@@ -99,6 +100,13 @@ class Asked(Generic[R]):
     subject: Callable[[R], str] | None = None
     context: Callable[[R], Context] | None = None
     upgrade_url: str | Callable[[str], str] = ""
+    organization: Callable[[R], str] | None = None
+
+    def entitlements_for(self, request: R) -> Entitlements | AsyncEntitlements:
+        """Whom to ask about a request."""
+        if self.organization is None:
+            return self.entitlements
+        return self.entitlements.for_organization(self.organization(request))
 
     def url_for(self, resource_key: str) -> str:
         """Where a refused customer can get a key."""
@@ -122,12 +130,13 @@ class Requirement(Generic[R]):
         subject = asked.subject(request) if asked.subject else ""
         context = asked.context(request) if asked.context else None
         wish = Request(customer, self.resource_key, quantity, subject, "", context)
-        decision = yield Question(asked.entitlements, wish, takes=self.record_usage == "lease")
+        entitlements = asked.entitlements_for(request)
+        decision = yield Question(entitlements, wish, takes=self.record_usage == "lease")
         if not decision.allowed and _is_outage(decision):
             raise EntitlementsUnavailable(self.resource_key, decision.reason_code, decision.sentence)
         if not decision.allowed:
             raise EntitlementRequired(decision, asked.url_for(self.resource_key))
-        return Passed(asked.entitlements, wish, decision, self.record_usage)
+        return Passed(entitlements, wish, decision, self.record_usage)
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,8 @@ from typing import Any, Final, Self
 from entitlements_client.leasing.terms import NEVER, Holding
 from entitlements_client.transport.call import new_id
 
-#: Enough for the longest ids there are.
-SLOT_BYTES: Final = 2048
+#: Enough for the longest ids there are: five of 128 characters, each of six bytes where JSON has to escape it.
+SLOT_BYTES: Final = 4096
 SLOTS_MAX: Final = 4096
 SUFFIX: Final = ".lease-journal"
 #: drawn, committed, committing, sequence, final, length of what follows: the holding as JSON, zero: the slot is free.
@@ -37,6 +37,7 @@ class Unsettled:
     holding: Holding
     customer_id: str
     resource_key: str
+    organization: str
 
 
 class Journal:
@@ -72,7 +73,7 @@ class Journal:
         """Whether no holding more can be noted."""
         return not self._free
 
-    def begin(self, holding: Holding, customer_id: str, resource_key: str) -> None:
+    def begin(self, holding: Holding, customer_id: str, resource_key: str, organization: str = "") -> None:
         """Note a holding from now on."""
         about = {
             "reservation_id": holding.reservation_id,
@@ -80,6 +81,7 @@ class Journal:
             "quantity": holding.quantity,
             "customer_id": customer_id,
             "resource_key": resource_key,
+            "organization": organization,
         }
         text = json.dumps(about, ensure_ascii=False).encode()
         slot = self._free.pop()
@@ -156,7 +158,7 @@ class Orphan(Journal):
                     drawn=drawn, committed=committed, committing=committing, sequence=sequence, final=bool(final),
                     unsettled_since=-NEVER, note=self._note,
                 )  # fmt: skip
-                left = Unsettled(holding, about["customer_id"], about["resource_key"])
+                left = Unsettled(holding, about["customer_id"], about["resource_key"], about["organization"])
             except (ValueError, KeyError, TypeError):
                 _log.exception("a holding cannot be read: %s, place %s, %s drawn", self.path, place, drawn)
                 continue

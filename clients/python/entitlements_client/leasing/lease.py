@@ -51,8 +51,11 @@ class Office(Protocol):
 class Lease:
     """One customer's lease on one key: take units from it. Safe to use from threads and from asyncio."""
 
-    def __init__(self, office: Office, customer_id: str, resource_key: str, account: Account) -> None:
-        self.customer_id, self.resource_key = customer_id, resource_key
+    def __init__(
+        self, office: Office, customer_id: str, resource_key: str, account: Account, organization: str = ""
+    ) -> None:
+        """organization: whose customer it is, where that is not the key's own."""
+        self.customer_id, self.resource_key, self.organization = customer_id, resource_key, organization
         self._office, self._account = office, account
         self._nothing = CustomerView(customer_id, "", AsOf(), {})
         self._lock = threading.Lock()

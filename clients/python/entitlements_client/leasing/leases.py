@@ -56,7 +56,7 @@ class Leases:
         self._service = replace(service, retries=replace(service.retries, change_within=within))
         self._folder = None if terms.folder is None else Path(terms.folder)
         #: Those that somebody holds; and those that hold something, so that nobody needs to.
-        self._leases: weakref.WeakValueDictionary[tuple[str, str], Lease] = weakref.WeakValueDictionary()
+        self._leases: weakref.WeakValueDictionary[tuple[str, str, str], Lease] = weakref.WeakValueDictionary()
         self._begin()
         if self._folder is not None and any(self._folder.glob(f"*{SUFFIX}")):
             self._start_threads()
@@ -77,14 +77,14 @@ class Leases:
         self._threads: list[threading.Thread] = []
         self._look_at = 0.0
 
-    def of(self, customer_id: str, resource_key: str) -> Lease:
-        """The lease of a customer on a key."""
+    def of(self, customer_id: str, resource_key: str, organization: str = "") -> Lease:
+        """The lease of a customer on a key. organization: whose customer it is, where that is not the key's own."""
         with self._changing:
-            found = self._leases.get((customer_id, resource_key))
+            found = self._leases.get((organization, customer_id, resource_key))
             if found is None:
                 self._start_threads()
-                found = Lease(self, customer_id, resource_key, Account(self._terms, new_id))
-                self._leases[customer_id, resource_key] = found
+                found = Lease(self, customer_id, resource_key, Account(self._terms, new_id), organization)
+                self._leases[organization, customer_id, resource_key] = found
             return found
 
     def _start_threads(self) -> None:
@@ -112,7 +112,7 @@ class Leases:
             if self._journal.is_full:
                 _log.warning("the journal is full: what is drawn of %s is not in it", lease.resource_key)
                 return
-            self._journal.begin(holding, lease.customer_id, lease.resource_key)
+            self._journal.begin(holding, lease.customer_id, lease.resource_key, lease.organization)
 
     def end(self, holding: Holding) -> None:
         """Nothing is left to be done about a holding."""
@@ -156,7 +156,7 @@ class Leases:
         while (lease := self._next()) is not None:
             at = self.clock() + 1.0
             try:
-                at = lease.work(self._client)
+                at = lease.work(self._client.acting_for(lease.organization) if lease.organization else self._client)
             except Exception:  # noqa: BLE001 - it is tried again.
                 _log.exception("a lease on %s", lease.resource_key)
             with self._changing:
@@ -180,7 +180,7 @@ class Leases:
             for left in orphan.holdings():
                 account = Account(self._terms, new_id)
                 account.holdings.append(left.holding)
-                lease = Lease(self, left.customer_id, left.resource_key, account)
+                lease = Lease(self, left.customer_id, left.resource_key, account, left.organization)
                 lease.close()
                 taken_over.append(lease)
                 self._plan(lease, self.clock())

@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar
+from urllib.parse import quote
 
 from entitlements_client.deciding.instants import plain
 from entitlements_client.errors import RequestError
@@ -16,6 +17,7 @@ T_co = TypeVar("T_co", covariant=True)
 
 IDEMPOTENCY_KEY: Final = "Idempotency-Key"
 CONSISTENCY: Final = "Entitlements-Consistency"
+ORGANIZATION: Final = "Entitlements-Organization"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +93,15 @@ def reading(
     consistency: str = "",
     etag: str = "",
     query: Sequence[tuple[str, str]] = (),
+    organization: str = "",
 ) -> Call[T_co]:
-    """A question. consistency: the position that the answer must include. etag: of the answer that is known already."""
-    headers = {CONSISTENCY: consistency} if consistency else {}
+    """A question. consistency: the position that the answer must include. etag: of the answer that is known already.
+
+    organization: whom it is asked for; empty: as the client says, or the key.
+    """
+    headers = naming(organization)
+    if consistency:
+        headers[CONSISTENCY] = consistency
     if etag:
         headers["If-None-Match"] = etag
     method = "GET" if body is None else "POST"
@@ -108,10 +116,27 @@ def changing(
     idempotency_key: str = "",
     method: str = "POST",
     headers: Mapping[str, str] | None = None,
+    organization: str = "",
 ) -> Call[T_co]:
     """A wish. Without a key of the caller's it gets one: every attempt carries the same, so it has one effect."""
-    key = idempotency_key or new_id()
-    return Call(method=method, path=path, parse=parse, body=body, headers={**(headers or {}), IDEMPOTENCY_KEY: key})
+    said = {**(headers or {}), **naming(organization), IDEMPOTENCY_KEY: idempotency_key or new_id()}
+    return Call(method=method, path=path, parse=parse, body=body, headers=said)
+
+
+def naming(organization: str) -> dict[str, str]:
+    """The header that names the organization of a request; empty: none. Percent-encoded, as headers are ASCII. Raises RequestError."""
+    try:
+        return {ORGANIZATION: quote(organization, safe="")} if organization else {}
+    except UnicodeEncodeError as error:
+        raise RequestError(f"({error})", status=422) from error
+
+
+def path_id(text: str) -> str:
+    """An id as a segment of a path. Raises RequestError."""
+    try:
+        return quote(text, safe="")
+    except UnicodeEncodeError as error:
+        raise RequestError(f"({error})", status=422) from error
 
 
 def key_of(*parts: str | int) -> str:

@@ -9,7 +9,8 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, Final, Self, TypeVar
 
@@ -17,7 +18,7 @@ import httpx
 
 from entitlements_client.errors import ClientIsClosed, ServiceIsAway, error_of
 from entitlements_client.transport.attempts import Attempts, Came, Retries, Send, Steps, attempts, conversation
-from entitlements_client.transport.call import Answer, Call, NoAnswer
+from entitlements_client.transport.call import Answer, Call, NoAnswer, naming
 from entitlements_client.transport.methods import Methods
 
 T = TypeVar("T")
@@ -30,12 +31,16 @@ _LIMITS: Final = httpx.Limits(max_connections=100, max_keepalive_connections=100
 
 @dataclass(frozen=True)
 class Service:
-    """Where the service is, who asks, and how patiently. connect_within in seconds. Raises ValueError: nothing could be sent by these."""
+    """Where the service is, who asks, and how patiently. connect_within in seconds. Raises ValueError: nothing could be sent by these.
+
+    organization: for a key that acts for several, the one that requests are made for which name none.
+    """
 
     url: str
     api_key: str = field(repr=False)
     retries: Retries = field(default_factory=Retries)
     connect_within: float = 2.0
+    organization: str = ""
 
     def __post_init__(self) -> None:
         # Otherwise each request would fail on its way, and look like a service that is away.
@@ -67,7 +72,7 @@ class Service:
             "url": call.path,
             "params": list(call.query) or None,
             "content": content,
-            "headers": kind | dict(call.headers),
+            "headers": kind | naming(self.organization) | dict(call.headers),
             "timeout": httpx.Timeout(step.timeout_for, connect=min(self.connect_within, step.timeout_for)),
         }
 
@@ -96,6 +101,14 @@ class Client(Methods):
         self.service = service
         self._pause = pause
         self._http = httpx.Client(**service.opening)
+        #: Its connections are another's, who closes them.
+        self.is_borrowing = False
+
+    def acting_for(self, organization: str) -> Self:
+        """The same for requests that name no other organization than this. It shares the connections."""
+        found = copy(self)
+        found.service, found.is_borrowing = replace(self.service, organization=organization), True
+        return found
 
     def send(self, call: Call[T], /) -> T:
         """Send a call, as often as it takes. Raises an EntitlementsError."""
@@ -125,8 +138,9 @@ class Client(Methods):
     ) -> Iterator[Stream]:
         """An answer that does not end. Raises ServiceIsAway when it is silent for so many seconds, RequestError when it is refused."""
         timeout = httpx.Timeout(silent_for, connect=self.service.connect_within)
+        said = naming(self.service.organization) | dict(headers)
         try:
-            with self._http.stream("GET", path, params=list(query), headers=dict(headers), timeout=timeout) as response:
+            with self._http.stream("GET", path, params=list(query), headers=said, timeout=timeout) as response:
                 if response.status_code != 200:
                     response.read()
                     raise error_of(response.status_code, _answer(response).problem())
@@ -145,7 +159,8 @@ class Client(Methods):
             raise
 
     def close(self) -> None:
-        self._http.close()
+        if not self.is_borrowing:
+            self._http.close()
 
     def __enter__(self) -> Self:
         return self
@@ -161,7 +176,15 @@ class AsyncClient(Methods):
         self.service = service
         self._opening = threading.Lock()
         self._of_loops: dict[asyncio.AbstractEventLoop, httpx.AsyncClient] = {}
-        self._is_closed = False
+        self._closed = threading.Event()
+        #: Its connections are another's, who closes them.
+        self.is_borrowing = False
+
+    def acting_for(self, organization: str) -> Self:
+        """The same for requests that name no other organization than this. It shares the connections."""
+        found = copy(self)
+        found.service, found.is_borrowing = replace(self.service, organization=organization), True
+        return found
 
     @property
     def _http(self) -> httpx.AsyncClient:
@@ -170,7 +193,7 @@ class AsyncClient(Methods):
         found = self._of_loops.get(loop)
         if found is None:
             with self._opening:
-                if self._is_closed:
+                if self._closed.is_set():
                     raise ClientIsClosed
                 for ended in [each for each in self._of_loops if each.is_closed()]:
                     del self._of_loops[ended]
@@ -205,13 +228,15 @@ class AsyncClient(Methods):
         except httpx.TransportError as error:
             return _no_answer(error)
         except RuntimeError as error:
-            if self._is_closed:
+            if self._closed.is_set():
                 raise ClientIsClosed from error
             raise
 
     async def aclose(self) -> None:
+        if self.is_borrowing:
+            return
         with self._opening:
-            self._is_closed = True
+            self._closed.set()
             http = self._of_loops.pop(asyncio.get_running_loop(), None)
             self._of_loops.clear()
         if http is not None:

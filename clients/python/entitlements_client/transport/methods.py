@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
-from urllib.parse import quote
 
 from entitlements_client.deciding import Context, CustomerView, Decision, Request
-from entitlements_client.errors import RequestError
-from entitlements_client.transport.call import Call, changing, new_id, reading, without_none
+from entitlements_client.transport.administering import (
+    access_log,
+    command,
+    create_key,
+    list_keys,
+    report_access,
+    revoke_key,
+)
+from entitlements_client.transport.call import Call, changing, new_id, path_id, reading, without_none
 from entitlements_client.transport.method import Method
 from entitlements_client.transport.results import (
     Fetched,
@@ -29,19 +35,12 @@ from entitlements_client.transport.results import (
 LINES_MAX: Final = 10_000
 
 
-def _id(text: str) -> str:
-    try:
-        return quote(text, safe="")
-    except UnicodeEncodeError as error:
-        raise RequestError(f"({error})", status=422) from error
-
-
 # --- Questions ---------------------------------------------------------------------------------------------------------
 
 
-def ask(request: Request, consistency: str = "") -> Call[Decision]:
+def ask(request: Request, consistency: str = "", *, organization: str = "") -> Call[Decision]:
     """May this customer use this key, as the service knows it now?"""
-    return reading("/v1/check", decision_of, body=body_of(request), consistency=consistency)
+    return reading("/v1/check", decision_of, body=body_of(request), consistency=consistency, organization=organization)
 
 
 def body_of(request: Request) -> dict[str, Any]:
@@ -56,7 +55,7 @@ def body_of(request: Request) -> dict[str, Any]:
     )
 
 
-def check(
+def check(  # noqa: PLR0913 - what a question has.
     customer_id: str,
     resource_key: str,
     quantity: int | None = None,
@@ -65,17 +64,21 @@ def check(
     action: str = "",
     context: Context | None = None,
     consistency: str = "",
+    organization: str = "",
 ) -> Call[Decision]:
     """May this customer use this key? quantity in the smallest unit; None asks only whether the customer has access.
 
-    consistency: the token of a command's answer, which the answer then includes.
+    consistency: the token of a command's answer, which the answer then includes. organization: as every method takes it, for a key
+    that acts for several: the organization of the request.
     """
-    return ask(Request(customer_id, resource_key, quantity, subject_id, action, context), consistency)
+    request = Request(customer_id, resource_key, quantity, subject_id, action, context)
+    return ask(request, consistency, organization=organization)
 
 
-def check_all(requests: Sequence[Request]) -> Call[list[Decision]]:
+def check_all(requests: Sequence[Request], *, organization: str = "") -> Call[list[Decision]]:
     """Many questions at once, at most 10,000."""
-    return reading("/v1/checks", decisions_of, body={"checks": [body_of(request) for request in requests]})
+    body = {"checks": [body_of(request) for request in requests]}
+    return reading("/v1/checks", decisions_of, body=body, organization=organization)
 
 
 def check_each(
@@ -84,6 +87,7 @@ def check_each(
     quantity: int | None = None,
     *,
     context: Context | None = None,
+    organization: str = "",
 ) -> Call[list[Decision]]:
     """Every customer by every key, at most 10,000 pairs."""
     body = without_none(
@@ -92,36 +96,48 @@ def check_each(
         quantity=quantity,
         context=None if context is None else context.to_document(),
     )
-    return reading("/v1/checks", decisions_of, body=body)
+    return reading("/v1/checks", decisions_of, body=body, organization=organization)
 
 
-def entitlements(customer_id: str, *, etag: str = "", consistency: str = "") -> Call[Fetched[CustomerView]]:
+def entitlements(
+    customer_id: str, *, etag: str = "", consistency: str = "", organization: str = ""
+) -> Call[Fetched[CustomerView]]:
     """All that a customer has. etag: of what is known already; it may come back unchanged."""
-    path = f"/v1/customers/{_id(customer_id)}/entitlements"
-    return reading(path, fetched(CustomerView.from_document), etag=etag, consistency=consistency)
+    path = f"/v1/customers/{path_id(customer_id)}/entitlements"
+    return reading(
+        path, fetched(CustomerView.from_document), etag=etag, consistency=consistency, organization=organization
+    )
 
 
-def entitlement(customer_id: str, resource_key: str, *, consistency: str = "") -> Call[dict[str, Any]]:
+def entitlement(
+    customer_id: str, resource_key: str, *, consistency: str = "", organization: str = ""
+) -> Call[dict[str, Any]]:
     """What a customer has of one key: {customer_id, as_of, entitlement}."""
-    path = f"/v1/customers/{_id(customer_id)}/entitlements/{_id(resource_key)}"
-    return reading(path, document_of, consistency=consistency)
+    path = f"/v1/customers/{path_id(customer_id)}/entitlements/{path_id(resource_key)}"
+    return reading(path, document_of, consistency=consistency, organization=organization)
 
 
-def remaining(customer_ids: Sequence[str], resource_keys: Sequence[str]) -> Call[list[dict[str, Any]]]:
+def remaining(
+    customer_ids: Sequence[str], resource_keys: Sequence[str], *, organization: str = ""
+) -> Call[list[dict[str, Any]]]:
     """What is left, of every customer by every key."""
     body = {"customer_ids": list(customer_ids), "resource_keys": list(resource_keys)}
-    return reading("/v1/remaining", lambda answer: list(answer.document()["remaining"]), body=body)
+    return reading(
+        "/v1/remaining", lambda answer: list(answer.document()["remaining"]), body=body, organization=organization
+    )
 
 
-def policies(*, etag: str = "") -> Call[Fetched[dict[str, Any]]]:
+def policies(*, etag: str = "", organization: str = "") -> Call[Fetched[dict[str, Any]]]:
     """The organization's access policies, as a document."""
-    return reading("/v1/policies", fetched(dict), etag=etag)
+    return reading("/v1/policies", fetched(dict), etag=etag, organization=organization)
 
 
-def dry_run(request: Request, policies: Sequence[Mapping[str, Any]] | None = None) -> Call[dict[str, Any]]:
+def dry_run(
+    request: Request, policies: Sequence[Mapping[str, Any]] | None = None, *, organization: str = ""
+) -> Call[dict[str, Any]]:
     """How a question would be decided, step by step; by other policies than those in force, if some are given."""
     body = body_of(request) | without_none(policies=None if policies is None else list(policies))
-    return reading("/v1/policies/dry-run", document_of, body=body)
+    return reading("/v1/policies/dry-run", document_of, body=body, organization=organization)
 
 
 # --- Usage -------------------------------------------------------------------------------------------------------------
@@ -132,21 +148,34 @@ def usage_line(line: Line) -> dict[str, Any]:
     return {**line, "usage_id": line.get("usage_id") or new_id()}
 
 
-def record_usage(line: Line, *, idempotency_key: str = "") -> Call[Recorded]:
+def record_usage(line: Line, *, idempotency_key: str = "", organization: str = "") -> Call[Recorded]:
     """Record usage. Raises QuotaExceeded, NotEntitled where strict usage does not fit."""
-    return changing("/v1/usage", recorded_of, usage_line(line), idempotency_key=idempotency_key)
+    return changing(
+        "/v1/usage", recorded_of, usage_line(line), idempotency_key=idempotency_key, organization=organization
+    )
 
 
-def record_usage_batch(usage: Sequence[Line], *, idempotency_key: str = "") -> Call[list[dict[str, Any]]]:
+def record_usage_batch(
+    usage: Sequence[Line], *, idempotency_key: str = "", organization: str = ""
+) -> Call[list[dict[str, Any]]]:
     """Record at most 10,000 lines; for each what was recorded, or the problem that it met."""
     body = {"usage": [usage_line(line) for line in usage]}
-    return changing("/v1/usage/batch", lines_of, body, idempotency_key=idempotency_key)
+    return changing("/v1/usage/batch", lines_of, body, idempotency_key=idempotency_key, organization=organization)
 
 
-def send_events(events: Sequence[Mapping[str, Any]], *, idempotency_key: str = "") -> Call[dict[str, Any]]:
+def send_events(
+    events: Sequence[Mapping[str, Any]], *, idempotency_key: str = "", organization: str = ""
+) -> Call[dict[str, Any]]:
     """Report usage as CloudEvents (at most 10,000): {accepted, refused, consistency_token}."""
     kind = {"Content-Type": "application/cloudevents-batch+json"}
-    return changing("/v1/events", changed_of, list(events), idempotency_key=idempotency_key, headers=kind)
+    return changing(
+        "/v1/events",
+        changed_of,
+        list(events),
+        idempotency_key=idempotency_key,
+        headers=kind,
+        organization=organization,
+    )
 
 
 # --- Reservations ------------------------------------------------------------------------------------------------------
@@ -162,6 +191,7 @@ def reserve(  # noqa: PLR0913 - what a reservation has.
     reservation_id: str = "",
     subject_id: str = "",
     idempotency_key: str = "",
+    organization: str = "",
 ) -> Call[Reserved]:
     """Hold a quantity for expires_in seconds. Raises QuotaExceeded, NotEntitled."""
     body = without_none(
@@ -173,76 +203,53 @@ def reserve(  # noqa: PLR0913 - what a reservation has.
         reservation_id=reservation_id or new_id(),
         subject_id=subject_id,
     )
-    return changing("/v1/reservations", reserved_of, body, idempotency_key=idempotency_key)
+    return changing("/v1/reservations", reserved_of, body, idempotency_key=idempotency_key, organization=organization)
 
 
-def extend(reservation_id: str, pool_id: str, *, expires_in: int, idempotency_key: str = "") -> Call[dict[str, Any]]:
+def extend(
+    reservation_id: str, pool_id: str, *, expires_in: int, idempotency_key: str = "", organization: str = ""
+) -> Call[dict[str, Any]]:
     """Hold a reservation for expires_in seconds from now."""
-    return _of_reservation(reservation_id, "extend", {"pool_id": pool_id, "expires_in": expires_in}, idempotency_key)
+    body = {"pool_id": pool_id, "expires_in": expires_in}
+    return _of_reservation(reservation_id, "extend", body, idempotency_key, organization)
 
 
 def commit(
-    reservation_id: str, pool_id: str, quantity: int, *, final: bool = False, idempotency_key: str = ""
+    reservation_id: str,
+    pool_id: str,
+    quantity: int,
+    *,
+    final: bool = False,
+    idempotency_key: str = "",
+    organization: str = "",
 ) -> Call[dict[str, Any]]:
     """Use a part of what is held; final gives the rest back."""
     body = {"pool_id": pool_id, "quantity": quantity, "final": final}
-    return _of_reservation(reservation_id, "commit", body, idempotency_key)
+    return _of_reservation(reservation_id, "commit", body, idempotency_key, organization)
 
 
-def release(reservation_id: str, pool_id: str, *, idempotency_key: str = "") -> Call[dict[str, Any]]:
+def release(
+    reservation_id: str, pool_id: str, *, idempotency_key: str = "", organization: str = ""
+) -> Call[dict[str, Any]]:
     """Give a reservation back unused."""
-    return _of_reservation(reservation_id, "release", {"pool_id": pool_id}, idempotency_key)
+    return _of_reservation(reservation_id, "release", {"pool_id": pool_id}, idempotency_key, organization)
 
 
-def _of_reservation(reservation_id: str, verb: str, body: Mapping[str, Any], key: str) -> Call[dict[str, Any]]:
-    return changing(f"/v1/reservations/{_id(reservation_id)}/{verb}", changed_of, body, idempotency_key=key)
+def _of_reservation(
+    reservation_id: str, verb: str, body: Mapping[str, Any], key: str, organization: str
+) -> Call[dict[str, Any]]:
+    path = f"/v1/reservations/{path_id(reservation_id)}/{verb}"
+    return changing(path, changed_of, body, idempotency_key=key, organization=organization)
 
 
-def reservations(operations: Sequence[Mapping[str, Any]], *, idempotency_key: str = "") -> Call[dict[str, Any]]:
+def reservations(
+    operations: Sequence[Mapping[str, Any]], *, idempotency_key: str = "", organization: str = ""
+) -> Call[dict[str, Any]]:
     """Reserve, extend, commit and release in one request; each names its `op`."""
     body = {"operations": list(operations)}
-    return changing("/v1/reservations/batch", changed_of, body, idempotency_key=idempotency_key)
-
-
-# --- Logs, commands, keys ----------------------------------------------------------------------------------------------
-
-
-def report_access(decisions: Iterable[Mapping[str, Any]], *, idempotency_key: str = "") -> Call[dict[str, Any]]:
-    """Tell the access log what was decided here."""
-    body = {"decisions": list(decisions)}
-    return changing("/v1/access-log", document_of, body, idempotency_key=idempotency_key)
-
-
-def access_log(**query: str) -> Call[dict[str, Any]]:
-    """Decisions of the past: customer_id, resource_key, since, until, cursor."""
-    return reading("/v1/access-log", document_of, query=list(query.items()))
-
-
-def command(
-    name: str, fields: Mapping[str, Any], *, idempotency_key: str = "", wait: bool = True
-) -> Call[dict[str, Any]]:
-    """Any command of the domain, such as ("OpenPool", {...}); its answer has a consistency_token.
-
-    wait: for the decision; without it the answer is only where in the log the command stands.
-    """
-    headers = {} if wait else {"Prefer": "respond-async"}
-    return changing(f"/v1/commands/{_id(name)}", changed_of, fields, idempotency_key=idempotency_key, headers=headers)
-
-
-def list_keys() -> Call[dict[str, Any]]:
-    """The API keys of the organization, without their secrets."""
-    return reading("/v1/keys", document_of)
-
-
-def create_key(fields: Mapping[str, Any], *, idempotency_key: str = "") -> Call[dict[str, Any]]:
-    """Create an API key (name, scopes, expires_at, ...); the answer tells its secret once."""
-    return changing("/v1/keys", document_of, fields, idempotency_key=idempotency_key)
-
-
-def revoke_key(key_id: str, *, idempotency_key: str = "") -> Call[dict[str, Any]]:
-    """Revoke an API key."""
-    path = f"/v1/keys/{_id(key_id)}"
-    return changing(path, document_of, None, method="DELETE", idempotency_key=idempotency_key)
+    return changing(
+        "/v1/reservations/batch", changed_of, body, idempotency_key=idempotency_key, organization=organization
+    )
 
 
 # --- As methods --------------------------------------------------------------------------------------------------------

@@ -35,6 +35,8 @@ class Asker(Protocol):
     def key_id(self) -> str: ...
     @property
     def organization_id(self) -> str: ...
+    @property
+    def key_organization_id(self) -> str: ...
 
 
 class Asked(Protocol):
@@ -75,13 +77,13 @@ class Decided(Protocol):
     def source(self) -> str: ...
 
 
-def of_decision(organization_id: str, asked_by: str, asked: Asked, decided: Decided, count: int) -> Entry:
+def of_decision(asker: Asker, asked: Asked, decided: Decided, count: int) -> Entry:
     """The record of a decision of the service."""
     as_of = decided.as_of
     return {
         "decision_id": decided.decision_id,
         "occurred_at": to_ms(decided.decided_at),
-        "organization_id": organization_id,
+        "organization_id": asker.organization_id,
         "customer_id": decided.customer_id,
         "resource_key": decided.resource_key,
         "entitlement_type": decided.entitlement_type or "",
@@ -94,12 +96,13 @@ def of_decision(organization_id: str, asked_by: str, asked: Asked, decided: Deci
         "lag_ms": as_of.lag_ms,
         "source": decided.source,
         "count": count,
-        "asked_by": asked_by,
+        "asked_by": asker.key_id,
+        "asked_by_organization": asker.key_organization_id,
         **_circumstances(asked.action, asked.context),
     }
 
 
-def of_report(organization_id: str, asked_by: str, told: Any, now_ms: int, keep_for_days: int) -> Entry:
+def of_report(asker: Asker, told: Any, now_ms: int, keep_for_days: int) -> Entry:
     """The record of a decision that a client made and reports: a decision's document, with action, subject_id and context.
 
     A repeated report has the same id: the client's, else one that follows from all it says. Raises InvalidRequest.
@@ -123,7 +126,7 @@ def of_report(organization_id: str, asked_by: str, told: Any, now_ms: int, keep_
     return {
         "decision_id": _chosen(told) if told.get("decision_id") else _id_of(told),
         "occurred_at": occurred_at,
-        "organization_id": organization_id,
+        "organization_id": asker.organization_id,
         "customer_id": _id(told, "customer_id"),
         "resource_key": _id(told, "resource_key"),
         "entitlement_type": _text(told.get("entitlement_type")),
@@ -136,7 +139,8 @@ def of_report(organization_id: str, asked_by: str, told: Any, now_ms: int, keep_
         "lag_ms": _whole(as_of.get("lag_ms")),
         "source": source,
         "count": count,
-        "asked_by": asked_by,
+        "asked_by": asker.key_id,
+        "asked_by_organization": asker.key_organization_id,
         **_circumstances(told.get("action"), told.get("context")),
     }
 

@@ -107,6 +107,7 @@ def _document(row: dict[str, Any]) -> dict[str, Any]:
         "source": row["source"],
         "count": row["count"],
         "asked_by": row["asked_by"],
+        "asked_by_organization": row["asked_by_organization"],
     }
 
 

@@ -36,7 +36,7 @@ def accept(log: AccessLog, asker: Asker, documents: Sequence[Any]) -> dict[str, 
         key = told.get("resource_key") if isinstance(told, dict) else None
         rule = log.rules.of(key if isinstance(key, str) else "")
         try:
-            entry = of_report(asker.organization_id, asker.key_id, told, now_ms, rule.keep_for_days)
+            entry = of_report(asker, told, now_ms, rule.keep_for_days)
         except InvalidRequest as error:
             refused.append({"index": index, "code": error.code, "detail": str(error)})
             continue

@@ -27,7 +27,7 @@ _TYPES: Final = {
     "resource_key": "text", "entitlement_type": "text", "quantity": "int8", "subject_id": "text", "action": "text",
     "result": "text", "reason": "text", "request_id": "text", "ip_address": "text", "user_agent": "text",
     "resource_type": "text", "resource_id": "text", "policy_version": "int8", "as_of": "text", "lag_ms": "int8",
-    "source": "text", "count": "int8", "asked_by": "text",
+    "source": "text", "count": "int8", "asked_by": "text", "asked_by_organization": "text",
 }  # fmt: skip
 _DAY: Final = "access_log_%Y%m%d"
 

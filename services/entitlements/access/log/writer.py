@@ -109,7 +109,7 @@ class AccessLog:
     def _entry_of(self, asker: Asker, asked: Asked, decided: Decided) -> Entry | None:
         rule = self.rules.of(decided.resource_key)
         count = rule.count(decided.decision_id, allowed=decided.allowed)
-        return of_decision(asker.organization_id, asker.key_id, asked, decided, count) if count else None
+        return of_decision(asker, asked, decided, count) if count else None
 
     def _write(self) -> None:
         while True:

@@ -8,7 +8,9 @@ signing    the issuer's public keys: fetched, kept, renewed in the background
 claims     what a bearer token says: organization, scopes, actor
 oidc       identity by a bearer token
 either     the one or the other, by the form of what is presented
-rates      requests a second of each key
+acting     for which organization a request is made
+organizations  which organizations there are
+rates      requests a second of each key, and organization
 bodies     how much of a request's body is taken
 door       the middleware that does all of it before anything else happens
 
@@ -24,6 +26,7 @@ from entitlements.api.auth.door import Door, identity_of
 from entitlements.api.auth.either import ByForm, Knowing
 from entitlements.api.auth.keys import ApiKey, KeySource, PostgresKeys
 from entitlements.api.auth.oidc import BearerTokens
+from entitlements.api.auth.organizations import RememberedOrganizations
 from entitlements.api.auth.scopes import require, require_own
 from entitlements.api.auth.signing import SigningKeys
 
@@ -37,6 +40,7 @@ __all__ = [
     "KeySource",
     "Knowing",
     "PostgresKeys",
+    "RememberedOrganizations",
     "authenticator",
     "identity_of",
     "require",

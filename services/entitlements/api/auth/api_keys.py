@@ -165,6 +165,9 @@ class ApiKeys:
         return Identity(
             key_id=key.key_id,
             organization_id=key.organization_id,
+            key_organization_id=key.organization_id,
+            act_for=key.act_for,
+            unit_id=key.unit_id,
             scopes=key.scopes & frozenset(SCOPES),
             actor=key.actor,
             requests_per_s=key.requests_per_s or self._requests_per_s,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from entitlements.api.identity import SCOPES, Identity, Unauthenticated
+from entitlements.api.identity import OWN, SCOPES, ActFor, Identity, Unauthenticated
 from entitlements.domain.values import is_id
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ def identity_by(claims: Mapping[str, Any], settings: Settings) -> Identity:
     return Identity(
         key_id=f"oidc:{subject}",
         organization_id=organization_id,
+        key_organization_id=organization_id,
+        act_for=_act_for(claims, settings.oidc_act_for_claim),
         scopes=_scopes(_claim(claims, settings.oidc_scope_claim), settings.oidc_scope_prefix),
         actor=subject,
         requests_per_s=settings.key_requests_per_s,
@@ -37,6 +39,18 @@ def _claim(claims: Mapping[str, Any], name: str) -> Any:
     for part in name.split("."):
         value = value.get(part) if isinstance(value, Mapping) else None
     return value
+
+
+def _act_for(claims: Mapping[str, Any], name: str | None) -> ActFor:
+    """For which organizations the token may act, where the operator trusts its issuer with that. Raises Unauthenticated."""
+    told = None if name is None else _claim(claims, name)
+    if told is None:
+        return OWN
+    if told == "all":
+        return "all"
+    if not isinstance(told, list) or not all(isinstance(each, str) and is_id(each) for each in told):
+        raise Unauthenticated(f'The token has neither "all" nor a list of organizations in its claim {name}.')
+    return frozenset(told)
 
 
 def _scopes(told: Any, prefix: str) -> frozenset[str]:

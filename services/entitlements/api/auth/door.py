@@ -12,10 +12,20 @@ from typing import Any, Final, TypeAlias
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from entitlements.api.auth.acting import HEADER, acting_for
 from entitlements.api.auth.bodies import check_length, taken
 from entitlements.api.auth.either import Knowing
-from entitlements.api.auth.errors import BodyTooLarge, RateLimited
+from entitlements.api.auth.errors import (
+    BodyTooLarge,
+    InvalidOrganization,
+    OrganizationNotAllowed,
+    OrganizationRequired,
+    RateLimited,
+    UnknownOrganization,
+)
+from entitlements.api.auth.organizations import Organizations
 from entitlements.api.auth.rates import Rates
+from entitlements.api.http_caching import VARY
 from entitlements.api.identity import Identity, Unauthenticated
 from entitlements.errors import EntitlementsError, ServerIsAway
 
@@ -25,7 +35,11 @@ IDENTITY: Final = "entitlements.identity"
 _STRANGERS_MAX: Final = 8
 _STATUS: Final[dict[type[EntitlementsError], int]] = {
     Unauthenticated: 401,
+    OrganizationNotAllowed: 403,
+    UnknownOrganization: 404,
     BodyTooLarge: 413,
+    InvalidOrganization: 422,
+    OrganizationRequired: 422,
     RateLimited: 429,
     ServerIsAway: 503,
 }
@@ -48,17 +62,28 @@ def identity_of(scope: Scope) -> Identity:
 
 
 class Door:
-    """Lets in who says who they are, as often and as much as their key may. open_paths are open to everybody.
+    """Lets in who says who they are, for an organization that they may act for, as often and as much as their key may.
 
-    Answers 401 unauthenticated, 413 body_too_large, 429 rate_limited and 503 server_is_away by itself.
+    open_paths are open to everybody; creating_paths bring an organization into being that is not known yet, with the verb POST.
+
+    Answers 401 unauthenticated, 403 organization_not_allowed, 404 unknown_organization, 413 body_too_large, 422 organization_required and
+    invalid_organization, 429 rate_limited and 503 server_is_away by itself.
     """
 
     def __init__(
-        self, app: ASGIApp, authenticator: Knowing, open_paths: Collection[str] = (), render: Render = problem
+        self,
+        app: ASGIApp,
+        authenticator: Knowing,
+        organizations: Organizations,
+        open_paths: Collection[str] = (),
+        creating_paths: Collection[str] = (),
+        render: Render = problem,
     ) -> None:
         self._app = app
         self._authenticator = authenticator
+        self._organizations = organizations
         self._open = frozenset(open_paths)
+        self._creating = frozenset(creating_paths)
         self._render = render
         self._rates = Rates()
         self._threads = ThreadPoolExecutor(_STRANGERS_MAX, "strangers")
@@ -71,20 +96,25 @@ class Door:
             return
         open_to_all = scope["path"] in self._open
         authorization = content_length = None
+        named: tuple[bytes, ...] = ()
         for name, value in scope["headers"]:
             if name == b"authorization":
                 authorization = value
             elif name == b"content-length":
                 content_length = value
+            elif name == HEADER:
+                named = (*named, value)
         try:
             if not open_to_all:
-                scope[IDENTITY] = identity = await self._identify(authorization)
-                wait_for = self._rates.take(identity)
-                if wait_for:
-                    raise RateLimited(wait_for)
+                identity = await self._identify(authorization)
+                if named or identity.act_for:
+                    identity = await self._acting(identity, named, scope)
+                else:
+                    self._take_one(identity)
+                scope[IDENTITY] = identity
                 if not check_length(content_length, identity.body_bytes_max) and scope["method"] not in _BODILESS:
                     receive = await taken(receive, identity.body_bytes_max)
-        except (Unauthenticated, RateLimited, BodyTooLarge, ServerIsAway) as error:
+        except tuple(_STATUS) as error:
             await self._refuse(error, scope, send)
             return
         await self._app(scope, receive, send)
@@ -99,10 +129,30 @@ class Door:
             identity = await loop.run_in_executor(self._threads, self._authenticator.identify, text)
         return identity
 
+    async def _acting(self, own: Identity, named: tuple[bytes, ...], scope: Scope) -> Identity:
+        """For whom the request is made. One that looks an organization up is counted as one of the key's own organization."""
+        identity = acting_for(own, named, self._organizations.operator)
+        organization_id = identity.organization_id
+        if organization_id == own.organization_id or self._organizations.is_remembered(organization_id):
+            self._take_one(identity)
+            return identity
+        self._take_one(own)
+        creates = scope["method"] == "POST" and scope["path"] in self._creating
+        if not creates and not await self._organizations.find(organization_id):
+            raise UnknownOrganization
+        return identity
+
+    def _take_one(self, identity: Identity) -> None:
+        """Raises RateLimited."""
+        wait_for = self._rates.take(identity)
+        if wait_for:
+            raise RateLimited(wait_for)
+
     async def _refuse(self, error: EntitlementsError, scope: Scope, send: Send) -> None:
         status = _STATUS[type(error)]
         body = json.dumps(self._render(status, error)).encode()
         headers = [(b"content-type", b"application/problem+json"), (b"content-length", str(len(body)).encode())]
+        headers.append((b"vary", VARY.encode()))
         if isinstance(error, Unauthenticated):
             headers.append((b"www-authenticate", b"Bearer"))
         if isinstance(error, RateLimited):

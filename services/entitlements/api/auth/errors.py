@@ -18,6 +18,36 @@ class InsufficientScope(EntitlementsError):
         self.facts = {"needed": needed}
 
 
+class OrganizationRequired(EntitlementsError):
+    """This key acts for several organizations: name one in the header Entitlements-Organization."""
+
+    code: ClassVar[str] = "organization_required"
+
+
+class OrganizationNotAllowed(EntitlementsError):
+    """The key may not act for the organization in the header Entitlements-Organization."""
+
+    code: ClassVar[str] = "organization_not_allowed"
+
+
+class InvalidOrganization(EntitlementsError):
+    """The header Entitlements-Organization is invalid."""
+
+    code: ClassVar[str] = "invalid_organization"
+
+
+class UnknownOrganization(EntitlementsError):
+    """There is no such organization. Opening its first pool creates it."""
+
+    code: ClassVar[str] = "unknown_organization"
+
+
+class OutsideUnit(EntitlementsError):
+    """The key is bound to a unit of the organization, and this is not about customers of that unit."""
+
+    code: ClassVar[str] = "outside_unit"
+
+
 class RateLimited(EntitlementsError):
     """This key asks more often than it may."""
 

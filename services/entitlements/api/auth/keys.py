@@ -10,6 +10,7 @@ from typing import Final, Protocol
 import psycopg
 from psycopg_pool import ConnectionPool
 
+from entitlements.api.identity import OWN, ActFor
 from entitlements.errors import ServerIsAway
 from entitlements_projections.database import Connection, configure
 from entitlements_projections.reading import access
@@ -32,6 +33,8 @@ class ApiKey:
     secret_sha256: bytes
     scopes: frozenset[str]
     actor: str
+    act_for: ActFor = OWN
+    unit_id: str = ""
     #: Requests a second; None: what the settings say.
     requests_per_s: float | None = None
     ends_at: float = float("inf")
@@ -84,6 +87,8 @@ class PostgresKeys:
             organization_id=row["organization_id"],
             secret_sha256=bytes.fromhex(row["secret_sha256"]),
             scopes=frozenset(row["scopes"]),
+            act_for="all" if row["acts_for_all"] else frozenset(row["act_for"]),
+            unit_id=row["unit_id"],
             # What the key does is done by the key, whoever made it.
             actor=f"key:{key_id}",
             requests_per_s=float(row["requests_per_s"]) if row["requests_per_s"] else None,

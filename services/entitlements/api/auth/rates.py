@@ -1,8 +1,8 @@
-"""How many requests a second each key makes: a bucket per key, in the memory of one process.
+"""How many requests a second each key makes: a bucket per key and organization it acts for, in the memory of one process.
 
 The bucket is kept as one instant, the one at which all requests taken so far would be paid for at the key's rate (the
 generic cell rate algorithm); a key may be ahead of it by BURST_FOR seconds. With several processes a key has its rate in each.
-A batch is one request: what it costs is bounded by its size.
+Of a key that acts for many organizations each has the whole rate: none uses up what the others have. A batch is one request: what it costs is bounded by its size.
 """
 
 from __future__ import annotations
@@ -25,23 +25,24 @@ class Rates:
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
-        self._paid_at: dict[str, float] = {}
+        self._paid_at: dict[tuple[str, str], float] = {}
 
     def take(self, identity: Identity) -> float:
         """Take one request; 0.0, or the seconds until it would be taken: then it does not count."""
         now = self._monotonic()
         each = 1.0 / identity.requests_per_s
-        paid_at = max(self._paid_at.get(identity.key_id, now), now)
+        key = identity.key_id, identity.organization_id
+        paid_at = max(self._paid_at.get(key, now), now)
         over_for = paid_at + each - now - max(BURST_FOR, each)
         if over_for > _TO_BE_SEEN_FOR:
             return over_for
-        if len(self._paid_at) >= KEYS_MAX and identity.key_id not in self._paid_at:
+        if len(self._paid_at) >= KEYS_MAX and key not in self._paid_at:
             self._forget_the_idle(now)
-        self._paid_at[identity.key_id] = paid_at + each
+        self._paid_at[key] = paid_at + each
         return 0.0
 
     def _forget_the_idle(self, now: float) -> None:
         """A key that has paid for everything needs no memory; should all be busy, the count begins anew."""
-        self._paid_at = {key_id: at for key_id, at in list(self._paid_at.items()) if at > now}
+        self._paid_at = {key: at for key, at in list(self._paid_at.items()) if at > now}
         if len(self._paid_at) >= KEYS_MAX:
             self._paid_at = {}

@@ -22,6 +22,7 @@ create table access_log (
     source text not null,
     count bigint not null check (count > 0),
     asked_by text not null,
+    asked_by_organization text not null,
     primary key (organization_id, occurred_at, decision_id)
 ) partition by range (occurred_at);
 
@@ -31,6 +32,7 @@ comment on column access_log.quantity is 'What was asked for, in the smallest un
 comment on column access_log.lag_ms is 'How far the answer was behind the ledger, milliseconds; null: not known.';
 comment on column access_log.count is 'How many decisions the row stands for.';
 comment on column access_log.asked_by is 'The API key or token by which it was asked or reported.';
+comment on column access_log.asked_by_organization is 'The organization whose key or token that is: another than organization_id where it acted for that.';
 
 create index access_log_by_customer on access_log (organization_id, customer_id, occurred_at, decision_id);
 

@@ -2,10 +2,12 @@
 -- A decision that was reported twice is there already.
 insert into access_log (
     organization_id, occurred_at, decision_id, customer_id, resource_key, entitlement_type, quantity, subject_id, action, result,
-    reason, request_id, ip_address, user_agent, resource_type, resource_id, policy_version, as_of, lag_ms, source, count, asked_by
+    reason, request_id, ip_address, user_agent, resource_type, resource_id, policy_version, as_of, lag_ms, source, count, asked_by,
+    asked_by_organization
 )
 select
     organization_id, occurred_at, decision_id, customer_id, resource_key, entitlement_type, quantity, subject_id, action, result,
-    reason, request_id, ip_address, user_agent, resource_type, resource_id, policy_version, as_of, lag_ms, source, count, asked_by
+    reason, request_id, ip_address, user_agent, resource_type, resource_id, policy_version, as_of, lag_ms, source, count, asked_by,
+    asked_by_organization
 from staged_access
 on conflict (organization_id, occurred_at, decision_id) do nothing;

@@ -2,7 +2,8 @@
 -- The newest decisions of one organization that fit, from a place on backwards.
 select
     decision_id, occurred_at, customer_id, resource_key, entitlement_type, quantity, subject_id, action, result, reason, request_id,
-    ip_address, user_agent, resource_type, resource_id, policy_version, as_of, lag_ms, source, count, asked_by
+    ip_address, user_agent, resource_type, resource_id, policy_version, as_of, lag_ms, source, count, asked_by,
+    asked_by_organization
 from access_log
 where
     organization_id = %(organization_id)s
