@@ -42,6 +42,7 @@ _OTHER_TOPICS: Final = {
     "entitlements.events.UsageRefused": "usage",
     "entitlements.events.UsageReleased": "usage",
     "entitlements.events.AnswerRemembered": None,
+    "entitlements.events.PeriodsClosed": None,
     "entitlements.events.SetAnswerRemembered": None,
     "entitlements.events.KeyAnswerRemembered": None,
     "entitlements.events.OrganizationAnswerRemembered": None,

@@ -42,7 +42,7 @@ def changed(version: int, entitlement_type: str, after: dict[str, Any] | None) -
         "after": after,
         "stacking": "sum",
     }
-    return "EntitlementsChanged", event(version, changes=[change | {"contributions": []}])
+    return "EntitlementsChanged", event(version, changes=[change | {"contributions": [], "uncounted": 0}])
 
 
 def value(limit: int | None, period: str | None) -> dict[str, Any]:
@@ -96,7 +96,7 @@ def test_what_credits_bear_adds_up_until_the_reset_or_another_rate() -> None:
     begins = ("EntitlementsChanged", event(2, changes=[change(None, rated(9, 3))]))
     same = ("EntitlementsChanged", event(4, changes=[change(rated(9, 3), rated(5, 3))]))
     other = ("EntitlementsChanged", event(5, changes=[change(rated(5, 3), rated(5, 2))]))
-    reset = event(6, resource_key="api_calls", contributions=[], manual=False, anchor_at=None)
+    reset = event(6, resource_key="api_calls", contributions=[], owed=[], manual=False, anchor_at=None)
     history = [begins, borne(3, "credit", 4, 6), same, borne(4, "credit", 1, 2, repriced=True)]
     assert credits_of(*history) == (4, 6)
     assert credits_of(*history, other) == (0, 0)
@@ -104,7 +104,13 @@ def test_what_credits_bear_adds_up_until_the_reset_or_another_rate() -> None:
 
 
 def change(before: dict[str, Any] | None, after: dict[str, Any] | None) -> dict[str, Any]:
-    told = {"resource_key": "api_calls", "entitlement_type": "quota", "stacking": "sum", "contributions": []}
+    told = {
+        "resource_key": "api_calls",
+        "entitlement_type": "quota",
+        "stacking": "sum",
+        "contributions": [],
+        "uncounted": 0,
+    }
     return told | {"before": before, "after": after}
 
 
@@ -127,7 +133,9 @@ def test_what_was_spent_stays_spent_at_another_price_and_rounding_begins_anew() 
 
 
 def test_overage_that_is_preserved_begins_the_next_period() -> None:
-    preserved = event(3, resource_key="api_calls", contributions=[{"consumed": 4}], manual=False, anchor_at=None)
+    preserved = event(
+        3, resource_key="api_calls", contributions=[], owed=[{"quantity": 4}], manual=False, anchor_at=None
+    )
     rows = folded(NumericEntitlements(), changed(2, "quota", value(9, "day")), ("QuotaReset", preserved))
     assert (rows["pool", "api_calls"]["begins_with"], rows["pool", "api_calls"]["counts_from"]) == (4, 3)
 
@@ -162,7 +170,7 @@ def test_many_totals_of_one_period_are_one_row_with_the_newest() -> None:
         total = {"resource_key": "api_calls", "period_start": 0, "period_end": 86_400_000, "consumed": consumed}
         model.take("UsageRecorded", event(version, totals=[total]))
     model.take("QuotaWarned", event(4, resource_key="api_calls", period_start=0, period_end=86_400_000, consumed=25))
-    assert model._totals == {("pool", "api_calls", 0, 86_400_000): [25, None, AT, None, AT, 4]}
+    assert model._totals == {("pool", "api_calls", 0, 86_400_000): [25, None, None, AT, None, AT, 4]}
 
 
 def test_what_is_given_back_is_a_line_of_its_own() -> None:
@@ -194,4 +202,7 @@ def test_every_event_of_the_contract_is_known_here() -> None:
     assert known >= POOL_EVENTS
     assert {name for name in known if aggregate_type_of(name) == "pool"} == POOL_EVENTS
     # That other aggregates than pools remember an answer changes no row.
-    assert set().union(*(model.events for model in READ_MODELS)) == known - INTERNAL | {"AnswerRemembered"}
+    assert set().union(*(model.events for model in READ_MODELS)) == known - INTERNAL | {
+        "AnswerRemembered",
+        "PeriodsClosed",
+    }

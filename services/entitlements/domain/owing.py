@@ -14,20 +14,11 @@ from typing import Any, Final
 from entitlements.domain.aggregate import NEVER_MS, from_ms, to_ms
 from entitlements.domain.buckets import UNLIMITED, Bucket
 from entitlements.domain.entitlement import Entitlement
-from entitlements.domain.errors import (
-    InvalidCommand,
-    InvalidQuantity,
-    KeyIsNotMetered,
-    MoreThanIsOwed,
-    PoolIsClosed,
-    UnknownKey,
-)
 from entitlements.domain.metering_events import OverageForgiven, OveragePaid, PeriodsClosed, QuotaReset
 from entitlements.domain.periods import Calendar, period_bounds, year_after
-from entitlements.domain.plan_commands import ForgiveOverage
 from entitlements.domain.pools import ResourcePool
 from entitlements.domain.rolling import idle_periods, rolled_over, rule_that_ranks_first
-from entitlements.domain.values import QUANTITY_MAX, Contribution, KeyPeriod, PreservedOverage, Share
+from entitlements.domain.values import Contribution, KeyPeriod, PreservedOverage, Share
 
 _BY_CALENDAR: Final = {"manual": False, "anchor_at": None, "continues_until": None, "note": "", "actor": ""}
 
@@ -97,28 +88,6 @@ def expire(pool: ResourcePool, entitlement: Entitlement, due_ms: int, at: dateti
     over = sum(debt.quantity for debt in entitlement.debts if debt.until_ms <= due_ms)
     if over:
         forgive(pool, entitlement, at, over, reason="12 months have passed", expired=True)
-
-
-def forgive_overage(pool: ResourcePool, command: ForgiveOverage, now: datetime) -> None:
-    """Forgive what is owed of a key, or part of it, by hand."""
-    if pool.is_closed:
-        raise PoolIsClosed
-    entitlement = pool.entitlements.get(command.resource_key)
-    if entitlement is None:
-        raise UnknownKey(command.resource_key)
-    if entitlement.entitlement_type not in ("quota", "credit"):
-        raise KeyIsNotMetered(command.resource_key)
-    if not command.reason.strip() or not command.actor.strip():
-        raise InvalidCommand("forgiveness names its reason and its actor")
-    if command.amount is not None and not 0 < command.amount <= QUANTITY_MAX:
-        raise InvalidQuantity(str(command.amount))
-    pool.seal()
-    owed = entitlement.owed
-    if (command.amount or 0) > owed:
-        raise MoreThanIsOwed(f"{owed} of {command.resource_key} are owed", owed)
-    if not owed:
-        return
-    forgive(pool, entitlement, now, command.amount or owed, reason=command.reason, actor=command.actor)
 
 
 def reset(

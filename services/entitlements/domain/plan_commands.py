@@ -94,9 +94,10 @@ class ChangeCalendar(PoolCommand):
 
 @dataclass(frozen=True, kw_only=True)
 class ForgiveOverage(PoolCommand):
-    """Forgive overage that is owed, the oldest first. amount: in the smallest unit; None: all."""
+    """Forgive overage that is owed, the oldest first."""
 
     resource_key: str
+    #: In the smallest unit; None: all that is owed.
     amount: int | None = None
     reason: str
 

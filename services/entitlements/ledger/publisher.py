@@ -31,7 +31,7 @@ _log = logging.getLogger(__name__)
 
 METERING: Final = frozenset({"UsageRecorded", "UsageRefused", "UsageReleased"})
 #: Bookkeeping of the ledger, nobody's business outside.
-INTERNAL: Final = frozenset({"AnswerRemembered", *(kind.__name__ for kind in REMEMBERED_BY.values())})
+INTERNAL: Final = frozenset({"AnswerRemembered", "PeriodsClosed", *(kind.__name__ for kind in REMEMBERED_BY.values())})
 #: Seconds between stored positions; a crash repeats at most what was published since, which the output's tail cuts off.
 STORE_EVERY_FOR: Final = 1.0
 FRAMES_MAX: Final = 200

@@ -128,7 +128,7 @@ def state_of(pool: ResourcePool, key: str, at: datetime) -> dict[str, Any]:
     """What a pool has of a key, in the words of scenarios."""
     entitlement = pool.entitlements.get(key)
     if entitlement is None:
-        return {"allowed": False, "consumed": 0, "elsewhere": 0, "reserved": 0, "remaining": 0, "affordable": 0} | {
+        return {"allowed": False, "consumed": 0, "elsewhere": 0, "owed": 0, "reserved": 0, "remaining": 0, "affordable": 0} | {
             "contributions": {}, "burnt": {}, "over_allocated": False, "spent": 0, "override": ""
         }  # fmt: skip
     value, end_ms = entitlement.value, entitlement.period_at(to_ms(at))[1]
@@ -141,6 +141,7 @@ def state_of(pool: ResourcePool, key: str, at: datetime) -> dict[str, Any]:
         "hard_limit": _number(entitlement.hard_limit) if value is not None else None,
         "consumed": entitlement.consumed,
         "elsewhere": entitlement.elsewhere,
+        "owed": entitlement.owed,
         "reserved": entitlement.reserved,
         "remaining": _number(entitlement.included_left),
         "affordable": _number(affordable(pool, entitlement)),

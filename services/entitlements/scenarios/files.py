@@ -61,6 +61,7 @@ class KeyExpected(Words):
     hard_limit: Number = Field(default=None, description="Above it strict usage is refused.")
     consumed: int = Field(default=0, description="In the period under way, or held now.")
     elsewhere: int = Field(default=0, description="The part of it that credits or an on-demand payer bear.")
+    owed: int = Field(default=0, description="Overage that is neither paid nor forgiven, preserved overage too.")
     reserved: int = Field(default=0, description="Held by reservations.")
     remaining: Number = Field(default=None, description="What is included and neither consumed nor reserved.")
     affordable: Number = Field(default=None, description="The most that strict usage could have now.")

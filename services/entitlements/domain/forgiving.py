@@ -1,0 +1,42 @@
+"""Decisions about what is owed: forgive it by hand."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from entitlements.domain.errors import (
+    InvalidCommand,
+    InvalidQuantity,
+    KeyIsNotMetered,
+    MoreThanIsOwed,
+    PoolIsClosed,
+    UnknownKey,
+)
+from entitlements.domain.owing import forgive
+from entitlements.domain.plan_commands import ForgiveOverage
+from entitlements.domain.pools import ResourcePool
+from entitlements.domain.restack import restack
+from entitlements.domain.values import QUANTITY_MAX
+
+
+def forgive_overage(pool: ResourcePool, command: ForgiveOverage, now: datetime) -> None:
+    """Forgive what is owed of a key, or part of it, by hand."""
+    if pool.is_closed:
+        raise PoolIsClosed
+    entitlement = pool.entitlements.get(command.resource_key)
+    if entitlement is None:
+        raise UnknownKey(command.resource_key)
+    if entitlement.entitlement_type not in ("quota", "credit"):
+        raise KeyIsNotMetered(command.resource_key)
+    if not command.reason.strip() or not command.actor.strip():
+        raise InvalidCommand("forgiveness names its reason and its actor")
+    if command.amount is not None and not 0 < command.amount <= QUANTITY_MAX:
+        raise InvalidQuantity(str(command.amount))
+    pool.seal()
+    owed = entitlement.owed
+    if (command.amount or 0) > owed:
+        raise MoreThanIsOwed(f"{owed} of {command.resource_key} are owed", owed)
+    if not owed:
+        return
+    forgive(pool, entitlement, now, command.amount or owed, reason=command.reason, actor=command.actor)
+    restack(pool, now)  # What was used in this period takes nothing from the limit any more.
