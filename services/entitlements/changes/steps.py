@@ -27,7 +27,7 @@ _IRRELEVANT: Final = frozenset(
     f"{EVENT_PREFIX}{name}".encode()
     for name in (
         "BackfillEnded", "EntitlementSetDefined", "GrantExpired", "GrantIssued", "GrantRevoked", "PoolOpened", "PoolResumed",
-        "PoolSuspended", "ProvisionEndScheduled", "ProvisionEnded", "ProvisionResumed", "ProvisionScheduled",
+        "LadderDefined", "PoolSuspended", "ProvisionEndScheduled", "ProvisionEndWithdrawn", "ProvisionEnded", "ProvisionResumed", "ProvisionScheduled",
         "ProvisionStarted", "ProvisionSuspended", "ResourceKeyDefined",
     )
 )  # fmt: skip

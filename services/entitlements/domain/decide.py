@@ -10,7 +10,6 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from datetime import datetime
-from functools import cache
 from typing import Any, Final
 
 from entitlements.domain import (
@@ -18,12 +17,14 @@ from entitlements.domain import (
     assignments,
     calendars,
     campaigns,
+    cancellations,
     catalogue,
     commands,
     corrections,
     governance_commands,
     grants,
     holdings,
+    ladders,
     lifecycle,
     members,
     ondemand,
@@ -39,18 +40,13 @@ from entitlements.domain import (
 from entitlements.domain.aggregate import Aggregate, from_ms, to_ms
 from entitlements.domain.commands import Command, OpenPool, PoolCommand, RecordUsage
 from entitlements.domain.due import let_due_happen
-from entitlements.domain.errors import (
-    IdempotencyKeyReused,
-    InvalidCommand,
-    InvalidId,
-    InvalidQuantity,
-    UnknownPool,
-)
+from entitlements.domain.errors import EffectiveAtIsNotAllowed, IdempotencyKeyReused, InvalidCommand, UnknownPool
+from entitlements.domain.fields import check_fields
 from entitlements.domain.lines import UsageAnswer, lines_under_key
 from entitlements.domain.pool_events import AnswerRemembered, BackfillEnded
 from entitlements.domain.pools import IDEMPOTENCY_WINDOW_MS, ResourcePool
 from entitlements.domain.remembering import REMEMBERED_BY
-from entitlements.domain.values import QUANTITY_MAX, UsageLine, is_id
+from entitlements.domain.values import UsageLine
 
 
 @dataclass(slots=True)
@@ -71,7 +67,8 @@ POOL_RULES: Final[dict[type[PoolCommand], PoolRule]] = {
     commands.ProvisionPool: provisions.provision_pool,
     commands.SuspendProvision: provisions.suspend_provision,
     commands.ResumeProvision: provisions.resume_provision,
-    commands.EndProvision: provisions.end_provision,
+    commands.EndProvision: cancellations.end_provision,
+    commands.UncancelProvision: cancellations.uncancel_provision,
     commands.IssueGrant: grants.issue_grant,
     commands.RevokeGrant: grants.revoke_grant,
     commands.AssignWorkspace: assignments.assign_workspace,
@@ -103,6 +100,7 @@ POOL_RULES: Final[dict[type[PoolCommand], PoolRule]] = {
 #: What is asked of other aggregates than pools; the first command brings them into being.
 OTHER_RULES: Final[dict[type[Command], Callable[[Any, Any, datetime], Aggregate]]] = {
     commands.DefineEntitlementSet: catalogue.define_entitlement_set,
+    commands.DefineLadder: ladders.define_ladder,
     commands.DefineResourceKey: catalogue.define_resource_key,
     governance_commands.DefineUnit: organizing.define_unit,
     governance_commands.RemoveUnit: organizing.remove_unit,
@@ -134,6 +132,8 @@ def decide(aggregate: Aggregate | None, command: Command, logged_ms: int) -> Ans
         aggregate.command_id = command.command_id
         if _is_repeat(aggregate, command, to_ms(now)):
             return Answer(aggregate, repeated=True)
+    if command.effective_at is not None:
+        raise EffectiveAtIsNotAllowed
     before = 0 if aggregate is None else aggregate.version
     decided = OTHER_RULES[type(command)](aggregate, command, now)
     repeated = decided.version == before
@@ -153,6 +153,8 @@ def _decide_pool(pool: ResourcePool | None, command: PoolCommand, logged_ms: int
             raise UnknownPool(command.pool_id)
         if command.tenant not in {None, command.organization_id}:
             raise InvalidCommand(f"{command.tenant} opens no pools for {command.organization_id}")
+        if command.effective_at is not None:
+            raise EffectiveAtIsNotAllowed
         opened = lifecycle.open_pool(None, command, from_ms(logged_ms))
         opened.command_id = command.command_id
         _remember(opened, command, from_ms(opened.clock_ms))
@@ -166,6 +168,8 @@ def _decide_pool(pool: ResourcePool | None, command: PoolCommand, logged_ms: int
     now = from_ms(now_ms)
     if _is_repeat(pool, command, now_ms):
         return Answer(pool, repeated=True)
+    if effective_ms is not None and (not pool.is_backfilling or isinstance(command, OpenPool)):
+        raise EffectiveAtIsNotAllowed
     if isinstance(command, OpenPool):
         lifecycle.open_pool(pool, command, now)
     else:
@@ -177,10 +181,13 @@ def _decide_pool(pool: ResourcePool | None, command: PoolCommand, logged_ms: int
 def record_usage(
     pool: ResourcePool, command_id: str, effective_ms: int | None, lines: list[UsageLine], logged_ms: int
 ) -> UsageAnswer:
-    """Decide the lines of one command of usage."""
+    """Decide the lines of one command of usage; outside of a backfill none has an effective instant but a repeat."""
     answer = UsageAnswer()
     now_ms = advance(pool, command_id, effective_ms, logged_ms)
-    usage.record_lines(pool, lines, now_ms, answer, 0)
+    if effective_ms is None or pool.is_backfilling:
+        usage.record_lines(pool, lines, now_ms, answer, 0)
+    else:
+        usage.refuse_lines(pool, lines, now_ms, answer, 0, EffectiveAtIsNotAllowed)
     return answer
 
 
@@ -217,17 +224,24 @@ def record_group(
     answer: UsageAnswer,
     first: int,
 ) -> None:
-    """Decide the lines that a batch of many pools has for this one; a numbered batch counts once, for ever."""
+    """Decide the lines that a batch of many pools has for this one; a numbered batch counts once, for ever.
+
+    Lines with an effective instant are refused here where this pool is not in backfill, and its number stays free for them.
+    """
     effective_ms = None if command.effective_at is None else to_ms(command.effective_at)
     now_ms = advance(pool, command.command_id, effective_ms, logged_ms)
     source = command.source
+    if source and command.sequence <= pool.sources.get(source, -1):
+        answer.repeated += len(lines)
+        answer.accepted += len(lines)
+        return
+    lines = lines_under_key(command.idempotency_key, lines, first)
+    if effective_ms is not None and not pool.is_backfilling:
+        usage.refuse_lines(pool, lines, now_ms, answer, first, EffectiveAtIsNotAllowed)
+        return
     if source:
-        if command.sequence <= pool.sources.get(source, -1):
-            answer.repeated += len(lines)
-            answer.accepted += len(lines)
-            return
         pool.sources[source] = command.sequence
-    usage.record_lines(pool, lines_under_key(command.idempotency_key, lines, first), now_ms, answer, first)
+    usage.record_lines(pool, lines, now_ms, answer, first)
     if source:
         # With whichever event is to come; where a threshold has just sealed both, with one of no lines.
         sources = pool.refused_sources if pool.refused and not pool.recorded else pool.recorded_sources
@@ -264,38 +278,3 @@ def digest_of(command: Command) -> str:
 
 def _plain(value: Any) -> Any:
     return value.isoformat() if isinstance(value, datetime) else vars(value)
-
-
-def check_fields(command: Command) -> None:
-    """Every id has 1 to 128 characters, and every number can be written down or counted, whoever wrote the command."""
-    kind: type = type(command)
-    for name, characters_min in _ids_of(kind):
-        value = getattr(command, name)
-        if value is not None and not is_id(value, characters_min):
-            raise InvalidId(f"{name} has {len(value)}, or a zero character")
-    for name, value in vars(command).items():
-        if isinstance(value, str) and "\0" in value:
-            raise InvalidCommand(f"{name} holds a zero character")
-    for name in _NUMBERS_OF_32_BITS:
-        number = getattr(command, name, None)
-        if number is not None and not -(2**31) <= number < 2**31:
-            raise InvalidCommand(f"{name} has more than 32 bits")
-    if getattr(command, "sequence", 0) < 0:
-        raise InvalidCommand("a sequence begins at 0 or above")
-    for name in _QUANTITIES:
-        quantity = getattr(command, name, 1)
-        if not 0 < quantity <= QUANTITY_MAX:
-            raise InvalidQuantity(str(quantity))
-
-
-#: Avro's int and Postgres' integer, of which writers take more than readers find.
-_NUMBERS_OF_32_BITS: Final = ("rung", "then_rung", "set_version", "then_set_version", "priority")
-_QUANTITIES: Final = ("quantity", "then_quantity")
-_ALSO_IDS: Final = frozenset({"resource_key", "idempotency_key", "ladder", "source"})
-
-
-@cache
-def _ids_of(kind: type[Any]) -> tuple[tuple[str, int], ...]:
-    """The names of a command's ids, each with the least of characters: one that defaults to empty may be empty."""
-    ids = (field for field in fields(kind) if field.name.endswith("_id") or field.name in _ALSO_IDS)
-    return tuple((field.name, 0 if field.default == "" else 1) for field in ids)

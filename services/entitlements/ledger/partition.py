@@ -11,8 +11,9 @@ from typing import Any, Final, NamedTuple, get_args
 from entitlements.domain import commands
 from entitlements.domain.aggregate import NEVER_MS, Aggregate, AggregateType
 from entitlements.domain.commands import Command, address_of
-from entitlements.domain.decide import check_fields, decide, is_of, record_group, record_usage
+from entitlements.domain.decide import decide, is_of, record_group, record_usage
 from entitlements.domain.errors import CommandRefused, InvalidCommand, InvalidId, PoolIsElsewhere, UnknownPool
+from entitlements.domain.fields import check_fields
 from entitlements.domain.lines import UsageAnswer
 from entitlements.domain.pools import ResourcePool
 from entitlements.domain.values import ID_CHARACTERS_MAX, is_id

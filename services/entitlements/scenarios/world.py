@@ -10,9 +10,11 @@ from typing import Any, Final
 from entitlements.domain.aggregate import Aggregate, AggregateType, Event, to_ms
 from entitlements.domain.catalogue import EntitlementSetDefined
 from entitlements.domain.commands import AdvanceClock, Command, RecordUsage, RecordUsageBatch, address_of
-from entitlements.domain.decide import check_fields, decide, record_group
+from entitlements.domain.decide import decide, record_group
 from entitlements.domain.errors import CommandRefused, UnknownPool
+from entitlements.domain.fields import check_fields
 from entitlements.domain.inheritance import Catalogue
+from entitlements.domain.ladders import PlanLadder
 from entitlements.domain.lines import UsageAnswer
 from entitlements.domain.overflow import asks_the_next
 from entitlements.domain.pool_events import WorkspaceAssigned, WorkspaceUnassigned
@@ -72,6 +74,11 @@ class World:
             raise CannotBeMeant(f"{set_id} has no version {number}: it has {', '.join(map(str, known))}")
         found = self._versions[set_id, number]
         return {"set_version": number, "ladder": found.ladder, "rung": found.rung, "rules": found.rules}
+
+    def rungs_of(self, ladder: str | None) -> list[int] | None:
+        """The rungs of a ladder that was defined; None: nobody has."""
+        found = self.aggregates.get(("plan_ladder", ladder or ""))
+        return [each.rung for each in found.rungs] if isinstance(found, PlanLadder) else None
 
     def catalogue(self) -> Catalogue:
         """Every version of a set, as others can extend it."""
