@@ -15,7 +15,16 @@ from entitlements_projections.statements import statement
 
 #: An event as a dict of its fields. Plain: instants are epoch milliseconds. Else those below are aware datetimes.
 Event: TypeAlias = dict[str, Any]
-_INSTANTS: Final = ("timestamp", "starts_at", "ends_at", "backfill_from", "anchor_at", "expires_at", "revoke_at")
+_INSTANTS: Final = (
+    "timestamp",
+    "starts_at",
+    "ends_at",
+    "planned_ends_at",
+    "backfill_from",
+    "anchor_at",
+    "expires_at",
+    "revoke_at",
+)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 Key: TypeAlias = tuple[str, ...]
 #: Takes an event and the row as it was (None: there is none) and returns the row as it is (None: still none).
@@ -28,7 +37,7 @@ POOL_EVENTS: Final = frozenset({
     "LimitOverAllocated", "MemberCapped", "OnDemandConfigured", "OverAllocationEnded", "OverageForgiven", "OveragePaid",
     "OverrideCleared",
     "OverrideExpired", "OverrideSet", "PoolClosed", "PoolOpened", "PoolResumed", "PoolSuspended", "PeriodsClosed", "ProvisionEndScheduled",
-    "ProvisionEnded", "ProvisionQuantityChanged", "ProvisionResumed", "ProvisionRevised", "ProvisionScheduled",
+    "ProvisionEnded", "ProvisionEndWithdrawn", "ProvisionQuantityChanged", "ProvisionResumed", "ProvisionRevised", "ProvisionScheduled",
     "ProvisionStarted", "ProvisionSuspended", "QuotaExceeded", "QuotaReset", "QuotaWarned", "ReservationCommitted",
     "ReservationExpired", "ReservationExtended", "ReservationReleased", "SpendingAlerted", "UsageCorrected",
     "UsageRecorded", "UsageRefused", "UsageReleased", "UsageReserved", "WorkspaceAssigned", "WorkspaceUnassigned",

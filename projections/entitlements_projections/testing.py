@@ -168,9 +168,12 @@ def _random_command(random: Random, pool_id: str, unique: str, at_ms: int) -> as
         case 1 | 2:
             return asks.ResumePool(reason="paid", **base)
         case 3:
-            return asks.EndProvision(provision_id=provision_id, **base)
+            return asks.EndProvision(provision_id=provision_id, when="now", **base)
         case 4:
-            return asks.EndProvision(provision_id=provision_id, ends_at=from_ms(later_ms), reason="notice", **base)
+            if at_ms % 3 == 0:
+                return asks.UncancelProvision(provision_id=provision_id, reason="stays", **base)
+            at = from_ms(later_ms)
+            return asks.EndProvision(provision_id=provision_id, when="at", ends_at=at, reason="notice", **base)
         case 5:
             return asks.SuspendProvision(provision_id=provision_id, reason="dispute", **base)
         case 6:

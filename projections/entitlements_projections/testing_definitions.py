@@ -7,17 +7,24 @@ from typing import Any, Final
 
 from entitlements.domain import commands as asks
 from entitlements.domain.aggregate import from_ms
-from entitlements.domain.values import Constraints, KeyTerms, OwnRule, ParentSet, Rule, UsageTracking
+from entitlements.domain.values import Constraints, KeyTerms, LadderRung, OwnRule, ParentSet, Rule, UsageTracking
 
+LADDERS: Final = ("plans", "packs", "tiers")
 FEATURES: Final = ("premium_analytics", "basic_analytics", "reports_view")
 
 
 def random_definition(random: Random, unique: str, rules: list[Rule], at_ms: int) -> asks.Command:
-    """Define a key or a set; a few of them again and again."""
-    return random.choice((_key, _set, _set))(random, unique, rules, at_ms)
+    """Define a key, a set or a ladder; a few of them again and again."""
+    made = random.choice((_key, _set, _set))(random, unique, rules, at_ms)
+    return _ladder(unique, at_ms) if at_ms % 5 == 0 else made
 
 
-def _set(random: Random, unique: str, rules: list[Rule], _: int) -> asks.Command:
+def _ladder(unique: str, at_ms: int) -> asks.Command:
+    rungs = [LadderRung(rung=rung, name=f"Tier {rung}") for rung in range(1, 3 + at_ms % 2)]
+    return asks.DefineLadder(command_id=unique, ladder=LADDERS[at_ms % 3], name="Plans", rungs=rungs)
+
+
+def _set(random: Random, unique: str, rules: list[Rule], at_ms: int) -> asks.Command:
     parents = random.sample(("base", "free", "extra"), random.randint(0, 3))
     facts: dict[str, Any] = {}
     if parents:
@@ -26,6 +33,8 @@ def _set(random: Random, unique: str, rules: list[Rule], _: int) -> asks.Command
             "inheritance": random.choice(("merge", "replace", "additive")),
             "own_rules": [OwnRule(rule=rule, stated=["amount", "rule_type"]) for rule in rules[: random.randint(0, 2)]],
         }
+    if at_ms % 3:
+        facts |= {"ladder": LADDERS[at_ms % 3], "rung": at_ms % 4}
     name = random.choice(("Plan", "Better plan"))
     return asks.DefineEntitlementSet(
         command_id=unique, set_id=random.choice(("pro", "max")), name=name, rules=rules, **facts

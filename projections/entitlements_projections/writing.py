@@ -23,6 +23,7 @@ from entitlements_projections.numeric_entitlements import NumericEntitlements
 from entitlements_projections.organization_members import OrganizationMembers
 from entitlements_projections.organization_units import OrganizationUnits
 from entitlements_projections.organization_workspaces import OrganizationWorkspaces
+from entitlements_projections.plan_ladders import PlanLadders
 from entitlements_projections.pool_assignments import PoolAssignments
 from entitlements_projections.pool_ondemand_config import PoolOndemandConfig
 from entitlements_projections.pool_overrides import PoolOverrides
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 #: All read models, in the order in which they are written: what is referred to comes before what refers to it.
 READ_MODELS: Final[tuple[type[ReadModel], ...]] = (
     ResourceKeys,
+    PlanLadders,
     EntitlementSets,
     ResourcePools,
     PoolProvisions,

@@ -3,7 +3,7 @@
 EntitlementsError
 ├── CommandRefused          domain/errors.py: a rule says no; the caller's business
 ├── RequestError            the request cannot be sent as it is
-│   ├── UnknownPool, UnknownSet, UnknownKey, UnknownWorkspace
+│   ├── UnknownPool, UnknownSet, UnknownLadder, UnknownKey, UnknownWorkspace
 │   ├── AmbiguousCustomer
 │   ├── CommandIsTooLarge
 │   └── InvalidRequest
@@ -58,6 +58,12 @@ class UnknownSet(RequestError):
     """There is no such entitlement set."""
 
     code = "unknown_set"
+
+
+class UnknownLadder(RequestError):
+    """There is no such plan ladder."""
+
+    code = "unknown_ladder"
 
 
 class UnknownKey(RequestError):

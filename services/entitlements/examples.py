@@ -14,6 +14,7 @@ from entitlements.domain.aggregate import to_ms
 from entitlements.domain.values import (
     Constraints,
     KeyTerms,
+    LadderRung,
     PeriodName,
     Rule,
     Stacking,
@@ -123,6 +124,13 @@ def define_entitlement_set(set_id: str = "free", *rules: Rule, **more: Any) -> a
     return asks.DefineEntitlementSet(set_id=set_id, **(facts | more))
 
 
+def define_ladder(ladder: str = LADDER, **more: Any) -> asks.DefineLadder:
+    """Define the ladder of the plans."""
+    rungs = [LadderRung(rung=1, name="Free"), LadderRung(rung=2, name="Pro")]
+    facts: dict[str, Any] = {"command_id": "a-command", "actor": "alice", "name": "Plans", "rungs": rungs}
+    return asks.DefineLadder(ladder=ladder, **(facts | more))
+
+
 def open_pool(**more: Any) -> asks.OpenPool:
     """Open the example pool."""
     facts = {"organization_id": "acme", "billing_account_id": "acme-account", "name": "Acme"}
@@ -167,8 +175,14 @@ def resume_provision(provision_id: str = "subscription-1", **more: Any) -> asks.
 
 
 def end_provision(provision_id: str = "subscription-1", **more: Any) -> asks.EndProvision:
-    """End a provision at once."""
-    return asks.EndProvision(provision_id=provision_id, **(of_pool({"reason": "cancelled"}) | more))
+    """End a provision: at once, or at the instant that is given."""
+    when = "at" if more.get("ends_at") is not None else "now"
+    return asks.EndProvision(provision_id=provision_id, **(of_pool({"reason": "cancelled", "when": when}) | more))
+
+
+def uncancel_provision(provision_id: str = "subscription-1", **more: Any) -> asks.UncancelProvision:
+    """Withdraw the end that was scheduled for a provision."""
+    return asks.UncancelProvision(provision_id=provision_id, **(of_pool({"reason": "stays"}) | more))
 
 
 def issue_grant(grant_id: str = "grant-1", *rules: Rule, **more: Any) -> asks.IssueGrant:

@@ -17,6 +17,7 @@ from entitlements.examples import (
     assign_workspace,
     close_pool,
     define_entitlement_set,
+    define_ladder,
     define_resource_key,
     end_provision,
     feature,
@@ -37,6 +38,7 @@ from entitlements.examples import (
     suspend_pool,
     suspend_provision,
     unassign_workspace,
+    uncancel_provision,
 )
 from entitlements.examples_of_governance import one_of_each as one_of_each_of_governance
 
@@ -193,8 +195,11 @@ def one_of_each() -> list[Command]:
     return [
         define_resource_key(data_type="boolean", terms=key_terms()),
         define_entitlement_set(
-            extends=[ParentSet(set_id="base", version=1)], own_rules=[OwnRule(rule=quota(), stated=["amount"])]
+            extends=[ParentSet(set_id="base", version=1)],
+            own_rules=[OwnRule(rule=quota(), stated=["amount"])],
+            ladder_rungs=[1, 2],
         ),
+        define_ladder(),
         open_pool(),
         suspend_pool(),
         resume_pool(),
@@ -202,6 +207,7 @@ def one_of_each() -> list[Command]:
         suspend_provision(),
         resume_provision(),
         end_provision(ends_at=NOON),
+        uncancel_provision(),
         issue_grant(),
         revoke_grant(),
         assign_workspace(),

@@ -67,7 +67,7 @@ class Servers:
         return pool_id, reached
 
     def loses_its_plan(self, pool_id: str) -> dict[int, int]:
-        return self.happens(asks.EndProvision(command_id="e", pool_id=pool_id, provision_id="plan"))
+        return self.happens(asks.EndProvision(command_id="e", pool_id=pool_id, provision_id="plan", when="now"))
 
 
 @pytest.fixture(scope="module")

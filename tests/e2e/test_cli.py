@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 from urllib.request import urlopen
@@ -163,9 +164,38 @@ def test_check_says_who_would_bear_it_and_pool_show_what_was_said_by_hand(ask: A
     assert [(row["spending_cap"], row["spent"]) for row in shown["on_demand"]] == [(30, 0)]
 
 
+def test_a_ladder_is_defined_shown_and_kept_to(ask: Ask, pool: str, tmp_path: Path) -> None:
+    name = f"tiers-{pool}"
+    rung = {
+        "ladder": name,
+        "rules": [{"resource_key": "api_calls", "rule_type": "quota", "amount": 5, "period": "day"}],
+    }
+    files = {"first": {"rung": 1}, "second": {"rung": 2}, "third": {"rung": 3}}
+    for file, more in files.items():
+        (tmp_path / f"{file}.yaml").write_text(json.dumps(rung | more | {"set_id": f"{file}-{pool}"}))
+    assert ask("set", "define", "first.yaml")["ladder_defined"] == name, "a typo is seen"
+    assert ask("set", "define", "first.yaml")["ladder_defined"] is None
+    rungs = [{"rung": 1, "name": "Low"}, {"rung": 2, "name": "High"}]
+    (tmp_path / "ladder.yaml").write_text(json.dumps({"ladder": name, "name": "Tiers", "rungs": rungs}))
+    assert ask("ladder", "define", "ladder.yaml")["rungs"] == rungs
+    assert ask("set", "define", "second.yaml")["ladder_defined"] is None
+    assert ask("set", "define", "third.yaml", status=1)["error"]["code"] == "unknown_rung"
+    shown = ask("ladder", "show", name)
+    assert (shown["is_defined"], [each["rung"] for each in shown["sets"]]) == (True, [1, 2])
+    assert name in [each["ladder"] for each in ask("ladder", "list")["ladders"]]
+    assert ask("ladder", "show", "nobody", status=1)["error"]["code"] == "unknown_ladder"
+    ask("provision", "end", pool, "sub", "--when", "now", "--no-wait")
+    ask("provision", "add", pool, f"first-{pool}", "--id", "s1", "--no-wait")
+    change = ("send", "ChangePlan", f"pool_id={pool}", "provision_id=s2", "source=subscription", f"set=second-{pool}")
+    assert ask(*change, "ladder=plnas", status=1)["error"]["code"] == "ladder_mismatch"
+    ask(*change)
+    (active,) = [row for row in ask("pool", "show", pool)["provisions"] if row["status"] == "active"]
+    assert (active["ladder"], active["rung"]) == (name, 2)
+
+
 def test_plans_grants_and_pools_come_and_go(ask: Ask, pool: str) -> None:
     assert ask("provision", "add", pool, "pro", status=1)["error"]["code"] == "ladder_is_occupied"
-    ask("provision", "end", pool, "sub", "--reason", "upgrade")
+    ask("provision", "end", pool, "sub", "--when", "now", "--reason", "upgrade")
     bought = ask("provision", "add", pool, "pro", "--quantity", "2", "--source", "purchase")
     ask("use", "seats", "3", "--pool", pool)
     ask("release", "seats", "1", "--pool", pool)
@@ -173,8 +203,15 @@ def test_plans_grants_and_pools_come_and_go(ask: Ask, pool: str) -> None:
     assert (seats["consumed"], seats["effective_limit"]) == (2, 10)
     ask("provision", "suspend", pool, bought["provision_id"])
     assert ask("check", "seats", "--pool", pool)["allowed"] is False
+    assert ask("check", "seats", "--pool", pool)["reason_code"] == "provision_suspended"
     ask("provision", "resume", pool, bought["provision_id"])
-    ask("provision", "end", pool, bought["provision_id"])
+    without = ask("provision", "cancel", pool, bought["provision_id"], status=1)
+    assert without["error"]["code"] == "no_billing_period"
+    ask("provision", "end", pool, bought["provision_id"], "--when", "2099-01-01T00:00:00Z")
+    (cancelled,) = [row for row in ask("pool", "show", pool)["provisions"] if row["status"] == "active"]
+    assert (cancelled["ends_at"], cancelled["planned_ends_at"]) == ("2099-01-01T00:00:00Z", None)
+    ask("provision", "uncancel", pool, bought["provision_id"], "--reason", "stays")
+    ask("provision", "end", pool, bought["provision_id"], "--when", "now")
     ask(
         "grant",
         "issue",
@@ -265,7 +302,7 @@ REFUSED: Final = (
     ("unknown_key", "check nothing --pool POOL"),
     ("unknown_set", "provision add POOL nothing"),
     ("unknown_set", "set show free --version 99"),
-    ("unknown_provision", "provision end POOL nothing"),
+    ("unknown_provision", "provision end POOL nothing --when now"),
     ("key_is_not_metered", "use community_support 1 --pool POOL"),
     ("workspace_is_not_assigned", "use api_calls 1 --pool POOL --workspace stranger"),
     ("pool_already_exists", "pool open POOL --organization other"),
@@ -294,7 +331,8 @@ def test_a_repeat_has_one_effect_and_another_body_is_an_error(ask: Ask, pool: st
 
 def test_a_set_that_is_defined_again_gets_a_version_only_when_it_differs(ask: Ask, pool: str) -> None:
     assert ask("set", "define", "free.yaml")["is_new"] is False
-    gold = json.loads(Path("free.yaml").read_text()) | {"set_id": "gold"}
+    # Beside the plan that the pool has: on no ladder.
+    gold = json.loads(Path("free.yaml").read_text()) | {"set_id": "gold", "ladder": None, "rung": None}
     for version, amount in ((1, 70), (2, 90)):
         gold["rules"][0]["amount"] = amount
         Path("gold.yaml").write_text(json.dumps(gold))
@@ -413,7 +451,7 @@ def test_a_pool_is_opened_with_what_the_definition_of_a_key_says(ask: Ask, defin
     assert error["code"] == "unknown_key"
 
 
-def test_a_file_that_is_imported_twice_counts_once(ask: Ask, define_plans: None) -> None:
+def test_a_file_that_is_imported_twice_counts_once(ask: Ask, pool: str) -> None:
     at = ["--effective-at", "2015-05-17T00:00:00Z"]
     ask("pool", "open", "history", "--organization", "acme", "--backfill-from", "2015-05-17T00:00:00Z")
     ask("provision", "add", "history", "free", *at)
@@ -428,6 +466,9 @@ def test_a_file_that_is_imported_twice_counts_once(ask: Ask, define_plans: None)
     assert (shown["api_calls"], shown["bandwidth_bytes"]) == (50, 18_000)
     Path("strangers.csv").write_text("usage_id,occurred_at,workspace_id,bytes\nu,2015-05-17T10:05:00Z,stranger,1\n")
     assert ask("import", "usage", "strangers.csv", status=1)["error"]["code"] == "unknown_workspace"
+    now = datetime.now(UTC).isoformat()
+    Path("now.csv").write_text(f"usage_id,occurred_at,workspace_id,bytes\nu,{now},ws-{pool},1\n")
+    assert ask("import", "usage", "now.csv")["accepted"] == 1, "a pool that is not in backfill decides it now"
 
 
 def test_changes_are_told_and_a_plain_reader_of_the_registry_finds_them(

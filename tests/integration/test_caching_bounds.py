@@ -250,7 +250,7 @@ def test_after_a_revoke_no_level_answers_allowed_later_than_its_bound(place: Pla
         with ThreadPoolExecutor() as pool:  # Last and at once, so that little of their time is over when it happens.
             list(pool.map(lambda each: _wait_until(each.allowed), (each for each in watched if each.is_wrong_at_first)))
         replica.execute("select pg_wal_replay_pause()")
-        place.do(asks.EndProvision(command_id=new_id(), pool_id="pool", provision_id="plan"))
+        place.do(asks.EndProvision(command_id=new_id(), pool_id="pool", provision_id="plan", when="now"))
         revoked_at = time.monotonic()
         for thread in threads:
             thread.start()

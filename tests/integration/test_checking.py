@@ -29,6 +29,7 @@ from entitlements.domain.lines import UsageAnswer
 from entitlements.domain.members import override_of
 from entitlements.domain.plan_commands import CapMember, SetOverride
 from entitlements.domain.pools import ResourcePool
+from entitlements.domain.suspension import why_not_entitled
 from entitlements.domain.usage import record_lines
 from entitlements_projections import reading
 from entitlements_projections.database import Connection, connect
@@ -96,8 +97,11 @@ def _of_feature(pool: ResourcePool, key: str, workspace_id: str) -> str:
     override = override_of(pool, workspace_id, key)
     if pool.status == "suspended":
         return "pool_is_suspended"
-    if pool.entitlements[key].value is None or (override is not None and not override.allowed):
+    if override is not None and not override.allowed:
         return "not_entitled"
+    entitlement = pool.entitlements[key]
+    if entitlement.value is None:
+        return "not_entitled" if entitlement.buckets else why_not_entitled(pool, key, workspace_id).code
     return ALLOWED
 
 

@@ -121,11 +121,12 @@ def _check_rights_of(role: str, database: str) -> None:
 
 
 def test_two_active_provisions_on_one_ladder_are_refused(used: Connection) -> None:
-    provision = """insert into pool_provisions select pool_id, 'pro-2', source, source_id, billing_account_id, set_id,
-        set_version, quantity, status, starts_at, ends_at, priority, follows, billing_period, scheduled_at, started_at, ended_at,
-        end_reason, status_reason,
-        actor, version from pool_provisions"""
+    provision = """insert into pool_provisions (pool_id, provision_id, source, source_id, set_id, set_version, quantity, status,
+        starts_at, priority, follows, scheduled_at, status_reason, actor, version)
+        select pool_id, 'pro-2', source, source_id, set_id, set_version, quantity, status,
+        starts_at, priority, follows, scheduled_at, status_reason, actor, version from pool_provisions"""
     used.execute(provision.encode())
+    used.execute(b"insert into plan_ladders (ladder) values ('other plans')")
     ladder = "insert into pool_provision_ladders values ('pool', 'pro-2', %s, 3, %s, null, 9)"
     later = from_ms(AT_MS + 5)
     with pytest.raises(psycopg.errors.ExclusionViolation, match="one_active_provision_per_ladder"):
@@ -134,6 +135,18 @@ def test_two_active_provisions_on_one_ladder_are_refused(used: Connection) -> No
     used.execute(b"delete from pool_provision_ladders where ladder = 'other plans'")
     used.execute(b"update pool_provision_ladders set ended_at = %s", (later,))
     used.execute(ladder.encode(), ("plans", later))  # ... and so is this one, once the other has ended.
+
+
+def test_every_ladder_column_refers_to_the_ladders(connection: Connection) -> None:
+    columns = b"""
+        select c.relname, exists (
+            select from pg_constraint f
+            where f.conrelid = c.oid and f.contype = 'f' and f.conkey = array[a.attnum] and f.confrelid = 'plan_ladders'::regclass)
+        from pg_class c join pg_attribute a on a.attrelid = c.oid
+        where c.relnamespace = 'entitlements'::regnamespace and c.relkind in ('r', 'p')
+            and a.attname = 'ladder' and c.relname <> 'plan_ladders'"""
+    found = dict(connection.execute(columns).fetchall())
+    assert found == {"entitlement_sets": True, "pool_provision_ladders": True}
 
 
 def test_every_resource_key_column_refers_to_the_resource_keys(connection: Connection) -> None:
@@ -161,7 +174,7 @@ def test_all_tables_and_columns_are_there_and_described(connection: Connection) 
         "organization_members", "campaigns", "campaign_pools", "access_policies", "api_keys",
     )  # fmt: skip
     inheritance = ("entitlement_set_parents", "resource_key_parents")
-    assert len(TABLES) == 14 + len(terms) + len(governance) + len(inheritance)
+    assert len(TABLES) == 15 + len(terms) + len(governance) + len(inheritance)
     assert [table for table, description in described.items() if not description] == []
     columns = b"""select c.relname, a.attname from pg_class c join pg_attribute a on a.attrelid = c.oid
         where c.relnamespace = 'entitlements'::regnamespace and c.relkind in ('r', 'p') and not c.relispartition

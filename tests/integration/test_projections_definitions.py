@@ -12,11 +12,23 @@ import pytest
 
 from entitlements.domain import commands as asks
 from entitlements.domain.aggregate import from_ms
+from entitlements.domain.commands import ProvisionPool
+from entitlements.domain.errors import LadderMismatch, UnknownRung
 from entitlements.domain.inheritance import SetVersion, resolve, whole
 from entitlements.domain.key_inheritance import KeyNode, Said, allowed
-from entitlements.domain.plan_commands import ClearOverride, SetOverride
-from entitlements.domain.values import OwnRule, ParentSet, Rule
-from entitlements.examples import define_entitlement_set, define_resource_key, feature, key_terms, limit, quota
+from entitlements.domain.plan_commands import ChangePlan, ClearOverride, SetOverride, StartTrial
+from entitlements.domain.values import LadderRung, OwnRule, ParentSet, Rule
+from entitlements.errors import UnknownLadder, UnknownSet
+from entitlements.examples import (
+    define_entitlement_set,
+    define_ladder,
+    define_resource_key,
+    feature,
+    key_terms,
+    limit,
+    quota,
+)
+from entitlements.intake.sets import is_new_ladder, looked_up
 from entitlements_projections import reading
 from entitlements_projections.database import Connection, connect
 from entitlements_projections.migrations import migrate
@@ -39,6 +51,76 @@ def told(connection: Connection, *commands: asks.Command, ledger: SyntheticLedge
     ledger = ledger or SyntheticLedger()
     write(connection, *([frame] for command in commands for frame in ledger.ask(AT_MS, command)))
     return ledger
+
+
+# --- Ladders ----------------------------------------------------------------------------------------------------------
+
+
+TIERS = [LadderRung(rung=1, name="Free"), LadderRung(rung=2, name="Pro")]
+
+
+def test_a_ladder_is_there_with_the_set_that_names_it_and_is_completed_by_its_definition(
+    connection: Connection,
+) -> None:
+    """One transaction: the foreign keys of sets and provisions never stop the projector, whichever partition is read first."""
+    on_plans = define_entitlement_set("free", feature())
+    plan = asks.ProvisionPool(
+        command_id="p", pool_id="pool", provision_id="p", source="subscription", set_id="free", set_version=1,
+        ladder="provisioned", rung=1, rules=[feature()],
+    )  # fmt: skip
+    open_pool = asks.OpenPool(command_id="o", pool_id="pool", organization_id="acme")
+    ledger = SyntheticLedger()
+    write(connection, [frame for command in (on_plans, open_pool, plan) for frame in ledger.ask(AT_MS, command)])
+    named = definitions.plan_ladder(connection, "plans")
+    assert named is not None
+    assert (named["rungs"], named["is_defined"], named["name"]) == (None, False, None)
+    assert definitions.plan_ladder(connection, "provisioned") is not None
+    assert definitions.plan_ladder(connection, "plnas") is None
+    told(connection, define_ladder(rungs=TIERS), define_entitlement_set("pro", feature(), rung=2), ledger=ledger)
+    found = definitions.plan_ladder(connection, "plans")
+    assert found is not None
+    assert (found["is_defined"], found["rungs"]) == (True, [vars(tier) for tier in TIERS])
+    assert [(each["set_id"], each["rung"]) for each in found["sets"]] == [("free", 1), ("pro", 2)]
+    told(connection, define_entitlement_set("pro", feature(), ladder="teams", rung=2), ledger=ledger)
+    moved = {row["ladder"]: [each["set_id"] for each in row["sets"]] for row in definitions.plan_ladders(connection)}
+    assert moved == {"plans": ["free"], "provisioned": [], "teams": ["pro"]}
+
+
+def test_what_is_looked_up_for_a_command_is_what_its_set_and_its_ladder_say(connection: Connection) -> None:
+    told(
+        connection,
+        define_entitlement_set("free", feature()),
+        define_entitlement_set("pro", feature(), rung=2),
+        define_entitlement_set("pack", feature(), ladder=None, rung=None),
+        define_ladder(rungs=TIERS),
+    )
+    facts: dict[str, Any] = {"pool_id": "p", "provision_id": "s", "source": "subscription"}
+    change = looked_up(connection, ChangePlan, facts | {"set_id": "pro"})
+    assert (change["ladder"], change["rung"], change["set_version"]) == ("plans", 2, 1)
+    assert set(change["looked_up"]) == {"ladder", "rung", "rules", "set_version"}
+    trial = looked_up(connection, StartTrial, facts | {"set_id": "pro", "then_set_id": "free"})
+    assert (trial["ladder"], trial["rung"], trial["then_rung"]) == ("plans", 2, 1)
+    own = facts | {"set_version": 1, "rules": [feature()]}
+    assert looked_up(connection, ProvisionPool, own | {"set_id": "pro"})["ladder"] == "plans", "the set decides"
+    assert looked_up(connection, ProvisionPool, own | {"set_id": "custom", "ladder": "plans", "rung": 1})["rung"] == 1
+    assert looked_up(connection, ProvisionPool, own | {"set_id": "custom"}) == own | {"set_id": "custom"}
+    assert looked_up(connection, asks.DefineEntitlementSet, {"ladder": "plans"})["ladder_rungs"] == [1, 2]
+    assert looked_up(connection, asks.DefineEntitlementSet, {"ladder": "new"})["ladder_rungs"] is None
+    assert (is_new_ladder(connection, "plans"), is_new_ladder(connection, "new"), is_new_ladder(connection, None)) == (
+        False, True, False,
+    )  # fmt: skip
+    for kind, wrong, refusal in (
+        (ProvisionPool, facts | {"set_id": "pro", "ladder": "plnas"}, LadderMismatch),
+        (ProvisionPool, facts | {"set_id": "pack", "ladder": "plans"}, LadderMismatch),
+        (ProvisionPool, own | {"set_id": "pro", "rung": 1}, LadderMismatch),
+        (ProvisionPool, own | {"set_id": "custom", "ladder": "plnas", "rung": 1}, UnknownLadder),
+        (ProvisionPool, own | {"set_id": "custom", "ladder": "plans", "rung": 3}, UnknownRung),
+        (ProvisionPool, facts | {"set_id": "custom"}, UnknownSet),
+        (ChangePlan, facts | {"set_id": "pack"}, LadderMismatch),
+        (StartTrial, facts | {"set_id": "pro", "then_set_id": "pack"}, LadderMismatch),
+    ):
+        with pytest.raises(refusal):
+            looked_up(connection, kind, wrong)
 
 
 # --- Sets -------------------------------------------------------------------------------------------------------------
@@ -235,7 +317,9 @@ def test_rules_denials_and_overrides_are_told_apart(connection: Connection) -> N
 
 def test_a_lost_feature_was_not_denied(connection: Connection) -> None:
     told(
-        connection, *opened("pool", feature(BASIC)), asks.EndProvision(command_id="e", pool_id="pool", provision_id="p")
+        connection,
+        *opened("pool", feature(BASIC)),
+        asks.EndProvision(command_id="e", pool_id="pool", provision_id="p", when="now"),
     )
     assert said(connection, BASIC) == Said()
 

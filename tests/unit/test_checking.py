@@ -13,6 +13,7 @@ from entitlements.domain.overflow import asks_the_next
     [
         ("not_entitled", True, True),
         ("pool_is_suspended", True, True),
+        ("provision_suspended", True, True),
         ("pool_is_closed", True, True),
         ("quota_exceeded", False, True),
         ("member_cap_reached", False, True),
@@ -34,6 +35,9 @@ def test_the_next_pool_is_asked_after_one_that_has_nothing_or_has_no_room_and_ov
         (["not_entitled", "quota_exceeded"], 1),
         (["quota_exceeded", "member_cap_reached"], 0),
         (["pool_is_suspended", "not_entitled"], 0),
+        (["not_entitled", "provision_suspended"], 1),
+        (["not_entitled", "provision_suspended", "quota_exceeded"], 2),
+        (["not_entitled", "unknown_key"], 0),
     ],
 )
 def test_the_answer_is_of_the_pool_that_allows_or_the_first_that_has_the_key(codes: list[str], place: int) -> None:

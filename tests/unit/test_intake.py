@@ -18,7 +18,7 @@ from entitlements.domain.inheritance import SetVersion, whole
 from entitlements.domain.values import OwnRule, ParentSet
 from entitlements.errors import OutcomeUnknown
 from entitlements.examples import quota
-from entitlements.intake.definitions import DefinitionIsInvalid, parse_set
+from entitlements.intake.definitions import DefinitionIsInvalid, parse_set, read_ladder
 from entitlements.intake.lanes import Lanes
 from entitlements.intake.lines import Meaning
 from entitlements.intake.rows import FileIsInvalid, check, read_rows
@@ -75,13 +75,15 @@ def test_a_gzipped_file_that_was_cut_off_is_refused(tmp_path: Path) -> None:
 
 def test_a_row_is_one_request_and_its_bytes_under_ids_of_their_own(tmp_path: Path) -> None:
     rows = list(read_rows(written(tmp_path, HEAD + ROW + "u2,2015-05-17T10:05:00Z,ws-1,0,/\n")))
-    first, second = (Meaning(source="file").command(row, "p1") for row in rows)
+    first, second = (Meaning(source="file").command(row, "p1", in_backfill=True) for row in rows)
     lines = [
         (line["resource_key"], line["quantity"], line["mode"], line["usage_id"]) for line in first.groups[0]["lines"]
     ]
     assert lines == [("api_calls", 1, "strict", "u1"), ("bandwidth_bytes", 120, "report", derived_id("bytes", "u1"))]
     assert (first.source, first.sequence, second.sequence) == ("file", 1, 2)
     assert len(second.groups[0]["lines"]) == 1
+    assert first.effective_at == rows[0].occurred_at
+    assert Meaning(source="file").command(rows[0], "p1", in_backfill=False).effective_at is None, "it would be refused"
 
 
 def definition(**more: Any) -> dict[str, Any]:
@@ -125,6 +127,18 @@ def test_a_definition_may_leave_out_what_has_a_default() -> None:
     command = parse_set(definition(rules=rules), "file").set_command("me")
     assert [(rule.stacking, rule.hard_limit) for rule in command.rules] == [("sum", None), ("any", None)]
     assert command.name == "s"
+
+
+def test_a_ladder_is_read_from_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "plans.yaml"
+    file.write_text("{ladder: plans, rungs: [{rung: 1, name: Free}, {rung: 2, name: Pro}]}")
+    command = read_ladder(file).command("me")
+    assert (command.ladder, command.name, [vars(rung) for rung in command.rungs]) == (
+        "plans", "plans", [{"rung": 1, "name": "Free"}, {"rung": 2, "name": "Pro"}],
+    )  # fmt: skip
+    file.write_text("{ladder: plans, rungs: [{rung: high, name: Free}]}")
+    with pytest.raises(DefinitionIsInvalid, match=r"rungs\.0\.rung"):
+        read_ladder(file)
 
 
 BASE = {("base", 2): SetVersion(set_id="base", version=2, own_rules=whole([quota(amount=100, soft_limit=80)]))}

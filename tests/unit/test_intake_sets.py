@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+
+from entitlements.domain.errors import LadderMismatch
 from entitlements.examples import quota
 from entitlements.intake.sets import filled_in
 
@@ -40,3 +45,20 @@ def test_a_set_that_gets_a_ladder_later_is_looked_up_alike() -> None:
     after = filled_in({"set_id": "pro"}, PROVISION, FOUND, RULES)
     assert ("ladder" in before, "ladder" in after) == (False, True)
     assert before["looked_up"] == after["looked_up"]
+
+
+@pytest.mark.parametrize("said", [{"ladder": "plnas"}, {"rung": 1}, {"ladder": "plans", "rung": 1}])
+def test_a_place_that_is_not_that_of_the_set_is_refused(said: dict[str, Any]) -> None:
+    with pytest.raises(LadderMismatch, match="for set pro"):
+        filled_in({"set_id": "pro"} | said, PROVISION, FOUND, RULES)
+
+
+def test_the_plan_after_a_trial_is_on_the_ladder_of_the_trial() -> None:
+    takes = PROVISION | {"then_set_id", "then_set_version", "then_rung", "then_rules"}
+    with pytest.raises(LadderMismatch, match="ladder is 'teams' for set team"):
+        filled_in({"then_set_id": "team", "ladder": "plans"}, takes, FOUND | {"ladder": "teams"}, RULES, "then_")
+
+
+def test_a_command_that_is_on_no_ladder_has_none_to_contradict() -> None:
+    facts = filled_in({"set_id": "pro", "ladder": "plnas"}, {"set_id", "set_version", "rules"}, FOUND, RULES)
+    assert facts["set_version"] == 3

@@ -26,6 +26,7 @@ from entitlements.domain.values import OwnRule, ParentSet
 from entitlements.examples import (
     NOON_MS,
     define_entitlement_set,
+    define_ladder,
     define_resource_key,
     key_terms,
     line,
@@ -290,6 +291,7 @@ STATES = {
         revoke_api_key("k7654321"),
     ),
     "campaign": decided(define_campaign(), change_campaign_pools(), activate_campaign()),
+    "plan_ladder": decided(define_ladder(idempotency_key="k")),
 }
 
 

@@ -3,6 +3,7 @@
 EntitlementsError
 ├── Refused                  a rule of the service says no; `code` says which
 │   ├── NotEntitled          nothing confers the key
+│   │   └── ProvisionSuspended   what confers it is suspended, as for a payment that is past due
 │   ├── QuotaExceeded        not so much is left; `remaining` says how much is, where the service said it
 │   └── UnknownReservation   it was committed, released or has expired
 ├── RequestError             the request cannot be answered as it is: repeating it changes nothing
@@ -54,6 +55,12 @@ class NotEntitled(Refused):
     """The customer is not entitled to the key."""
 
     code = "not_entitled"
+
+
+class ProvisionSuspended(NotEntitled):
+    """What includes the key is suspended."""
+
+    code = "provision_suspended"
 
 
 class QuotaExceeded(Refused):
@@ -183,7 +190,7 @@ class ClientIsClosed(EntitlementsError):
 _BY_CODE: dict[str, type[EntitlementsError]] = {
     error.code: error
     for error in (
-        NotEntitled, QuotaExceeded, UnknownReservation, IdempotencyKeyReused, NotFound, Unauthenticated,
+        NotEntitled, ProvisionSuspended, QuotaExceeded, UnknownReservation, IdempotencyKeyReused, NotFound, Unauthenticated,
         InsufficientScope, OrganizationRequired, OrganizationNotAllowed, UnknownOrganization, OutsideUnit,
         BodyTooLarge, RateLimited, NotReachedYet, OutcomeUnknown,
     )

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 #: The tables that hold facts of the ledger. Positions are no facts: a rebuild may stand elsewhere in a rival's branch.
 TABLES: Final = (
     "resource_keys",
+    "plan_ladders",
     "entitlement_sets",
     "entitlement_set_rules",
     "resource_pools",

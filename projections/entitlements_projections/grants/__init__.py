@@ -42,6 +42,10 @@ def _expired(event: Event, row: Row | None) -> Row:
     return _over(row, "expired", event)
 
 
+def _end_changed(event: Event, row: Row | None) -> Row | None:
+    return None if row is None else row | {"ends_at": event["ends_at"]}
+
+
 def _provision_ended(event: Event, row: Row | None) -> Row | None:
     """A grant is over with its provision at the latest; usually its own event has said so already."""
     if row is None or row["status"] != "issued":
@@ -64,6 +68,8 @@ class Grants(FoldedByEvent):
         "GrantIssued": _issued,
         "GrantRevoked": _revoked,
         "GrantExpired": _expired,
+        "ProvisionEndScheduled": _end_changed,
+        "ProvisionEndWithdrawn": _end_changed,
         "ProvisionEnded": _provision_ended,
     }
     events = frozenset(folds)

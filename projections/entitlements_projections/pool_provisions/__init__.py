@@ -14,6 +14,8 @@ def _scheduled(event: Event, _: Row | None) -> Row:
         "priority", "follows", "billing_period",
     )  # fmt: skip
     return {field: event[field] for field in fields} | {
+        "planned_ends_at": event["ends_at"],
+        "resource_keys": _keys(event),
         "status": "scheduled",
         "scheduled_at": event["timestamp"],
         "started_at": None,
@@ -22,6 +24,11 @@ def _scheduled(event: Event, _: Row | None) -> Row:
         "status_reason": "",
         "actor": event["actor"],
     }
+
+
+def _keys(event: Event) -> list[str]:
+    """The keys that the rules of an event confer."""
+    return [rule["resource_key"] for rule in event["rules"] if not rule["denied"]]
 
 
 def _known(row: Row | None) -> Row:
@@ -42,6 +49,10 @@ def _resumed(event: Event, row: Row | None) -> Row:
 
 
 def _end_scheduled(event: Event, row: Row | None) -> Row:
+    return _end_withdrawn(event, row) | {"planned_ends_at": event["planned_ends_at"]}
+
+
+def _end_withdrawn(event: Event, row: Row | None) -> Row:
     return _known(row) | {"ends_at": event["ends_at"], "status_reason": event["reason"], "actor": event["actor"]}
 
 
@@ -57,6 +68,7 @@ def _ended(event: Event, row: Row | None) -> Row:
 def _revised(event: Event, row: Row | None) -> Row:
     return _known(row) | {
         "set_version": event["set_version"],
+        "resource_keys": _keys(event),
         "status_reason": event["reason"],
         "actor": event["actor"],
     }
@@ -75,7 +87,7 @@ class PoolProvisions(FoldedByEvent):
     parts = ("provision_id",)
     columns = (
         "pool_id", "provision_id", "source", "source_id", "billing_account_id", "set_id", "set_version", "quantity",
-        "status", "starts_at", "ends_at", "priority", "follows", "billing_period", "scheduled_at", "started_at", "ended_at", "end_reason", "status_reason",
+        "status", "starts_at", "ends_at", "planned_ends_at", "resource_keys", "priority", "follows", "billing_period", "scheduled_at", "started_at", "ended_at", "end_reason", "status_reason",
         "actor", "version",
     )  # fmt: skip
     folds: ClassVar = {
@@ -84,6 +96,7 @@ class PoolProvisions(FoldedByEvent):
         "ProvisionSuspended": _suspended,
         "ProvisionResumed": _resumed,
         "ProvisionEndScheduled": _end_scheduled,
+        "ProvisionEndWithdrawn": _end_withdrawn,
         "ProvisionEnded": _ended,
         "ProvisionRevised": _revised,
         "ProvisionQuantityChanged": _quantity_changed,

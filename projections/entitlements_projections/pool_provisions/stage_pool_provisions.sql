@@ -12,6 +12,8 @@ create temporary table if not exists staged_pool_provisions (
     status text,
     starts_at timestamptz,
     ends_at timestamptz,
+    planned_ends_at timestamptz,
+    resource_keys text[],
     priority integer,
     follows boolean,
     billing_period text,

@@ -76,6 +76,16 @@ def keys_ancestral(connection: Connection, keys: Sequence[str]) -> KeyGraph:
     return _graph(_all(connection, "keys_ancestral", {"resource_keys": list(keys)}))
 
 
+def plan_ladder(connection: Connection, ladder: str) -> Row | None:
+    """A ladder that was defined or named: its `rungs` (None: nobody has defined it) and the `sets` that are on it now."""
+    return next(iter(_all(connection, "plan_ladder", {"ladder": ladder})), None)
+
+
+def plan_ladders(connection: Connection) -> list[Row]:
+    """Every ladder, as plan_ladder has it."""
+    return _all(connection, "plan_ladder", {"ladder": None})
+
+
 def said_of_keys(
     connection: Connection, pool_ids: Sequence[str], workspace_id: str, keys: Iterable[str], at: datetime
 ) -> dict[str, dict[str, Said]]:
@@ -83,7 +93,7 @@ def said_of_keys(
     parameters = {"pool_ids": list(pool_ids), "workspace_id": workspace_id, "resource_keys": sorted(keys), "at": at}
     found: dict[str, dict[str, Said]] = {}
     for row in _all(connection, "said_of_keys", parameters):
-        said = Said(held=row["held"], denied=row["denied"], overridden=row["overridden"])
+        said = Said(held=row["held"], denied=row["denied"], overridden=row["overridden"], suspended=row["suspended"])
         found.setdefault(row["pool_id"], {})[row["resource_key"]] = said
     return found
 

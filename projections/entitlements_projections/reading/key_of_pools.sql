@@ -3,6 +3,7 @@
 select
     e.*, coalesce(d.enabled, false) as on_demand, d.payer, d.currency, d.unit_price, d.price_per, d.spending_cap, d.spent,
     d.bought, d.charged, nullif(e.override_id, '') as pool_override_id,
+    not e.held and is_suspended(e.pool_id, e.resource_key) as suspended,
     (
         select coalesce(sum(h.spending), 0)::bigint from pool_reservations h
         where h.pool_id = e.pool_id and h.resource_key = e.resource_key and h.status = 'held' and h.expires_at > e.at

@@ -6,7 +6,8 @@ select
     p.pool_id, k.resource_key,
     coalesce(b.held, false) or coalesce(n.held, false) as held,
     coalesce(not b.held and cardinality(b.provision_ids) > 0, false) as denied,
-    o.allowed as overridden
+    o.allowed as overridden,
+    not (coalesce(b.held, false) or coalesce(n.held, false)) and is_suspended(p.pool_id, k.resource_key) as suspended
 from unnest(%(pool_ids)s::text[]) as p (pool_id)
 cross join unnest(%(resource_keys)s::text[]) as k (resource_key)
 left join boolean_entitlements b on b.pool_id = p.pool_id and b.resource_key = k.resource_key

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from entitlements.access.standing import Row, cap_of, standing_of
 from entitlements.domain.aggregate import to_ms
 from entitlements.domain.cover import Cover, Left, cover, what_is_left
-from entitlements.domain.errors import NotEntitled, PoolIsClosed, PoolIsSuspended
+from entitlements.domain.errors import NotEntitled, PoolIsClosed, PoolIsSuspended, ProvisionIsSuspended
 from entitlements.domain.organizations import suffices
 from entitlements.domain.overflow import HAS_NOTHING, asks_the_next
 from entitlements.domain.usage import what_refuses
@@ -26,14 +26,18 @@ if TYPE_CHECKING:
 ALLOWED: Final = "allowed"
 #: The feature is for members with a higher role than the subject has in this workspace.
 ROLE_IS_TOO_LOW: Final = "role_is_too_low"
+_SUSPENDED: Final = frozenset({PoolIsSuspended.code, ProvisionIsSuspended.code})
 
 
 def which_decides(codes: Sequence[str]) -> int:
     """Which of the answers of a workspace's pools, asked in order, is the answer: the one that allows, else the first that has
-    the key and refuses, else the first of all.
+    the key and refuses, else the first that would have it but for a suspension, else the first of all.
     """
-    refusing = (place for place, code in enumerate(codes) if code != ALLOWED and code not in HAS_NOTHING)
-    return codes.index(ALLOWED) if ALLOWED in codes else next(refusing, 0)
+    if ALLOWED in codes:
+        return codes.index(ALLOWED)
+    refusing = (place for place, code in enumerate(codes) if code not in HAS_NOTHING)
+    suspended = (place for place, code in enumerate(codes) if code in _SUSPENDED)
+    return next(refusing, next(suspended, 0))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,20 +183,30 @@ def answer_of(facts: KeyFacts, workspace_id: str, subject_id: str, quantity: int
         "contributions": facts.contributions,
     }
     if row["entitlement_type"] == "boolean":
-        return PoolAnswer(code=_of_feature(row), **told)
+        return PoolAnswer(code=_but_for_a_suspension(facts, _of_feature(row)), **told)
     pool = standing_of(row, facts.credit, facts.caps, facts.of_workspace)
     entitlement = pool.entitlements[row["resource_key"]]
     left, covered = what_is_left(pool, entitlement), cover(pool, entitlement, quantity)
     narrowing = [_narrowing(cap, row) for cap in facts.caps if _narrows(cap, facts.of_workspace)]
     remaining = min([left.together, *(cap.left for cap in narrowing)])
     return PoolAnswer(
-        code=_of_quantity(pool, row, (workspace_id, subject_id), quantity, covered),
+        code=_but_for_a_suspension(facts, _of_quantity(pool, row, (workspace_id, subject_id), quantity, covered)),
         left=left,
         cover=covered,
         remaining=None if remaining > QUANTITY_MAX else remaining,
         caps=narrowing,
         **told,
     )
+
+
+def _but_for_a_suspension(facts: KeyFacts, code: str) -> str:
+    """The code as it is, or that a suspended provision would confer the key (domain/suspension.py); what is denied stays so."""
+    is_denied = any(
+        override is not None and not override["allowed"] for override in (facts.of_workspace, facts.of_pool)
+    )
+    if code != NotEntitled.code or is_denied or facts.row["provision_ids"] or not facts.row["suspended"]:
+        return code
+    return ProvisionIsSuspended.code
 
 
 def deciding_overrides(overrides: Iterable[Row], pool_id: str) -> tuple[Row | None, Row | None]:

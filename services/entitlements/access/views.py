@@ -23,8 +23,8 @@ from entitlements.access.checking import (
     which_decides,
 )
 from entitlements.access.standing import Row
-from entitlements.domain.errors import NotEntitled, PoolIsClosed
-from entitlements.domain.key_inheritance import granted
+from entitlements.domain.errors import NotEntitled, PoolIsClosed, ProvisionIsSuspended
+from entitlements.domain.key_inheritance import Said, granted, granted_but_for_suspensions
 from entitlements.domain.overflow import asks_the_next
 from entitlements.domain.values import Constraints
 from entitlements_projections import reading
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 Connections = Callable[[], AbstractContextManager["Connection"]]
 #: Customers that one statement reads.
 AT_ONCE_MAX: Final = 500
+#: Why a feature is not had by what is said of it alone: another one may grant it all the same.
+_OF_ITSELF: Final = frozenset({NotEntitled.code, "overridden", "denied"})
 _NUMBERS: Final = ("soft_limit", "hard_limit", "consumed", "reserved", "period")
 
 
@@ -153,7 +155,16 @@ class _Facts:
                 own = found.get(key)
                 if answer.path and (own is None or not own["allowed"]):
                     found[key] = self._inherited(workspace_id, key, pool_id, answer.path)
+            self._suspend(found, pool_id, said)
         return found
+
+    def _suspend(self, found: dict[str, dict[str, Any]], pool_id: str, said: Mapping[str, Said]) -> None:
+        """Say of features that another one would grant, if that were not suspended, that they are."""
+        for key, answer in granted_but_for_suspensions(said, self._graph).items():
+            entry = found.get(key)
+            if answer.path and (entry is None or entry["reason_code"] in _OF_ITSELF):
+                suspended = _blank(key, pool_id, ProvisionIsSuspended.code)
+                found[key] = suspended | {"constraints": self._constraints(key)}
 
     def _entry(self, workspace_id: str, key: str) -> dict[str, Any]:
         answers, remaining = self._answers(workspace_id, key)

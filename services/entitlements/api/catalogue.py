@@ -15,6 +15,7 @@ from entitlements.api.problems import Problem
 from entitlements.api.routes import Route
 from entitlements.intake.strict import Digits, Id
 from entitlements_projections import reading
+from entitlements_projections.reading import definitions
 
 router = APIRouter(tags=["catalogue"], responses=PROBLEMS, route_class=Route)
 
@@ -38,6 +39,16 @@ async def entitlement_set(request: Request, set_id: Id, version: Digits | None =
     found = await _read(request, reading.entitlement_set, set_id, version)
     if found is None:
         raise Problem("unknown_set", "There is no such entitlement set.")
+    return json_answer(found)
+
+
+@router.get("/v1/ladders/{ladder}", operation_id="planLadder", response_model=dict[str, Any])
+async def plan_ladder(request: Request, ladder: Id) -> Response:
+    """A plan ladder: its rungs, which are the service tiers (null: nobody has defined it), and the sets that are on them."""
+    who(request, "read")
+    found = await _read(request, definitions.plan_ladder, ladder)
+    if found is None:
+        raise Problem("unknown_ladder", "There is no such plan ladder.")
     return json_answer(found)
 
 

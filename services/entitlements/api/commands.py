@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError, create_mode
 from starlette.requests import Request
 from starlette.responses import Response
 
-from entitlements.api.asking import key_of, reached, services_of, who
+from entitlements.api.asking import at_least, key_of, services_of, who
 from entitlements.api.auth import require_own
 from entitlements.api.documents import ACCEPTED, PROBLEMS, Done
 from entitlements.api.identity import Identity
@@ -22,6 +22,7 @@ from entitlements.api.validation import explained
 from entitlements.domain.commands import (
     Command,
     DefineEntitlementSet,
+    DefineLadder,
     DefineResourceKey,
     RecordUsage,
     RecordUsageBatch,
@@ -31,16 +32,16 @@ from entitlements.domain.governance_commands import CampaignCommand, CreateApiKe
 from entitlements.domain.ids import check_chosen
 from entitlements.domain.values import Rule
 from entitlements.intake.policies import require_meant
-from entitlements.intake.sets import filled_in, set_with_rules
+from entitlements.intake.sets import is_new_ladder, looked_up, prefixes
 from entitlements.intake.strict import Id, Integer, Strict, default_of, written
 from entitlements.ledger.records import COMMANDS
 
 router = APIRouter(tags=["commands"], responses=PROBLEMS, route_class=Route)
 
 #: Said by the request, not by its body, and what is looked up for it.
-_ENVELOPE: Final = frozenset({"command_id", "idempotency_key", "caller", "tenant", "looked_up"})
+_ENVELOPE: Final = frozenset({"command_id", "idempotency_key", "caller", "tenant", "looked_up", "ladder_rungs"})
 #: The catalogue and campaigns are the installation's own, not any one customer's.
-_OPERATORS: Final = (DefineResourceKey, DefineEntitlementSet, CampaignCommand)
+_OPERATORS: Final = (DefineResourceKey, DefineEntitlementSet, DefineLadder, CampaignCommand)
 #: Commands for which the API does not wait like this: lines of usage are refused one by one.
 _USAGE: Final = (RecordUsage, RecordUsageBatch)
 
@@ -52,9 +53,12 @@ def body_of(kind: type[Command]) -> type[BaseModel]:
     for field in fields(kind):
         if field.name not in _ENVELOPE:
             made[field.name] = (written(hints[field.name]), default_of(field))
-    for prefix in _prefixes(_names(kind)):
+    for prefix in prefixes(kind):
         made[f"{prefix}rules"] = (written(list[Rule] | None), Field(None, description="Left out: those of the set."))
         made[f"{prefix}set_version"] = (Integer | None, Field(None, description="Left out: the newest."))
+        if f"{prefix}rung" in made:
+            of_set = Field(None, description="That of the set; another one is a mistake (`ladder_mismatch`).")
+            made |= {"ladder": (Id | None, of_set), f"{prefix}rung": (Integer | None, of_set)}
     if "organization_id" in made:
         made["organization_id"] = (Id | None, Field(None, description="Left out: the organization of the key."))
     return create_model(kind.__name__, __base__=Strict, __doc__=kind.__doc__, **made)
@@ -64,13 +68,9 @@ def _names(kind: type[Command]) -> frozenset[str]:
     return frozenset(field.name for field in fields(kind))
 
 
-def _prefixes(names: frozenset[str]) -> tuple[str, ...]:
-    return tuple(prefix for prefix in ("", "then_") if {f"{prefix}rules", f"{prefix}set_version"} <= names)
-
-
 def _add(name: str, kind: type[Command]) -> None:
     model, made, names = body_of(kind), TypeAdapter(kind), _names(kind)
-    prefixes = _prefixes(names)
+    looks_up = bool(prefixes(kind)) or kind is DefineEntitlementSet
 
     async def send(request: Request, body: Any) -> Response:
         identity = who(request, "administer")
@@ -81,8 +81,8 @@ def _add(name: str, kind: type[Command]) -> None:
             raise Problem("not_found", "The catalogue is defined by whoever runs this installation.")
         facts = {field: getattr(body, field) for field in body.model_fields_set}
         _check_organization(names, facts, identity)
-        for prefix in prefixes:
-            facts = await _fill_in(request, names, facts, prefix)
+        if looks_up:
+            facts = await services_of(request).read(looked_up, kind, facts, at_least=at_least(request))
         carried = envelope(identity, key_of(request), facts.pop("actor", ""))
         try:
             command = made.validate_python(facts | carried)
@@ -93,7 +93,8 @@ def _add(name: str, kind: type[Command]) -> None:
             require_meant(command)
         if isinstance(command, CreateApiKey):
             require_own(identity, command.scopes)
-        return await answered(request, command, {"status": "accepted", "command": name, "id": address_of(command)[1]})
+        document = {"status": "accepted", "command": name, "id": address_of(command)[1]}
+        return await answered(request, command, document, await _told_once(request, command))
 
     send.__annotations__["body"] = model
     send.__name__ = name
@@ -116,17 +117,11 @@ def _check_organization(names: frozenset[str], facts: dict[str, Any], identity: 
     facts["organization_id"] = identity.organization_id
 
 
-async def _fill_in(request: Request, names: frozenset[str], facts: dict[str, Any], prefix: str) -> dict[str, Any]:
-    """A set that is named stands for its newest version, or the one that is given, with its rules and its place on a ladder.
-
-    It is looked up as reads are: by read models that have what the request's consistency token names.
-    """
-    set_id = facts.get(f"{prefix}set_id")
-    if not set_id or facts.get(f"{prefix}rules") is not None:
-        return facts
-    await reached(request)
-    found, rules = await services_of(request).read(set_with_rules, set_id, facts.get(f"{prefix}set_version"))
-    return filled_in(facts, names, found, rules, prefix)
+async def _told_once(request: Request, command: Command) -> dict[str, Any]:
+    """What only the answer to the command that did it says: that a set has brought its ladder into being, so that a typo is seen."""
+    if isinstance(command, DefineEntitlementSet) and await services_of(request).read(is_new_ladder, command.ladder):
+        return {"ladder_defined": command.ladder}
+    return {}
 
 
 for _name, _kind in sorted((full.rpartition(".")[2], kind) for full, kind in COMMANDS.items()):

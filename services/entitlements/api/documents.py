@@ -25,6 +25,10 @@ class Done(BaseModel):
     status: str = Field(examples=["accepted"])
     command: str = Field(examples=["ProvisionPool"])
     id: str = Field(description="The aggregate it was about.", examples=["pool-1"])
+    ladder_defined: str | None = Field(
+        None,
+        description="Only of DefineEntitlementSet, where nobody had named its ladder before: a typo, or a new one.",
+    )
 
 
 class Position(BaseModel):

@@ -27,6 +27,7 @@ _STATUS: Final = {
     "rate_limited": HTTPStatus.TOO_MANY_REQUESTS,
     "too_many_streams": HTTPStatus.TOO_MANY_REQUESTS,
     "idempotency_key_reused": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "ladder_mismatch": HTTPStatus.UNPROCESSABLE_ENTITY,
     "not_encodable": HTTPStatus.UNPROCESSABLE_ENTITY,
     "unsupported_media_type": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     "not_reached_yet": HTTPStatus.CONFLICT,

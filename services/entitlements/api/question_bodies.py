@@ -129,7 +129,9 @@ class DecisionBody(BaseModel):
 
     decision_id: str
     allowed: bool
-    reason_code: str = Field(examples=["allowed", "quota_exceeded", "not_entitled", "policy_denied"])
+    reason_code: str = Field(
+        examples=["allowed", "quota_exceeded", "not_entitled", "provision_suspended", "policy_denied"]
+    )
     sentence: str = Field(examples=["3 of api_calls do not fit into what is left."])
     customer_id: str
     resource_key: str

@@ -48,12 +48,17 @@ def _unknown(error: OutcomeUnknown, command: Command) -> Problem:
     return Problem(found.code, f"{found.detail} {how}", idempotency_key=key)
 
 
-async def answered(request: Request, command: Command, document: dict[str, Any]) -> Response:
-    """Send a command and answer with a document, the same for every repeat; with 202 and its place in the log if that is preferred."""
+async def answered(
+    request: Request, command: Command, document: dict[str, Any], first: dict[str, Any] | None = None
+) -> Response:
+    """Send a command and answer with a document, the same for every repeat; with 202 and its place in the log if that is preferred.
+
+    first: what only the answer to the command that has had the effect says.
+    """
     if wants_no_answer(request):
         return await accepted(request, command)
     outcome = await decided(request, command)
-    return json_answer(document, headers_of(outcome))
+    return json_answer(document | (first or {} if not outcome.repeated else {}), headers_of(outcome))
 
 
 async def accepted(request: Request, *commands: Command, partitions: list[int] | None = None) -> Response:

@@ -27,9 +27,9 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _IRRELEVANT: Final = frozenset(
     f"{EVENT_PREFIX}{name}".encode()
     for name in (
-        "BackfillEnded", "EntitlementSetDefined", "GrantExpired", "GrantIssued", "GrantRevoked", "PoolResumed", "PoolSuspended",
-        "ProvisionEndScheduled", "ProvisionEnded", "ProvisionResumed", "ProvisionScheduled", "ProvisionStarted",
-        "ProvisionSuspended", "ResourceKeyDefined",
+        "BackfillEnded", "EntitlementSetDefined", "GrantExpired", "GrantIssued", "GrantRevoked", "PoolResumed",
+        "LadderDefined", "PoolSuspended", "ProvisionEndScheduled", "ProvisionEndWithdrawn", "ProvisionEnded", "ProvisionResumed", "ProvisionScheduled",
+        "ProvisionStarted", "ProvisionSuspended", "ResourceKeyDefined",
     )
 )  # fmt: skip
 

@@ -13,6 +13,7 @@ from entitlements.cli import (
     grants,
     importing,
     keys,
+    ladders,
     metering,
     operating,
     pools,
@@ -59,6 +60,7 @@ app.command("up", rich_help_panel=_START, epilog=operating.UP_EXAMPLE)(operating
 
 app.add_typer(keys.keys, name="key", rich_help_panel=_DEFINE)
 app.add_typer(catalogue.sets, name="set", rich_help_panel=_DEFINE)
+app.add_typer(ladders.ladders, name="ladder", rich_help_panel=_DEFINE)
 app.add_typer(pools.pools, name="pool", rich_help_panel=_DEFINE)
 app.add_typer(provisions.provisions, name="provision", rich_help_panel=_DEFINE)
 app.add_typer(grants.grants, name="grant", rich_help_panel=_DEFINE)

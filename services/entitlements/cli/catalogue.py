@@ -69,8 +69,11 @@ def define_set(
     data: Data = FOLDER,
 ) -> None:
     """Define a new version of an entitlement set by a file."""
+    from dataclasses import replace
+
     from entitlements.cli import values
     from entitlements.intake.definitions import read_set
+    from entitlements.intake.sets import is_new_ladder, on_ladder
     from entitlements_projections.reading import definitions
 
     definition = read_set(file)
@@ -78,11 +81,14 @@ def define_set(
     with session(data) as opened:
         _require_keys(opened, definition)
         command = definition.set_command(who, definitions.set_family(opened.database, definition.parents()))
+        command = replace(command, **on_ladder(opened.database, command.ladder))
+        is_new = is_new_ladder(opened.database, command.ladder)
         for key in definition.key_commands(who):
             opened.do(key, wait=not no_wait)
         before = _newest(opened, definition.set_id)
         done = opened.do(command, wait=not no_wait)
-        _report_set(opened, command, before, done, as_json=as_json)
+        new_ladder = command.ladder if is_new and not done.outcome.repeated else None
+        _report_set(opened, command, before, done, new_ladder, as_json=as_json)
 
 
 def _require_keys(opened: Session, definition: SetDefinition) -> None:
@@ -120,7 +126,9 @@ def _newest(opened: Session, set_id: str) -> int:
     return 0 if found is None else int(found["set_version"])
 
 
-def _report_set(opened: Session, command: DefineEntitlementSet, before: int, done: Done, *, as_json: bool) -> None:
+def _report_set(
+    opened: Session, command: DefineEntitlementSet, before: int, done: Done, new_ladder: str | None, *, as_json: bool
+) -> None:
     set_id, version = command.set_id, _newest(opened, command.set_id) if done.visible else None
     new = f"has version {version} now" if version != before else f"is at version {version} still: nothing is new"
     sentence = f"Set [bold]{set_id}[/bold] {new if version else 'is defined'}."
@@ -132,8 +140,11 @@ def _report_set(opened: Session, command: DefineEntitlementSet, before: int, don
         "is_new": version != before,
         "extends": extends,
         "behind": behind,
+        "ladder_defined": new_ladder,
     }
     report(done, sentence, as_json=as_json, **facts)
+    if new_ladder:
+        output.note(f"Ladder {new_ladder} is new: no set was on it before. See `entitlements ladder list`.")
     if behind:
         output.note(f"Define these again for them to have it too: {', '.join(behind)}.")
 

@@ -28,6 +28,7 @@ _SENTENCES: Final = {
     "quota_exceeded": "{wanted} of {key} do not fit into what is left.",
     "member_cap_reached": "{wanted} of {key} are more than this member may still draw.",
     "not_entitled": "none of the pools confers {key}.",
+    "provision_suspended": "{key} is part of a plan that is suspended.",
     "role_is_too_low": "{key} is for members with a higher role.",
     "pool_is_suspended": "{key} is not conferred: the pool is suspended.",
     "pool_is_closed": "{key} is not conferred: the pool is closed.",

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 _SENTENCES: Final = {
     "denied": "{key} is denied by a rule.",
+    "provision_suspended": "{key} is part of a plan that is suspended.",
     "overridden": "{key} was taken away by an administrator.",
     "country_unknown": "{blamed} may be used in some places only: say where this is (--country).",
     "country_not_allowed": "{blamed} may not be used in {country}.",

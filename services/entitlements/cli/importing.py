@@ -63,7 +63,11 @@ def import_usage(
     tally = _Tally()
     with session(data) as opened:
         primary = _primary_pools(opened, summary, (request_key, bytes_key), organization)
-        commands = (meaning.command(row, primary[row.workspace_id]) for row in read_rows(file))
+        commands = (
+            meaning.command(row, pool_id, in_backfill=in_backfill)
+            for row in read_rows(file)
+            for pool_id, in_backfill in (primary[row.workspace_id],)
+        )
         lanes = Lanes(opened.caller)
         with output.progress(f"Importing {summary.rows:,} rows") as progress:
             lanes.run(commands, lambda command, outcome: tally.take(command, outcome, progress, summary.rows))
@@ -72,8 +76,10 @@ def import_usage(
     _report_import(tally, summary, meaning.source, lanes.repeats, as_json=as_json)
 
 
-def _primary_pools(opened: Session, summary: Summary, keys: tuple[str, ...], organization: str) -> dict[str, str]:
-    """The primary pool of each workspace of a file.
+def _primary_pools(
+    opened: Session, summary: Summary, keys: tuple[str, ...], organization: str
+) -> dict[str, tuple[str, bool]]:
+    """The primary pool of each workspace of a file, and whether it is in backfill.
 
     Raises UnknownKey, UnknownWorkspace, AmbiguousCustomer before anything is sent.
     """
@@ -95,7 +101,7 @@ def _primary_pools(opened: Session, summary: Summary, keys: tuple[str, ...], org
     if unknown:
         more = f" and {len(unknown) - 3} more" if len(unknown) > 3 else ""
         raise UnknownWorkspace(f"Asked for: {', '.join(unknown[:3])}{more}. Nothing was sent.")
-    return {workspace: str(pools[0]["pool_id"]) for workspace, pools in found.items()}
+    return {workspace: (str(pools[0]["pool_id"]), pools[0]["backfilling"]) for workspace, pools in found.items()}
 
 
 class _Tally:

@@ -161,13 +161,16 @@ def resume(
 @provisions.command(
     "end",
     epilog=example(
-        "entitlements provision end p1 sub-17", "entitlements provision end p1 sub-17 --ends-at 2027-01-01T00:00:00Z"
+        "entitlements provision end p1 sub-17 --when now",
+        "entitlements provision end p1 sub-17 --when 2027-01-01T00:00:00Z",
     ),
 )
 def end(
     pool_id: PoolId,
     provision_id: ProvisionId,
-    ends_at: Annotated[str, typer.Option(help="A later instant; now, if left out.", show_default=False)] = "",
+    when: Annotated[
+        str, typer.Option(help="now, period_end (of its billing period) or an instant.", show_default=False)
+    ],
     reason: Reason = "",
     actor: Actor = "",
     key: Key = "",
@@ -176,17 +179,76 @@ def end(
     as_json: AsJson = False,
     data: Data = FOLDER,
 ) -> None:
-    """End a provision, now or at a later instant."""
+    """End a provision: now, when its billing period ends, or at an instant. Until then `provision uncancel` takes it back."""
+    _end((pool_id, provision_id), when, (actor, key, effective_at), data, reason, no_wait=no_wait, as_json=as_json)
+
+
+@provisions.command("cancel", epilog=example("entitlements provision cancel p1 sub-17 --reason 'too expensive'"))
+def cancel(
+    pool_id: PoolId,
+    provision_id: ProvisionId,
+    reason: Reason = "",
+    actor: Actor = "",
+    key: Key = "",
+    effective_at: EffectiveAt = "",
+    no_wait: NoWait = False,
+    as_json: AsJson = False,
+    data: Data = FOLDER,
+) -> None:
+    """Cancel a provision at the end of its billing period: what is paid for is kept until then."""
+    carried = (actor, key, effective_at)
+    _end((pool_id, provision_id), "period_end", carried, data, reason, no_wait=no_wait, as_json=as_json)
+
+
+def _end(
+    which: tuple[str, str],
+    when: str,
+    carried: tuple[str, str, str],
+    data: Any,
+    reason: str,
+    *,
+    no_wait: bool,
+    as_json: bool,
+) -> None:
     from entitlements.cli import values
     from entitlements.domain.commands import EndProvision
 
+    (pool_id, provision_id), (actor, key, effective_at) = which, carried
+    named = when in {"now", "period_end"}
     asked = EndProvision(
         **envelope(actor, key),
         pool_id=values.id_of("pool", pool_id),
         provision_id=values.id_of("provision", provision_id),
-        ends_at=values.instant(ends_at),
+        when=when if named else "at",  # type: ignore[arg-type]
+        ends_at=None if named else values.instant(when),
         reason=reason,
         effective_at=values.instant(effective_at),
     )
-    when = f"ends at {ends_at}" if ends_at else "has ended"
-    _change(asked, f"Provision [bold]{provision_id}[/bold] {when}.", data, no_wait=no_wait, as_json=as_json)
+    said = {"now": "has ended", "period_end": "ends with its billing period"}.get(when, f"ends at {when}")
+    _change(asked, f"Provision [bold]{provision_id}[/bold] {said}.", data, no_wait=no_wait, as_json=as_json)
+
+
+@provisions.command("uncancel", epilog=example("entitlements provision uncancel p1 sub-17"))
+def uncancel(
+    pool_id: PoolId,
+    provision_id: ProvisionId,
+    reason: Reason = "",
+    actor: Actor = "",
+    key: Key = "",
+    effective_at: EffectiveAt = "",
+    no_wait: NoWait = False,
+    as_json: AsJson = False,
+    data: Data = FOLDER,
+) -> None:
+    """Withdraw the end that was scheduled for a provision. An end that it has of its own stays."""
+    from entitlements.cli import values
+    from entitlements.domain.commands import UncancelProvision
+
+    asked = UncancelProvision(
+        **envelope(actor, key),
+        pool_id=values.id_of("pool", pool_id),
+        provision_id=values.id_of("provision", provision_id),
+        reason=reason,
+        effective_at=values.instant(effective_at),
+    )
+    _change(asked, f"Provision [bold]{provision_id}[/bold] is not cancelled.", data, no_wait=no_wait, as_json=as_json)

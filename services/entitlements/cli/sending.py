@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from entitlements.domain.commands import Command
 
 EXAMPLE: Final = example(
-    "entitlements send ChangePlan pool_id=p1 ladder=plans set=pro provision_id=s2 source=subscription",
+    "entitlements send ChangePlan pool_id=p1 set=pro provision_id=s2 source=subscription",
     "entitlements send ReserveUsage --file reservation.yaml",
 )
-_ENVELOPE: Final = frozenset({"command_id", "idempotency_key", "actor", "caller", "looked_up"})
+_ENVELOPE: Final = frozenset({"command_id", "idempotency_key", "actor", "caller", "looked_up", "ladder_rungs"})
 #: Lines of usage are sent by `entitlements use` and `entitlements import usage`.
 _USAGE: Final = ("RecordUsage", "RecordUsageBatch")
 
@@ -40,8 +40,8 @@ def send(
 ) -> None:
     """Send any command by its name, as a billing system would. What can be asked and what it means is in docs/rules.md.
 
-    `set=NAME` stands for the newest version of an entitlement set: its id, version, ladder, rung and rules. Usage has commands of its
-    own: `entitlements use` and `entitlements import usage`.
+    `set=NAME` (and `then_set=NAME` of a trial) stands for the newest version of an entitlement set: its id, version, ladder, rung and
+    rules. Usage has commands of its own: `entitlements use` and `entitlements import usage`.
     """
     from entitlements.ledger.records import COMMANDS
 
@@ -91,6 +91,8 @@ def _facts(opened: Session, kind: type[Command], file: Path | None, given: list[
     import yaml
 
     from entitlements.cli.failures import InvalidValue
+    from entitlements.domain.commands import DefineEntitlementSet
+    from entitlements.intake.sets import prefixes
 
     facts: dict[str, Any] = {}
     if file is not None:
@@ -105,10 +107,10 @@ def _facts(opened: Session, kind: type[Command], file: Path | None, given: list[
             facts[field] = yaml.safe_load(text)
         except yaml.YAMLError as error:
             raise InvalidValue("invalid_command", f"{field}: {error}", "values are YAML") from error
-    set_id = facts.pop("set", None)
-    if set_id is not None:
-        facts = opened.filled_in(kind, {"set_id": str(set_id)} | facts)
-    return facts
+    for short in ("set", "then_set"):
+        if short in facts:
+            facts[f"{short}_id"] = str(facts.pop(short))
+    return opened.filled_in(kind, facts) if prefixes(kind) or kind is DefineEntitlementSet else facts
 
 
 def _command(kind: type[Command], facts: dict[str, Any]) -> Command:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -126,11 +126,10 @@ class Session:
         return kind(**self.filled_in(kind, facts))
 
     def filled_in(self, kind: type[Command], facts: dict[str, Any]) -> dict[str, Any]:
-        """The facts of a command about a set, with what the set says where they say nothing. Raises UnknownSet."""
-        from entitlements.intake.sets import filled_in, set_with_rules
+        """The facts of a command with what its sets say where they say nothing. Raises UnknownSet, LadderMismatch, UnknownLadder."""
+        from entitlements.intake.sets import looked_up
 
-        found, rules = set_with_rules(self.database, str(facts["set_id"]), facts.get("set_version"))
-        return filled_in(facts, {field.name for field in fields(kind)}, found, rules)
+        return looked_up(self.database, kind, facts)
 
     def require_pool(self, pool_id: str) -> dict[str, Any]:
         """A pool as the read models have it now. Raises UnknownPool."""

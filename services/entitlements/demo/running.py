@@ -130,7 +130,7 @@ class _Demo:
     def record_usage(self, caller: Caller, file: Path) -> None:
         rows = _in_time_order(file)
         meaning = Meaning(source="demo")
-        commands = [meaning.command(row, opening.pool_of(row.workspace_id)) for row in rows]
+        commands = [meaning.command(row, opening.pool_of(row.workspace_id), in_backfill=True) for row in rows]
         with self.phase("usage", f"Recording {len(rows):,} requests at the instants they were made") as progress:
             self._send(caller, commands, progress)
 

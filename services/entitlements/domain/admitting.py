@@ -12,6 +12,7 @@ from entitlements.domain.aggregate import begin
 from entitlements.domain.errors import (
     ActForNotAllowed,
     ApiKeyAlreadyExists,
+    ApiKeyIsOver,
     InvalidCommand,
     InvalidId,
     InvalidInstant,
@@ -156,6 +157,8 @@ def create_api_key(held: Organization | None, command: CreateApiKey, now: dateti
     if held is not None and present is not None:
         if any(getattr(present, name) != fact for name, fact in facts.items()):
             raise ApiKeyAlreadyExists(command.key_id)
+        if not present.counts_at(now):
+            raise ApiKeyIsOver(command.key_id)
         return held
     if command.expires_at is not None and command.expires_at <= now:
         raise InvalidInstant("the key would have expired before it is made")

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Final, Literal, Self, TypeVar, dataclass_trans
 from eventsourcing.domain import BaseAggregate, CanMutateAggregate, MetaDomainEvent
 
 A = TypeVar("A", bound="Aggregate")
-AggregateType = Literal["pool", "entitlement_set", "resource_key", "organization", "campaign"]
+AggregateType = Literal["pool", "entitlement_set", "resource_key", "organization", "campaign", "plan_ladder"]
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)

@@ -10,6 +10,7 @@ from entitlements.domain.commands import DefineEntitlementSet, DefineResourceKey
 from entitlements.domain.errors import InvalidCommand
 from entitlements.domain.inheritance import SetVersion, check_extension
 from entitlements.domain.key_terms import check_terms
+from entitlements.domain.ladders import check_rung
 from entitlements.domain.rules import check_rules
 from entitlements.domain.values import DataType, Inheritance, KeyTerms, OwnRule, ParentSet, Rule
 
@@ -131,6 +132,7 @@ def define_entitlement_set(held: EntitlementSet | None, command: DefineEntitleme
     check_extension(_as_version(command, version), command.rules)
     facts: dict[str, Any] = {name: getattr(command, name) for name in _OF_SET}
     if held is None:
+        check_rung(command.ladder, command.rung, command.ladder_rungs)
         opening = EntitlementSetDefined(
             originator_id=command.set_id,
             originator_version=EntitlementSet.INITIAL_VERSION,
@@ -142,6 +144,7 @@ def define_entitlement_set(held: EntitlementSet | None, command: DefineEntitleme
         )
         return begin(opening, EntitlementSet)
     if any(getattr(held, name) != fact for name, fact in facts.items()):
+        check_rung(command.ladder, command.rung, command.ladder_rungs)
         held.happen(EntitlementSetDefined, now, version=version, actor=command.actor, **facts)
     return held
 

@@ -53,6 +53,7 @@ _NO_SEGMENTS: Final = (".", "..")
 _IN_PATHS: Final[dict[type[Command], tuple[str, ...]]] = {
     commands.AssignWorkspace: ("workspace_id",),
     commands.DefineEntitlementSet: ("set_id",),
+    commands.DefineLadder: ("ladder",),
     commands.DefineResourceKey: ("resource_key",),
     commands.OpenPool: ("pool_id",),
     governance_commands.CreateApiKey: ("key_id",),

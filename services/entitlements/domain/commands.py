@@ -10,8 +10,10 @@ from entitlements.domain.aggregate import AggregateType
 from entitlements.domain.values import (
     AssignmentRole,
     DataType,
+    EndAt,
     Inheritance,
     KeyTerms,
+    LadderRung,
     OwnRule,
     ParentSet,
     PeriodName,
@@ -69,6 +71,21 @@ class DefineEntitlementSet(Command):
     extends: list[ParentSet] = field(default_factory=list)
     inheritance: Inheritance = "merge"
     own_rules: list[OwnRule] = field(default_factory=list)
+    #: What the sender found on the ladder: its rungs, or None where nobody has defined it.
+    ladder_rungs: list[int] | None = None
+    looked_up: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DefineLadder(Command):
+    """Define a plan ladder: its rungs, which are the service tiers, from the least to the most."""
+
+    aggregate_type: ClassVar[AggregateType] = "plan_ladder"
+    addressed_by: ClassVar[str] = "ladder"
+
+    ladder: str
+    name: str
+    rungs: list[LadderRung]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,10 +169,19 @@ class ResumeProvision(PoolCommand):
 
 @dataclass(frozen=True, kw_only=True)
 class EndProvision(PoolCommand):
-    """End a provision now or at a later instant."""
+    """End a provision now, when its billing period ends, or at an instant."""
 
     provision_id: str
+    when: EndAt
     ends_at: datetime | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class UncancelProvision(PoolCommand):
+    """Withdraw the end that was scheduled for a provision."""
+
+    provision_id: str
     reason: str = ""
 
 

@@ -15,6 +15,7 @@ from entitlements.domain import (
     assignments,
     calendars,
     campaigns,
+    cancellations,
     catalogue,
     commands,
     corrections,
@@ -22,6 +23,7 @@ from entitlements.domain import (
     governance_commands,
     grants,
     holdings,
+    ladders,
     lifecycle,
     members,
     ondemand,
@@ -38,11 +40,7 @@ from entitlements.domain.aggregate import Aggregate, from_ms, to_ms
 from entitlements.domain.checks import check_fields
 from entitlements.domain.commands import Command, OpenPool, PoolCommand, RecordUsage, RecordUsageBatch
 from entitlements.domain.due import let_due_happen
-from entitlements.domain.errors import (
-    IdempotencyKeyReused,
-    InvalidCommand,
-    UnknownPool,
-)
+from entitlements.domain.errors import EffectiveAtIsNotAllowed, IdempotencyKeyReused, InvalidCommand, UnknownPool
 from entitlements.domain.idempotency import count_of, is_repeat, remember
 from entitlements.domain.lines import UsageAnswer, lines_under_key, refuse
 from entitlements.domain.pool_events import BackfillEnded
@@ -68,7 +66,8 @@ POOL_RULES: Final[dict[type[PoolCommand], PoolRule]] = {
     commands.ProvisionPool: provisions.provision_pool,
     commands.SuspendProvision: provisions.suspend_provision,
     commands.ResumeProvision: provisions.resume_provision,
-    commands.EndProvision: provisions.end_provision,
+    commands.EndProvision: cancellations.end_provision,
+    commands.UncancelProvision: cancellations.uncancel_provision,
     commands.IssueGrant: grants.issue_grant,
     commands.RevokeGrant: grants.revoke_grant,
     commands.AssignWorkspace: assignments.assign_workspace,
@@ -101,6 +100,7 @@ POOL_RULES: Final[dict[type[PoolCommand], PoolRule]] = {
 #: What is asked of other aggregates than pools; the first command brings them into being.
 OTHER_RULES: Final[dict[type[Command], Callable[[Any, Any, datetime], Aggregate]]] = {
     commands.DefineEntitlementSet: catalogue.define_entitlement_set,
+    commands.DefineLadder: ladders.define_ladder,
     commands.DefineResourceKey: catalogue.define_resource_key,
     governance_commands.DefineUnit: organizing.define_unit,
     governance_commands.RemoveUnit: organizing.remove_unit,
@@ -132,6 +132,8 @@ def decide(aggregate: Aggregate | None, command: Command, logged_ms: int) -> Ans
         aggregate.command_id = command.command_id
         if is_repeat(aggregate, command, to_ms(now)):
             return Answer(aggregate, repeated=True)
+    if command.effective_at is not None:
+        raise EffectiveAtIsNotAllowed
     before = 0 if aggregate is None else aggregate.version
     decided = OTHER_RULES[type(command)](aggregate, command, now)
     repeated = decided.version == before
@@ -151,6 +153,8 @@ def _decide_pool(pool: ResourcePool | None, command: PoolCommand, logged_ms: int
             raise UnknownPool(command.pool_id)
         if command.tenant not in {None, command.organization_id}:
             raise InvalidCommand(f"{command.tenant} opens no pools for {command.organization_id}")
+        if command.effective_at is not None:
+            raise EffectiveAtIsNotAllowed
         opened = lifecycle.open_pool(None, command, from_ms(logged_ms))
         opened.command_id = command.command_id
         remember(opened, command, from_ms(opened.clock_ms))
@@ -163,6 +167,8 @@ def _decide_pool(pool: ResourcePool | None, command: PoolCommand, logged_ms: int
     now = from_ms(now_ms)
     if is_repeat(pool, command, now_ms):
         return Answer(pool, repeated=True)
+    if effective_ms is not None and (not pool.is_backfilling or isinstance(command, OpenPool)):
+        raise EffectiveAtIsNotAllowed
     if isinstance(command, OpenPool):
         lifecycle.open_pool(pool, command, now)
     else:
@@ -189,7 +195,7 @@ def _record_under_key(
             raise IdempotencyKeyReused(key)  # One line was recorded under it, by itself.
     lines, answer = lines_under_key(key, command.lines, 0), UsageAnswer()
     answer.usage_ids = [line["usage_id"] for line in lines]
-    usage.record_lines(pool, lines, now_ms, answer, 0)
+    _record(pool, lines, effective_ms, now_ms, answer)
     if answer.accepted > answer.repeated and not is_known:
         remember(pool, command, from_ms(now_ms))
     return answer
@@ -200,9 +206,18 @@ def record_usage(
 ) -> UsageAnswer:
     """Decide the lines of one command of usage."""
     answer = UsageAnswer()
-    now_ms = advance(pool, command_id, effective_ms, logged_ms)
-    usage.record_lines(pool, lines, now_ms, answer, 0)
+    _record(pool, lines, effective_ms, advance(pool, command_id, effective_ms, logged_ms), answer)
     return answer
+
+
+def _record(
+    pool: ResourcePool, lines: list[UsageLine], effective_ms: int | None, now_ms: int, answer: UsageAnswer
+) -> None:
+    """Decide lines; outside of a backfill none has an effective instant but a repeat."""
+    if effective_ms is None or pool.is_backfilling:
+        usage.record_lines(pool, lines, now_ms, answer, 0)
+    else:
+        usage.refuse_lines(pool, lines, now_ms, answer, 0, EffectiveAtIsNotAllowed)
 
 
 def advance(
@@ -238,15 +253,22 @@ def record_group(
     answer: UsageAnswer,
     first: int,
 ) -> None:
-    """Decide the lines that a batch of many pools has for this one; a numbered batch counts once, for ever."""
+    """Decide the lines that a batch of many pools has for this one; a numbered batch counts once, for ever.
+
+    Lines with an effective instant are refused here where this pool is not in backfill, and its number stays free for them.
+    """
     effective_ms = None if command.effective_at is None else to_ms(command.effective_at)
     now_ms = advance(pool, command.command_id, effective_ms, logged_ms)
     source = command.source
+    if source and command.sequence <= pool.sources.get(source, -1):
+        answer.repeated += len(lines)
+        answer.accepted += len(lines)
+        return
+    if effective_ms is not None and not pool.is_backfilling:
+        keyed = lines_under_key(command.idempotency_key, lines, first)
+        usage.refuse_lines(pool, keyed, now_ms, answer, first, EffectiveAtIsNotAllowed)
+        return
     if source:
-        if command.sequence <= pool.sources.get(source, -1):
-            answer.repeated += len(lines)
-            answer.accepted += len(lines)
-            return
         pool.sources[source] = command.sequence
     _record_lines_of_group(pool, command, lines, now_ms, answer, first)
     if source:

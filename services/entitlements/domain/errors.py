@@ -2,11 +2,13 @@
 
 CommandRefused
 ├── InvalidCommand            the command cannot be meant
-│   ├── InvalidId, InvalidQuantity, InvalidRules, InvalidInstant, InvalidPeriod, InvalidTimeZone, InvalidPolicy
+│   ├── InvalidId, InvalidQuantity, InvalidRules, InvalidInstant, InvalidPeriod, InvalidTimeZone, InvalidPolicy, InvalidLadder
+├── any          EffectiveAtIsNotAllowed
 ├── pools        UnknownPool, PoolAlreadyExists, PoolIsClosed, PoolIsSuspended, PoolIsElsewhere
 ├── provisions   UnknownProvision, ProvisionAlreadyExists, ProvisionIsOver, LadderIsOccupied, RulesConflict,
-│                TooManyProvisions
-├── grants       UnknownGrant, GrantAlreadyExists
+│                TooManyProvisions, ProvisionIsSuspended, NoBillingPeriod
+├── ladders      UnknownRung, LadderMismatch
+├── grants       UnknownGrant, GrantAlreadyExists, GrantIsOver
 ├── assignments  WorkspaceIsNotAssigned
 ├── terms        UnknownOverride, OverrideAlreadyExists, LadderIsEmpty
 ├── reservations UnknownReservation, ReservationAlreadyExists, TooManyReservations
@@ -15,7 +17,7 @@ CommandRefused
 ├── usage        MemberCapIsReached, NotEntitled, UnknownKey, KeyIsNotMetered, KeyIsNotHeld, QuotaIsExceeded, PeriodIsClosed, MoreThanIsHeld
 ├── units        UnknownUnit, UnitCycle, UnitIsNotEmpty, TooManyUnits
 ├── policies     UnknownPolicy, TooManyPolicies
-├── keys         UnknownApiKey, ApiKeyAlreadyExists, ActForNotAllowed, TooManyApiKeys
+├── keys         UnknownApiKey, ApiKeyAlreadyExists, ApiKeyIsOver, ActForNotAllowed, TooManyApiKeys
 ├── campaigns    UnknownCampaign, CampaignIsActive, TooManyPools
 └── IdempotencyKeyReused      the same key with another body
 
@@ -92,6 +94,18 @@ class InvalidTimeZone(InvalidCommand):
     code = "invalid_time_zone"
 
 
+class InvalidLadder(InvalidCommand):
+    """A ladder has 1 to 1,000 rungs by rising number, each with a name of its own of 1 to 128 characters."""
+
+    code = "invalid_ladder"
+
+
+class EffectiveAtIsNotAllowed(CommandRefused):
+    """Only commands to a pool whose history is being brought in (backfill_from) have an effective_at."""
+
+    code = "effective_at_not_allowed"
+
+
 class UnknownPool(CommandRefused):
     """There is no such pool."""
 
@@ -135,9 +149,33 @@ class ProvisionAlreadyExists(CommandRefused):
 
 
 class ProvisionIsOver(CommandRefused):
-    """The provision has ended."""
+    """The provision has ended; an id is given once."""
 
     code = "provision_is_over"
+
+
+class ProvisionIsSuspended(CommandRefused):
+    """A provision that includes this resource key is suspended."""
+
+    code = "provision_suspended"
+
+
+class NoBillingPeriod(CommandRefused):
+    """The provision has neither a billing period nor an end: name an instant."""
+
+    code = "no_billing_period"
+
+
+class UnknownRung(CommandRefused):
+    """The plan ladder has no such rung."""
+
+    code = "unknown_rung"
+
+
+class LadderMismatch(CommandRefused):
+    """The ladder or rung is not that of the entitlement set."""
+
+    code = "ladder_mismatch"
 
 
 class LadderIsOccupied(CommandRefused):
@@ -168,6 +206,12 @@ class GrantAlreadyExists(CommandRefused):
     """A grant with this id exists and is another one."""
 
     code = "grant_already_exists"
+
+
+class GrantIsOver(CommandRefused):
+    """The grant is over; an id is given once."""
+
+    code = "grant_is_over"
 
 
 class WorkspaceIsNotAssigned(CommandRefused):
@@ -378,6 +422,12 @@ class ActForNotAllowed(CommandRefused):
     """Only the operator can create a key with act_for, by the command line beside the installation."""
 
     code = "act_for_not_allowed"
+
+
+class ApiKeyIsOver(CommandRefused):
+    """The API key was revoked or has expired; an id is given once."""
+
+    code = "api_key_is_over"
 
 
 class TooManyApiKeys(CommandRefused):

@@ -7,6 +7,7 @@ from datetime import datetime
 from entitlements.domain.commands import IssueGrant, ProvisionPool, RevokeGrant
 from entitlements.domain.errors import (
     GrantAlreadyExists,
+    GrantIsOver,
     InvalidCommand,
     PoolIsClosed,
     ProvisionAlreadyExists,
@@ -64,6 +65,8 @@ def _provision_of(command: IssueGrant) -> ProvisionPool:
 
 def _check_same(pool: ResourcePool, command: IssueGrant) -> None:
     grant, provision = pool.grants[command.grant_id], pool.provisions[command.grant_id]
+    if grant.is_over or provision.is_over:
+        raise GrantIsOver(command.grant_id)
     same_words = (command.reason, command.actor) == (grant.reason, grant.actor)
     if not same_words or not is_same(pool, provision, _provision_of(command)):
         raise GrantAlreadyExists(command.grant_id)

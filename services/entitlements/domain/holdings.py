@@ -12,7 +12,6 @@ from entitlements.domain.errors import (
     InvalidQuantity,
     KeyIsNotHeld,
     MoreThanIsHeld,
-    NotEntitled,
     PoolIsClosed,
     PoolIsSuspended,
     QuotaIsExceeded,
@@ -24,6 +23,7 @@ from entitlements.domain.members import what_narrows
 from entitlements.domain.metering_events import UsageReleased
 from entitlements.domain.pools import ResourcePool
 from entitlements.domain.restack import tell_over_allocation
+from entitlements.domain.suspension import why_not_entitled
 from entitlements.domain.usage_commands import AllocateLimit, SetAllocation
 from entitlements.domain.usage_events import HoldingChanged
 from entitlements.domain.values import QUANTITY_MAX, UsageTotal
@@ -95,7 +95,7 @@ def _check_room(pool: ResourcePool, entitlement: Entitlement, workspace_id: str,
     if pool.status == "suspended":
         raise PoolIsSuspended
     if entitlement.value is None:
-        raise NotEntitled(entitlement.resource_key)
+        raise why_not_entitled(pool, entitlement.resource_key, workspace_id)(entitlement.resource_key)
     narrowed = what_narrows(pool, entitlement, workspace_id, "", quantity, to_ms(now))
     if narrowed is not None:
         reason, left = narrowed

@@ -40,6 +40,8 @@ class Said:
     held: bool = False
     denied: bool = False
     overridden: bool | None = None
+    #: A suspended provision would confer it.
+    suspended: bool = False
 
     @property
     def decision(self) -> bool | None:
@@ -51,7 +53,7 @@ class Said:
 
 @dataclass(frozen=True, kw_only=True)
 class KeyAnswer:
-    """May it be used, and why. reason_code: held, inherited, overridden, denied, not_entitled, or what constrains it."""
+    """May it be used, and why. reason_code: held, inherited, overridden, denied, provision_suspended, not_entitled, or what constrains it."""
 
     allowed: bool
     reason_code: str
@@ -83,6 +85,8 @@ def allowed(key: str, said: Mapping[str, Said], graph: KeyGraph, *, country: str
         return KeyAnswer(allowed=False, reason_code=code, path=otherwise.path)
     own = said.get(key, NOTHING_SAID)
     code = "overridden" if own.overridden is not None else "denied" if own.denied else "not_entitled"
+    if key in granted_but_for_suspensions(said, graph):
+        code = "provision_suspended"
     return KeyAnswer(allowed=False, reason_code=code)
 
 
@@ -99,6 +103,11 @@ def granted(said: Mapping[str, Said], graph: KeyGraph) -> dict[str, KeyAnswer]:
             found[parent] = KeyAnswer(allowed=True, reason_code="inherited", path=path, policy=node.override_policy)
             left.append(parent)
     return found
+
+
+def granted_but_for_suspensions(said: Mapping[str, Said], graph: KeyGraph) -> dict[str, KeyAnswer]:
+    """Every key that would be had if all that is suspended were resumed; what is denied or taken away stays so."""
+    return granted({name: replace(one, held=one.held or one.suspended) for name, one in said.items()}, graph)
 
 
 def _is_granted(child: KeyNode, parent: KeyNode, said: Said) -> bool:

@@ -12,6 +12,7 @@ from entitlements.domain.members import override_of
 from entitlements.domain.owing import pay
 from entitlements.domain.pools import ResourcePool
 from entitlements.domain.rolling import closed_within_grace
+from entitlements.domain.suspension import why_not_entitled
 from entitlements.domain.thresholds import exceed
 from entitlements.domain.values import LineDetails, UsageLine, UsagePart, part_of
 
@@ -102,7 +103,9 @@ def _what_refuses_strictly(
     if pool.status == "suspended":
         return PoolIsSuspended
     override = override_of(pool, line["workspace_id"], line["resource_key"])
-    if entitlement.value is None or (override is not None and not override.allowed):
+    if override is not None and not override.allowed:
         return NotEntitled
+    if entitlement.value is None:
+        return why_not_entitled(pool, entitlement.resource_key)
     is_capped = pool.caps_of(line["workspace_id"], line["subject_id"], line["resource_key"])
     return PeriodIsClosed if is_capped else None

@@ -26,6 +26,8 @@ def open_pool(pool: ResourcePool | None, command: OpenPool, now: datetime) -> Re
     """Open a pool. With backfill_from its clock starts there, so that history can be brought in."""
     if pool is not None:
         _check_same(pool, command)
+        if pool.is_closed:
+            raise PoolIsClosed
         return pool
     check_time_zone(command.time_zone)
     check_anchor(command.anchor_at)

@@ -9,12 +9,15 @@ from entitlements.domain.errors import (
     NotEntitled,
     PoolIsClosed,
     PoolIsSuspended,
+    ProvisionIsSuspended,
     QuotaIsExceeded,
     UnknownKey,
 )
 
 #: A pool has nothing of the key to draw on: it is passed over ...
-HAS_NOTHING: Final = frozenset({NotEntitled.code, UnknownKey.code, PoolIsSuspended.code, PoolIsClosed.code})
+HAS_NOTHING: Final = frozenset({
+    NotEntitled.code, UnknownKey.code, PoolIsSuspended.code, PoolIsClosed.code, ProvisionIsSuspended.code,
+})  # fmt: skip
 #: ... or it has no room, and the workspace may overflow from it.
 HAS_NO_ROOM: Final = frozenset({QuotaIsExceeded.code, MemberCapIsReached.code})
 

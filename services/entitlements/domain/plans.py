@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from entitlements.domain.aggregate import from_ms, to_ms
+from entitlements.domain.cancellations import end_of_billing_period
 from entitlements.domain.commands import ProvisionPool
 from entitlements.domain.errors import (
     InvalidCommand,
@@ -14,7 +14,6 @@ from entitlements.domain.errors import (
     ProvisionAlreadyExists,
     ProvisionIsOver,
 )
-from entitlements.domain.periods import Calendar, period_bounds
 from entitlements.domain.plan_commands import (
     ChangeDefaults,
     ChangePlan,
@@ -25,7 +24,7 @@ from entitlements.domain.plan_commands import (
 from entitlements.domain.plan_events import DefaultsChanged, ProvisionQuantityChanged, ProvisionRevised
 from entitlements.domain.pool_events import ProvisionEnded, ProvisionEndScheduled
 from entitlements.domain.pools import Provision, ResourcePool
-from entitlements.domain.provisions import check_new, find, is_same, schedule
+from entitlements.domain.provisions import check_new, find, is_known, schedule
 from entitlements.domain.restack import restack
 from entitlements.domain.rules import (
     check_amounts,
@@ -45,10 +44,8 @@ def change_plan(pool: ResourcePool, command: ChangePlan, now: datetime) -> None:
         raise PoolIsClosed
     present = next((p for p in pool.provisions.values() if p.ladder == command.ladder and _runs(p)), None)
     known = pool.provisions.get(command.provision_id)
-    if known is not None:
-        if is_same(pool, known, _provision_of(command, known.starts_at)):
-            return
-        raise ProvisionAlreadyExists(command.provision_id)
+    if known is not None and is_known(pool, _provision_of(command, known.starts_at)):
+        return
     if present is None:
         raise LadderIsEmpty(command.ladder)
     starts_at = now if command.when == "now" else _end_of(pool, present, now)
@@ -66,6 +63,7 @@ def change_plan(pool: ResourcePool, command: ChangePlan, now: datetime) -> None:
             now,
             provision_id=present.provision_id,
             ends_at=starts_at,
+            planned_ends_at=present.planned_ends_at,
             reason=command.reason,
             actor=command.actor,
         )
@@ -95,8 +93,7 @@ def _end_of(pool: ResourcePool, present: Provision, now: datetime) -> datetime:
         return present.ends_at
     if present.billing_period is None:
         raise InvalidInstant(f"{present.provision_id} has neither an end nor a billing period")
-    calendar = Calendar(pool.time_zone, to_ms(pool.anchor_at or present.starts_at))
-    return from_ms(period_bounds(present.billing_period, to_ms(now), calendar)[1])
+    return end_of_billing_period(pool, present, now)
 
 
 def _provision_of(command: ChangePlan, starts_at: datetime) -> ProvisionPool:
@@ -127,14 +124,11 @@ def start_trial(pool: ResourcePool, command: StartTrial, now: datetime) -> None:
     if pool.is_closed:
         raise PoolIsClosed
     trial, following = _trial_of(command), _following_of(command)
-    known, known_next = pool.provisions.get(trial.provision_id), pool.provisions.get(following.provision_id)
-    if known is not None and known_next is not None:
-        if is_same(pool, known, trial) and is_same(pool, known_next, following):
-            return
-        raise ProvisionAlreadyExists(trial.provision_id)
-    for taken in (known, known_next):
-        if taken is not None:
-            raise ProvisionAlreadyExists(taken.provision_id)
+    known = [provision for provision in (trial, following) if is_known(pool, provision)]
+    if len(known) == 2:
+        return
+    if known:
+        raise ProvisionAlreadyExists(known[0].provision_id)
     if trial.provision_id == following.provision_id:
         raise InvalidCommand("the trial and what follows have ids of their own")
     check_new(pool, trial, now, room=2)

@@ -120,6 +120,7 @@ class ProvisionScheduled(PoolEvent):
             rules=self.rules,
             starts_at=self.starts_at,
             ends_at=self.ends_at,
+            planned_ends_at=self.ends_at,
             priority=self.priority,
             follows=self.follows,
             billing_period=self.billing_period,
@@ -166,6 +167,21 @@ class ProvisionEndScheduled(PoolEvent):
 
     provision_id: str
     ends_at: datetime
+    planned_ends_at: datetime | None
+    reason: str
+    actor: str
+
+    def apply(self, aggregate: ResourcePool) -> None:
+        provision = aggregate.provisions[self.provision_id]
+        provision.ends_at, provision.planned_ends_at = self.ends_at, self.planned_ends_at
+        aggregate.find_due()
+
+
+class ProvisionEndWithdrawn(PoolEvent):
+    """A cancellation was withdrawn: the provision has the end again that it has of its own."""
+
+    provision_id: str
+    ends_at: datetime | None
     reason: str
     actor: str
 

@@ -30,7 +30,10 @@ class Provision:
     quantity: int
     rules: list[Rule]
     starts_at: datetime
+    #: When it ends: as planned, or earlier where it was cancelled.
     ends_at: datetime | None
+    #: The end that it has of its own; None: open. A cancellation that is withdrawn leaves this one.
+    planned_ends_at: datetime | None = None
     #: Lower burns first.
     priority: int = 0
     #: Whether it is revised when its set has a new version.
@@ -43,6 +46,11 @@ class Provision:
     def is_over(self) -> bool:
         """Whether it has ended for good."""
         return self.status == "ended"
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether it ends before the end that it has of its own."""
+        return self.ends_at != self.planned_ends_at
 
     def due_ms(self) -> int:
         """When it starts or ends by itself, in epoch milliseconds."""

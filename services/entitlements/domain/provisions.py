@@ -1,11 +1,11 @@
-"""Decisions about provisions: schedule, start, suspend, resume, end. At most one per ladder at any time."""
+"""Decisions about provisions: schedule, start, suspend, resume. At most one per ladder at any time; ends are in cancellations.py."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import UTC, datetime
 
-from entitlements.domain.commands import EndProvision, ProvisionPool, ResumeProvision, SuspendProvision
+from entitlements.domain.commands import ProvisionPool, ResumeProvision, SuspendProvision
 from entitlements.domain.errors import (
     InvalidInstant,
     LadderIsOccupied,
@@ -16,9 +16,6 @@ from entitlements.domain.errors import (
 )
 from entitlements.domain.periods import check_period as check_billing_period
 from entitlements.domain.pool_events import (
-    GrantExpired,
-    ProvisionEnded,
-    ProvisionEndScheduled,
     ProvisionResumed,
     ProvisionScheduled,
     ProvisionStarted,
@@ -35,11 +32,8 @@ def provision_pool(pool: ResourcePool, command: ProvisionPool, now: datetime) ->
     """Connect a billing source to the pool; it starts at once if its time has come."""
     if pool.is_closed:
         raise PoolIsClosed
-    known = pool.provisions.get(command.provision_id)
-    if known is not None:
-        if is_same(pool, known, command):
-            return
-        raise ProvisionAlreadyExists(command.provision_id)
+    if is_known(pool, command):
+        return
     check_new(pool, command, now)
     schedule(pool, command, now)
 
@@ -108,6 +102,21 @@ def _check_ladder(pool: ResourcePool, command: ProvisionPool, starts_at: datetim
             raise LadderIsOccupied(f"{other.provision_id} is on ladder {ladder}")
 
 
+def is_known(pool: ResourcePool, command: ProvisionPool) -> bool:
+    """Whether the pool has this very provision already, so that a repeat is harmless.
+
+    Raises ProvisionIsOver, ProvisionAlreadyExists: an id is given once, for ever.
+    """
+    known = pool.provisions.get(command.provision_id)
+    if known is None:
+        return False
+    if known.is_over:
+        raise ProvisionIsOver(command.provision_id)
+    if not is_same(pool, known, command):
+        raise ProvisionAlreadyExists(command.provision_id)
+    return True
+
+
 def is_same(pool: ResourcePool, known: Provision, command: ProvisionPool) -> bool:
     """Whether a command asks for a provision that the pool has already."""
     payer = command.billing_account_id or pool.billing_account_id
@@ -124,6 +133,7 @@ def is_same(pool: ResourcePool, known: Provision, command: ProvisionPool) -> boo
         rules=command.rules,
         starts_at=command.starts_at or known.starts_at,
         ends_at=command.ends_at,
+        planned_ends_at=known.planned_ends_at,
         priority=command.priority,
         follows=command.follows,
         billing_period=command.billing_period,
@@ -161,47 +171,3 @@ def resume_provision(pool: ResourcePool, command: ResumeProvision, now: datetime
         return
     pool.happen(ProvisionResumed, now, provision_id=command.provision_id, reason=command.reason, actor=command.actor)
     restack(pool, now)
-
-
-def end_provision(pool: ResourcePool, command: EndProvision, now: datetime) -> None:
-    """End a provision now, or let it end at a later instant."""
-    provision = find(pool, command.provision_id)
-    ends_at = command.ends_at
-    if ends_at is not None and ends_at > now:
-        _end_later(pool, provision, command, ends_at, now)
-    elif not provision.is_over:
-        if command.provision_id in pool.grants:
-            pool.happen(GrantExpired, now, grant_id=command.provision_id)
-        pool.happen(
-            ProvisionEnded,
-            now,
-            provision_id=command.provision_id,
-            reason="ended",
-            note=command.reason,
-            actor=command.actor,
-        )
-        restack(pool, now)
-
-
-def _end_later(
-    pool: ResourcePool, provision: Provision, command: EndProvision, ends_at: datetime, now: datetime
-) -> None:
-    if provision.is_over:
-        raise ProvisionIsOver(command.provision_id)
-    if provision.ends_at == ends_at:
-        return
-    if ends_at <= provision.starts_at:
-        raise InvalidInstant(f"it starts at {provision.starts_at.isoformat()} only")
-    for other in pool.provisions.values():
-        is_rival = other is not provision and other.ladder == provision.ladder and not other.is_over
-        if provision.ladder is not None and is_rival and provision.starts_at < other.starts_at < ends_at:
-            raise LadderIsOccupied(f"{other.provision_id} follows on ladder {provision.ladder}")
-    pool.happen(
-        ProvisionEndScheduled,
-        now,
-        provision_id=command.provision_id,
-        ends_at=ends_at,
-        reason=command.reason,
-        actor=command.actor,
-    )
-    restack(pool, now)  # Another may be the first to burn now.

@@ -45,8 +45,20 @@ class CampaignAnswerRemembered(Remembered):
     aggregate_type: ClassVar[AggregateType] = "campaign"
 
 
+class LadderAnswerRemembered(Remembered):
+    """A command about a plan ladder was accepted under an idempotency key."""
+
+    aggregate_type: ClassVar[AggregateType] = "plan_ladder"
+
+
 #: The event by which each kind of aggregate remembers.
 REMEMBERED_BY: Final[dict[AggregateType, type[Remembered]]] = {
     kind.aggregate_type: kind
-    for kind in (SetAnswerRemembered, KeyAnswerRemembered, OrganizationAnswerRemembered, CampaignAnswerRemembered)
+    for kind in (
+        SetAnswerRemembered,
+        KeyAnswerRemembered,
+        OrganizationAnswerRemembered,
+        CampaignAnswerRemembered,
+        LadderAnswerRemembered,
+    )
 }

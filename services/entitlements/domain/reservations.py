@@ -13,7 +13,6 @@ from entitlements.domain.errors import (
     InvalidInstant,
     KeyIsNotMetered,
     MemberCapIsReached,
-    NotEntitled,
     PoolIsClosed,
     PoolIsSuspended,
     QuotaIsExceeded,
@@ -27,6 +26,7 @@ from entitlements.domain.lines import check_countable
 from entitlements.domain.members import what_narrows
 from entitlements.domain.owing import pay
 from entitlements.domain.pools import IDEMPOTENCY_WINDOW_MS, Reservation, ResourcePool
+from entitlements.domain.suspension import why_not_entitled
 from entitlements.domain.usage import record
 from entitlements.domain.usage_commands import (
     CommitReservation,
@@ -61,7 +61,7 @@ def reserve_usage(pool: ResourcePool, command: ReserveUsage, now: datetime) -> N
     expires_at = _expiry(command, now)
     if command.workspace_id and command.workspace_id not in pool.assignments:
         raise WorkspaceIsNotAssigned(command.workspace_id)
-    value = _require_entitled(pool, entitlement)
+    value = _require_entitled(pool, entitlement, command.workspace_id)
     held = sum(reservation.workspace_id == command.workspace_id for reservation in pool.reservations.values())
     if held >= RESERVATIONS_MAX:
         raise TooManyReservations
@@ -147,7 +147,7 @@ def extend_reservation(pool: ResourcePool, command: ExtendReservation, now: date
     if reservation.expires_at == command.expires_at:
         return
     if reservation.lease:
-        _require_entitled(pool, pool.entitlements[reservation.resource_key])
+        _require_entitled(pool, pool.entitlements[reservation.resource_key], reservation.workspace_id)
     expires_at = _expiry(command, now)
     pool.happen(
         ReservationExtended,
@@ -205,18 +205,18 @@ def _is_committed_already(pool: ResourcePool, command: CommitReservation, now_ms
     return True
 
 
-def _require_entitled(pool: ResourcePool, entitlement: Entitlement) -> EffectiveValue:
+def _require_entitled(pool: ResourcePool, entitlement: Entitlement, workspace_id: str) -> EffectiveValue:
     if pool.status == "suspended":
         raise PoolIsSuspended
     if entitlement.value is None:
-        raise NotEntitled(entitlement.resource_key)
+        raise why_not_entitled(pool, entitlement.resource_key, workspace_id)(entitlement.resource_key)
     return entitlement.value
 
 
 def _check_excess(
     pool: ResourcePool, entitlement: Entitlement, reservation: Reservation, excess: int, now: datetime
 ) -> None:
-    _require_entitled(pool, entitlement)
+    _require_entitled(pool, entitlement, reservation.workspace_id)
     narrowed = what_narrows(pool, entitlement, reservation.workspace_id, reservation.subject_id, excess, to_ms(now))
     if narrowed is not None:
         reason, left = narrowed

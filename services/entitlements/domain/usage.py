@@ -18,7 +18,6 @@ from entitlements.domain.errors import (
     InvalidInstant,
     InvalidQuantity,
     KeyIsNotMetered,
-    NotEntitled,
     PoolIsClosed,
     PoolIsSuspended,
     QuotaIsExceeded,
@@ -31,6 +30,7 @@ from entitlements.domain.members import what_narrows
 from entitlements.domain.owing import pay
 from entitlements.domain.pools import IDEMPOTENCY_WINDOW_MS, ResourcePool
 from entitlements.domain.restack import tell_over_allocation
+from entitlements.domain.suspension import why_not_entitled
 from entitlements.domain.thresholds import exceed, tell_payers, warn
 from entitlements.domain.values import (
     QUANTITY_MAX,
@@ -62,6 +62,23 @@ def record_lines(pool: ResourcePool, lines: Sequence[UsageLine], now_ms: int, an
             refuse(pool, line, now_ms, answer, index, invalid)
             continue
         _decide(pool, entitlement, line, now_ms, answer, index)
+
+
+def refuse_lines(
+    pool: ResourcePool,
+    lines: Sequence[UsageLine],
+    now_ms: int,
+    answer: UsageAnswer,
+    first: int,
+    reason: type[CommandRefused],
+) -> None:
+    """Refuse lines for what their command says; those that were recorded before get their original answer."""
+    for index, line in enumerate(lines, first):
+        known = pool.usage_ids.get(line["usage_id"]) if line["usage_id"] else None
+        if known is not None and known.recorded_at > now_ms - IDEMPOTENCY_WINDOW_MS:
+            repeat(pool, line, known, now_ms, answer, index)
+        else:
+            refuse(pool, line, now_ms, answer, index, reason)
 
 
 def _record_usual(pool: ResourcePool, line: UsageLine, now_ms: int) -> bool:
@@ -155,7 +172,7 @@ def what_refuses(
     if pool.status == "suspended":
         return PoolIsSuspended, -1
     if entitlement.value is None:
-        return NotEntitled, -1
+        return why_not_entitled(pool, entitlement.resource_key, line["workspace_id"]), -1
     refusal = what_narrows(pool, entitlement, line["workspace_id"], line["subject_id"], line["quantity"], now_ms)
     if refusal is not None:
         return refusal

@@ -26,6 +26,8 @@ OverridePolicy = Literal["always_allow", "parent_wins", "child_wins"]
 #: What an access policy does where it wins, and what an API key may be used for.
 PolicyEffect = Literal["ALLOW", "DENY"]
 ApiScope = Literal["read", "use", "administer", "audit"]
+#: When a provision ends that somebody ends.
+EndAt = Literal["now", "period_end", "at"]
 EndReason = Literal["expired", "ended", "revoked", "pool_closed", "replaced"]
 #: Who bears a part of a line of usage: what a provision includes, a credit balance, an on-demand payer, or nobody.
 Bearer = Literal["included", "credit", "on_demand", "overage"]
@@ -77,6 +79,14 @@ class ParentSet:
 
     set_id: str
     version: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class LadderRung:
+    """A place on a plan ladder: a service tier. A higher number is more."""
+
+    rung: int
+    name: str
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,11 +21,12 @@ from pydantic import (
     model_validator,
 )
 
-from entitlements.domain.commands import DefineEntitlementSet, DefineResourceKey
+from entitlements.domain.commands import DefineEntitlementSet, DefineLadder, DefineResourceKey
 from entitlements.domain.inheritance import Catalogue, SetVersion, newest, resolve
 from entitlements.domain.values import (
     DataType,
     Inheritance,
+    LadderRung,
     OverageAtReset,
     OwnRule,
     ParentSet,
@@ -69,6 +70,27 @@ class KeyDefinition(_Definition):
         """Bring the key into the namespace."""
         facts = self.model_dump() | {"name": self.name or resource_key}
         return DefineResourceKey(command_id=new_id(), actor=actor, resource_key=resource_key, **facts)
+
+
+class RungDefinition(_Definition):
+    """A rung of a plan ladder: a service tier."""
+
+    rung: StrictInt
+    name: Id
+
+
+class LadderDefinition(_Definition):
+    """A plan ladder, its rungs by rising number."""
+
+    ladder: Id
+    name: str = ""  # For people; the id.
+    rungs: list[RungDefinition] = Field(min_length=1)
+
+    def command(self, actor: str) -> DefineLadder:
+        """Define the ladder."""
+        rungs = [LadderRung(rung=each.rung, name=each.name) for each in self.rungs]
+        name = self.name or self.ladder
+        return DefineLadder(command_id=new_id(), actor=actor, ladder=self.ladder, name=name, rungs=rungs)
 
 
 class RuleDefinition(_Definition):
@@ -203,6 +225,14 @@ class SetDefinition(_Definition):
 def read_set(path: Path) -> SetDefinition:
     """Read a set's file. Raises DefinitionIsInvalid, naming the place in the file."""
     return parse_set(read_file(path), str(path))
+
+
+def read_ladder(path: Path) -> LadderDefinition:
+    """Read a ladder's file. Raises DefinitionIsInvalid, naming the place in the file."""
+    try:
+        return LadderDefinition.model_validate(read_file(path))
+    except ValidationError as error:
+        raise DefinitionIsInvalid(f"{path}: {explained(error)}") from error
 
 
 def parse_set(content: Any, where: str) -> SetDefinition:

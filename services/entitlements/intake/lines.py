@@ -19,13 +19,13 @@ class Meaning:
     request_key: str = "api_calls"
     bytes_key: str = "bandwidth_bytes"
 
-    def command(self, row: Row, pool_id: str) -> RecordUsageBatch:
-        """The usage of one row. A pool in backfill decides it at the row's instant; any other pool now."""
+    def command(self, row: Row, pool_id: str, *, in_backfill: bool) -> RecordUsageBatch:
+        """The usage of one row. A pool in backfill decides it at the row's instant; any other pool now, and takes no other instant."""
         return RecordUsageBatch(
             command_id=new_id(),
             source=self.source,
             sequence=row.number,
-            effective_at=row.occurred_at,
+            effective_at=row.occurred_at if in_backfill else None,
             groups=[{"pool_id": pool_id, "lines": self._lines(row)}],
         )
 

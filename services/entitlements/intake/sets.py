@@ -1,14 +1,16 @@
-"""Sets as they are named from outside: a command carries their rules."""
+"""Sets and ladders as they are named from outside: a command carries what they say, looked up here. The decision looks nothing up."""
 
 from __future__ import annotations
 
+from dataclasses import MISSING, fields
 from typing import TYPE_CHECKING, Any, Final
 
-from entitlements.errors import UnknownSet
+from entitlements.errors import UnknownLadder, UnknownSet
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping
 
+    from entitlements.domain.commands import Command
     from entitlements.domain.values import Rule
     from entitlements_projections.database import Connection
 
@@ -32,8 +34,13 @@ def filled_in(
 ) -> dict[str, Any]:
     """The facts of a command with what its set says wherever they say nothing, and in `looked_up` the names of that.
 
-    takes: the fields the command has. prefix: "then_" for the set that comes after a trial.
+    takes: the fields the command has. prefix: "then_" for the set that comes after a trial. Raises LadderMismatch where they say another
+    place on a ladder than the set.
     """
+    from entitlements.domain.ladders import check_place
+
+    stated = {"ladder": facts.get("ladder"), "rung": facts.get(f"{prefix}rung")} if f"{prefix}rung" in takes else {}
+    check_place(stated, found, str(facts.get(f"{prefix}set_id")))
     said = {name: found[name] for name in _OF_SET} | {"rules": rules}
     more = {f"{prefix}{name}": value for name, value in said.items() if f"{prefix}{name}" in takes}
     more = {name: value for name, value in more.items() if facts.get(name) is None}
@@ -42,3 +49,72 @@ def filled_in(
         # What the set leaves open too: its next version may say it.
         filled["looked_up"] = [*facts.get("looked_up", ()), *more]
     return {**facts, **filled}
+
+
+def prefixes(kind: type[Command]) -> tuple[str, ...]:
+    """Of the sets that a command confers: none, one, or with another that follows."""
+    names = {field.name for field in fields(kind)}
+    return tuple(prefix for prefix in ("", "then_") if {f"{prefix}set_id", f"{prefix}rules"} <= names)
+
+
+def looked_up(connection: Connection, kind: type[Command], facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The facts of a command with what its sets and its ladder say where they say nothing.
+
+    Raises UnknownSet, LadderMismatch; for rules that are stated beside a set nobody has defined UnknownLadder and UnknownRung; for a
+    definition of a set what is on its ladder is looked up.
+    """
+    from entitlements.domain.commands import DefineEntitlementSet
+
+    if kind is DefineEntitlementSet:
+        return dict(facts) | on_ladder(connection, facts.get("ladder"))
+    takes = {field.name for field in fields(kind)}
+    found = dict(facts)
+    for prefix in prefixes(kind):
+        set_id = found.get(f"{prefix}set_id")
+        if not set_id:
+            continue
+        try:
+            of_set, rules = set_with_rules(connection, set_id, found.get(f"{prefix}set_version"))
+        except UnknownSet:
+            if found.get(f"{prefix}rules") is None:
+                raise
+            _check_ladder(connection, found.get("ladder"), found.get(f"{prefix}rung"))
+            continue
+        found = filled_in(found, takes, of_set, rules, prefix)
+        _require_ladder(kind, found, set_id)
+    return found
+
+
+def on_ladder(connection: Connection, ladder: Any) -> dict[str, Any]:
+    """What the definition of a set on a ladder carries of it: the rungs that it has where somebody has defined it."""
+    from entitlements_projections.reading import definitions
+
+    known = definitions.plan_ladder(connection, ladder) if isinstance(ladder, str) else None
+    rungs = None if known is None or known["rungs"] is None else [each["rung"] for each in known["rungs"]]
+    return {"ladder_rungs": rungs, "looked_up": ["ladder_rungs"]}
+
+
+def is_new_ladder(connection: Connection, ladder: str | None) -> bool:
+    """Whether nobody has defined or named a ladder before: a set that names it is where it begins, or has misspelt it."""
+    from entitlements_projections.reading import definitions
+
+    return ladder is not None and definitions.plan_ladder(connection, ladder) is None
+
+
+def _require_ladder(kind: type[Command], facts: Mapping[str, Any], set_id: str) -> None:
+    from entitlements.domain.errors import LadderMismatch
+
+    field = next((field for field in fields(kind) if field.name == "ladder"), None)
+    if field is not None and field.default is MISSING and facts.get("ladder") is None:
+        raise LadderMismatch(f"set {set_id} is on no ladder")
+
+
+def _check_ladder(connection: Connection, ladder: str | None, rung: int | None) -> None:
+    """Rules of somebody's own stand on a ladder that is there: a misspelt one would be a second one beside it."""
+    from entitlements.domain.ladders import check_rung
+
+    if ladder is None:
+        return
+    if is_new_ladder(connection, ladder):
+        raise UnknownLadder(f"Asked for: {ladder}.")
+    check_rung(ladder, rung, on_ladder(connection, ladder)["ladder_rungs"])

@@ -17,6 +17,7 @@ from entitlements.domain import (
     catalogue,
     commands,
     governance_commands,
+    ladders,
     metering_events,
     organization_events,
     organizations,
@@ -33,8 +34,8 @@ from entitlements_schemas import NotEncodable
 
 #: Every module that defines commands or events: their classes are found by looking at subclasses.
 _DEFINED_IN: Final = (
-    campaigns, catalogue, commands, governance_commands, metering_events, organization_events, plan_commands, plan_events, pool_events,
-    remembering, usage_commands, usage_events,
+    campaigns, catalogue, commands, governance_commands, ladders, metering_events, organization_events, plan_commands, plan_events,
+    pool_events, remembering, usage_commands, usage_events,
 )  # fmt: skip
 
 Convert = Callable[[Any], Any]

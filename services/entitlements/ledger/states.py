@@ -18,6 +18,7 @@ from entitlements.domain.aggregate import Aggregate, AggregateType
 from entitlements.domain.campaigns import Campaign
 from entitlements.domain.catalogue import EntitlementSet, ResourceKey
 from entitlements.domain.entitlement import Entitlement
+from entitlements.domain.ladders import PlanLadder
 from entitlements.domain.organizations import AccessPolicy, ApiKey, Organization, Unit
 from entitlements.domain.pools import (
     Cap,
@@ -31,9 +32,18 @@ from entitlements.domain.pools import (
     Reservation,
     ResourcePool,
 )
-from entitlements.domain.values import AssignmentRole, DataType, Inheritance, KeyTerms, OwnRule, ParentSet, Rule
+from entitlements.domain.values import (
+    AssignmentRole,
+    DataType,
+    Inheritance,
+    KeyTerms,
+    LadderRung,
+    OwnRule,
+    ParentSet,
+    Rule,
+)
 
-STATE_FORMAT: Final = 7
+STATE_FORMAT: Final = 8
 
 
 class _State(TypedDict):
@@ -61,6 +71,11 @@ class _EntitlementSetState(_State):
     extends: list[ParentSet]
     inheritance: Inheritance
     own_rules: list[OwnRule]
+
+
+class _PlanLadderState(_State):
+    name: str
+    rungs: list[LadderRung]
 
 
 class _OrganizationState(_State):
@@ -118,6 +133,7 @@ _STATES: Final[dict[AggregateType, tuple[type[Aggregate], Any]]] = {
     "resource_key": (ResourceKey, _ResourceKeyState),
     "organization": (Organization, _OrganizationState),
     "campaign": (Campaign, _CampaignState),
+    "plan_ladder": (PlanLadder, _PlanLadderState),
 }
 #: What a pool has between two events only; empty in every snapshot.
 _EMPTY: Final[dict[str, type]] = {

@@ -12,7 +12,8 @@ from typing import Annotated, Any, ClassVar, Final, Union, get_args, get_origin,
 from pydantic import create_model
 
 from entitlements.domain.aggregate import to_ms
-from entitlements.domain.commands import Command, DefineEntitlementSet
+from entitlements.domain.commands import Command, DefineEntitlementSet, EndProvision
+from entitlements.domain.ladders import check_place
 from entitlements.domain.values import ParentSet, Rule, RuleType, UsageLine
 from entitlements.scenarios.words import UNLIMITED, Amount, CannotBeMeant, Instant, OrShort, Words, at_instant
 
@@ -27,6 +28,7 @@ _LEFT_OUT: Final[dict[str, Any]] = {
     "then_source": "subscription",
     "stacking": None,
     "version": 0,
+    "when": None,
 }
 #: Of a line of usage, which is a typed dict and has no defaults of its own.
 _OF_LINE: Final[dict[str, Any]] = {
@@ -38,7 +40,7 @@ _OF_LINE: Final[dict[str, Any]] = {
     "subject_id": "",
 }  # fmt: skip
 #: Of the envelope: the name of a command, which is that of its step, and who waits for its answer.
-_NOT_WRITTEN: Final = ("command_id", "caller")
+_NOT_WRITTEN: Final = ("command_id", "caller", "ladder_rungs")
 #: What a set that is named stands for, in commands that carry the version that they confer.
 _OF_SET: Final = ("set_version", "ladder", "rung", "rules")
 _RULES: Final = ("rules", "then_rules", "defaults")
@@ -116,11 +118,13 @@ def _written(name: str, hint: Any) -> Any:
 def command_of(written: Words, at: datetime, find_set: FindSet, **given: Any) -> Command:
     """The command, at the instant of its step; `given`: what it has where the file says nothing.
 
-    Raises CannotBeMeant for a set that is not there or not named, and for a rule that does not say how much.
+    Raises CannotBeMeant for a set that is not there or not named, and for a rule that does not say how much; LadderMismatch.
     """
     kind = written.kind
     _check_rules(written)
     facts = _facts(written, at)
+    if kind is EndProvision and facts["when"] is None:
+        facts["when"] = "now" if facts["ends_at"] is None else "at"
     for prefix in _prefixes(kind):
         set_id, version = facts[f"{prefix}set_id"], facts[f"{prefix}set_version"]
         if facts[f"{prefix}rules"] is not None:
@@ -128,7 +132,10 @@ def command_of(written: Words, at: datetime, find_set: FindSet, **given: Any) ->
             continue
         if not set_id:
             raise CannotBeMeant(f"{kind.__name__} names its {prefix}set, or has {prefix}set_version and {prefix}rules")
-        for name, value in find_set(set_id, version).items():
+        found = find_set(set_id, version)
+        if f"{prefix}rung" in facts:
+            check_place({"ladder": facts["ladder"], "rung": facts[f"{prefix}rung"]}, found, set_id)
+        for name, value in found.items():
             if facts.get(f"{prefix}{name}", ...) is None:
                 facts[f"{prefix}{name}"] = value
     facts |= {name: value for name, value in given.items() if not facts.get(name)}

@@ -48,7 +48,7 @@ def asked_by_usage(recorded: list[RecordedLine], refused: list[RefusedLine], poo
 
 
 #: Refusals that another set might not have met with. Whatever else was refused was so whatever the limits were.
-_BY_WHAT_IS_HELD: Final = frozenset({"quota_exceeded", "not_entitled", "unknown_key"})
+_BY_WHAT_IS_HELD: Final = frozenset({"quota_exceeded", "not_entitled", "unknown_key", "provision_suspended"})
 
 
 def _reservation_of(line: RecordedLine) -> str:
@@ -107,7 +107,7 @@ def _opened(event: pool_events.PoolOpened) -> list[PoolCommand]:
 def _ended(event: pool_events.ProvisionEnded) -> list[PoolCommand]:
     if event.reason in ("expired", "pool_closed"):
         return []
-    return _as(asks.EndProvision, reason="")(event)
+    return _as(asks.EndProvision, when="now", reason="")(event)
 
 
 def _reset(event: metering_events.QuotaReset) -> list[PoolCommand]:
@@ -141,7 +141,8 @@ _ASKED: Final[dict[type[Event], Callable[[Any], list[PoolCommand]]]] = {
     pool_events.ProvisionScheduled: _as(asks.ProvisionPool),
     pool_events.ProvisionSuspended: _as(asks.SuspendProvision),
     pool_events.ProvisionResumed: _as(asks.ResumeProvision),
-    pool_events.ProvisionEndScheduled: _as(asks.EndProvision),
+    pool_events.ProvisionEndScheduled: _as(asks.EndProvision, when="at"),
+    pool_events.ProvisionEndWithdrawn: _as(asks.UncancelProvision),
     pool_events.ProvisionEnded: _ended,
     pool_events.WorkspaceAssigned: _as(asks.AssignWorkspace),
     pool_events.WorkspaceUnassigned: _as(asks.UnassignWorkspace),

@@ -117,11 +117,13 @@ def _ask(world: World, step: Step, number: int, at: datetime, happened: Happened
 
 def _send(world: World, asked: Words, at: datetime, happened: Happened, **given: str) -> None:
     """Send a command as clients do: what a set inherits is worked out before it is sent, and refused there."""
-    command = command_of(asked, at, world.set_version, **given)
-    if isinstance(command, DefineEntitlementSet) and command.extends:
-        try:
-            command = resolved(command, asked, world.catalogue())
-        except CommandRefused as refusal:
-            happened.refusal = refusal
-            return
+    try:
+        command = command_of(asked, at, world.set_version, **given)
+        if isinstance(command, DefineEntitlementSet):
+            if command.extends:
+                command = resolved(command, asked, world.catalogue())
+            command = replace(command, ladder_rungs=world.rungs_of(command.ladder))
+    except CommandRefused as refusal:
+        happened.refusal = refusal
+        return
     world.ask(command, at, happened)

@@ -15,6 +15,7 @@ from entitlements.domain.decide import decide, record_group
 from entitlements.domain.errors import CommandRefused, UnknownPool
 from entitlements.domain.ids import check_chosen
 from entitlements.domain.inheritance import Catalogue
+from entitlements.domain.ladders import PlanLadder
 from entitlements.domain.lines import UsageAnswer
 from entitlements.domain.overflow import asks_the_next
 from entitlements.domain.pool_events import WorkspaceAssigned, WorkspaceUnassigned
@@ -74,6 +75,11 @@ class World:
             raise CannotBeMeant(f"{set_id} has no version {number}: it has {', '.join(map(str, known))}")
         found = self._versions[set_id, number]
         return {"set_version": number, "ladder": found.ladder, "rung": found.rung, "rules": found.rules}
+
+    def rungs_of(self, ladder: str | None) -> list[int] | None:
+        """The rungs of a ladder that was defined; None: nobody has."""
+        found = self.aggregates.get(("plan_ladder", ladder or ""))
+        return [each.rung for each in found.rungs] if isinstance(found, PlanLadder) else None
 
     def catalogue(self) -> Catalogue:
         """Every version of a set, as others can extend it."""

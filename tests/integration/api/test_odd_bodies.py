@@ -20,7 +20,7 @@ ODD = [
     ("PUT", "/v1/policies/odd", '{"effect":"DENY","conditions":[{"field":"metadata.x","operator":"equals","value":1e999}]}'),
     ("POST", "/v1/usage", r'{"customer_id":"c","resource_key":"k","\ud800":1}'),
     ("POST", "/v1/keys", '{"scopes":["read"],"expires_at":"9999-12-31T23:59:59-12:00"}'),
-    ("POST", "/v1/commands/EndProvision", '{"pool_id":"p","provision_id":"x","ends_at":"9999-12-31T23:59:59-12:00"}'),
+    ("POST", "/v1/commands/EndProvision", '{"pool_id":"p","provision_id":"x","when":"at","ends_at":"9999-12-31T23:59:59-12:00"}'),
     ("POST", "/v1/commands/SuspendPool", '{"pool_id":"p","effective_at":"0001-01-01T00:00:00+14:00"}'),
 ]  # fmt: skip
 

@@ -117,7 +117,7 @@ def test_a_client_that_has_a_view_already_is_told_so(tenant: Any) -> None:
     assert set(first.json()["entitlements"]) == {"api_calls", "sso"}
     again = tenant.http.get(url, headers={"if-none-match": first.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
-    token = tenant.command("EndProvision", provision_id="plan")
+    token = tenant.command("EndProvision", provision_id="plan", when="now")
     changed = tenant.http.get(url, headers={"if-none-match": first.headers["etag"], "entitlements-consistency": token})
     assert changed.status_code == 200
     assert not changed.json()["entitlements"]["sso"]["allowed"]

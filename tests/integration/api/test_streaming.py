@@ -85,7 +85,7 @@ def listening(client: httpx.Client, last: str = "", **query: Any) -> Iterator[St
 def test_a_revocation_is_told_with_its_position(tenant: Any) -> None:
     with listening(tenant.http) as stream:
         stream.next("hello")
-        token = tenant.command("EndProvision", provision_id="plan")
+        token = tenant.command("EndProvision", provision_id="plan", when="now")
         _, change = stream.next("change", type="entitlement.revoked", resource_key="sso")
     assert (change["customer_id"], change["position"]) == (tenant.customer_id, token)
 
@@ -131,9 +131,9 @@ def test_a_place_that_is_not_kept_is_said(tenant: Any) -> None:
 def test_nobody_hears_of_another_organization(tenant: Any, rival: Any) -> None:
     with listening(rival.http) as stream, listening(rival.http, customer_id=tenant.customer_id) as asking:
         stream.next("hello")
-        tenant.command("EndProvision", provision_id="plan")
+        tenant.command("EndProvision", provision_id="plan", when="now")
         tenant.http.put("/v1/policies/one", json={"effect": "DENY", "resource_keys": ["sso"]})
-        rival.command("EndProvision", provision_id="plan")
+        rival.command("EndProvision", provision_id="plan", when="now")
         stream.next("change", customer_id=rival.customer_id)
         for heard in (stream, asking):
             heard.hears_nothing_of(tenant.customer_id)

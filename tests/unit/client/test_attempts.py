@@ -16,6 +16,7 @@ from entitlements_client.errors import (
     NotEntitled,
     NotReachedYet,
     OutcomeUnknown,
+    ProvisionSuspended,
     QuotaExceeded,
     RateLimited,
     Refused,
@@ -123,7 +124,7 @@ def test_of_a_question_nothing_is_unknown_there_is_just_no_answer(last: Answer |
 @pytest.mark.parametrize(
     ("said", "error"),
     [
-        (problem(409, "quota_exceeded", remaining=3), QuotaExceeded), (problem(409, "not_entitled"), NotEntitled),
+        (problem(409, "quota_exceeded", remaining=3), QuotaExceeded), (problem(409, "not_entitled"), NotEntitled), (problem(409, "provision_suspended"), ProvisionSuspended),
         (problem(409, "pool_is_closed"), Refused), (problem(422, "idempotency_key_reused"), IdempotencyKeyReused),
     ],
 )  # fmt: skip

@@ -209,7 +209,17 @@ class Author:
         return ask.revoke_grant(f"g-{self.random.randint(0, 2)}")
 
     def end(self) -> Command:
+        if self._one_in(6):
+            return ask.end_provision(self._provision_id(), when="period_end")
         return ask.end_provision(self._provision_id(), ends_at=self._instant())
+
+    def cancel(self) -> Command:
+        """What every pool has, later on; often it is taken back before."""
+        later = from_ms(self._present_ms()) + timedelta(days=self.random.choice((1, 9, 40)))
+        return ask.end_provision("p-0", ends_at=later)
+
+    def uncancel(self) -> Command:
+        return ask.uncancel_provision("p-0")
 
     def suspend(self) -> Command:
         return ask.suspend_provision(self._provision_id())
@@ -248,6 +258,6 @@ class Author:
 ASKED: Final = (
     *["usage"] * 9, *["batch"] * 2, *["provision"] * 6, *["grant"] * 2, "revoke", *["end"] * 2, *["suspend"] * 2,
     *["resume"] * 2, "suspend_all", *["resume_all"] * 2, "close", "open", *["assign"] * 2, "unassign",
-    *["release"] * 2, "tick",
+    *["release"] * 2, "tick", "cancel", "uncancel",
 )  # fmt: skip
 Author.asked = ASKED

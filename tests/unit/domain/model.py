@@ -283,6 +283,12 @@ class Model:
         assert event.timestamp < event.ends_at != self.ends.get(event.provision_id)
         self.ends[event.provision_id] = event.ends_at
 
+    def _provision_end_withdrawn(self, event: facts.ProvisionEndWithdrawn) -> None:
+        assert event.ends_at is None or event.ends_at > self.ends[event.provision_id] > event.timestamp
+        del self.ends[event.provision_id]
+        if event.ends_at is not None:
+            self.ends[event.provision_id] = event.ends_at
+
     def _provision_ended(self, event: facts.ProvisionEnded) -> None:
         assert self.statuses[event.provision_id] != "ended"
         if event.reason == "expired":

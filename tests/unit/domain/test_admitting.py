@@ -11,6 +11,7 @@ from entitlements.domain import admitting
 from entitlements.domain.errors import (
     ActForNotAllowed,
     ApiKeyAlreadyExists,
+    ApiKeyIsOver,
     InvalidCommand,
     InvalidId,
     InvalidInstant,
@@ -78,7 +79,8 @@ def test_policies_are_bounded_and_those_that_are_retired_make_room(monkeypatch: 
 
 def test_a_key_is_made_once_whatever_becomes_of_it() -> None:
     revoked = [create_api_key(), revoke_api_key()]
-    given(revoked).when(create_api_key()).then_nothing()
+    given(create_api_key()).when(create_api_key()).then_nothing()
+    given(revoked).when(create_api_key()).refused(ApiKeyIsOver)
     given(revoked).when(create_api_key(secret_sha256="0" * 64)).refused(ApiKeyAlreadyExists)
 
 

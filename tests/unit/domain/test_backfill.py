@@ -1,15 +1,23 @@
 """Backfill: a pool takes history at the commands' effective_at until the first command without one (DESIGN 3.2)."""
 
+from dataclasses import replace
 from datetime import datetime
 
+import pytest
 from specification import days, entitlements_changed, given, happens, has, hours, instants, recorded, reset
 
 from entitlements.domain.aggregate import from_ms
 from entitlements.domain.commands import Command
-from entitlements.domain.errors import PoolAlreadyExists, ProvisionAlreadyExists, QuotaIsExceeded, UnknownProvision
+from entitlements.domain.errors import (
+    EffectiveAtIsNotAllowed,
+    PoolAlreadyExists,
+    ProvisionAlreadyExists,
+    UnknownProvision,
+)
 from entitlements.examples import (
     NOON,
     advance_clock,
+    assign_workspace,
     end_provision,
     feature,
     line,
@@ -17,8 +25,11 @@ from entitlements.examples import (
     provision_pool,
     quota,
     record_usage,
+    record_usage_batch,
+    suspend_pool,
     suspend_provision,
 )
+from entitlements.examples_of_terms import one_of_each
 
 LONG_AGO = NOON - days(4000)
 
@@ -81,7 +92,7 @@ def test_the_first_command_without_an_instant_ends_the_backfill() -> None:
         )
     )
     assert not story.pool.is_backfilling
-    story.when(hours(1), used_at(LONG_AGO + days(9), 1)).lines((0, QuotaIsExceeded, 0))
+    story.when(hours(1), used_at(LONG_AGO + days(9), 1)).lines((0, EffectiveAtIsNotAllowed, -1))
     assert dict(instants(story.happened))["UsageRefused"] == NOON + hours(1)
 
 
@@ -118,12 +129,50 @@ def test_provisions_of_history_are_judged_by_its_time() -> None:
     )
 
 
-def test_an_effective_instant_means_nothing_to_a_pool_that_is_not_in_backfill() -> None:
-    (
-        given(open_pool(), provision_pool("p", feature("sso")))
-        .when(hours(1), end_provision("p", effective_at=NOON - days(5)))
-        .then(happens("ProvisionEnded", timestamp=NOON + hours(1)), entitlements_changed({"after": None}))
-    )
+def test_an_effective_instant_is_refused_by_a_pool_that_is_not_in_backfill() -> None:
+    """It was silently decided at the log's instant: whoever brings in history would never have known."""
+    story = given(open_pool(), provision_pool("p", feature("sso")))
+    story.when(hours(1), end_provision("p", effective_at=NOON - days(5))).refused(EffectiveAtIsNotAllowed)
+    story.when(advance_clock(effective_at=NOON)).refused(EffectiveAtIsNotAllowed)
+    given().when(open_pool(effective_at=LONG_AGO)).refused(EffectiveAtIsNotAllowed)
+    given().when(open_pool(effective_at=LONG_AGO, backfill_from=LONG_AGO)).refused(EffectiveAtIsNotAllowed)
+    opened = given(open_pool(backfill_from=LONG_AGO))
+    opened.when(open_pool(effective_at=LONG_AGO, backfill_from=LONG_AGO)).refused(EffectiveAtIsNotAllowed)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [command for command in one_of_each() if command.aggregate_type != "pool"],
+    ids=lambda command: type(command).__name__,
+)
+def test_what_is_said_to_no_pool_has_no_effective_instant(command: Command) -> None:
+    given().when(replace(command, effective_at=LONG_AGO)).refused(EffectiveAtIsNotAllowed)
+
+
+def test_a_command_of_a_backfill_is_repeated_after_it_as_any_other() -> None:
+    assign = assign_workspace(effective_at=LONG_AGO, idempotency_key="k")
+    story = given(open_pool(backfill_from=NOON - hours(1)), assign, suspend_pool())
+    story.when(assign).then_repeated()
+    story.when(replace(assign, idempotency_key="k2")).refused(EffectiveAtIsNotAllowed)
+
+
+def test_lines_with_an_effective_instant_are_refused_one_by_one_but_for_repeats() -> None:
+    at = NOON - hours(1)
+    known, new = line("api_calls", 1, usage_id="u"), line("api_calls", 1, usage_id="v")
+    started = provision_pool("p", quota("api_calls", 10), effective_at=at)
+    story = given(open_pool(backfill_from=at), started, record_usage(known, effective_at=at), advance_clock())
+    both = record_usage(known, new, effective_at=at)
+    story.when(both).lines((1, EffectiveAtIsNotAllowed, -1), accepted=1, repeated=1)
+    assert story.consumed("api_calls") == 1
+
+
+def test_a_numbered_batch_with_an_effective_instant_can_be_sent_again_without_it() -> None:
+    story = given(open_pool(), provision_pool("p", quota("api_calls", 10)))
+    batch = record_usage_batch(line("api_calls", 3), source="gateway", sequence=7, effective_at=LONG_AGO)
+    story.when(batch).lines((0, EffectiveAtIsNotAllowed, -1))
+    story.when(replace(batch, effective_at=None)).lines(accepted=1)
+    assert story.consumed("api_calls") == 3
+    story.when(batch).lines(accepted=1, repeated=1)
 
 
 def test_opening_the_pool_again_neither_ends_the_backfill_nor_moves_its_clock() -> None:

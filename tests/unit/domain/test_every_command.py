@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import NamedTuple
 
 import pytest
@@ -19,6 +20,7 @@ from entitlements.domain.errors import (
     IdempotencyKeyReused,
     InvalidCommand,
     InvalidInstant,
+    InvalidLadder,
     InvalidPeriod,
     InvalidPolicy,
     InvalidRules,
@@ -58,6 +60,7 @@ from entitlements.examples import (
     assign_workspace,
     close_pool,
     define_entitlement_set,
+    define_ladder,
     define_resource_key,
     end_provision,
     feature,
@@ -76,6 +79,7 @@ from entitlements.examples import (
     suspend_pool,
     suspend_provision,
     unassign_workspace,
+    uncancel_provision,
 )
 from entitlements.examples_of_governance import (
     activate_campaign,
@@ -143,6 +147,7 @@ EVERY: dict[type[Command], Cases] = {
     asks.DefineEntitlementSet: Cases(
         [], define_entitlement_set(), "EntitlementSetDefined", [], define_entitlement_set(rules=[]), InvalidRules
     ),
+    asks.DefineLadder: Cases([], define_ladder(), "LadderDefined", [], define_ladder(rungs=[]), InvalidLadder),
     asks.OpenPool: Cases([], open_pool(), "PoolOpened", POOL, open_pool(name="other"), PoolAlreadyExists),
     asks.SuspendPool: Cases(POOL, suspend_pool(), "PoolSuspended", [POOL, close_pool()], suspend_pool(), PoolIsClosed),
     asks.ResumePool: Cases(
@@ -169,6 +174,10 @@ EVERY: dict[type[Command], Cases] = {
         ProvisionIsOver,
     ),
     asks.EndProvision: Cases(PROVISIONED, end_provision(), "ProvisionEnded", POOL, end_provision(), UnknownProvision),
+    asks.UncancelProvision: Cases(
+        [PROVISIONED, end_provision(ends_at=NOON + timedelta(days=1))], uncancel_provision(), "ProvisionEndWithdrawn",
+        [PROVISIONED, end_provision()], uncancel_provision(), ProvisionIsOver,
+    ),
     asks.IssueGrant: Cases(POOL, issue_grant(), "GrantIssued", POOL, issue_grant(actor=" "), InvalidCommand),
     asks.RevokeGrant: Cases([POOL, issue_grant()], revoke_grant(), "GrantRevoked", POOL, revoke_grant(), UnknownGrant),
     asks.AssignWorkspace: Cases(

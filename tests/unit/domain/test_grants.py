@@ -1,11 +1,14 @@
 """Grants: who gave what, why, and until when."""
 
+from dataclasses import replace
+
 import pytest
 from specification import days, entitlements_changed, given, happens, has, hours, lost, pool_with
 
 from entitlements.domain.commands import IssueGrant
 from entitlements.domain.errors import (
     GrantAlreadyExists,
+    GrantIsOver,
     InvalidCommand,
     InvalidInstant,
     PoolIsClosed,
@@ -15,6 +18,7 @@ from entitlements.domain.errors import (
 )
 from entitlements.examples import (
     NOON,
+    advance_clock,
     close_pool,
     end_provision,
     feature,
@@ -69,7 +73,15 @@ def test_a_grant_may_begin_later() -> None:
 def test_the_same_grant_again_is_harmless() -> None:
     grant = issue_grant("g", feature("sso"), ends_at=NOON + days(7))
     given(open_pool(), grant).when(hours(1), grant).then_nothing()
-    given(open_pool(), grant, revoke_grant("g")).when(hours(1), grant).then_nothing()
+
+
+def test_the_id_of_a_grant_that_is_over_is_not_given_again() -> None:
+    grant = issue_grant("g", feature("sso"), ends_at=NOON + days(7), idempotency_key="k")
+    unlike = replace(grant, idempotency_key=None)
+    revoked = given(open_pool(), grant, revoke_grant("g"))
+    revoked.when(hours(1), unlike).refused(GrantIsOver)
+    revoked.when(grant).then_repeated()
+    given(open_pool(), unlike, days(8), advance_clock()).when(unlike).refused(GrantIsOver)
 
 
 @pytest.mark.parametrize(

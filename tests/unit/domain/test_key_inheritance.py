@@ -206,3 +206,22 @@ def test_whatever_goes_round_all_that_is_granted_is_found_and_why(said: dict[str
 def test_to_be_given_one_more_key_never_takes_another_away(said: dict[str, Said], graph: KeyGraph, more: str) -> None:
     before, after = granted(said, graph), granted(said | {more: Said(overridden=True)}, graph)
     assert set(before) <= set(after)
+
+
+# --- Suspensions ------------------------------------------------------------------------------------------------------
+
+
+def test_what_a_suspended_feature_would_grant_is_told_to_be_suspended() -> None:
+    graph = {"premium": inherits("basic"), "basic": inherits("tin")}
+    suspended = {"premium": Said(suspended=True)}
+    for key in ("premium", "basic", "tin"):
+        assert may(key, suspended, graph) == (False, "provision_suspended")
+    assert may("other", suspended, graph) == (False, "not_entitled")
+    assert may("basic", suspended | {"basic": HELD}, graph) == (True, "held")
+    assert may("basic", suspended | {"basic": OFF}, graph) == (False, "provision_suspended"), (
+        "always_allow grants it anyway"
+    )
+    strict = {"premium": inherits("basic", policy="parent_wins")}
+    assert may("basic", suspended | {"basic": OFF}, strict) == (False, "overridden"), "it is off after a resumption too"
+    assert may("premium", {"premium": Said(suspended=True, denied=True)}, graph) == (False, "denied")
+    assert granted(suspended, graph) == {}

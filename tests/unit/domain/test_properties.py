@@ -132,7 +132,8 @@ def check_no_trace(life: Life, logged: Logged) -> None:
     assert life.pool is not None
     if happened:
         command = logged.command
-        tick = AdvanceClock(command_id=command.command_id, pool_id=before.id, effective_at=command.effective_at)
+        at = command.effective_at if before.is_backfilling else None
+        tick = AdvanceClock(command_id=command.command_id, pool_id=before.id, effective_at=at)
         decide(before, tick, logged.timestamp_ms)
         assert before.take_events() == happened
     assert state_of(life.pool) == state_of(before)
@@ -166,7 +167,7 @@ def test_generated_histories_reach_every_event_and_most_refusals() -> None:
             reached.update(codes)
     assert set(reached) >= {
         "PoolOpened", "BackfillEnded", "PoolSuspended", "PoolResumed", "PoolClosed", "ProvisionScheduled",
-        "ProvisionStarted", "ProvisionSuspended", "ProvisionResumed", "ProvisionEndScheduled", "ProvisionEnded",
+        "ProvisionStarted", "ProvisionSuspended", "ProvisionResumed", "ProvisionEndScheduled", "ProvisionEndWithdrawn", "ProvisionEnded",
         "GrantIssued", "GrantRevoked", "GrantExpired", "WorkspaceAssigned", "WorkspaceUnassigned",
         "EntitlementsChanged", "UsageRecorded", "UsageRefused", "UsageReleased", "QuotaWarned", "QuotaExceeded",
         "QuotaReset", "AnswerRemembered",
@@ -174,5 +175,5 @@ def test_generated_histories_reach_every_event_and_most_refusals() -> None:
         "provision_is_over", "ladder_is_occupied", "rules_conflict", "unknown_grant", "grant_already_exists",
         "workspace_is_not_assigned", "not_entitled", "unknown_key", "key_is_not_metered", "key_is_not_held",
         "quota_exceeded", "period_is_closed", "more_than_is_held", "idempotency_key_reused", "invalid_instant",
-        "invalid_quantity",
+        "invalid_quantity", "provision_suspended", "no_billing_period",
     }  # fmt: skip

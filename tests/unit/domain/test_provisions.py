@@ -1,5 +1,7 @@
 """Provisions: scheduled, started, suspended, resumed, ended."""
 
+from dataclasses import replace
+
 import pytest
 from specification import days, entitlements_changed, given, happens, has, hours, lost, pool_with, used
 
@@ -91,7 +93,16 @@ def test_a_provision_with_a_start_in_the_past_confers_from_now_on() -> None:
 def test_the_same_provision_again_is_harmless() -> None:
     provision = provision_pool("p", feature("sso"), ladder="plans", rung=1)
     given(open_pool(), provision).when(hours(1), provision).then_nothing()
-    given(open_pool(), provision, end_provision("p")).when(hours(1), provision).then_nothing()
+
+
+def test_the_id_of_a_provision_that_has_ended_is_not_given_again() -> None:
+    """Its answer was `accepted`, and the customer had nothing."""
+    provision = provision_pool("p", feature("sso"), ladder="plans", rung=1, idempotency_key="k")
+    story = given(open_pool(), provision, end_provision("p"))
+    story.when(hours(1), replace(provision, idempotency_key=None)).refused(ProvisionIsOver)
+    story.when(replace(provision, idempotency_key="k2", quantity=2)).refused(ProvisionIsOver)
+    story.when(provision).then_repeated()
+    story.when(hours(30), provision).refused(ProvisionIsOver)
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ SENTENCES: Final = {
     "policy_allowed": "Policy {policy} allows {key}{because}.",
     "policy_denied": "Policy {policy} denies {key}{because}.",
     "not_entitled": "Nothing confers {key} on {customer}.",
+    "provision_suspended": "{key} is part of a plan that is suspended.",
     "denied": "{key} is denied by a rule.",
     "overridden": "{key} was taken away by an administrator.",
     "quota_exceeded": "{quantity} of {key} do not fit into what is left.",

@@ -7,7 +7,7 @@
 | an organization, naming a workspace (placed, a role in it) | that customer of the organization |
 | an organization (units, their roles and assignments, access policies, API keys) | all of the organization |
 | a resource key (what it inherits, where it may be used) | everybody |
-| an entitlement set, a campaign | nobody: what follows for a pool is an event of that pool |
+| an entitlement set, a plan ladder, a campaign | nobody: what follows for a pool is an event of that pool |
 
 Usage is in neither topic: it is told by time alone. Reservations of one customer move what remains for others of its pool just as
 usage does, so they are its own business here too.
@@ -22,7 +22,7 @@ from typing import Any, Final
 from entitlements.access.caching.floors import Concerned
 
 #: What an event of these says is told by the pools that it reaches.
-_OF_NOBODY: Final = frozenset({"entitlement_set", "campaign"})
+_OF_NOBODY: Final = frozenset({"entitlement_set", "campaign", "plan_ladder"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -55,6 +55,7 @@ def test_allow_grants_a_feature_that_nothing_confers() -> None:
         held(allowed=False, reason_code="overridden"),
         held(allowed=False, reason_code="denied"),
         held(allowed=False, reason_code="pool_is_suspended"),
+        held(allowed=False, reason_code="provision_suspended"),
         held(allowed=False, reason_code="pool_is_closed"),
         held(constraints={"geographic_restrictions": ["EU"]}),
         held(constraints={"end_date": "2020-01-01T00:00:00Z"}),

@@ -1,0 +1,93 @@
+"""`entitlements ladder`: ordered families of plans, whose rungs are the service tiers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from entitlements.cli import output
+from entitlements.cli.options import FOLDER, Actor, AsJson, Data, NoWait, example, group, prose
+from entitlements.cli.session import report, session
+
+ladders = group("Plan ladders: ordered families of plans, whose rungs are the service tiers.")
+
+Ladder = Annotated[str, typer.Argument(metavar="LADDER", help="Id of the ladder.", show_default=False)]
+
+_DEFINE_HELP = """
+Define a plan ladder by a file, YAML or JSON. At most one plan of a ladder is active in a pool.
+
+Once a ladder is defined, sets can be on its rungs only. A ladder that sets name although nobody has defined it grows with them. Defined
+again, rungs can be added, renamed and retired; plans that are on a retired rung stay there.
+
+[bold]The file[/bold]
+
+  ladder: plans
+  name: Plans
+  rungs:                     [dim]# by rising number, higher is more[/dim]
+    - {rung: 1, name: Free}
+    - {rung: 2, name: Pro}
+    - {rung: 3, name: Enterprise}
+"""
+
+
+@ladders.command("define", help=prose(_DEFINE_HELP), epilog=example("entitlements ladder define plans.yaml"))
+def define(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The definition, YAML or JSON.", show_default=False)],
+    actor: Actor = "",
+    no_wait: NoWait = False,
+    as_json: AsJson = False,
+    data: Data = FOLDER,
+) -> None:
+    """Define a plan ladder by a file."""
+    from entitlements.cli import values
+    from entitlements.intake.definitions import read_ladder
+
+    command = read_ladder(file).command(values.actor(actor))
+    with session(data) as opened:
+        done = opened.do(command, wait=not no_wait)
+        rungs = [vars(rung) for rung in command.rungs]
+        sentence = f"Ladder [bold]{command.ladder}[/bold] has the rungs {', '.join(r.name for r in command.rungs)}."
+        report(done, sentence, as_json=as_json, ladder=command.ladder, rungs=rungs)
+
+
+@ladders.command("show", epilog=example("entitlements ladder show plans"))
+def show(ladder: Ladder, as_json: AsJson = False, data: Data = FOLDER) -> None:
+    """Show a plan ladder: its rungs, and the sets that are on them."""
+    from entitlements.errors import UnknownLadder
+    from entitlements_projections.reading import definitions
+
+    with session(data) as opened:
+        found = definitions.plan_ladder(opened.database, ladder)
+    if found is None:
+        raise UnknownLadder(f"Asked for: {ladder}.")
+    if as_json:
+        output.document(found)
+        return
+    names = {rung["rung"]: rung["name"] for rung in found["rungs"] or ()}
+    title = f"Ladder {ladder}" + (
+        f", {found['name']}" if found["name"] else ", not defined: it has the rungs of its sets"
+    )
+    on_rungs: dict[int, list[str]] = {rung: [] for rung in names}
+    for each in found["sets"]:
+        on_rungs.setdefault(each["rung"], []).append(f"{each['set_id']} v{each['set_version']}")
+    rows = [(rung, names.get(rung, ""), ", ".join(on_rungs[rung])) for rung in sorted(on_rungs)]
+    output.table((">Rung", "Tier", "Sets"), rows, title)
+
+
+@ladders.command("list", epilog=example("entitlements ladder list"))
+def list_ladders(as_json: AsJson = False, data: Data = FOLDER) -> None:
+    """List the plan ladders, also those that sets name although nobody has defined them."""
+    from entitlements_projections.reading import definitions
+
+    with session(data) as opened:
+        found = definitions.plan_ladders(opened.database)
+    if as_json:
+        output.document({"ladders": found})
+        return
+    rows = [
+        (row["ladder"], row["name"], "yes" if row["is_defined"] else "no", ", ".join(s["set_id"] for s in row["sets"]))
+        for row in found
+    ]
+    output.table(("Ladder", "Name", "Defined", "Sets, by rung"), rows)
