@@ -139,6 +139,8 @@ class ClosedPeriod:
     limit: int
     consumed: int
     elsewhere: int
+    #: The part of it that was preserved overage of before.
+    began_with: int
     #: What nobody bore of it, paid or not, and how much of that may be: the hard limit less what is included.
     overage: int
     overage_max: int
@@ -159,6 +161,11 @@ class ClosedPeriod:
     def charged(self) -> int:
         """What neither credits nor a payer bore."""
         return self.consumed - self.elsewhere
+
+    @property
+    def used(self) -> int:
+        """What of that was used in it: not what it began with."""
+        return self.charged - self.began_with
 
     @property
     def included_left(self) -> int:
@@ -198,7 +205,10 @@ def going_on(bucket: Bucket, held: Bucket | None, vanished: list[Bucket], at_ms:
     if held is not None:
         bucket.earlier, bucket.recurred_since = held.earlier, held.recurred_since
         bucket.paid, bucket.paid_earlier = held.paid, held.paid_earlier
-        bucket.recurs_at_ms = held.recurs_at_ms if bucket.recurs else NEVER_MS
+        if bucket.recurs == held.recurs or held.recurs_at_ms <= at_ms:
+            bucket.recurs_at_ms = held.recurs_at_ms if bucket.recurs else NEVER_MS
+        if bucket.recurs is None and not bucket.kept:  # It is one for the whole period from now on.
+            bucket.earlier = bucket.recurred_since = 0
     elif bucket.consumed:
         bucket.paid = min(bucket.consumed, sum(gone.paid + gone.paid_earlier for gone in vanished))
     if held is None and bucket.recurs and bucket.consumed:

@@ -126,7 +126,8 @@ def _stated(old: dict[str, Bucket], takers: dict[str, str], source: Source) -> C
         rule,
         name,
         provision.quantity if provision is not None else 1,
-        carried=sum(bucket.carried for bucket in before),
+        # What came anew was for its own time: over the whole period all that was consumed counts.
+        carried=sum(bucket.carried - (0 if rule.recurs else bucket.earlier) for bucket in before),
         consumed=sum(bucket.consumed for bucket in before),
     )
 
@@ -172,7 +173,7 @@ def _takers(pool: ResourcePool, old: dict[str, Bucket], sources: list[Source]) -
     if not sources:
         return {}
     present = {id_of(provision): provision for _, provision in sources}
-    newcomers = [p for name, p in present.items() if p is not None and (name not in old or old[name].kept)]
+    newcomers = [p for name, p in present.items() if p is not None and (name not in old or old[name].is_gone)]
     takers = {}
     # What never resets is bought anew with every renewal; in a period a renewal is no second one.
     is_for_good = sources[0][0].rule_type == "credit" and sources[0][0].period is None

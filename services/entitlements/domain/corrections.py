@@ -78,7 +78,7 @@ def _take_back(
         raise KeyIsNotHeld(f"{resource_key} is held: give it back by ReleaseUsage")
     closed = _period_of(entitlement, known, now)
     parts = returned_parts(pool, known, quantity, closed, to_ms(now))
-    charged = entitlement.charged if closed is None else closed.charged
+    charged = entitlement.used if closed is None else closed.used
     if quantity + paid(parts) > charged:
         raise MoreThanWasUsed(f"{charged} are left of what was included; the rest was taken back by a correction")
     _happen(
@@ -128,7 +128,7 @@ def correct_usage(pool: ResourcePool, command: CorrectUsage, now: datetime) -> N
         _take_back(pool, known, command, command.corrects, -command.adjustment, now)
         return
     closed = _period_at(pool, entitlement, occurred_at, now)
-    charged = entitlement.charged if closed is None else closed.charged
+    charged = entitlement.used if closed is None else closed.used
     if command.adjustment < 0 and -command.adjustment > charged:
         raise MoreThanWasUsed(f"{charged} were counted that neither credits nor a payer bear")
     if command.adjustment > 0:

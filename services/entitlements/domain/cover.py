@@ -20,7 +20,6 @@ class Cover:
     parts: list[UsagePart] = field(default_factory=list)
     included: int = 0
     credit_units: int = 0
-    credit_key: str = ""
     charge: int = 0
     overage: int = 0
 
@@ -66,10 +65,14 @@ def _bear(
     alone: bool = False,
     held: Reservation | None = None,
 ) -> None:
-    _include(pool, entitlement, found)
+    _include(pool, entitlement, found, held)
     left = quantity - found.included
-    if left:
-        left -= _draw_on_credits(pool, entitlement, left, found, alone=alone, held=held)
+    if left and held is not None:  # What is above what was reserved draws on the credits of now.
+        excess = min(left, max(0, quantity - held.quantity)) if _is_other(entitlement, held) else 0
+        left -= _draw_on_credits(pool, entitlement, left - excess, found, alone=alone, held=held)
+        left -= _draw_on_credits(pool, entitlement, excess, found, alone=alone, held=None)
+    elif left:
+        left -= _draw_on_credits(pool, entitlement, left, found, alone=alone, held=None)
     if left:
         freed = held.spending if held is not None else 0
         left -= _draw_on_demand(pool, entitlement, left, found, alone=alone, freed=freed)
@@ -109,10 +112,11 @@ def what_is_left(pool: ResourcePool, entitlement: Entitlement) -> Left:
 
 
 def _room(entitlement: Entitlement) -> int:
-    """What the contributions have that nobody has consumed."""
+    """What the contributions have that nobody has consumed, or an override still admits."""
+    admits = 0
     if entitlement.value is not None and entitlement.value.override_id:
-        return UNLIMITED
-    return sum(bucket.left for bucket in entitlement.burn_order())
+        admits = max(0, entitlement.limit - entitlement.counted)
+    return max(admits, sum(bucket.left for bucket in entitlement.burn_order()))
 
 
 def affordable(pool: ResourcePool, entitlement: Entitlement) -> int:
@@ -131,8 +135,8 @@ def payer_of(pool: ResourcePool, provision_id: str) -> str:
     return (provision.billing_account_id or "") if provision is not None else ""
 
 
-def _include(pool: ResourcePool, entitlement: Entitlement, found: Cover) -> None:
-    left, room = found.included, _unreserved(entitlement)
+def _include(pool: ResourcePool, entitlement: Entitlement, found: Cover, held: Reservation | None) -> None:
+    left, room = found.included, _unreserved(entitlement, held)
     for bucket in entitlement.burn_order():
         part = min(left, bucket.left, room)
         if part:
@@ -143,11 +147,12 @@ def _include(pool: ResourcePool, entitlement: Entitlement, found: Cover) -> None
         found.parts.append(part_of("included", "", left))
 
 
-def _unreserved(entitlement: Entitlement) -> int:
+def _unreserved(entitlement: Entitlement, held: Reservation | None) -> int:
     """What of the contributions usage may have that an override admits: what is reserved of them stays for those who reserved it."""
     if entitlement.value is None or not entitlement.value.override_id:
         return UNLIMITED  # No more is included than there is beside what is reserved.
-    return max(0, min(UNLIMITED, sum(bucket.left for bucket in entitlement.burn_order())) - entitlement.reserved)
+    reserved = entitlement.reserved - (0 if held is None else held.charged)
+    return max(0, min(UNLIMITED, sum(bucket.left for bucket in entitlement.burn_order())) - reserved)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,10 +176,19 @@ class _Rate:
         return max(0, (self.balance + units) * self.per // self.rate - quantity)
 
 
+def _is_other(entitlement: Entitlement, held: Reservation) -> bool:
+    """Whether the key draws on other credits, or at another rate, than when something was reserved."""
+    return _terms(entitlement) != (held.credit_key, held.credit_rate, held.credit_per)
+
+
+def _terms(entitlement: Entitlement) -> tuple[str, int, int]:
+    value = entitlement.value
+    return ("", 0, 1) if value is None else (value.credit_key or "", value.credit_rate, value.credit_per)
+
+
 def _rate_now(pool: ResourcePool, entitlement: Entitlement, *, alone: bool, held: Reservation | None) -> _Rate | None:
     """On what the key draws. What is reserved draws on the credits on which it was reserved, and on no others."""
-    value = entitlement.value
-    terms = ("", 0, 1) if value is None else (value.credit_key or "", value.credit_rate, value.credit_per)
+    terms = _terms(entitlement)
     wanted = terms if held is None else (held.credit_key, held.credit_rate, held.credit_per)
     credit = pool.entitlements.get(wanted[0])
     if credit is None or credit.entitlement_type != "credit" or wanted[1] <= 0:
@@ -210,12 +224,13 @@ def _draw_on_credits(
     pool: ResourcePool, entitlement: Entitlement, wanted: int, found: Cover, *, alone: bool, held: Reservation | None
 ) -> int:
     rate = _rate_now(pool, entitlement, alone=alone, held=held)
-    quantity = 0 if rate is None else min(wanted, rate.affordable)
+    quantity = 0 if rate is None or not wanted else min(wanted, rate.affordable)
     if rate is None or not quantity:
         return 0
     before, paid = rate.paid
     units = _due(before + quantity, rate.rate, rate.per, paid)
-    found.credit_units, found.credit_key = units, rate.credit.resource_key
+    found.credit_units += units
+    credit_key = rate.credit.resource_key
     left_units, left_quantity = units, quantity
     for bucket in rate.credit.burn_order():
         charge = min(left_units, bucket.left)
@@ -223,13 +238,13 @@ def _draw_on_credits(
             continue
         part = left_quantity if charge == left_units else quantity * charge // units
         payer = payer_of(pool, bucket.provision_id)
-        drawn = part_of("credit", bucket.provision_id, part, payer=payer, charge=charge, credit_key=found.credit_key)
+        drawn = part_of("credit", bucket.provision_id, part, payer=payer, charge=charge, credit_key=credit_key)
         found.parts.append(drawn | {"repriced": rate.is_other})
         left_units, left_quantity = left_units - charge, left_quantity - part
         if not left_units:
             break
     if left_units or left_quantity:  # An override gives credits that nobody contributes.
-        drawn = part_of("credit", "", left_quantity, charge=left_units, credit_key=found.credit_key)
+        drawn = part_of("credit", "", left_quantity, charge=left_units, credit_key=credit_key)
         found.parts.append(drawn | {"repriced": rate.is_other})
     return quantity
 

@@ -66,6 +66,9 @@ class Entitlement(Derived):
     uncounted: int = 0
     #: Overage that is owed, the oldest first; that of the period under way stands last.
     debts: list[Debt] = field(default_factory=list)
+    #: Overage of the period under way, paid or not; and the preserved overage that is part of what is consumed, paid or not.
+    incurred: int = 0
+    began_with: int = 0
     #: Held by reservations.
     reserved: int = 0
     #: Under the present credit rate: the quantity that drew on credits, and the units it drew. Rounding is over their sum.
@@ -112,6 +115,11 @@ class Entitlement(Derived):
     def charged(self) -> int:
         """What counts against the limit: consumption that neither credits nor an on-demand payer bear."""
         return self.consumed - self.elsewhere
+
+    @property
+    def used(self) -> int:
+        """What was used in the period and neither credits nor a payer bear: not what it began with."""
+        return self.consumed - self.elsewhere - self.began_with
 
     @property
     def counted(self) -> int:
@@ -244,6 +252,7 @@ class Entitlement(Derived):
     def owe_late(self, closed: ClosedPeriod, quantity: int) -> None:
         """Count preserved overage of a period that is over: the one under way owes it."""
         self.consumed += quantity
+        self.began_with += quantity
         known = next((debt for debt in self.debts if debt.until_ms == closed.owed_until_ms), None)
         if known is not None:
             known.quantity += quantity
@@ -316,7 +325,8 @@ class Entitlement(Derived):
                 bucket.consumed = bucket.earlier = bucket.recurred_since = bucket.paid = bucket.paid_earlier = 0
                 bucket.recurs_at_ms = NEVER_MS
         self.debts = owed
-        self.consumed = self.owed
+        self.consumed = self.began_with = self.owed
+        self.incurred = 0
         self.elsewhere = self.credit_quantity = self.credit_units = self.admitted = self.uncounted = 0
         self.period_start_ms = self.period_end_ms = 0
         self.was_warned = self.was_exceeded = False
@@ -402,4 +412,4 @@ def paid(parts: list[UsagePart]) -> int:
 
 def overage_of(parts: list[UsagePart]) -> int:
     """The quantity of the parts that nobody bears, nor has paid."""
-    return sum(part["quantity"] for part in parts if part["bearer"] == "overage" and not part["provision_id"])
+    return sum(part["quantity"] for part in parts if part["bearer"] == "overage" and not part["paid"])

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from entitlements.domain.buckets import ClosedPeriod
+from entitlements.domain.buckets import Bucket, ClosedPeriod
 from entitlements.domain.cover import payer_of
 from entitlements.domain.entitlement import Entitlement
+from entitlements.domain.periods import Calendar, period_bounds
 from entitlements.domain.pool_parts import RememberedLine, RememberedPart, is_successor
 from entitlements.domain.pools import ResourcePool
 from entitlements.domain.taking_back import heir_of
@@ -54,7 +55,7 @@ def returned_parts(
 def parts_corrected_down(pool: ResourcePool, entitlement: Entitlement, quantity: int) -> list[UsagePart]:
     """Who gets back what no single line is named for: overage first, then whoever burns last."""
     found = _Borne(pool, entitlement).back("overage", "", quantity, pool.turn)
-    return [part_of(bearer, name, -share) | {"lapsed": lapsed} for bearer, name, share, lapsed in found]
+    return [account.part(share) for account, share in found]
 
 
 def closed_parts_back(
@@ -104,13 +105,22 @@ def what_comes_back(
     for part in parts if follows else []:
         rest = closed.rest_of(part["provision_id"]) if part["bearer"] == "included" else None
         heir = heir_of(pool, entitlement, part["provision_id"])
-        if rest is None or heir is None or heir.recurred_since or part["lapsed"]:
+        if rest is None or heir is None or part["lapsed"] or _came_anew(entitlement, heir, now_ms):
             continue
         own = min(0, part["quantity"] + (0 if part["provision_id"] else closed.admitted))
         more = replace(rest, left=rest.left - own).carries - rest.carried
         if more > 0 and own < 0:
             raised.append(Share(provision_id=rest.provision_id, quantity=more))
     return present, raised
+
+
+def _came_anew(entitlement: Entitlement, bucket: Bucket, now_ms: int) -> bool:
+    """Whether a contribution has come anew in the period under way, also where that changed nothing."""
+    if bucket.recurs is None:
+        return False
+    start_ms = entitlement.period_at(now_ms)[0]
+    calendar = Calendar(entitlement.calendar.time_zone, start_ms)
+    return bool(bucket.recurred_since) or period_bounds(bucket.recurs, now_ms, calendar)[0] > start_ms
 
 
 def _preserved_back(entitlement: Entitlement, closed: ClosedPeriod, overage: int) -> list[UsagePart]:
@@ -122,18 +132,19 @@ def _preserved_back(entitlement: Entitlement, closed: ClosedPeriod, overage: int
     if owed:
         parts.append(part_of("overage", "", -owed))
     paid = min(overage - owed, debt.paid)
-    for bucket in reversed(entitlement.burn_order()):
-        share = 0 if bucket.is_gone else min(paid, bucket.consumed)
-        if share:
-            parts.append(part_of("included", bucket.provision_id, -share))
-            paid -= share
+    for bucket in reversed(entitlement.buckets):
+        for has_paid, has_lapsed in ((bucket.paid, False), (bucket.paid_earlier, True)):
+            share = min(paid, has_paid)
+            if share:
+                back = part_of("overage", bucket.provision_id, -share)
+                parts.append(back | {"paid": True, "lapsed": has_lapsed})
+                paid -= share
     return parts
 
 
 def _included_back(borne: _Borne, known: RememberedLine, part: RememberedPart, taken: int) -> Iterator[UsagePart]:
-    for bearer, name, share, lapsed in borne.back(part.bearer, part.provision_id, taken, known.turn):
-        payer = part.payer if name == part.provision_id else ""
-        yield part_of(bearer, name, -share, payer=payer) | {"lapsed": lapsed}
+    for account, share in borne.back(part.bearer, part.provision_id, taken, known.turn):
+        yield account.part(share, part.payer if account.provision_id == part.provision_id else "")
 
 
 def _credits_back(
@@ -141,9 +152,11 @@ def _credits_back(
 ) -> Iterator[UsagePart]:
     """Units return to the balance while its period lasts; the quantity is said with the first of those who get them."""
     if borne.entitlement.is_under_way(known.turn, now_ms):
-        for _, provision_id, share, _ in borne.back("included", part.provision_id, units, known.turn):
-            payer = part.payer if provision_id == part.provision_id else ""
-            yield part_of("credit", provision_id, -taken, payer=payer, charge=-share, credit_key=part.credit_key)
+        for account, share in borne.back("included", part.provision_id, units, known.turn):
+            payer = part.payer if account.provision_id == part.provision_id else ""
+            yield part_of(
+                "credit", account.provision_id, -taken, payer=payer, charge=-share, credit_key=part.credit_key
+            )
             units, taken = units - share, 0
     if units or taken:
         back = part_of("credit", part.provision_id, -taken, payer=part.payer, charge=-units, credit_key=part.credit_key)
@@ -152,9 +165,18 @@ def _credits_back(
 
 @dataclass(slots=True)
 class _Account:
-    """What can still return from one place, in the smallest unit."""
+    """What can still return from one place, in the smallest unit, and how a part says so."""
 
     quantity: int
+    bearer: Bearer
+    provision_id: str = ""
+    has_lapsed: bool = False
+    was_paid: bool = False
+
+    def part(self, quantity: int, payer: str = "") -> UsagePart:
+        """So much of it as a part that returns."""
+        part = part_of(self.bearer, self.provision_id, -quantity, payer=payer)
+        return part | {"lapsed": self.has_lapsed, "paid": self.was_paid}
 
 
 class _Borne:
@@ -164,44 +186,44 @@ class _Borne:
         self.pool, self.entitlement = pool, entitlement
         buckets = {bucket.provision_id: bucket for bucket in entitlement.buckets}
         self.recurred_since = {name: bucket.recurred_since for name, bucket in buckets.items()}
-        #: Overage that they paid, since they last came anew and before that; and what else was consumed of them.
-        self.paid = {name: _Account(bucket.paid) for name, bucket in buckets.items()}
-        self.paid_earlier = {name: _Account(bucket.paid_earlier) for name, bucket in buckets.items()}
-        self.recent = {name: _Account(max(0, b.consumed - b.earlier - b.paid)) for name, b in buckets.items()}
-        self.earlier = {name: _Account(max(0, b.earlier - b.paid_earlier)) for name, b in buckets.items()}
+        #: Overage that they paid, since they last came anew and before that.
+        self.paid = [
+            _Account(quantity, "overage", name, has_lapsed=has_lapsed, was_paid=True)
+            for name, bucket in reversed(buckets.items())
+            for quantity, has_lapsed in ((bucket.paid, False), (bucket.paid_earlier, True))
+        ]
+        #: And what else was consumed of them.
+        self.recent = {n: _Account(max(0, b.consumed - b.earlier - b.paid), "included", n) for n, b in buckets.items()}
+        self.earlier = {
+            name: _Account(max(0, bucket.earlier - bucket.paid_earlier), "included", name, has_lapsed=True)
+            for name, bucket in buckets.items()
+        }
         #: What is owed; and what no contribution bears though it is included.
-        self.owed, self.admitted = _Account(entitlement.owed), _Account(entitlement.admitted)
+        self.owed, self.admitted = _Account(entitlement.owed, "overage"), _Account(entitlement.admitted, "included")
 
-    def back(
-        self, bearer: Bearer, provision_id: str, quantity: int, turn: int
-    ) -> Iterator[tuple[Bearer, str, int, bool]]:
-        """Who gets back what was recorded at a turn: bearer, provision, share, and whether that has lapsed since."""
-        for bearer_back, name, has_lapsed, account in self._accounts(bearer, provision_id, turn):
+    def back(self, bearer: Bearer, provision_id: str, quantity: int, turn: int) -> Iterator[tuple[_Account, int]]:
+        """From where comes back what was recorded at a turn, and how much."""
+        for account in self._accounts(bearer, provision_id, turn):
             share = min(quantity, account.quantity)
             account.quantity -= share
             quantity -= share
             if share:
-                yield bearer_back, name, share, has_lapsed
+                yield account, share
 
-    def _accounts(self, bearer: Bearer, provision_id: str, turn: int) -> Iterator[tuple[Bearer, str, bool, _Account]]:
-        """From whom it returns, in order: overage from what is owed, then from who paid it, the last in burn order first."""
+    def _accounts(self, bearer: Bearer, provision_id: str, turn: int) -> Iterator[_Account]:
+        """In order: overage from what is owed, then from who paid it, the last in burn order first; then as it was borne."""
         if bearer == "overage":
-            yield "overage", "", False, self.owed
-            for name in reversed(self.recent):
-                yield "overage", name, False, self.paid[name]
-                yield "overage", name, True, self.paid_earlier[name]
+            yield self.owed
+            yield from self.paid
         if bearer == "overage" or not provision_id:
-            yield "included", "", False, self.admitted
+            yield self.admitted
         for name in self._in_order(provision_id):
-            slices = [(False, self.recent[name]), (True, self.earlier[name])]
+            slices = [self.recent[name], self.earlier[name]]
             # What was consumed before it came anew would have lapsed then: it returns to nobody.
-            for has_lapsed, account in slices if turn >= self.recurred_since[name] else reversed(slices):
-                yield "included", name, has_lapsed, account
-        yield "included", "", False, self.admitted
-        yield "overage", "", False, self.owed
-        for name in reversed(self.recent):
-            yield "overage", name, False, self.paid[name]
-            yield "overage", name, True, self.paid_earlier[name]
+            yield from slices if turn >= self.recurred_since[name] else reversed(slices)
+        yield self.admitted
+        yield self.owed
+        yield from self.paid
 
     def _in_order(self, provision_id: str) -> list[str]:
         """The one itself, then its successors, then whoever burns last."""

@@ -105,10 +105,11 @@ def closed_period(
         rests.append(rest)
     if entitlement.stacking != "sum":
         rests = rests[:1]
-    consumed, elsewhere = (0, 0) if is_idle else (entitlement.consumed, entitlement.elsewhere)
+    began_with = entitlement.preserved if is_idle else entitlement.began_with
+    consumed, elsewhere = (began_with, 0) if is_idle else (entitlement.consumed, entitlement.elsewhere)
     admits = None
     if entitlement.is_overridden:
-        counted = 0 if is_idle else entitlement.counted
+        counted = began_with if is_idle else entitlement.counted
         admits = max(0, entitlement.limit - counted - sum(rest.carried for rest in rests))
     return ClosedPeriod(
         start_ms=start_ms,
@@ -117,7 +118,8 @@ def closed_period(
         limit=entitlement.limit,
         consumed=consumed,
         elsewhere=elsewhere,
-        overage=0 if is_idle else entitlement.owed - entitlement.preserved + sum(d.paid for d in entitlement.debts),
+        began_with=began_with,
+        overage=0 if is_idle else entitlement.incurred,
         overage_max=max(0, entitlement.hard_limit - entitlement.limit),
         bearer=entitlement.bearer,
         was_exceeded=entitlement.was_exceeded and not is_idle,

@@ -10,7 +10,7 @@ from entitlements.domain.periods import Calendar, period_bounds
 from entitlements.domain.values import RecordedLine, Share, UsagePart, UsageTotal
 
 if TYPE_CHECKING:
-    from entitlements.domain.buckets import ClosedPeriod
+    from entitlements.domain.buckets import Bucket, ClosedPeriod
     from entitlements.domain.entitlement import Entitlement
     from entitlements.domain.pools import ResourcePool
 
@@ -58,6 +58,7 @@ def _count(pool: ResourcePool, entitlement: Entitlement, line: RecordedLine) -> 
     else:
         entitlement.bear(line["provision_id"], quantity - line["overage"])
         if line["overage"]:
+            entitlement.incurred += line["overage"]
             entitlement.owe(line["overage"])
 
 
@@ -105,21 +106,27 @@ def take_parts(pool: ResourcePool, entitlement: Entitlement, parts: list[UsagePa
 
 def _take_overage(entitlement: Entitlement, part: UsagePart) -> None:
     """Overage is owed, or not any more; or (with a provision) it was taken back though a contribution had paid it."""
-    if not part["provision_id"]:
+    entitlement.incurred = max(0, entitlement.incurred + part["quantity"])
+    if not part["paid"]:
         entitlement.owe(part["quantity"])
         return
     bucket, quantity = entitlement.bucket_of(part["provision_id"]), -part["quantity"]
     assert bucket is not None, "who does not contribute has paid nothing"
-    bucket.consumed -= quantity
-    if part["lapsed"]:
-        bucket.paid_earlier -= quantity
-        _lapse(entitlement, part["provision_id"], -quantity)
-    else:
-        bucket.paid -= quantity
+    give_payment_back(entitlement, bucket, part)
     for debt in reversed(entitlement.debts):
         back = min(quantity, debt.paid)
         debt.paid, quantity = debt.paid - back, quantity - back
     entitlement.debts = [debt for debt in entitlement.debts if debt.quantity or debt.paid]
+
+
+def give_payment_back(entitlement: Entitlement, bucket: Bucket, part: UsagePart) -> None:
+    """A contribution has what it paid again; not what would have lapsed when it came anew."""
+    bucket.consumed += part["quantity"]
+    if part["lapsed"]:
+        bucket.paid_earlier += part["quantity"]
+        _lapse(entitlement, bucket.provision_id, part["quantity"])
+    else:
+        bucket.paid += part["quantity"]
 
 
 def draw_credits(pool: ResourcePool, part: UsagePart) -> None:

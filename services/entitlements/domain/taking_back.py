@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from entitlements.domain.pool_parts import RememberedPart, is_successor
 from entitlements.domain.rolling import remembered_closed
-from entitlements.domain.taking import draw_credits, enter_period_of, take_parts
+from entitlements.domain.taking import draw_credits, enter_period_of, give_payment_back, take_parts
 
 if TYPE_CHECKING:
     from entitlements.domain.buckets import Bucket, ClosedPeriod
@@ -63,15 +63,15 @@ def _come_back(pool: ResourcePool, entitlement: Entitlement, closed: ClosedPerio
     """
     for part in corrected.present:
         entitlement.consumed += part["quantity"]
+        entitlement.began_with += part["quantity"]
         for debt in [debt for debt in entitlement.debts if debt.until_ms == closed.owed_until_ms]:
-            if part["bearer"] == "overage":
-                debt.quantity += part["quantity"]
-            else:
+            if part["paid"]:
                 debt.paid += part["quantity"]
-        bucket = entitlement.bucket_of(part["provision_id"]) if part["bearer"] == "included" else None
+            else:
+                debt.quantity += part["quantity"]
+        bucket = entitlement.bucket_of(part["provision_id"]) if part["paid"] else None
         if bucket is not None:
-            bucket.consumed += part["quantity"]
-            bucket.paid = max(0, bucket.paid + part["quantity"])
+            give_payment_back(entitlement, bucket, part)
     entitlement.debts = [debt for debt in entitlement.debts if debt.quantity or debt.paid]
     for share in corrected.raised:
         rest, bucket = closed.rest_of(share.provision_id), heir_of(pool, entitlement, share.provision_id)

@@ -199,8 +199,8 @@ def record(
             "reservation_id": reservation_id,
             "parts": parts,
         }
-    if found.credit_key:
-        credit = pool.entitlements[found.credit_key]
+    for credit_key in sorted({part["credit_key"] for part in found.parts if part["credit_key"]}):
+        credit = pool.entitlements[credit_key]
         credit.enter(*credit.period_at(now_ms), pool.turn)
         pool.counted[credit.resource_key] = credit
     take(pool, recorded(line, now_ms, overage, bearer, details, late=False))

@@ -280,6 +280,8 @@ class UsagePart(TypedDict):
     credit_key: str
     lapsed: bool
     repriced: bool
+    #: Of overage that is taken back: the contribution had paid it.
+    paid: bool
 
 
 def part_of(
@@ -295,6 +297,7 @@ def part_of(
         "credit_key": credit_key,
         "lapsed": False,
         "repriced": False,
+        "paid": False,
     }
 
 
