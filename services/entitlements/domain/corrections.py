@@ -245,7 +245,7 @@ def _moved(total: UsageTotal, consumed: int, elsewhere: int, owed: int) -> Usage
         **total,
         "consumed": total["consumed"] + consumed,
         "elsewhere": total["elsewhere"] + elsewhere,
-        "owed": total["owed"] + owed,
+        "owed": max(0, total["owed"] + owed),
     }
 
 

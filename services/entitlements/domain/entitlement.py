@@ -60,8 +60,9 @@ class Entitlement(Derived):
     consumed: int = 0
     #: The part of it that credits or an on-demand payer bear: what is included does not shrink by it.
     elsewhere: int = 0
-    #: The part of it that is included and that no contribution bears: an override admitted it, or its overage was forgiven.
+    #: The part of it that is included and that an override admitted; and overage of the period that was forgiven in it.
     admitted: int = 0
+    forgiven: int = 0
     #: The part of it that takes nothing from the limit, beside what is borne elsewhere: as restacking said.
     uncounted: int = 0
     #: Overage that is owed, the oldest first; that of the period under way stands last.
@@ -241,6 +242,7 @@ class Entitlement(Derived):
                 part = min(-quantity, debt.quantity)
                 debt.quantity -= part
                 quantity += part
+            self.forgiven += quantity  # Of what was forgiven nothing is owed already.
             self.debts = [debt for debt in self.debts if debt.quantity or debt.paid]
             return
         last = self.debts[-1] if self.debts else None
@@ -327,7 +329,7 @@ class Entitlement(Derived):
         self.debts = owed
         self.consumed = self.began_with = self.owed
         self.incurred = 0
-        self.elsewhere = self.credit_quantity = self.credit_units = self.admitted = self.uncounted = 0
+        self.elsewhere = self.credit_quantity = self.credit_units = self.admitted = self.forgiven = self.uncounted = 0
         self.period_start_ms = self.period_end_ms = 0
         self.was_warned = self.was_exceeded = False
         self.refresh()

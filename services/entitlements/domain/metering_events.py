@@ -193,7 +193,7 @@ class OverageForgiven(PoolEvent):
         # It was used in another period; what was used in this one stays used, and nobody bears it.
         entitlement.consumed -= preserved
         entitlement.began_with -= preserved
-        entitlement.admitted += self.quantity - preserved
+        entitlement.forgiven += self.quantity - preserved
         entitlement.refresh()
         schedule_roll(aggregate, entitlement, to_ms(self.timestamp))
         aggregate.find_due()

@@ -70,7 +70,9 @@ def forgive(
     actor: str = "",
 ) -> None:
     """Owe so much less, the oldest first."""
-    total, preserved = entitlement.total_at(to_ms(at)), min(quantity, entitlement.preserved)
+    # What is over with a period is over in it, before it is reset.
+    total = entitlement.total_at(to_ms(at) - (1 if expired else 0))
+    preserved = min(quantity, entitlement.preserved)
     pool.happen(
         OverageForgiven,
         at,

@@ -111,7 +111,7 @@ def _uncounted(
     if held is None or after is None or after.override_id or is_counted_anew or kind == "limit":
         return 0
     counting = contributions if stacking == "sum" else contributions[:1]
-    return held.admitted + sum(max(0, c.consumed - c.limit) for c in counting if c.limit is not None)
+    return held.admitted + held.forgiven + sum(max(0, c.consumed - c.limit) for c in counting if c.limit is not None)
 
 
 def _close_before(pool: ResourcePool, change: EntitlementChange, at: datetime) -> None:

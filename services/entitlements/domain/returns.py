@@ -198,8 +198,9 @@ class _Borne:
             name: _Account(max(0, bucket.earlier - bucket.paid_earlier), "included", name, has_lapsed=True)
             for name, bucket in buckets.items()
         }
-        #: What is owed; and what no contribution bears though it is included.
-        self.owed, self.admitted = _Account(entitlement.owed, "overage"), _Account(entitlement.admitted, "included")
+        #: What is owed, or was and is forgiven; and what an override admitted.
+        self.owed, self.forgiven = _Account(entitlement.owed, "overage"), _Account(entitlement.forgiven, "overage")
+        self.admitted = _Account(entitlement.admitted, "included")
 
     def back(self, bearer: Bearer, provision_id: str, quantity: int, turn: int) -> Iterator[tuple[_Account, int]]:
         """From where comes back what was recorded at a turn, and how much."""
@@ -215,7 +216,8 @@ class _Borne:
         if bearer == "overage":
             yield self.owed
             yield from self.paid
-        if bearer == "overage" or not provision_id:
+            yield self.forgiven
+        elif not provision_id:
             yield self.admitted
         for name in self._in_order(provision_id):
             slices = [self.recent[name], self.earlier[name]]
@@ -224,6 +226,7 @@ class _Borne:
         yield self.admitted
         yield self.owed
         yield from self.paid
+        yield self.forgiven
 
     def _in_order(self, provision_id: str) -> list[str]:
         """The one itself, then its successors, then whoever burns last."""
