@@ -31,9 +31,11 @@ class Bucket:
     #: What was consumed before it last came anew, and the turn of the pool at which it did; 0: not in this period.
     earlier: int = 0
     recurred_since: int = 0
-    #: What of its consumption is overage that it paid: since it last came anew, and before that.
+    #: What of its consumption is overage of the period that it paid: since it last came anew, and before that. And preserved overage.
     paid: int = 0
     paid_earlier: int = 0
+    paid_preserved: int = 0
+    paid_preserved_earlier: int = 0
 
     @property
     def left(self) -> int:
@@ -63,6 +65,24 @@ class Bucket:
             recurs=self.recurs,
             paused=self.paused,
         )
+
+    def pay(self, quantity: int, preserved: int) -> None:
+        """Bear overage that was owed; preserved: what of it is of earlier periods."""
+        self.consumed += quantity
+        self.paid += quantity - preserved
+        self.paid_preserved += preserved
+
+    def come_anew(self, turn: int) -> None:
+        """What was consumed so far was for the time before."""
+        self.earlier, self.recurred_since = self.consumed, turn
+        self.paid_earlier, self.paid = self.paid_earlier + self.paid, 0
+        self.paid_preserved_earlier, self.paid_preserved = self.paid_preserved_earlier + self.paid_preserved, 0
+
+    def begin_anew(self) -> None:
+        """A period begins: nothing is consumed."""
+        self.consumed = self.earlier = self.recurred_since = 0
+        self.paid = self.paid_earlier = self.paid_preserved = self.paid_preserved_earlier = 0
+        self.recurs_at_ms = NEVER_MS
 
     def carry_more(self, quantity: int) -> None:
         """Raise what was carried into the period. What is paused confers it once it is resumed."""
@@ -141,7 +161,7 @@ class ClosedPeriod:
     elsewhere: int
     #: The part of it that was preserved overage of before.
     began_with: int
-    #: What nobody bore of it, paid or not, and how much of that may be: the hard limit less what is included.
+    #: What nobody bore of it, forgiven or not, and how much of that may be: the hard limit less what is included.
     overage: int
     overage_max: int
     bearer: str
@@ -205,12 +225,15 @@ def going_on(bucket: Bucket, held: Bucket | None, vanished: list[Bucket], at_ms:
     if held is not None:
         bucket.earlier, bucket.recurred_since = held.earlier, held.recurred_since
         bucket.paid, bucket.paid_earlier = held.paid, held.paid_earlier
+        bucket.paid_preserved, bucket.paid_preserved_earlier = held.paid_preserved, held.paid_preserved_earlier
         if bucket.recurs == held.recurs or held.recurs_at_ms <= at_ms:
             bucket.recurs_at_ms = held.recurs_at_ms if bucket.recurs else NEVER_MS
         if bucket.recurs is None and not bucket.kept:  # It is one for the whole period from now on.
             bucket.earlier = bucket.recurred_since = 0
     elif bucket.consumed:
         bucket.paid = min(bucket.consumed, sum(gone.paid + gone.paid_earlier for gone in vanished))
+        preserved = sum(gone.paid_preserved + gone.paid_preserved_earlier for gone in vanished)
+        bucket.paid_preserved = min(bucket.consumed - bucket.paid, preserved)
     if held is None and bucket.recurs and bucket.consumed:
         bucket.earlier = min(bucket.carried, bucket.consumed, sum(gone.earlier for gone in vanished))
         if any(gone.recurs_at_ms <= at_ms for gone in vanished):

@@ -214,7 +214,9 @@ class Entitlement(Derived):
         free = self.elsewhere + self.uncounted - self.reserved
         until = min(self.limit + free, self.soft_limit - 1, UNLIMITED - 1)
         if self.entitlement_type != "limit" or self.burning is not buckets[-1]:
-            until = min(until, self.consumed + self.burning.left)
+            # What is reserved of a contribution stays, also where an override admits more.
+            kept = self.reserved if self.value.override_id else 0
+            until = min(until, self.consumed + self.burning.left - kept)
         self.usual_until = until
 
     def _first_with_room(self) -> Bucket | None:
@@ -324,8 +326,7 @@ class Entitlement(Derived):
         else:
             self.buckets = [bucket for bucket in self.buckets if not bucket.is_gone]
             for bucket in self.buckets:
-                bucket.consumed = bucket.earlier = bucket.recurred_since = bucket.paid = bucket.paid_earlier = 0
-                bucket.recurs_at_ms = NEVER_MS
+                bucket.begin_anew()
         self.debts = owed
         self.consumed = self.began_with = self.owed
         self.incurred = 0

@@ -95,8 +95,7 @@ class ContributionRecurred(PoolEvent):
         bucket = aggregate.entitlements[self.resource_key].bucket_of(self.provision_id)
         assert bucket is not None, "what does not contribute cannot recur"
         bucket.carried, bucket.recurs_at_ms = self.carried, NEVER_MS
-        bucket.earlier, bucket.recurred_since = bucket.consumed, aggregate.turn
-        bucket.paid, bucket.paid_earlier = 0, bucket.paid_earlier + bucket.paid
+        bucket.come_anew(aggregate.turn)
         schedule_roll(aggregate, aggregate.entitlements[self.resource_key], to_ms(self.timestamp))
         aggregate.find_due()
 

@@ -133,7 +133,7 @@ def _preserved_back(entitlement: Entitlement, closed: ClosedPeriod, overage: int
         parts.append(part_of("overage", "", -owed))
     paid = min(overage - owed, debt.paid)
     for bucket in reversed(entitlement.buckets):
-        for has_paid, has_lapsed in ((bucket.paid, False), (bucket.paid_earlier, True)):
+        for has_paid, has_lapsed in ((bucket.paid_preserved, False), (bucket.paid_preserved_earlier, True)):
             share = min(paid, has_paid)
             if share:
                 back = part_of("overage", bucket.provision_id, -share)
@@ -193,13 +193,15 @@ class _Borne:
             for quantity, has_lapsed in ((bucket.paid, False), (bucket.paid_earlier, True))
         ]
         #: And what else was consumed of them.
-        self.recent = {n: _Account(max(0, b.consumed - b.earlier - b.paid), "included", n) for n, b in buckets.items()}
-        self.earlier = {
-            name: _Account(max(0, bucket.earlier - bucket.paid_earlier), "included", name, has_lapsed=True)
-            for name, bucket in buckets.items()
-        }
+        self.recent, self.earlier = dict[str, _Account](), dict[str, _Account]()
+        for name, b in buckets.items():
+            recent, earlier = b.consumed - b.earlier - b.paid - b.paid_preserved, b.earlier - b.paid_earlier
+            self.recent[name] = _Account(max(0, recent), "included", name)
+            lapsed = max(0, earlier - b.paid_preserved_earlier)
+            self.earlier[name] = _Account(lapsed, "included", name, has_lapsed=True)
         #: What is owed, or was and is forgiven; and what an override admitted.
-        self.owed, self.forgiven = _Account(entitlement.owed, "overage"), _Account(entitlement.forgiven, "overage")
+        owed = entitlement.owed - entitlement.preserved
+        self.owed, self.forgiven = _Account(owed, "overage"), _Account(entitlement.forgiven, "overage")
         self.admitted = _Account(entitlement.admitted, "included")
 
     def back(self, bearer: Bearer, provision_id: str, quantity: int, turn: int) -> Iterator[tuple[_Account, int]]:

@@ -119,7 +119,9 @@ def closed_period(
         consumed=consumed,
         elsewhere=elsewhere,
         began_with=began_with,
-        overage=0 if is_idle else entitlement.incurred,
+        overage=0
+        if is_idle
+        else entitlement.incurred - sum(d.paid for d in entitlement.debts if d.until_ms == NEVER_MS),
         overage_max=max(0, entitlement.hard_limit - entitlement.limit),
         bearer=entitlement.bearer,
         was_exceeded=entitlement.was_exceeded and not is_idle,

@@ -119,14 +119,20 @@ def _take_overage(entitlement: Entitlement, part: UsagePart) -> None:
     entitlement.debts = [debt for debt in entitlement.debts if debt.quantity or debt.paid]
 
 
-def give_payment_back(entitlement: Entitlement, bucket: Bucket, part: UsagePart) -> None:
+def give_payment_back(entitlement: Entitlement, bucket: Bucket, part: UsagePart, *, is_preserved: bool = False) -> None:
     """A contribution has what it paid again; not what would have lapsed when it came anew."""
-    bucket.consumed += part["quantity"]
-    if part["lapsed"]:
-        bucket.paid_earlier += part["quantity"]
-        _lapse(entitlement, bucket.provision_id, part["quantity"])
+    quantity = part["quantity"]
+    bucket.consumed += quantity
+    if is_preserved and part["lapsed"]:
+        bucket.paid_preserved_earlier += quantity
+    elif is_preserved:
+        bucket.paid_preserved += quantity
+    elif part["lapsed"]:
+        bucket.paid_earlier += quantity
     else:
-        bucket.paid += part["quantity"]
+        bucket.paid += quantity
+    if part["lapsed"]:
+        _lapse(entitlement, bucket.provision_id, quantity)
 
 
 def draw_credits(pool: ResourcePool, part: UsagePart) -> None:
@@ -152,11 +158,13 @@ def _lapse(entitlement: Entitlement, provision_id: str, quantity: int) -> None:
 
 def take_payment(entitlement: Entitlement, shares: Sequence[Share]) -> None:
     """Contributions paid what was owed, the oldest first: it is included from now on."""
+    preserved = entitlement.preserved
     for share in shares:
         bucket = entitlement.bucket_of(share.provision_id)
         assert bucket is not None, "who does not contribute pays nothing"
-        bucket.consumed += share.quantity
-        bucket.paid += share.quantity
+        of_before = min(preserved, share.quantity)
+        bucket.pay(share.quantity, of_before)
+        preserved -= of_before
     entitlement.settle(sum(share.quantity for share in shares), is_paid=True)
     entitlement.refresh()
 

@@ -71,7 +71,7 @@ def _come_back(pool: ResourcePool, entitlement: Entitlement, closed: ClosedPerio
                 debt.quantity += part["quantity"]
         bucket = entitlement.bucket_of(part["provision_id"]) if part["paid"] else None
         if bucket is not None:
-            give_payment_back(entitlement, bucket, part)
+            give_payment_back(entitlement, bucket, part, is_preserved=True)
     entitlement.debts = [debt for debt in entitlement.debts if debt.quantity or debt.paid]
     for share in corrected.raised:
         rest, bucket = closed.rest_of(share.provision_id), heir_of(pool, entitlement, share.provision_id)
