@@ -75,8 +75,10 @@ def contributions(pool: ResourcePool, held: Entitlement | None, sources: Sources
     if rule.stacking != "sum":
         stated = [_stated(old, {}, source) for source in _burn_order(sources.in_force)]
         return _winner_first(stated, rule, id_of(ruling[1]), sum(bucket.consumed for bucket in old.values()))
+    if rule.rule_type not in _KEPT_TYPES:  # What is held is spread anew over those who are there.
+        return [_stated(old, {}, source) for source in _burn_order(sources.in_force)]
     paused = [source for source in sources.paused if source[0].period == rule.period]
-    return _summed(pool, old, sources.in_force, paused if rule.rule_type in _KEPT_TYPES else [])
+    return _summed(pool, old, sources.in_force, paused)
 
 
 def _without_any_in_force(pool: ResourcePool, held: Entitlement | None, sources: Sources) -> list[Contribution]:

@@ -150,6 +150,8 @@ class Entitlement(Derived):
     @property
     def overage_left(self) -> int:
         """How much more overage strict usage may incur: the hard limit bounds what is owed, and what is reserved of it."""
+        if self.entitlement_type == "limit":  # What is held above it is held, and owed to nobody.
+            return max(0, self.hard_limit - max(self.limit, self.consumed + self.reserved))
         is_overridden = self.value is not None and bool(self.value.override_id)
         included = max(0, self.limit - self.counted + (0 if is_overridden else self.owed))
         return max(0, self.hard_limit - self.limit - self.owed - max(0, self.reserved - included))

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 
 from entitlements.domain import pool_events as facts
 from entitlements.domain.aggregate import Event
+from entitlements.domain.metering_events import OveragePaid
 from entitlements.domain.pools import ResourcePool, parts_of
 from entitlements.domain.values import Contribution, EffectiveValue, RecordedLine, Rule
 
@@ -52,7 +53,10 @@ class Held:
     borne: dict[str, int] = field(default_factory=dict)
     listed: list[str] = field(default_factory=list)
     counted: set[str] = field(default_factory=set)
+    limits: dict[str, int | None] = field(default_factory=dict)
     stacking: str = ""
+    #: Overage that nobody has paid.
+    owed: int = 0
 
     def consumed(self, now: datetime) -> int:
         """Consumed in the period of an instant, or held."""
@@ -95,27 +99,64 @@ class Model:
         stacked: list[tuple[Rule | None, Contribution]] = [(rule, contribution) for _, rule, contribution in found]
         held = self.keys[key]
         rule = stacked[0][0] if stacked else None
+        is_quota = rule.rule_type == "quota" if rule is not None else held.kind == "quota"
+        if not is_quota:
+            if rule is not None and rule.stacking == "max":
+                winner = max(stacked, key=lambda one: (one[1].limit is None, one[1].limit or 0))
+                return [winner, *(one for one in stacked if one is not winner)]
+            return stacked
         if rule is not None and rule.stacking == "max":
             winner = max(stacked, key=lambda one: (one[1].limit is None, one[1].limit or 0))
-            return [winner, *(one for one in stacked if one is not winner)]
-        if held.kind == "quota" and held.stacking == "sum" and (rule is None or rule.period == held.period):
-            present = {contribution.provision_id for _, contribution in stacked}
-            stacked += [
-                (
-                    None,
-                    Contribution(
-                        provision_id=name,
-                        limit=held.borne[name],
-                        soft_limit=None,
-                        hard_limit=None,
-                        consumed=held.borne[name],
-                        kept=True,
-                    ),
-                )
-                for name in held.listed
-                if name not in present and held.borne.get(name)
-            ]
-        return stacked
+            counted = sum(held.borne.values()) if rule.period == held.period else 0
+            others = [(r, replace(c, consumed=0)) for r, c in stacked if (r, c) != winner]
+            return [(winner[0], replace(winner[1], consumed=counted)), *others]
+        if rule is not None and rule.period != held.period:
+            return stacked
+        if held.stacking == "max":
+            return [(None, self._kept(key, name)) for name in held.listed[:1] if held.borne.get(name)]
+        present = {contribution.provision_id for _, contribution in stacked}
+        absent = [n for n in dict.fromkeys((*held.listed, *held.borne)) if n not in present and held.borne.get(n)]
+        absent.sort(key=lambda name: not self._is_paused(name))
+        paused = [name for name in self.scheduled if name in absent and self._is_paused(name)]
+        paused.sort(key=lambda name: self._burns_at(self.scheduled[name]))
+        gone = [name for name in absent if not self._is_paused(name)]
+        return stacked + [(None, self._kept(key, name)) for name in (*paused, *gone)]
+
+    def _is_paused(self, name: str) -> bool:
+        """Suspended, itself or with its pool: it goes on in silence."""
+        return self.status != "closed" and self.statuses[name] in {"active", "suspended"}
+
+    def _kept(self, key: str, name: str) -> Contribution:
+        held = self.keys[key]
+        borne, limit = held.borne[name], held.limits.get(name)
+        if self._is_paused(name):
+            rules = [r for r in self.scheduled[name].rules if r.resource_key == key]
+            limit = self._contribution(self.scheduled[name], rules[0], key).limit
+        return Contribution(
+            provision_id=name,
+            limit=borne if limit is None else min(borne, limit),
+            soft_limit=None,
+            hard_limit=None,
+            consumed=borne,
+            kept=True,
+            paused=held.stacking == "sum" and self._is_paused(name),
+        )
+
+    def may_owe(self, key: str) -> int | None:
+        """How much more overage strict usage may incur; None: no end."""
+        held = self.keys[key]
+        if held.value is None or held.value.hard_limit is None or held.value.limit is None:
+            return None
+        return max(0, held.value.hard_limit - held.value.limit - held.owed)
+
+    def left(self, key: str) -> int | None:
+        """What contributions still include; None: no end."""
+        stacked = [c for rule, c in self.contributions(key) if rule is not None]
+        if stacked and self.keys[key].stacking == "max":
+            stacked = stacked[:1]
+        if any(c.limit is None for c in stacked):
+            return None
+        return sum(max(0, (c.limit or 0) - c.consumed) for c in stacked)
 
     def _burns_at(self, provision: facts.ProvisionScheduled) -> tuple[int, datetime]:
         return provision.priority, self.ends.get(provision.provision_id, NEVER)
@@ -170,7 +211,10 @@ class Model:
     def _take_over(self, key: str) -> None:
         """A successor has the consumption of whom it follows: on the same ladder, or a subscription of the same set."""
         held = self.keys[key]
-        active = {p.provision_id: p for p in self.active() if any(rule.resource_key == key for rule in p.rules)}
+        in_force = {p.provision_id for p in self.active()}
+        here = [p for p in self.scheduled.values() if self._is_paused(p.provision_id)]
+        here = [p for p in here if any(r.resource_key == key and r.period == held.period for r in p.rules)]
+        active = {p.provision_id: p for p in sorted(here, key=lambda p: p.provision_id not in in_force)}
         for name in list(held.listed):
             gone = self.scheduled[name]
             if name in active or self.statuses[name] != "ended" or not held.borne.get(name):
@@ -305,6 +349,7 @@ class Model:
             if change.after is not None and (change.after.period != held.period or change.stacking == "max"):
                 if change.after.period != held.period:
                     held.borne.clear()
+                    held.owed = 0
             else:
                 self._take_over(change.resource_key)
             held.kind, held.stacking = change.entitlement_type, change.stacking
@@ -316,8 +361,10 @@ class Model:
                 assert change.contributions == expected
             held.value = change.after
             held.listed = [c.provision_id for c in expected]
-            held.counted = {c.provision_id for c in expected if not c.kept}
-            held.borne = {name: count for name, count in held.borne.items() if name in held.listed}
+            held.counted = {c.provision_id for c in expected if not c.kept or c.paused}
+            held.limits = {c.provision_id: c.limit for c in expected}
+            if change.entitlement_type == "quota":
+                held.borne = {c.provision_id: c.consumed for c in expected if c.consumed}
             if change.after is not None and change.after.period != held.period:
                 held.period, held.used, held.touched = change.after.period, [], None
                 held.told.clear()
@@ -340,13 +387,20 @@ class Model:
             assert (line["mode"], line["overage"]) == ("report", 0)
             return
         before, value = held.consumed(when), held.value
-        limit = 0 if value is None else value.limit
+        if held.kind == "quota":
+            left = 0 if value is None else self.left(line["resource_key"])
+            overage = 0 if left is None else max(0, quantity - left)
+            may_owe = self.may_owe(line["resource_key"])
+        else:
+            limit = 0 if value is None else value.limit
+            overage = 0 if limit is None else max(0, min(quantity, before + quantity - limit))
+            hard = None if value is None else value.hard_limit
+            may_owe = None if hard is None or limit is None else hard - max(limit, before)
         if line["mode"] == "strict":
             assert value is not None, "strict usage of what the pool has not"
-            assert value.hard_limit is None or before + quantity <= value.hard_limit, (
-                "strict usage above the hard limit"
-            )
-        assert line["overage"] == (0 if limit is None else max(0, min(quantity, before + quantity - limit)))
+            assert may_owe is None or overage <= may_owe, "strict usage above the hard limit"
+        assert line["overage"] == overage
+        held.owed += overage
         parts = parts_of(line)
         assert sum(part[3] for part in parts) == quantity
         if held.kind == "quota":
@@ -361,6 +415,16 @@ class Model:
         if value is not None and value.soft_limit is not None and before + quantity >= value.soft_limit:
             self.met.add((line["resource_key"], "warned"))
 
+    def _overage_paid(self, event: OveragePaid) -> None:
+        held, left = self.keys[event.resource_key], self.left(event.resource_key)
+        paid = sum(share.quantity for share in event.parts)
+        assert paid == (held.owed if left is None else min(held.owed, left)) > 0
+        assert [(share.provision_id, share.quantity) for share in event.parts] == self.bearers(event.resource_key, paid)
+        for share in event.parts:
+            held.borne[share.provision_id] = held.borne.get(share.provision_id, 0) + share.quantity
+        held.owed -= paid
+        assert event.total["owed"] == held.owed
+
     def _usage_refused(self, event: facts.UsageRefused) -> None:
         for line in event.lines:
             if line["code"] != "quota_exceeded":
@@ -371,6 +435,8 @@ class Model:
             assert value.hard_limit is not None
             # Lines after it in its command may be recorded already: of what was left then, at least so much is left.
             left = max(0, value.hard_limit - self.keys[line["resource_key"]].consumed(at(line["recorded_at"])))
+            if self.keys[line["resource_key"]].kind == "quota":
+                left = (self.left(line["resource_key"]) or 0) + (self.may_owe(line["resource_key"]) or 0)
             assert left <= line["remaining"] < line["quantity"]
             self.met.add((line["resource_key"], "exceeded"))
 
@@ -406,8 +472,11 @@ class Model:
         held = self.keys[event.resource_key]
         assert held.touched is not None
         assert held.period is not None
-        assert event.timestamp == event.period_end == end_of(held.period, held.touched)
+        # Before its end only because the key counts by another period from now on.
+        assert event.timestamp == event.period_end <= end_of(held.period, held.touched)
         assert calendar(held.period, event.period_start) == calendar(held.period, held.touched)
         assert event.consumed == held.consumed(held.touched)
         held.touched = None
+        held.owed = 0
+        held.used = [(when, count) for when, count in held.used if when >= event.timestamp]
         held.borne.clear()
