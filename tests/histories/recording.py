@@ -32,6 +32,8 @@ def described(aggregate: Any) -> dict[str, Any]:
     }
     if aggregate.aggregate_type == "resource_key":
         return common | {name: getattr(aggregate, name) for name in ("name", "data_type", "unit", "scale")}
+    if aggregate.aggregate_type == "plan_ladder":
+        return common | {"name": aggregate.name, "rungs": [asdict(rung) for rung in aggregate.rungs]}
     if aggregate.aggregate_type == "entitlement_set":
         rules = [asdict(rule) for rule in aggregate.rules]
         return common | {
@@ -103,6 +105,7 @@ def an_eventful_life() -> list[tuple[int, Any]]:
     history_began = ask.NOON - timedelta(days=30)
     return [
         (0, ask.define_resource_key("api_calls", idempotency_key="k-1")),
+        (0, ask.define_ladder(idempotency_key="k-1")),
         (0, ask.define_entitlement_set("free", *rules, idempotency_key="k-1")),
         (0, ask.define_entitlement_set("free", *rules, name="Free plan")),
         (0, ask.open_pool(backfill_from=history_began)),
@@ -127,6 +130,7 @@ def an_eventful_life() -> list[tuple[int, Any]]:
         (9 * DAY_MS, ask.provision_pool(pool_id="closed-pool")),
         (9 * DAY_MS, ask.close_pool(pool_id="closed-pool")),
         *((10 * DAY_MS, command) for command in _with_terms(ask.NOON + timedelta(days=10))),
+        (11 * DAY_MS, ask.advance_clock(pool_id="terms-pool")),
         *((11 * DAY_MS, command) for command in _governed()),
     ]
 
@@ -177,6 +181,14 @@ def _with_terms(now: datetime) -> list[Any]:
         terms.configure_on_demand(spending_cap=10, **pool),
         ask.record_usage(ask.line("api_calls", 12, "report"), ask.line("api_calls", 5, "report"), **pool),
         terms.correct_usage(-9, **pool),
+        ask.record_usage(ask.line("api_calls", 30, "report"), **pool),
+        terms.forgive_overage(amount=5, **pool),
+        terms.set_override(100, **pool, expires_at=now + timedelta(hours=2)),
+        terms.reserve_usage(1, reservation_id="reservation-3", **pool, expires_at=now + timedelta(hours=1)),
+        terms.set_override(7, override_id="override-2", **pool),
+        terms.clear_override("override-2", **pool),
+        ask.end_provision("p-1", **pool, when="at", ends_at=now + timedelta(hours=30)),
+        ask.uncancel_provision("p-1", **pool),
     ]
 
 

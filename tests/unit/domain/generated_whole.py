@@ -59,7 +59,7 @@ class WholeAuthor(Author):
 
     asked = (
         *ASKED, *["change_plan"] * 3, "trial", *["change_quantity"] * 2, *["revise"] * 2, "defaults", *["calendar"] * 2,
-        *["reset"] * 2, *["override"] * 3, *["clear"] * 2, *["on_demand"] * 2, *["cap"] * 2, *["reserve"] * 6,
+        *["reset"] * 2, "forgive", *["override"] * 3, *["clear"] * 2, *["on_demand"] * 2, *["cap"] * 2, *["reserve"] * 6,
         "extend", *["commit"] * 4, *["let_go"] * 2, *["allocate"] * 3, *["set_held"] * 2, *["reverse"] * 3,
         *["correct"] * 2, *["usage"] * 8, *["mistaken"] * 4,
     )  # fmt: skip
@@ -166,6 +166,9 @@ class WholeAuthor(Author):
 
     def reset(self) -> Command:
         return terms.reset_usage(self.random.choice(METERED), keep_anchor=not self._one_in(3))
+
+    def forgive(self) -> Command:
+        return terms.forgive_overage(self.random.choice(METERED), amount=self.random.choice((None, None, 1, 3)))
 
     def override(self) -> Command:
         key = self.random.choice(KEYS)
