@@ -42,7 +42,9 @@ def changed(version: int, entitlement_type: str, after: dict[str, Any] | None) -
         "after": after,
         "stacking": "sum",
     }
-    return "EntitlementsChanged", event(version, changes=[change | {"contributions": [], "uncounted": 0}])
+    return "EntitlementsChanged", event(
+        version, changes=[change | {"contributions": [], "uncounted": 0, "period": "day" if after is None else after["period"]}]
+    )
 
 
 def value(limit: int | None, period: str | None) -> dict[str, Any]:
@@ -109,6 +111,7 @@ def change(before: dict[str, Any] | None, after: dict[str, Any] | None) -> dict[
         "entitlement_type": "quota",
         "stacking": "sum",
         "contributions": [],
+        "period": None if after is None else after["period"],
         "uncounted": 0,
     }
     return told | {"before": before, "after": after}

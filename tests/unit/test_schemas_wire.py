@@ -121,6 +121,7 @@ def test_records_in_a_union_with_null_come_back_bare() -> None:
         "after": value,
         "stacking": "sum",
         "contributions": [],
+        "period": "day",
         "uncounted": 0,
     }
     written = frame(("entitlements.events.EntitlementsChanged", event(changes=[change])))

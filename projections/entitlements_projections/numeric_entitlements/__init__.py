@@ -37,7 +37,7 @@ def _changed(event: Event, change: Event, row: Row | None) -> Row | None:
         "stacking": change["stacking"],
         "changed_at": event["timestamp"],
         **(_NOTHING if after is None else _value(after)),
-        **_counting(event, after, row),
+        **_counting(event, change, row),
         "uncounted": change["uncounted"],
         **_drawn_on_credits(change, row),
         "anchor_at": None if row is None else row["anchor_at"],
@@ -114,12 +114,13 @@ def _value(after: Event) -> Row:
     }
 
 
-def _counting(event: Event, after: Event | None, row: Row | None) -> Row:
+def _counting(event: Event, change: Event, row: Row | None) -> Row:
     """Another period starts counting anew; one that is lost and regained goes on (domain/entitlement.py)."""
-    if row is not None and (after is None or after["period"] == row["period"]):
+    after = change["after"]
+    if row is not None and change["period"] == row["period"]:
         counting = {name: row[name] for name in ("period", "counts_from", "anchored", *_ANEW)}
     else:
-        begins = {"period": after and after["period"], "counts_from": event["originator_version"], "anchored": False}
+        begins = {"period": change["period"], "counts_from": event["originator_version"], "anchored": False}
         # What was owed was said just before.
         counting = begins | _ANEW | ({} if row is None else {"begins_with": row["begins_with"]})
     return counting | ({} if after is None else {"anchored": after["anchored"]})

@@ -217,25 +217,36 @@ class ClosedPeriod:
                 rest.left = max(0, rest.left - own)
 
 
-def going_on(bucket: Bucket, held: Bucket | None, vanished: list[Bucket], at_ms: int) -> Bucket:
+def going_on(bucket: Bucket, held: Bucket | None, taken_over: list[Bucket], at_ms: int) -> Bucket:
     """A contribution as it is stated anew, with what it went through in the period.
 
-    vanished: contributions that are not there any more; a newcomer that took consumption over goes on as they did.
+    taken_over: contributions that are not there any more; a newcomer that has their consumption goes on as they did.
     """
     if held is not None:
         bucket.earlier, bucket.recurred_since = held.earlier, held.recurred_since
-        bucket.paid, bucket.paid_earlier = held.paid, held.paid_earlier
-        bucket.paid_preserved, bucket.paid_preserved_earlier = held.paid_preserved, held.paid_preserved_earlier
         if bucket.recurs == held.recurs or held.recurs_at_ms <= at_ms:
             bucket.recurs_at_ms = held.recurs_at_ms if bucket.recurs else NEVER_MS
-        if bucket.recurs is None and not bucket.kept:  # It is one for the whole period from now on.
-            bucket.earlier = bucket.recurred_since = 0
-    elif bucket.consumed:
-        bucket.paid = min(bucket.consumed, sum(gone.paid + gone.paid_earlier for gone in vanished))
-        preserved = sum(gone.paid_preserved + gone.paid_preserved_earlier for gone in vanished)
-        bucket.paid_preserved = min(bucket.consumed - bucket.paid, preserved)
-    if held is None and bucket.recurs and bucket.consumed:
-        bucket.earlier = min(bucket.carried, bucket.consumed, sum(gone.earlier for gone in vanished))
-        if any(gone.recurs_at_ms <= at_ms for gone in vanished):
+    elif bucket.recurs and bucket.consumed:
+        bucket.earlier = min(bucket.carried, bucket.consumed, sum(gone.earlier for gone in taken_over))
+        bucket.recurred_since = max((gone.recurred_since for gone in taken_over), default=0)
+        if any(gone.recurs_at_ms <= at_ms for gone in taken_over):
             bucket.recurs_at_ms = at_ms  # It comes anew with those it follows; from then on by itself.
+    _take_payments(bucket, [held] if held is not None else taken_over if bucket.consumed else [])
+    if bucket.recurs is None and not bucket.kept:  # It is one for the whole period from now on.
+        bucket.earlier = bucket.recurred_since = 0
+        bucket.paid, bucket.paid_earlier = bucket.paid + bucket.paid_earlier, 0
+        bucket.paid_preserved, bucket.paid_preserved_earlier = bucket.paid_preserved + bucket.paid_preserved_earlier, 0
     return bucket
+
+
+def bear_for_all(buckets: list[Bucket], before: list[Bucket]) -> None:
+    """Where contributions do not add up the first bears everything, what others paid too."""
+    for at, bucket in enumerate(buckets):
+        _take_payments(bucket, before if at == 0 else [])
+
+
+def _take_payments(bucket: Bucket, before: list[Bucket]) -> None:
+    bucket.paid = sum(each.paid for each in before)
+    bucket.paid_earlier = sum(each.paid_earlier for each in before)
+    bucket.paid_preserved = sum(each.paid_preserved for each in before)
+    bucket.paid_preserved_earlier = sum(each.paid_preserved_earlier for each in before)

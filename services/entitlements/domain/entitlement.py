@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from entitlements.domain.aggregate import NEVER_MS
-from entitlements.domain.buckets import UNLIMITED, Bucket, ClosedPeriod, Debt, bucket_of, going_on
+from entitlements.domain.buckets import UNLIMITED, Bucket, ClosedPeriod, Debt, bear_for_all, bucket_of, going_on
 from entitlements.domain.periods import UTC_CALENDAR, Calendar, period_bounds
 from entitlements.domain.values import (
     Contribution,
@@ -179,12 +179,14 @@ class Entitlement(Derived):
         self.entitlement_type, self.stacking = change.entitlement_type, change.stacking
         self.value = after
         held = {bucket.provision_id: bucket for bucket in self.buckets}
-        stays = {stated.provision_id for stated in change.contributions if not stated.kept or stated.paused}
-        vanished = [bucket for name, bucket in held.items() if name not in stays]
+        stays = {stated.provision_id for stated in change.contributions}
+        taken_over = [bucket for name, bucket in held.items() if name not in stays]
         self.buckets = [
-            going_on(bucket_of(stated), held.get(stated.provision_id), vanished, at_ms)
+            going_on(bucket_of(stated), held.get(stated.provision_id), taken_over, at_ms)
             for stated in change.contributions
         ]
+        if change.stacking != "sum":
+            bear_for_all(self.buckets, list(held.values()))
         self.uncounted = change.uncounted
         self.limit = self.hard_limit = 0
         self.soft_limit = UNLIMITED
@@ -195,11 +197,11 @@ class Entitlement(Derived):
             if before is None or rate_of(before) != rate_of(after):
                 self.credit_quantity = self.credit_units = 0
                 self.rated_since = turn
-            if after.period != self.period or is_another_kind:
-                self.period = after.period
-                self.start_over([], self.debts if not is_another_kind else [], turn)
-            elif after.period is None:
-                self.fall_below()
+        if change.period != self.period or (is_another_kind and after is not None):
+            self.period = change.period
+            self.start_over([], self.debts if not is_another_kind else [], turn)
+        elif change.period is None and after is not None:
+            self.fall_below()
         self.refresh()
 
     def refresh(self) -> None:

@@ -184,7 +184,10 @@ def commit_reservation(pool: ResourcePool, command: CommitReservation, now: date
         kept_included=kept_included,
         kept_paid=kept_paid,
         # What it held for all of it and does not take now: enough for the rest, since rounding is over the sum.
-        kept_credit_units=max(0, reservation.credit_units - found.credit_units) if kept_paid else 0,
+        kept_credit_units=min(
+            max(0, reservation.credit_units - found.credit_units),
+            -(-kept_paid * reservation.credit_rate // reservation.credit_per),
+        ),
         kept_spending=max(0, reservation.spending - found.charge) if kept_paid else 0,
         usage_id=command.usage_id,
         actor=command.actor,

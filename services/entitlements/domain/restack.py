@@ -17,7 +17,7 @@ from entitlements.domain.pools import Override, ResourcePool
 from entitlements.domain.rolling import terms_of
 from entitlements.domain.stacking import stack
 from entitlements.domain.usage_events import LimitOverAllocated, OverAllocationEnded
-from entitlements.domain.values import Contribution, EffectiveValue, EntitlementChange, Stacking
+from entitlements.domain.values import Contribution, EffectiveValue, EntitlementChange, PeriodName, Stacking
 
 
 def restack(pool: ResourcePool, at: datetime, *, ends: bool = False) -> None:
@@ -77,8 +77,9 @@ def _change(
         after = _overridden(override, after, held)
     if kind == "limit" and held is not None:
         contributions = _spread(contributions, held.consumed, stacking)
-    uncounted = _uncounted(held, after, kind, stacking, contributions)
-    if held is not None and after == before and uncounted == held.uncounted:
+    period = _period(held, sources)
+    uncounted = _uncounted(held, after, kind, period, contributions if stacking == "sum" else contributions[:1])
+    if held is not None and after == before and period == held.period and uncounted == held.uncounted:
         terms = terms_of(pool, resource_key) or held.terms
         if terms == held.terms and _terms(contributions) == _terms(held.contributions):
             return None
@@ -91,26 +92,34 @@ def _change(
         after=after,
         stacking=stacking,
         contributions=contributions,
+        period=period,
         uncounted=uncounted,
     )
+
+
+def _period(held: Entitlement | None, sources: Sources) -> PeriodName | None:
+    """How often a key resets: as those say who confer it, also where an override denies it; else as it was."""
+    if sources.ruling is not None:
+        return sources.ruling[0].period
+    if held is None:
+        return sources.paused[0][0].period if sources.paused else None
+    return held.period
 
 
 def _uncounted(
     held: Entitlement | None,
     after: EffectiveValue | None,
     kind: str,
-    stacking: Stacking,
-    contributions: list[Contribution],
+    period: PeriodName | None,
+    counting: list[Contribution],
 ) -> int:
     """What of the consumption takes nothing from the limit: what no contribution bears, though it is included, and what was
     included by a higher limit. An override counts all.
     """
-    is_counted_anew = (
-        held is None or kind != held.entitlement_type or (after is not None and after.period != held.period)
-    )
-    if held is None or after is None or after.override_id or is_counted_anew or kind == "limit":
+    if held is None or kind != held.entitlement_type or period != held.period:
+        return 0  # It counts anew.
+    if after is None or after.override_id or kind == "limit":
         return 0
-    counting = contributions if stacking == "sum" else contributions[:1]
     return held.admitted + held.forgiven + sum(max(0, c.consumed - c.limit) for c in counting if c.limit is not None)
 
 
@@ -125,7 +134,7 @@ def _close_before(pool: ResourcePool, change: EntitlementChange, at: datetime) -
     is_another_kind = change.entitlement_type != held.entitlement_type
     if held.debts and is_another_kind:
         forgive(pool, held, at, held.owed, reason="it is a key of another kind now")
-    elif not is_another_kind and change.after is not None and change.after.period != held.period and held.is_touched:
+    elif not is_another_kind and change.period != held.period and held.is_touched:
         now_ms = to_ms(at)
         reset(pool, held, at, (held.period_at(now_ms)[0], now_ms), asks_those_who_incurred=True)
 

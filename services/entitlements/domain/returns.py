@@ -69,7 +69,7 @@ def closed_parts_back(
     for provision_id, quantity in taken:
         paid = min(quantity, closed.overage - overage)
         overage, left = overage + paid, quantity - paid
-        if provision_id == "":
+        if not provision_id:  # Of nobody in particular: an override burns last.
             by_override = min(left, admitted)
             admitted, left = admitted - by_override, left - by_override
             shares[""] = shares.get("", 0) + by_override
@@ -104,7 +104,7 @@ def what_comes_back(
     raised = []
     for part in parts if follows else []:
         rest = closed.rest_of(part["provision_id"]) if part["bearer"] == "included" else None
-        heir = heir_of(pool, entitlement, part["provision_id"])
+        heir = heir_of(pool, entitlement, closed, part["provision_id"])
         if rest is None or heir is None or part["lapsed"] or _came_anew(entitlement, heir, now_ms):
             continue
         own = min(0, part["quantity"] + (0 if part["provision_id"] else closed.admitted))
@@ -219,7 +219,7 @@ class _Borne:
             yield self.owed
             yield from self.paid
             yield self.forgiven
-        elif not provision_id:
+        if bearer == "overage" or not provision_id:
             yield self.admitted
         for name in self._in_order(provision_id):
             slices = [self.recent[name], self.earlier[name]]

@@ -53,10 +53,9 @@ def terms_of(pool: ResourcePool, resource_key: str) -> tuple[bool, int, bool] | 
 
 def take_terms(pool: ResourcePool, entitlement: Entitlement) -> None:
     """Take how periods of a key are counted and closed; as it was where nobody has the key any more."""
-    rule, terms = rule_that_ranks_first(pool, entitlement.resource_key), terms_of(pool, entitlement.resource_key)
-    if rule is not None and terms is not None:
+    terms = terms_of(pool, entitlement.resource_key)
+    if terms is not None:
         entitlement.anchored, entitlement.grace_for, entitlement.preserves = terms
-        entitlement.period = entitlement.period or rule.period
 
 
 def own_rule(pool: ResourcePool, entitlement: Entitlement, bucket: Bucket) -> tuple[Rule | None, int]:

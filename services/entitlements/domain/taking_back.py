@@ -74,7 +74,7 @@ def _come_back(pool: ResourcePool, entitlement: Entitlement, closed: ClosedPerio
             give_payment_back(entitlement, bucket, part, is_preserved=True)
     entitlement.debts = [debt for debt in entitlement.debts if debt.quantity or debt.paid]
     for share in corrected.raised:
-        rest, bucket = closed.rest_of(share.provision_id), heir_of(pool, entitlement, share.provision_id)
+        rest, bucket = closed.rest_of(share.provision_id), heir_of(pool, entitlement, closed, share.provision_id)
         if rest is not None:
             rest.carried += share.quantity
         if bucket is not None:
@@ -82,12 +82,13 @@ def _come_back(pool: ResourcePool, entitlement: Entitlement, closed: ClosedPerio
     entitlement.refresh()
 
 
-def heir_of(pool: ResourcePool, entitlement: Entitlement, provision_id: str) -> Bucket | None:
-    """The contribution that has now what another one carried over: itself, or the one that took it over."""
+def heir_of(pool: ResourcePool, entitlement: Entitlement, closed: ClosedPeriod, provision_id: str) -> Bucket | None:
+    """The contribution that has now what another one carried over from a closed period: itself, or the one that took it over since."""
     gone = pool.provisions.get(provision_id)
     for bucket in entitlement.buckets:
         own = pool.provisions.get(bucket.provision_id)
         is_heir = gone is not None and own is not None and gone.is_over and is_successor(own, gone)
+        is_heir = is_heir and closed.rest_of(bucket.provision_id) is None  # It was there already.
         if not bucket.is_gone and (bucket.provision_id == provision_id or is_heir):
             return bucket
     return None

@@ -201,6 +201,8 @@ class EntitlementChange:
     after: EffectiveValue | None
     stacking: Stacking
     contributions: list[Contribution]
+    #: How often it resets; as it was where nobody confers it.
+    period: PeriodName | None
     uncounted: int = 0
 
 

@@ -204,7 +204,7 @@ def check_lines(pool: ResourcePool | None, event: Event) -> None:
 def test_generated_histories_reach_every_event() -> None:
     """The properties are worth as much as the histories they are held against."""
     reached: Counter[str] = Counter()
-    for seed in range(120):
+    for seed in range(200):
         life = Life()
         for logged in whole_history(Random(seed), 60):
             reached.update(type(event).__name__ for event in life.decide(logged))
