@@ -43,7 +43,8 @@ def changed(version: int, entitlement_type: str, after: dict[str, Any] | None) -
         "stacking": "sum",
     }
     return "EntitlementsChanged", event(
-        version, changes=[change | {"contributions": [], "uncounted": 0, "period": "day" if after is None else after["period"]}]
+        version,
+        changes=[change | {"contributions": [], "uncounted": 0, "period": "day" if after is None else after["period"]}],
     )
 
 
