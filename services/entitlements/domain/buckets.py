@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from entitlements.domain.aggregate import NEVER_MS
-from entitlements.domain.values import Contribution, PeriodName
+from entitlements.domain.values import Contribution, PeriodName, UsagePart
 
 #: Stands for unlimited where numbers are compared; above every quantity that can add up.
 UNLIMITED: Final = 2**62
@@ -198,23 +198,18 @@ class ClosedPeriod:
         """What a contribution had left."""
         return next((rest for rest in self.rests if rest.provision_id == provision_id), None)
 
-    def bear(self, provision_id: str, quantity: int, *, has_lapsed: bool = False) -> None:
-        """Count an included quantity, or give it back (negative); has_lapsed: to nobody, because it came anew since.
-
-        Without a provision: of the default as far as it has something, else of an override.
-        """
+    def bear(self, part: UsagePart) -> None:
+        """Count an included part, or give it back (negative); one that has lapsed to nobody, because it came anew since."""
+        quantity = part["quantity"]
         if self.admits is not None:
             self.admits = max(0, self.admits - quantity)
-        rest = self.rest_of(provision_id)
-        own = quantity
-        if not provision_id:
-            room = 0 if rest is None else rest.lapsed
-            own = min(quantity, room) if quantity > 0 else min(0, quantity + self.admitted)
-            self.admitted += quantity - own
-        if rest is not None:
-            rest.consumed += own
-            if rest.left < UNLIMITED and not has_lapsed:
-                rest.left = max(0, rest.left - own)
+        rest = None if part["admitted"] else self.rest_of(part["provision_id"])
+        if rest is None:
+            self.admitted += quantity
+            return
+        rest.consumed += quantity
+        if rest.left < UNLIMITED and not part["lapsed"]:
+            rest.left = max(0, rest.left - quantity)
 
 
 def going_on(bucket: Bucket, held: Bucket | None, taken_over: list[Bucket], at_ms: int) -> Bucket:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from entitlements.domain.buckets import UNLIMITED
 from entitlements.domain.entitlement import Entitlement
 from entitlements.domain.pools import OnDemand, Reservation, ResourcePool
-from entitlements.domain.values import QUANTITY_MAX, UsagePart, part_of
+from entitlements.domain.values import QUANTITY_MAX, UsagePart, admitted_part, part_of
 
 
 @dataclass(slots=True)
@@ -27,7 +27,9 @@ class Cover:
     def is_simple(self) -> bool:
         """Whether one contribution bears all but the overage: then the parts need not be said."""
         return (
-            not self.credit_units and len(self.parts) <= 1 and (not self.parts or self.parts[0]["bearer"] == "included")
+            not self.credit_units
+            and len(self.parts) <= 1
+            and (not self.parts or (self.parts[0]["bearer"] == "included" and not self.parts[0]["admitted"]))
         )
 
 
@@ -144,7 +146,7 @@ def _include(pool: ResourcePool, entitlement: Entitlement, found: Cover, held: R
             found.parts.append(part_of("included", bucket.provision_id, part, payer=payer))
             left, room = left - part, room - part
     if left:  # An override gives what nobody contributes.
-        found.parts.append(part_of("included", "", left))
+        found.parts.append(admitted_part("included", left))
 
 
 def _unreserved(entitlement: Entitlement, held: Reservation | None) -> int:
@@ -244,7 +246,7 @@ def _draw_on_credits(
         if not left_units:
             break
     if left_units or left_quantity:  # An override gives credits that nobody contributes.
-        drawn = part_of("credit", "", left_quantity, charge=left_units, credit_key=credit_key)
+        drawn = admitted_part("credit", left_quantity, charge=left_units, credit_key=credit_key)
         found.parts.append(drawn | {"repriced": rate.is_other})
     return quantity
 

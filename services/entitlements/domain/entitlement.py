@@ -188,19 +188,14 @@ class Entitlement(Counts, Derived):
         buckets = self.burn_order()
         return next((bucket for bucket in buckets if bucket.left), buckets[-1] if buckets else None)
 
-    def bear(self, provision_id: str, quantity: int) -> None:
-        """Count an included quantity on the contribution that bears it; without an id on the default as far as it has room, then on
-        the override that admits it.
-        """
-        bucket = self.bucket_of(provision_id)
-        assert bucket is not None or not provision_id, "who does not contribute bears nothing"
-        own = quantity
-        if not provision_id:
-            room = 0 if bucket is None else bucket.left
-            own = min(quantity, room) if quantity > 0 else min(0, quantity + self.admitted)
-            self.admitted += quantity - own
+    def bear(self, provision_id: str, quantity: int, *, admitted: bool = False) -> None:
+        """Count an included quantity on the contribution that bears it, or as admitted by an override."""
+        bucket = None if admitted else self.bucket_of(provision_id)
+        assert admitted or bucket is not None or not quantity, "who does not contribute bears nothing"
         if bucket is not None:
-            bucket.consumed += own
+            bucket.consumed += quantity
+        else:
+            self.admitted += quantity
 
     def hold(self, change: int) -> None:
         """Hold more of a limit, or less: what is given back is the last that was taken."""

@@ -14,7 +14,7 @@ from entitlements.domain.pools import ResourcePool
 from entitlements.domain.rolling import closed_within_grace
 from entitlements.domain.suspension import why_not_entitled
 from entitlements.domain.thresholds import exceed
-from entitlements.domain.values import LineDetails, UsageLine, UsagePart, part_of
+from entitlements.domain.values import LineDetails, UsageLine, UsagePart, admitted_part, part_of
 
 
 def decide_late(
@@ -59,7 +59,7 @@ def _record(
 ) -> None:
     overage = line["quantity"] - sum(part["quantity"] for part in parts)
     bearer = parts[0]["provision_id"] if parts else closed.bearer
-    is_simple = len(parts) <= 1
+    is_simple = not parts or (len(parts) == 1 and not parts[0]["admitted"])
     if overage and not is_simple:
         parts.append(part_of("overage", "", overage))
     details: LineDetails = {
@@ -92,7 +92,7 @@ def included_late(pool: ResourcePool, closed: ClosedPeriod, quantity: int) -> li
             parts.append(part_of("included", rest.provision_id, part, payer=payer))
             left -= part
     if left:
-        parts.append(part_of("included", "", left))
+        parts.append(admitted_part("included", left))
     return parts
 
 

@@ -134,7 +134,7 @@ def _close_before(pool: ResourcePool, change: EntitlementChange, at: datetime) -
     is_another_kind = change.entitlement_type != held.entitlement_type
     if held.debts and is_another_kind:
         forgive(pool, held, at, held.owed, reason="it is a key of another kind now")
-    elif not is_another_kind and change.period != held.period and held.is_touched:
+    elif not is_another_kind and change.period != held.period and held.period is not None:
         now_ms = to_ms(at)
         reset(pool, held, at, (held.period_at(now_ms)[0], now_ms), asks_those_who_incurred=True)
 

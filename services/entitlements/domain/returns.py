@@ -17,7 +17,7 @@ from entitlements.domain.periods import Calendar, period_bounds
 from entitlements.domain.pool_parts import RememberedLine, RememberedPart, is_successor
 from entitlements.domain.pools import ResourcePool
 from entitlements.domain.taking_back import heir_of
-from entitlements.domain.values import Bearer, Share, UsagePart, part_of
+from entitlements.domain.values import Bearer, Share, UsagePart, admitted_part, part_of
 
 
 def returned_parts(
@@ -64,23 +64,23 @@ def closed_parts_back(
     """Of a closed period its overage is paid first, whatever became of that; the rest returns to whoever bore it, else to whoever burned
     last. taken: who bore how much, None: nobody in particular; turn: when it was recorded.
     """
-    shares, overage, admitted = dict[str, int](), 0, closed.admitted
+    shares, overage, admitted = dict[str, int](), 0, 0
     consumed = {rest.provision_id: rest.consumed for rest in closed.rests}
     for provision_id, quantity in taken:
         paid = min(quantity, closed.overage - overage)
         overage, left = overage + paid, quantity - paid
         if not provision_id:  # Of nobody in particular: an override burns last.
-            by_override = min(left, admitted)
-            admitted, left = admitted - by_override, left - by_override
-            shares[""] = shares.get("", 0) + by_override
+            by_override = min(left, closed.admitted - admitted)
+            admitted, left = admitted + by_override, left - by_override
         for name in (provision_id or "", *reversed(consumed)):
             share = min(left, consumed.get(name, 0))
             if share:
                 consumed[name] -= share
                 shares[name] = shares.get(name, 0) + share
                 left -= share
-        shares[""] = shares.get("", 0) + left
+        admitted += left
     parts = [part_of("overage", "", -overage)] if overage else []
+    parts += [admitted_part("included", -admitted)] if admitted else []
     for name, share in shares.items():
         rest = closed.rest_of(name)
         part = part_of("included", name, -share, payer=payer_of(pool, name))
@@ -103,13 +103,12 @@ def what_comes_back(
     follows = entitlement.period_at(now_ms)[0] == closed.end_ms
     raised = []
     for part in parts if follows else []:
-        rest = closed.rest_of(part["provision_id"]) if part["bearer"] == "included" else None
+        rest = closed.rest_of(part["provision_id"]) if part["bearer"] == "included" and not part["admitted"] else None
         heir = heir_of(pool, entitlement, closed, part["provision_id"])
         if rest is None or heir is None or part["lapsed"] or _came_anew(entitlement, heir, now_ms):
             continue
-        own = min(0, part["quantity"] + (0 if part["provision_id"] else closed.admitted))
-        more = replace(rest, left=rest.left - own).carries - rest.carried
-        if more > 0 and own < 0:
+        more = replace(rest, left=rest.left - part["quantity"]).carries - rest.carried
+        if more > 0 and part["quantity"] < 0:
             raised.append(Share(provision_id=rest.provision_id, quantity=more))
     return present, raised
 
@@ -172,11 +171,12 @@ class _Account:
     provision_id: str = ""
     has_lapsed: bool = False
     was_paid: bool = False
+    was_admitted: bool = False
 
     def part(self, quantity: int, payer: str = "") -> UsagePart:
         """So much of it as a part that returns."""
         part = part_of(self.bearer, self.provision_id, -quantity, payer=payer)
-        return part | {"lapsed": self.has_lapsed, "paid": self.was_paid}
+        return part | {"lapsed": self.has_lapsed, "paid": self.was_paid, "admitted": self.was_admitted}
 
 
 class _Borne:
@@ -202,7 +202,7 @@ class _Borne:
         #: What is owed, or was and is forgiven; and what an override admitted.
         owed = entitlement.owed - entitlement.preserved
         self.owed, self.forgiven = _Account(owed, "overage"), _Account(entitlement.forgiven, "overage")
-        self.admitted = _Account(entitlement.admitted, "included")
+        self.admitted = _Account(entitlement.admitted, "included", was_admitted=True)
 
     def back(self, bearer: Bearer, provision_id: str, quantity: int, turn: int) -> Iterator[tuple[_Account, int]]:
         """From where comes back what was recorded at a turn, and how much."""

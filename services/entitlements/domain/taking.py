@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from entitlements.domain.aggregate import NEVER_MS
 from entitlements.domain.periods import Calendar, period_bounds
-from entitlements.domain.values import RecordedLine, Share, UsagePart, UsageTotal
+from entitlements.domain.values import RecordedLine, Share, UsagePart, UsageTotal, part_of
 
 if TYPE_CHECKING:
     from entitlements.domain.buckets import Bucket, ClosedPeriod
@@ -69,9 +69,9 @@ def _take_late(entitlement: Entitlement, closed: ClosedPeriod, line: RecordedLin
     parts = details["parts"] if details is not None else []
     for part in parts:
         if part["bearer"] == "included":
-            closed.bear(part["provision_id"], part["quantity"])
+            closed.bear(part)
     if not parts:
-        closed.bear(line["provision_id"], line["quantity"] - overage)
+        closed.bear(part_of("included", line["provision_id"], line["quantity"] - overage))
     if overage and closed.preserves:
         entitlement.owe_late(closed, overage)
         entitlement.refresh()
@@ -82,7 +82,7 @@ def take_parts(pool: ResourcePool, entitlement: Entitlement, parts: list[UsagePa
     for part in parts:
         quantity, charge = part["quantity"], part["charge"]
         if part["bearer"] == "included":
-            entitlement.bear(part["provision_id"], quantity)
+            entitlement.bear(part["provision_id"], quantity, admitted=part["admitted"])
             if part["lapsed"]:
                 _lapse(entitlement, part["provision_id"], quantity)
         elif part["bearer"] == "overage":
@@ -141,7 +141,7 @@ def draw_credits(pool: ResourcePool, part: UsagePart) -> None:
         return
     credit = pool.entitlements[part["credit_key"]]
     credit.consumed += part["charge"]
-    credit.bear(part["provision_id"], part["charge"])
+    credit.bear(part["provision_id"], part["charge"], admitted=part["admitted"])
     if part["charge"] < 0:
         credit.was_warned = credit.was_warned and credit.consumed >= credit.soft_limit
     credit.refresh()

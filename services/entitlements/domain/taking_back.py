@@ -45,7 +45,7 @@ def _take_in_closed(pool: ResourcePool, entitlement: Entitlement, corrected: Usa
     closed.consumed += corrected.adjustment
     for part in corrected.parts:
         if part["bearer"] == "included":
-            closed.bear(part["provision_id"], part["quantity"], has_lapsed=part["lapsed"])
+            closed.bear(part)
         elif part["bearer"] == "overage":
             closed.overage += part["quantity"]
             if part["quantity"] > 0 and closed.preserves:

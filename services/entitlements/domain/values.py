@@ -284,6 +284,13 @@ class UsagePart(TypedDict):
     repriced: bool
     #: Of overage that is taken back: the contribution had paid it.
     paid: bool
+    #: An override admits it: no contribution bears it.
+    admitted: bool
+
+
+def admitted_part(bearer: Bearer, quantity: int, *, charge: int = 0, credit_key: str = "") -> UsagePart:
+    """A part that an override admits, and no contribution bears."""
+    return part_of(bearer, "", quantity, charge=charge, credit_key=credit_key) | {"admitted": True}
 
 
 def part_of(
@@ -300,6 +307,7 @@ def part_of(
         "lapsed": False,
         "repriced": False,
         "paid": False,
+        "admitted": False,
     }
 
 
