@@ -34,9 +34,10 @@ def owed_since(event: Event) -> list[Event]:
         if line["late"] and line["overage"] and line["details"]
     }
     keys = {key for key, _ in late}
-    return [
-        t for t in event["totals"] if t["resource_key"] in keys and (t["resource_key"], t["period_start"]) not in late
-    ]
+    if not keys:
+        return []
+    totals = [total for total in event["totals"] if total["resource_key"] in keys]
+    return [total for total in totals if (total["resource_key"], total["period_start"]) not in late]
 
 
 def at_this_rate(parts: list[Event]) -> tuple[int, int]:
