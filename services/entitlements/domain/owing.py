@@ -15,9 +15,9 @@ from entitlements.domain.aggregate import NEVER_MS, from_ms, to_ms
 from entitlements.domain.buckets import UNLIMITED, Bucket
 from entitlements.domain.entitlement import Entitlement
 from entitlements.domain.metering_events import OverageForgiven, OveragePaid, PeriodsClosed, QuotaReset
-from entitlements.domain.periods import Calendar, period_bounds, year_after
+from entitlements.domain.periods import Calendar, period_bounds
 from entitlements.domain.pools import ResourcePool
-from entitlements.domain.rolling import idle_periods, rolled_over, rule_that_ranks_first
+from entitlements.domain.rolling import idle_periods, owed_until, rolled_over, rule_that_ranks_first
 from entitlements.domain.values import Contribution, KeyPeriod, PreservedOverage, Share
 
 _BY_CALENDAR: Final = {"manual": False, "anchor_at": None, "continues_until": None, "note": "", "actor": ""}
@@ -149,7 +149,7 @@ def _what_is_owed_on(
     for debt in entitlement.debts:
         if debt.quantity and (preserve or debt.preserves):
             is_new = debt.until_ms == NEVER_MS
-            until_ms = year_after(end_ms, entitlement.calendar.time_zone) if is_new else debt.until_ms
+            until_ms = owed_until(entitlement, end_ms) if is_new else debt.until_ms
             debts[until_ms] = debts.get(until_ms, 0) + debt.quantity
     owed = [PreservedOverage(quantity=debts[until_ms], until_at=from_ms(until_ms)) for until_ms in sorted(debts)]
     return owed, entitlement.preserves if preserve is None else preserve

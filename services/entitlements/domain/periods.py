@@ -30,14 +30,14 @@ ANCHOR_BEFORE: Final = datetime(2200, 1, 1, tzinfo=UTC)
 LENGTH_MS_MIN: Final = 60_000
 
 _NAMED: Final = {"hour": "PT1H", "day": "P1D", "week": "P7D", "month": "P1M", "year": "P1Y"}
-_DAY_MS: Final = 86_400_000
-_WHOLE_MS: Final = {"hour": 3_600_000, "day": _DAY_MS, "week": 7 * _DAY_MS}
-_MONTH_MS: Final = round(365.2425 / 12 * _DAY_MS)
+DAY_MS: Final = 86_400_000
+_WHOLE_MS: Final = {"hour": 3_600_000, "day": DAY_MS, "week": 7 * DAY_MS}
+_MONTH_MS: Final = round(365.2425 / 12 * DAY_MS)
 LENGTH_MS_MAX: Final = 1_200 * _MONTH_MS
 #: Where periods without an anchor are counted from: the first of a year, and a Monday.
 _ORIGIN: Final = Date(1970, 1, 1)
 _MONDAY: Final = Date(1969, 12, 29)
-_MONDAY_MS: Final = -3 * _DAY_MS
+_MONDAY_MS: Final = -3 * DAY_MS
 _MIDNIGHT: Final = Time(0, 0)
 
 
@@ -110,7 +110,7 @@ class _Counted:
         self.months = parts.get("years", 0) * 12 + parts.get("months", 0)
         self.days = parts.get("weeks", 0) * 7 + parts.get("days", 0)
         self.time_ms = 1_000 * (parts.get("hours", 0) * 3_600 + parts.get("minutes", 0) * 60 + parts.get("seconds", 0))
-        self.length_ms = self.months * _MONTH_MS + self.days * _DAY_MS + self.time_ms
+        self.length_ms = self.months * _MONTH_MS + self.days * DAY_MS + self.time_ms
         if self.length_ms <= 0 or min(self.months, self.days, self.time_ms) < 0 or parts.get("nanoseconds"):
             raise InvalidPeriod(period)
         is_elapsed = not self.months and not self.days

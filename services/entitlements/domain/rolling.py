@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from entitlements.domain.aggregate import NEVER_MS
 from entitlements.domain.buckets import UNLIMITED, Bucket, ClosedPeriod, Rest
-from entitlements.domain.periods import LIFETIME, period_bounds, year_after
+from entitlements.domain.periods import DAY_MS, LIFETIME, Calendar, length_ms, period_bounds, year_after
 from entitlements.domain.values import Rule
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def closed_period(
         bearer=entitlement.bearer,
         was_exceeded=entitlement.was_exceeded and not is_idle,
         preserves=preserves,
-        owed_until_ms=year_after(end_ms, entitlement.calendar.time_zone),
+        owed_until_ms=owed_until(entitlement, end_ms),
         since=entitlement.period_since if not is_idle and start_ms == entitlement.period_start_ms else pool.turn,
         over_since=pool.turn,
         rests=rests,
@@ -168,6 +168,17 @@ def _as_idle(pool: ResourcePool, entitlement: Entitlement, bucket: Bucket, rest:
         rest.left += rest.consumed
     rest.consumed = rest.carried = rest.recurred_since = 0
     rest.carried = rest.carries
+
+
+def owed_until(entitlement: Entitlement, end_ms: int) -> int:
+    """When what is owed of a period ends, in epoch milliseconds: 12 months after its end.
+
+    Debts of periods shorter than a day end with those of their day: so no key has more than 367 of them.
+    """
+    zone = entitlement.calendar.time_zone
+    if entitlement.period not in (None, LIFETIME) and length_ms(str(entitlement.period)) < DAY_MS:
+        end_ms = period_bounds("day", end_ms - 1, Calendar(zone))[1]
+    return year_after(end_ms, zone)
 
 
 def schedule_roll(pool: ResourcePool, entitlement: Entitlement, at_ms: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from hypothesis import given as generated
@@ -252,3 +253,10 @@ def test_an_override_outranks_what_provisions_add_up_to_until_it_expires() -> No
         Happens("EntitlementsChanged", {}),
         Happens("UsageRecorded", {}),
     )
+
+
+def test_debts_of_short_periods_end_with_those_of_their_day() -> None:
+    owing = quota("api_calls", 0, period="PT1M", overage_at_reset="preserve")
+    each = [(timedelta(minutes=1), used("api_calls", 1, "report")) for _ in range(180)]
+    held = given(pool_with(owing), each).pool.entitlements["api_calls"]
+    assert (held.owed, len(held.debts)) == (180, 2)  # Of the day, and of the minute under way.
