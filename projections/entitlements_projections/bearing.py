@@ -24,6 +24,21 @@ def borne_by(bearer: str, event: Event) -> dict[str, list[Event]]:
     return found
 
 
+def owed_since(event: Event) -> list[Event]:
+    """The totals of periods under way that usage of a closed period has moved: its preserved overage is owed now, or not any more."""
+    if "lines" not in event:
+        return [t for t in event["others"] if event["counted_in"] and t["resource_key"] == event["resource_key"]]
+    late = {
+        (line["resource_key"], line["details"]["counted_in"])
+        for line in event["lines"]
+        if line["late"] and line["overage"] and line["details"]
+    }
+    keys = {key for key, _ in late}
+    return [
+        t for t in event["totals"] if t["resource_key"] in keys and (t["resource_key"], t["period_start"]) not in late
+    ]
+
+
 def at_this_rate(parts: list[Event]) -> tuple[int, int]:
     """Quantity and charge of the parts that were borne at the present rate or price: rounding goes on from them."""
     counting = [part for part in parts if not part.get("repriced")]

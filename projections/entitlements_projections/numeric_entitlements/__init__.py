@@ -7,7 +7,7 @@ from functools import partial
 from typing import Final
 
 from entitlements.domain.aggregate import from_ms
-from entitlements_projections.bearing import at_this_rate, borne_by
+from entitlements_projections.bearing import at_this_rate, borne_by, owed_since
 from entitlements_projections.database import Row
 from entitlements_projections.read_model import Event, FoldedRows, Key
 
@@ -166,3 +166,5 @@ class NumericEntitlements(FoldedRows):
         else:
             for key, parts in borne_by("credit", event).items():
                 yield (pool_id, key), partial(_paid, parts, event)
+            for total in owed_since(event):
+                yield (pool_id, total["resource_key"]), partial(_owed, {"total": total})

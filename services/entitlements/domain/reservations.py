@@ -24,7 +24,7 @@ from entitlements.domain.errors import (
 )
 from entitlements.domain.lines import check_countable
 from entitlements.domain.members import what_narrows
-from entitlements.domain.owing import pay
+from entitlements.domain.owing import pay_what_is_owed
 from entitlements.domain.pools import IDEMPOTENCY_WINDOW_MS, Reservation, ResourcePool
 from entitlements.domain.suspension import why_not_entitled
 from entitlements.domain.usage import record
@@ -195,7 +195,7 @@ def commit_reservation(pool: ResourcePool, command: CommitReservation, now: date
     now_ms = to_ms(now)
     entitlement.enter(*entitlement.period_at(now_ms), pool.turn)
     record(pool, entitlement, _line_of(reservation, command, now_ms), found, now_ms, reservation.reservation_id)
-    pay(pool, entitlement, now)  # What is not held any more is there for it.
+    pay_what_is_owed(pool, now)  # What is not held any more, of the key or of its credits, is there for it.
 
 
 def _is_committed_already(pool: ResourcePool, command: CommitReservation, now_ms: int) -> bool:
@@ -262,4 +262,4 @@ def release_reservation(pool: ResourcePool, command: ReleaseReservation, now: da
         reason=command.reason,
         actor=command.actor,
     )
-    pay(pool, pool.entitlements[reservation.resource_key], now)
+    pay_what_is_owed(pool, now)

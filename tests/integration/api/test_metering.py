@@ -301,7 +301,9 @@ def test_one_usage_more_under_the_key_of_a_batch_is_another_body(tenant: Any) ->
         tenant.http.post("/v1/usage", json=usage(tenant, 5), headers={"idempotency-key": second}),
         tenant.http.post("/v1/reservations", json=usage(tenant, 5, reservation_id="~r")),
         tenant.http.post(
-            "/v1/commands/EndProvision", json={"pool_id": "p", "provision_id": "p"}, headers={"idempotency-key": "~k"}
+            "/v1/commands/EndProvision",
+            json={"pool_id": "p", "provision_id": "p", "when": "now"},
+            headers={"idempotency-key": "~k"},
         ),
         tenant.http.post(
             "/v1/commands/IssueGrant",

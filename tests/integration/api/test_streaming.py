@@ -151,7 +151,7 @@ def test_customers_of_one_id_hear_each_of_its_own_organization(tenant: Any, riva
         body = {"customer_id": customer, "pool_id": rival.pool_id, "resource_key": "api_calls", "quantity": 101}
         assert rival.http.post("/v1/usage", json=body).status_code == 409
         theirs.next("change", type="quota.exceeded", **of_rival)
-        tenant.command("EndProvision", provision_id="plan")
+        tenant.command("EndProvision", provision_id="plan", when="now")
         _, first = ours.next("change")
         assert (first["organization_id"], first["customer_id"]) == (tenant.organization_id, customer)
         assert first["type"] == "entitlement.revoked"

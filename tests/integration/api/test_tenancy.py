@@ -233,7 +233,7 @@ def test_no_key_gives_act_for_or_widens_its_own(service: Any, victim: Any, giver
 def test_validators_and_caches_keep_organizations_apart(service: Any, victim: Any, rival: Any) -> None:
     """One key, one address, the same customer id: whatever a cache or a client has of one says nothing to the other."""
     rival.command("AssignWorkspace", workspace_id=victim.customer_id, role="primary")
-    token = rival.command("EndProvision", provision_id="plan")
+    token = rival.command("EndProvision", provision_id="plan", when="now")
     key = service.key(OPERATOR, act_for="all")
     addresses = (f"/v1/customers/{victim.customer_id}/entitlements", "/v1/policies")
     with (

@@ -279,7 +279,7 @@ def test_one_client_follows_many_organizations_by_the_operators_key(
         for organization in (own, other):
             assert entitlements.wait_until_connected(organization=organization)
             assert entitlements.check(customer, "sso", organization=organization).allowed
-        client.command("EndProvision", {**pool, "provision_id": "plan"}, organization=other)
+        client.command("EndProvision", {**pool, "provision_id": "plan", "when": "now"}, organization=other)
         asked = Request(customer, "sso")
         assert entitlements.wait_until(asked, lambda found: not found.allowed, 10.0, organization=other) is not None
         assert entitlements.check(customer, "sso", organization=own).allowed
