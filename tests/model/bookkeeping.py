@@ -201,7 +201,8 @@ class Book:
     def correct_down(self, quantity: int) -> None:
         """Where no line is named overage is taken back first, then from whoever burns last; an override burns after contributions."""
         self.consumed -= quantity
-        quantity = self._override_less(self._forgive_less(self._owe_less(quantity)))
+        quantity = self.pay_back(None, self._owe_less(quantity))
+        quantity = self._override_less(self._forgive_less(quantity))
         for contribution in self._return_to(None):
             quantity = give_back(contribution, quantity)
         self._rest_back(quantity)

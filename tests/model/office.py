@@ -100,6 +100,7 @@ class Office:
     def _another_period(self, book: Book, rule: Plain, terms: list[Plain]) -> None:
         self.met["another period"] += 1
         closing.another_period(book, terms, self.now)
+        self._begin_anew(book)
         book.contributions.clear()
         book.period, book.anchored = rule.get("period"), rule.get("anchored", False)
         book.enter(self.now)
@@ -170,13 +171,17 @@ class Office:
         return changed
 
     def reset(self, book: Book, at: datetime, by_hand: str | None = None) -> None:
-        """Close the period of a key and begin the next; what a payer spends and members draw begins anew with it."""
+        """Close the period of a key and begin the next."""
         self._note_reset(book)
         terms = [t for t in self.terms(book.key) if t["rule"].get("period") == book.period]
         closing.reset(book, terms, at, by_hand)
         self.met["something is carried over"] += any(c["carried"] for c in book.contributions.values())
         book.enter(at)
         book.start = at
+        self._begin_anew(book)
+
+    def _begin_anew(self, book: Book) -> None:
+        """What a payer spends and members draw begins anew with the period of the key."""
         if book.key in self.demand:
             self.demand[book.key]["spent"] = 0
         for (_, _, key), cap in self.caps.items():

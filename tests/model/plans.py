@@ -60,7 +60,9 @@ def end_provision(office: Office, step: Plain) -> None:
 def uncancel_provision(office: Office, step: Plain) -> None:
     """A cancellation is withdrawn: the provision has the end again that it has of its own."""
     provision = office.provisions[step["provision"]]
-    provision["ends_at"] = provision["planned"]
+    ends_at, planned = provision["ends_at"], provision["planned"]
+    if ends_at is not None and (planned is None or ends_at < planned):
+        provision["ends_at"] = planned
 
 
 def suspend_provision(office: Office, step: Plain) -> None:

@@ -40,7 +40,7 @@ def _record(office: Office, line: Plain, name: Any) -> str | None:
     body = [line["key"], line["quantity"], line["mode"], line["workspace"], line["subject"]]
     known = office.lines.get(name)
     if known is not None and known["at"] > now - REMEMBERED:
-        said = [*body, line.get("occurred_at") or known["body"][-1]]
+        said = [*body, line.get("occurred_at") or known["at"]]
         office.met["a line is repeated"] += 1
         return None if said == known["body"] and not known.get("commit") else "idempotency_key_reused"
     if book is None or not book.is_known:
