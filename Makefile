@@ -17,7 +17,7 @@ UV     := $(BIN)/uv pip install --quiet --python $(BIN)/python
 INSTALLED := $(VENV)/.installed
 KAFKA     := $(VENV)/.kafka
 
-.PHONY: help setup demo up test lint check format bench lock clean
+.PHONY: help setup demo up test soak lint check format bench lock clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -32,6 +32,9 @@ up: setup ## Keep Kafka, Postgres and all processes running until Ctrl-C
 
 test: setup ## Run all tests
 	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+
+soak: setup ## Decide 20,000 generated histories and hold them against a second model (one again: ARGS="--seed 17")
+	@$(BIN)/python -m tests.model.soak $(ARGS)
 
 lint: setup ## Style, types and dependency rules
 	@$(BIN)/ruff check .
@@ -60,7 +63,7 @@ lock: setup ## Renew requirements*.txt and the list of Kafka's jars
 	$(BIN)/python -m entitlements.local --lock
 
 clean: ## Remove .venv, local data and what the tools left
-	@rm -rf $(VENV) .entitlements .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
+	@rm -rf $(VENV) .entitlements .soak .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 from generated import history
-from model import Model
 from specification import state_of, through_the_ledger
 from test_properties import Life
 from tests.nightly import NIGHTLY
+
+from model import Model
 
 SEEDS = range(100_000) if NIGHTLY else range(100)
 #: SIMULATION_SEED=n plays one history again.

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from generated import Logged, histories, histories_settings, history
 from hypothesis import given
-from model import Model
 from specification import state_of, through_the_ledger
 
 from entitlements.domain import usage
@@ -21,6 +20,7 @@ from entitlements.domain.decide import Answer, decide, record_group
 from entitlements.domain.errors import CommandRefused
 from entitlements.domain.lines import UsageAnswer
 from entitlements.domain.pools import ResourcePool
+from model import Model
 
 
 class Life:
