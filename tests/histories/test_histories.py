@@ -71,8 +71,8 @@ def test_histories_hold_every_event_and_some_rivals() -> None:
 RECORDED = {
     "2026-11-keys-of-all.json": "ada11eca73b014f4",
     "2026-11-keys-of-all.jsonl": "567594c3cf0a690e",
-    "2026-11-whole-domain.json": "5ccbc2bff175edec",
-    "2026-11-whole-domain.jsonl": "6fa91c67c0220492",
+    "2026-11-whole-domain.json": "bf581cfe3c969195",
+    "2026-11-whole-domain.jsonl": "949511205d0ab003",
 }
 
 

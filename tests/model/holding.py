@@ -72,11 +72,22 @@ def _covered_of_held(office: Office, book: Book, held: Plain, quantity: int) -> 
     included = min(quantity, included_of_a_commit(book, held))
     rest = quantity - included
     by_credits = min(rest, credits_of_a_commit(office.books.get(held["credit_key"]), held))
-    demand = min(rest - by_credits, held["demand"])
+    demand = min(rest - by_credits, held["demand"], spending_of_a_commit(office, book, held))
     return {
         "quantity": quantity, "included": included, "credits": by_credits, "credit_key": held["credit_key"],
         "rate": held["rate"], "demand": demand, "overage": rest - by_credits - demand,
     }  # fmt: skip
+
+
+def spending_of_a_commit(office: Office, book: Book, held: Plain) -> Any:
+    """For how much the spending that it holds is still allowed: not while nobody confers the key, nor above a cap that was lowered since."""
+    demand = office.demand.get(book.key)
+    if book.value is None or demand is None or not demand["enabled"]:
+        return 0
+    if demand["cap"] is None:
+        return held["demand"]
+    others = sum(r["spending"] for r in office.reservations.values() if r["key"] == book.key and r is not held)
+    return max(0, demand["cap"] - demand["spent"] - others) // demand["price"]
 
 
 def credits_of_a_commit(balance: Book | None, held: Plain) -> Any:

@@ -137,6 +137,8 @@ class Rest:
     in_force: bool = True
     #: The turn of the pool at which it last came anew in the period; 0: it did not.
     recurred_since: int = 0
+    #: What was consumed since then.
+    recent: int = 0
 
     @property
     def lapsed(self) -> int:
@@ -208,7 +210,10 @@ class ClosedPeriod:
             self.admitted += quantity
             return
         rest.consumed += quantity
-        if rest.left < UNLIMITED and not part["lapsed"]:
+        if part["lapsed"]:
+            return
+        rest.recent += quantity
+        if rest.left < UNLIMITED:
             rest.left = max(0, rest.left - quantity)
 
 

@@ -75,9 +75,12 @@ def _bear(
         left -= _draw_on_credits(pool, entitlement, excess, found, alone=alone, held=None)
     elif left:
         left -= _draw_on_credits(pool, entitlement, left, found, alone=alone, held=None)
-    if left:
-        freed = held.spending if held is not None else 0
-        left -= _draw_on_demand(pool, entitlement, left, found, alone=alone, freed=freed)
+    if left and held is not None:  # And so with spending: what it holds, and what is above it from what is allowed now.
+        excess = min(left, max(0, quantity - held.quantity))
+        wanted = excess + min(left - excess, _bought_by(pool, entitlement, held))
+        left -= _draw_on_demand(pool, entitlement, wanted, found, alone=alone, freed=held.spending)
+    elif left:
+        left -= _draw_on_demand(pool, entitlement, left, found, alone=alone, freed=0)
     found.overage = left
     if left and found.parts:
         found.parts.append(part_of("overage", "", left))
@@ -261,6 +264,14 @@ def _affordable_on_demand(on_demand: OnDemand | None, *, alone: bool = False, fr
     charged, bought = (0, 0) if alone else (on_demand.charged, on_demand.quantity)
     money = cap - on_demand.spent - on_demand.reserved + freed + charged
     return max(0, money * on_demand.price_per // on_demand.unit_price - bought)
+
+
+def _bought_by(pool: ResourcePool, entitlement: Entitlement, held: Reservation) -> int:
+    """The quantity that the spending of a reservation pays for."""
+    on_demand = pool.on_demand.get(entitlement.resource_key)
+    if on_demand is None or on_demand.unit_price <= 0:
+        return UNLIMITED
+    return held.spending * on_demand.price_per // on_demand.unit_price
 
 
 def _draw_on_demand(

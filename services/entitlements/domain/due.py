@@ -30,8 +30,9 @@ def let_due_happen(pool: ResourcePool, now_ms: int) -> None:
 def _happen_at(pool: ResourcePool, due_ms: int, at: datetime) -> None:
     has_changed = False
     for entitlement in list(pool.entitlements.values()):
+        is_over = entitlement.resets_at_ms <= due_ms
         expire(pool, entitlement, due_ms, at)
-        if entitlement.resets_at_ms <= due_ms:
+        if is_over:
             has_changed |= reset(pool, entitlement, at, entitlement.period_at(due_ms - 1))
     for reservation in [held for held in pool.reservations.values() if to_ms(held.expires_at) <= due_ms]:
         name, quantity = reservation.reservation_id, reservation.quantity

@@ -107,13 +107,12 @@ def reset(
     preserve: what becomes of what is owed, if it is said by hand; by_hand: what the event says of a reset by hand. Gives whether the
     contributions are others in the next period, so that they must be stacked anew.
     """
-    facts = _BY_CALENDAR | by_hand
-    if facts["anchor_at"] is not None:
-        remember_idle_periods(pool, entitlement, at)
+    facts, contributions = _BY_CALENDAR | by_hand, _next_contributions(pool, entitlement)
+    if contributions or facts["anchor_at"] is not None:
+        remember_idle_periods(pool, entitlement, at)  # Before they are worked out from what is otherwise then.
     owed, preserves = _what_is_owed_on(
         pool, entitlement, period[1], preserve=preserve, is_asked=asks_those_who_incurred
     )
-    contributions = _next_contributions(pool, entitlement)
     if owed and facts["continues_until"] is None:
         end_ms = _end_of_next(pool, entitlement, period[1], facts["anchor_at"])
         facts["continues_until"] = from_ms(end_ms) if end_ms < NEVER_MS else None

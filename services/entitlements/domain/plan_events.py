@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from entitlements.domain.aggregate import NEVER_MS, to_ms
+from entitlements.domain.periods import LIFETIME
 from entitlements.domain.pool_events import PoolEvent
 from entitlements.domain.pools import Cap, OnDemand, Override, ResourcePool
 from entitlements.domain.rolling import reschedule, schedule_roll
@@ -76,8 +77,14 @@ class CalendarChanged(PoolEvent):
             if start_ms != entitlement.period_start_ms:  # Nothing was used in it yet: it is entered now.
                 entitlement.enter(start_ms, to_ms(moved.period_end), aggregate.turn)
             entitlement.period_end_ms = to_ms(moved.period_end)
+        for entitlement in aggregate.entitlements.values():
+            if entitlement.period not in (None, LIFETIME):  # What was before is not counted by the new calendar.
+                start_ms = entitlement.period_at(at_ms)[0]
+                entitlement.final_until_ms = max(entitlement.final_until_ms, start_ms)
         aggregate.refresh_calendars()
         for entitlement in aggregate.entitlements.values():
+            for bucket in entitlement.buckets:
+                bucket.recurs_at_ms = NEVER_MS
             schedule_roll(aggregate, entitlement, at_ms)
             schedule_recurrences(entitlement, at_ms)
         aggregate.find_due()

@@ -83,10 +83,12 @@ def closed_parts_back(
     parts += [admitted_part("included", -admitted)] if admitted else []
     for name, share in shares.items():
         rest = closed.rest_of(name)
-        part = part_of("included", name, -share, payer=payer_of(pool, name))
-        if share:
-            # What was consumed before it came anew would have lapsed then.
-            parts.append(part | {"lapsed": rest is not None and turn < rest.recurred_since})
+        # What was consumed before it came anew would have lapsed then.
+        recent = share if rest is None else 0 if turn < rest.recurred_since else min(share, max(0, rest.recent))
+        for quantity, has_lapsed in ((recent, False), (share - recent, True)):
+            if quantity:
+                part = part_of("included", name, -quantity, payer=payer_of(pool, name))
+                parts.append(part | {"lapsed": has_lapsed})
     return parts
 
 

@@ -80,7 +80,7 @@ def rest_of(pool: ResourcePool, entitlement: Entitlement, bucket: Bucket) -> Res
     """What a contribution has left at the end of a period, and how much of that it carries over: its own and nobody else's."""
     rule, times = own_rule(pool, entitlement, bucket)
     rest = Rest(bucket.provision_id, bucket.consumed, own_left(pool, entitlement, bucket), 0, in_force=not bucket.kept)
-    rest.recurred_since = bucket.recurred_since
+    rest.recurred_since, rest.recent = bucket.recurred_since, bucket.consumed - bucket.earlier
     if rule is not None and not bucket.is_gone and entitlement.stacking == "sum":
         rest.least, rest.most = rule.rollover_min * times, rule.rollover_max * times
         rest.carried = rest.carries
@@ -166,7 +166,7 @@ def _as_idle(pool: ResourcePool, entitlement: Entitlement, bucket: Bucket, rest:
         rest.left = rule.amount * times
     elif rest.left < UNLIMITED:
         rest.left += rest.consumed
-    rest.consumed = rest.carried = rest.recurred_since = 0
+    rest.consumed = rest.carried = rest.recurred_since = rest.recent = 0
     rest.carried = rest.carries
 
 
