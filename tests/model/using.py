@@ -15,13 +15,14 @@ REMEMBERED = timedelta(hours=24)
 
 
 def record_usage(office: Office, step: Plain) -> list[str | None] | str:
-    """Each line by itself; under one key one line more or less is another body, and the whole command is refused."""
+    """Each line by itself; under one key one line more or less, or other ids, are another body, and the whole command is refused."""
     key, lines = step.get("idempotency_key"), step["lines"]
+    ids = [line.get("usage") for line in lines]
     known = office.keys.get(key)
     if known is not None and known["at"] <= office.now - REMEMBERED:
         known = None
     is_alone = key in office.lines and office.lines[key]["at"] > office.now - REMEMBERED
-    if (known is not None and known["lines"] != len(lines)) or (known is None and len(lines) > 1 and is_alone):
+    if (known is not None and known["ids"] != ids) or (known is None and len(lines) > 1 and is_alone):
         return "idempotency_key_reused"
     verdicts, before = [], len(office.recorded)
     for number, line in enumerate(lines):
@@ -30,7 +31,7 @@ def record_usage(office: Office, step: Plain) -> list[str | None] | str:
         verdicts.append(_record(office, line, name))
         office.pay()
     if key is not None and known is None and len(office.recorded) > before:
-        office.keys[key] = {"lines": len(lines), "at": office.now}
+        office.keys[key] = {"ids": ids, "at": office.now}
     return verdicts
 
 

@@ -41,13 +41,16 @@ _ENVELOPE: Final = frozenset(field.name for field in fields(Command)) - {"actor"
 def digest_of(command: Command) -> str:
     """SHA-256 over what is asked, without who waits for it and when, and what the sender looked up: the first 16 bytes in hex.
 
-    Of usage only how many lines it has: what each of them says is remembered under its own id, and one that was refused is free again.
+    Of usage how many lines it has and the ids they were given: what each of them says is remembered under its own id, and one that was
+    refused is free again.
     """
     body: Any
     if isinstance(command, RecordUsage):
-        body = count_of(command)
+        # Where they travel one by one their ids follow from their places.
+        ids = [] if command.lines_in_all else [line["usage_id"] for line in command.lines]
+        body = [count_of(command), ids]
     elif isinstance(command, RecordUsageBatch):
-        body = [[group["pool_id"], len(group["lines"])] for group in command.groups]
+        body = [[group["pool_id"], [line["usage_id"] for line in group["lines"]]] for group in command.groups]
     else:
         left_out = _ENVELOPE.union(getattr(command, "looked_up", ()))
         body = {field.name: getattr(command, field.name) for field in fields(command) if field.name not in left_out}
