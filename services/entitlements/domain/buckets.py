@@ -48,6 +48,11 @@ class Bucket:
         return 0 if self.limit is None else max(0, self.consumed - self.limit)
 
     @property
+    def is_as_anew(self) -> bool:
+        """Whether coming anew would change nothing: it has its amount, and nothing was consumed since it last did."""
+        return self.carried == self.consumed == self.earlier
+
+    @property
     def is_gone(self) -> bool:
         """Whether it has left for good."""
         return self.kept and not self.paused

@@ -188,6 +188,8 @@ def schedule_roll(pool: ResourcePool, entitlement: Entitlement, at_ms: int) -> N
         return
     present = {bucket.provision_id: bucket.carried for bucket in entitlement.buckets if not bucket.is_gone}
     moves = entitlement.consumed != entitlement.preserved or rolled_over(pool, entitlement) != present
+    # What was carried in lapses in the next period, though it does not in one that is too short for it to come anew.
+    moves = moves or any(bucket.recurs and not bucket.is_as_anew for bucket in entitlement.buckets)
     if moves or (entitlement.debts and _forgives(pool, entitlement)):
         entitlement.rolls_at_ms = entitlement.period_at(at_ms)[1]
 

@@ -185,8 +185,7 @@ def schedule_recurrences(entitlement: Entitlement, at_ms: int) -> None:
     consumed, or what was carried in lapses.
     """
     for bucket in entitlement.buckets:
-        is_untouched = bucket.consumed == bucket.earlier and bucket.carried == bucket.consumed
-        if bucket.recurs and not is_untouched and bucket.recurs_at_ms == NEVER_MS:
+        if bucket.recurs and not bucket.is_as_anew and bucket.recurs_at_ms == NEVER_MS:
             start_ms, end_ms = entitlement.period_at(at_ms)
             due_ms = period_bounds(bucket.recurs, at_ms, Calendar(entitlement.calendar.time_zone, start_ms))[1]
             bucket.recurs_at_ms = due_ms if due_ms < end_ms else NEVER_MS
