@@ -145,7 +145,7 @@ def _on_demand(row: Row, amount: Amount) -> Sequence[Any]:
 
 
 _TABLES: Final[tuple[tuple[str, tuple[str, ...], Cells], ...]] = (
-    ("contributions", ("Contribution to", "From", ">Includes", ">Of it carried over", "Note"), _contribution),
+    ("contributions", ("Contribution to", "From", ">Includes", ">Rolled over", "Note"), _contribution),
     ("provisions", ("Provision", "Source", "Set", ">Quantity", "Ladder", "Status", "Starts", "Ends"), _provision),
     ("grants", ("Grant", "Reason", "By", "Status", "Ends"), _grant),
     ("assignments", ("Workspace", "Role", "Overflow", "Since"), _assignment),
