@@ -22,6 +22,7 @@ from generated_whole import KEYS, WholeAuthor, whole_history
 from tests.nightly import NIGHTLY
 
 from entitlements.access.checking import ALLOWED, PoolAnswer, check
+from entitlements.cli import checking
 from entitlements.domain.aggregate import NEVER_MS, from_ms, to_ms
 from entitlements.domain.commands import AssignWorkspace
 from entitlements.domain.decide import advance
@@ -191,6 +192,20 @@ def test_an_answer_names_the_override_that_decides_its_caps_and_its_contribution
         ("pro-1", 50, "pro")
     ]
     assert check(connection, asked, 8).decisive.allowed
+
+
+def test_check_says_what_is_owed(connection: Connection, capsys: pytest.CaptureFixture[str]) -> None:
+    ledger, now_ms = SyntheticLedger(), to_ms(datetime.now(UTC)) - 1_000
+    pool_with_a_plan(ledger, "p", now_ms)
+    ledger.ask(now_ms, use("p", usage_line(QUOTA, 57, mode="report", workspace_id="ws")))
+    write(connection, all_frames(ledger))
+    asked = reading.Member(pool_ids=["p"], resource_key=QUOTA, organization_id="acme", workspace_id="ws")
+    answer = check(connection, asked, 1).decisive
+    found = checking._document(asked, 1, answer, 0)
+    assert (found["consumed"], found["owed"]) == (57, 7)
+    place = {"partition": 0, "offset": 0, "decided_at": None}
+    checking._show(found | {"role": None, "passed_over": [], "policies": [], "as_of": place}, answer, 0)
+    assert "Owed 7" in [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
 
 
 @pytest.mark.parametrize("seed", range(400 if NIGHTLY else 8))

@@ -168,6 +168,12 @@ def test_the_status_says_how_a_customer_stands(row: dict[str, Any], status: str)
     assert dashboard.status_of(row) == status
 
 
+def test_the_dashboard_says_what_is_owed() -> None:
+    row = held(name="API calls", unit="call", scale=0, period="day", consumed=57, owed=7)
+    assert dashboard.cells(row)[1] == "57 calls (7 owed)"
+    assert dashboard.fact(row)["owed"] == 7
+
+
 def test_the_dashboard_says_what_is_reserved_borne_by_others_or_over_allocated() -> None:
     row = held(name="API calls", unit="call", scale=0, period="day", reserved=4, elsewhere=3)
     assert dashboard.cells(row)[1:3] == ("10 calls (4 reserved, 3 by credits or on demand)", "50 / day")
@@ -238,6 +244,16 @@ def test_a_pool_is_shown_with_what_is_said_of_it_and_no_empty_tables(
     assert line in lines
     assert "Calendar Europe/Berlin, billing periods counted from 2026-01-31 12:00:00Z" in lines
     assert sum("──" in shown for shown in lines) == 2, "the entitlements, and what is said"
+
+
+@pytest.mark.parametrize(("owed", "said"), [(125, "1.25 of calls"), (0, None)])
+def test_a_pool_is_shown_with_what_is_owed_of_its_keys(
+    capsys: pytest.CaptureFixture[str], owed: int, said: str | None
+) -> None:
+    calls = held(resource_key="calls", name=None, unit="", scale=2, period="day", resets_at=AT, owed=owed)
+    showing.show(a_pool(entitlements=[calls]))
+    lines = [" ".join(shown.split()) for shown in capsys.readouterr().out.splitlines()]
+    assert [line for line in lines if line.startswith("Owed")] == ([] if said is None else [f"Owed {said}"])
 
 
 def test_of_very_many_reservations_the_next_to_expire_are_shown(capsys: pytest.CaptureFixture[str]) -> None:

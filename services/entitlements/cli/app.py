@@ -47,7 +47,7 @@ Then, in a second terminal in the same directory:
   $ entitlements use api_calls 3 --workspace ws-1
   $ entitlements usage ws-1
 
-Exit status: 0 done, 1 refused or failed, 2 the command cannot be meant.
+Exit status: 0 done, 1 refused or failed, 2 usage error.
 """
 
 app = group(_HELP)

@@ -116,6 +116,7 @@ def _document(asked: Any, wanted: int, answer: PoolAnswer, scale: int) -> dict[s
         "hard_limit",
         "consumed",
         "elsewhere",
+        "owed",
         "reserved",
         "period",
         "period_start",
@@ -196,10 +197,11 @@ def _show(found: dict[str, Any], answer: PoolAnswer, scale: int) -> None:
     position, role = found["as_of"], found["role"]
     output.facts(
         {
-            "Left": _left(found, scale),
-            "Would be borne": _words(found["borne"], scale),
+            "Remaining": _left(found, scale),
+            "Charged to": _words(found["borne"], scale),
             "Included": _limits(found, scale),
             "Used": _used(found, scale),
+            "Owed": output.amount(found["owed"], scale) if found["owed"] else None,
             "Resets": found["resets_at"],
             "Pool": found["pool_id"] + (f", {role}" if role else ""),
             "Passed over": ", ".join(f"{p['pool_id']} ({p['reason_code']})" for p in found["passed_over"]),
@@ -214,7 +216,7 @@ def _show(found: dict[str, Any], answer: PoolAnswer, scale: int) -> None:
         output.note(f"Policies may say otherwise, by who asks from where and when: {named}. POST /v1/check asks them.")
     if answer.contributions:
         output.table(
-            ("Contributes", "Source", "Set", ">Includes", ">Of it carried over", "Ends"),
+            ("Contributes", "Source", "Set", ">Includes", ">Rolled over", "Ends"),
             [
                 (
                     ("default of the key" if not row["provision_id"] else row["provision_id"])
@@ -260,7 +262,7 @@ def _words(borne: dict[str, int] | None, scale: int) -> str | None:
         return None
     said = {
         "included": "included",
-        "by_credits": f"by {borne['credit_units']:,} credit units",
+        "by_credits": f"credits ({borne['credit_units']:,} units)",
         "on_demand": f"on demand for {borne['charge']:,} minor units",
         "as_overage": "as overage",
     }

@@ -48,8 +48,12 @@ def cells(row: Mapping[str, Any]) -> tuple[str, str, str, str]:
 
 
 def _beside(row: Mapping[str, Any]) -> str:
-    """What is no consumption of what is included: held for later, or borne by credits or an on-demand payer."""
-    counts = {"reserved": row.get("reserved"), "by credits or on demand": row.get("elsewhere")}
+    """What is no consumption of what is included: held for later, charged to credits or an on-demand payer, or owed as overage."""
+    counts = {
+        "reserved": row.get("reserved"),
+        "by credits or on demand": row.get("elsewhere"),
+        "owed": row.get("owed"),
+    }
     said = [f"{output.amount(count, row['scale'])} {words}" for words, count in counts.items() if count]
     return f" ({', '.join(said)})" if said else ""
 
@@ -64,5 +68,5 @@ def fact(row: Mapping[str, Any]) -> dict[str, Any]:
     """A row of the read models as JSON has it."""
     names = ("resource_key", "name", "entitlement_type", "pool_id", "consumed", "effective_limit", "soft_limit", "hard_limit",
              "remaining", "unit", "scale", "period", "period_start", "resets_at", "provision_ids",
-             "reserved", "elsewhere", "over_allocated")  # fmt: skip
+             "reserved", "elsewhere", "owed", "over_allocated")  # fmt: skip
     return {name: row.get(name) for name in names} | {"status": status_of(row)}

@@ -28,7 +28,7 @@ _DOES = {
     "engine": "Run an engine: it decides commands and writes the ledger. Several share the partitions.",
     "publisher": "Run a publisher: it unfolds the ledger into entitlements.events and entitlements.usage.",
     "projector": "Run a projector: it keeps the read models in Postgres.",
-    "policies": "Run the policies: they revise followers, confer campaigns and carry out what units are assigned.",
+    "policies": "Run the policies: they roll out new set versions, campaign grants and org-unit assignments.",
     "access-log": "Run a keeper of the access log: it takes the topic to Postgres, and drops what is not kept any more.",
     "api": "Run the HTTP API: it answers questions, and takes usage and commands.",
     "registry": "Run the schema registry: it answers the read part of Confluent's REST API.",
@@ -122,7 +122,7 @@ def _tell_what_runs(
 
 
 def topics(as_json: AsJson = False, data: Data = FOLDER) -> None:
-    """Create the topics that are missing, and hold those that exist against what we need."""
+    """Create missing topics and validate existing ones."""
     from entitlements.ledger.topics import TOPICS
     from entitlements.wiring.preparing import prepare_topics
     from entitlements.wiring.servers import require_kafka

@@ -8,7 +8,7 @@ from typing import Annotated, Final
 
 import typer
 
-_WAYS: Final = "Ways to ask"
+_WAYS: Final = "Common options"
 
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print one JSON document instead of tables.", rich_help_panel=_WAYS)
@@ -23,7 +23,10 @@ Data = Annotated[
     ),
 ]
 Actor = Annotated[
-    str, typer.Option("--actor", help="Who asks; you, if left out.", show_default=False, rich_help_panel=_WAYS)
+    str,
+    typer.Option(
+        "--actor", help="Who makes the change (default: current user).", show_default=False, rich_help_panel=_WAYS
+    ),
 ]
 NamedActor = Annotated[str, typer.Option("--actor", help="Who decides it. Recorded for auditors.")]
 Key = Annotated[

@@ -195,7 +195,10 @@ def cancel(
     as_json: AsJson = False,
     data: Data = FOLDER,
 ) -> None:
-    """Cancel a provision at the end of its billing period: what is paid for is kept until then."""
+    """Cancel a provision: it ends with its billing period, and until then `provision uncancel` withdraws that.
+
+    It needs a billing period or an end of its own; without either use `provision end --when`.
+    """
     carried = (actor, key, effective_at)
     _end((pool_id, provision_id), "period_end", carried, data, reason, no_wait=no_wait, as_json=as_json)
 
@@ -240,7 +243,7 @@ def uncancel(
     as_json: AsJson = False,
     data: Data = FOLDER,
 ) -> None:
-    """Withdraw the end that was scheduled for a provision. An end that it has of its own stays."""
+    """Withdraw the cancellation of a provision. Its planned end, if it was sold with one, holds again."""
     from entitlements.cli import values
     from entitlements.domain.commands import UncancelProvision
 

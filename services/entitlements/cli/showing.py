@@ -24,6 +24,7 @@ def show(pool: Row) -> None:
             "Status": since + (f": {pool['status_reason']}" if pool["status_reason"] else ""),
             "In backfill at": pool["clock"] if pool["backfilling"] else None,
             "Calendar": _calendar(pool),
+            "Owed": _owed(pool),
         },
         title=f"Pool {pool['pool_id']}",
     )
@@ -42,6 +43,12 @@ def show(pool: Row) -> None:
             output.table(columns, [cells(row, amount) for row in rows[:ROWS_MAX]])
         if len(rows) > ROWS_MAX:
             output.say(f"... and {len(rows) - ROWS_MAX:,} more {name}; --json has them all.")
+
+
+def _owed(pool: Row) -> str:
+    """Overage that is neither paid nor forgiven, by key."""
+    owing = [row for row in pool["entitlements"] if row.get("owed")]
+    return ", ".join(f"{output.amount(row['owed'], row['scale'] or 0)} of {row['resource_key']}" for row in owing)
 
 
 def _calendar(pool: Row) -> str:
@@ -138,7 +145,7 @@ def _on_demand(row: Row, amount: Amount) -> Sequence[Any]:
 
 
 _TABLES: Final[tuple[tuple[str, tuple[str, ...], Cells], ...]] = (
-    ("contributions", ("Contribution to", "From", ">Includes", ">Of it carried over", "Note"), _contribution),
+    ("contributions", ("Contribution to", "From", ">Includes", ">Rolled over", "Note"), _contribution),
     ("provisions", ("Provision", "Source", "Set", ">Quantity", "Ladder", "Status", "Starts", "Ends"), _provision),
     ("grants", ("Grant", "Reason", "By", "Status", "Ends"), _grant),
     ("assignments", ("Workspace", "Role", "Overflow", "Since"), _assignment),

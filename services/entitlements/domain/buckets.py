@@ -1,4 +1,8 @@
-"""A contribution and what was consumed of it, what is owed, and a period that is over: the parts of an entitlement."""
+"""The parts of an entitlement: contributions with their consumption, debts, and closed periods.
+
+Words: `carried` is what was rolled over into the period; a contribution "comes anew" at a recurrence (it is refilled); a `Rest` is what
+it had left when a period ended; `elsewhere` is usage charged to credits or an on-demand payer.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +30,7 @@ class Bucket:
     recurs: PeriodName | None = None
     #: Kept because its provision or the pool is suspended.
     paused: bool = False
-    #: When it comes anew, if that would change anything. Epoch milliseconds.
+    #: When it recurs next, if that would change anything. Epoch milliseconds.
     recurs_at_ms: int = NEVER_MS
     #: What was consumed before it last came anew, and the turn of the pool at which it did; 0: not in this period.
     earlier: int = 0
@@ -72,7 +76,7 @@ class Bucket:
         )
 
     def pay(self, quantity: int, preserved: int) -> None:
-        """Bear overage that was owed; preserved: what of it is of earlier periods."""
+        """Pay overage that was owed; preserved: the part of it from earlier periods."""
         self.consumed += quantity
         self.paid += quantity - preserved
         self.paid_preserved += preserved
@@ -116,7 +120,7 @@ def bucket_of(stated: Contribution) -> Bucket:
 
 @dataclass(slots=True)
 class Debt:
-    """Overage of one period that is owed by the key until it is paid, forgiven, or over."""
+    """Overage of one period that the key owes until it is paid, forgiven or expired."""
 
     quantity: int
     #: Whether it is preserved at a reset at which nobody confers the key: as the rule said when it was incurred.

@@ -1,7 +1,7 @@
 """Decisions about the end of a provision: now, when its billing period ends, or at an instant; and about taking that back.
 
-A provision has an end of its own (`planned_ends_at`; None: open). An end that is scheduled before it is a cancellation and can be
-withdrawn; one that is scheduled after it prolongs the provision and is its own end from then on.
+A provision may be sold with an end (`planned_ends_at`; None: open-ended). An earlier end that is scheduled is a cancellation and can be
+withdrawn. A later one prolongs the provision and becomes its planned end.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def _end_now(pool: ResourcePool, command: EndProvision, now: datetime) -> None:
 
 
 def end_of_period(pool: ResourcePool, provision: Provision, now: datetime) -> datetime:
-    """When what is paid for is over: the end of the billing period under way, or its own end if that is earlier.
+    """The end of the billing period under way, or the planned end if that is earlier.
 
     Before its start that is the end of its first billing period. Raises NoBillingPeriod: it has neither.
     """
@@ -108,7 +108,7 @@ def _end_later(
 
 
 def uncancel_provision(pool: ResourcePool, command: UncancelProvision, now: datetime) -> None:
-    """Withdraw a cancellation: the provision has the end again that it has of its own, unless another follows it by now."""
+    """Withdraw a cancellation: the planned end holds again. Raises ProvisionIsOver, LadderIsOccupied (another plan follows)."""
     provision = find(pool, command.provision_id)
     if provision.is_over:
         raise ProvisionIsOver(command.provision_id)

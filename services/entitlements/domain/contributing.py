@@ -1,9 +1,9 @@
-"""What contributes to a key: provisions and defaults in force, those that are paused, and what those that have left leave behind.
+"""What contributes to a key: provisions and defaults in force, paused ones, and what ended ones leave behind.
 
-Contributions stand in burn order: priority, then the earliest to end, then the oldest; where they do not add up the one that
-makes the value stands first. What was consumed of a contribution that leaves a sum in mid-period stays as a kept contribution, so
-that it takes only its unconsumed part away; a successor takes the consumption over instead. What is paused is kept too, and goes on
-in silence: it comes anew, lapses and carries over.
+Contributions are in burn order: priority, then the earliest to end, then the oldest. If they do not add up (max, min, override), the one
+that decides the value comes first. A contribution that leaves a sum within a period stays as a kept one, of what was consumed of it:
+30 of 100 used when a grant is revoked leave a kept contribution of 30, so the others lose nothing. A successor takes the consumption
+over instead. A paused contribution is kept too; its recurrences and resets go on.
 """
 
 from __future__ import annotations

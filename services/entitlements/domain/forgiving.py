@@ -1,4 +1,4 @@
-"""Decisions about what is owed: forgive it by hand."""
+"""The decision about ForgiveOverage: an administrator forgives what is owed of a key (rules.md, "What is owed")."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ from entitlements.domain.values import QUANTITY_MAX
 
 
 def forgive_overage(pool: ResourcePool, command: ForgiveOverage, now: datetime) -> None:
-    """Forgive what is owed of a key, or part of it, by hand."""
+    """Forgive all that is owed of a key, or an amount. Nothing happens if nothing is owed.
+
+    Raises PoolIsClosed, UnknownKey, KeyIsNotMetered, InvalidCommand (no reason or actor), InvalidQuantity, MoreThanIsOwed.
+    """
     if pool.is_closed:
         raise PoolIsClosed
     entitlement = pool.entitlements.get(command.resource_key)

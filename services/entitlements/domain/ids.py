@@ -1,7 +1,7 @@
-"""Ids that we derive, and the space of their own that they lie in: no id that a caller chooses begins with `~`.
+"""Derived ids begin with `~`; ids that callers choose must not, so the two never collide.
 
-Whoever takes commands from callers (HTTP, command line, files) asks `check_chosen` before a command is sent. The engine does not: what we
-derive before sending (the id of a CloudEvent's usage, a campaign's grant) reaches it as any other id does.
+HTTP, command line and file import call `check_chosen` before they send a command. The engine does not check: derived ids (of a CloudEvent's
+usage, of a campaign's grant) reach it as any other id does. Example: the second line of a `RecordUsage` without ids gets `~4f1c...`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _CHOSEN: Final[dict[type[Command], tuple[str, ...]]] = {
 
 
 def derived_id(kind: str, *parts: str | int) -> str:
-    """The id that follows from parts, the same for the same parts and another for all others.
+    """A deterministic id: the same for the same parts, different for all others.
 
     kind: what it is derived for, so that equal parts of another meaning give another id. The parts are hashed with their lengths: no
     two lists of parts give the same text.
@@ -47,7 +47,7 @@ def is_derived(text: str) -> bool:
 
 
 def check_chosen(command: Command) -> None:
-    """Whether every id that the sender of a command chooses is one that a caller may choose. Raises InvalidId."""
+    """Check that no id that the sender of a command chooses begins with `~`. Raises InvalidId."""
     for name in ("idempotency_key", *_CHOSEN.get(type(command), ())):
         _check(name, getattr(command, name) or "")
     groups = command.groups if isinstance(command, RecordUsageBatch) else []

@@ -1,6 +1,7 @@
 """Plan ladders: ordered families of plans, whose rungs are the service tiers. At most one plan of a ladder is active in a pool.
 
-A ladder that sets name although nobody has defined it grows with them. Once it is defined, its sets are on its rungs only.
+A set that names an undefined ladder creates it, and further sets add rungs. Once DefineLadder has defined it, a set must be on
+one of its rungs.
 """
 
 from __future__ import annotations
@@ -85,9 +86,9 @@ def check_rung(ladder: str | None, rung: int | None, known: Collection[int] | No
 
 
 def check_place(stated: Mapping[str, Any], of_set: Mapping[str, Any], set_id: str) -> None:
-    """What is said of the place on a ladder beside a set is what the set says. By the name of a field; None: nothing is said.
+    """Check that ladder and rung of a command, by field name, are those of its set. None: not stated.
 
-    Raises LadderMismatch: the set alone decides where its plan stands.
+    Raises LadderMismatch: the set alone decides the place of its plan.
     """
     for name, value in stated.items():
         if value is not None and value != of_set[name]:

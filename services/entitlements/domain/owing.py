@@ -1,7 +1,9 @@
 """What is owed of a key, and the end of its periods (rules.md, "What is owed").
 
-Overage is of the key and is owed until it is paid, forgiven, or over. Whoever contributes and has something left pays; what becomes
-of the rest at the end of a period is said by the contribution that ranks first.
+Overage is owed by the key, not by a contribution, until it is paid, forgiven or expired. Contributions that have something left pay it
+at once. What is still owed at the end of a period is forgiven or preserved, by the rule of the contribution that ranks first.
+
+Example: 130 of 100 used, 30 owed. A pack of 50 joins: it pays 30 (`OveragePaid`) and has 20 left.
 """
 
 from __future__ import annotations
@@ -24,14 +26,14 @@ _BY_CALENDAR: Final = {"manual": False, "anchor_at": None, "continues_until": No
 
 
 def pay_what_is_owed(pool: ResourcePool, at: datetime) -> None:
-    """Whoever contributes and has something left pays what is owed of its key."""
+    """Pay what is owed of every key, as far as its contributions have something left."""
     for entitlement in list(pool.entitlements.values()):
         if entitlement.debts:
             pay(pool, entitlement, at)
 
 
 def pay(pool: ResourcePool, entitlement: Entitlement, at: datetime) -> None:
-    """Pay what is owed of one key, in burn order. What is reserved is not there for it; an override only admits."""
+    """Pay what is owed of one key, in burn order. Reserved units do not pay; neither does an override."""
     owed, payers = entitlement.owed, [bucket for bucket in entitlement.burn_order() if not bucket.kept]
     free = _free(pool, entitlement, payers)
     if not owed or free <= 0:
@@ -69,8 +71,8 @@ def forgive(
     expired: bool = False,
     actor: str = "",
 ) -> None:
-    """Owe so much less, the oldest first."""
-    # What is over with a period is over in it, before it is reset.
+    """Forgive so much of what is owed, the oldest first. expired: because its 12 months are over."""
+    # What expires at the end of a period is counted in that period, before its reset.
     total = entitlement.total_at(to_ms(at) - (1 if expired else 0))
     preserved = min(quantity, entitlement.preserved)
     pool.happen(
@@ -86,7 +88,7 @@ def forgive(
 
 
 def expire(pool: ResourcePool, entitlement: Entitlement, due_ms: int, at: datetime) -> None:
-    """What is owed ends 12 months after the period in which it was incurred."""
+    """Forgive overage whose 12 months have passed by due_ms, counted from the end of the period in which it was incurred."""
     over = sum(debt.quantity for debt in entitlement.debts if debt.until_ms <= due_ms)
     if over:
         forgive(pool, entitlement, at, over, reason="12 months have passed", expired=True)
@@ -104,8 +106,8 @@ def reset(
 ) -> bool:
     """End a period of a key, from start until before end in epoch milliseconds.
 
-    preserve: what becomes of what is owed, if it is said by hand; by_hand: what the event says of a reset by hand. Gives whether the
-    contributions are others in the next period, so that they must be stacked anew.
+    preserve: whether overage is preserved, if a manual reset says so; None: as the rules say. by_hand: further fields of QuotaReset for a
+    manual reset. Returns whether contributions change with the period, so that they must be stacked again.
     """
     facts, contributions = _BY_CALENDAR | by_hand, _next_contributions(pool, entitlement)
     if contributions or facts["anchor_at"] is not None:
@@ -135,9 +137,9 @@ def reset(
 def _what_is_owed_on(
     pool: ResourcePool, entitlement: Entitlement, end_ms: int, *, preserve: bool | None, is_asked: bool
 ) -> tuple[list[PreservedOverage], bool]:
-    """What the next period begins with, the oldest first, and whether overage is preserved.
+    """What the next period starts with, the oldest first, and whether overage is preserved.
 
-    Where nobody contributes, what is owed goes by the rule under which it was incurred.
+    If nothing contributes, each debt follows the rule under which it was incurred.
     """
     rule = None if is_asked else rule_that_ranks_first(pool, entitlement.resource_key)
     if preserve is None and rule is not None:

@@ -1,8 +1,8 @@
-"""What moves from one period into the next, and what stays behind in it. Pure questions.
+"""What rolls over from one period into the next, and what lapses. Pure functions.
 
-They are asked of the contributions, not of the value in force: what is paused, overridden or denied carries over, lapses and decides
-what becomes of overage all the same. A period in which nothing was used ends by an event only if something moves; so an idle pool
-falls silent.
+They look at the contributions, not at the value in force: paused, overridden and denied ones roll over, lapse and decide about overage
+too. Example: 100 with rollover_max 20, 60 used; of the 40 left 20 roll over (`carried`) and 20 lapse. A period in which nothing was used
+ends by an event only if a value changes, so an idle pool adds nothing to the ledger.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def rank(numbered: tuple[int, tuple[Rule, Provision | None]]) -> tuple[int, int]:
-    """The highest rung ranks first, then the newest; whoever is on no ladder is below every rung."""
+    """The highest rung ranks first, then the newest; a provision on no ladder ranks below every rung."""
     position, (_, provision) = numbered
     rung = provision.rung if provision is not None else None
     return (-(2**31) if rung is None else rung), position

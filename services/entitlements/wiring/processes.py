@@ -79,7 +79,7 @@ PROCESSES: Final[dict[str, str]] = {
     "publisher": "unfolds the ledger into entitlements.events and entitlements.usage",
     "projector": "keeps the read models in Postgres",
     "changes": "tells what changed for each customer (Faust)",
-    "policies": "revises followers, confers campaigns, carries out units' assignments",
+    "policies": "rolls out new set versions, campaign grants and org-unit assignments",
     "access-log": "takes the access log to Postgres",
     "registry": "serves the Avro schemas over HTTP",
     "api": "answers over HTTP: may they, how much is left; takes usage and commands",

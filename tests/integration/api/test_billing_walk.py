@@ -22,7 +22,10 @@ def test_the_walk_needs_no_refused_request(service: Service) -> None:
     commands = re.findall(r"/v1/commands/(\w+)", " ".join(command for command, _ in steps))
     assert {"OpenPool", "ProvisionPool", "ChangePlan", "SuspendProvision", "ResumeProvision"} < set(commands)
     assert commands.count("EndProvision") == 2
-    clients = {"operator.curl": service.client(OPERATOR), "acme.curl": service.client("acme-inc")}
+    # The key of the page, and no other: what `keys create --act-for all` gives.
+    key = service.key(OPERATOR, ("read", "use", "administer"), act_for="all")
+    assert "--act-for all --scope read --scope use --scope administer" in text
+    clients = {f"{name}.curl": service.client_with(key, name) for name in (OPERATOR, "acme-inc")}
     token = ""
     for command, shown in steps:
         answer = sent(clients, command, token)
