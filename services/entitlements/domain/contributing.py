@@ -142,7 +142,8 @@ def _paused(stated: Contribution) -> Contribution:
 def _left_behind(bucket: Bucket) -> Contribution:
     """What was consumed of it stays; not what was consumed beyond it, which it never included."""
     limit = bucket.consumed if bucket.limit is None else min(bucket.consumed, bucket.limit)
-    stated = replace(bucket.stated(), limit=limit, soft_limit=None, hard_limit=None)
+    carried = min(bucket.carried, bucket.consumed)
+    stated = replace(bucket.stated(), limit=limit, soft_limit=None, hard_limit=None, carried=carried)
     return replace(stated, kept=True, recurs=None, paused=False)
 
 

@@ -141,7 +141,7 @@ def _what_is_owed_on(
 
     If nothing contributes, each debt follows the rule under which it was incurred.
     """
-    rule = None if is_asked else rule_that_ranks_first(pool, entitlement.resource_key)
+    rule = None if is_asked else rule_that_ranks_first(pool, entitlement.resource_key, entitlement.period)
     if preserve is None and rule is not None:
         preserve = rule.overage_at_reset == "preserve"
     if preserve is False:

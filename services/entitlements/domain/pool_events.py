@@ -276,8 +276,8 @@ class EntitlementsChanged(PoolEvent):
                 aggregate.entitlements[change.resource_key] = entitlement
             if entitlement.entitlement_type != change.entitlement_type:
                 aggregate.holders.pop(change.resource_key, None)  # What was held was something else.
-            take_terms(aggregate, entitlement)
             entitlement.change(change, aggregate.turn, to_ms(self.timestamp))
+            take_terms(aggregate, entitlement)
             entitlement.valued_since_ms = to_ms(self.timestamp)
             on_demand = aggregate.on_demand.get(change.resource_key)
             if on_demand is not None and entitlement.period_since == aggregate.turn:

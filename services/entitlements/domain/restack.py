@@ -80,7 +80,7 @@ def _change(
     period = _period(held, sources)
     uncounted = _uncounted(held, after, kind, period, contributions if stacking == "sum" else contributions[:1])
     if held is not None and after == before and period == held.period and uncounted == held.uncounted:
-        terms = terms_of(pool, resource_key) or held.terms
+        terms = terms_of(pool, resource_key, period) or held.terms
         if terms == held.terms and _terms(contributions) == _terms(held.contributions):
             return None
     if held is None and after is None and not contributions:

@@ -28,7 +28,7 @@ def rank(numbered: tuple[int, tuple[Rule, Provision | None]]) -> tuple[int, int]
     return (-(2**31) if rung is None else rung), position
 
 
-def rule_that_ranks_first(pool: ResourcePool, resource_key: str) -> Rule | None:
+def rule_that_ranks_first(pool: ResourcePool, resource_key: str, period: str | None) -> Rule | None:
     """The rule of the contribution that ranks first, paused ones too; None: nobody has the key."""
     sources: list[tuple[Rule, Provision | None]] = [
         (rule, provision)
@@ -36,24 +36,26 @@ def rule_that_ranks_first(pool: ResourcePool, resource_key: str) -> Rule | None:
         if provision.status in ("active", "suspended")
         for rule in provision.rules
         if rule.resource_key == resource_key
+        # What is paused and has another period waits until it is resumed.
+        and (rule.period == period or (provision.status == "active" and pool.status == "open"))
     ]
     if sources:
         return max(enumerate(sources), key=rank)[1][0]
     return None if pool.is_closed else pool.defaults.get(resource_key)
 
 
-def terms_of(pool: ResourcePool, resource_key: str) -> tuple[bool, int, bool] | None:
+def terms_of(pool: ResourcePool, resource_key: str, period: str | None) -> tuple[bool, int, bool] | None:
     """How periods of a key are counted and closed, as the contribution says that ranks first; None: nobody has the key.
 
     Whether from the billing anchor, for how many seconds they stay open for late usage, and whether overage is preserved.
     """
-    rule = rule_that_ranks_first(pool, resource_key)
+    rule = rule_that_ranks_first(pool, resource_key, period)
     return None if rule is None else (rule.anchored, rule.grace_for, rule.overage_at_reset == "preserve")
 
 
 def take_terms(pool: ResourcePool, entitlement: Entitlement) -> None:
     """Take how periods of a key are counted and closed; as it was where nobody has the key any more."""
-    terms = terms_of(pool, entitlement.resource_key)
+    terms = terms_of(pool, entitlement.resource_key, entitlement.period)
     if terms is not None:
         entitlement.anchored, entitlement.grace_for, entitlement.preserves = terms
 
@@ -195,7 +197,7 @@ def schedule_roll(pool: ResourcePool, entitlement: Entitlement, at_ms: int) -> N
 
 
 def _forgives(pool: ResourcePool, entitlement: Entitlement) -> bool:
-    rule = rule_that_ranks_first(pool, entitlement.resource_key)
+    rule = rule_that_ranks_first(pool, entitlement.resource_key, entitlement.period)
     return rule is not None and rule.overage_at_reset == "forgive"
 
 
