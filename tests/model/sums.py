@@ -188,7 +188,8 @@ def _corrected(event: Any, pool: ResourcePool, before: Accounts) -> Accounts:
     if not event.counted_in:
         moved[key, "consumed"] += event.adjustment
         _parts(moved, key, event.parts, pool)
-        more = min(0, before[key, "owed"] + moved[key, "owed"])  # Of what was forgiven nothing is owed already.
+        # Of what was forgiven nothing is owed already, and debts of before are no usage of this period.
+        more = min(0, before[key, "owed"] + moved[key, "owed"] - event.total["owed"])
         moved[key, "owed"] -= more
         moved[key, "forgiven"] += more
         return moved

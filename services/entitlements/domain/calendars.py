@@ -6,7 +6,7 @@ from datetime import datetime
 
 from entitlements.domain.aggregate import NEVER_MS, from_ms, to_ms
 from entitlements.domain.errors import KeyIsNotMetered, PoolIsClosed, UnknownKey
-from entitlements.domain.owing import pay, remember_idle_periods, reset
+from entitlements.domain.owing import pay, remember_idle_periods_of_all, reset
 from entitlements.domain.periods import Calendar, check_anchor, check_time_zone, period_bounds
 from entitlements.domain.plan_commands import ChangeCalendar, ResetUsage
 from entitlements.domain.plan_events import CalendarChanged
@@ -29,8 +29,7 @@ def change_calendar(pool: ResourcePool, command: ChangeCalendar, now: datetime) 
     check_time_zone(command.time_zone)
     check_anchor(command.anchor_at)
     now_ms = to_ms(now)
-    for entitlement in list(pool.entitlements.values()):
-        remember_idle_periods(pool, entitlement, now)
+    remember_idle_periods_of_all(pool, now)
     pool.happen(
         CalendarChanged,
         now,

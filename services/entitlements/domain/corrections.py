@@ -202,7 +202,9 @@ def _happen(
     others = _credit_totals(pool, parts, now_ms)
     present, raised = list[UsagePart](), list[Share]()
     if closed is None:
-        total = _moved(entitlement.total_at(now_ms), adjustment, paid(parts), overage_of(parts))
+        # Of what was forgiven nothing is owed already, and debts of before are no usage of this period.
+        owed = max(overage_of(parts), entitlement.preserved - entitlement.owed)
+        total = _moved(entitlement.total_at(now_ms), adjustment, paid(parts), owed)
     else:
         total = _moved(entitlement.closed_total(closed), adjustment, paid(parts), 0)
         present, raised = what_comes_back(pool, entitlement, closed, parts, now_ms)
@@ -245,7 +247,7 @@ def _moved(total: UsageTotal, consumed: int, elsewhere: int, owed: int) -> Usage
         **total,
         "consumed": total["consumed"] + consumed,
         "elsewhere": total["elsewhere"] + elsewhere,
-        "owed": max(0, total["owed"] + owed),
+        "owed": total["owed"] + owed,
     }
 
 

@@ -61,7 +61,7 @@ class Counts:
     def owe(self, quantity: int) -> None:
         """Count overage of the period under way, by the rule that holds now; taken back (negative) the newest is owed no more."""
         if quantity < 0:
-            for debt in reversed(self.debts):
+            for debt in [debt for debt in reversed(self.debts) if debt.until_ms == NEVER_MS]:
                 part = min(-quantity, debt.quantity)
                 debt.quantity -= part
                 quantity += part

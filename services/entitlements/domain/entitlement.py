@@ -261,9 +261,7 @@ class Entitlement(Counts, Derived):
         for known in [known for known in self.closed.values() if known.until_ms <= at_ms]:
             del self.closed[known.start_ms]
             self.final_until_ms = max(self.final_until_ms, known.end_ms)
-        if closed.start_ms == closed.end_ms:
-            return  # Two resets by hand in one millisecond: nothing occurs between them.
-        if closed.until_ms > closed.end_ms:
+        if closed.start_ms < closed.end_ms < closed.until_ms:
             self.closed[closed.start_ms] = closed
         else:
             self.final_until_ms = max(self.final_until_ms, closed.end_ms)

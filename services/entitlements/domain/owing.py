@@ -110,7 +110,7 @@ def reset(
     manual reset. Returns whether contributions change with the period, so that they must be stacked again.
     """
     facts, contributions = _BY_CALENDAR | by_hand, _next_contributions(pool, entitlement)
-    if contributions or facts["anchor_at"] is not None:
+    if contributions or facts["anchor_at"] is not None or period[0] == period[1]:
         remember_idle_periods(pool, entitlement, at)  # Before they are worked out from what is otherwise then.
     owed, preserves = _what_is_owed_on(
         pool, entitlement, period[1], preserve=preserve, is_asked=asks_those_who_incurred
@@ -199,3 +199,9 @@ def remember_idle_periods(pool: ResourcePool, entitlement: Entitlement, at: date
     ]
     if periods:
         pool.happen(PeriodsClosed, at, resource_key=entitlement.resource_key, periods=periods[::-1])
+
+
+def remember_idle_periods_of_all(pool: ResourcePool, at: datetime) -> None:
+    """As remember_idle_periods, of every key: what contributions say of themselves is about to change."""
+    for entitlement in list(pool.entitlements.values()):
+        remember_idle_periods(pool, entitlement, at)

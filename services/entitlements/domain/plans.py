@@ -14,6 +14,7 @@ from entitlements.domain.errors import (
     ProvisionAlreadyExists,
     ProvisionIsOver,
 )
+from entitlements.domain.owing import remember_idle_periods_of_all
 from entitlements.domain.plan_commands import (
     ChangeDefaults,
     ChangePlan,
@@ -181,6 +182,7 @@ def change_quantity(pool: ResourcePool, command: ChangeQuantity, now: datetime) 
     if provision.quantity == command.quantity:
         return
     check_amounts(provision.rules, command.quantity)
+    remember_idle_periods_of_all(pool, now)
     pool.happen(
         ProvisionQuantityChanged,
         now,
@@ -204,6 +206,7 @@ def revise_provision(pool: ResourcePool, command: ReviseProvision, now: datetime
     check_rules(command.rules)
     check_amounts(command.rules, provision.quantity)
     check_rules_beside(pool, command.rules, {command.provision_id})
+    remember_idle_periods_of_all(pool, now)
     pool.happen(
         ProvisionRevised,
         now,
@@ -224,5 +227,6 @@ def change_defaults(pool: ResourcePool, command: ChangeDefaults, now: datetime) 
     if list(pool.defaults.values()) == command.rules:
         return
     check_defaults_beside(pool, command.rules)
+    remember_idle_periods_of_all(pool, now)
     pool.happen(DefaultsChanged, now, rules=command.rules, actor=command.actor)
     restack(pool, now)
