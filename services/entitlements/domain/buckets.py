@@ -241,7 +241,7 @@ def going_on(bucket: Bucket, held: Bucket | None, taken_over: list[Bucket], at_m
         if any(gone.recurs_at_ms <= at_ms for gone in taken_over):
             bucket.recurs_at_ms = at_ms  # It comes anew with those it follows; from then on by itself.
     _take_payments(bucket, [held] if held is not None else taken_over if bucket.consumed else [])
-    if bucket.recurs is None and not bucket.kept:  # It is one for the whole period from now on.
+    if bucket.recurs is None and not bucket.is_gone:  # It is one for the whole period from now on.
         bucket.earlier = bucket.recurred_since = 0
         bucket.paid, bucket.paid_earlier = bucket.paid + bucket.paid_earlier, 0
         bucket.paid_preserved, bucket.paid_preserved_earlier = bucket.paid_preserved + bucket.paid_preserved_earlier, 0
