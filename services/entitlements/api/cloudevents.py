@@ -23,11 +23,10 @@ from entitlements.api.problems import Problem
 from entitlements.api.problems import refused as refused_problem
 from entitlements.api.routes import Route
 from entitlements.api.sending import accepted, decided, envelope
-from entitlements.domain.aggregate import to_ms
 from entitlements.domain.commands import RecordUsageBatch
 from entitlements.domain.ids import derived_id
 from entitlements.domain.values import UsageLine, is_id
-from entitlements.intake.instants import NotAnInstant, read_instant
+from entitlements.intake.instants import NotAnInstant, occurred_ms, read_instant
 from entitlements.ledger.caller import Outcome
 from entitlements.ledger.partitioning import partition_of
 
@@ -114,7 +113,7 @@ async def _lines_of(
         pool_id = data.pool_id or pools.get(customer_id)
         wrong, at_ms = "", 0
         try:
-            at_ms = to_ms(read_instant(event.time)) if event.time else 0
+            at_ms = occurred_ms(read_instant(event.time) if event.time else None)
         except NotAnInstant:
             wrong = "invalid_instant"
         if identity.unit_id and customer_id not in allowed:

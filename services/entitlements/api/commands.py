@@ -33,7 +33,7 @@ from entitlements.domain.ids import check_chosen
 from entitlements.domain.values import Rule
 from entitlements.intake.policies import require_meant
 from entitlements.intake.sets import is_new_ladder, looked_up, prefixes
-from entitlements.intake.strict import Id, Integer, Strict, default_of, written
+from entitlements.intake.strict import Id, Integer, Strict, UsageInstant, default_of, written
 from entitlements.ledger.records import COMMANDS
 
 router = APIRouter(tags=["commands"], responses=PROBLEMS, route_class=Route)
@@ -53,6 +53,8 @@ def body_of(kind: type[Command]) -> type[BaseModel]:
     for field in fields(kind):
         if field.name not in _ENVELOPE:
             made[field.name] = (written(hints[field.name]), default_of(field))
+    if "occurred_at" in made:
+        made["occurred_at"] = (UsageInstant | None, None)
     for prefix in prefixes(kind):
         made[f"{prefix}rules"] = (written(list[Rule] | None), Field(None, description="Left out: those of the set."))
         made[f"{prefix}set_version"] = (Integer | None, Field(None, description="Left out: the newest."))

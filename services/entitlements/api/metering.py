@@ -27,9 +27,9 @@ from entitlements.api.documents import ACCEPTED, PROBLEMS
 from entitlements.api.identity import Identity
 from entitlements.api.routes import Route
 from entitlements.api.sending import accepted, envelope
-from entitlements.domain.aggregate import to_ms
 from entitlements.domain.commands import RecordUsage
 from entitlements.domain.values import UsageMode
+from entitlements.intake.instants import occurred_ms
 from entitlements.intake.strict import Id, Instant, NewId, Strict
 from entitlements.ledger.caller import Outcome, new_id
 from entitlements_projections.reading.views import pool_with_usage
@@ -120,12 +120,11 @@ async def _record(
 
 
 def _recording(identity: Identity, usage: Usage, pool_id: str, usage_id: str) -> RecordUsage:
-    at = usage.occurred_at
     line: Any = {
         "resource_key": usage.resource_key,
         "quantity": usage.quantity,
         "mode": usage.mode,
-        "occurred_at": 0 if at is None else to_ms(at),
+        "occurred_at": occurred_ms(usage.occurred_at),
         "workspace_id": usage.customer_id or "",
         "usage_id": usage_id,
         "subject_id": usage.subject_id,

@@ -91,7 +91,7 @@ async def check_many(request: Request) -> Response:
 def _decoded(body: bytes, decode: Any) -> Any:
     try:
         return decode(body)
-    except (msgspec.ValidationError, msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise explained_decoding(error) from error
 
 

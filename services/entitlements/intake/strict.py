@@ -20,7 +20,7 @@ from pydantic_core.core_schema import ErrorType
 
 from entitlements.domain.ids import DERIVED, is_derived
 from entitlements.domain.values import is_id
-from entitlements.intake.instants import EXAMPLE, NotAnInstant, cut_off, read_instant
+from entitlements.intake.instants import EXAMPLE, NotAnInstant, cut_off, is_of_usage, read_instant
 
 #: Integers that the log can carry.
 INTEGER_MIN: Final = -(2**63)
@@ -56,6 +56,12 @@ def _instant(given: Any) -> datetime:
     raise PydanticCustomError("instant_type", "{said}", {"said": f"must be a string such as {EXAMPLE}"})
 
 
+def _of_usage(at: datetime) -> datetime:
+    if not is_of_usage(at):
+        raise PydanticCustomError("invalid_instant", "{said}", {"said": "must be after 1970-01-01T00:00:00Z"})
+    return at
+
+
 def _id(text: str) -> str:
     if not is_id(text):
         said = "must have 1 to 128 characters, none of them zero"
@@ -78,6 +84,8 @@ def _digits(given: Any) -> Any:
 
 
 Instant = Annotated[datetime, BeforeValidator(_instant)]
+#: When usage occurred: clients send the epoch for an instant that they never set.
+UsageInstant = Annotated[Instant, AfterValidator(_of_usage)]
 Integer = Annotated[int, Field(ge=INTEGER_MIN, le=INTEGER_MAX)]
 #: An integer in a text.
 Digits = Annotated[int, BeforeValidator(_digits), Field(strict=True)]

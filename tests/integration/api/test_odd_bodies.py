@@ -48,3 +48,44 @@ def test_a_policy_with_a_number_that_no_reader_takes_is_refused_and_the_others_g
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_policy")
     assert tenant.http.get("/v1/policies").status_code == 200
     assert tenant.check("sso")["allowed"]
+
+
+def test_bytes_that_are_not_utf_8_are_no_json(tenant: Any) -> None:
+    """One malformed event of a batch is refused alone, whatever is wrong with it."""
+    said = {"source": "/s", "type": "t", "specversion": "1.0", "subject": tenant.customer_id}
+    good = json.dumps(said | {"id": "1", "data": {"resource_key": "api_calls"}}).encode()
+    data = base64.b64encode(b'{"resource_key":"api_calls","subject_id":"\xe9"}').decode()
+    bad = [json.dumps(said | {"id": "2", "data_base64": data}).encode(), good.replace(b'"/s"', b'"\xe9"')]
+    batch = {"content-type": "application/cloudevents-batch+json"}
+    answer = tenant.http.post("/v1/events", content=b"[" + b",".join([good, *bad]) + b"]", headers=batch)
+    assert (answer.status_code, answer.json()["accepted"]) == (200, 1), answer.text
+    assert [(each["index"], each["code"]) for each in answer.json()["refused"]] == [
+        (1, "invalid_json"),
+        (2, "invalid_json"),
+    ]
+    alone = [
+        ("/v1/events", bad[1], {"content-type": "application/cloudevents+json"}),
+        ("/v1/check", b'{"customer_id":"w\xe9","resource_key":"k"}', JSON),
+        ("/v1/checks", b'{"customer_ids":["w\xe9"],"resource_keys":["k"]}', JSON),
+    ]
+    for path, body, headers in alone:
+        answer = tenant.http.post(path, content=body, headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_json"), (path, answer.text)
+
+
+@pytest.mark.parametrize("at", ["1969-12-31T23:59:59.999Z", "1970-01-01T00:00:00Z", "1970-01-01T01:00:00.0009+01:00"])
+def test_usage_from_before_1970_and_the_epoch_itself_count_nowhere(tenant: Any, at: str) -> None:
+    """Clients send the epoch for an instant that they never set: it is no usage of now."""
+    body = {"customer_id": tenant.customer_id, "resource_key": "api_calls", "mode": "report"}
+    event = {"id": "e", "source": "/s", "type": "t", "specversion": "1.0", "subject": tenant.customer_id, "time": at}
+    event |= {"data": {"resource_key": "api_calls"}}
+    correction = {"pool_id": tenant.pool_id, "resource_key": "api_calls", "adjustment": 1, "reason": "forgotten"}
+    answers = [
+        tenant.http.post("/v1/usage", json=body | {"occurred_at": at}),
+        tenant.http.post("/v1/usage/batch", json={"usage": [body | {"occurred_at": at}]}).json()["results"][0],
+        tenant.http.post("/v1/events", json=event, headers={"content-type": "application/cloudevents+json"}),
+        tenant.http.post("/v1/commands/CorrectUsage", json=correction | {"occurred_at": at}),
+    ]
+    said = [answer if isinstance(answer, dict) else answer.json() for answer in answers]
+    assert [each.get("code") for each in said] == ["invalid_instant"] * 4, said
+    assert tenant.check("api_calls")["consumed"] == 0
