@@ -74,8 +74,9 @@ async def record_usage(request: Request, body: Usage) -> Response:
     """Record usage. Refused whole when it does not fit into what is left, unless it has happened already (mode report)."""
     identity, key = who(request, "use", within_unit=True), key_of(request)
     if wants_no_answer(request):
-        pools = await pools_of(request, identity, body)
-        return await accepted(request, _recording(identity, body, pools[0][0], body.usage_id or key or new_id()))
+        usage_id = body.usage_id or key or new_id()
+        pools = await _pools_of(request, identity, body, usage_id, is_named=bool(body.usage_id or key))
+        return await accepted(request, _recording(identity, body, pools[0][0], usage_id))
     document, outcome = await _record(request, identity, body, key)
     return json_answer(document, headers_of(outcome))
 
@@ -101,11 +102,7 @@ async def _record(
     request: Request, identity: Identity, usage: Usage, key: str | None, together: Mapping[str, Any] = _ALONE
 ) -> tuple[dict[str, Any], Outcome]:
     usage_id = usage.usage_id or key or new_id()
-    pools = await pools_of(request, identity, usage)
-    if usage.mode == "report":
-        pools = pools[:1]  # It is never refused for being too much.
-    elif usage.usage_id or key:
-        pools = await where_it_was(request, pools, pool_with_usage, usage_id)
+    pools = await _pools_of(request, identity, usage, usage_id, is_named=bool(usage.usage_id or key))
     pool_id, outcome = await first_that_takes(
         request, pools, lambda pool_id: replace(_recording(identity, usage, pool_id, usage_id), **together)
     )
@@ -117,6 +114,16 @@ async def _record(
         "quantity": usage.quantity,
     }
     return document, outcome
+
+
+async def _pools_of(
+    request: Request, identity: Identity, usage: Usage, usage_id: str, *, is_named: bool
+) -> list[tuple[str, bool]]:
+    """The pools to ask. is_named: the caller knows the id and may repeat it."""
+    pools = await pools_of(request, identity, usage)
+    if is_named:
+        pools = await where_it_was(request, pools, pool_with_usage, usage_id)
+    return pools[:1] if usage.mode == "report" else pools  # What has happened is never refused for being too much.
 
 
 def _recording(identity: Identity, usage: Usage, pool_id: str, usage_id: str) -> RecordUsage:
