@@ -13,6 +13,7 @@ from typing import Any, get_args, get_origin
 
 import orjson
 from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -57,4 +58,9 @@ def _check_query(request: Request, repeats: Mapping[str, bool]) -> None:
 
 class _Strict(Request):
     async def json(self) -> Any:
-        return orjson.loads(await self.body())
+        found = orjson.loads(await self.body())
+        try:
+            orjson.dumps(found)
+        except orjson.JSONEncodeError as error:  # It reads deeper than it writes, and so do those behind it.
+            raise HTTPException(422, "The body is nested too deep: 250 levels at most.") from error
+        return found
