@@ -12,7 +12,7 @@ from entitlements.domain.aggregate import to_ms
 from entitlements.domain.commands import ProvisionPool
 from entitlements.domain.plan_commands import SetOverride
 from entitlements.domain.values import Rule
-from entitlements.intake.instants import NotAnInstant, read_instant
+from entitlements.intake.instants import NotAnInstant, occurred_ms, read_instant
 from entitlements.intake.strict import code_of_all, read_fields, said_of
 
 END = datetime(2026, 3, 31, 23, 59, 59, 999_000, tzinfo=UTC)
@@ -85,3 +85,11 @@ def test_values_in_a_command_are_read_as_strictly() -> None:
 def test_instants_of_yaml_are_taken_with_their_zone() -> None:
     at = datetime(2026, 1, 1, 2, 0, 0, 999, tzinfo=timezone(timedelta(hours=2)))
     assert read_fields(SetOverride, {"expires_at": at}) == {"expires_at": datetime(2026, 1, 1, tzinfo=UTC)}
+
+
+def test_the_epoch_is_no_instant_of_usage_and_is_not_taken_for_left_out() -> None:
+    """0 stands for an instant that was left out: usage of the epoch would count now."""
+    assert occurred_ms(None) == 0
+    assert occurred_ms(read_instant("1970-01-01T00:00:00.0009Z")) < 0
+    assert occurred_ms(read_instant("1969-12-31T23:59:59Z")) < 0
+    assert occurred_ms(read_instant("1970-01-01T00:00:00.001Z")) == 1

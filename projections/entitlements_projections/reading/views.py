@@ -84,6 +84,13 @@ def pool_with_usage(connection: Connection, pool_ids: Sequence[str], usage_id: s
     return rows[0]["pool_id"] if rows else None
 
 
+def pools_with_usages(connection: Connection, asked: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """The pool that has recorded usage under each of many ids; asked: (pool, usage id). Ids that none of them has are left out."""
+    pool_ids, usage_ids = [pool_id for pool_id, _ in asked], [usage_id for _, usage_id in asked]
+    rows = _all(connection, "pools_with_usages", {"pool_ids": pool_ids, "usage_ids": usage_ids})
+    return {row["usage_id"]: row["pool_id"] for row in rows}
+
+
 def pool_with_reservation(connection: Connection, pool_ids: Sequence[str], reservation_id: str) -> str | None:
     """In which of the pools something was reserved under an id; None: in none."""
     rows = _all(connection, "pool_with_reservation", {"pool_ids": list(pool_ids), "reservation_id": reservation_id})

@@ -43,8 +43,8 @@ class Page(BaseModel):
 @router.post("/v1/access-log", response_model=Taken, operation_id="reportDecisions")
 async def report(request: Request, body: Reported) -> Response:
     """Report decisions that a client made by itself. What is reported twice is logged once."""
-    named = {each.get("customer_id") for each in body.decisions}
-    identity = await who_for(request, "use", {each for each in named if isinstance(each, str)})
+    named = {customer_id for each in body.decisions if isinstance(customer_id := each.get("customer_id"), str)}
+    identity = await who_for(request, "use", named)
     return json_answer(accept(services_of(request).access_log, identity, body.decisions))
 
 

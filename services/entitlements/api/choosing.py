@@ -71,8 +71,11 @@ async def pools_of(request: Request, identity: Identity, whose: Whose) -> list[t
 async def where_it_was(
     request: Request, pools: list[tuple[str, bool]], find: Callable[..., str | None], id: str
 ) -> list[tuple[str, bool]]:
-    """Where it may go on to another pool, a repeat must ask the pool that took it, though the first has room by now."""
-    if len(pools) < 2 or not any(overflows for _, overflows in pools[:-1]):
+    """The pool alone that took an id before, else all of them: a repeat counts there, whichever of them comes first by now.
+
+    The first may have room again, have the key only now, or have become the first since.
+    """
+    if len(pools) < 2:
         return pools
     found = await services_of(request).pool_with(find, [pool_id for pool_id, _ in pools], id)
     return pools if found is None else [(found, False)]

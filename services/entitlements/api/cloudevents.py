@@ -17,19 +17,19 @@ from starlette.responses import Response
 
 from entitlements.api.asking import at_least, headers_of, json_answer, services_of, wants_no_answer, who
 from entitlements.api.documents import ACCEPTED, PROBLEMS
-from entitlements.api.event_bodies import BODIES, SCHEMAS, Event, Malformed, events_of
+from entitlements.api.event_bodies import BODIES, SCHEMAS, Event, Malformed, Used, events_of
 from entitlements.api.identity import Identity
 from entitlements.api.problems import Problem
 from entitlements.api.problems import refused as refused_problem
 from entitlements.api.routes import Route
 from entitlements.api.sending import accepted, decided, envelope
-from entitlements.domain.aggregate import to_ms
 from entitlements.domain.commands import RecordUsageBatch
 from entitlements.domain.ids import derived_id
 from entitlements.domain.values import UsageLine, is_id
-from entitlements.intake.instants import NotAnInstant, read_instant
+from entitlements.intake.instants import NotAnInstant, occurred_ms, read_instant
 from entitlements.ledger.caller import Outcome
 from entitlements.ledger.partitioning import partition_of
+from entitlements_projections.reading.views import pools_with_usages
 
 __all__ = ["BODIES", "router"]
 
@@ -101,6 +101,7 @@ async def _lines_of(
         named = {data.customer_id or event.subject for _, event, data in meant}
         allowed = await services_of(request).units.allowed(identity, {each for each in named if is_id(each)})
     pools = {customer_id: found[0][0] for customer_id, found in known.items()}
+    taken_by = await _where_they_were(request, meant, known)
     lines: list[tuple[int, str, UsageLine]] = []
     refused: list[dict[str, Any]] = [
         {"index": index, "id": event.id, "code": event.code, "remaining": None, "detail": event.detail}
@@ -111,10 +112,11 @@ async def _lines_of(
         if index % OTHERS_AFTER == OTHERS_AFTER - 1:
             await asyncio.sleep(0)
         customer_id = data.customer_id or event.subject
-        pool_id = data.pool_id or pools.get(customer_id)
+        usage_id = usage_id_of(event.source, event.id)
+        pool_id = data.pool_id or taken_by.get(usage_id) or pools.get(customer_id)
         wrong, at_ms = "", 0
         try:
-            at_ms = to_ms(read_instant(event.time)) if event.time else 0
+            at_ms = occurred_ms(read_instant(event.time) if event.time else None)
         except NotAnInstant:
             wrong = "invalid_instant"
         if identity.unit_id and customer_id not in allowed:
@@ -132,11 +134,28 @@ async def _lines_of(
             "mode": data.mode,
             "occurred_at": at_ms,
             "workspace_id": customer_id,
-            "usage_id": usage_id_of(event.source, event.id),
+            "usage_id": usage_id,
             "subject_id": data.subject_id,
         }
         lines.append((index, pool_id, line))
     return lines, refused
+
+
+async def _where_they_were(
+    request: Request, meant: Sequence[tuple[int, Event, Used]], known: Mapping[str, Sequence[tuple[str, bool]]]
+) -> dict[str, str]:
+    """The pools that took events of customers with several pools before: the first of them may be another by now."""
+    asked = [
+        (pool_id, usage_id_of(event.source, event.id))
+        for _, event, data in meant
+        if not data.pool_id and len(pools := known.get(data.customer_id or event.subject, ())) > 1
+        for pool_id, _ in pools
+    ]
+    if not asked:
+        return {}
+    services = services_of(request)
+    await services.catch_up_with({pool_id for pool_id, _ in asked})
+    return await services.read(pools_with_usages, asked)
 
 
 def _only_one(refusal: Mapping[str, Any]) -> Problem:

@@ -33,7 +33,7 @@ from entitlements.domain.ids import check_chosen
 from entitlements.domain.values import Rule
 from entitlements.intake.policies import require_meant
 from entitlements.intake.sets import is_new_ladder, looked_up, prefixes
-from entitlements.intake.strict import Id, Integer, Strict, default_of, written
+from entitlements.intake.strict import Id, Narrow, Strict, UsageInstant, default_of, written
 from entitlements.ledger.records import COMMANDS
 
 router = APIRouter(tags=["commands"], responses=PROBLEMS, route_class=Route)
@@ -52,13 +52,17 @@ def body_of(kind: type[Command]) -> type[BaseModel]:
     made: dict[str, Any] = {}
     for field in fields(kind):
         if field.name not in _ENVELOPE:
-            made[field.name] = (written(hints[field.name]), default_of(field))
+            made[field.name] = (written(hints[field.name], field.name), default_of(field))
+    if kind is DefineAccessPolicy:
+        made["priority"] = (Narrow, 0)
+    if "occurred_at" in made:
+        made["occurred_at"] = (UsageInstant | None, None)
     for prefix in prefixes(kind):
         made[f"{prefix}rules"] = (written(list[Rule] | None), Field(None, description="Left out: those of the set."))
-        made[f"{prefix}set_version"] = (Integer | None, Field(None, description="Left out: the newest."))
+        made[f"{prefix}set_version"] = (Narrow | None, Field(None, description="Left out: the newest."))
         if f"{prefix}rung" in made:
             of_set = Field(None, description="That of the set; another one is a mistake (`ladder_mismatch`).")
-            made |= {"ladder": (Id | None, of_set), f"{prefix}rung": (Integer | None, of_set)}
+            made |= {"ladder": (Id | None, of_set), f"{prefix}rung": (Narrow | None, of_set)}
     if "organization_id" in made:
         made["organization_id"] = (Id | None, Field(None, description="Left out: the organization of the key."))
     return create_model(kind.__name__, __base__=Strict, __doc__=kind.__doc__, **made)

@@ -103,7 +103,8 @@ _DECODE: Final = msgspec.json.Decoder(Event).decode
 _DECODE_BATCH: Final = msgspec.json.Decoder(list[Event]).decode
 _DECODE_LIST: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _DECODE_DATA: Final = msgspec.json.Decoder(Used).decode
-_NOT_MEANT: Final = (msgspec.ValidationError, msgspec.DecodeError, RecursionError)
+#: What msgspec raises; of bytes that are not UTF-8 it is Python's own error.
+_NOT_MEANT: Final = (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 SCHEMAS: Final = {
     SINGLE: {"schema": {"$ref": "#/components/schemas/EventBody"}},
     BATCH: {"schema": {"type": "array", "items": {"$ref": "#/components/schemas/EventBody"}, "maxItems": EVENTS_MAX}},

@@ -27,9 +27,9 @@ from entitlements.api.documents import ACCEPTED, PROBLEMS
 from entitlements.api.identity import Identity
 from entitlements.api.routes import Route
 from entitlements.api.sending import accepted, envelope
-from entitlements.domain.aggregate import to_ms
 from entitlements.domain.commands import RecordUsage
 from entitlements.domain.values import UsageMode
+from entitlements.intake.instants import occurred_ms
 from entitlements.intake.strict import Id, Instant, NewId, Strict
 from entitlements.ledger.caller import Outcome, new_id
 from entitlements_projections.reading.views import pool_with_usage
@@ -74,8 +74,9 @@ async def record_usage(request: Request, body: Usage) -> Response:
     """Record usage. Refused whole when it does not fit into what is left, unless it has happened already (mode report)."""
     identity, key = who(request, "use", within_unit=True), key_of(request)
     if wants_no_answer(request):
-        pools = await pools_of(request, identity, body)
-        return await accepted(request, _recording(identity, body, pools[0][0], body.usage_id or key or new_id()))
+        usage_id = body.usage_id or key or new_id()
+        pools = await _pools_of(request, identity, body, usage_id, is_named=bool(body.usage_id or key))
+        return await accepted(request, _recording(identity, body, pools[0][0], usage_id))
     document, outcome = await _record(request, identity, body, key)
     return json_answer(document, headers_of(outcome))
 
@@ -101,11 +102,7 @@ async def _record(
     request: Request, identity: Identity, usage: Usage, key: str | None, together: Mapping[str, Any] = _ALONE
 ) -> tuple[dict[str, Any], Outcome]:
     usage_id = usage.usage_id or key or new_id()
-    pools = await pools_of(request, identity, usage)
-    if usage.mode == "report":
-        pools = pools[:1]  # It is never refused for being too much.
-    elif usage.usage_id or key:
-        pools = await where_it_was(request, pools, pool_with_usage, usage_id)
+    pools = await _pools_of(request, identity, usage, usage_id, is_named=bool(usage.usage_id or key))
     pool_id, outcome = await first_that_takes(
         request, pools, lambda pool_id: replace(_recording(identity, usage, pool_id, usage_id), **together)
     )
@@ -119,13 +116,22 @@ async def _record(
     return document, outcome
 
 
+async def _pools_of(
+    request: Request, identity: Identity, usage: Usage, usage_id: str, *, is_named: bool
+) -> list[tuple[str, bool]]:
+    """The pools to ask. is_named: the caller knows the id and may repeat it."""
+    pools = await pools_of(request, identity, usage)
+    if is_named:
+        pools = await where_it_was(request, pools, pool_with_usage, usage_id)
+    return pools[:1] if usage.mode == "report" else pools  # What has happened is never refused for being too much.
+
+
 def _recording(identity: Identity, usage: Usage, pool_id: str, usage_id: str) -> RecordUsage:
-    at = usage.occurred_at
     line: Any = {
         "resource_key": usage.resource_key,
         "quantity": usage.quantity,
         "mode": usage.mode,
-        "occurred_at": 0 if at is None else to_ms(at),
+        "occurred_at": occurred_ms(usage.occurred_at),
         "workspace_id": usage.customer_id or "",
         "usage_id": usage_id,
         "subject_id": usage.subject_id,

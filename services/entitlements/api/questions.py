@@ -37,6 +37,7 @@ from entitlements.api.routes import Route
 from entitlements.api.services import Services
 from entitlements.api.validation import explained_decoding
 from entitlements.domain.values import is_id
+from entitlements.intake.policies import PolicyCannotBeMeant
 from entitlements.intake.strict import Id
 from entitlements.operations.request_id import REQUEST_ID
 from entitlements_client.deciding import (
@@ -91,7 +92,7 @@ async def check_many(request: Request) -> Response:
 def _decoded(body: bytes, decode: Any) -> Any:
     try:
         return decode(body)
-    except (msgspec.ValidationError, msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise explained_decoding(error) from error
 
 
@@ -239,4 +240,4 @@ def _compiled(organization_id: str, in_force: PolicySet, policies: list[dict[str
         known = {"metered_keys": sorted(in_force.metered_keys), "keys": dict(in_force.keys)}
         return PolicySet.compile(document | known)
     except PolicyIsInvalid as error:
-        raise Problem(error.code, str(error), path=error.path) from error
+        raise PolicyCannotBeMeant("policies", error) from error

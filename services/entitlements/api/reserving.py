@@ -124,8 +124,9 @@ async def reserve(request: Request, body: Reserve) -> Response:
     """Hold a quantity. It counts against strict usage until it is committed or released or expires."""
     identity, key = who(request, "use", within_unit=True), key_of(request)
     if wants_no_answer(request):
-        pools = await pools_of(request, identity, body)
-        return await accepted(request, _reserving(identity, body, pools[0][0], body.reservation_id or key or new_id()))
+        reservation_id = body.reservation_id or key or new_id()
+        pools = await _pools_of(request, identity, body, reservation_id, is_named=bool(body.reservation_id or key))
+        return await accepted(request, _reserving(identity, body, pools[0][0], reservation_id))
     document, outcome = await _reserve(request, identity, body, key)
     return json_answer(document, headers_of(outcome))
 
@@ -134,9 +135,7 @@ async def _reserve(
     request: Request, identity: Identity, body: Reserve, key: str | None
 ) -> tuple[dict[str, Any], Outcome]:
     reservation_id = body.reservation_id or key or new_id()
-    pools = await pools_of(request, identity, body)
-    if body.reservation_id or key:
-        pools = await where_it_was(request, pools, pool_with_reservation, reservation_id)
+    pools = await _pools_of(request, identity, body, reservation_id, is_named=bool(body.reservation_id or key))
     pool_id, outcome = await first_that_takes(
         request,
         pools,
@@ -150,6 +149,14 @@ async def _reserve(
         "expires_in": body.expires_in,
     }
     return document, outcome
+
+
+async def _pools_of(
+    request: Request, identity: Identity, body: Reserve, reservation_id: str, *, is_named: bool
+) -> list[tuple[str, bool]]:
+    """The pools to ask. is_named: the caller knows the id and may repeat it."""
+    pools = await pools_of(request, identity, body)
+    return await where_it_was(request, pools, pool_with_reservation, reservation_id) if is_named else pools
 
 
 def _reserving(identity: Identity, body: Reserve, pool_id: str, reservation_id: str) -> ReserveUsage:

@@ -1,32 +1,66 @@
-"""Routes whose bodies are strict JSON.
+"""Routes whose requests are read strictly: bodies are JSON, and queries hold parameters of the route alone, each once.
 
-Python reads more than that: NaN, halves of characters, integers of any length. Nothing behind a route could write those down again.
+Python reads more than JSON: NaN, halves of characters, integers of any length. Nothing behind a route could write those down again.
+And FastAPI ignores what it does not know in a query: a key with a misspelt `revoke_at` would be revoked at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections import Counter
+from collections.abc import Callable, Coroutine, Mapping
+from difflib import get_close_matches
+from typing import Any, get_args, get_origin
 
 import orjson
 from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from entitlements.api.validation import invalid
+
 
 class Route(APIRoute):
-    """A route whose body is read by orjson; what is no JSON for it is `invalid_request`."""
+    """A route whose body is read by orjson, and whose query is checked; what is wrong with either is `invalid_request`."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """What answers a request."""
         handle = super().get_route_handler()
+        assert not self.dependant.dependencies, "parameters of dependencies would be refused"
+        repeats = {each.alias: _is_list(each.field_info.annotation) for each in self.dependant.query_params}
 
         async def handle_strictly(request: Request) -> Response:
+            if request.scope["query_string"]:
+                _check_query(request, repeats)
             return await handle(_Strict(request.scope, request.receive))
 
         return handle_strictly
 
 
+def _is_list(annotation: Any) -> bool:
+    return any(get_origin(part) is list for part in (annotation, *get_args(annotation)))
+
+
+def _check_query(request: Request, repeats: Mapping[str, bool]) -> None:
+    """Whether a query holds parameters of its route alone. repeats: each of these, and whether it may be repeated. Raises Problem."""
+    found = []
+    for name, count in Counter(name for name, _ in request.query_params.multi_items()).items():
+        at = f"query.{name}"
+        if name not in repeats:
+            near = get_close_matches(name.lower().replace("-", "_"), repeats, n=1)
+            meant = f"; did you mean {near[0]}?" if near else ""
+            found.append({"at": at, "message": f"is not known here{meant}"})
+        elif count > 1 and not repeats[name]:
+            found.append({"at": at, "message": "is given more than once"})
+    if found:
+        raise invalid(found)
+
+
 class _Strict(Request):
     async def json(self) -> Any:
-        return orjson.loads(await self.body())
+        found = orjson.loads(await self.body())
+        try:
+            orjson.dumps(found)
+        except orjson.JSONEncodeError as error:  # It reads deeper than it writes, and so do those behind it.
+            raise HTTPException(422, "The body is nested too deep: 250 levels at most.") from error
+        return found

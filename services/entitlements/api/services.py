@@ -208,12 +208,16 @@ class Services:
         self, find: Callable[[Connection, Sequence[str], str], str | None], pool_ids: Sequence[str], id: str
     ) -> str | None:
         """Which of the pools has something under an id, by all that is in the ledger now; None: none of them."""
+        await self.catch_up_with(pool_ids)
+        return await self.read(find, pool_ids, id)
+
+    async def catch_up_with(self, pool_ids: Collection[str]) -> None:
+        """Wait until the read models have all that was decided of some pools until now, as catch_up does."""
         partitions = {partition_of(pool_id, self.settings.partitions) for pool_id in pool_ids}
         ends = await self.ledger_ends.get()
         for partition in partitions:
             with suppress(NotReachedYet):  # One that ends in a rival's frame never is; the others still are waited for.
                 await self.reach({partition: ends[partition] - 1}, KNOWN_WITHIN_FOR)
-        return await self.read(find, pool_ids, id)
 
     def cacheable(self, request: Request, document: bytes, organization_id: str, customer_id: str) -> Response:
         """The answer with a view, as caches may keep it; 304 where whoever asks has it already."""

@@ -33,7 +33,8 @@ class ShortWay:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
-        if scope["type"] != "http" or scope["path"] != PATH or scope["method"] != "POST":
+        # A query is refused by the route, as on every other.
+        if scope["type"] != "http" or scope["path"] != PATH or scope["method"] != "POST" or scope["query_string"]:
             if scope["type"] == "http":
                 try:
                     scope["path"] = path_of(scope)

@@ -29,6 +29,11 @@ def explained(errors: Sequence[Any]) -> Problem:
     return _problem(code_of_all(errors), found)
 
 
+def invalid(found: Sequence[dict[str, str]]) -> Problem:
+    """The problem for places that we found ourselves, each `at` with its `message`."""
+    return _problem(INVALID_REQUEST, list(found[:_NAMED_MAX]))
+
+
 def explained_decoding(error: Exception) -> Problem:
     """The problem for what msgspec found."""
     import msgspec

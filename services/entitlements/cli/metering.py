@@ -87,17 +87,16 @@ def use(
     """
     from entitlements.cli import values
     from entitlements.cli.workspaces import pool_in
-    from entitlements.domain.aggregate import to_ms
+    from entitlements.intake.instants import occurred_ms
     from entitlements.ledger.caller import new_id
 
-    at = values.instant(occurred_at)
     wanted = _Usage(
         resource_key=values.id_of("resource key", resource_key),
         quantity=values.quantity(quantity),
         mode="report" if has_happened else "strict",
         workspace_id=values.id_of("workspace", workspace) if workspace else "",
         usage_id=values.id_of("usage", usage_id) if usage_id else new_id(),
-        occurred_at_ms=0 if at is None else to_ms(at),
+        occurred_at_ms=occurred_ms(values.instant(occurred_at)),
     )
     with session(data) as opened:
         candidates = {pool_in(opened, pool, organization): False} if pool else _pools_of(opened, wanted, organization)

@@ -36,7 +36,7 @@ from entitlements.domain.values import (
     Stacking,
 )
 from entitlements.errors import RequestError
-from entitlements.intake.strict import said_of
+from entitlements.intake.strict import NARROW_MAX, NARROW_MIN, said_of
 from entitlements.ledger.caller import new_id
 from entitlements.settings import ID_CHARACTERS_MAX, QUANTITY_MAX
 
@@ -44,6 +44,7 @@ FILE_BYTES_MAX: Final = 1024 * 1024
 UNLIMITED: Final = "unlimited"
 
 Id = Annotated[str, Field(min_length=1, max_length=ID_CHARACTERS_MAX)]
+Rung = Annotated[StrictInt, Field(ge=NARROW_MIN, le=NARROW_MAX)]
 Amount = Annotated[StrictInt, Field(ge=0, le=QUANTITY_MAX)]
 IncludedAmount = Annotated[Amount | None, BeforeValidator(lambda value: None if value == UNLIMITED else value)]
 
@@ -75,7 +76,7 @@ class KeyDefinition(_Definition):
 class RungDefinition(_Definition):
     """A rung of a plan ladder: a service tier."""
 
-    rung: StrictInt
+    rung: Rung
     name: Id
 
 
@@ -142,7 +143,7 @@ class ParentDefinition(_Definition):
     """A set to extend."""
 
     set_id: Id
-    version: Annotated[StrictInt, Field(ge=1)] | None = None  # The newest when the set is defined.
+    version: Annotated[StrictInt, Field(ge=1, le=NARROW_MAX)] | None = None  # The newest when the set is defined.
 
 
 #: A set to extend, by its id alone or with a version.
@@ -157,7 +158,7 @@ class SetDefinition(_Definition):
     set_id: Id
     name: str = ""  # For people; the id.
     ladder: Id | None = None
-    rung: StrictInt | None = None
+    rung: Rung | None = None
     keys: dict[Id, KeyDefinition] = {}
     extends: list[Parent] = []  # It extends no other set.
     inheritance: Inheritance = "merge"

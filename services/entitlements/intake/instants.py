@@ -6,6 +6,8 @@ import re
 from datetime import UTC, datetime
 from typing import Final
 
+from entitlements.domain.aggregate import to_ms
+
 EXAMPLE: Final = "2026-01-31T12:00:00Z"
 _WRITTEN: Final = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d)(?:\.(\d+))?(?:[Zz]|([+-]\d\d:\d\d))", re.ASCII
@@ -31,6 +33,20 @@ def read_instant(text: str) -> datetime:
         return at.astimezone(UTC) if offset else at
     except (ValueError, OverflowError) as error:  # No such day or time, or beyond the years 1 to 9999 of UTC.
         raise NotAnInstant(text) from error
+
+
+def occurred_ms(at: datetime | None) -> int:
+    """When usage occurred, as a line has it: epoch milliseconds; 0: left out, so it occurred when it is decided.
+
+    The epoch itself, which clients send for an instant they never set, is told as the millisecond before: no usage is from before 1970,
+    and the line is refused (`invalid_instant`) instead of counting now.
+    """
+    return 0 if at is None else to_ms(at) or -1
+
+
+def is_of_usage(at: datetime) -> bool:
+    """Whether usage can have occurred at an instant: after the epoch."""
+    return to_ms(at) > 0
 
 
 def cut_off(at: datetime) -> datetime:

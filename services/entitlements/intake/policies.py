@@ -15,6 +15,9 @@ from entitlements_client.deciding.instants import seconds_of
 #: Words of a file that people may write otherwise: an effect in small letters.
 _EFFECTS: Final = {"allow": "ALLOW", "deny": "DENY"}
 
+#: Whatever is nested deeper is refused by the check that follows, which counts as it goes down.
+_PLAIN_TO_DEPTH: Final = 64
+
 
 class PolicyCannotBeMeant(RequestError):
     """The policy cannot be meant."""
@@ -77,11 +80,13 @@ def _spelled_out(document: Any) -> Any:
     return said | {"effect": _EFFECTS[effect]} if isinstance(effect, str) and effect in _EFFECTS else said
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, depth: int = 0) -> Any:
+    if depth > _PLAIN_TO_DEPTH:
+        return value
     if isinstance(value, dict):
-        return {name: _plain(part) for name, part in value.items()}
+        return {name: _plain(part, depth + 1) for name, part in value.items()}
     if isinstance(value, list):
-        return [_plain(part) for part in value]
+        return [_plain(part, depth + 1) for part in value]
     return value.isoformat() if hasattr(value, "isoformat") else value
 
 

@@ -15,8 +15,8 @@ from typing import Annotated, Any, Final, TextIO
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from entitlements.domain.aggregate import to_ms
 from entitlements.errors import RequestError
+from entitlements.intake.instants import occurred_ms
 from entitlements.intake.strict import Digits, Id, Instant, NewId, said_of
 from entitlements.settings import QUANTITY_MAX
 
@@ -43,8 +43,8 @@ class Row(BaseModel):
 
     @property
     def occurred_at_ms(self) -> int:
-        """The instant in epoch milliseconds."""
-        return to_ms(self.occurred_at)
+        """The instant as lines have it."""
+        return occurred_ms(self.occurred_at)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,11 +20,17 @@ from pydantic_core.core_schema import ErrorType
 
 from entitlements.domain.ids import DERIVED, is_derived
 from entitlements.domain.values import is_id
-from entitlements.intake.instants import EXAMPLE, NotAnInstant, cut_off, read_instant
+from entitlements.intake.instants import EXAMPLE, NotAnInstant, cut_off, is_of_usage, read_instant
 
 #: Integers that the log can carry.
 INTEGER_MIN: Final = -(2**63)
 INTEGER_MAX: Final = 2**63 - 1
+#: The same for fields that it holds in 32 bits.
+NARROW_MIN: Final = -(2**31)
+NARROW_MAX: Final = 2**31 - 1
+_NARROW: Final = frozenset(
+    {"set_version", "then_set_version", "version", "rung", "then_rung", "requests_per_s", "scale"}
+)
 #: Fields that count something. A number that is none of theirs is `invalid_quantity`.
 QUANTITIES: Final = frozenset({
     "quantity", "then_quantity", "amount", "soft_limit", "hard_limit", "held", "adjustment", "part", "spending_cap", "rollover_min",
@@ -56,6 +62,12 @@ def _instant(given: Any) -> datetime:
     raise PydanticCustomError("instant_type", "{said}", {"said": f"must be a string such as {EXAMPLE}"})
 
 
+def _of_usage(at: datetime) -> datetime:
+    if not is_of_usage(at):
+        raise PydanticCustomError("invalid_instant", "{said}", {"said": "must be after 1970-01-01T00:00:00Z"})
+    return at
+
+
 def _id(text: str) -> str:
     if not is_id(text):
         said = "must have 1 to 128 characters, none of them zero"
@@ -78,7 +90,10 @@ def _digits(given: Any) -> Any:
 
 
 Instant = Annotated[datetime, BeforeValidator(_instant)]
+#: When usage occurred: clients send the epoch for an instant that they never set.
+UsageInstant = Annotated[Instant, AfterValidator(_of_usage)]
 Integer = Annotated[int, Field(ge=INTEGER_MIN, le=INTEGER_MAX)]
+Narrow = Annotated[int, Field(ge=NARROW_MIN, le=NARROW_MAX)]
 #: An integer in a text.
 Digits = Annotated[int, BeforeValidator(_digits), Field(strict=True)]
 _BOUNDS: Final = Field(json_schema_extra={"minLength": 1, "maxLength": 128})
@@ -90,17 +105,17 @@ NewId = Annotated[str, _BOUNDS, AfterValidator(_id), AfterValidator(_chosen)]
 # --- Models of dataclasses -----------------------------------------------------------------------------------------------
 
 
-def written(hint: Any) -> Any:
-    """A field's type as it is read strictly: values of dataclasses come as their fields."""
+def written(hint: Any, name: str = "") -> Any:
+    """A field's type as it is read strictly: values of dataclasses come as their fields. name: the field's, for its bounds."""
     if get_origin(hint) in {Union, UnionType}:
-        return Union[tuple(map(written, get_args(hint)))]  # noqa: UP007 - made at run time.
+        return Union[tuple(written(part, name) for part in get_args(hint))]  # noqa: UP007 - made at run time.
     if get_origin(hint) is list:
-        return list[written(get_args(hint)[0])]  # type: ignore[misc]
+        return list[written(get_args(hint)[0], name)]  # type: ignore[misc]
     if isinstance(hint, type) and is_dataclass(hint):
         # One that is made already is read again: who made it may have taken anything.
         as_fields = BeforeValidator(lambda value: vars(value) if isinstance(value, hint) else value)
         return Annotated[_model_of(hint), as_fields, AfterValidator(lambda value: hint(**dict(value)))]
-    return {datetime: Instant, int: Integer}.get(hint, hint)
+    return {datetime: Instant, int: Narrow if name in _NARROW else Integer}.get(hint, hint)
 
 
 def default_of(field: DataclassField[Any]) -> Any:
@@ -113,14 +128,16 @@ def default_of(field: DataclassField[Any]) -> Any:
 @cache
 def _model_of(kind: Any) -> Any:
     hints = get_type_hints(kind)
-    made: dict[str, Any] = {field.name: (written(hints[field.name]), default_of(field)) for field in fields(kind)}
+    made: dict[str, Any] = {
+        field.name: (written(hints[field.name], field.name), default_of(field)) for field in fields(kind)
+    }
     return create_model(kind.__name__, __base__=Strict, __doc__=kind.__doc__, **made)
 
 
 @cache
 def _any_fields_of(kind: Any) -> type[Strict]:
     hints = get_type_hints(kind)
-    made: dict[str, Any] = {field.name: (written(hints[field.name]), None) for field in fields(kind)}
+    made: dict[str, Any] = {field.name: (written(hints[field.name], field.name), None) for field in fields(kind)}
     return create_model(kind.__name__, __base__=Strict, **made)
 
 

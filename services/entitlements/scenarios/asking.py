@@ -11,10 +11,10 @@ from typing import Annotated, Any, ClassVar, Final, Union, get_args, get_origin,
 
 from pydantic import create_model
 
-from entitlements.domain.aggregate import to_ms
 from entitlements.domain.commands import Command, DefineEntitlementSet, EndProvision
 from entitlements.domain.ladders import check_place
 from entitlements.domain.values import ParentSet, Rule, RuleType, UsageLine
+from entitlements.intake.instants import occurred_ms
 from entitlements.scenarios.words import UNLIMITED, Amount, CannotBeMeant, Instant, OrShort, Words, at_instant
 
 #: What a file may leave out although the command needs it.
@@ -160,7 +160,7 @@ def value_of(written: Any, at: datetime) -> Any:
     if isinstance(written, Words):
         facts = {name: value for name, value in _facts(written, at).items() if name in _hints(written.kind)}
         if written.kind is UsageLine:
-            facts["occurred_at"] = 0 if facts["occurred_at"] is None else to_ms(facts["occurred_at"])
+            facts["occurred_at"] = occurred_ms(facts["occurred_at"])
         elif written.kind is Rule:
             facts["rule_type"] = facts["rule_type"] or "boolean"  # Not stated, so without meaning.
             facts["stacking"] = facts["stacking"] or ("any" if facts["rule_type"] == "boolean" else "sum")

@@ -124,6 +124,60 @@ def test_usage_overflows_where_it_may_and_a_repeat_finds_it(tenant: Any) -> None
     assert (again.content, again.headers["idempotent-replay"]) == (first.content, "true")
 
 
+def test_a_repeat_counts_in_the_pool_that_took_it_however_it_is_sent(tenant: Any) -> None:
+    other, token = with_another_pool(tenant)
+    tenant.http.post("/v1/usage", json=usage(tenant, 90), headers={"entitlements-consistency": token})
+    body, held = usage(tenant, 20, usage_id="u"), usage(tenant, 30, reservation_id="r", expires_in=60)
+    first = tenant.http.post("/v1/usage", json=body)
+    assert [first.json()["pool_id"], tenant.http.post("/v1/reservations", json=held).json()["pool_id"]] == [other] * 2
+    before = usage_of(tenant, other, tenant.command("ResetUsage", resource_key=CALLS, reason="there is room again"))
+    assert before == {tenant.pool_id: (0, []), other: (20, ["r"])}
+    later = {"prefer": "respond-async"}
+    assert tenant.http.post("/v1/usage", json=body, headers=later).status_code == 202
+    assert tenant.http.post("/v1/reservations", json=held, headers=later).status_code == 202
+    reported = tenant.http.post("/v1/usage", json=body | {"mode": "report"})
+    assert reported.json()["code"] == "idempotency_key_reused"
+    again = tenant.http.post("/v1/usage", json=body)
+    assert (again.json()["pool_id"], again.headers["idempotent-replay"]) == (other, "true")
+    # Commands to the first pool are decided in their order: what was sent before this one is in its answer.
+    token = tenant.command("ResetUsage", resource_key=CALLS, reason="all that was sent is decided")
+    assert usage_of(tenant, other, f"{token},{again.headers['entitlements-consistency']}") == before
+
+
+def test_a_repeat_counts_once_though_another_pool_comes_first_by_now(tenant: Any) -> None:
+    """With no overflow either: the first pool had nothing of the key, or became the first later."""
+    event = {"id": "e", "source": "/s", "type": "t", "specversion": "1.0", "subject": tenant.customer_id}
+    event |= {"data": {"resource_key": CALLS, "quantity": 3}}
+    binary = {"content-type": "application/cloudevents+json"}
+    tenant.http.post("/v1/events", json=event, headers=binary)
+    tenant.http.post("/v1/usage", json=usage(tenant, 4, usage_id="u"))
+    other = f"{tenant.pool_id}-a"
+    tenant.command("OpenPool", pool_id=other)
+    tenant.command("ProvisionPool", pool_id=other, provision_id="plan", source="subscription", set_id="free")
+    first = tenant.command("AssignWorkspace", workspace_id=tenant.customer_id, role="secondary")
+    token = tenant.command("AssignWorkspace", pool_id=other, workspace_id=tenant.customer_id, role="primary")
+    both = {"entitlements-consistency": f"{first},{token}"}
+    new = tenant.http.post("/v1/usage", json=usage(tenant, 1), headers=both)
+    assert new.json()["pool_id"] == other, "it comes first by now"
+    answers = [
+        tenant.http.post("/v1/events", json=event, headers=binary | both),
+        tenant.http.post("/v1/usage", json=usage(tenant, 4, usage_id="u"), headers=both),
+    ]
+    assert [answer.headers.get("idempotent-replay") for answer in answers] == ["true", "true"]
+    token = ",".join(answer.headers["entitlements-consistency"] for answer in (new, *answers))
+    assert usage_of(tenant, other, token) == {tenant.pool_id: (7, []), other: (1, [])}
+
+
+def usage_of(tenant: Any, other: str, token: str) -> dict[str, tuple[int, list[str]]]:
+    """What both pools have consumed, and the reservations that they hold."""
+    found = {}
+    for pool_id in (tenant.pool_id, other):
+        said = tenant.http.get(f"/v1/pools/{pool_id}", headers={"entitlements-consistency": token}).json()
+        consumed = sum(each["consumed"] or 0 for each in said["entitlements"] if each["resource_key"] == CALLS)
+        found[pool_id] = (consumed, [each["reservation_id"] for each in said["reservations"]])
+    return found
+
+
 def test_a_reservation_overflows_where_it_may_and_a_repeat_finds_it(tenant: Any) -> None:
     other, token = with_another_pool(tenant)
     tenant.http.post("/v1/usage", json=usage(tenant, 90), headers={"entitlements-consistency": token})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -48,3 +49,92 @@ def test_a_policy_with_a_number_that_no_reader_takes_is_refused_and_the_others_g
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_policy")
     assert tenant.http.get("/v1/policies").status_code == 200
     assert tenant.check("sso")["allowed"]
+
+
+def test_bytes_that_are_not_utf_8_are_no_json(tenant: Any) -> None:
+    """One malformed event of a batch is refused alone, whatever is wrong with it."""
+    said = {"source": "/s", "type": "t", "specversion": "1.0", "subject": tenant.customer_id}
+    good = json.dumps(said | {"id": "1", "data": {"resource_key": "api_calls"}}).encode()
+    data = base64.b64encode(b'{"resource_key":"api_calls","subject_id":"\xe9"}').decode()
+    bad = [json.dumps(said | {"id": "2", "data_base64": data}).encode(), good.replace(b'"/s"', b'"\xe9"')]
+    batch = {"content-type": "application/cloudevents-batch+json"}
+    answer = tenant.http.post("/v1/events", content=b"[" + b",".join([good, *bad]) + b"]", headers=batch)
+    assert (answer.status_code, answer.json()["accepted"]) == (200, 1), answer.text
+    assert [(each["index"], each["code"]) for each in answer.json()["refused"]] == [
+        (1, "invalid_json"),
+        (2, "invalid_json"),
+    ]
+    alone = [
+        ("/v1/events", bad[1], {"content-type": "application/cloudevents+json"}),
+        ("/v1/check", b'{"customer_id":"w\xe9","resource_key":"k"}', JSON),
+        ("/v1/checks", b'{"customer_ids":["w\xe9"],"resource_keys":["k"]}', JSON),
+    ]
+    for path, body, headers in alone:
+        answer = tenant.http.post(path, content=body, headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_json"), (path, answer.text)
+
+
+@pytest.mark.parametrize("at", ["1969-12-31T23:59:59.999Z", "1970-01-01T00:00:00Z", "1970-01-01T01:00:00.0009+01:00"])
+def test_usage_from_before_1970_and_the_epoch_itself_count_nowhere(tenant: Any, at: str) -> None:
+    """Clients send the epoch for an instant that they never set: it is no usage of now."""
+    body = {"customer_id": tenant.customer_id, "resource_key": "api_calls", "mode": "report"}
+    event = {"id": "e", "source": "/s", "type": "t", "specversion": "1.0", "subject": tenant.customer_id, "time": at}
+    event |= {"data": {"resource_key": "api_calls"}}
+    correction = {"pool_id": tenant.pool_id, "resource_key": "api_calls", "adjustment": 1, "reason": "forgotten"}
+    answers = [
+        tenant.http.post("/v1/usage", json=body | {"occurred_at": at}),
+        tenant.http.post("/v1/usage/batch", json={"usage": [body | {"occurred_at": at}]}).json()["results"][0],
+        tenant.http.post("/v1/events", json=event, headers={"content-type": "application/cloudevents+json"}),
+        tenant.http.post("/v1/commands/CorrectUsage", json=correction | {"occurred_at": at}),
+    ]
+    said = [answer if isinstance(answer, dict) else answer.json() for answer in answers]
+    assert [each.get("code") for each in said] == ["invalid_instant"] * 4, said
+    assert tenant.check("api_calls")["consumed"] == 0
+
+
+def test_what_is_nested_deep_is_refused_and_not_followed_down(tenant: Any) -> None:
+    def nested(before: str, inner: str, count: int) -> str:
+        return before * count + inner + "}" * count
+
+    condition = '{"field":"customer.id","operator":"exists"}'
+    policy = '{"policy_id":"deep","effect":"DENY","priority":1,"resource_keys":["x"],"conditions":[%s]}'
+    asked = f'"customer_id":"{tenant.customer_id}","resource_key":"sso"'
+    decision = f'{{{asked},"allowed":true,"reason_code":"allowed","source":"LOCAL","decided_at":"2026-01-01T00:00:00Z",'
+    said = []
+    for count in (240, 500, 1_000):
+        deep = nested('{"not":', condition, count)
+        context = '"context":{"metadata":%s}}' % nested('{"a":', "1", count)  # noqa: UP031
+        said += [
+            tenant.http.put("/v1/policies/deep", content=policy % deep, headers=JSON),
+            tenant.http.post("/v1/policies/dry-run", content=f'{{{asked},"policies":[{policy % deep}]}}', headers=JSON),
+        ]
+        for path, body in (
+            ("/v1/policies/dry-run", f"{{{asked},{context}"),
+            ("/v1/check", f"{{{asked},{context}"),
+            ("/v1/access-log", f'{{"decisions":[{decision}{context}]}}'),
+        ):
+            answer = tenant.http.post(path, content=body, headers=JSON)
+            assert answer.status_code in {200, 422}, (count, path, answer.text)
+    assert [answer.status_code for answer in said] == [422] * 6, [answer.text for answer in said]
+    shallow = nested('{"not":', condition, 10)
+    answer = tenant.http.post(
+        "/v1/policies/dry-run", content=f'{{{asked},"policies":[{policy % shallow}]}}', headers=JSON
+    )
+    assert (answer.status_code, answer.json()["mistake"]) == (422, "too_deep"), answer.text
+
+
+def test_a_reported_decision_about_no_customer_is_refused_alone(tenant: Any) -> None:
+    good = {"customer_id": tenant.customer_id, "resource_key": "sso", "allowed": True, "reason_code": "allowed"}
+    good |= {"source": "LOCAL", "decided_at": datetime.now(UTC).isoformat()}
+    for wrong in (["w"], {"w": 1}, None, 1):
+        answer = tenant.http.post("/v1/access-log", json={"decisions": [good, good | {"customer_id": wrong}]})
+        assert answer.status_code == 200, answer.text
+        assert [each["index"] for each in answer.json()["refused"]] == [1]
+
+
+def test_a_number_that_the_log_cannot_hold_is_refused_by_its_place(tenant: Any) -> None:
+    body = {"pool_id": tenant.pool_id, "provision_id": "p", "source": "subscription", "set_id": "free"}
+    for field in ("rung", "set_version"):
+        answer = tenant.http.post("/v1/commands/ProvisionPool", json=body | {field: 2**53 + 1})
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+        assert answer.json()["errors"] == [{"at": f"body.{field}", "message": "must be at most 2147483647"}]

@@ -200,3 +200,32 @@ def test_an_instant_belongs_to_the_same_millisecond_on_every_route(tenant: Any) 
         assert answer.headers.get("idempotent-replay") == "true"
     answer = tenant.http.post("/v1/usage", json=body | {"occurred_at": "2026-11-01T00:00:00.001Z"})
     assert answer.json()["code"] == "idempotency_key_reused"
+
+
+def test_a_query_holds_parameters_of_its_route_alone_and_each_once(tenant: Any, document: Document) -> None:
+    """Every route: what is misspelt would be passed over, and a key be revoked at once."""
+    for verb, path, operation in document.operations():
+        if operation["tags"] == ["operations"]:
+            continue
+        names = [each["name"] for each in operation.get("parameters", []) if each["in"] == "query"]
+        where = path.replace("{", "").replace("}", "")
+        answer = tenant.http.request(verb, where, params={"nobody_knows_this": "1"})
+        assert refusal_of(answer, "query.nobody_knows_this") == "", (verb, path)
+        for name in names:
+            if path == "/v1/changes":  # It takes many customers, and goes on for ever.
+                continue
+            answer = tenant.http.request(verb, where, params=[(name, "x"), (name, "y")])
+            assert refusal_of(answer, f"query.{name}") == "", (verb, path)
+            assert "more than once" in answer.text, (verb, path)
+
+
+@pytest.mark.parametrize("misspelt", ["revokeAt", "revoke-at", "revoke_at_"])
+def test_a_key_is_not_revoked_at_once_by_a_misspelt_instant(tenant: Any, misspelt: str) -> None:
+    made = tenant.http.post("/v1/keys", json={"scopes": ["read"]})
+    at = {misspelt: "2999-01-01T00:00:00Z"}
+    answer = tenant.http.delete(f"/v1/keys/{made.json()['key_id']}", params=at)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+    assert "did you mean revoke_at?" in answer.text
+    token = {"entitlements-consistency": made.headers["entitlements-consistency"]}
+    keys = tenant.http.get("/v1/keys", headers=token).json()["keys"]
+    assert [each["revoked_at"] for each in keys if each["key_id"] == made.json()["key_id"]] == [None]
