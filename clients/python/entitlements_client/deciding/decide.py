@@ -63,7 +63,8 @@ def _for_this_one(view: CustomerView, entry: Entry, request: Request, now_s: flo
     """The entry's answer for this subject, here and now, and why only the service knows better."""
     subject = request.subject_id
     needs = "subject_caps" if subject and entry.has_subject_caps else ""
-    if not entry.allowed:
+    # What is used up is no answer yet: others may not use the key at all, and a lease may hold some of it still.
+    if not entry.allowed and entry.reason_code not in _BY_QUANTITY:
         return entry.reason_code, needs
     if entry.constraints is not None or entry.inherited_path:
         constrained = _constrained(view, entry, context_of(request), now_s)

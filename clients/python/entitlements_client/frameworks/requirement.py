@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Generic, Literal, TypeAlias, TypeVar
 
@@ -11,6 +11,7 @@ from entitlements_client.asking.asking import AWAY
 from entitlements_client.asking.facades import AsyncEntitlements, Entitlements, Shared
 from entitlements_client.deciding import Context, Decision, Request
 from entitlements_client.errors import BufferIsFull, ClientIsClosed, EntitlementsError
+from entitlements_client.leasing.admitting import may_draw
 from entitlements_client.leasing.lease import Lease
 
 R = TypeVar("R")
@@ -141,25 +142,29 @@ class Requirement(Generic[R]):
 
 @dataclass(frozen=True)
 class Question:
-    """What has to be asked. takes: the quantity is taken from a lease."""
+    """What has to be asked. takes: the quantity is then taken from a lease."""
 
     entitlements: Shared
     request: Request
     takes: bool
 
     def answer(self) -> Decision:
-        """Wait for the answer."""
+        """Wait for the answer. Only who is allowed draws on the lease, which knows neither policies nor subjects."""
         assert isinstance(self.entitlements, Entitlements), (
             "a view that waits needs Entitlements, not AsyncEntitlements"
         )
-        return self._take().take(self.request.quantity or 1) if self.takes else self.entitlements.decide(self.request)
+        decision = self.entitlements.decide(self.request, draws=self.takes)
+        if self.takes and may_draw(self.request, decision):
+            return self._take().take(self.request.quantity or 1)
+        return decision
 
-    def answer_later(self) -> Awaitable[Decision]:
-        """The answer, to be awaited."""
+    async def answer_later(self) -> Decision:
+        """As answer, to be awaited."""
         assert isinstance(self.entitlements, AsyncEntitlements), "a view that is awaited needs AsyncEntitlements"
-        if self.takes:
-            return self._take().take_async(self.request.quantity or 1)
-        return self.entitlements.decide(self.request)
+        decision = await self.entitlements.decide(self.request, draws=self.takes)
+        if self.takes and may_draw(self.request, decision):
+            return await self._take().take_async(self.request.quantity or 1)
+        return decision
 
     def _take(self) -> Lease:
         return self.entitlements.lease(self.request.customer_id, self.request.resource_key)
