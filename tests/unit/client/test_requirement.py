@@ -121,3 +121,15 @@ def test_what_a_lease_holds_is_handed_out_though_it_counts_as_used(
     office.view = view(api_calls=quota(0, 3) | {"reason_code": code})
     assert outcomes(office, Cached(), *["ann"] * 4) == ["LEASE"] * 3 + ["quota_exceeded"]
     assert noted == [], "the log is told of no refusal that was none"
+
+
+def test_what_was_revoked_for_a_reason_that_is_not_read_yet_is_no_reason_to_upgrade(office: Office) -> None:
+    view_only = Requirement[str](resource_key="api_calls")
+    office.view = view(api_calls=quota(3, 3) | {"allowed": False, "reason_code": "revoked"})
+    with (
+        Entitlements(office.server.service(), Cached()) as entitlements,
+        pytest.raises(requirement.EntitlementsUnavailable) as refusal,
+    ):
+        pass_waiting(view_only, asked_of(entitlements), "ann")
+    assert refusal.value.reason_code == "revoked"
+    assert "upgrade_url" not in refusal.value.document()

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Final, Generic, Literal, TypeAlias, TypeVar
 from entitlements_client.asking.asking import AWAY
 from entitlements_client.asking.facades import AsyncEntitlements, Entitlements, Shared
 from entitlements_client.deciding import Context, Decision, Request
+from entitlements_client.deciding.decision import REVOKED_JUST_NOW
 from entitlements_client.errors import BufferIsFull, ClientIsClosed, EntitlementsError
 from entitlements_client.leasing.admitting import may_draw
 from entitlements_client.leasing.lease import Lease
@@ -27,8 +28,9 @@ FAILED: Final = 400
 
 #: What goes wrong on our side, whoever the customer is.
 OUTAGES: Final = (*AWAY, ClientIsClosed)
-#: What keeps a lease from handing units out and says nothing about the customer.
-NOT_THE_CUSTOMERS: Final = frozenset({"client_is_closed", "too_many_reservations"})
+#: What says nothing about the customer that an upgrade would mend: what keeps a lease from handing units out; and what was revoked
+#: for a reason that is not known yet.
+NOT_THE_CUSTOMERS: Final = frozenset({"client_is_closed", "too_many_reservations", REVOKED_JUST_NOW})
 
 _log = logging.getLogger(__name__)
 
@@ -195,7 +197,7 @@ class Passed:
 
 
 def _is_outage(decision: Decision) -> bool:
-    """Whether a refusal rests on nothing that is known of the customer: the failure mode's, or a lease that cannot be had now."""
+    """Whether a refusal does not say what the customer lacks: the failure mode's, a lease that cannot be had now, an unread reason."""
     return decision.source == "FALLBACK" or decision.reason_code in NOT_THE_CUSTOMERS
 
 
