@@ -12,8 +12,9 @@ from typing import Final, Protocol
 
 from entitlements_client.asking.failing import FailureModes, answer_meanwhile
 from entitlements_client.asking.memory import Known, KnownPolicies, Memory, includes, positions
+from entitlements_client.asking.nobody import decide_on_nobody, may_exist
 from entitlements_client.asking.overruling import refused_for_all
-from entitlements_client.deciding import Decision, PolicyIsInvalid, PolicySet, Request, decide
+from entitlements_client.deciding import NO_POLICIES, Decision, PolicyIsInvalid, PolicySet, Request, decide
 from entitlements_client.deciding.decide import RESET_IS_DUE, VALID_UNTIL_OVER
 from entitlements_client.deciding.instants import seconds_of
 from entitlements_client.errors import (
@@ -142,6 +143,9 @@ class Asking:
                         return decision
             elif not self._freshness.waits:
                 return self._meanwhile(request, now)
+        elif known is None and not may_exist(request.customer_id):
+            policies = self.memory.policies
+            return decide_on_nobody(request, NO_POLICIES if policies is None else policies.policies, self._wall())
         return self._meanwhile(request, now) if now < self._away_until else None
 
     def _source(self, known: Known, policies: KnownPolicies, now: float) -> str:
