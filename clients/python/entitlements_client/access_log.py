@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
+from entitlements_client.asking.nobody import may_exist
 from entitlements_client.deciding import Decision, Request
 from entitlements_client.transport.clients import Client
 
@@ -61,7 +62,9 @@ class AccessReports:
 
     def note(self, request: Request, decision: Decision, organization: str = "") -> None:
         """Note a decision, or not: as sampling says. Never raises, never waits."""
-        if decision.source in TOLD or random.random() >= self._sampling.rate(decision):  # noqa: S311 - sampling.
+        if decision.source in TOLD or not may_exist(request.customer_id):
+            return
+        if random.random() >= self._sampling.rate(decision):  # noqa: S311 - sampling.
             return
         if len(self._waiting) >= WAITING_MAX:
             self.dropped += 1

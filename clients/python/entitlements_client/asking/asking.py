@@ -12,8 +12,10 @@ from typing import Final, Protocol
 
 from entitlements_client.asking.failing import FailureModes, answer_meanwhile
 from entitlements_client.asking.memory import Known, KnownPolicies, Memory, includes, positions
-from entitlements_client.deciding import Decision, PolicyIsInvalid, PolicySet, Request, decide
-from entitlements_client.deciding.decide import RESET_IS_DUE
+from entitlements_client.asking.nobody import decide_on_nobody, may_exist
+from entitlements_client.asking.overruling import refused_for_all
+from entitlements_client.deciding import NO_POLICIES, Decision, PolicyIsInvalid, PolicySet, Request, decide
+from entitlements_client.deciding.decide import RESET_IS_DUE, VALID_UNTIL_OVER
 from entitlements_client.deciding.instants import seconds_of
 from entitlements_client.errors import (
     EntitlementsError,
@@ -141,6 +143,9 @@ class Asking:
                         return decision
             elif not self._freshness.waits:
                 return self._meanwhile(request, now)
+        elif known is None and not may_exist(request.customer_id):
+            policies = self.memory.policies
+            return decide_on_nobody(request, NO_POLICIES if policies is None else policies.policies, self._wall())
         return self._meanwhile(request, now) if now < self._away_until else None
 
     def _source(self, known: Known, policies: KnownPolicies, now: float) -> str:
@@ -249,7 +254,14 @@ class Asking:
             if decision.needs_service in {"", RESET_IS_DUE}:
                 return decision, min(known.read_at, policies.read_at)
         last, known_at, ends_s = self._remembered.get(_identity(request), _NOTHING)
-        return (last, known_at) if now_s < ends_s else _NOTHING[:2]
+        if last is None or now_s >= ends_s:
+            return _NOTHING[:2]
+        if last.allowed and known is not None and policies is not None:
+            refused = refused_for_all(known, policies, request, now_s, last, known_at)
+            if refused is not None:
+                has_ended = refused.needs_service == VALID_UNTIL_OVER
+                return _NOTHING[:2] if has_ended else (refused, min(known.read_at, policies.read_at))
+        return last, known_at
 
     def forget(self, customer_id: str) -> None:
         """Something was taken from a customer: what the service decided of it before is no longer known."""

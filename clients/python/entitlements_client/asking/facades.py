@@ -20,6 +20,7 @@ from entitlements_client.asking.organizations import Parts
 from entitlements_client.asking.ways import Cached, Local, Remote, Way
 from entitlements_client.deciding import Context, Decision, Request
 from entitlements_client.errors import BufferIsFull
+from entitlements_client.leasing.admitting import is_for_the_lease
 from entitlements_client.leasing.lease import Lease
 from entitlements_client.leasing.leases import Leases
 from entitlements_client.leasing.terms import LeaseTerms
@@ -250,14 +251,15 @@ class Entitlements(Shared):
         request = Request(customer_id, resource_key, quantity, subject_id, action, context)
         return self.decide(request, organization=organization)
 
-    def decide(self, request: Request, *, organization: str = "") -> Decision:
-        """As check, for a request that is made already."""
+    def decide(self, request: Request, *, organization: str = "", draws: bool = False) -> Decision:
+        """As check, for a request that is made already. draws: what is allowed is then taken from a lease (leasing/admitting.py)."""
         if (organization or self._is_part) and (part := self.for_organization(organization)) is not self:
-            return part.decide(request)
+            return part.decide(request, draws=draws)
         decision = self._asking.known(request)
         if decision is None:
             decision = self.client.run(self._asking.finding_out(request))
-        self._reports.note(request, decision, self.service.organization)
+        if not (draws and is_for_the_lease(request, decision)):  # Else the lease answers, and not this.
+            self._reports.note(request, decision, self.service.organization)
         return decision
 
     def decide_all(self, requests: Sequence[Request], *, organization: str = "") -> list[Decision]:
@@ -309,14 +311,15 @@ class AsyncEntitlements(Shared):
         request = Request(customer_id, resource_key, quantity, subject_id, action, context)
         return await self.decide(request, organization=organization)
 
-    async def decide(self, request: Request, *, organization: str = "") -> Decision:
-        """As check, for a request that is made already."""
+    async def decide(self, request: Request, *, organization: str = "", draws: bool = False) -> Decision:
+        """As check, for a request that is made already. draws: what is allowed is then taken from a lease (leasing/admitting.py)."""
         if (organization or self._is_part) and (part := self.for_organization(organization)) is not self:
-            return await part.decide(request)
+            return await part.decide(request, draws=draws)
         decision = self._asking.known(request)
         if decision is None:
             decision = await self.client.run(self._asking.finding_out(request))
-        self._reports.note(request, decision, self.service.organization)
+        if not (draws and is_for_the_lease(request, decision)):  # Else the lease answers, and not this.
+            self._reports.note(request, decision, self.service.organization)
         return decision
 
     async def decide_all(self, requests: Sequence[Request], *, organization: str = "") -> list[Decision]:

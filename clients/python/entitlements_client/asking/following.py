@@ -16,6 +16,7 @@ from typing import Final
 from entitlements_client.asking.asking import Asking
 from entitlements_client.asking.changes import Change, EventLines, ServerEvent
 from entitlements_client.asking.memory import Known, KnownPolicies
+from entitlements_client.asking.nobody import may_exist
 from entitlements_client.asking.ways import Local
 from entitlements_client.errors import EntitlementsError, InsufficientScope, OrganizationRequired, Unauthenticated
 from entitlements_client.transport.attempts import Steps
@@ -59,6 +60,8 @@ class Readers:
 
         urgent: it is known to be outdated; what is not urgent is left while the service is away.
         """
+        if customer_id != POLICIES and not may_exist(customer_id):
+            return
         if not urgent and (customer_id in self._wanted or time.monotonic() < self._not_before):
             return
         with self._something:

@@ -10,6 +10,7 @@ from typing import Final
 
 from entitlements_client.asking.changes import Change
 from entitlements_client.deciding import CustomerView, Entry, PolicySet
+from entitlements_client.deciding.decision import REVOKED_JUST_NOW
 
 FOREVER: Final = float("inf")
 #: Customers of whom it is remembered what was heard last.
@@ -133,7 +134,10 @@ class Memory:
 
 
 def revoked(view: CustomerView, change: Change) -> CustomerView:
-    """The view without what a change takes away. What was inherited through it is left to the service to judge."""
+    """The view without what a change takes away. What was inherited through it is left to the service to judge.
+
+    A change does not say why: the plan may be over or suspended, an administrator may deny the key. The next view does.
+    """
     entry = view.entitlements.get(change.resource_key)
     if entry is None or (change.pool_id and entry.pool_id and entry.pool_id != change.pool_id):
         return view
@@ -141,7 +145,7 @@ def revoked(view: CustomerView, change: Change) -> CustomerView:
         key: _undecided(other) if change.resource_key in other.inherited_path else other
         for key, other in view.entitlements.items()
     }
-    gone = entry.to_document() | {"allowed": False, "reason_code": "not_entitled", "limit": 0, "remaining": 0}
+    gone = entry.to_document() | {"allowed": False, "reason_code": REVOKED_JUST_NOW, "limit": 0, "remaining": 0}
     entries[change.resource_key] = Entry.from_document(gone)
     newer = copy(view)
     newer.entitlements = entries

@@ -15,6 +15,8 @@ from entitlements_client.deciding.view import CustomerView, Entry
 
 #: Why only the service can answer for sure where nothing but a reset has passed: what was allowed still is, what was refused may not be.
 RESET_IS_DUE: Final = "reset_is_due"
+#: Why only the service can answer where something that the answer rests on has ended.
+VALID_UNTIL_OVER: Final = "valid_until_over"
 #: The largest quantity that can be asked for.
 QUANTITY_MAX: Final = 2**53
 #: What members may be, with each including those before it.
@@ -53,9 +55,9 @@ def decide(
         if matched:
             code, allowed = _by_policy(matched[0], policies, entry, request, code, allowed=allowed)
         if program.asks_subscription and now_s >= view.subscription_ends_s:
-            needs = "valid_until_over"
+            needs = VALID_UNTIL_OVER
     if entry is not None and now_s >= entry.valid_until_s:
-        needs = "valid_until_over" if now_s >= entry.ends_s else needs or RESET_IS_DUE
+        needs = VALID_UNTIL_OVER if now_s >= entry.ends_s else needs or RESET_IS_DUE
     return Decision(allowed, code, view, entry, request, matched, policies.version, needs, now_s, source, policies)
 
 
@@ -63,7 +65,8 @@ def _for_this_one(view: CustomerView, entry: Entry, request: Request, now_s: flo
     """The entry's answer for this subject, here and now, and why only the service knows better."""
     subject = request.subject_id
     needs = "subject_caps" if subject and entry.has_subject_caps else ""
-    if not entry.allowed:
+    # What is used up is no answer yet: others may not use the key at all, and a lease may hold some of it still.
+    if not entry.allowed and entry.reason_code not in _BY_QUANTITY:
         return entry.reason_code, needs
     if entry.constraints is not None or entry.inherited_path:
         constrained = _constrained(view, entry, context_of(request), now_s)

@@ -14,6 +14,8 @@ from entitlements_client.deciding.view import AsOf, CustomerView, Entry, first_e
 
 _NEVER: Final = float("inf")
 
+#: A client has heard that the customer has the key no longer, and has not read why.
+REVOKED_JUST_NOW: Final = "revoked"
 #: What each reason code means, for people. Codes of programs that are newer than this one have no sentence of their own.
 SENTENCES: Final = {
     "allowed": "{key} may be used.",
@@ -22,6 +24,7 @@ SENTENCES: Final = {
     "policy_denied": "Policy {policy} denies {key}{because}.",
     "not_entitled": "Nothing confers {key} on {customer}.",
     "provision_suspended": "{key} is part of a plan that is suspended.",
+    "revoked": "{customer} has lost access to {key}; the reason has not been read yet.",
     "denied": "{key} is denied by a rule.",
     "overridden": "{key} was taken away by an administrator.",
     "quota_exceeded": "{quantity} of {key} do not fit into what is left.",

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Generic, Literal, TypeAlias, TypeVar
 
 from entitlements_client.asking.asking import AWAY
 from entitlements_client.asking.facades import AsyncEntitlements, Entitlements, Shared
 from entitlements_client.deciding import Context, Decision, Request
+from entitlements_client.deciding.decision import REVOKED_JUST_NOW
 from entitlements_client.errors import BufferIsFull, ClientIsClosed, EntitlementsError
+from entitlements_client.leasing.admitting import may_draw
 from entitlements_client.leasing.lease import Lease
 
 R = TypeVar("R")
@@ -26,8 +28,9 @@ FAILED: Final = 400
 
 #: What goes wrong on our side, whoever the customer is.
 OUTAGES: Final = (*AWAY, ClientIsClosed)
-#: What keeps a lease from handing units out and says nothing about the customer.
-NOT_THE_CUSTOMERS: Final = frozenset({"client_is_closed", "too_many_reservations"})
+#: What says nothing about the customer that an upgrade would mend: what keeps a lease from handing units out; and what was revoked
+#: for a reason that is not known yet.
+NOT_THE_CUSTOMERS: Final = frozenset({"client_is_closed", "too_many_reservations", REVOKED_JUST_NOW})
 
 _log = logging.getLogger(__name__)
 
@@ -141,25 +144,29 @@ class Requirement(Generic[R]):
 
 @dataclass(frozen=True)
 class Question:
-    """What has to be asked. takes: the quantity is taken from a lease."""
+    """What has to be asked. takes: the quantity is then taken from a lease."""
 
     entitlements: Shared
     request: Request
     takes: bool
 
     def answer(self) -> Decision:
-        """Wait for the answer."""
+        """Wait for the answer. Only who is allowed draws on the lease, which knows neither policies nor subjects."""
         assert isinstance(self.entitlements, Entitlements), (
             "a view that waits needs Entitlements, not AsyncEntitlements"
         )
-        return self._take().take(self.request.quantity or 1) if self.takes else self.entitlements.decide(self.request)
+        decision = self.entitlements.decide(self.request, draws=self.takes)
+        if self.takes and may_draw(self.request, decision):
+            return self._take().take(self.request.quantity or 1)
+        return decision
 
-    def answer_later(self) -> Awaitable[Decision]:
-        """The answer, to be awaited."""
+    async def answer_later(self) -> Decision:
+        """As answer, to be awaited."""
         assert isinstance(self.entitlements, AsyncEntitlements), "a view that is awaited needs AsyncEntitlements"
-        if self.takes:
-            return self._take().take_async(self.request.quantity or 1)
-        return self.entitlements.decide(self.request)
+        decision = await self.entitlements.decide(self.request, draws=self.takes)
+        if self.takes and may_draw(self.request, decision):
+            return await self._take().take_async(self.request.quantity or 1)
+        return decision
 
     def _take(self) -> Lease:
         return self.entitlements.lease(self.request.customer_id, self.request.resource_key)
@@ -190,7 +197,7 @@ class Passed:
 
 
 def _is_outage(decision: Decision) -> bool:
-    """Whether a refusal rests on nothing that is known of the customer: the failure mode's, or a lease that cannot be had now."""
+    """Whether a refusal does not say what the customer lacks: the failure mode's, a lease that cannot be had now, an unread reason."""
     return decision.source == "FALLBACK" or decision.reason_code in NOT_THE_CUSTOMERS
 
 

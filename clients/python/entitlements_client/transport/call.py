@@ -11,7 +11,7 @@ from typing import Any, Final, Generic, TypeVar
 from urllib.parse import quote
 
 from entitlements_client.deciding.instants import plain
-from entitlements_client.errors import RequestError
+from entitlements_client.errors import NotFound, RequestError
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -132,7 +132,9 @@ def naming(organization: str) -> dict[str, str]:
 
 
 def path_id(text: str) -> str:
-    """An id as a segment of a path. Raises RequestError."""
+    """An id as a segment of a path. Raises RequestError; NotFound for what no path can name: it would name something else."""
+    if text in {"", ".", ".."}:
+        raise NotFound(f"({text!r} is no id)", status=404)
     try:
         return quote(text, safe="")
     except UnicodeEncodeError as error:

@@ -26,6 +26,22 @@ def test_a_quantity_above_what_is_left_does_not_fit(remaining: int | None, quant
     assert code_of(a_view({"f": a_quota(remaining)}), quantity=quantity) == code
 
 
+@pytest.mark.parametrize(
+    ("limits", "code"),
+    [
+        ({"min_role": "editor"}, "role_is_too_low"),
+        ({"constraints": {"geographic_restrictions": ["EU"]}}, "country_unknown"),
+        ({"min_role": "editor", "reason_code": "provision_suspended"}, "provision_suspended"),
+    ],
+)
+@pytest.mark.parametrize("quantity", [None, 1])
+def test_who_may_not_use_a_key_at_all_is_told_so_before_it_is_used_up(
+    limits: dict[str, object], code: str, quantity: int | None
+) -> None:
+    view = a_view({"f": a_quota(0, **limits)}, members={"eve": "viewer"})
+    assert code_of(view, subject_id="eve", quantity=quantity) == code
+
+
 @pytest.mark.parametrize("quantity", [0, -1, 2**53 + 1, True, 1.0, "3", [], float("nan")])
 def test_a_quantity_that_cannot_be_meant_is_refused_and_no_policy_allows_it(quantity: object) -> None:
     assert code_of(a_view({"f": held()}), GRANTS, quantity=quantity) == "invalid_quantity"
