@@ -95,6 +95,8 @@ def test_a_policy_that_cannot_be_meant_is_sent_nowhere(
         (["keys", "revoke", "k", "-o", "acme", "--at", "yesterday"], "invalid_instant"),
         (["keys", "create"], "usage"),
         (["keys", "create", "--act-for", "acme,,globex"], "invalid_id"),
+        (["keys", "create", "--act-for", "all,acme"], "invalid_request"),
+        (["keys", "create", "--act-for", "acme, all"], "invalid_request"),
         (["keys", "create", "--act-for", ""], "usage"),
     ],
 )

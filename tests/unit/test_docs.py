@@ -11,6 +11,7 @@ import pytest
 from typer.main import get_command
 
 from entitlements.cli.app import app
+from entitlements.domain import ids
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "deploy/README.md"]
@@ -44,3 +45,11 @@ def test_the_service_template_starts_processes_that_exist() -> None:
     assert named is not None
     commands: Any = get_command(app)
     assert {"engine", *re.findall(r"@([\w-]+)", named[1])} <= set(commands.commands)
+
+
+@pytest.mark.parametrize("page", ["api.md", "rules.md"])
+def test_pages_name_every_id_that_may_not_be_a_derived_one(page: str) -> None:
+    text = (ROOT / "docs" / page).read_text()
+    (said,) = re.findall(r"must not begin with `~`[^:]*:(.*?`RecordUsageBatch`)", text, re.DOTALL)
+    named = {name for kind, fields in ids._CHOSEN.items() for name in (kind.__name__, *fields)}
+    assert named | {"usage_id"} == set(re.findall(r"`(\w+)`", said))

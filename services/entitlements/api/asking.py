@@ -108,8 +108,11 @@ async def still_let_in(request: Request) -> bool:
 
 
 def key_of(request: Request) -> str | None:
-    """The request's idempotency key. Raises Problem: invalid_id."""
-    key = request.headers.get("idempotency-key")
+    """The request's idempotency key. Raises Problem: invalid_id; invalid_request: there are several."""
+    keys = request.headers.getlist("idempotency-key")
+    if len(keys) > 1:
+        raise Problem("invalid_request", "A request has one Idempotency-Key; this one has several.")
+    key = keys[0] if keys else None
     if key is not None and (not is_id(key) or is_derived(key)):
         raise Problem("invalid_id", f"An Idempotency-Key has 1 to 128 characters and does not begin with {DERIVED}.")
     return key
@@ -128,8 +131,8 @@ def wants_no_answer(request: Request) -> bool:
 
 def at_least(request: Request) -> dict[int, int] | None:
     """What must be included in what is read: by partition an offset of the ledger. Raises Problem: invalid_consistency_token."""
-    token = request.headers.get(CONSISTENCY)
-    return None if token is None else positions_of(token)
+    tokens = request.headers.getlist(CONSISTENCY)  # Several lines are one list (RFC 9110, 5.3).
+    return positions_of(",".join(tokens)) if tokens else None
 
 
 async def reached(request: Request) -> dict[int, int] | None:

@@ -166,10 +166,18 @@ def _told(command: CreateApiKey) -> dict[str, Any]:
 def _organizations(given: str) -> Any:
     """The organizations that are named, or "all". Raises InvalidValue."""
     from entitlements.cli import values
+    from entitlements.cli.failures import InvalidValue
 
-    if given == "all":
-        return given
-    return sorted({values.id_of("organization", each.strip()) for each in given.split(",")})
+    if given.strip() == "all":
+        return "all"
+    named = {values.id_of("organization", each.strip()) for each in given.split(",")}
+    if "all" in named:
+        raise InvalidValue(
+            "invalid_request",
+            "--act-for all stands for all organizations and cannot be combined with others.",
+            "write --act-for all, or --act-for acme,globex",
+        )
+    return sorted(named)
 
 
 def _whom(act_for: Any) -> str:

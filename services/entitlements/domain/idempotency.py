@@ -35,11 +35,12 @@ def remember(aggregate: Aggregate, command: Command, now: datetime) -> None:
         aggregate.happen(kind, now, idempotency_key=command.idempotency_key, body_digest=digest)
 
 
-_ENVELOPE: Final = frozenset(field.name for field in fields(Command)) - {"actor"} | {"looked_up"}
+#: The actor follows from who asks: after a key was rotated a retry is sent by another one, and is the same request.
+_ENVELOPE: Final = frozenset(field.name for field in fields(Command)) | {"looked_up"}
 
 
 def digest_of(command: Command) -> str:
-    """SHA-256 over what is asked, without who waits for it and when, and what the sender looked up: the first 16 bytes in hex.
+    """SHA-256 over what is asked, without who asks, who waits for it and when, and what the sender looked up: the first 16 bytes in hex.
 
     Of usage how many lines it has and the ids they were given: what each of them says is remembered under its own id, and one that was
     refused is free again.

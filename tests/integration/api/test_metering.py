@@ -63,6 +63,32 @@ def test_the_same_key_with_another_body_is_an_error(tenant: Any) -> None:
     assert (answer.status_code, answer.json()["code"]) == (422, "idempotency_key_reused")
 
 
+def test_a_retry_by_another_api_key_is_the_same_request(tenant: Any, service: Any) -> None:
+    """A key may be rotated between a request and its retry."""
+    command, key = {"pool_id": tenant.pool_id, "reason": "paused"}, {"idempotency-key": secrets.token_hex(8)}
+    assert tenant.http.post("/v1/commands/SuspendPool", json=command, headers=key).status_code == 200
+    with service.client_with(tenant.key("administer")) as rotated:
+        again = rotated.post("/v1/commands/SuspendPool", json=command, headers=key)
+        other = rotated.post("/v1/commands/SuspendPool", json=command | {"reason": "other"}, headers=key)
+    assert (again.status_code, again.headers.get("idempotent-replay")) == (200, "true"), again.text
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
+
+
+def test_a_header_in_two_lines_is_a_list_of_tokens_and_no_two_keys(tenant: Any) -> None:
+    recorded = tenant.http.post("/v1/usage", json=usage(tenant))
+    name, token = "entitlements-consistency", recorded.headers["entitlements-consistency"]
+    beyond = ",".join(f"{part.partition(':')[0]}:999999999" for part in token.split(","))
+    asked = {"customer_id": tenant.customer_id, "resource_key": CALLS}
+    for lines in ([(name, token), (name, beyond)], [(name, beyond), (name, token)]):
+        answer = tenant.http.post("/v1/check", json=asked, headers=lines)
+        assert (answer.status_code, answer.json()["code"]) == (409, "not_reached_yet"), "the farther of both counts"
+    answer = tenant.http.post("/v1/check", json=asked, headers=[(name, token), (name, token)])
+    assert answer.json()["consumed"] == 1
+    keys = [("idempotency-key", "a"), ("idempotency-key", "b")]
+    answer = tenant.http.post("/v1/usage", json=usage(tenant), headers=keys)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+
+
 def test_a_plan_that_was_named_is_the_same_request_after_it_has_a_new_version(tenant: Any, service: Any) -> None:
     """Billing retries what it asked for, whatever the catalogue says by now."""
     name, key = f"plan-{tenant.pool_id}", {"idempotency-key": secrets.token_hex(8)}
