@@ -217,3 +217,10 @@ def test_silence_ends_in_outcome_unknown() -> None:
     lanes = Lanes(Unreliable(random.Random(1), lost=1.0), give_up_after_for=0.5)  # type: ignore[arg-type]
     with pytest.raises(OutcomeUnknown, match="1 commands wait"):
         lanes.run([AdvanceClock(command_id="1", pool_id="p")], lambda command, outcome: None)
+
+
+def test_a_row_of_the_epoch_is_not_taken_for_one_without_an_instant(tmp_path: Path) -> None:
+    text = "usage_id,occurred_at,workspace_id,bytes\nu-1,1970-01-01T00:00:00Z,ws-1,\n"
+    (row,) = read_rows(written(tmp_path, text))
+    (line,) = Meaning(source="s").command(row, "pool", in_backfill=False).groups[0]["lines"]
+    assert line["occurred_at"] < 0, "the pool refuses it"

@@ -35,6 +35,9 @@ REPLAY: Final = "idempotent-replay"
 _TOKEN: Final = re.compile(r"\d{1,6}:\d{1,18}")
 
 
+_CHARSET: Final = re.compile(r""";\s*charset\s*=\s*["']?([^"';\s]*)""", re.IGNORECASE)
+#: What UTF-8 is called, and its part that others call by a name of its own.
+_UTF_8: Final = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
 #: Stands for a slash within a segment of a path: nothing that is decoded from UTF-8 holds it.
 _SLASH: Final = "\udc2f"
 
@@ -105,6 +108,14 @@ async def still_let_in(request: Request) -> bool:
         return True
     operator = services.settings.operator_organization
     return may_act_for(identity, identity_of(request.scope).organization_id, operator)
+
+
+def require_utf_8(request: Request) -> None:
+    """JSON is UTF-8 (RFC 8259, 8.1): a body that says otherwise would be read as another text. Raises Problem: unsupported_media_type."""
+    said = request.headers.get("content-type", "")
+    found = _CHARSET.search(said) if ";" in said else None
+    if found is not None and found[1].lower() not in _UTF_8:
+        raise Problem("unsupported_media_type", f"JSON is UTF-8, not {found[1]}.")
 
 
 def key_of(request: Request) -> str | None:

@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from entitlements.access.judging import SOURCE, dry_run, judge, view_for
 from entitlements.api import http_caching
-from entitlements.api.asking import at_least, json_answer, services_of, who, who_for
+from entitlements.api.asking import at_least, json_answer, require_utf_8, services_of, who, who_for
 from entitlements.api.documents import PROBLEMS
 from entitlements.api.identity import Identity
 from entitlements.api.problems import Problem
@@ -76,6 +76,7 @@ async def check(request: Request) -> Response:
 async def answer_to(request: Request, body: bytes) -> bytes:
     """The answer to a question as JSON. Raises Problem and what problem_of knows."""
     identity = who(request, "read", within_unit=True)
+    require_utf_8(request)
     (decision,) = await _decide(request, identity, [_decoded(body, _DECODE)])
     return orjson.dumps(decision.to_document())
 

@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from entitlements.api.asking import require_utf_8
 from entitlements.api.validation import invalid
 
 
@@ -32,6 +33,7 @@ class Route(APIRoute):
         async def handle_strictly(request: Request) -> Response:
             if request.scope["query_string"]:
                 _check_query(request, repeats)
+            require_utf_8(request)
             return await handle(_Strict(request.scope, request.receive))
 
         return handle_strictly

@@ -10,7 +10,7 @@ from entitlements.domain.aggregate import to_ms
 
 EXAMPLE: Final = "2026-01-31T12:00:00Z"
 _WRITTEN: Final = re.compile(
-    r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d)(?:\.(\d+))?(?:[Zz]|([+-]\d\d:\d\d))", re.ASCII
+    r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d)(?:\.(\d+))?(?:[Zz]|([+-](?:[01]\d|2[0-3]):[0-5]\d))", re.ASCII
 )  # fmt: skip
 
 

@@ -138,3 +138,14 @@ def test_a_number_that_the_log_cannot_hold_is_refused_by_its_place(tenant: Any) 
         answer = tenant.http.post("/v1/commands/ProvisionPool", json=body | {field: 2**53 + 1})
         assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
         assert answer.json()["errors"] == [{"at": f"body.{field}", "message": "must be at most 2147483647"}]
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/check", "/v1/checks", "/v1/usage", "/v1/events", "/v1/policies/dry-run", "/v1/commands/OpenPool"]
+)
+def test_a_body_that_is_said_to_be_no_utf_8_is_not_read_as_such(tenant: Any, path: str) -> None:
+    for said in ("application/json; charset=iso-8859-1", 'application/json;charset="UTF-16"'):
+        answer = tenant.http.post(path, content="{}", headers={"content-type": said})
+        assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_media_type"), answer.text
+    answer = tenant.http.post(path, content="{}", headers={"content-type": 'application/json; charset="utf-8"'})
+    assert answer.status_code == 422
