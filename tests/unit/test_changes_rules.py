@@ -403,7 +403,7 @@ happenings = st.one_of(
 
 def played(history: list[tuple[str, Any, Any]]) -> Iterator[tuple[PoolEvent | None, list[Change]]]:
     """The changes after each event; `again` reads a few events and facts once more, as after a crash."""
-    both, events = Both(), list[PoolEvent]()
+    both, events, in_force = Both(), list[PoolEvent](), set[tuple[str, str]]()
     for what, which, detail in history:
         at = len(events) + 1
         if what == "again":
@@ -418,11 +418,15 @@ def played(history: list[tuple[str, Any, Any]]) -> Iterator[tuple[PoolEvent | No
         elif what == "confer":
             made = conferred(detail, which, at=at)
         elif what == "override":
+            if (which, detail[0]) in in_force:
+                continue  # The ledger refuses an id that is in use.
+            in_force.add((which, detail[0]))
             fields = dict(
                 zip(("override_id", "workspace_id", "resource_key", "allowed", "amount"), detail, strict=True)
             )
             made = event("OverrideSet", which, at=at, **fields)
         elif what == "over":
+            in_force.discard((which, detail))
             made = event("OverrideCleared", which, at=at, override_id=detail)
         else:
             made = event("PoolClosed", which, at=at)

@@ -184,7 +184,8 @@ class ClosedPeriod:
     since: int
     over_since: int
     rests: list[Rest] = field(default_factory=list)
-    #: What an override still admitted when it ended; None: there was no override. And what it had admitted.
+    #: What an override still admitted when it ended, less than nothing if it admitted less than was included; None: there was no
+    #: override. And what it had admitted.
     admits: int | None = None
     admitted: int = 0
 
@@ -202,7 +203,7 @@ class ClosedPeriod:
     def included_left(self) -> int:
         """What late usage can still have: what had lapsed. What was carried over is the next period's."""
         if self.admits is not None:
-            return self.admits
+            return max(0, self.admits)
         return min(UNLIMITED, sum(rest.lapsed for rest in self.rests if rest.in_force))
 
     def rest_of(self, provision_id: str) -> Rest | None:
@@ -213,7 +214,7 @@ class ClosedPeriod:
         """Count an included part, or give it back (negative); one that has lapsed to nobody, because it came anew since."""
         quantity = part["quantity"]
         if self.admits is not None:
-            self.admits = max(0, self.admits - quantity)
+            self.admits -= quantity
         rest = None if part["admitted"] else self.rest_of(part["provision_id"])
         if rest is None:
             self.admitted += quantity

@@ -108,10 +108,16 @@ def closed_period(
         rests = rests[:1]
     began_with = entitlement.preserved if is_idle else entitlement.began_with
     consumed, elsewhere = (began_with, 0) if is_idle else (entitlement.consumed, entitlement.elsewhere)
+    paid = sum(debt.paid for debt in entitlement.debts if debt.until_ms == NEVER_MS)
+    overage = 0 if is_idle else entitlement.incurred - paid
     admits = None
     if entitlement.is_overridden:
         counted = began_with if is_idle else entitlement.counted
-        admits = max(0, entitlement.limit - counted - sum(rest.carried for rest in rests))
+        admits = entitlement.limit - counted - sum(rest.carried for rest in rests)
+        if (
+            admits < 0
+        ):  # What was included before the override, and is more, must be given back first; overage was never included.
+            admits = min(0, admits + overage)
     return ClosedPeriod(
         start_ms=start_ms,
         end_ms=end_ms,
@@ -120,9 +126,7 @@ def closed_period(
         consumed=consumed,
         elsewhere=elsewhere,
         began_with=began_with,
-        overage=0
-        if is_idle
-        else entitlement.incurred - sum(d.paid for d in entitlement.debts if d.until_ms == NEVER_MS),
+        overage=overage,
         overage_max=max(0, entitlement.hard_limit - entitlement.limit),
         bearer=entitlement.bearer,
         was_exceeded=entitlement.was_exceeded and not is_idle,
@@ -222,5 +226,12 @@ def idle_periods(entitlement: Entitlement, now_ms: int) -> Iterator[tuple[int, i
         is_known = start_ms >= entitlement.final_until_ms and entitlement.valued_since_ms < end_ms
         if not is_known or now_ms >= end_ms + entitlement.grace_for * 1_000:
             return
+        if start_ms < entitlement.period_end_ms and entitlement.period_start_ms < end_ms:
+            start_ms, end_ms = (
+                entitlement.period_start_ms,
+                entitlement.period_end_ms,
+            )  # By another calendar, it may be longer.
+            if entitlement.is_touched:  # It is not idle, and closed by an event of its own.
+                continue
         if not any(start_ms < known.end_ms and known.start_ms < end_ms for known in entitlement.closed.values()):
             yield start_ms, end_ms
