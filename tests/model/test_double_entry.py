@@ -11,11 +11,15 @@ from tests.model.faults import FOUND_BY
 from tests.model.finding import shortest, told
 from tests.model.histories import history
 from tests.model.sabotage import FAULTS, is_found_by
+from tests.model.shrinking import failure_of
+from tests.model.soak import of_seed
 from tests.model.twins import disagreement_of_twins
 
 #: Decided in `make test`; thousands in `make soak`.
 HISTORIES, COMMANDS = 500, 30
 TWINS = 60
+#: Longer ones of `make soak` that failed once.
+FAILED_ONCE = (3077, 4647, 5550, 10885, 16384, 18751, 30362, 30392, 32079, 101316, 102495)
 #: What the histories must do, each often enough to be held by it.
 RULES = (
     "reset", "reset inside a pause", "reset inside an override", "reset with something owed", "a reset by hand", "a recurrence",
@@ -52,6 +56,11 @@ def test_the_domain_decides_as_the_second_model_does_and_all_sums_hold(decided: 
         pytest.fail(
             f"seed {seed} and {len(decided.failures) - 1} more: {failure}\n{told(shortest(history(seed, COMMANDS)))}"
         )
+
+
+@pytest.mark.parametrize("seed", FAILED_ONCE)
+def test_what_failed_once_in_the_soak_stays_mended(seed: int) -> None:
+    assert failure_of(of_seed(seed)) is None, told(shortest(of_seed(seed)))
 
 
 def test_the_histories_meet_every_rule(decided: Decided) -> None:

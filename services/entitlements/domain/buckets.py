@@ -137,6 +137,7 @@ class Rest:
 
     provision_id: str
     consumed: int
+    #: Less than nothing where more was consumed than it included in the end.
     left: int
     carried: int
     #: The least and the most that it carries over.
@@ -224,7 +225,7 @@ class ClosedPeriod:
             return
         rest.recent += quantity
         if rest.left < UNLIMITED:
-            rest.left = max(0, rest.left - quantity)
+            rest.left -= quantity
 
 
 def going_on(bucket: Bucket, held: Bucket | None, taken_over: list[Bucket], at_ms: int) -> Bucket:

@@ -185,6 +185,8 @@ def _takers(pool: ResourcePool, old: dict[str, Bucket], sources: list[Source]) -
         if gone is None or not gone.is_over or name in present or not (bucket.consumed or bucket.carried):
             continue
         for newcomer in newcomers:
+            if newcomer.started_at and gone.ended_at and newcomer.started_at < gone.ended_at:
+                continue  # It was there beside that one, paused perhaps: it is no newcomer.
             if is_successor(newcomer, gone) and not (is_for_good and _renews(newcomer, gone)):
                 takers[name] = newcomer.provision_id
                 break

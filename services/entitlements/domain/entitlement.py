@@ -160,6 +160,8 @@ class Entitlement(Counts, Derived):
                 self.rated_since = turn
         if change.period != self.period or (is_another_kind and after is not None):
             self.period = change.period
+            for rest in (rest for closed in self.closed.values() for rest in closed.rests):
+                rest.least = rest.most = 0  # Nothing is carried into another period.
             self.start_over([], self.debts if not is_another_kind else [], turn)
         elif change.period is None and after is not None:
             self.fall_below()

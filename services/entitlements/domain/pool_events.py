@@ -134,7 +134,8 @@ class ProvisionStarted(PoolEvent):
     provision_id: str
 
     def apply(self, aggregate: ResourcePool) -> None:
-        aggregate.provisions[self.provision_id].status = "active"
+        provision = aggregate.provisions[self.provision_id]
+        provision.status, provision.started_at = "active", self.timestamp
         aggregate.find_due()
 
 
@@ -200,7 +201,8 @@ class ProvisionEnded(PoolEvent):
     actor: str
 
     def apply(self, aggregate: ResourcePool) -> None:
-        aggregate.provisions[self.provision_id].status = "ended"
+        provision = aggregate.provisions[self.provision_id]
+        provision.status, provision.ended_at = "ended", self.timestamp
         aggregate.find_due()
 
 

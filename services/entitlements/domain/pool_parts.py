@@ -41,6 +41,9 @@ class Provision:
     #: How often it is billed, counted from the pool's anchor; None: by no calendar that we know.
     billing_period: PeriodName | None = None
     status: ProvisionStatus = "scheduled"
+    #: When it did start, which is later than starts_at where it was told late, and when it was over for good; None: not yet.
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
 
     @property
     def is_over(self) -> bool:

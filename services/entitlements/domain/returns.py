@@ -83,8 +83,13 @@ def closed_parts_back(
     parts += [admitted_part("included", -admitted)] if admitted else []
     for name, share in shares.items():
         rest = closed.rest_of(name)
-        # What was consumed before it came anew would have lapsed then.
-        recent = share if rest is None else 0 if turn < rest.recurred_since else min(share, max(0, rest.recent))
+        recent = share
+        if (
+            rest is not None and turn < rest.recurred_since
+        ):  # What was consumed before it came anew would have lapsed then.
+            recent = max(0, share - (rest.consumed - rest.recent))
+        elif rest is not None:
+            recent = min(share, max(0, rest.recent))
         for quantity, has_lapsed in ((recent, False), (share - recent, True)):
             if quantity:
                 part = part_of("included", name, -quantity, payer=payer_of(pool, name))

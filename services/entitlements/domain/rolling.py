@@ -70,18 +70,25 @@ def own_rule(pool: ResourcePool, entitlement: Entitlement, bucket: Bucket) -> tu
 
 def own_left(pool: ResourcePool, entitlement: Entitlement, bucket: Bucket) -> int:
     """What a contribution has left, in force or not; nothing of what has left for good."""
+    return max(0, _own_balance(pool, entitlement, bucket))
+
+
+def _own_balance(pool: ResourcePool, entitlement: Entitlement, bucket: Bucket) -> int:
+    """As own_left; less than nothing where more was consumed of it than it includes since it was lowered."""
     if not bucket.paused:
-        return bucket.left
+        return UNLIMITED if bucket.limit is None else bucket.limit - bucket.consumed
     rule, times = own_rule(pool, entitlement, bucket)
     if rule is None:
         return 0
-    return UNLIMITED if rule.amount is None else max(0, rule.amount * times + bucket.carried - bucket.consumed)
+    return UNLIMITED if rule.amount is None else rule.amount * times + bucket.carried - bucket.consumed
 
 
 def rest_of(pool: ResourcePool, entitlement: Entitlement, bucket: Bucket) -> Rest:
     """What a contribution has left at the end of a period, and how much of that it carries over: its own and nobody else's."""
     rule, times = own_rule(pool, entitlement, bucket)
-    rest = Rest(bucket.provision_id, bucket.consumed, own_left(pool, entitlement, bucket), 0, in_force=not bucket.kept)
+    rest = Rest(
+        bucket.provision_id, bucket.consumed, _own_balance(pool, entitlement, bucket), 0, in_force=not bucket.kept
+    )
     rest.recurred_since, rest.recent = bucket.recurred_since, bucket.consumed - bucket.earlier
     if rule is not None and not bucket.is_gone and entitlement.stacking == "sum":
         rest.least, rest.most = rule.rollover_min * times, rule.rollover_max * times

@@ -74,6 +74,7 @@ class Model:
         self.status, self.closed_at = "open", NEVER
         self.scheduled: dict[str, facts.ProvisionScheduled] = {}
         self.ends: dict[str, datetime] = {}
+        self.ended: dict[str, datetime] = {}
         self.statuses: dict[str, str] = {}
         self.keys: defaultdict[str, Held] = defaultdict(Held)
         self.met: set[tuple[str, str]] = set()
@@ -220,7 +221,8 @@ class Model:
             if name in active or self.statuses[name] != "ended" or not held.borne.get(name):
                 continue
             for newcomer in active.values():
-                if newcomer.provision_id in held.counted:
+                was_there = max(newcomer.starts_at, newcomer.timestamp) < self.ended[name]
+                if newcomer.provision_id in held.counted or was_there:
                     continue
                 if gone.ladder is not None or newcomer.ladder is not None:
                     follows = gone.ladder == newcomer.ladder
@@ -338,6 +340,7 @@ class Model:
         if event.reason == "expired":
             assert event.timestamp == self.ends[event.provision_id], "it did not end when it was due"
         self.statuses[event.provision_id] = "ended"
+        self.ended[event.provision_id] = event.timestamp
 
     def _entitlements_changed(self, event: facts.EntitlementsChanged) -> None:
         keys = [change.resource_key for change in event.changes]
