@@ -212,6 +212,11 @@ def test_plans_grants_and_pools_come_and_go(ask: Ask, pool: str) -> None:
     assert (cancelled["ends_at"], cancelled["planned_ends_at"]) == ("2099-01-01T00:00:00Z", None)
     ask("provision", "uncancel", pool, bought["provision_id"], "--reason", "stays")
     ask("provision", "end", pool, bought["provision_id"], "--when", "now")
+    monthly = ask("provision", "add", pool, "pro", "--billing-period", "month")["provision_id"]
+    ask("provision", "cancel", pool, monthly)
+    (cancelled,) = [row for row in ask("pool", "show", pool)["provisions"] if row["status"] == "active"]
+    assert (cancelled["provision_id"], cancelled["ends_at"] is None) == (monthly, False)
+    ask("provision", "end", pool, monthly, "--when", "now")
     ask(
         "grant",
         "issue",

@@ -34,7 +34,7 @@ ADVICE: Final[dict[str, str]] = {
     "ladder_is_occupied": "end that provision first with `entitlements provision end`",
     "unknown_rung": "see `entitlements ladder show`, or define the ladder with this rung",
     "unknown_ladder": "see `entitlements ladder list`",
-    "no_billing_period": "name an instant: `entitlements provision end --when`",
+    "no_billing_period": "add provisions with --billing-period, or name an instant: `entitlements provision end --when`",
     "effective_at_not_allowed": "leave --effective-at out: only a pool in backfill takes history",
     "provision_is_over": "choose another id for a new one",
     "grant_is_over": "choose another id for a new one",

@@ -32,7 +32,8 @@ _ID_CHARACTERS = 120
 @provisions.command(
     "add",
     epilog=example(
-        "entitlements provision add p1 pro --id sub-17", "entitlements provision add p1 seats-pack --quantity 20"
+        "entitlements provision add p1 pro --id sub-17 --billing-period month",
+        "entitlements provision add p1 seats-pack --quantity 20",
     ),
 )
 def add(
@@ -48,6 +49,10 @@ def add(
     quantity: Annotated[str, typer.Option(help="How many times it was bought.")] = "1",
     starts_at: Annotated[str, typer.Option(help="When it starts; at once, if left out.", show_default=False)] = "",
     ends_at: Annotated[str, typer.Option(help="When it ends; open, if left out.", show_default=False)] = "",
+    billing_period: Annotated[
+        str,
+        typer.Option(help="How often it is billed, such as month: `cancel` ends it with that.", show_default=False),
+    ] = "",
     version: Annotated[
         int | None, typer.Option(help="Version of the set; the newest, if left out.", show_default=False)
     ] = None,
@@ -84,6 +89,7 @@ def add(
         "quantity": values.quantity(quantity),
         "starts_at": values.instant(starts_at),
         "ends_at": values.instant(ends_at),
+        "billing_period": billing_period or None,
         "effective_at": values.instant(effective_at),
         "follows": follow,
         "priority": priority,
