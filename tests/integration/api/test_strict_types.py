@@ -7,8 +7,12 @@ from typing import Any, Final
 
 import httpx
 import pytest
+from confluent_kafka import TopicPartition
 
+from entitlements.ledger import clients
 from entitlements.ledger.ends import TopicEnds
+from entitlements.ledger.frames import wire
+from entitlements.ledger.ticker import ADVANCE_CLOCK
 
 #: What is no value of a type, though it looks like one.
 WRONG: Final[dict[str, tuple[Any, ...]]] = {
@@ -104,6 +108,21 @@ def commands_in_the_log(service: Any) -> dict[int, int]:
     return TopicEnds(service.settings, within_for=10.0).of("commands", range(service.settings.partitions))
 
 
+def sent_since(service: Any, before: dict[int, int]) -> list[str]:
+    """The commands in the log since then but for the ticks of the clock, which come by themselves."""
+    topic, names = service.settings.topic("commands"), []
+    for partition, end in commands_in_the_log(service).items():
+        reader = clients.reader(service.settings)
+        reader.assign([TopicPartition(topic, partition, before[partition])])
+        for _ in range(before[partition], end):
+            record = reader.poll(10.0)
+            assert record is not None
+            assert record.error() is None, record.error()
+            names.append(wire().decode(record.value()).name)
+        reader.close()
+    return [name for name in names if name != ADVANCE_CLOCK]
+
+
 def refusal_of(answer: httpx.Response, name: str) -> str:
     """What is wrong with an answer; empty: it says that this field cannot be meant."""
     problem = answer.json()
@@ -140,7 +159,7 @@ def test_every_field_of_every_body_takes_its_own_type_only(service: Any, documen
                         failures.append(f"{verb} {path} {name}={body!r:.200}: {said}")
     assert failures == [], "\n".join(failures[:40])
     assert asked > 1_000
-    assert commands_in_the_log(service) == before, "nothing was sent"
+    assert sent_since(service, before) == []
 
 
 def test_every_parameter_of_every_query_takes_its_own_type_only(tenant: Any, document: Document) -> None:
