@@ -106,10 +106,32 @@ def add(
         report(done, sentence, as_json=as_json, pool_id=pool_id, provision_id=provision_id, set_id=set_id, **conferred)
 
 
-def _change(asked: Any, sentence: str, data: Any, *, no_wait: bool, as_json: bool) -> None:
+def _change(
+    command: type,
+    sentence: str,
+    which: tuple[str, str],
+    reason: str,
+    at: str,
+    way: tuple[str, str, bool, bool],
+    data: Any,
+    **more: Any,
+) -> None:
+    """more: further fields of the command."""
+    from entitlements.cli import values
+
+    (pool_id, provision_id), (actor, key, no_wait, as_json) = which, way
+    asked = command(
+        **envelope(actor, key),
+        pool_id=values.id_of("pool", pool_id),
+        provision_id=values.id_of("provision", provision_id),
+        reason=reason,
+        effective_at=values.instant(at),
+        **more,
+    )
     with session(data) as opened:
         done = opened.do(asked, wait=not no_wait)
-        report(done, sentence, as_json=as_json, pool_id=asked.pool_id, provision_id=asked.provision_id)
+        sentence = f"Provision [bold]{provision_id}[/bold] {sentence}."
+        report(done, sentence, as_json=as_json, pool_id=pool_id, provision_id=provision_id)
 
 
 @provisions.command("suspend", epilog=example("entitlements provision suspend p1 sub-17 --reason 'payment failed'"))
@@ -125,17 +147,10 @@ def suspend(
     data: Data = FOLDER,
 ) -> None:
     """Stop what a provision confers until it is resumed. Its place on the ladder stays taken."""
-    from entitlements.cli import values
     from entitlements.domain.commands import SuspendProvision
 
-    asked = SuspendProvision(
-        **envelope(actor, key),
-        pool_id=values.id_of("pool", pool_id),
-        provision_id=values.id_of("provision", provision_id),
-        reason=reason,
-        effective_at=values.instant(effective_at),
-    )
-    _change(asked, f"Provision [bold]{provision_id}[/bold] is suspended.", data, no_wait=no_wait, as_json=as_json)
+    way = (actor, key, no_wait, as_json)
+    _change(SuspendProvision, "is suspended", (pool_id, provision_id), reason, effective_at, way, data)
 
 
 @provisions.command("resume", epilog=example("entitlements provision resume p1 sub-17"))
@@ -151,17 +166,10 @@ def resume(
     data: Data = FOLDER,
 ) -> None:
     """Let a suspended provision confer again."""
-    from entitlements.cli import values
     from entitlements.domain.commands import ResumeProvision
 
-    asked = ResumeProvision(
-        **envelope(actor, key),
-        pool_id=values.id_of("pool", pool_id),
-        provision_id=values.id_of("provision", provision_id),
-        reason=reason,
-        effective_at=values.instant(effective_at),
-    )
-    _change(asked, f"Provision [bold]{provision_id}[/bold] is active again.", data, no_wait=no_wait, as_json=as_json)
+    way = (actor, key, no_wait, as_json)
+    _change(ResumeProvision, "is active again", (pool_id, provision_id), reason, effective_at, way, data)
 
 
 @provisions.command(
@@ -186,7 +194,7 @@ def end(
     data: Data = FOLDER,
 ) -> None:
     """End a provision: now, when its billing period ends, or at an instant. Until then `provision uncancel` takes it back."""
-    _end((pool_id, provision_id), when, (actor, key, effective_at), data, reason, no_wait=no_wait, as_json=as_json)
+    _end((pool_id, provision_id), when, reason, effective_at, (actor, key, no_wait, as_json), data)
 
 
 @provisions.command("cancel", epilog=example("entitlements provision cancel p1 sub-17 --reason 'too expensive'"))
@@ -205,36 +213,19 @@ def cancel(
 
     It needs a billing period or an end of its own; without either use `provision end --when`.
     """
-    carried = (actor, key, effective_at)
-    _end((pool_id, provision_id), "period_end", carried, data, reason, no_wait=no_wait, as_json=as_json)
+    _end((pool_id, provision_id), "period_end", reason, effective_at, (actor, key, no_wait, as_json), data)
 
 
-def _end(
-    which: tuple[str, str],
-    when: str,
-    carried: tuple[str, str, str],
-    data: Any,
-    reason: str,
-    *,
-    no_wait: bool,
-    as_json: bool,
-) -> None:
+def _end(which: tuple[str, str], when: str, reason: str, at: str, way: tuple[str, str, bool, bool], data: Any) -> None:
     from entitlements.cli import values
     from entitlements.domain.commands import EndProvision
 
-    (pool_id, provision_id), (actor, key, effective_at) = which, carried
-    named = when in {"now", "period_end"}
-    asked = EndProvision(
-        **envelope(actor, key),
-        pool_id=values.id_of("pool", pool_id),
-        provision_id=values.id_of("provision", provision_id),
-        when=when if named else "at",  # type: ignore[arg-type]
-        ends_at=None if named else values.instant(when),
-        reason=reason,
-        effective_at=values.instant(effective_at),
-    )
-    said = {"now": "has ended", "period_end": "ends with its billing period"}.get(when, f"ends at {when}")
-    _change(asked, f"Provision [bold]{provision_id}[/bold] {said}.", data, no_wait=no_wait, as_json=as_json)
+    if when in {"now", "period_end"}:
+        said = "has ended" if when == "now" else "ends with its billing period"
+        _change(EndProvision, said, which, reason, at, way, data, when=when)
+    else:
+        ends_at = values.instant(when)
+        _change(EndProvision, f"ends at {when}", which, reason, at, way, data, when="at", ends_at=ends_at)
 
 
 @provisions.command("uncancel", epilog=example("entitlements provision uncancel p1 sub-17"))
@@ -250,14 +241,7 @@ def uncancel(
     data: Data = FOLDER,
 ) -> None:
     """Withdraw the cancellation of a provision. Its planned end, if it was sold with one, holds again."""
-    from entitlements.cli import values
     from entitlements.domain.commands import UncancelProvision
 
-    asked = UncancelProvision(
-        **envelope(actor, key),
-        pool_id=values.id_of("pool", pool_id),
-        provision_id=values.id_of("provision", provision_id),
-        reason=reason,
-        effective_at=values.instant(effective_at),
-    )
-    _change(asked, f"Provision [bold]{provision_id}[/bold] is not cancelled.", data, no_wait=no_wait, as_json=as_json)
+    way = (actor, key, no_wait, as_json)
+    _change(UncancelProvision, "is not cancelled", (pool_id, provision_id), reason, effective_at, way, data)
