@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from entitlements_client.deciding import AsOf, CustomerView, Decision, PolicySet, Request, decide
 from entitlements_client.deciding.policies import ID_CHARACTERS_MAX
-
-#: What clients and proxies take out of a path, percent-encoded or not (RFC 3986, 6.2.2.3).
-_NO_SEGMENTS: Final = (".", "..")
+from entitlements_client.transport.call import NO_SEGMENTS
 
 
 def may_exist(customer_id: Any) -> bool:
     """Whether there may be such a customer: an id has 1 to 128 characters, no zero character, and is a segment of a path."""
     if type(customer_id) is not str:
         return True  # What is no text is a wrong request, for which an error is raised.
-    return 1 <= len(customer_id) <= ID_CHARACTERS_MAX and "\0" not in customer_id and customer_id not in _NO_SEGMENTS
+    return 1 <= len(customer_id) <= ID_CHARACTERS_MAX and "\0" not in customer_id and customer_id not in NO_SEGMENTS
 
 
 def decide_on_nobody(request: Request, policies: PolicySet, now_s: float) -> Decision:

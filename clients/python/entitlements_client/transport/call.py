@@ -131,9 +131,13 @@ def naming(organization: str) -> dict[str, str]:
         raise RequestError(f"({error})", status=422) from error
 
 
+#: What clients and proxies take out of a path, percent-encoded or not (RFC 3986, 6.2.2.3).
+NO_SEGMENTS: Final = (".", "..")
+
+
 def path_id(text: str) -> str:
     """An id as a segment of a path. Raises RequestError; NotFound for what no path can name: it would name something else."""
-    if text in {"", ".", ".."}:
+    if not text or text in NO_SEGMENTS:
         raise NotFound(f"({text!r} is no id)", status=404)
     try:
         return quote(text, safe="")
