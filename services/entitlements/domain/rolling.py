@@ -222,12 +222,12 @@ def reschedule(pool: ResourcePool, at_ms: int) -> None:
 def idle_periods(entitlement: Entitlement, now_ms: int) -> Iterator[tuple[int, int]]:
     """The periods in which nothing was used and whose grace lasts, the newest first: they are nowhere written down."""
     start_ms = entitlement.period_at(now_ms)[0]
+    # One that began by hand, or by another calendar, began no sooner than the one before it ended.
+    ended = (entitlement.final_until_ms, *(known.end_ms for known in entitlement.closed.values()))
     while entitlement.grace_for and entitlement.period not in (None, LIFETIME) and start_ms > 0:
         next_ms = start_ms
         start_ms, end_ms = period_bounds(entitlement.period, next_ms - 1, entitlement.calendar)
         end_ms = min(end_ms, next_ms)
-        # One that began by hand, or by another calendar, began no sooner than the one before it ended.
-        ended = (entitlement.final_until_ms, *(known.end_ms for known in entitlement.closed.values()))
         start_ms = max(start_ms, max((end for end in ended if end < end_ms), default=0))
         # Of what is final, or of before it was worth what it is, nobody knows any more.
         is_known = start_ms >= entitlement.final_until_ms and entitlement.valued_since_ms < end_ms
