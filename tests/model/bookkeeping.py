@@ -7,6 +7,7 @@ state (in force, paused, kept). A debt is a dict: quantity, end (of the period i
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from math import inf
 from typing import Any
@@ -195,7 +196,7 @@ class Book:
         elif part["bearer"] == "override":
             quantity = self._override_less(quantity)
         for contribution in self._return_to(part["pid"]):
-            quantity = give_back(contribution, quantity, is_recent=part["turn"] >= contribution["since"])
+            quantity = self._use_less(contribution, quantity, is_recent=part["turn"] >= contribution["since"])
         self._rest_back(quantity)
 
     def correct_down(self, quantity: int) -> None:
@@ -204,12 +205,22 @@ class Book:
         quantity = self.pay_back(None, self._owe_less(quantity))
         quantity = self._override_less(self._forgive_less(quantity))
         for contribution in self._return_to(None):
-            quantity = give_back(contribution, quantity)
+            quantity = self._use_less(contribution, quantity, is_recent=True)
         self._rest_back(quantity)
 
+    def _use_less(self, contribution: Plain, quantity: int, *, is_recent: bool) -> int:
+        """Give back what was used of a contribution; what it paid of overage is no usage of it."""
+        paid = {"used": 0, "earlier": 0}
+        for payment in self.payments:
+            if self.successor_of(payment["pid"]) == contribution["pid"]:
+                paid["used" if payment["turn"] >= contribution["since"] else "earlier"] += payment["quantity"]
+        own = min(quantity, sum(max(0, contribution[count] - paid[count]) for count in paid))
+        return quantity - own + give_back(contribution, own, is_recent=is_recent, but=paid)
+
     def _rest_back(self, quantity: int) -> None:
-        """What was forgiven, what an override admitted, what is owed: nobody else bears anything."""
-        quantity = self._forgive_less(self._override_less(self._owe_less(quantity)))
+        """What an override admitted, what is owed, what was paid of it, what was forgiven: nobody else bears anything."""
+        quantity = self._owe_less(self._override_less(quantity))
+        quantity = self._forgive_less(self.pay_back(None, quantity))
         for debt in self.debts:
             less = min(quantity, debt["quantity"])
             debt["quantity"] -= less
@@ -219,10 +230,7 @@ class Book:
 
     def _return_to(self, pid: str | None) -> list[Plain]:
         """The one itself, or who took it over, then whoever burns last."""
-        # What has left stands behind all who burn.
-        ordered = sorted(self.contributions.values(), key=lambda c: (c["state"] == "kept", c["burns"]), reverse=True)
-        own = self.successor_of(pid)
-        return [c for c in ordered if c["pid"] == own] + [c for c in ordered if c["pid"] != own]
+        return returning(self.contributions.values(), self.successor_of(pid))
 
     def successor_of(self, pid: str | None) -> str | None:
         """Who has the consumption of a contribution now."""
@@ -245,17 +253,32 @@ class Book:
         return quantity
 
     def pay_back(self, end: datetime | None, quantity: int) -> int:
-        """Overage of a period that was paid comes back to who paid it: the last in burn order first."""
+        """Overage of a period that was paid comes back to who paid it, the last in burn order first; of what was owed from
+        before it makes no difference of which period.
+        """
+        quantity_of_it = min(quantity, sum(p["quantity"] for p in self.payments if p["end"] == end))
+        rest, quantity = quantity - quantity_of_it, quantity_of_it
         order = {c["pid"]: at for at, c in enumerate(self._return_to(None))}
-        paid = [p for p in reversed(self.payments) if p["end"] == end and p["quantity"]]  # The last payment first.
-        for payment in sorted(paid, key=lambda p: order.get(self.successor_of(p["pid"]), len(order))):
+        alike = [p for p in reversed(self.payments) if (p["end"] is None) == (end is None)]  # The last payment first.
+        for payment in sorted(alike, key=lambda p: order.get(self.successor_of(p["pid"]), len(order))):
             contribution = self.heir_of(payment["pid"])
             if contribution is not None:
                 less = min(quantity, payment["quantity"])
                 less -= give_back(contribution, less, is_recent=payment["turn"] >= contribution["since"])
-                payment["quantity"] -= less
+                self._take_payment(payment, end, less)
                 quantity -= less
-        return quantity
+        return rest + quantity
+
+    def _take_payment(self, payment: Plain, end: datetime | None, quantity: int) -> None:
+        """Take so much of a payment away; where it was for another period, others paid so much less for this one."""
+        payment["quantity"] -= quantity
+        owed_less = quantity if payment["end"] != end else 0
+        for other in [p for p in self.payments if p["end"] == end and p is not payment]:
+            moved = min(owed_less, other["quantity"])
+            if moved:
+                other["quantity"] -= moved
+                self.payments.append({**other, "end": payment["end"], "quantity": moved})
+                owed_less -= moved
 
     def _forgive_less(self, quantity: int) -> int:
         less = min(quantity, self.forgiven)
@@ -274,16 +297,27 @@ class Book:
         assert borne == self.consumed, f"{self.key}: {borne} borne of {self.consumed}: {vars(self)}"
 
 
+def returning(contributions: Iterable[Plain], own: str | None) -> list[Plain]:
+    """The one itself, or who took it over, then whoever burns last; what has left stands behind all who burn."""
+    ordered = sorted(contributions, key=lambda c: (c["state"] == "kept", c["burns"]), reverse=True)
+    return sorted(ordered, key=lambda c: own is None or own not in {c["pid"], *c["after"]})
+
+
 def part_of(bearer: str, quantity: int, contribution: Plain | None = None, **more: Any) -> Plain:
     """A part of a line: who bears how much of it; `turn`: what recurred since knows nothing of it."""
     pid = None if contribution is None else contribution["pid"]
     return {"bearer": bearer, "quantity": quantity, "charge": 0, "pid": pid, "turn": 0, **more}
 
 
-def give_back(contribution: Plain, quantity: int, *, is_recent: bool = True) -> int:
-    """Give a quantity back to a contribution; what it bore before it last came anew would have lapsed. The rest is returned."""
+def give_back(contribution: Plain, quantity: int, *, is_recent: bool = True, but: Plain | None = None) -> int:
+    """Give a quantity back to a contribution; what it bore before it last came anew would have lapsed. The rest is returned.
+
+    but: what stays of each count. What has left for good adds no more than what is consumed of it, carried in or not.
+    """
     for count in ("used", "earlier") if is_recent else ("earlier", "used"):
-        less = min(quantity, contribution[count])
+        less = min(quantity, max(0, contribution[count] - (but or {}).get(count, 0)))
         contribution[count] -= less
         quantity -= less
+    if contribution["state"] == "kept":
+        contribution["carried"] = min(contribution["carried"], contribution["used"])
     return quantity

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from math import inf
 from typing import Any
 
-from tests.model.bookkeeping import Book, Plain, give_back, left, part_of
+from tests.model.bookkeeping import Book, Plain, give_back, left, part_of, returning
 from tests.model.settling import ranks_first, times
 from tests.model.times import twelve_months_after
 
@@ -139,8 +139,7 @@ def take_back_late(book: Book, period: Plain, part: Plain, quantity: int) -> Non
             less = min(quantity, period[count])
             period[count] -= less
             quantity -= less
-    contributions = sorted(period["contributions"].values(), key=lambda c: c["burns"], reverse=True)
-    for contribution in sorted(contributions, key=lambda c: part["pid"] not in {c["pid"], *c["after"]}):
+    for contribution in returning(period["contributions"].values(), part["pid"]):
         rest = give_back(contribution, quantity, is_recent=part["turn"] >= contribution["since"])
         if rest < quantity:
             _carry_more(book, period, contribution)

@@ -50,7 +50,8 @@ def commit_reservation(office: Office, step: Plain) -> str | None:
             return refusal
     del office.reservations[step["reservation"]]
     office.count_held()
-    cover = _covered_of_held(office, book, held, min(step["quantity"], held["quantity"]))
+    cover = _covered_of_held(office, book, held, step["quantity"])
+    excess = min(excess, step["quantity"] - cover["quantity"]) if excess > 0 else excess
     if any(cover[bearer] < min(held[bearer], step["quantity"]) for bearer in ("included", "credits")):
         office.met["a commit of what is not there any more"] += 1
     parts = take(office, book, cover)
@@ -68,14 +69,22 @@ def commit_reservation(office: Office, step: Plain) -> str | None:
 
 def _covered_of_held(office: Office, book: Book, held: Plain, quantity: int) -> Plain:
     """Included as far as it was when it was reserved and is still there, then credits of the key on which it was
-    reserved, as far as others do not hold them, then the spending that it holds (16)."""
-    included = min(quantity, included_of_a_commit(book, held))
-    rest = quantity - included
+    reserved, as far as others do not hold them, then the spending that it holds (16).
+
+    What is above what is held has these credits too while the key still draws on them; the rest of it is covered as it is now.
+    """
+    value = book.value or {"credit_key": None, "rate": 0}
+    held_part, included = min(quantity, held["quantity"]), min(quantity, included_of_a_commit(book, held))
+    goes_on = (value["credit_key"] or "", value["rate"]) == (held["credit_key"], held["rate"])
+    rest = max(0, (quantity if goes_on else held_part) - included)
     by_credits = min(rest, credits_of_a_commit(office.books.get(held["credit_key"]), held))
-    demand = min(rest - by_credits, held["demand"], spending_of_a_commit(office, book, held))
+    rest = max(0, held_part - included - by_credits)
+    demand = min(rest, held["demand"], spending_of_a_commit(office, book, held))
+    # Of what is above, that is left which is neither included nor paid by these credits.
+    covered_part = max(held_part, included + by_credits)
     return {
-        "quantity": quantity, "included": included, "credits": by_credits, "credit_key": held["credit_key"],
-        "rate": held["rate"], "demand": demand, "overage": rest - by_credits - demand,
+        "quantity": covered_part, "included": included, "credits": by_credits, "credit_key": held["credit_key"],
+        "rate": held["rate"], "demand": demand, "overage": rest - demand,
     }  # fmt: skip
 
 

@@ -87,7 +87,7 @@ def _state(contribution: Plain, term: Plain) -> None:
 def _recurs_no_more(contribution: Plain) -> None:
     """Without a recurrence the amount is for the whole period: all that was consumed in it counts against that."""
     contribution["used"] += contribution["earlier"]
-    contribution["earlier"] = 0
+    contribution["earlier"] = contribution["since"] = 0
 
 
 def _leave(contribution: Plain) -> None:

@@ -19,7 +19,10 @@ from tests.model.twins import disagreement_of_twins
 HISTORIES, COMMANDS = 500, 30
 TWINS = 60
 #: Longer ones of `make soak` that failed once.
-FAILED_ONCE = (3077, 4647, 5550, 10885, 16384, 18751, 30362, 30392, 32079, 101316, 102495)
+FAILED_ONCE = (
+    3077, 3406, 4067, 4647, 5550, 7195, 10885, 12628, 13406, 16384, 18085, 18751, 30123, 30362, 30392, 30827, 32079, 60505, 60764,
+    101316, 102495, 202153,
+)  # fmt: skip
 #: What the histories must do, each often enough to be held by it.
 RULES = (
     "reset", "reset inside a pause", "reset inside an override", "reset with something owed", "a reset by hand", "a recurrence",

@@ -211,6 +211,11 @@ class ClosedPeriod:
         """What a contribution had left."""
         return next((rest for rest in self.rests if rest.provision_id == provision_id), None)
 
+    def carry_no_more(self) -> None:
+        """What comes back is not carried over any more: the period under way is not the one that followed."""
+        for rest in self.rests:
+            rest.least = rest.most = rest.carried
+
     def bear(self, part: UsagePart) -> None:
         """Count an included part, or give it back (negative); one that has lapsed to nobody, because it came anew since."""
         quantity = part["quantity"]

@@ -1,6 +1,6 @@
 """What contributes to a key: provisions and defaults in force, paused ones, and what ended ones leave behind.
 
-Contributions are in burn order: priority, then the earliest to end, then the oldest. If they do not add up (max, min, override), the one
+Contributions are in burn order. If they do not add up (max, min, override), the one
 that decides the value comes first. A contribution that leaves a sum within a period stays as a kept one, of what was consumed of it:
 30 of 100 used when a grant is revoked leave a kept contribution of 30, so the others lose nothing. A successor takes the consumption
 over instead. A paused contribution is kept too; its recurrences and resets go on.
@@ -11,20 +11,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from entitlements.domain.aggregate import NEVER_MS, to_ms
 from entitlements.domain.buckets import Bucket
 from entitlements.domain.entitlement import Entitlement
-from entitlements.domain.pool_parts import is_successor
+from entitlements.domain.pool_parts import takes_over
 from entitlements.domain.pools import Provision, ResourcePool
-from entitlements.domain.rolling import rank
+from entitlements.domain.ranking import Source, burn_order, rank
 from entitlements.domain.stacking import contribution_of
 from entitlements.domain.values import Contribution, Rule
 
 #: Who contributes where no provision does: the key's default.
 DEFAULT_ID: Final = ""
 _KEPT_TYPES: Final = ("quota", "credit")
-
-Source = tuple[Rule, Provision | None]
 
 
 @dataclass(slots=True)
@@ -73,10 +70,10 @@ def contributions(pool: ResourcePool, held: Entitlement | None, sources: Sources
         return [contribution_of(r, id_of(p), 1) for r, p in ordered]
     old = _counted_before(held, rule)
     if rule.stacking != "sum":
-        stated = [_stated(old, {}, source) for source in _burn_order(sources.in_force)]
+        stated = [_stated(old, {}, source) for source in burn_order(sources.in_force)]
         return _winner_first(stated, rule, id_of(ruling[1]), sum(bucket.consumed for bucket in old.values()))
     if rule.rule_type not in _KEPT_TYPES:  # What is held is spread anew over those who are there.
-        return [_stated(old, {}, source) for source in _burn_order(sources.in_force)]
+        return [_stated(old, {}, source) for source in burn_order(sources.in_force)]
     paused = [source for source in sources.paused if source[0].period == rule.period]
     return _summed(pool, old, sources.in_force, paused)
 
@@ -108,8 +105,8 @@ def _summed(
 ) -> list[Contribution]:
     everyone = [*in_force, *paused]
     takers = _takers(pool, old, everyone)
-    stated = [_stated(old, takers, source) for source in _burn_order(in_force)]
-    for source in _burn_order(paused):
+    stated = [_stated(old, takers, source) for source in burn_order(in_force)]
+    for source in burn_order(paused):
         going_on = _paused(_stated(old, takers, source))
         if going_on.consumed or going_on.carried or source[0].rollover_max:
             stated.append(going_on)
@@ -161,16 +158,6 @@ def _winner_first(stated: list[Contribution], rule: Rule, ruling_id: str, consum
     return [replace(winner, consumed=consumed), *others]
 
 
-def _burn_order(sources: list[Source]) -> list[Source]:
-    def order(source: Source) -> tuple[int, int]:
-        provision = source[1]
-        if provision is None:
-            return 0, NEVER_MS
-        return provision.priority, NEVER_MS if provision.ends_at is None else to_ms(provision.ends_at)
-
-    return sorted(sources, key=order)  # Stable: then the oldest.
-
-
 def _takers(pool: ResourcePool, old: dict[str, Bucket], sources: list[Source]) -> dict[str, str]:
     """Who takes over the consumption of whom: the next on the same ladder, or a subscription of the same set."""
     if not sources:
@@ -185,9 +172,7 @@ def _takers(pool: ResourcePool, old: dict[str, Bucket], sources: list[Source]) -
         if gone is None or not gone.is_over or name in present or not (bucket.consumed or bucket.carried):
             continue
         for newcomer in newcomers:
-            if newcomer.started_at and gone.ended_at and newcomer.started_at < gone.ended_at:
-                continue  # It was there beside that one, paused perhaps: it is no newcomer.
-            if is_successor(newcomer, gone) and not (is_for_good and _renews(newcomer, gone)):
+            if takes_over(newcomer, gone) and not (is_for_good and _renews(newcomer, gone)):
                 takers[name] = newcomer.provision_id
                 break
     return takers

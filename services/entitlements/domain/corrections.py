@@ -76,7 +76,7 @@ def _take_back(
     entitlement = pool.entitlements[resource_key]
     if entitlement.entitlement_type == "limit":
         raise KeyIsNotHeld(f"{resource_key} is held: give it back by ReleaseUsage")
-    closed = _period_of(entitlement, known, now)
+    closed = _period_of(pool, entitlement, known, now)
     parts = returned_parts(pool, known, quantity, closed, to_ms(now))
     charged = entitlement.used if closed is None else closed.used
     if quantity + paid(parts) > charged:
@@ -97,7 +97,9 @@ def _take_back(
     )
 
 
-def _period_of(entitlement: Entitlement, known: RememberedLine, now: datetime) -> ClosedPeriod | None:
+def _period_of(
+    pool: ResourcePool, entitlement: Entitlement, known: RememberedLine, now: datetime
+) -> ClosedPeriod | None:
     """The closed period that a line counted in; None: the one under way."""
     now_ms, turn = to_ms(now), known.turn
     if known.counted_in == 0 and entitlement.is_under_way(turn, now_ms):
@@ -105,8 +107,15 @@ def _period_of(entitlement: Entitlement, known: RememberedLine, now: datetime) -
     for closed in entitlement.closed.values():
         is_late = known.counted_in == closed.start_ms and turn >= closed.over_since
         is_of_it = known.counted_in == 0 and closed.since <= turn < closed.over_since
-        if (is_late or is_of_it) and now_ms < closed.until_ms:
-            return closed
+        if is_late or is_of_it:
+            if now_ms < closed.until_ms:
+                return closed
+            break
+    else:
+        idle = closed_within_grace(pool, entitlement, known.recorded_at, now_ms) if known.counted_in == 0 else None
+        # At its first instant a reset may have come between.
+        if idle is not None and idle.used == 0 and idle.start_ms < known.recorded_at:
+            raise MoreThanWasUsed("a correction has taken back all that was used in its period")
     raise PeriodIsClosed("its total stands")
 
 

@@ -143,6 +143,9 @@ class QuotaReset(PoolEvent):
         entitlement = aggregate.entitlements[self.resource_key]
         start_ms, end_ms = to_ms(self.period_start), to_ms(self.period_end)
         closed = closed_period(aggregate, entitlement, start_ms, end_ms, preserves=self.preserves)
+        if start_ms == end_ms:  # By hand at the instant of another reset: it lies between those periods.
+            for earlier in [closed for closed in entitlement.closed.values() if closed.end_ms == start_ms]:
+                earlier.carry_no_more()
         entitlement.close(closed, to_ms(self.timestamp))
         if self.anchor_at is not None:
             entitlement.anchor_ms = to_ms(self.anchor_at)

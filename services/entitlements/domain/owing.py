@@ -19,7 +19,8 @@ from entitlements.domain.entitlement import Entitlement
 from entitlements.domain.metering_events import OverageForgiven, OveragePaid, PeriodsClosed, QuotaReset
 from entitlements.domain.periods import Calendar, period_bounds
 from entitlements.domain.pools import ResourcePool
-from entitlements.domain.rolling import idle_periods, owed_until, rolled_over, rule_that_ranks_first
+from entitlements.domain.ranking import rule_that_ranks_first
+from entitlements.domain.rolling import idle_periods, owed_until, rolled_over
 from entitlements.domain.values import Contribution, KeyPeriod, PreservedOverage, Share
 
 _BY_CALENDAR: Final = {"manual": False, "anchor_at": None, "continues_until": None, "note": "", "actor": ""}

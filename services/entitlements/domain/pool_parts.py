@@ -71,6 +71,12 @@ def is_successor(newcomer: Provision, gone: Provision) -> bool:
     return gone.source == newcomer.source == "subscription" and gone.set_id == newcomer.set_id
 
 
+def takes_over(own: Provision, gone: Provision) -> bool:
+    """Whether a provision has what was consumed of another, that has ended: who was there beside it is no successor."""
+    began_after = not (own.started_at and gone.ended_at and own.started_at < gone.ended_at)
+    return gone.is_over and began_after and is_successor(own, gone)
+
+
 @dataclass(slots=True, kw_only=True)
 class Grant:
     """A gift: why, by whom, and whether it still holds."""

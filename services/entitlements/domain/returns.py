@@ -14,8 +14,9 @@ from entitlements.domain.buckets import Bucket, ClosedPeriod
 from entitlements.domain.cover import payer_of
 from entitlements.domain.entitlement import Entitlement
 from entitlements.domain.periods import Calendar, period_bounds
-from entitlements.domain.pool_parts import RememberedLine, RememberedPart, is_successor
+from entitlements.domain.pool_parts import RememberedLine, RememberedPart
 from entitlements.domain.pools import ResourcePool
+from entitlements.domain.ranking import in_burn_order, return_order
 from entitlements.domain.taking_back import heir_of
 from entitlements.domain.values import Bearer, Share, UsagePart, admitted_part, part_of
 
@@ -72,7 +73,7 @@ def closed_parts_back(
         if not provision_id:  # Of nobody in particular: an override burns last.
             by_override = min(left, closed.admitted - admitted)
             admitted, left = admitted + by_override, left - by_override
-        for name in (provision_id or "", *reversed(consumed)):
+        for name in return_order(pool, consumed, provision_id or ""):
             share = min(left, consumed.get(name, 0))
             if share:
                 consumed[name] -= share
@@ -106,7 +107,7 @@ def what_comes_back(
     overage = -sum(part["quantity"] for part in parts if part["bearer"] == "overage")
     present: list[UsagePart] = []
     if closed.preserves and overage > 0:
-        present = _preserved_back(entitlement, closed, overage)
+        present = _preserved_back(pool, entitlement, closed, overage)
     follows = entitlement.period_at(now_ms)[0] == closed.end_ms
     raised = []
     for part in parts if follows else []:
@@ -129,7 +130,9 @@ def _came_anew(entitlement: Entitlement, bucket: Bucket, now_ms: int) -> bool:
     return bool(bucket.recurred_since) or period_bounds(bucket.recurs, now_ms, calendar)[0] > start_ms
 
 
-def _preserved_back(entitlement: Entitlement, closed: ClosedPeriod, overage: int) -> list[UsagePart]:
+def _preserved_back(
+    pool: ResourcePool, entitlement: Entitlement, closed: ClosedPeriod, overage: int
+) -> list[UsagePart]:
     parts: list[UsagePart] = []
     debt = next((debt for debt in entitlement.debts if debt.until_ms == closed.owed_until_ms), None)
     if debt is None:
@@ -138,7 +141,7 @@ def _preserved_back(entitlement: Entitlement, closed: ClosedPeriod, overage: int
     if owed:
         parts.append(part_of("overage", "", -owed))
     paid = min(overage - owed, debt.paid)
-    for bucket in reversed(entitlement.buckets):
+    for bucket in reversed(_in_order(pool, entitlement)):
         for has_paid, has_lapsed in ((bucket.paid_preserved, False), (bucket.paid_preserved_earlier, True)):
             share = min(paid, has_paid)
             if share:
@@ -146,6 +149,11 @@ def _preserved_back(entitlement: Entitlement, closed: ClosedPeriod, overage: int
                 parts.append(back | {"paid": True, "lapsed": has_lapsed})
                 paid -= share
     return parts
+
+
+def _in_order(pool: ResourcePool, entitlement: Entitlement) -> list[Bucket]:
+    """Who bears a key, in burn order; where contributions do not add up the first does."""
+    return in_burn_order(pool, entitlement.buckets) if entitlement.stacking == "sum" else entitlement.buckets
 
 
 def _included_back(borne: _Borne, known: RememberedLine, part: RememberedPart, taken: int) -> Iterator[UsagePart]:
@@ -191,7 +199,7 @@ class _Borne:
 
     def __init__(self, pool: ResourcePool, entitlement: Entitlement) -> None:
         self.pool, self.entitlement = pool, entitlement
-        buckets = {bucket.provision_id: bucket for bucket in entitlement.buckets}
+        buckets = {bucket.provision_id: bucket for bucket in _in_order(pool, entitlement)}
         self.recurred_since = {name: bucket.recurred_since for name, bucket in buckets.items()}
         #: Overage that they paid, since they last came anew and before that.
         self.paid = [
@@ -228,7 +236,8 @@ class _Borne:
             yield self.forgiven
         if bearer == "overage" or not provision_id:
             yield self.admitted
-        for name in self._in_order(provision_id):
+        # Nobody bore overage: it names no provision, and a default is none.
+        for name in return_order(self.pool, self.recent, None if bearer == "overage" else provision_id):
             slices = [self.recent[name], self.earlier[name]]
             # What was consumed before it came anew would have lapsed then: it returns to nobody.
             yield from slices if turn >= self.recurred_since[name] else reversed(slices)
@@ -236,17 +245,3 @@ class _Borne:
         yield self.owed
         yield from self.paid
         yield self.forgiven
-
-    def _in_order(self, provision_id: str) -> list[str]:
-        """The one itself, then its successors, then whoever burns last."""
-        known = self.pool.provisions
-        gone = known.get(provision_id)
-
-        def rank(numbered: tuple[int, str]) -> tuple[int, int]:
-            position, name = numbered
-            if name == provision_id:
-                return 0, 0
-            follows = gone is not None and name in known and is_successor(known[name], gone)
-            return 1 if follows else 2, -position
-
-        return [name for _, name in sorted(enumerate(self.recent), key=rank)]

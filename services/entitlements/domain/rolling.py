@@ -13,35 +13,12 @@ from typing import TYPE_CHECKING
 from entitlements.domain.aggregate import NEVER_MS
 from entitlements.domain.buckets import UNLIMITED, Bucket, ClosedPeriod, Rest
 from entitlements.domain.periods import DAY_MS, LIFETIME, Calendar, length_ms, period_bounds, year_after
+from entitlements.domain.ranking import in_burn_order, rule_that_ranks_first
 from entitlements.domain.values import Rule
 
 if TYPE_CHECKING:
     from entitlements.domain.entitlement import Entitlement
-    from entitlements.domain.pool_parts import Provision
     from entitlements.domain.pools import ResourcePool
-
-
-def rank(numbered: tuple[int, tuple[Rule, Provision | None]]) -> tuple[int, int]:
-    """The highest rung ranks first, then the newest; a provision on no ladder ranks below every rung."""
-    position, (_, provision) = numbered
-    rung = provision.rung if provision is not None else None
-    return (-(2**31) if rung is None else rung), position
-
-
-def rule_that_ranks_first(pool: ResourcePool, resource_key: str, period: str | None) -> Rule | None:
-    """The rule of the contribution that ranks first, paused ones too; None: nobody has the key."""
-    sources: list[tuple[Rule, Provision | None]] = [
-        (rule, provision)
-        for provision in pool.provisions.values()
-        if provision.status in ("active", "suspended")
-        for rule in provision.rules
-        if rule.resource_key == resource_key
-        # What is paused and has another period waits until it is resumed.
-        and (rule.period == period or (provision.status == "active" and pool.status == "open"))
-    ]
-    if sources:
-        return max(enumerate(sources), key=rank)[1][0]
-    return None if pool.is_closed else pool.defaults.get(resource_key)
 
 
 def terms_of(pool: ResourcePool, resource_key: str, period: str | None) -> tuple[bool, int, bool] | None:
@@ -105,14 +82,12 @@ def closed_period(
     pool: ResourcePool, entitlement: Entitlement, start_ms: int, end_ms: int, *, preserves: bool, is_idle: bool = False
 ) -> ClosedPeriod:
     """A period that ends as things stand, for usage that arrives within its grace; is_idle: nothing was consumed in it."""
-    rests = []
-    for bucket in entitlement.buckets:
+    rests, adds_up = [], entitlement.stacking == "sum"
+    for bucket in in_burn_order(pool, entitlement.buckets) if adds_up else entitlement.buckets[:1]:
         rest = rest_of(pool, entitlement, bucket)
         if is_idle:
             _as_idle(pool, entitlement, bucket, rest)
         rests.append(rest)
-    if entitlement.stacking != "sum":
-        rests = rests[:1]
     began_with = entitlement.preserved if is_idle else entitlement.began_with
     consumed, elsewhere = (began_with, 0) if is_idle else (entitlement.consumed, entitlement.elsewhere)
     paid = sum(debt.paid for debt in entitlement.debts if debt.until_ms == NEVER_MS)

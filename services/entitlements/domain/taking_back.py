@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from entitlements.domain.pool_parts import RememberedPart, is_successor
+from entitlements.domain.pool_parts import RememberedPart, takes_over
 from entitlements.domain.rolling import remembered_closed
 from entitlements.domain.taking import draw_credits, enter_period_of, give_payment_back, take_parts
 
@@ -87,7 +87,7 @@ def heir_of(pool: ResourcePool, entitlement: Entitlement, closed: ClosedPeriod, 
     gone = pool.provisions.get(provision_id)
     for bucket in entitlement.buckets:
         own = pool.provisions.get(bucket.provision_id)
-        is_heir = gone is not None and own is not None and gone.is_over and is_successor(own, gone)
+        is_heir = gone is not None and own is not None and takes_over(own, gone)
         is_heir = is_heir and closed.rest_of(bucket.provision_id) is None  # It was there already.
         if not bucket.is_gone and (bucket.provision_id == provision_id or is_heir):
             return bucket
