@@ -39,7 +39,7 @@ Connections = Callable[[], AbstractContextManager["Connection"]]
 AT_ONCE_MAX: Final = 500
 #: Why a feature is not had by what is said of it alone: another one may grant it all the same.
 _OF_ITSELF: Final = frozenset({NotEntitled.code, "overridden", "denied"})
-_NUMBERS: Final = ("soft_limit", "hard_limit", "consumed", "reserved", "period")
+_NUMBERS: Final = ("soft_limit", "hard_limit", "consumed", "owed", "reserved", "period")
 
 
 class PostgresViews:
@@ -274,7 +274,7 @@ def _larger(one: int | None, other: int | None) -> int | None:
 
 
 def _blank(key: str, pool_id: str | None, code: str) -> dict[str, Any]:
-    none = dict.fromkeys(("limit", "soft_limit", "hard_limit", "consumed", "reserved", "remaining", "period"))
+    none = dict.fromkeys(("limit", "soft_limit", "hard_limit", "consumed", "owed", "reserved", "remaining", "period"))
     return {
         "resource_key": key,
         "entitlement_type": "boolean",

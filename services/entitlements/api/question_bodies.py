@@ -140,6 +140,9 @@ class DecisionBody(BaseModel):
     pool_id: str | None
     limit: int | None
     consumed: int | None
+    owed: int | None = Field(
+        description="Overage that nobody has paid, of this period and earlier ones; null: a feature."
+    )
     remaining: int | None = Field(
         description="The largest quantity that strict usage could have; null: without end, or a feature."
     )
@@ -176,6 +179,7 @@ class EntryBody(BaseModel):
     pool_id: str | None
     limit: int | None
     consumed: int | None
+    owed: int | None
     remaining: int | None
     resets_at: str | None
     valid_until: str | None = Field(

@@ -286,7 +286,8 @@ def _used(found: dict[str, Any], scale: int) -> str | None:
     said = output.amount(found["consumed"], scale)
     if found["elsewhere"]:
         said += f", {output.amount(found['elsewhere'], scale)} of it by credits or on demand"
-    return said + (f"; {output.amount(found['reserved'], scale)} reserved" if found["reserved"] else "")
+    beside = {name: found[name] for name in ("owed", "reserved") if found[name]}
+    return "; ".join([said, *(f"{output.amount(number, scale)} {name}" for name, number in beside.items())])
 
 
 def _words_of_override(override: dict[str, Any] | None, scale: int) -> str | None:

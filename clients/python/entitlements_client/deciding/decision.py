@@ -136,6 +136,11 @@ class Decision:
         return None if self._entry is None else self._entry.consumed
 
     @property
+    def owed(self) -> int | None:
+        """Overage that nobody has paid, of this period and earlier ones; None: a feature, or nothing is known of it."""
+        return None if self._entry is None else self._entry.owed
+
+    @property
     def remaining(self) -> int | None:
         """The largest quantity that strict usage could have; None: without end, or a feature."""
         return None if self._entry is None else self._entry.remaining
@@ -225,7 +230,8 @@ class Decision:
         """The decision as JSON: what POST /v1/check answers."""
         same = (
             "decision_id", "allowed", "reason_code", "sentence", "customer_id", "resource_key", "quantity", "entitlement_type",
-            "pool_id", "limit", "consumed", "remaining", "resets_at", "ends_at", "data_type", "matched_policies", "policy_version",
+            "pool_id", "limit", "consumed", "owed", "remaining", "resets_at", "ends_at", "data_type", "matched_policies",
+            "policy_version",
         )  # fmt: skip
         return {
             **{name: getattr(self, name) for name in same},

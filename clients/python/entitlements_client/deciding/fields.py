@@ -84,7 +84,7 @@ _SUBSCRIPTION: Final = (
 )  # fmt: skip
 _ENTRY: Final = (
     "resource_key", "entitlement_type", "allowed", "reason_code", "pool_id", "limit", "soft_limit", "hard_limit", "consumed",
-    "reserved", "remaining", "period", "period_start", "resets_at",
+    "owed", "reserved", "remaining", "period", "period_start", "resets_at",
 )  # fmt: skip
 #: Every field by its path, apart from those of customer and metadata, where callers choose the names.
 READERS: Final[dict[str, Reader]] = {

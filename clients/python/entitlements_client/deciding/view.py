@@ -46,6 +46,7 @@ _ENTRY: Final[dict[str, Any]] = {
     "soft_limit": None,
     "hard_limit": None,
     "consumed": None,
+    "owed": None,
     "reserved": None,
     "remaining": None,
     "period": None,
@@ -73,6 +74,7 @@ class Entry:
     """What one customer has of one key. Quantities in the smallest unit; instants as RFC 3339 text.
 
     allowed, reason_code   the answer for a quantity of 1 by a member without caps of its own (codes of `entitlements check`)
+    owed                   overage that nobody has paid, of this period and earlier ones; None: a feature
     remaining              the largest quantity that strict usage could have; None: without end, or a feature
     valid_until            from then on the entry may say too little or too much: an end, an expiry or a reset is due
     ends_at                from then on it says nothing any more: something that it rests on ends or expires. A reset takes nothing
@@ -94,6 +96,7 @@ class Entry:
         "is_plain",
         "limit",
         "min_role",
+        "owed",
         "period",
         "period_start",
         "pool_id",
@@ -116,6 +119,7 @@ class Entry:
     soft_limit: int | None
     hard_limit: int | None
     consumed: int | None
+    owed: int | None
     reserved: int | None
     remaining: int | None
     period: str | None
