@@ -78,8 +78,10 @@ def _take_back(office: Office, book: Book, period: Plain | None, part: Plain, qu
         if part["bearer"] == "on_demand":
             office.demand[book.key]["spent"] -= charge if period is None else 0
         elif office.books[part["credit_key"]].number == part["credit_number"]:
+            balance = office.books[part["credit_key"]]
             for drawn, units in _last_first(part["drawn"], charge):
-                office.books[part["credit_key"]].take_back(drawn, units)
+                # What a correction of the balance took back already does not come back once more.
+                balance.take_back(drawn, min(units, balance.charged - balance.begun))
                 drawn["quantity"] -= units
     elif period is None:
         book.take_back(part, quantity)

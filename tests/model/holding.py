@@ -58,7 +58,7 @@ def commit_reservation(office: Office, step: Plain) -> str | None:
     if excess > 0:
         parts += take(office, book, covered(office, book, excess))
     elif excess < 0 and step.get("keep_rest"):
-        office.reservations[step["reservation"]] = _rest(held, cover, -excess)
+        office.reservations[step["reservation"]] = _rest(office, held, cover, -excess)
     office.met["a commit"] += 1
     office.draw(*who, book.key, step["quantity"])
     body = [book.key, step["quantity"], step["mode"], *who, office.now]
@@ -115,14 +115,15 @@ def included_of_a_commit(book: Book, held: Plain) -> Any:
     return max(book.remaining(), min(held["included"], there))
 
 
-def _rest(held: Plain, cover: Plain, kept: int) -> Plain:
+def _rest(office: Office, held: Plain, cover: Plain, kept: int) -> Plain:
     """What stays held after a part was committed: of each bearer what it holds still, in the order in which they are drawn."""
     rest, bearers = kept, {}
     for bearer in ("included", "credits", "demand", "overage"):
         bearers[bearer] = min(rest, max(0, held[bearer] - cover[bearer]))
         rest -= bearers[bearer]
     bearers["overage"] += rest
-    units, spending = bearers["credits"] * held["rate"], bearers["demand"] * held["price"]
+    units, price = bearers["credits"] * held["rate"], office.demand.get(held["key"], {"price": 0})["price"]
+    spending = min(bearers["demand"] * price, max(0, held["spending"] - cover["demand"] * price))
     return held | bearers | {"quantity": kept, "units": units, "spending": spending}
 
 

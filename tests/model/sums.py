@@ -14,7 +14,7 @@ from entitlements.domain.entitlement import Entitlement
 from entitlements.domain.pools import ResourcePool
 
 #: What a pool has only while a command is under way.
-TRANSIENT = {"command_id", "_pending_events"}
+TRANSIENT = {"command_id", "recorded_by", "_pending_events"}
 #: The accounts of a key beside those of its contributions, which go by their ids.
 ACCOUNTS = ("consumed", "elsewhere", "admitted", "owed", "forgiven")
 Accounts = Counter[tuple[str, str]]

@@ -21,7 +21,7 @@ TWINS = 60
 #: Longer ones of `make soak` that failed once.
 FAILED_ONCE = (
     3077, 3406, 4067, 4647, 5550, 7195, 10885, 12628, 13406, 16384, 18085, 18751, 30123, 30362, 30392, 30827, 32079, 60505, 60764,
-    101316, 102495, 202153,
+    101316, 102495, 202153, 305611, 305879, 311194, 311886, 312499, 317949, 318413,
 )  # fmt: skip
 #: What the histories must do, each often enough to be held by it.
 RULES = (

@@ -68,15 +68,16 @@ def _bear(
     held: Reservation | None = None,
 ) -> None:
     _include(pool, entitlement, found, held)
-    left = quantity - found.included
+    left, above = quantity - found.included, 0 if held is None else max(0, quantity - held.quantity)
     if left and held is not None:  # What is above what was reserved draws on the credits of now.
-        excess = min(left, max(0, quantity - held.quantity)) if _is_other(entitlement, held) else 0
+        excess = min(left, above) if _is_other(entitlement, held) else 0
         left -= _draw_on_credits(pool, entitlement, left - excess, found, alone=alone, held=held)
-        left -= _draw_on_credits(pool, entitlement, excess, found, alone=alone, held=None)
+        drawn = _draw_on_credits(pool, entitlement, excess, found, alone=alone, held=None)
+        left, above = left - drawn, above - drawn
     elif left:
         left -= _draw_on_credits(pool, entitlement, left, found, alone=alone, held=None)
     if left and held is not None:  # And so with spending: what it holds, and what is above it from what is allowed now.
-        excess = min(left, max(0, quantity - held.quantity))
+        excess = min(left, above)
         wanted = excess + min(left - excess, _bought_by(pool, entitlement, held))
         left -= _draw_on_demand(pool, entitlement, wanted, found, alone=alone, freed=held.spending)
     elif left:

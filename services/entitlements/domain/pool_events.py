@@ -135,8 +135,17 @@ class ProvisionStarted(PoolEvent):
 
     def apply(self, aggregate: ResourcePool) -> None:
         provision = aggregate.provisions[self.provision_id]
-        provision.status, provision.started_at = "active", self.timestamp
-        aggregate.find_due()
+        provision.status, provision.started = "active", aggregate.turn
+        _reschedule(aggregate, provision, self.timestamp)
+
+
+def _reschedule(pool: ResourcePool, provision: Provision, at: datetime) -> None:
+    """Find what is due; what waits owed may end with the period, as somebody says of it again, though he adds nothing."""
+    for rule in provision.rules:
+        entitlement = pool.entitlements.get(rule.resource_key)
+        if entitlement is not None and entitlement.debts:
+            schedule_roll(pool, entitlement, to_ms(at))
+    pool.find_due()
 
 
 class ProvisionSuspended(PoolEvent):
@@ -159,8 +168,9 @@ class ProvisionResumed(PoolEvent):
     actor: str
 
     def apply(self, aggregate: ResourcePool) -> None:
-        aggregate.provisions[self.provision_id].status = "active"
-        aggregate.find_due()
+        provision = aggregate.provisions[self.provision_id]
+        provision.status = "active"
+        _reschedule(aggregate, provision, self.timestamp)
 
 
 class ProvisionEndScheduled(PoolEvent):
@@ -202,7 +212,7 @@ class ProvisionEnded(PoolEvent):
 
     def apply(self, aggregate: ResourcePool) -> None:
         provision = aggregate.provisions[self.provision_id]
-        provision.status, provision.ended_at = "ended", self.timestamp
+        provision.status, provision.ended = "ended", aggregate.turn
         aggregate.find_due()
 
 

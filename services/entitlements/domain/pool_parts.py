@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -41,9 +42,9 @@ class Provision:
     #: How often it is billed, counted from the pool's anchor; None: by no calendar that we know.
     billing_period: PeriodName | None = None
     status: ProvisionStatus = "scheduled"
-    #: When it did start, which is later than starts_at where it was told late, and when it was over for good; None: not yet.
-    started_at: datetime | None = None
-    ended_at: datetime | None = None
+    #: The turns of the pool at which it did start, and was over for good; 0: not yet.
+    started: int = 0
+    ended: int = 0
 
     @property
     def is_over(self) -> bool:
@@ -73,8 +74,7 @@ def is_successor(newcomer: Provision, gone: Provision) -> bool:
 
 def takes_over(own: Provision, gone: Provision) -> bool:
     """Whether a provision has what was consumed of another, that has ended: who was there beside it is no successor."""
-    began_after = not (own.started_at and gone.ended_at and own.started_at < gone.ended_at)
-    return gone.is_over and began_after and is_successor(own, gone)
+    return gone.is_over and own.started > gone.ended and is_successor(own, gone)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -95,6 +95,35 @@ class RememberedPart(NamedTuple):
     quantity: int
     charge: int
     credit_key: str
+
+
+def last_first(parts: Sequence[RememberedPart], quantity: int) -> list[tuple[RememberedPart, int, int]]:
+    """What is taken back of remembered parts, the last first: so much of each quantity, and of its charge.
+
+    Of a charge that several bear together the share of what is taken back is taken, all of it with the last unit: not of each its
+    own, or roundings would add up.
+    """
+    is_all, taken = quantity == sum(part.quantity for part in parts), list[tuple[RememberedPart, int]]()
+    for part in reversed(parts):
+        share = min(quantity, part.quantity)
+        quantity -= share
+        taken.append((part, share))
+    charges = dict[tuple[str, str, str], int]()
+    for name in {_bears_together(part) for part in parts}:
+        together = [(part, share) for part, share in taken if _bears_together(part) == name]
+        charge, borne = sum(part.charge for part, _ in together), sum(part.quantity for part, _ in together)
+        back = sum(share for _, share in together)
+        charges[name] = charge if is_all or borne == back > 0 else charge * back // borne if borne else 0
+    found = []
+    for part, share in taken:
+        charge = min(charges[_bears_together(part)], part.charge)
+        charges[_bears_together(part)] -= charge
+        found.append((part, share, charge))
+    return found
+
+
+def _bears_together(part: RememberedPart) -> tuple[str, str, str]:
+    return part.bearer, part.credit_key, part.payer if part.bearer == "on_demand" else ""
 
 
 class RememberedLine(NamedTuple):

@@ -138,8 +138,8 @@ def is_same(pool: ResourcePool, known: Provision, command: ProvisionPool) -> boo
         follows=command.follows,
         billing_period=command.billing_period,
         status=known.status,
-        started_at=known.started_at,
-        ended_at=known.ended_at,
+        started=known.started,
+        ended=known.ended,
     )
 
 

@@ -172,30 +172,41 @@ def commit_reservation(pool: ResourcePool, command: CommitReservation, now: date
         _check_excess(pool, entitlement, reservation, excess, now)
     found = cover_of_reserved(pool, entitlement, command.quantity, reservation)
     kept = max(0, -excess) if command.keep_rest else 0
-    paid = sum(part["quantity"] for part in found.parts if part["bearer"] in ("credit", "on_demand"))
-    kept_included = min(kept, max(0, reservation.included - found.included))
-    kept_paid = min(kept - kept_included, max(0, reservation.paid - paid))
     pool.happen(
         ReservationCommitted,
         now,
         reservation_id=command.reservation_id,
         quantity=command.quantity,
         kept=kept,
-        kept_included=kept_included,
-        kept_paid=kept_paid,
-        # What it held for all of it and does not take now: enough for the rest, since rounding is over the sum.
-        kept_credit_units=min(
-            max(0, reservation.credit_units - found.credit_units),
-            -(-kept_paid * reservation.credit_rate // reservation.credit_per),
-        ),
-        kept_spending=max(0, reservation.spending - found.charge) if kept_paid else 0,
         usage_id=command.usage_id,
         actor=command.actor,
+        **_held_of_rest(pool, reservation, found, kept),
     )
     now_ms = to_ms(now)
     entitlement.enter(*entitlement.period_at(now_ms), pool.turn)
     record(pool, entitlement, _line_of(reservation, command, now_ms), found, now_ms, reservation.reservation_id)
     pay_what_is_owed(pool, now)  # What is not held any more, of the key or of its credits, is there for it.
+
+
+def _held_of_rest(pool: ResourcePool, reservation: Reservation, found: Cover, kept: int) -> dict[str, int]:
+    """What stays held for the rest that is kept: what was held for all and is not taken now, as far as the rest needs it."""
+    paid = sum(part["quantity"] for part in found.parts if part["bearer"] in ("credit", "on_demand"))
+    kept_included = min(kept, max(0, reservation.included - found.included))
+    kept_paid = min(kept - kept_included, max(0, reservation.paid - paid))
+    rate, per = reservation.credit_rate, reservation.credit_per
+    # Enough for the rest, since rounding is over the sum.
+    units = min(max(0, reservation.credit_units - found.credit_units), -(-kept_paid * rate // per))
+    bought, on_demand = (
+        max(0, kept_paid - (units * per // rate if rate else 0)),
+        pool.on_demand.get(reservation.resource_key),
+    )
+    price = 0 if on_demand is None else -(-bought * on_demand.unit_price // on_demand.price_per)
+    return {
+        "kept_included": kept_included,
+        "kept_paid": kept_paid,
+        "kept_credit_units": units,
+        "kept_spending": min(max(0, reservation.spending - found.charge), price),
+    }
 
 
 def _is_committed_already(pool: ResourcePool, command: CommitReservation, now_ms: int) -> bool:

@@ -14,7 +14,7 @@ from entitlements.domain.buckets import Bucket, ClosedPeriod
 from entitlements.domain.cover import payer_of
 from entitlements.domain.entitlement import Entitlement
 from entitlements.domain.periods import Calendar, period_bounds
-from entitlements.domain.pool_parts import RememberedLine, RememberedPart
+from entitlements.domain.pool_parts import RememberedLine, RememberedPart, last_first
 from entitlements.domain.pools import ResourcePool
 from entitlements.domain.ranking import in_burn_order, return_order
 from entitlements.domain.taking_back import heir_of
@@ -28,13 +28,9 @@ def returned_parts(
     entitlement, of_closed = pool.entitlements[known.body[0]], list[tuple[str, int]]()
     borne = {entitlement.resource_key: _Borne(pool, entitlement)}
     parts: list[UsagePart] = []
-    is_all = quantity == sum(part.quantity for part in known.parts)
-    for part in reversed(known.parts):
-        taken = min(quantity, part.quantity)
-        if not taken and not is_all:
+    for part, taken, charge in last_first(known.parts, quantity):
+        if not taken and not charge:
             continue
-        quantity -= taken
-        charge = part.charge if taken == part.quantity else part.charge * taken // part.quantity
         if part.bearer == "credit":
             if part.credit_key not in borne:
                 borne[part.credit_key] = _Borne(pool, pool.entitlements[part.credit_key])

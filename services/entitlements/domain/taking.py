@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from entitlements.domain.aggregate import NEVER_MS
 from entitlements.domain.periods import Calendar, period_bounds
+from entitlements.domain.rolling import schedule_roll
 from entitlements.domain.values import RecordedLine, Share, UsagePart, UsageTotal, part_of
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def take_line(pool: ResourcePool, line: RecordedLine) -> None:
     if line["late"]:
         counted_in = details["counted_in"] if details is not None and details["counted_in"] else -1
         if counted_in >= 0:
-            _take_late(entitlement, entitlement.closed[counted_in], line)
+            _take_late(pool, entitlement, entitlement.closed[counted_in], line)
             pool.due_ms = min(pool.due_ms, pool.due_of(entitlement))
     else:
         _count(pool, entitlement, line)
@@ -62,7 +63,7 @@ def _count(pool: ResourcePool, entitlement: Entitlement, line: RecordedLine) -> 
             entitlement.owe(line["overage"])
 
 
-def _take_late(entitlement: Entitlement, closed: ClosedPeriod, line: RecordedLine) -> None:
+def _take_late(pool: ResourcePool, entitlement: Entitlement, closed: ClosedPeriod, line: RecordedLine) -> None:
     details, overage = line["details"], line["overage"]
     closed.consumed += line["quantity"]
     closed.overage += overage
@@ -75,6 +76,7 @@ def _take_late(entitlement: Entitlement, closed: ClosedPeriod, line: RecordedLin
     if overage and closed.preserves:
         entitlement.owe_late(closed, overage)
         entitlement.refresh()
+        schedule_roll(pool, entitlement, line["recorded_at"])
 
 
 def take_parts(pool: ResourcePool, entitlement: Entitlement, parts: list[UsagePart]) -> None:

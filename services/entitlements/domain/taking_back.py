@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from entitlements.domain.pool_parts import RememberedPart, takes_over
+from entitlements.domain.pool_parts import RememberedPart, last_first, takes_over
 from entitlements.domain.rolling import remembered_closed
 from entitlements.domain.taking import draw_credits, enter_period_of, give_payment_back, take_parts
 
@@ -96,13 +96,9 @@ def heir_of(pool: ResourcePool, entitlement: Entitlement, closed: ClosedPeriod, 
 
 def _without(parts: Sequence[RememberedPart], quantity: int) -> tuple[RememberedPart, ...]:
     """What is left of remembered parts after so much was taken back, the last first."""
-    left: list[RememberedPart] = []
-    if quantity == sum(part.quantity for part in parts):
-        return ()
-    for part in reversed(parts):
-        taken = min(quantity, part.quantity)
-        quantity -= taken
-        if taken < part.quantity or part.quantity == 0:
-            rest = part.charge - (part.charge * taken // part.quantity if part.quantity else 0)
-            left.append(part._replace(quantity=part.quantity - taken, charge=rest))
+    left = [
+        part._replace(quantity=part.quantity - taken, charge=part.charge - charge)
+        for part, taken, charge in last_first(parts, quantity)
+        if taken < part.quantity or charge < part.charge
+    ]
     return tuple(reversed(left))
