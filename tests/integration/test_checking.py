@@ -82,7 +82,7 @@ def history_of(random: Random, seed: int) -> list[Logged]:
 def decided(pool: ResourcePool, line: Any, at_ms: int) -> tuple[str, int]:
     """What becomes of strict usage at an instant: allowed or the code of the refusal, and what would be taken."""
     pool, answer = deepcopy(pool), UsageAnswer()
-    now_ms = advance(pool, "c", pool.clock_ms if pool.is_backfilling else None, at_ms)
+    now_ms = advance(pool, "c", "", pool.clock_ms if pool.is_backfilling else None, at_ms)
     entitlement = pool.entitlements.get(line["resource_key"])
     if entitlement is not None and entitlement.entitlement_type == "boolean" and not pool.is_closed:
         return _of_feature(pool, line["resource_key"], line["workspace_id"]), -1

@@ -163,7 +163,9 @@ def _decide_pool(pool: ResourcePool | None, command: PoolCommand, logged_ms: int
     if isinstance(command, RecordUsage):
         answer = _record_under_key(pool, command, effective_ms, logged_ms)
         return Answer(pool, repeated=0 < len(command.lines) == answer.repeated, usage=answer)
-    now_ms = advance(pool, command.command_id, effective_ms, logged_ms, opens=isinstance(command, OpenPool))
+    now_ms = advance(
+        pool, command.command_id, command.actor, effective_ms, logged_ms, opens=isinstance(command, OpenPool)
+    )
     now = from_ms(now_ms)
     if is_repeat(pool, command, now_ms):
         return Answer(pool, repeated=True)
@@ -186,8 +188,8 @@ def _record_under_key(
     """
     key = command.idempotency_key
     if key is None:
-        return record_usage(pool, command.command_id, effective_ms, command.lines, logged_ms)
-    now_ms = advance(pool, command.command_id, effective_ms, logged_ms)
+        return record_usage(pool, command.command_id, command.actor, effective_ms, command.lines, logged_ms)
+    now_ms = advance(pool, command.command_id, command.actor, effective_ms, logged_ms)
     is_known = is_repeat(pool, command, now_ms)
     if not is_known and count_of(command) > 1:
         alone = pool.usage_ids.get(key)
@@ -202,11 +204,11 @@ def _record_under_key(
 
 
 def record_usage(
-    pool: ResourcePool, command_id: str, effective_ms: int | None, lines: list[UsageLine], logged_ms: int
+    pool: ResourcePool, command_id: str, actor: str, effective_ms: int | None, lines: list[UsageLine], logged_ms: int
 ) -> UsageAnswer:
     """Decide the lines of one command of usage."""
     answer = UsageAnswer()
-    _record(pool, lines, effective_ms, advance(pool, command_id, effective_ms, logged_ms), answer)
+    _record(pool, lines, effective_ms, advance(pool, command_id, actor, effective_ms, logged_ms), answer)
     return answer
 
 
@@ -221,14 +223,14 @@ def _record(
 
 
 def advance(
-    pool: ResourcePool, command_id: str, effective_ms: int | None, logged_ms: int, *, opens: bool = False
+    pool: ResourcePool, command_id: str, actor: str, effective_ms: int | None, logged_ms: int, *, opens: bool = False
 ) -> int:
     """Move the pool's clock to a command: everything due happens first. Returns the instant to decide at (DESIGN 3.2).
 
     `opens`: the command is a repeated OpenPool, which has no effective instant and does not end a backfill. The ticker's
     AdvanceClock has none either, and is never sent to a pool in backfill.
     """
-    pool.command_id = command_id
+    pool.begin(command_id, actor)
     now_ms = logged_ms
     if pool.is_backfilling:
         if effective_ms is not None:
@@ -258,7 +260,7 @@ def record_group(
     Lines with an effective instant are refused here where this pool is not in backfill, and its number stays free for them.
     """
     effective_ms = None if command.effective_at is None else to_ms(command.effective_at)
-    now_ms = advance(pool, command.command_id, effective_ms, logged_ms)
+    now_ms = advance(pool, command.command_id, command.actor, effective_ms, logged_ms)
     source = command.source
     if source and command.sequence <= pool.sources.get(source, -1):
         answer.repeated += len(lines)

@@ -34,6 +34,8 @@ class UsageRecorded(Event):
     sources: list[UsageSource]
     lines: list[RecordedLine]
     totals: list[UsageTotal]
+    #: Who recorded all of these lines.
+    actor: str
 
     def apply(self, aggregate: ResourcePool) -> None:
         aggregate.count_sources(self.sources)
@@ -55,6 +57,8 @@ class UsageRefused(Event):
 
     sources: list[UsageSource]
     lines: list[RefusedLine]
+    #: Who asked for all of them.
+    actor: str
 
     def apply(self, aggregate: ResourcePool) -> None:
         aggregate.count_sources(self.sources)

@@ -91,6 +91,8 @@ class ResourcePool(Aggregate):
         self.turn = 0
         #: The next instant at which something happens by itself, in epoch milliseconds.
         self.due_ms = NEVER_MS
+        #: Who sent the command that is decided: an event of lines has one actor.
+        self.recorded_by = ""
         # Lines decided since the last event; `seal` makes events of them. Empty whenever the pool is looked at from outside.
         self.recorded: list[RecordedLine] = []
         self.refused: list[RefusedLine] = []
@@ -251,6 +253,13 @@ class ResourcePool(Aggregate):
         self.seal()
         super().happen(event_class, at, **facts)
 
+    def begin(self, command_id: str, actor: str) -> None:
+        """A command begins. Lines of one event have one actor."""
+        if actor != self.recorded_by:
+            self.seal()
+            self.recorded_by = actor
+        self.command_id = command_id
+
     def seal(self) -> None:
         """Turn the lines decided since the last event into one event of each kind. The state has them already."""
         from entitlements.domain.metering_events import UsageRecorded, UsageRefused
@@ -265,6 +274,7 @@ class ResourcePool(Aggregate):
                     lines=self.recorded,
                     totals=[entitlement.total for entitlement in self.counted.values()]
                     + [entitlement.closed_total(closed) for entitlement, closed in self.counted_late.values()],
+                    actor=self.recorded_by,
                 )
             )
             self.recorded, self.counted, self.counted_late, self.recorded_sources = [], {}, {}, {}
@@ -276,6 +286,7 @@ class ResourcePool(Aggregate):
                     timestamp=from_ms(self.clock_ms),
                     sources=_sources(self.refused_sources),
                     lines=self.refused,
+                    actor=self.recorded_by,
                 )
             )
             self.refused, self.refused_sources = [], {}

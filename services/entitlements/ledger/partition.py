@@ -200,7 +200,7 @@ class Partition:
     def _decide_usage(self, batch: Batch, command: dict[str, Any], logged: LoggedCommand) -> None:
         pool_id, command_id, caller = command["pool_id"], command["command_id"], command["caller"]
         pool, lines = self._pools[pool_id], command["lines"]
-        answer = record_usage(pool, command_id, command["effective_at"], lines, logged.timestamp_ms)
+        answer = record_usage(pool, command_id, command["actor"], command["effective_at"], lines, logged.timestamp_ms)
         batch.touched["pool", pool_id] = pool
         batch.lines += len(lines)
         if caller is not None:

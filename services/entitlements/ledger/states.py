@@ -137,6 +137,7 @@ _STATES: Final[dict[AggregateType, tuple[type[Aggregate], Any]]] = {
 }
 #: What a pool has between two events only; empty in every snapshot.
 _EMPTY: Final[dict[str, type]] = {
+    "recorded_by": str,
     "recorded": list,
     "refused": list,
     "counted": dict,

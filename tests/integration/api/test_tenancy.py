@@ -10,10 +10,10 @@ from urllib.parse import quote
 
 import httpx
 import pytest
+from tests.faults import driving
 from tests.serving import NAMED, OPERATOR
 
 from entitlements.api.app import OPEN_PATHS
-from entitlements_projections.database import connect
 
 VERBS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD")
 
@@ -189,20 +189,39 @@ def test_the_operators_key_sets_an_organization_up_from_nothing(service: Any) ->
 
 
 def test_the_ledger_says_who_acted_for_whom(service: Any, victim: Any) -> None:
+    """Of commands and of each line of usage, single or in a batch, taken or refused."""
     key = service.key(OPERATOR, act_for="all")
-    key_id = key.split("_")[1]
+    actor = f"key:{key.split('_')[1]}@{OPERATOR} for {victim.organization_id}"
+    used = {"customer_id": victim.customer_id, "resource_key": "api_calls"}
+    cloud = {
+        "specversion": "1.0",
+        "id": "e",
+        "source": "s",
+        "type": "entitlements.usage",
+        "subject": victim.customer_id,
+    }
     with service.client_with(key, victim.organization_id) as http:
-        made = http.put("/v1/policies/by-the-operator", json={"effect": "ALLOW", "reason": "r"})
-        assert made.is_success, made.text
-        headers = {"entitlements-consistency": made.headers["entitlements-consistency"]}
-        victim.http.get("/v1/keys", headers=headers)
-        http.delete("/v1/policies/by-the-operator")
-    with connect(service.settings.postgres) as connection:
-        (actor,) = connection.execute(
-            "select actor from access_policies where organization_id = %s and policy_id = 'by-the-operator'",
-            (victim.organization_id,),
-        ).fetchone() or ("",)
-    assert actor == f"key:{key_id}@{OPERATOR} for {victim.organization_id}"
+        http.post("/v1/usage", json=used | {"quantity": 1})
+        http.post("/v1/usage", json=used | {"quantity": 1_000})
+        cloud |= {"data": {"resource_key": "api_calls", "quantity": 2}}
+        headers = {"content-type": "application/cloudevents-batch+json"}
+        assert http.post("/v1/events", content=json.dumps([cloud]), headers=headers).is_success
+        assert http.put("/v1/policies/by-the-operator", json={"effect": "ALLOW", "reason": "r"}).is_success
+        assert http.delete("/v1/policies/by-the-operator").is_success
+    victim.http.post("/v1/usage", json=used | {"quantity": 3})
+    told = set()
+    for event in (each for of in driving.read_ledger(service.settings).events.values() for each in of):
+        record = event.record
+        if record["originator_id"] in {victim.pool_id, victim.organization_id}:
+            told |= {(event.name, line["quantity"], record["actor"]) for line in record.get("lines", ())}
+            told |= {(event.name, 0, record["actor"])} if record.get("policy_id") == "by-the-operator" else set()
+    own = next(actor for name, quantity, actor in told if quantity == 3)
+    assert own.startswith("key:")
+    assert " for " not in own
+    assert told - {("UsageRecorded", 3, own)} == {
+        ("UsageRecorded", 1, actor), ("UsageRefused", 1_000, actor), ("UsageRecorded", 2, actor),
+        ("AccessPolicyDefined", 0, actor), ("AccessPolicyRetired", 0, actor),
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("giver", ["own", "operator's own", "act_for all", "act_for list"])

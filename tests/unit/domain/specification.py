@@ -162,7 +162,11 @@ def through_the_ledger(events: Sequence[Event]) -> list[Event]:
 
 def state_of(aggregate: Aggregate) -> dict[str, Any]:
     """All that an aggregate is, without what it has only while a command is under way."""
-    return {name: value for name, value in vars(aggregate).items() if name not in {"command_id", "_pending_events"}}
+    return {
+        name: value
+        for name, value in vars(aggregate).items()
+        if name not in {"command_id", "recorded_by", "_pending_events"}
+    }
 
 
 def _as_said(event: Event, expected: Sequence[Happens], at: int) -> Happens:

@@ -16,6 +16,7 @@ from specification import (
     warned,
 )
 
+from entitlements.domain.decide import decide
 from entitlements.domain.errors import (
     InvalidId,
     InvalidInstant,
@@ -343,3 +344,21 @@ def test_a_raised_quota_is_not_told_again_in_the_same_period() -> None:
             refused_line(),
         )
     )
+
+
+def test_lines_of_one_event_have_one_actor() -> None:
+    """Commands decided at one go share an event of lines only as far as one actor sent them."""
+    pool = given(pool_with(quota("api_calls", 100))).pool
+    for actor, quantity in (("ann", 1), ("ann", 2), ("bob", 3), ("ann", 1_000), ("ann", 4)):
+        decide(pool, record_usage(line("api_calls", quantity), actor=actor), NOON_MS)
+    told = [
+        (type(e).__name__, e.actor, [each["quantity"] for each in e.lines])
+        for e in pool.take_events()
+        if hasattr(e, "lines")
+    ]  # type: ignore[attr-defined]
+    assert told == [
+        ("UsageRecorded", "ann", [1, 2]),
+        ("UsageRecorded", "bob", [3]),
+        ("UsageRefused", "ann", [1_000]),
+        ("UsageRecorded", "ann", [4]),
+    ]
