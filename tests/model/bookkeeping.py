@@ -108,9 +108,9 @@ class Book:
 
     def owe(self, quantity: int, rule: str, end: datetime | None = None, until: datetime = NEVER) -> None:
         """Nobody bears it: it is owed by the key, kept per period in which it was incurred."""
-        same = [d for d in self.debts if d["end"] == end and d["rule"] == rule]
-        if same:
-            same[0]["quantity"] += quantity
+        same = [d for d in self.debts if d["end"] == end]
+        if same and same[-1]["rule"] == rule:
+            same[-1]["quantity"] += quantity
         elif quantity:
             self.debts.append({"quantity": quantity, "end": end, "until": until, "rule": rule})
             self.debts.sort(key=lambda debt: debt["end"] or NEVER)  # Oldest first; the period under way is the newest.
@@ -244,7 +244,7 @@ class Book:
         return None if own is None else self.contributions.get(own)
 
     def _owe_less(self, quantity: int) -> int:
-        for debt in self.debts:
+        for debt in reversed(self.debts):  # The last that was incurred first.
             if debt["end"] is None:
                 less = min(quantity, debt["quantity"])
                 debt["quantity"] -= less

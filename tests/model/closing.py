@@ -38,9 +38,9 @@ def reset(book: Book, terms: list[Plain], at: datetime, by_hand: str | None = No
 def another_period(book: Book, terms: list[Plain], at: datetime) -> None:
     """A key that gets another period counts anew; debts go over by the rule under which they were incurred (sums, 12).
 
-    The old one is closed as by a reset, and open for late usage while its grace lasts.
+    The old one is closed as by a reset, and open for late usage while its grace lasts; nothing is carried over, nor later.
     """
-    _remember(book, terms, book.word, {}, at)
+    _remember(book, [], book.word, {}, at)
     for debt in list(book.debts):
         _end(book, debt, at)
         if debt["rule"] == "forgive":
@@ -134,16 +134,21 @@ def take_back_late(book: Book, period: Plain, part: Plain, quantity: int) -> Non
     quantity -= less
     if period["word"] == "preserve":
         _owe_less(book, period, less)
-    for bearer, count in (("overage", "forgiven"), ("override", "override")):
-        if part["bearer"] == bearer:
-            less = min(quantity, period[count])
-            period[count] -= less
-            quantity -= less
+    quantity = _less(period, "forgiven", quantity)
+    if part["pid"] is None:  # Of nobody in particular: an override burns last.
+        quantity = _less(period, "override", quantity)
     for contribution in returning(period["contributions"].values(), part["pid"]):
         rest = give_back(contribution, quantity, is_recent=part["turn"] >= contribution["since"])
         if rest < quantity:
             _carry_more(book, period, contribution)
         quantity = rest
+    _less(period, "override", quantity)
+
+
+def _less(period: Plain, count: str, quantity: int) -> int:
+    less = min(quantity, period[count])
+    period[count] -= less
+    return quantity - less
 
 
 def _owe_less(book: Book, period: Plain, quantity: int) -> None:

@@ -56,7 +56,11 @@ def commit_reservation(office: Office, step: Plain) -> str | None:
         office.met["a commit of what is not there any more"] += 1
     parts = take(office, book, cover)
     if excess > 0:
-        parts += take(office, book, covered(office, book, excess))
+        # As one line they are drawn: included, credits, spending; then what nobody bears.
+        drawn = parts + take(office, book, covered(office, book, excess))
+        parts = sorted(
+            drawn, key=lambda part: ("included", "override", "credit", "on_demand", "overage").index(part["bearer"])
+        )
     elif excess < 0 and step.get("keep_rest"):
         office.reservations[step["reservation"]] = _rest(office, held, cover, -excess)
     office.met["a commit"] += 1

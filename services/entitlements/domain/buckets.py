@@ -155,6 +155,10 @@ class Rest:
         """What nobody has any more."""
         return max(0, self.left - self.carried)
 
+    def carry_only(self, quantity: int) -> None:
+        """So much is carried over, whatever comes back."""
+        self.carried = self.least = self.most = quantity
+
     @property
     def carries(self) -> int:
         """What it would carry over now."""
@@ -176,6 +180,8 @@ class ClosedPeriod:
     #: What nobody bore of it, forgiven or not, and how much of that may be: the hard limit less what is included.
     overage: int
     overage_max: int
+    #: What of it was forgiven by hand while the period was under way.
+    forgiven: int
     bearer: str
     was_exceeded: bool
     #: Whether its overage was preserved, and until when that is owed.
@@ -196,6 +202,11 @@ class ClosedPeriod:
         return self.consumed - self.elsewhere
 
     @property
+    def overage_left(self) -> int:
+        """How much more may be overage."""
+        return max(0, self.overage_max - max(0, self.overage - self.forgiven))
+
+    @property
     def used(self) -> int:
         """What of that was used in it: not what it began with."""
         return self.charged - self.began_with
@@ -214,7 +225,7 @@ class ClosedPeriod:
     def carry_no_more(self) -> None:
         """What comes back is not carried over any more: the period under way is not the one that followed."""
         for rest in self.rests:
-            rest.least = rest.most = rest.carried
+            rest.carry_only(rest.carried)
 
     def bear(self, part: UsagePart) -> None:
         """Count an included part, or give it back (negative); one that has lapsed to nobody, because it came anew since."""

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from entitlements.domain.aggregate import from_ms, to_ms
 from entitlements.domain.owing import expire, pay_what_is_owed, reset
+from entitlements.domain.periods import Calendar, period_bounds
 from entitlements.domain.plan_events import ContributionRecurred, OverrideExpired
 from entitlements.domain.pool_events import GrantExpired, ProvisionEnded, ProvisionStarted
 from entitlements.domain.pools import ResourcePool
@@ -44,6 +45,7 @@ def _happen_at(pool: ResourcePool, due_ms: int, at: datetime) -> None:
     has_changed |= _turn_provisions(pool, due_ms, at)
     if has_changed:
         stack_anew(pool, at)
+        _recur_who_return(pool, due_ms)
     if _recur(pool, due_ms, at):
         stack_anew(pool, at)
     pay_what_is_owed(pool, at)
@@ -61,6 +63,17 @@ def _turn_provisions(pool: ResourcePool, due_ms: int, at: datetime) -> bool:
         if provision.status == "scheduled":
             pool.happen(ProvisionStarted, at, provision_id=provision.provision_id)
     return bool(due)
+
+
+def _recur_who_return(pool: ResourcePool, due_ms: int) -> None:
+    """Starts come before recurrences: who contributes again from the instant of one comes anew with it."""
+    for entitlement in pool.entitlements.values():
+        for bucket in entitlement.buckets if entitlement.is_recurring else ():
+            if bucket.recurs and not bucket.is_as_anew and due_ms < bucket.recurs_at_ms:
+                start_ms = entitlement.period_at(due_ms)[0]
+                calendar = Calendar(entitlement.calendar.time_zone, start_ms)
+                if start_ms < due_ms == period_bounds(bucket.recurs, due_ms, calendar)[0]:
+                    bucket.recurs_at_ms = due_ms
 
 
 def _recur(pool: ResourcePool, due_ms: int, at: datetime) -> bool:

@@ -39,7 +39,7 @@ def decide_late(
         return
     parts = included_late(pool, closed, line["quantity"])
     overage = line["quantity"] - sum(part["quantity"] for part in parts)
-    may_be = max(0, closed.overage_max - closed.overage)
+    may_be = closed.overage_left
     if line["mode"] == "strict" and overage > may_be:
         refuse(pool, line, now_ms, answer, index, QuotaIsExceeded, min(UNLIMITED, closed.included_left + may_be))
         if not closed.was_exceeded:

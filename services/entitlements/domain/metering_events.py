@@ -146,7 +146,8 @@ class QuotaReset(PoolEvent):
     def apply(self, aggregate: ResourcePool) -> None:
         entitlement = aggregate.entitlements[self.resource_key]
         start_ms, end_ms = to_ms(self.period_start), to_ms(self.period_end)
-        closed = closed_period(aggregate, entitlement, start_ms, end_ms, preserves=self.preserves)
+        carried = {stated.provision_id: stated.carried for stated in self.contributions}
+        closed = closed_period(aggregate, entitlement, start_ms, end_ms, preserves=self.preserves, carried=carried)
         if start_ms == end_ms:  # By hand at the instant of another reset: it lies between those periods.
             for earlier in [closed for closed in entitlement.closed.values() if closed.end_ms == start_ms]:
                 earlier.carry_no_more()

@@ -8,7 +8,7 @@ Example: 130 of 100 used, 30 owed. A pack of 50 joins: it pays 30 (`OveragePaid`
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
@@ -39,6 +39,7 @@ def pay(pool: ResourcePool, entitlement: Entitlement, at: datetime) -> None:
     free = _free(pool, entitlement, payers)
     if not owed or free <= 0:
         return
+    _remember_with_what_they_began(pool, entitlement, at)
     shares, left = [], min(owed, free)
     for bucket in payers:
         part = min(left, bucket.left)
@@ -73,6 +74,7 @@ def forgive(
     actor: str = "",
 ) -> None:
     """Forgive so much of what is owed, the oldest first. expired: because its 12 months are over."""
+    _remember_with_what_they_began(pool, entitlement, at)
     # What expires at the end of a period is counted in that period, before its reset.
     total = entitlement.total_at(to_ms(at) - (1 if expired else 0))
     preserved = min(quantity, entitlement.preserved)
@@ -110,7 +112,8 @@ def reset(
     preserve: whether overage is preserved, if a manual reset says so; None: as the rules say. by_hand: further fields of QuotaReset for a
     manual reset. Returns whether contributions change with the period, so that they must be stacked again.
     """
-    facts, contributions = _BY_CALENDAR | by_hand, _next_contributions(pool, entitlement)
+    rolled = {} if asks_those_who_incurred else rolled_over(pool, entitlement)
+    facts, contributions = _BY_CALENDAR | by_hand, _next_contributions(entitlement, rolled)
     if contributions or facts["anchor_at"] is not None or period[0] == period[1]:
         remember_idle_periods(pool, entitlement, at)  # Before they are worked out from what is otherwise then.
     owed, preserves = _what_is_owed_on(
@@ -162,16 +165,15 @@ def _end_of_next(pool: ResourcePool, entitlement: Entitlement, start_ms: int, an
     return period_bounds(entitlement.period, start_ms, calendar)[1]
 
 
-def _next_contributions(pool: ResourcePool, entitlement: Entitlement) -> list[Contribution]:
-    """What the next period begins with, if that is not simply the same again with nothing consumed."""
-    rolled = rolled_over(pool, entitlement)
+def _next_contributions(entitlement: Entitlement, rolled: Mapping[str, int]) -> list[Contribution]:
+    """What the next period begins with, if that is not simply the same again with nothing consumed. rolled: what is carried over."""
     if not any(rolled.values()) and not any(b.kept or b.carried for b in entitlement.buckets):
         return []
     stated = []
     for bucket in entitlement.buckets:
         if bucket.is_gone:
             continue
-        carried = rolled[bucket.provision_id]
+        carried = rolled.get(bucket.provision_id, 0)
         moved = 0 if bucket.paused else carried - bucket.carried
         stated.append(
             replace(
@@ -200,6 +202,12 @@ def remember_idle_periods(pool: ResourcePool, entitlement: Entitlement, at: date
     ]
     if periods:
         pool.happen(PeriodsClosed, at, resource_key=entitlement.resource_key, periods=periods[::-1])
+
+
+def _remember_with_what_they_began(pool: ResourcePool, entitlement: Entitlement, at: datetime) -> None:
+    """What is owed from before is about to be less: an idle period, which began with it, is not."""
+    if entitlement.preserved:
+        remember_idle_periods(pool, entitlement, at)
 
 
 def remember_idle_periods_of_all(pool: ResourcePool, at: datetime) -> None:

@@ -95,6 +95,13 @@ class RememberedPart(NamedTuple):
     quantity: int
     charge: int
     credit_key: str
+    #: No contribution bore it: an override admitted it.
+    admitted: bool = False
+
+    @property
+    def borne_by(self) -> str | None:
+        """The contribution that bore it; None: none in particular."""
+        return None if self.bearer == "overage" or self.admitted else self.provision_id
 
 
 def last_first(parts: Sequence[RememberedPart], quantity: int) -> list[tuple[RememberedPart, int, int]]:

@@ -311,7 +311,9 @@ def parts_of(line: RecordedLine) -> tuple[RememberedPart, ...]:
     details, overage = line["details"], line["overage"]
     if details is not None and details["parts"]:
         return tuple(
-            RememberedPart(p["bearer"], p["provision_id"], p["payer"], p["quantity"], p["charge"], p["credit_key"])
+            RememberedPart(
+                p["bearer"], p["provision_id"], p["payer"], p["quantity"], p["charge"], p["credit_key"], p["admitted"]
+            )
             for p in details["parts"]
         )
     parts: tuple[RememberedPart, ...] = ()

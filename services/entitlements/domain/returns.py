@@ -25,7 +25,7 @@ def returned_parts(
     pool: ResourcePool, known: RememberedLine, quantity: int, closed: ClosedPeriod | None, now_ms: int
 ) -> list[UsagePart]:
     """The parts of a remembered line that return: negative; of a charge its share, all of it with the last unit."""
-    entitlement, of_closed = pool.entitlements[known.body[0]], list[tuple[str, int]]()
+    entitlement, of_closed = pool.entitlements[known.body[0]], list[tuple[str | None, int]]()
     borne = {entitlement.resource_key: _Borne(pool, entitlement)}
     parts: list[UsagePart] = []
     for part, taken, charge in last_first(known.parts, quantity):
@@ -40,7 +40,7 @@ def returned_parts(
             back = part_of("on_demand", "", -taken, payer=part.payer, charge=-charge)
             parts.append(back | {"repriced": known.turn < on_demand.priced_since})
         elif closed is not None:
-            of_closed.append((part.provision_id, taken))
+            of_closed.append((part.borne_by, taken))
         else:
             parts += _included_back(borne[entitlement.resource_key], known, part, taken)
     if closed is not None:
@@ -51,7 +51,7 @@ def returned_parts(
 
 def parts_corrected_down(pool: ResourcePool, entitlement: Entitlement, quantity: int) -> list[UsagePart]:
     """Who gets back what no single line is named for: overage first, then whoever burns last."""
-    found = _Borne(pool, entitlement).back("overage", "", quantity, pool.turn)
+    found = _Borne(pool, entitlement).back("overage", None, quantity, pool.turn)
     return [account.part(share) for account, share in found]
 
 
@@ -66,10 +66,10 @@ def closed_parts_back(
     for provision_id, quantity in taken:
         paid = min(quantity, closed.overage - overage)
         overage, left = overage + paid, quantity - paid
-        if not provision_id:  # Of nobody in particular: an override burns last.
+        if provision_id is None:  # Of nobody in particular: an override burns last.
             by_override = min(left, closed.admitted - admitted)
             admitted, left = admitted + by_override, left - by_override
-        for name in return_order(pool, consumed, provision_id or ""):
+        for name in return_order(pool, consumed, provision_id):
             share = min(left, consumed.get(name, 0))
             if share:
                 consumed[name] -= share
@@ -153,7 +153,7 @@ def _in_order(pool: ResourcePool, entitlement: Entitlement) -> list[Bucket]:
 
 
 def _included_back(borne: _Borne, known: RememberedLine, part: RememberedPart, taken: int) -> Iterator[UsagePart]:
-    for account, share in borne.back(part.bearer, part.provision_id, taken, known.turn):
+    for account, share in borne.back(part.bearer, part.borne_by, taken, known.turn):
         yield account.part(share, part.payer if account.provision_id == part.provision_id else "")
 
 
@@ -215,7 +215,9 @@ class _Borne:
         self.owed, self.forgiven = _Account(owed, "overage"), _Account(entitlement.forgiven, "overage")
         self.admitted = _Account(entitlement.admitted, "included", was_admitted=True)
 
-    def back(self, bearer: Bearer, provision_id: str, quantity: int, turn: int) -> Iterator[tuple[_Account, int]]:
+    def back(
+        self, bearer: Bearer, provision_id: str | None, quantity: int, turn: int
+    ) -> Iterator[tuple[_Account, int]]:
         """From where comes back what was recorded at a turn, and how much."""
         for account in self._accounts(bearer, provision_id, turn):
             share = min(quantity, account.quantity)
@@ -224,16 +226,15 @@ class _Borne:
             if share:
                 yield account, share
 
-    def _accounts(self, bearer: Bearer, provision_id: str, turn: int) -> Iterator[_Account]:
+    def _accounts(self, bearer: Bearer, provision_id: str | None, turn: int) -> Iterator[_Account]:
         """In order: overage from what is owed, then from who paid it, the last in burn order first; then as it was borne."""
         if bearer == "overage":
             yield self.owed
             yield from self.paid
             yield self.forgiven
-        if bearer == "overage" or not provision_id:
+        if provision_id is None:
             yield self.admitted
-        # Nobody bore overage: it names no provision, and a default is none.
-        for name in return_order(self.pool, self.recent, None if bearer == "overage" else provision_id):
+        for name in return_order(self.pool, self.recent, provision_id):
             slices = [self.recent[name], self.earlier[name]]
             # What was consumed before it came anew would have lapsed then: it returns to nobody.
             yield from slices if turn >= self.recurred_since[name] else reversed(slices)

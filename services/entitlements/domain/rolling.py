@@ -7,7 +7,7 @@ ends by an event only if a value changes, so an idle pool adds nothing to the le
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from entitlements.domain.aggregate import NEVER_MS
@@ -79,14 +79,28 @@ def rolled_over(pool: ResourcePool, entitlement: Entitlement) -> dict[str, int]:
 
 
 def closed_period(
-    pool: ResourcePool, entitlement: Entitlement, start_ms: int, end_ms: int, *, preserves: bool, is_idle: bool = False
+    pool: ResourcePool,
+    entitlement: Entitlement,
+    start_ms: int,
+    end_ms: int,
+    *,
+    preserves: bool,
+    is_idle: bool = False,
+    carried: Mapping[str, int] | None = None,
 ) -> ClosedPeriod:
-    """A period that ends as things stand, for usage that arrives within its grace; is_idle: nothing was consumed in it."""
+    """A period that ends as things stand, for usage that arrives within its grace.
+
+    is_idle: nothing was consumed in it; carried: what was carried over, by provision, if that was said.
+    """
     rests, adds_up = [], entitlement.stacking == "sum"
     for bucket in in_burn_order(pool, entitlement.buckets) if adds_up else entitlement.buckets[:1]:
         rest = rest_of(pool, entitlement, bucket)
         if is_idle:
             _as_idle(pool, entitlement, bucket, rest)
+        if carried is not None and rest.carried != carried.get(rest.provision_id, 0):
+            rest.carry_only(
+                carried.get(rest.provision_id, 0)
+            )  # The key gets another period, which has nothing of this one.
         rests.append(rest)
     began_with = entitlement.preserved if is_idle else entitlement.began_with
     consumed, elsewhere = (began_with, 0) if is_idle else (entitlement.consumed, entitlement.elsewhere)
@@ -109,6 +123,7 @@ def closed_period(
         elsewhere=elsewhere,
         began_with=began_with,
         overage=overage,
+        forgiven=0 if is_idle else entitlement.forgiven,
         overage_max=max(0, entitlement.hard_limit - entitlement.limit),
         bearer=entitlement.bearer,
         was_exceeded=entitlement.was_exceeded and not is_idle,
