@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 from tests.model.bookkeeping import Book, Plain, left
@@ -45,7 +46,8 @@ def commit_reservation(office: Office, step: Plain) -> str | None:
     book, excess = office.books[held["key"]], step["quantity"] - held["quantity"]
     who = held["workspace"], held["subject"]
     if excess > 0 and step["mode"] == "strict":
-        refusal = refused(office, book, *who, excess, covered(office, book, excess)["overage"])
+        more = _overage_of(office, step, step["quantity"]) - _overage_of(office, step, held["quantity"])
+        refusal = refused(office, book, *who, excess, more)
         if refusal is not None:
             return refusal
     del office.reservations[step["reservation"]]
@@ -69,6 +71,15 @@ def commit_reservation(office: Office, step: Plain) -> str | None:
     commit = (step["reservation"], step["quantity"], step["mode"])
     remember(office, step.get("usage") or None, body, parts, book.number, commit=commit)
     return None
+
+
+def _overage_of(office: Office, step: Plain, quantity: int) -> Any:
+    """What would be overage of such a commit, were it reported: tried on a copy."""
+    tried = deepcopy(office)
+    book = tried.books[tried.reservations[step["reservation"]]["key"]]
+    before = book.owed
+    commit_reservation(tried, step | {"quantity": quantity, "mode": "report", "usage": None})
+    return book.owed - before
 
 
 def _covered_of_held(office: Office, book: Book, held: Plain, quantity: int) -> Plain:

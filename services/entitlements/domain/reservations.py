@@ -241,11 +241,7 @@ def _check_excess(
 
 
 def _fits_beside(pool: ResourcePool, entitlement: Entitlement, held: Reservation, excess: int) -> bool:
-    value = entitlement.value
-    terms = ("", 0, 1) if value is None else (value.credit_key or "", value.credit_rate, value.credit_per)
-    if terms == (held.credit_key, held.credit_rate, held.credit_per):
-        return fits(entitlement, cover(pool, entitlement, excess))
-    # A commit draws on no other credits than those that it was reserved on, whatever the key draws on now.
+    """Whether what is above a reservation makes no more overage than may be, beside what a commit of just what is held makes."""
     together, alone = (cover_of_reserved(pool, entitlement, q, held) for q in (held.quantity + excess, held.quantity))
     return together.overage - alone.overage <= entitlement.overage_left
 
