@@ -126,7 +126,7 @@ def _cost(pool: ResourcePool, line: Callable[[int, int], UsageLine], number: int
     now_ms = START_MS + 60_000 * (number + 1)
     began = time.process_time()
     for at, batch in enumerate(batches):
-        answer = record_usage(pool, "c", None, batch, now_ms + at)
+        answer = record_usage(pool, "c", "alice", None, batch, now_ms + at)
         assert answer.accepted == LINES
         pool.take_events()
     return (time.process_time() - began) / (BATCHES * LINES) * 1_000_000
