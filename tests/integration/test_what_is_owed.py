@@ -13,6 +13,8 @@ import pytest
 from entitlements import examples as ask
 from entitlements import examples_of_terms as terms
 from entitlements.access.checking import check
+from entitlements.cli import dashboard
+from entitlements.cli.showing import why_kept
 from entitlements.domain.aggregate import to_ms
 from entitlements_projections import reading
 from entitlements_projections.database import Connection, connect
@@ -69,3 +71,31 @@ def test_what_is_owed_of_a_closed_period_is_owed_in_every_period_that_follows(
         may_owe = 100 - total["owed"]
         assert check(connection, member, may_owe).decisive.allowed
         assert check(connection, member, may_owe + 1).decisive.code == "quota_exceeded"
+
+
+@pytest.mark.parametrize(
+    ("command", "status", "contribution"),
+    [
+        (ask.suspend_provision("s"), "SUSPENDED", "suspended"),
+        (ask.end_provision("s"), "ENDED", "has ended"),
+        (ask.suspend_pool(), "SUSPENDED", "the pool is suspended"),
+    ],
+)
+def test_what_is_owed_is_shown_while_nothing_is_included(
+    connection: Connection, command: Any, status: str, contribution: str
+) -> None:
+    """A key that nobody includes any more stays on the dashboard while something of it was used or is owed."""
+    rule = ask.quota("api_calls", 5, hard_limit=100, period="month")
+    used = ask.record_usage(ask.line("api_calls", 8, "report", occurred_at=on(3, 6)))
+    ledger = SyntheticLedger(partitions=1)
+    for number, each in enumerate([ask.open_pool(), ask.provision_pool("s", rule), used, command]):
+        write(connection, ledger.ask(to_ms(on(3, 6)), replace(each, command_id=f"c-{number}")))
+    pool = reading.pool(connection, ask.POOL, on(3, 7))
+    assert pool is not None
+    (row,) = pool["entitlements"]
+    assert (row["held"], row["consumed"], row["owed"], row["effective_limit"], row["remaining"]) == (False, 8, 3, 0, 0)
+    assert dashboard.status_of(row) == status
+    assert [why_kept(each) for each in pool["contributions"]] == [contribution]
+    after = reading.pool(connection, ask.POOL, on(4, 7))
+    assert after is not None
+    assert after["entitlements"] == []

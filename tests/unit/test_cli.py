@@ -139,7 +139,15 @@ def test_quantities_are_shown_with_the_decimals_of_their_key(quantity: int | Non
 
 
 def held(**more: Any) -> dict[str, Any]:
-    row = {"entitlement_type": "quota", "consumed": 10, "effective_limit": 50, "soft_limit": 40, "exceeded_at": None}
+    row = {
+        "entitlement_type": "quota",
+        "held": True,
+        "suspended": False,
+        "consumed": 10,
+        "effective_limit": 50,
+        "soft_limit": 40,
+        "exceeded_at": None,
+    }
     return row | {"changed_at": datetime(2026, 1, 1, tzinfo=UTC)} | more
 
 
@@ -162,6 +170,8 @@ def held(**more: Any) -> dict[str, Any]:
         (held(effective_limit=None, consumed=10**9), "OK"),
         (held(consumed=70, elsewhere=40), "OK"),
         (held(consumed=91, elsewhere=40), "EXCEEDED"),
+        (held(held=False, consumed=91), "ENDED"),
+        (held(held=False, suspended=True, effective_limit=0), "SUSPENDED"),
     ],
 )
 def test_the_status_says_how_a_customer_stands(row: dict[str, Any], status: str) -> None:
@@ -223,8 +233,8 @@ SHOWN = {
         "calls yes the pool's billing account 7 EUR for 3.00 21 and 2 reserved 500 50 %, 100 %",
     ),
     "contributions": (
-        CALLS | {"provision_id": "sub-1", "included_limit": 700, "carried": 200, "kept": True, "is_feature": False},
-        "calls sub-1 7.00 2.00 its provision has left; what was used of it stays until the reset",
+        CALLS | {"provision_id": "sub-1", "included_limit": 700, "carried": 200, "kept": True, "status": "ended", "is_feature": False},
+        "calls sub-1 7.00 2.00 has ended; what was used of it stays until the reset",
     ),
     "grants": (
         {"grant_id": "g1", "reason": "sorry", "actor": "ann", "status": "issued", "ends_at": None},

@@ -57,7 +57,11 @@ def _end_withdrawn(event: Event, row: Row | None) -> Row:
 
 
 def _ended(event: Event, row: Row | None) -> Row:
-    return _known(row) | {
+    """A cancellation keeps its reason; what was said before of something else is not why it ended."""
+    known = _known(row)
+    was_cancelled = known["ends_at"] != known["planned_ends_at"]
+    return known | {
+        "status_reason": event["note"] or (known["status_reason"] if was_cancelled else ""),
         "status": "ended",
         "ended_at": event["timestamp"],
         "end_reason": event["reason"],

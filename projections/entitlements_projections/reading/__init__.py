@@ -124,13 +124,18 @@ def organization_of_pool(connection: Connection, pool_id: str) -> str | None:
 
 
 def entitlements_of_pools(connection: Connection, pool_ids: list[str], at: datetime) -> list[Row]:
-    """What pools have at an instant: limit, consumed, remaining and period of each key, by pool and key."""
+    """What pools have at an instant: limit, consumed, remaining and period of each key, by pool and key.
+
+    And keys that are not `held` any more, or whose provision is `suspended`, while something of them is consumed or owed.
+    """
     rows = _all(connection, "entitlements", {"pool_ids": pool_ids, "at": at})
     return [{name: value for name, value in with_period(row).items() if name not in _CALENDAR} for row in rows]
 
 
 def with_period(row: Row) -> Row:
-    """A row with the bounds of its period, by the calendar where nothing was counted in it yet."""
+    """A row with the bounds of its period, by the calendar where nothing was counted in it yet; what is not held includes nothing."""
+    if not row["held"] and row["entitlement_type"] != "boolean":
+        row["effective_limit"] = row["hard_limit"] = row["remaining"] = 0
     at, time_zone, anchor_at = (row[name] for name in _CALENDAR)
     if row["period"] is not None and row["resets_at"] is None:
         calendar = Calendar(time_zone, None if anchor_at is None else to_ms(anchor_at))

@@ -10,6 +10,7 @@ import typer
 from entitlements.cli import output
 from entitlements.cli.options import FOLDER, AsJson, Data, Organization, ResourceKey, example
 from entitlements.cli.session import session
+from entitlements.cli.showing import why_kept
 from entitlements.cli.workspaces import Pool, Workspace, as_of, role_of, what_they_have
 
 if TYPE_CHECKING:
@@ -220,7 +221,7 @@ def _show(found: dict[str, Any], answer: PoolAnswer, scale: int) -> None:
             [
                 (
                     ("default of the key" if not row["provision_id"] else row["provision_id"])
-                    + (" (kept)" if row["kept"] else ""),
+                    + (f" ({why_kept(row)})" if row["kept"] else ""),
                     row["source"],
                     row["set_id"] and f"{row['set_id']} v{row['set_version']}",
                     None if found["entitlement_type"] == "boolean" else output.amount(row["included_limit"], scale),
@@ -286,8 +287,7 @@ def _used(found: dict[str, Any], scale: int) -> str | None:
     said = output.amount(found["consumed"], scale)
     if found["elsewhere"]:
         said += f", {output.amount(found['elsewhere'], scale)} of it by credits or on demand"
-    beside = {name: found[name] for name in ("owed", "reserved") if found[name]}
-    return "; ".join([said, *(f"{output.amount(number, scale)} {name}" for name, number in beside.items())])
+    return said + (f"; {output.amount(found['reserved'], scale)} reserved" if found["reserved"] else "")
 
 
 def _words_of_override(override: dict[str, Any] | None, scale: int) -> str | None:

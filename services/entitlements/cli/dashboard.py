@@ -7,17 +7,22 @@ from typing import Any, Final, Literal
 
 from entitlements.cli import output
 
-Status = Literal["OK", "WARNING", "EXCEEDED", "ACTIVE"]
+Status = Literal["OK", "WARNING", "EXCEEDED", "ACTIVE", "SUSPENDED", "ENDED"]
 
-_COLOURS: Final[dict[Status, str]] = {"OK": "green", "WARNING": "yellow", "EXCEEDED": "red", "ACTIVE": "green"}
+_COLOURS: Final[dict[Status, str]] = {
+    "OK": "green", "WARNING": "yellow", "EXCEEDED": "red", "ACTIVE": "green",
+    "SUSPENDED": "yellow", "ENDED": "dim",
+}  # fmt: skip
 
 
 def status_of(row: Mapping[str, Any]) -> Status:
-    """ACTIVE: a feature. EXCEEDED: usage was refused or lay above the limit. WARNING: the soft limit is reached, or nothing is left.
+    """SUSPENDED, ENDED: nothing is included any more, but something was used in this period or is owed. ACTIVE: a feature. EXCEEDED: usage was refused or lay above the limit. WARNING: the soft limit is reached, or nothing is left.
 
     A refusal counts until the quota's reset, or until something of a limit is free again; and only under this limit: after an
     upgrade it starts at OK.
     """
+    if not row["held"]:
+        return "SUSPENDED" if row["suspended"] else "ENDED"
     if row["entitlement_type"] == "boolean":
         return "ACTIVE"
     # What credits or an on-demand payer bear lies not above the limit.
@@ -68,5 +73,5 @@ def fact(row: Mapping[str, Any]) -> dict[str, Any]:
     """A row of the read models as JSON has it."""
     names = ("resource_key", "name", "entitlement_type", "pool_id", "consumed", "effective_limit", "soft_limit", "hard_limit",
              "remaining", "unit", "scale", "period", "period_start", "resets_at", "provision_ids",
-             "reserved", "elsewhere", "owed", "over_allocated")  # fmt: skip
+             "reserved", "elsewhere", "owed", "over_allocated", "held")  # fmt: skip
     return {name: row.get(name) for name in names} | {"status": status_of(row)}

@@ -118,7 +118,7 @@ def _pools_of(opened: Session, wanted: _Usage, organization: str) -> dict[str, b
     pools, rows = what_they_have(opened, wanted.workspace_id, "", organization)
     ids = {row["pool_id"]: bool(row.get("may_overflow")) for row in pools}
     if wanted.mode == "report":
-        having = [row["pool_id"] for row in rows if row["resource_key"] == wanted.resource_key]
+        having = [row["pool_id"] for row in rows if row["held"] and row["resource_key"] == wanted.resource_key]
         return {next(iter([*having, *ids])): False}
     return ids
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
 
+from entitlements.cli import output
 from entitlements.cli.options import (
     FOLDER,
     Actor,
@@ -108,7 +110,7 @@ def add(
 
 def _change(
     command: type,
-    sentence: str,
+    sentence: str | Callable[[dict[str, Any] | None], str],
     which: tuple[str, str],
     reason: str,
     at: str,
@@ -116,7 +118,9 @@ def _change(
     data: Any,
     **more: Any,
 ) -> None:
-    """more: further fields of the command."""
+    """sentence: what is so now; or made of the provision as the read models have it, None if nobody waited for them. more: further
+    fields of the command.
+    """
     from entitlements.cli import values
 
     (pool_id, provision_id), (actor, key, no_wait, as_json) = which, way
@@ -130,6 +134,9 @@ def _change(
     )
     with session(data) as opened:
         done = opened.do(asked, wait=not no_wait)
+        if callable(sentence):
+            there = opened.require_pool(pool_id)["provisions"] if done.visible else []
+            sentence = sentence(next((row for row in there if row["provision_id"] == provision_id), None))
         sentence = f"Provision [bold]{provision_id}[/bold] {sentence}."
         report(done, sentence, as_json=as_json, pool_id=pool_id, provision_id=provision_id)
 
@@ -221,11 +228,26 @@ def _end(which: tuple[str, str], when: str, reason: str, at: str, way: tuple[str
     from entitlements.domain.commands import EndProvision
 
     if when in {"now", "period_end"}:
-        said = "has ended" if when == "now" else "ends with its billing period"
-        _change(EndProvision, said, which, reason, at, way, data, when=when)
+        _change(EndProvision, _ends, which, reason, at, way, data, when=when)
     else:
-        ends_at = values.instant(when)
-        _change(EndProvision, f"ends at {when}", which, reason, at, way, data, when="at", ends_at=ends_at)
+        _change(EndProvision, _ends, which, reason, at, way, data, when="at", ends_at=values.instant(when))
+
+
+def _ends(now: dict[str, Any] | None) -> str:
+    if now is None:
+        return "will end as asked"
+    if now["ended_at"] is not None:
+        return f"has ended at {output.text(now['ended_at'])}"
+    return f"ends at {output.text(now['ends_at'])}"
+
+
+def _goes_on(now: dict[str, Any] | None) -> str:
+    ends_at = None if now is None else now["ends_at"]
+    return (
+        "goes on: no end is planned"
+        if now is not None and ends_at is None
+        else ("goes on until its planned end" + (f", {output.text(ends_at)}" if ends_at else ", if it has one"))
+    )
 
 
 @provisions.command("uncancel", epilog=example("entitlements provision uncancel p1 sub-17"))
@@ -244,4 +266,4 @@ def uncancel(
     from entitlements.domain.commands import UncancelProvision
 
     way = (actor, key, no_wait, as_json)
-    _change(UncancelProvision, "is not cancelled", (pool_id, provision_id), reason, effective_at, way, data)
+    _change(UncancelProvision, _goes_on, (pool_id, provision_id), reason, effective_at, way, data)

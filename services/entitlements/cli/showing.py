@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from entitlements.cli import dashboard, output
@@ -77,8 +77,13 @@ def _grant(row: Row, _: Amount) -> Sequence[Any]:
     return row["grant_id"], row["reason"], row["actor"], row["status"], row["ends_at"]
 
 
+def why_kept(row: Mapping[str, Any]) -> str:
+    """Why a contribution includes nothing now."""
+    return {"suspended": "suspended", "active": "the pool is suspended"}.get(row["status"], "has ended")
+
+
 def _contribution(row: Row, amount: Amount) -> Sequence[Any]:
-    why = "its provision has left; what was used of it stays until the reset" if row["kept"] else ""
+    why = f"{why_kept(row)}; what was used of it stays until the reset" if row["kept"] else ""
     return (
         row["resource_key"],
         row["provision_id"] or "(default of the key)",

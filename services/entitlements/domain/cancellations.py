@@ -34,7 +34,7 @@ _FAR = datetime.max.replace(tzinfo=UTC)
 def end_provision(pool: ResourcePool, command: EndProvision, now: datetime) -> None:
     """End a provision now, or let it end later. What has ended stays as it is; an instant that is over means now."""
     if (command.when == "at") != (command.ends_at is not None):
-        raise InvalidCommand("ends_at is the instant of `when: at`, and of nothing else")
+        raise InvalidCommand("`when: at` needs ends_at, its instant; any other `when` has none")
     provision = find(pool, command.provision_id)
     if provision.is_over:
         if command.when == "now" or (command.ends_at is not None and command.ends_at <= now):

@@ -149,7 +149,7 @@ class ProvisionAlreadyExists(CommandRefused):
 
 
 class ProvisionIsOver(CommandRefused):
-    """The provision has ended; an id is given once."""
+    """The provision has ended, and an ended one cannot be changed or used again."""
 
     code = "provision_is_over"
 

@@ -8,8 +8,8 @@ from entitlements.domain.cancellations import end_of_billing_period
 from entitlements.domain.commands import ProvisionPool
 from entitlements.domain.errors import (
     InvalidCommand,
-    InvalidInstant,
     LadderIsEmpty,
+    NoBillingPeriod,
     PoolIsClosed,
     ProvisionAlreadyExists,
     ProvisionIsOver,
@@ -93,7 +93,7 @@ def _end_of(pool: ResourcePool, present: Provision, now: datetime) -> datetime:
     if present.ends_at is not None:
         return present.ends_at
     if present.billing_period is None:
-        raise InvalidInstant(f"{present.provision_id} has neither an end nor a billing period")
+        raise NoBillingPeriod(present.provision_id)
     return end_of_billing_period(pool, present, now)
 
 
