@@ -101,7 +101,7 @@ def downgrade_makes_a_debt() -> Patches:
     right = owing.reset
 
     def reset(pool: Any, held: Any, at: Any, period: Any, **by_hand: Any) -> bool:
-        above = sum(bucket.above for bucket in held.buckets)
+        above = sum(max(0, b.consumed - b.limit) for b in held.buckets if b.limit is not None)
         if above and held.preserves:
             held.debts = [*held.debts, Debt(above, preserves=True)]
         return right(pool, held, at, period, **by_hand)

@@ -18,7 +18,7 @@ UNLIMITED: Final = 2**62
 
 @dataclass(slots=True)
 class Bucket:
-    """A contribution and what was consumed of it. They stand in burn order."""
+    """A contribution and what was consumed of it. They stand in burn order, what is paused and what has left behind the others."""
 
     provision_id: str
     limit: int | None
@@ -45,11 +45,6 @@ class Bucket:
     def left(self) -> int:
         """What it still includes, in the smallest unit; 0 when more was consumed than it has."""
         return UNLIMITED if self.limit is None else max(0, self.limit - self.consumed)
-
-    @property
-    def above(self) -> int:
-        """What was included once and is above its limit since that was lowered: it takes nothing from others."""
-        return 0 if self.limit is None else max(0, self.consumed - self.limit)
 
     @property
     def is_as_anew(self) -> bool:

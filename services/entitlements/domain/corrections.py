@@ -10,6 +10,7 @@ from datetime import datetime
 
 from entitlements.domain.aggregate import from_ms, to_ms
 from entitlements.domain.buckets import UNLIMITED, ClosedPeriod
+from entitlements.domain.closed_periods import closed_within_grace
 from entitlements.domain.cover import cover
 from entitlements.domain.entitlement import Entitlement, overage_of, paid
 from entitlements.domain.errors import (
@@ -29,7 +30,6 @@ from entitlements.domain.lines import CLOCK_SKEW_MS_MAX, check_countable
 from entitlements.domain.pools import IDEMPOTENCY_WINDOW_MS, RememberedLine, ResourcePool
 from entitlements.domain.restack import restack
 from entitlements.domain.returns import closed_parts_back, parts_corrected_down, returned_parts, what_comes_back
-from entitlements.domain.rolling import closed_within_grace
 from entitlements.domain.thresholds import exceed, tell_payers, warn
 from entitlements.domain.usage_commands import CorrectUsage, ReverseUsage
 from entitlements.domain.usage_events import ExceededWithdrawn, UsageCorrected

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from entitlements.domain.aggregate import from_ms
 from entitlements.domain.buckets import UNLIMITED, ClosedPeriod
+from entitlements.domain.closed_periods import closed_within_grace
 from entitlements.domain.cover import payer_of
 from entitlements.domain.entitlement import Entitlement
 from entitlements.domain.errors import CommandRefused, NotEntitled, PeriodIsClosed, PoolIsSuspended, QuotaIsExceeded
@@ -11,7 +12,6 @@ from entitlements.domain.lines import UsageAnswer, recorded, refuse, take
 from entitlements.domain.members import override_of
 from entitlements.domain.owing import pay
 from entitlements.domain.pools import ResourcePool
-from entitlements.domain.rolling import closed_within_grace
 from entitlements.domain.suspension import why_not_entitled
 from entitlements.domain.thresholds import exceed
 from entitlements.domain.values import LineDetails, UsageLine, UsagePart, admitted_part, part_of

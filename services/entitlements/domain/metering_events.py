@@ -6,9 +6,10 @@ from datetime import datetime
 
 from entitlements.domain.aggregate import Event, to_ms
 from entitlements.domain.buckets import Debt
+from entitlements.domain.closed_periods import closed_period, remembered_closed
 from entitlements.domain.pool_events import PoolEvent
 from entitlements.domain.pools import ResourcePool
-from entitlements.domain.rolling import closed_period, remembered_closed, schedule_roll
+from entitlements.domain.rolling import schedule_roll
 from entitlements.domain.taking import (
     draw_on_caps,
     enter_period_of,

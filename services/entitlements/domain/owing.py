@@ -15,12 +15,13 @@ from typing import Any, Final
 
 from entitlements.domain.aggregate import NEVER_MS, from_ms, to_ms
 from entitlements.domain.buckets import UNLIMITED, Bucket
+from entitlements.domain.closed_periods import idle_periods, owed_until
 from entitlements.domain.entitlement import Entitlement
 from entitlements.domain.metering_events import OverageForgiven, OveragePaid, PeriodsClosed, QuotaReset
 from entitlements.domain.periods import Calendar, period_bounds
 from entitlements.domain.pools import ResourcePool
 from entitlements.domain.ranking import rule_that_ranks_first
-from entitlements.domain.rolling import idle_periods, owed_until, rolled_over
+from entitlements.domain.rolling import rolled_over
 from entitlements.domain.values import Contribution, KeyPeriod, PreservedOverage, Share
 
 _BY_CALENDAR: Final = {"manual": False, "anchor_at": None, "continues_until": None, "note": "", "actor": ""}

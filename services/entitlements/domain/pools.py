@@ -145,7 +145,7 @@ class ResourcePool(Aggregate):
         )
 
     def due_of(self, entitlement: Entitlement) -> int:
-        """When the next reset, recurrence or end of grace of a key is due."""
+        """When the next reset, recurrence or end of a debt of a key is due."""
         recurs = min((bucket.recurs_at_ms for bucket in entitlement.buckets), default=NEVER_MS)
         expires = min((debt.until_ms for debt in entitlement.debts if debt.quantity), default=NEVER_MS)
         return min(entitlement.resets_at_ms, recurs, expires)

@@ -15,7 +15,8 @@ from entitlements.domain.pool_parts import Provision, takes_over
 from entitlements.domain.values import Rule
 
 if TYPE_CHECKING:
-    from entitlements.domain.buckets import Bucket
+    from entitlements.domain.buckets import Bucket, ClosedPeriod
+    from entitlements.domain.entitlement import Entitlement
     from entitlements.domain.pools import ResourcePool
 
 #: A rule, and whose it is; None: a default.
@@ -77,6 +78,18 @@ def return_order(pool: ResourcePool, names: Iterable[str], provision_id: str | N
         return 1 if gone is not None and name in known and takes_over(known[name], gone) else 2
 
     return sorted(backwards, key=distance)  # Stable: the last in burn order first.
+
+
+def heir_of(pool: ResourcePool, entitlement: Entitlement, closed: ClosedPeriod, provision_id: str) -> Bucket | None:
+    """Who has now what a provision carried over from a closed period: its own contribution, or that of the one that took it over since."""
+    gone = pool.provisions.get(provision_id)
+    for bucket in entitlement.buckets:
+        own = pool.provisions.get(bucket.provision_id)
+        is_heir = gone is not None and own is not None and takes_over(own, gone)
+        is_heir = is_heir and closed.rest_of(bucket.provision_id) is None  # It was there already.
+        if not bucket.is_gone and (bucket.provision_id == provision_id or is_heir):
+            return bucket
+    return None
 
 
 def _burns(provision: Provision | None) -> tuple[int, int]:

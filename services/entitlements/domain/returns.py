@@ -16,8 +16,7 @@ from entitlements.domain.entitlement import Entitlement
 from entitlements.domain.periods import Calendar, period_bounds
 from entitlements.domain.pool_parts import RememberedLine, RememberedPart, last_first
 from entitlements.domain.pools import ResourcePool
-from entitlements.domain.ranking import in_burn_order, return_order
-from entitlements.domain.taking_back import heir_of
+from entitlements.domain.ranking import heir_of, in_burn_order, return_order
 from entitlements.domain.values import Bearer, Share, UsagePart, admitted_part, part_of
 
 
@@ -80,13 +79,10 @@ def closed_parts_back(
     parts += [admitted_part("included", -admitted)] if admitted else []
     for name, share in shares.items():
         rest = closed.rest_of(name)
-        recent = share
-        if (
-            rest is not None and turn < rest.recurred_since
-        ):  # What was consumed before it came anew would have lapsed then.
-            recent = max(0, share - (rest.consumed - rest.recent))
-        elif rest is not None:
-            recent = min(share, max(0, rest.recent))
+        assert rest is not None, "who bore something has a rest"
+        # What was consumed before it came anew would have lapsed then.
+        before = rest.consumed - rest.recent
+        recent = max(0, share - before) if turn < rest.recurred_since else min(share, max(0, rest.recent))
         for quantity, has_lapsed in ((recent, False), (share - recent, True)):
             if quantity:
                 part = part_of("included", name, -quantity, payer=payer_of(pool, name))
@@ -148,7 +144,7 @@ def _preserved_back(
 
 
 def _in_order(pool: ResourcePool, entitlement: Entitlement) -> list[Bucket]:
-    """Who bears a key, in burn order; where contributions do not add up the first does."""
+    """Who bears a key, in burn order. Where contributions do not add up they stay as they stand: the first bears all."""
     return in_burn_order(pool, entitlement.buckets) if entitlement.stacking == "sum" else entitlement.buckets
 
 

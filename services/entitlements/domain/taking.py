@@ -1,4 +1,4 @@
-"""How recorded usage, and what corrects it, is taken into the state: the one place where consumption moves."""
+"""How recorded usage, and what corrects it, is counted in the period under way. Corrections: taking_back."""
 
 from __future__ import annotations
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from entitlements.domain.pool_parts import RememberedPart, last_first, takes_over
-from entitlements.domain.rolling import remembered_closed
+from entitlements.domain.closed_periods import remembered_closed
+from entitlements.domain.pool_parts import RememberedPart, last_first
+from entitlements.domain.ranking import heir_of
 from entitlements.domain.taking import draw_credits, enter_period_of, give_payment_back, take_parts
 
 if TYPE_CHECKING:
-    from entitlements.domain.buckets import Bucket, ClosedPeriod
+    from entitlements.domain.buckets import ClosedPeriod
     from entitlements.domain.entitlement import Entitlement
     from entitlements.domain.pools import ResourcePool
     from entitlements.domain.usage_events import UsageCorrected
@@ -80,18 +81,6 @@ def _come_back(pool: ResourcePool, entitlement: Entitlement, closed: ClosedPerio
         if bucket is not None:
             bucket.carried += share.quantity  # What it adds is stacked anew then.
     entitlement.refresh()
-
-
-def heir_of(pool: ResourcePool, entitlement: Entitlement, closed: ClosedPeriod, provision_id: str) -> Bucket | None:
-    """The contribution that has now what another one carried over from a closed period: itself, or the one that took it over since."""
-    gone = pool.provisions.get(provision_id)
-    for bucket in entitlement.buckets:
-        own = pool.provisions.get(bucket.provision_id)
-        is_heir = gone is not None and own is not None and takes_over(own, gone)
-        is_heir = is_heir and closed.rest_of(bucket.provision_id) is None  # It was there already.
-        if not bucket.is_gone and (bucket.provision_id == provision_id or is_heir):
-            return bucket
-    return None
 
 
 def _without(parts: Sequence[RememberedPart], quantity: int) -> tuple[RememberedPart, ...]:
