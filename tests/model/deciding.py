@@ -46,7 +46,7 @@ def reverse_usage(office: Office, step: Plain) -> str | None:
         _take_back(office, book, period, part, taken)
         part["quantity"] -= taken
     known["parts"] = [part for part in known["parts"] if part["quantity"]]
-    if period is None and known["workspace"]:
+    if known["workspace"] and not known["late"]:
         _draw_back(office, known, quantity)
     return None
 

@@ -138,7 +138,7 @@ def _rest(office: Office, held: Plain, cover: Plain, kept: int) -> Plain:
         rest -= bearers[bearer]
     bearers["overage"] += rest
     units, price = bearers["credits"] * held["rate"], office.demand.get(held["key"], {"price": 0})["price"]
-    spending = min(bearers["demand"] * price, max(0, held["spending"] - cover["demand"] * price))
+    spending = bearers["demand"] * price
     return held | bearers | {"quantity": kept, "units": units, "spending": spending}
 
 

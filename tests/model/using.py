@@ -61,7 +61,8 @@ def remember(office: Office, name: Any, body: list[Any], parts: list[Plain], cou
     office.recorded.append(body)
     if name is not None:
         key, _, _, workspace, subject, _ = body
-        of = {"key": key, "workspace": workspace, "subject": subject, "order": office.order}
+        is_late = counted_in != office.books[key].number
+        of = {"key": key, "workspace": workspace, "subject": subject, "order": office.order, "late": is_late}
         office.lines[name] = {"body": body, "at": office.now, "parts": parts, "counted_in": counted_in, **of, **more}
 
 

@@ -104,17 +104,17 @@ def test_an_override_with_an_amount_counts_by_itself_beside_the_cap() -> None:
 
 def test_only_what_a_cap_has_counted_returns_to_it() -> None:
     history = (used(2, 5, usage_id="u"), capped(3, 50), used(4, 7))
-    assert drawn(after(*history, corrected(5, -3), line=Line(2, 0))) == [("", "", 50, 7)]
-    assert drawn(after(*history, corrected(5, -3), line=Line(4, 0))) == [("", "", 50, 4)]
-    assert drawn(after(*history, corrected(5, -3, counted_in=1), line=Line(4, 0))) == [("", "", 50, 7)]
+    assert drawn(after(*history, corrected(5, -3), line=Line(2, 0, False))) == [("", "", 50, 7)]
+    assert drawn(after(*history, corrected(5, -3), line=Line(4, 0, False))) == [("", "", 50, 4)]
+    assert drawn(after(*history, corrected(5, -3, counted_in=1), line=Line(4, 0, True))) == [("", "", 50, 7)]
     assert drawn(after(*history, corrected(5, -3), line=None)) == [("", "", 50, 7)]
 
 
 def test_events_that_are_read_again_change_nothing() -> None:
     history = (capped(2, 50), used(3, 5), overridden(4, 9), used(5, 1), corrected(6, -2), capped(7, 40))
-    members = after(*history, line=Line(5, 0))
+    members = after(*history, line=Line(5, 0, False))
     rows = [dict(row) for row in members.changed()]
     again = Members(rows, "UTC")
     for name, fact in history:
-        again.take(name, fact, Line(5, 0))
+        again.take(name, fact, Line(5, 0, False))
     assert list(again.changed()) == []

@@ -91,4 +91,4 @@ class MemberCaps(ReadModel):
                 return found
         wanted = (pool_id, event["corrects"], since, event["originator_version"])
         row = cursor.execute(statement(self.folder, "recorded_line"), wanted).fetchone()
-        return None if row is None else Line(row[0], to_ms(row[1]))
+        return None if row is None else Line(row[0], to_ms(row[1]), row[2])

@@ -20,13 +20,15 @@ class Line(NamedTuple):
 
     version: int
     recorded_at_ms: int
+    #: It counted in a closed period, and under no cap.
+    is_late: bool
 
 
 def line_in(event: Event, usage_id: str) -> Line | None:
     """The line of this id among those of an event, the last one."""
     for line in reversed(event["lines"]):
         if line["usage_id"] == usage_id:
-            return Line(event["originator_version"], line["recorded_at"])
+            return Line(event["originator_version"], line["recorded_at"], line["late"])
     return None
 
 
@@ -62,10 +64,10 @@ class Members:
         self._lift(event, [r for r in self._fresh(event) if r["override_id"] == event["override_id"]])
 
     def _held(self, event: Event) -> None:
-        self._hold(event, event["change"])
+        self._hold(event, event["change"], "")
 
     def _released(self, event: Event) -> None:
-        self._hold(event, -event["quantity"])
+        self._hold(event, -event["quantity"], event["subject_id"])
 
     def _reset(self, event: Event) -> None:
         for row in self._of_key(event, event["resource_key"]):
@@ -92,7 +94,7 @@ class Members:
 
     def are_concerned(self, event: Event) -> bool:
         """Whether a correction is of usage under a cap."""
-        return not event["counted_in"] and any(self._of_member(event, event["workspace_id"], event["subject_id"]))
+        return any(self._of_member(event, event["workspace_id"], event["subject_id"]))
 
     def _cap(self, event: Event) -> None:
         known = self._rows.get((event["workspace_id"], event["subject_id"], event["resource_key"], ""))
@@ -152,10 +154,10 @@ class Members:
                     continue
                 self._count(event, row, periods[line["resource_key"]], line["quantity"], line["recorded_at"])
 
-    def _hold(self, event: Event, change: int) -> None:
+    def _hold(self, event: Event, change: int, subject_id: str) -> None:
         """What is held of a limit counts while it is held; a limit has no period."""
         fresh = {_key(row) for row in self._fresh(event)}
-        for row in list(self._of_member(event, event["workspace_id"], "")):
+        for row in list(self._of_member(event, event["workspace_id"], subject_id)):
             if _key(row) in fresh:
                 self._count(event, row, (None, None), change, event["timestamp"])
 
@@ -169,7 +171,7 @@ class Members:
 
     def _give_back(self, event: Event, line: Line | None) -> None:
         """Only what a cap has counted returns to it."""
-        if line is None or event["counted_in"]:
+        if line is None or line.is_late:
             return
         for row in list(self._of_member(event, event["workspace_id"], event["subject_id"])):
             counted_since_ms = 0 if row["drawn_from"] is None else to_ms(row["drawn_from"])

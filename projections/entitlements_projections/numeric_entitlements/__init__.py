@@ -127,15 +127,12 @@ def _counting(event: Event, change: Event, row: Row | None) -> Row:
 
 
 def _drawn_on_credits(change: Event, row: Row | None) -> Row:
-    """At another credit rate rounding begins anew (domain/entitlement.py)."""
-    before, after = change["before"], change["after"]
-    if row is None or after is None or (before is not None and _rate(before) == _rate(after)):
-        return {}
-    return {"credit_quantity": 0, "credit_units": 0}
-
-
-def _rate(value: Event) -> tuple[str | None, int, int]:
-    return value["credit_key"], value["credit_rate"], value["credit_per"]
+    """At another credit rate than the last one rounding begins anew (domain/entitlement.py)."""
+    after, rate = change["after"], None if row is None else row["rated_at"]
+    if after is None or after["credit_key"] is None:
+        return {"rated_at": rate}
+    new = f"{after['credit_rate']}/{after['credit_per']} {after['credit_key']}"
+    return {"rated_at": new} if new == rate else {"rated_at": new, "credit_quantity": 0, "credit_units": 0}
 
 
 class NumericEntitlements(FoldedRows):
@@ -147,7 +144,7 @@ class NumericEntitlements(FoldedRows):
     columns = (
         "pool_id", "resource_key", "entitlement_type", "held", "effective_limit", "soft_limit", "hard_limit", "period",
         "stacking", "anchored", "anchor_at", "grace_for", "credit_key", "override_id", "over_allocated", "changed_at",
-        "counts_from", "credit_rate", "credit_per", "credit_quantity", "credit_units", "begins_with", "uncounted",
+        "counts_from", "credit_rate", "credit_per", "credit_quantity", "credit_units", "rated_at", "begins_with", "uncounted",
         "moved_start", "moved_end", "version",
     )  # fmt: skip
     events = frozenset({"EntitlementsChanged", "CalendarChanged", "UsageRecorded", "UsageCorrected", *_OF_ONE_KEY})

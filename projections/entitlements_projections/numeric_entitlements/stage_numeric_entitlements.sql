@@ -22,6 +22,7 @@ create temporary table if not exists staged_numeric_entitlements (
     credit_per bigint,
     credit_quantity bigint,
     credit_units bigint,
+    rated_at text,
     begins_with bigint,
     uncounted bigint,
     moved_start timestamptz,

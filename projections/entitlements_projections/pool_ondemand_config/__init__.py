@@ -16,8 +16,9 @@ def _configured(event: Event, row: Row | None) -> Row:
     spent = {"alerted": 0, "alerted_at": None, "spent": 0}
     # What was spent stays spent; rounding begins anew at the new price.
     goes_on = spent if row is None else {name: row[name] for name in spent}
-    begins = {"bought": 0, "charged": 0, "configured_at": event["timestamp"]}
-    return {field: event[field] for field in fields} | goes_on | begins
+    is_same_price = row is not None and all(row[name] == event[name] for name in ("unit_price", "price_per"))
+    rounded = {name: row[name] if row is not None and is_same_price else 0 for name in ("bought", "charged")}
+    return {field: event[field] for field in fields} | goes_on | rounded | {"configured_at": event["timestamp"]}
 
 
 def _reset(event: Event, row: Row | None) -> Row | None:  # noqa: ARG001 - that it happened is all.

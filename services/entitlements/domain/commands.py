@@ -253,6 +253,7 @@ class ReleaseUsage(PoolCommand):
     quantity: int
     workspace_id: str = ""
     holder_id: str = ""
+    subject_id: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -27,7 +27,7 @@ from entitlements.domain.errors import (
 )
 from entitlements.domain.late_usage import included_late
 from entitlements.domain.lines import CLOCK_SKEW_MS_MAX, check_countable
-from entitlements.domain.pools import IDEMPOTENCY_WINDOW_MS, RememberedLine, ResourcePool
+from entitlements.domain.pools import RememberedLine, ResourcePool
 from entitlements.domain.restack import restack
 from entitlements.domain.returns import closed_parts_back, parts_corrected_down, returned_parts, what_comes_back
 from entitlements.domain.thresholds import exceed, tell_payers, warn
@@ -55,7 +55,7 @@ def _check_reason(reason: str) -> None:
 
 def _find(pool: ResourcePool, usage_id: str, now: datetime) -> RememberedLine | None:
     known = pool.usage_ids.get(usage_id)
-    if known is None or not known.parts or known.recorded_at <= to_ms(now) - IDEMPOTENCY_WINDOW_MS:
+    if known is None or not known.parts or not pool.is_remembered(known.recorded_at, to_ms(now)):
         return None
     return known
 

@@ -5,12 +5,12 @@ Pure questions: nothing is changed. The answers are taken down by events.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from entitlements.domain.buckets import UNLIMITED
 from entitlements.domain.entitlement import Entitlement
 from entitlements.domain.pools import OnDemand, Reservation, ResourcePool
-from entitlements.domain.values import QUANTITY_MAX, UsagePart, admitted_part, part_of
+from entitlements.domain.values import QUANTITY_MAX, Bearer, UsagePart, admitted_part, part_of
 
 
 @dataclass(slots=True)
@@ -22,6 +22,10 @@ class Cover:
     credit_units: int = 0
     charge: int = 0
     overage: int = 0
+
+    def borne_by(self, bearer: Bearer) -> int:
+        """The quantity that one kind of bearer has of it."""
+        return sum(part["quantity"] for part in self.parts if part["bearer"] == bearer)
 
     @property
     def is_simple(self) -> bool:
@@ -78,7 +82,7 @@ def _bear(
         left -= _draw_on_credits(pool, entitlement, left, found, alone=alone, held=None)
     if left and held is not None:  # And so with spending: what it holds, and what is above it from what is allowed now.
         excess = min(left, above)
-        wanted = excess + min(left - excess, _bought_by(pool, entitlement, held))
+        wanted = excess + min(left - excess, held.on_demand)
         left -= _draw_on_demand(pool, entitlement, wanted, found, alone=alone, freed=held.spending)
     elif left:
         left -= _draw_on_demand(pool, entitlement, left, found, alone=alone, freed=0)
@@ -103,16 +107,17 @@ class Left:
         return min(UNLIMITED, self.included + self.by_credits + self.on_demand + self.as_overage)
 
 
-def what_is_left(pool: ResourcePool, entitlement: Entitlement) -> Left:
+def what_is_left(pool: ResourcePool, entitlement: Entitlement, *, alone: bool = False) -> Left:
     """What strict usage of a key could have now, whoever asks: members may be narrowed beside."""
     if entitlement.value is None:
         return Left(0, 0, 0, 0)
-    on_demand = pool.on_demand.get(entitlement.resource_key)
+    is_bought = entitlement.entitlement_type == "quota"
+    on_demand = pool.on_demand.get(entitlement.resource_key) if is_bought else None
     is_endless = on_demand is not None and on_demand.enabled and on_demand.spending_cap is None
     return Left(
         included=entitlement.included_left,
-        by_credits=_affordable_by_credits(pool, entitlement),
-        on_demand=UNLIMITED if is_endless else _affordable_on_demand(on_demand),
+        by_credits=_affordable_by_credits(pool, entitlement, alone=alone),
+        on_demand=UNLIMITED if is_endless else _affordable_on_demand(on_demand, alone=alone),
         as_overage=entitlement.overage_left,
     )
 
@@ -125,9 +130,9 @@ def _room(entitlement: Entitlement) -> int:
     return max(admits, sum(bucket.left for bucket in entitlement.burn_order()))
 
 
-def affordable(pool: ResourcePool, entitlement: Entitlement) -> int:
-    """The largest quantity that strict usage could have now, in the smallest unit."""
-    return what_is_left(pool, entitlement).together
+def affordable(pool: ResourcePool, entitlement: Entitlement, *, alone: bool = False) -> int:
+    """The largest quantity that strict usage could have now, in the smallest unit; alone: that could be reserved, rounded by itself."""
+    return what_is_left(pool, entitlement, alone=alone).together
 
 
 def fits(entitlement: Entitlement, found: Cover) -> bool:
@@ -142,7 +147,7 @@ def payer_of(pool: ResourcePool, provision_id: str) -> str:
 
 
 def _include(pool: ResourcePool, entitlement: Entitlement, found: Cover, held: Reservation | None) -> None:
-    left, room = found.included, _unreserved(entitlement, held)
+    left, room = found.included, _unreserved(entitlement, 0 if held is None else held.charged)
     for bucket in entitlement.burn_order():
         part = min(left, bucket.left, room)
         if part:
@@ -153,12 +158,15 @@ def _include(pool: ResourcePool, entitlement: Entitlement, found: Cover, held: R
         found.parts.append(admitted_part("included", left))
 
 
-def _unreserved(entitlement: Entitlement, held: Reservation | None) -> int:
-    """What of the contributions usage may have that an override admits: what is reserved of them stays for those who reserved it."""
+def _unreserved(entitlement: Entitlement, own: int) -> int:
+    """What of the contributions usage may have that an override admits: what is reserved of them stays for those who reserved it.
+
+    own: what of that is reserved for this usage.
+    """
     if entitlement.value is None or not entitlement.value.override_id:
         return UNLIMITED  # No more is included than there is beside what is reserved.
-    reserved = entitlement.reserved - (0 if held is None else held.charged)
-    return max(0, min(UNLIMITED, sum(bucket.left for bucket in entitlement.burn_order())) - reserved)
+    left = min(UNLIMITED, sum(bucket.left for bucket in entitlement.burn_order()))
+    return max(0, left - (entitlement.reserved - own))
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,14 +218,14 @@ def _rate_now(pool: ResourcePool, entitlement: Entitlement, *, alone: bool, held
 
 def _balance(credit: Entitlement, held: Reservation | None) -> int:
     """The units that are there: beside what is reserved; of two who reserved what has lapsed since the first has it."""
+    free = credit.limit - credit.counted - credit.reserved
     if held is None:
-        return credit.included_left
-    free = credit.limit - credit.counted - credit.reserved + held.credit_units
-    return max(0, free, min(held.credit_units, _room(credit)))
+        return free  # Less than nothing where more is reserved than is there: then rounding leaves nothing for others either.
+    return max(0, free + held.credit_units, min(held.credit_units, _room(credit)))
 
 
-def _affordable_by_credits(pool: ResourcePool, entitlement: Entitlement) -> int:
-    rate = _rate_now(pool, entitlement, alone=False, held=None)
+def _affordable_by_credits(pool: ResourcePool, entitlement: Entitlement, *, alone: bool) -> int:
+    rate = _rate_now(pool, entitlement, alone=alone, held=None)
     return 0 if rate is None else rate.affordable
 
 
@@ -230,29 +238,44 @@ def _draw_on_credits(
     pool: ResourcePool, entitlement: Entitlement, wanted: int, found: Cover, *, alone: bool, held: Reservation | None
 ) -> int:
     rate = _rate_now(pool, entitlement, alone=alone, held=held)
-    quantity = 0 if rate is None or not wanted else min(wanted, rate.affordable)
-    if rate is None or not quantity:
+    if rate is None or not wanted:
+        return 0
+    drawn = _drawn_on(rate.credit, found)
+    rate = replace(rate, balance=rate.balance - sum(drawn.values()))
+    quantity = min(wanted, rate.affordable)
+    if not quantity:
         return 0
     before, paid = rate.paid
     units = _due(before + quantity, rate.rate, rate.per, paid)
     found.credit_units += units
     credit_key = rate.credit.resource_key
     left_units, left_quantity = units, quantity
+    room = _unreserved(rate.credit, 0 if held is None else held.credit_units) - sum(drawn.values())
     for bucket in rate.credit.burn_order():
-        charge = min(left_units, bucket.left)
+        charge = max(0, min(left_units, bucket.left - drawn.get(bucket.provision_id, 0), room))
         if not charge and units:
             continue
+        room -= charge
         part = left_quantity if charge == left_units else quantity * charge // units
         payer = payer_of(pool, bucket.provision_id)
-        drawn = part_of("credit", bucket.provision_id, part, payer=payer, charge=charge, credit_key=credit_key)
-        found.parts.append(drawn | {"repriced": rate.is_other})
+        one = part_of("credit", bucket.provision_id, part, payer=payer, charge=charge, credit_key=credit_key)
+        found.parts.append(one | {"repriced": rate.is_other})
         left_units, left_quantity = left_units - charge, left_quantity - part
         if not left_units:
             break
     if left_units or left_quantity:  # An override gives credits that nobody contributes.
-        drawn = admitted_part("credit", left_quantity, charge=left_units, credit_key=credit_key)
-        found.parts.append(drawn | {"repriced": rate.is_other})
+        one = admitted_part("credit", left_quantity, charge=left_units, credit_key=credit_key)
+        found.parts.append(one | {"repriced": rate.is_other})
     return quantity
+
+
+def _drawn_on(credit: Entitlement, found: Cover) -> dict[str, int]:
+    """The units that what is covered so far draws on a balance, by contribution."""
+    drawn: dict[str, int] = {}
+    for part in found.parts:
+        if part["bearer"] == "credit" and part["credit_key"] == credit.resource_key:
+            drawn[part["provision_id"]] = drawn.get(part["provision_id"], 0) + part["charge"]
+    return drawn
 
 
 def _affordable_on_demand(on_demand: OnDemand | None, *, alone: bool = False, freed: int = 0) -> int:
@@ -267,20 +290,13 @@ def _affordable_on_demand(on_demand: OnDemand | None, *, alone: bool = False, fr
     return max(0, money * on_demand.price_per // on_demand.unit_price - bought)
 
 
-def _bought_by(pool: ResourcePool, entitlement: Entitlement, held: Reservation) -> int:
-    """The quantity that the spending of a reservation pays for."""
-    on_demand = pool.on_demand.get(entitlement.resource_key)
-    if on_demand is None or on_demand.unit_price <= 0:
-        return UNLIMITED
-    return held.spending * on_demand.price_per // on_demand.unit_price
-
-
 def _draw_on_demand(
     pool: ResourcePool, entitlement: Entitlement, wanted: int, found: Cover, *, alone: bool, freed: int
 ) -> int:
     on_demand = pool.on_demand.get(entitlement.resource_key)
     affordable_now = _affordable_on_demand(on_demand, alone=alone, freed=freed)
-    quantity = min(wanted, affordable_now) if entitlement.value is not None else 0
+    is_bought = entitlement.value is not None and entitlement.entitlement_type == "quota"
+    quantity = min(wanted, affordable_now) if is_bought else 0
     if not quantity:
         return 0
     assert on_demand is not None

@@ -44,7 +44,7 @@ from entitlements.domain.errors import EffectiveAtIsNotAllowed, IdempotencyKeyRe
 from entitlements.domain.idempotency import count_of, is_repeat, remember
 from entitlements.domain.lines import UsageAnswer, lines_under_key, refuse
 from entitlements.domain.pool_events import BackfillEnded
-from entitlements.domain.pools import IDEMPOTENCY_WINDOW_MS, ResourcePool
+from entitlements.domain.pools import ResourcePool
 from entitlements.domain.values import UsageLine
 
 
@@ -193,7 +193,7 @@ def _record_under_key(
     is_known = is_repeat(pool, command, now_ms)
     if not is_known and count_of(command) > 1:
         alone = pool.usage_ids.get(key)
-        if alone is not None and alone.recorded_at > now_ms - IDEMPOTENCY_WINDOW_MS:
+        if alone is not None and pool.is_remembered(alone.recorded_at, now_ms):
             raise IdempotencyKeyReused(key)  # One line was recorded under it, by itself.
     lines, answer = lines_under_key(key, command.lines, 0), UsageAnswer()
     answer.usage_ids = [line["usage_id"] for line in lines]

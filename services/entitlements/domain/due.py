@@ -6,7 +6,6 @@ from datetime import datetime
 
 from entitlements.domain.aggregate import from_ms, to_ms
 from entitlements.domain.owing import expire, pay_what_is_owed, reset
-from entitlements.domain.periods import Calendar, period_bounds
 from entitlements.domain.plan_events import ContributionRecurred, OverrideExpired
 from entitlements.domain.pool_events import GrantExpired, ProvisionEnded, ProvisionStarted
 from entitlements.domain.pools import ResourcePool
@@ -69,11 +68,10 @@ def _recur_who_return(pool: ResourcePool, due_ms: int) -> None:
     """Starts come before recurrences: who contributes again from the instant of one comes anew with it."""
     for entitlement in pool.entitlements.values():
         for bucket in entitlement.buckets if entitlement.is_recurring else ():
-            if bucket.recurs and not bucket.is_as_anew and due_ms < bucket.recurs_at_ms:
-                start_ms = entitlement.period_at(due_ms)[0]
-                calendar = Calendar(entitlement.calendar.time_zone, start_ms)
-                if start_ms < due_ms == period_bounds(bucket.recurs, due_ms, calendar)[0]:
-                    bucket.recurs_at_ms = due_ms
+            if bucket.recurs is None or bucket.is_as_anew or bucket.recurs_at_ms <= due_ms:
+                continue
+            if entitlement.period_at(due_ms)[0] < due_ms == entitlement.recurrence_at(bucket.recurs, due_ms)[0]:
+                bucket.recurs_at_ms = due_ms  # It comes anew at once, which events take down.
 
 
 def _recur(pool: ResourcePool, due_ms: int, at: datetime) -> bool:

@@ -63,6 +63,8 @@ class Entitlement(Counts, Derived):
     credit_units: int = 0
     #: The turn of the pool at which that rate began.
     rated_since: int = 0
+    #: The rate at which it drew on credits last; None: it never did.
+    rate: tuple[str | None, int, int] | None = None
     period_start_ms: int = 0
     period_end_ms: int = 0
     #: The turn of the pool at which the period under way began.
@@ -135,7 +137,7 @@ class Entitlement(Counts, Derived):
 
     def change(self, change: EntitlementChange, turn: int, at_ms: int) -> None:
         """Take a new effective value. Another period starts counting anew."""
-        before, after = self.value, change.after
+        after = change.after
         is_another_kind = change.entitlement_type != self.entitlement_type
         self.entitlement_type, self.stacking = change.entitlement_type, change.stacking
         self.value = after
@@ -155,13 +157,16 @@ class Entitlement(Counts, Derived):
             self.limit = UNLIMITED if after.limit is None else after.limit
             self.hard_limit = UNLIMITED if after.hard_limit is None else after.hard_limit
             self.soft_limit = UNLIMITED if after.soft_limit is None else after.soft_limit
-            if before is None or rate_of(before) != rate_of(after):
+            # Without credits meanwhile, paused or overridden, it goes on at the same rate afterwards.
+            if after.credit_key is not None and rate_of(after) != self.rate:
                 self.credit_quantity = self.credit_units = 0
-                self.rated_since = turn
+                self.rate, self.rated_since = rate_of(after), turn
         if change.period != self.period or (is_another_kind and after is not None):
             self.period = change.period
-            for rest in (rest for closed in self.closed.values() for rest in closed.rests):
-                rest.least = rest.most = 0  # Nothing is carried into another period.
+            for closed in self.closed.values():
+                closed.preserves = closed.preserves and not is_another_kind  # Something of another kind owes nothing.
+                for rest in closed.rests:
+                    rest.least = rest.most = 0  # Nothing is carried into another period.
             self.start_over([], self.debts if not is_another_kind else [], turn)
         elif change.period is None and after is not None:
             self.fall_below()
@@ -235,6 +240,11 @@ class Entitlement(Counts, Derived):
             return self.period_start_ms, self.period_end_ms
         start_ms, end_ms = period_bounds(self.period, at_ms, self.calendar)
         return max(start_ms, self.closed_until_ms), end_ms
+
+    def recurrence_at(self, recurs: PeriodName, at_ms: int) -> tuple[int, int]:
+        """Start and end of the time between two recurrences that an instant is in: counted from the start of the period, if it has one."""
+        start_ms = self.period_at(at_ms)[0]
+        return period_bounds(recurs, at_ms, Calendar(self.calendar.time_zone, start_ms or None))
 
     @property
     def closed_until_ms(self) -> int:

@@ -9,6 +9,7 @@ from entitlements.domain.commands import ReleaseUsage
 from entitlements.domain.cover import affordable, cover, fits
 from entitlements.domain.entitlement import Entitlement
 from entitlements.domain.errors import (
+    InvalidCommand,
     InvalidQuantity,
     KeyIsNotHeld,
     MoreThanIsHeld,
@@ -24,6 +25,7 @@ from entitlements.domain.metering_events import UsageReleased
 from entitlements.domain.pools import ResourcePool
 from entitlements.domain.restack import tell_over_allocation
 from entitlements.domain.suspension import why_not_entitled
+from entitlements.domain.thresholds import warn
 from entitlements.domain.usage_commands import AllocateLimit, SetAllocation
 from entitlements.domain.usage_events import HoldingChanged
 from entitlements.domain.values import QUANTITY_MAX, UsageTotal
@@ -52,8 +54,19 @@ def held_by(pool: ResourcePool, resource_key: str, holder_id: str) -> int:
     """What a named holder has of a limit; without a name what nobody in particular has."""
     holders = pool.holders.get(resource_key, {})
     if holder_id:
-        return holders.get(holder_id, 0)
-    return pool.entitlements[resource_key].consumed - sum(holders.values())
+        return holders[holder_id].held if holder_id in holders else 0
+    return pool.entitlements[resource_key].consumed - sum(holding.held for holding in holders.values())
+
+
+def workspace_of(pool: ResourcePool, command: AllocateLimit | SetAllocation | ReleaseUsage) -> str:
+    """For which workspace it is held: that of a named holder who has something already. Raises InvalidCommand: of another one."""
+    holding = pool.holders.get(command.resource_key, {}).get(command.holder_id)
+    if holding is None:
+        return command.workspace_id
+    if command.workspace_id not in ("", holding.workspace_id):
+        of = holding.workspace_id or "no workspace in particular"
+        raise InvalidCommand(f"{command.holder_id} holds {command.resource_key} for {of}: name that one, or none")
+    return holding.workspace_id
 
 
 def _limit(pool: ResourcePool, resource_key: str, workspace_id: str) -> Entitlement:
@@ -72,11 +85,12 @@ def _limit(pool: ResourcePool, resource_key: str, workspace_id: str) -> Entitlem
 def _change(
     pool: ResourcePool, entitlement: Entitlement, command: AllocateLimit | SetAllocation, change: int, now: datetime
 ) -> None:
+    workspace_id = workspace_of(pool, command)
     if change == 0:
         return  # Already so: a repeat is harmless.
     if change > 0:
         check_countable(entitlement, change)
-        _check_room(pool, entitlement, command.workspace_id, change, now)
+        _check_room(pool, entitlement, workspace_id, change, now)
     pool.happen(
         HoldingChanged,
         now,
@@ -84,10 +98,12 @@ def _change(
         holder_id=command.holder_id,
         held=held_by(pool, command.resource_key, command.holder_id) + change,
         change=change,
-        workspace_id=command.workspace_id,
+        workspace_id=workspace_id,
         total=_total(entitlement, change),
         actor=command.actor,
     )
+    if change > 0 and entitlement.consumed >= entitlement.soft_limit and not entitlement.was_warned:
+        warn(pool, entitlement, to_ms(now), workspace_id)
     tell_over_allocation(pool, entitlement, now)
 
 
@@ -102,7 +118,7 @@ def _check_room(pool: ResourcePool, entitlement: Entitlement, workspace_id: str,
         raise reason(f"{left} are left", left)
     found = cover(pool, entitlement, quantity)
     if found.credit_units or found.charge or not fits(entitlement, found):
-        left = min(entitlement.included_left, affordable(pool, entitlement))
+        left = affordable(pool, entitlement)
         raise QuotaIsExceeded(f"{left} are left", left)
 
 
@@ -131,7 +147,7 @@ def release_usage(pool: ResourcePool, command: ReleaseUsage, now: datetime) -> N
             holder_id=command.holder_id,
             held=held - command.quantity,
             change=-command.quantity,
-            workspace_id=command.workspace_id,
+            workspace_id=workspace_of(pool, command),
             total=_total(entitlement, -command.quantity),
             actor=command.actor,
         )
@@ -142,6 +158,7 @@ def release_usage(pool: ResourcePool, command: ReleaseUsage, now: datetime) -> N
             resource_key=command.resource_key,
             quantity=command.quantity,
             workspace_id=command.workspace_id,
+            subject_id=command.subject_id,
             total=_total(entitlement, -command.quantity),
             actor=command.actor,
         )

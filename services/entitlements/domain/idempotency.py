@@ -12,7 +12,6 @@ from entitlements.domain.aggregate import Aggregate
 from entitlements.domain.commands import Command, RecordUsage, RecordUsageBatch
 from entitlements.domain.errors import IdempotencyKeyReused
 from entitlements.domain.pool_events import AnswerRemembered
-from entitlements.domain.pools import IDEMPOTENCY_WINDOW_MS
 from entitlements.domain.remembering import REMEMBERED_BY
 
 
@@ -20,7 +19,7 @@ def is_repeat(aggregate: Aggregate, command: Command, now_ms: int) -> bool:
     """Whether a command was accepted before under its key. Raises IdempotencyKeyReused: another was."""
     key = command.idempotency_key
     remembered = aggregate.answers.get(key) if key is not None else None
-    if remembered is None or remembered.at_ms <= now_ms - IDEMPOTENCY_WINDOW_MS:
+    if remembered is None or not aggregate.is_remembered(remembered.at_ms, now_ms):
         return False
     if remembered.body_digest != digest_of(command):
         raise IdempotencyKeyReused(str(key))

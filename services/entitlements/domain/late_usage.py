@@ -9,7 +9,7 @@ from entitlements.domain.cover import payer_of
 from entitlements.domain.entitlement import Entitlement
 from entitlements.domain.errors import CommandRefused, NotEntitled, PeriodIsClosed, PoolIsSuspended, QuotaIsExceeded
 from entitlements.domain.lines import UsageAnswer, recorded, refuse, take
-from entitlements.domain.members import override_of
+from entitlements.domain.members import caps_that_hold, override_of
 from entitlements.domain.owing import pay
 from entitlements.domain.pools import ResourcePool
 from entitlements.domain.suspension import why_not_entitled
@@ -107,5 +107,5 @@ def _what_refuses_strictly(
         return NotEntitled
     if entitlement.value is None:
         return why_not_entitled(pool, entitlement.resource_key)
-    is_capped = pool.caps_of(line["workspace_id"], line["subject_id"], line["resource_key"])
+    is_capped = caps_that_hold(pool, line["workspace_id"], line["subject_id"], line["resource_key"])
     return PeriodIsClosed if is_capped else None

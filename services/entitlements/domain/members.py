@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from entitlements.domain.cover import affordable
 from entitlements.domain.entitlement import Entitlement
 from entitlements.domain.errors import (
     CommandRefused,
@@ -35,20 +36,23 @@ def what_narrows(
     override = override_of(pool, workspace_id, entitlement.resource_key)
     if override is not None and not override.allowed:
         return NotEntitled, -1
-    members = pool.caps.get(workspace_id, {})
-    of_workspace = members.get("", {}).get(entitlement.resource_key)
-    if override is not None:
-        of_workspace = override.cap
-    of_subject = members.get(subject_id, {}).get(entitlement.resource_key) if subject_id else None
-    for cap, subject in ((of_workspace, ""), (of_subject, subject_id)):
-        if cap is None:
-            continue
+    lefts = []
+    for cap, subject in caps_that_hold(pool, workspace_id, subject_id, entitlement.resource_key):
         is_current = cap.is_current(entitlement, now_ms)
         held = reserved_by(pool, entitlement.resource_key, workspace_id, subject)
-        left = max(0, cap.amount - held - (cap.consumed if is_current else 0))
-        if quantity > left:
-            return MemberCapIsReached, left
+        lefts.append(max(0, cap.amount - held - (cap.consumed if is_current else 0)))
+    if lefts and quantity > min(lefts):
+        return MemberCapIsReached, min(*lefts, affordable(pool, entitlement))
     return None
+
+
+def caps_that_hold(pool: ResourcePool, workspace_id: str, subject_id: str, resource_key: str) -> list[tuple[Cap, str]]:
+    """The caps under which a member draws a key now, and of which subject each is (empty: of the workspace)."""
+    members = pool.caps.get(workspace_id, {})
+    override = override_of(pool, workspace_id, resource_key)
+    of_workspace = members.get("", {}).get(resource_key) if override is None else override.cap
+    of_subject = members.get(subject_id, {}).get(resource_key) if subject_id else None
+    return [(cap, subject) for cap, subject in ((of_workspace, ""), (of_subject, subject_id)) if cap is not None]
 
 
 def override_of(pool: ResourcePool, workspace_id: str, resource_key: str) -> Override | None:

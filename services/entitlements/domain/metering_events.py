@@ -71,13 +71,14 @@ class UsageReleased(PoolEvent):
     resource_key: str
     quantity: int
     workspace_id: str
+    subject_id: str
     total: UsageTotal
     actor: str
 
     def apply(self, aggregate: ResourcePool) -> None:
-        entitlement = aggregate.entitlements[self.resource_key]
+        entitlement, at_ms = aggregate.entitlements[self.resource_key], to_ms(self.timestamp)
         entitlement.hold(-self.quantity)
-        draw_on_caps(aggregate, entitlement, self.workspace_id, "", -self.quantity, to_ms(self.timestamp))
+        draw_on_caps(aggregate, entitlement, self.workspace_id, self.subject_id, -self.quantity, at_ms)
 
 
 class QuotaWarned(PoolEvent):

@@ -180,6 +180,7 @@ class OnDemandConfigured(PoolEvent):
 
     def apply(self, aggregate: ResourcePool) -> None:
         held = aggregate.on_demand.get(self.resource_key)
+        goes_on = held is not None and (held.unit_price, held.price_per) == (self.unit_price, self.price_per)
         on_demand = aggregate.on_demand[self.resource_key] = OnDemand(
             enabled=self.enabled,
             payer=self.payer,
@@ -192,7 +193,9 @@ class OnDemandConfigured(PoolEvent):
             spent=0 if held is None else held.spent,
             reserved=0 if held is None else held.reserved,
             alerted=0 if held is None else held.alerted,
-            priced_since=aggregate.turn,
+            quantity=held.quantity if held is not None and goes_on else 0,
+            charged=held.charged if held is not None and goes_on else 0,
+            priced_since=held.priced_since if held is not None and goes_on else aggregate.turn,
         )
         # Shares of another cap that are not reached yet are told anew.
         on_demand.alerted = min(on_demand.alerted, on_demand.reached)

@@ -51,7 +51,7 @@ class BackfillEnded(PoolEvent):
     """The pool is decided at the log's time from now on."""
 
     def apply(self, aggregate: ResourcePool) -> None:
-        aggregate.is_backfilling = False
+        aggregate.is_backfilling, aggregate.backfilled_at_ms = False, to_ms(self.timestamp)
 
 
 class PoolSuspended(PoolEvent):

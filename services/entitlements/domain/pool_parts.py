@@ -86,6 +86,13 @@ class Grant:
     is_over: bool = False
 
 
+class Holding(NamedTuple):
+    """What a named holder has of a limit, and for which workspace; empty: none in particular."""
+
+    held: int
+    workspace_id: str
+
+
 class RememberedPart(NamedTuple):
     """A part of a remembered line: who bears how much of it. As UsagePart, and as short as can be."""
 
@@ -227,9 +234,11 @@ class Reservation:
     reservation_id: str
     resource_key: str
     quantity: int
-    #: What of it was included when it was reserved: it still is when it is committed. What credits or a payer would bear.
+    #: What of it was included when it was reserved: it still is when it is committed. What credits or a payer would bear, and of that
+    #: what the payer.
     included: int = 0
     paid: int = 0
+    on_demand: int = 0
     #: The key of the credits on which it may draw, at so many units for every so much, and the units it holds; empty: none.
     credit_key: str
     credit_units: int

@@ -22,6 +22,7 @@ from entitlements.domain.periods import Calendar, period_bounds
 from entitlements.domain.pool_parts import (
     Cap,
     Grant,
+    Holding,
     OnDemand,
     Override,
     Provision,
@@ -42,7 +43,7 @@ from entitlements.domain.values import (
 
 __all__ = [
     "IDEMPOTENCY_WINDOW_FOR", "IDEMPOTENCY_WINDOW_MS", "PROVISIONS_MAX",
-    "Cap", "Grant", "OnDemand", "Override", "PoolStatus", "Provision", "ProvisionStatus", "RememberedAnswer", "RememberedLine",
+    "Cap", "Grant", "Holding", "OnDemand", "Override", "PoolStatus", "Provision", "ProvisionStatus", "RememberedAnswer", "RememberedLine",
     "Reservation", "ResourcePool", "body_of",
 ]  # fmt: skip
 
@@ -52,6 +53,8 @@ if TYPE_CHECKING:
 
 #: Bound of the provisions of a pool that are not over; with it no sum of limits leaves 63 bits.
 PROVISIONS_MAX: Final = 500
+#: Usage ids, and idempotency keys, of a backfill that are recognised as repeats however much history lies between.
+REMEMBERED_OF_BACKFILL: Final = 100_000
 
 PoolStatus = Literal["open", "suspended", "closed"]
 
@@ -68,6 +71,8 @@ class ResourcePool(Aggregate):
         self.name = opened.name
         self.backfill_from = opened.backfill_from
         self.is_backfilling = opened.backfill_from is not None
+        #: When the backfill was over, in epoch milliseconds; 0: there was none.
+        self.backfilled_at_ms = 0
         self.status: PoolStatus = "open"
         self.provisions: dict[str, Provision] = {}
         self.grants: dict[str, Grant] = {}
@@ -83,7 +88,7 @@ class ResourcePool(Aggregate):
         self.caps: dict[str, dict[str, dict[str, Cap]]] = {}
         self.reservations: dict[str, Reservation] = {}
         #: Named holders of limits, by key.
-        self.holders: dict[str, dict[str, int]] = {}
+        self.holders: dict[str, dict[str, Holding]] = {}
         self.entitlements: dict[str, Entitlement] = {}
         self.usage_ids: dict[str, RememberedLine] = {}
         self.sources: dict[str, int] = {}
@@ -225,7 +230,7 @@ class ResourcePool(Aggregate):
             details["reservation_id"] if details is not None else "",
             parts_of(line),
         )
-        self._forget_usage_before(at_ms - IDEMPOTENCY_WINDOW_MS)
+        self._forget_usage(at_ms)
 
     def remember_usual(self, line: RecordedLine) -> None:
         """As remember_usage, for a line of a new id that counts now and that one contribution bears whole."""
@@ -239,14 +244,24 @@ class ResourcePool(Aggregate):
             "",
             (RememberedPart("included", line["provision_id"], "", quantity, 0, ""),),
         )
-        self._forget_usage_before(at_ms - IDEMPOTENCY_WINDOW_MS)
+        self._forget_usage(at_ms)
 
-    def _forget_usage_before(self, at_ms: int) -> None:
-        remembered = self.usage_ids
+    def _forget_usage(self, now_ms: int) -> None:
+        remembered, until_ms = self.usage_ids, now_ms - IDEMPOTENCY_WINDOW_MS
         oldest = next(iter(remembered))
-        while remembered[oldest].recorded_at <= at_ms:
+        while (at_ms := remembered[oldest].recorded_at) <= until_ms:
+            if self.is_remembered(at_ms, now_ms, len(remembered)):
+                return
             del remembered[oldest]
             oldest = next(iter(remembered))
+
+    def is_remembered(self, at_ms: int, now_ms: int, count: int = 0) -> bool:
+        """As of every aggregate. Of a backfill the latest REMEMBERED_OF_BACKFILL are, and for the window after it was over: for who
+        repeats no time has passed, however much history was brought in between.
+        """
+        if self.is_backfilling:
+            return count <= REMEMBERED_OF_BACKFILL or at_ms > now_ms - IDEMPOTENCY_WINDOW_MS
+        return max(at_ms, self.backfilled_at_ms) > now_ms - IDEMPOTENCY_WINDOW_MS
 
     def happen(self, event_class: type[Event], at: datetime, **facts: Any) -> None:
         """Let an event happen after whatever lines were decided before it."""

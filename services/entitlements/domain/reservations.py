@@ -25,7 +25,7 @@ from entitlements.domain.errors import (
 from entitlements.domain.lines import check_countable
 from entitlements.domain.members import what_narrows
 from entitlements.domain.owing import pay_what_is_owed
-from entitlements.domain.pools import IDEMPOTENCY_WINDOW_MS, Reservation, ResourcePool
+from entitlements.domain.pools import Reservation, ResourcePool
 from entitlements.domain.suspension import why_not_entitled
 from entitlements.domain.usage import record
 from entitlements.domain.usage_commands import (
@@ -76,6 +76,7 @@ def reserve_usage(pool: ResourcePool, command: ReserveUsage, now: datetime) -> N
         quantity=command.quantity,
         included=found.included,
         paid=command.quantity - found.included - found.overage,
+        on_demand=found.borne_by("on_demand"),
         credit_key=value.credit_key or "",
         credit_units=found.credit_units,
         credit_rate=value.credit_rate,
@@ -117,7 +118,7 @@ def _check_room(
         reason, left = narrowed
         raise reason(f"{left} are left", left) if reason is MemberCapIsReached else reason(command.resource_key)
     if not fits(entitlement, found):
-        left = affordable(pool, entitlement)
+        left = affordable(pool, entitlement, alone=True)
         raise QuotaIsExceeded(f"{left} are left", left)
 
 
@@ -189,29 +190,28 @@ def commit_reservation(pool: ResourcePool, command: CommitReservation, now: date
 
 
 def _held_of_rest(pool: ResourcePool, reservation: Reservation, found: Cover, kept: int) -> dict[str, int]:
-    """What stays held for the rest that is kept: what was held for all and is not taken now, as far as the rest needs it."""
-    paid = sum(part["quantity"] for part in found.parts if part["bearer"] in ("credit", "on_demand"))
-    kept_included = min(kept, max(0, reservation.included - found.included))
-    kept_paid = min(kept - kept_included, max(0, reservation.paid - paid))
-    rate, per = reservation.credit_rate, reservation.credit_per
-    # Enough for the rest, since rounding is over the sum.
-    units = min(max(0, reservation.credit_units - found.credit_units), -(-kept_paid * rate // per))
-    bought, on_demand = (
-        max(0, kept_paid - (units * per // rate if rate else 0)),
-        pool.on_demand.get(reservation.resource_key),
-    )
-    price = 0 if on_demand is None else -(-bought * on_demand.unit_price // on_demand.price_per)
+    """What stays held for the rest that is kept: of each bearer what it holds and does not take now, in the order in which they are drawn.
+
+    Credits and spending are held anew for it, rounded up by themselves: others do not get what rounding left.
+    """
+    included = min(kept, max(0, reservation.included - found.included))
+    by_credits = reservation.paid - reservation.on_demand - found.borne_by("credit")
+    by_credits = min(kept - included, max(0, by_credits))
+    on_demand = max(0, reservation.on_demand - found.borne_by("on_demand"))
+    on_demand = min(kept - included - by_credits, on_demand)
+    config, units = pool.on_demand.get(reservation.resource_key), by_credits * reservation.credit_rate
     return {
-        "kept_included": kept_included,
-        "kept_paid": kept_paid,
-        "kept_credit_units": units,
-        "kept_spending": min(max(0, reservation.spending - found.charge), price),
+        "kept_included": included,
+        "kept_paid": by_credits + on_demand,
+        "kept_on_demand": on_demand,
+        "kept_credit_units": -(-units // reservation.credit_per),
+        "kept_spending": 0 if config is None else -(-on_demand * config.unit_price // config.price_per),
     }
 
 
 def _is_committed_already(pool: ResourcePool, command: CommitReservation, now_ms: int) -> bool:
     known = pool.usage_ids.get(command.usage_id)
-    if known is None or known.recorded_at <= now_ms - IDEMPOTENCY_WINDOW_MS:
+    if known is None or not pool.is_remembered(known.recorded_at, now_ms):
         return False
     said = (known.reservation_id, known.body[1], known.body[2])
     if said != (command.reservation_id, command.quantity, command.mode):

@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from entitlements.domain.buckets import Bucket, ClosedPeriod
 from entitlements.domain.cover import payer_of
 from entitlements.domain.entitlement import Entitlement
-from entitlements.domain.periods import Calendar, period_bounds
 from entitlements.domain.pool_parts import RememberedLine, RememberedPart, last_first
 from entitlements.domain.pools import ResourcePool
 from entitlements.domain.ranking import heir_of, in_burn_order, return_order
@@ -118,8 +117,7 @@ def _came_anew(entitlement: Entitlement, bucket: Bucket, now_ms: int) -> bool:
     if bucket.recurs is None:
         return False
     start_ms = entitlement.period_at(now_ms)[0]
-    calendar = Calendar(entitlement.calendar.time_zone, start_ms)
-    return bool(bucket.recurred_since) or period_bounds(bucket.recurs, now_ms, calendar)[0] > start_ms
+    return bool(bucket.recurred_since) or entitlement.recurrence_at(bucket.recurs, now_ms)[0] > start_ms
 
 
 def _preserved_back(

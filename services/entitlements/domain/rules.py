@@ -107,7 +107,7 @@ def _check_credit_rate(rule: Rule) -> None:
 def check_amounts(rules: Iterable[Rule], quantity: int) -> None:
     """No amount of a provision of that quantity leaves the range of quantities."""
     for rule in rules:
-        for amount in (rule.amount, rule.soft_limit, rule.hard_limit):
+        for amount in (rule.amount, rule.soft_limit, rule.hard_limit, rule.rollover_max):
             if rule.per_unit and amount is not None and amount * quantity > QUANTITY_MAX:
                 raise InvalidRules(f"{rule.resource_key}: {amount} times {quantity} is above 2^53")
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from entitlements.domain.aggregate import NEVER_MS
-from entitlements.domain.periods import Calendar, period_bounds
 from entitlements.domain.rolling import schedule_roll
 from entitlements.domain.values import RecordedLine, Share, UsagePart, UsageTotal, part_of
 
@@ -188,6 +187,5 @@ def schedule_recurrences(entitlement: Entitlement, at_ms: int) -> None:
     """
     for bucket in entitlement.buckets:
         if bucket.recurs and not bucket.is_as_anew and bucket.recurs_at_ms == NEVER_MS:
-            start_ms, end_ms = entitlement.period_at(at_ms)
-            due_ms = period_bounds(bucket.recurs, at_ms, Calendar(entitlement.calendar.time_zone, start_ms))[1]
-            bucket.recurs_at_ms = due_ms if due_ms < end_ms else NEVER_MS
+            due_ms = entitlement.recurrence_at(bucket.recurs, at_ms)[1]
+            bucket.recurs_at_ms = due_ms if due_ms < entitlement.period_at(at_ms)[1] else NEVER_MS

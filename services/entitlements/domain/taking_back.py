@@ -30,10 +30,12 @@ def take_correction(pool: ResourcePool, corrected: UsageCorrected) -> None:
         entitlement.consumed += corrected.adjustment
         take_parts(pool, entitlement, corrected.parts)
         entitlement.was_warned = entitlement.was_warned and entitlement.consumed >= entitlement.soft_limit
-        for cap in pool.caps_of(corrected.workspace_id, corrected.subject_id, corrected.resource_key):
-            if known is not None and known.turn >= cap.since and known.recorded_at >= cap.period_start_ms:
-                cap.consumed = max(0, cap.consumed + corrected.adjustment)
         entitlement.refresh()
+    # A cap may have a longer period than its key; late usage was not counted under it.
+    is_drawn = known is not None and known.counted_in == 0
+    for cap in pool.caps_of(corrected.workspace_id, corrected.subject_id, corrected.resource_key) if is_drawn else ():
+        if known is not None and known.turn >= cap.since and known.recorded_at >= cap.period_start_ms:
+            cap.consumed = max(0, cap.consumed + corrected.adjustment)
     if known is not None and corrected.adjustment < 0:
         pool.usage_ids[corrected.corrects] = known._replace(parts=_without(known.parts, -corrected.adjustment))
 

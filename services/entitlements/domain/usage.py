@@ -28,7 +28,7 @@ from entitlements.domain.late_usage import decide_late
 from entitlements.domain.lines import CLOCK_SKEW_MS_MAX, UsageAnswer, recorded, refuse, repeat, take
 from entitlements.domain.members import what_narrows
 from entitlements.domain.owing import pay
-from entitlements.domain.pools import IDEMPOTENCY_WINDOW_MS, ResourcePool
+from entitlements.domain.pools import ResourcePool
 from entitlements.domain.restack import tell_over_allocation
 from entitlements.domain.suspension import why_not_entitled
 from entitlements.domain.thresholds import exceed, tell_payers, warn
@@ -50,7 +50,7 @@ def record_lines(pool: ResourcePool, lines: Sequence[UsageLine], now_ms: int, an
         usage_id = line["usage_id"]
         if usage_id and usage_id in pool.usage_ids:
             known = pool.usage_ids[usage_id]
-            if known.recorded_at > now_ms - IDEMPOTENCY_WINDOW_MS:
+            if pool.is_remembered(known.recorded_at, now_ms):
                 repeat(pool, line, known, now_ms, answer, index)
                 continue
         entitlement = pool.entitlements.get(line["resource_key"])
@@ -75,7 +75,7 @@ def refuse_lines(
     """Refuse lines for what their command says; those that were recorded before get their original answer."""
     for index, line in enumerate(lines, first):
         known = pool.usage_ids.get(line["usage_id"]) if line["usage_id"] else None
-        if known is not None and known.recorded_at > now_ms - IDEMPOTENCY_WINDOW_MS:
+        if known is not None and pool.is_remembered(known.recorded_at, now_ms):
             repeat(pool, line, known, now_ms, answer, index)
         else:
             refuse(pool, line, now_ms, answer, index, reason)

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from entitlements.domain.aggregate import NEVER_MS, to_ms
 from entitlements.domain.pool_events import PoolEvent
-from entitlements.domain.pools import Reservation, ResourcePool
+from entitlements.domain.pools import Holding, Reservation, ResourcePool
 from entitlements.domain.rolling import schedule_roll
 from entitlements.domain.taking import draw_on_caps, schedule_recurrences
 from entitlements.domain.taking_back import take_correction
@@ -21,6 +21,8 @@ class UsageReserved(PoolEvent):
     quantity: int
     included: int
     paid: int
+    #: What of that is on demand, not by credits.
+    on_demand: int
     credit_key: str
     credit_units: int
     credit_rate: int
@@ -41,6 +43,7 @@ class UsageReserved(PoolEvent):
                 quantity=self.quantity,
                 included=self.included,
                 paid=self.paid,
+                on_demand=self.on_demand,
                 credit_key=self.credit_key,
                 credit_units=self.credit_units,
                 credit_rate=self.credit_rate,
@@ -75,6 +78,7 @@ class ReservationCommitted(PoolEvent):
     kept: int
     kept_included: int
     kept_paid: int
+    kept_on_demand: int
     kept_credit_units: int
     kept_spending: int
     usage_id: str
@@ -84,6 +88,7 @@ class ReservationCommitted(PoolEvent):
         reservation = aggregate.let_go(self.reservation_id)
         if self.kept:
             reservation.quantity, reservation.included, reservation.paid = self.kept, self.kept_included, self.kept_paid
+            reservation.on_demand = self.kept_on_demand
             reservation.credit_units, reservation.spending = self.kept_credit_units, self.kept_spending
             aggregate.hold(reservation)
         aggregate.find_due()
@@ -128,7 +133,7 @@ class HoldingChanged(PoolEvent):
         entitlement = aggregate.entitlements[self.resource_key]
         holders = aggregate.holders.setdefault(self.resource_key, {})
         if self.held and self.holder_id:
-            holders[self.holder_id] = self.held
+            holders[self.holder_id] = Holding(self.held, self.workspace_id)
         else:
             holders.pop(self.holder_id, None)
         if not holders:

@@ -23,6 +23,7 @@ from entitlements.domain.organizations import AccessPolicy, ApiKey, Organization
 from entitlements.domain.pools import (
     Cap,
     Grant,
+    Holding,
     OnDemand,
     Override,
     PoolStatus,
@@ -108,6 +109,7 @@ class _PoolState(_State):
     name: str
     backfill_from: datetime | None
     is_backfilling: bool
+    backfilled_at_ms: int
     status: PoolStatus
     provisions: dict[str, Provision]
     grants: dict[str, Grant]
@@ -120,7 +122,7 @@ class _PoolState(_State):
     on_demand: dict[str, OnDemand]
     caps: dict[str, dict[str, dict[str, Cap]]]
     reservations: dict[str, Reservation]
-    holders: dict[str, dict[str, int]]
+    holders: dict[str, dict[str, Holding]]
     entitlements: dict[str, Entitlement]
     usage_ids: dict[str, RememberedLine]
     sources: dict[str, int]

@@ -91,7 +91,7 @@ def check_holds(pool: ResourcePool, key: str, entitlement: Entitlement) -> None:
     assert entitlement.credit_units >= 0
     assert all(closed.consumed >= closed.elsewhere >= 0 for closed in entitlement.closed.values())
     if entitlement.entitlement_type == "limit":
-        assert sum(pool.holders.get(key, {}).values()) <= entitlement.consumed
+        assert sum(holding.held for holding in pool.holders.get(key, {}).values()) <= entitlement.consumed
         if entitlement.buckets:
             assert sum(bucket.consumed for bucket in entitlement.burn_order()) == entitlement.consumed
     on_demand = pool.on_demand.get(key)
