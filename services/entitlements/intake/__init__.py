@@ -5,6 +5,6 @@ rows         a CSV file of requests, checked line by line before anything is sen
 lines        a row as the usage it stands for: a numbered batch of the pool concerned
 lanes        many commands under way, but of each pool one after the other; an answer that does not come is asked for again
 
-The numbers make a repeated import harmless for ever: a pool counts each number of a source once (DESIGN 3.8). That is only
+The numbers make a repeated import harmless for ever: a pool counts each number of a source once (docs/architecture.md 3.8). That is only
 safe while no later number of a pool is decided before an earlier one, and the lanes see to it.
 """

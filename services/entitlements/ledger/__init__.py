@@ -16,5 +16,5 @@ outcomes     answers on their way back
 caller       sends commands and waits for answers
 publisher    unfolds frames into entitlements.events and entitlements.usage
 quarantine   what could not be handled, and why
-Start reading at engine.py; the rules are in DESIGN section 3.
+Start reading at engine.py; the rules are in docs/architecture.md 3.
 """
