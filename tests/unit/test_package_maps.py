@@ -43,4 +43,6 @@ def test_a_map_names_what_is_in_its_folder(package: Path) -> None:
 @pytest.mark.parametrize("package", PACKAGES, ids=lambda package: str(package.relative_to(ROOT)))
 def test_a_map_names_nothing_that_is_not_there(package: Path) -> None:
     there = parts_of(package) | READ_MODEL_FOLDERS | {file.name for file in package.iterdir()}
-    assert not {name for name in named_in(package) if name not in there and not any(package.glob(name.replace("<folder>", "*")))}
+    assert not {
+        name for name in named_in(package) if name not in there and not any(package.glob(name.replace("<folder>", "*")))
+    }
