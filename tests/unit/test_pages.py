@@ -95,6 +95,12 @@ def test_pages_use_the_plain_words_of_the_field(page: Path) -> None:
     assert not found, f"{page.relative_to(ROOT)}: write it plainly (CONTRIBUTING.md)"
 
 
+def test_a_customer_is_called_a_customer() -> None:
+    """Commands, events and tables say workspace; the glossary explains it once."""
+    named = [str(page.relative_to(ROOT)) for page in PAGES if re.search(r"\b[Ww]orkspaces?\b", prose_of(page))]
+    assert named == ["docs/glossary.md"]
+
+
 @pytest.mark.parametrize("page", [ROOT / "README.md", ROOT / "docs/README.md"], ids=["README", "docs"])
 def test_the_glossary_is_linked_first(page: Path) -> None:
     first = next(link for link in LINK.findall(page.read_text()) if "docs/" in link or page.parent.name == "docs")
@@ -154,9 +160,7 @@ def test_the_page_of_policies_names_every_operator() -> None:
 
 def test_the_checklists_name_files_that_exist() -> None:
     text = (ROOT / "CONTRIBUTING.md").read_text()
-    named = {
-        name for name in re.findall(r"`((?:services|projections|schemas|clients|tests|docs|entities)/[^`]*)`", text)
-    }
+    named = set(re.findall(r"`((?:services|projections|schemas|clients|tests|docs|entities)/[^`]*)`", text))
     named = {name if name.split("/")[0] != "entities" else f"schemas/entitlements_schemas/{name}" for name in named}
     assert len(named) > 40
     assert not [name for name in named if "NAME" not in name and not (ROOT / name).exists()]
