@@ -6,6 +6,13 @@ writing      one batch of frames becomes one transaction
 assignment   which partitions a projector reads
 rebuild      all tables anew from the whole ledger, compared with the live ones and swapped in
 comparing    are two schemas the same, row by row?
+read_model   what every read model is; rows folded from events
+database     connections that see one set of tables
+statements   SQL from files
+bearing      what credits and payers are charged, by key
+replicas     which replicas of Postgres are fresh enough
+errors       what can go wrong
+testing, testing_definitions, testing_governance, testing_terms   generated ledgers for tests
 reading      what the CLI and the API ask, and waiting until a position is reached
 positions    where the tables stand, moved by compare-and-set
 

@@ -3,9 +3,12 @@
 <folder>/*.avsc   the contract and the source; a type used by two files has a file of its own in entities/
 sources           finds a type and makes its text self-contained
 catalogue         which versions are frozen under which ids; `python -m entitlements_schemas freeze` adds one
+freezing          adds new versions to the catalogue; changes nothing in it
 compatibility     may the new version read the old one?
 wire              bytes on Kafka to records and back: Confluent framing
+compiled          readers and writers made for one schema each
 cloudevents       the headers beside them
+testing           generated records for tests
 """
 
 from entitlements_schemas.sources import CHANGE_PREFIX, EVENT_PREFIX, SchemaError, names, plain_schema, schema, text

@@ -1,19 +1,25 @@
 """Decides who may use how much, and remembers why.
 
-domain    the rules: pools, provisions, stacking, usage, periods; no I/O
-ledger    commands in, frames out; the only writer of the record of truth
-access    answers "may they?" with a reason
-api       HTTP: parse, send, render
-billing   what billing systems say, as commands
-changes   the Faust app: pool events in, facts about one customer out
-audit     replay, verification, reports
-local     real Kafka and Postgres on this machine, without containers
-settings  every setting, its unit and its default
-errors    the tree of everything that can be refused or go wrong
-wiring    the one place where parts are put together
-cli       the command `entitlements`
-testing   servers for tests: given, in containers, or local
+domain      the rules: pools, provisions, stacking, usage, periods; no I/O
+ledger      commands in, frames out; the only writer of the record of truth
+changes     the Faust app: pool events in, changes of one customer out
+policies    rolls out new set versions, campaign grants and unit assignments
+access      answers "may they?" with a reason; caching and the access log
+api         the HTTP API
+registry    the Confluent registry API for our schemas
+scenarios   timelines against the rules, without servers
+intake      files that are read in: definitions, policies, usage
+cli         the command `entitlements`
+operations  health, metrics, traces, logs
+wiring      the one place where parts are put together
+local       real Kafka and Postgres on this machine, without containers
+demo        the main job from nothing, and a proof
+settings    every setting, its unit and its default
+errors      the tree of everything that can be refused or go wrong
+examples, examples_of_terms, examples_of_governance   one example of each command and event
+testing     servers for tests: given, in containers, or local
 
-Beside this package: entitlements_projections (read models in Postgres) and entitlements_schemas (the Avro contract).
-Start reading at domain/pools.py.
+Beside this package: entitlements_projections (read models in Postgres), entitlements_schemas (the Avro contract) and
+entitlements_client (the Python client, whose `deciding` the service uses).
+Start reading at domain/decide.py; docs/architecture.md has the picture.
 """

@@ -1,6 +1,6 @@
 """The second model: the book of one key of one pool, kept in plain dicts and lists, the slow and obvious way.
 
-It follows docs/rules.md and shares no code with the domain. Whatever two readings of a rule could disagree on is one named function.
+It follows docs/rules and shares no code with the domain. Whatever two readings of a rule could disagree on is one named function.
 A contribution is a dict: pid, amount, hard, carried, used (since it last came anew), earlier (before that), anew (how often it did),
 state (in force, paused, kept). A debt is a dict: quantity, end (of the period in which it was incurred; None: the one under way), until (when it ends itself), rule.
 """

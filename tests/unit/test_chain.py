@@ -1,4 +1,4 @@
-"""Which frames count (DESIGN 3.4): the rules of the one chain reader, on frames written by honest, rival and broken writers."""
+"""Which frames count (docs/architecture.md 3.4): the rules of the one chain reader, on frames written by honest, rival and broken writers."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ transport     HTTP: Client and AsyncClient, with every route of the service
 asking        three ways to decide: Remote, Cached, Local; what is answered while the service is away
 leasing       local quota: a lease is drawn down in memory, and a strict limit stays strict
 usage         usage that waits on disk until it is reported
+errors        the tree of what can go wrong
 access_log    tells the service what was decided here
 openfeature   a provider for OpenFeature
 frameworks    requires_entitlement for FastAPI and Starlette, Flask, and Django

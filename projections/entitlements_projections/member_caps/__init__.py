@@ -1,5 +1,7 @@
 """What members may draw, and what they drew: one row for each cap, and for each override of a workspace with an amount.
 
+drawing  what the events of a pool change about the caps of its members
+
 All caps of a pool are folded together, because some events concern many of them. Most pools have none: of those
 nothing but the place of their events is kept.
 """

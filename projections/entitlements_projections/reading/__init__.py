@@ -1,5 +1,10 @@
 """What the CLI and the API ask of the read models. Connections come from `database.connect` or a pool with `configure`.
 
+access       API keys and access policies
+definitions  sets and keys
+resets       when member caps reset
+views        the views of many customers in a few statements
+
 Rows are dicts with the names of the columns; instants are aware UTC, quantities integers in the smallest unit, and a
 limit of None is unlimited. Whoever needs to read what was just written calls `wait_for` first.
 """

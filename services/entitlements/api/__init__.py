@@ -1,1 +1,32 @@
-"""The HTTP API: parse, send, render. What may be done is decided elsewhere: by the domain, and by access/ for questions."""
+"""The HTTP API: parse, send, render. Decisions are made elsewhere: by the domain, and by access/ for questions.
+
+app           the application: its routes, its middleware, what each worker opens
+serving       the process `api`: granian and its workers
+opening, services  what a worker needs, opened once by the settings
+auth          API keys, OIDC tokens, scopes, rates
+identity      the caller: its organization and what it may do
+units         the customers that a key of a unit may name
+routes        routes that read requests strictly
+asking        headers that every request may have: consistency, preference, idempotency
+validation, problems  what is wrong with a request, as a problem document
+reaching      requests that wait until the read models know a position
+
+questions, question_bodies   check, checks, remaining, entitlements
+short_way     POST /v1/check without the routing of all others
+gathering     loads together what several requests miss at once
+http_caching  validators and lifetimes for caches
+catalogue     pools, sets, keys, ladders
+governance    API keys and access policies
+metering      usage
+choosing      which pool takes usage; many decided side by side
+reserving     reservations and leases
+cloudevents, event_bodies    usage as CloudEvents
+commands      every command of the domain
+sending       sends a command and renders its outcome
+following     follows changes and events, once per worker
+streaming     GET /v1/changes
+access_log    the access log
+documents     bodies that several routes share
+
+Start reading at app.py.
+"""

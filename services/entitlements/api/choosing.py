@@ -82,7 +82,7 @@ async def where_it_was(
 
 
 async def first_that_takes(request: Request, pools: list[tuple[str, bool]], command_for: Any) -> tuple[str, Outcome]:
-    """Ask the pools in their order. Raises Problem: what the pool says that decides (DESIGN 5: never split)."""
+    """Ask the pools in their order. Raises Problem: what the pool says that decides (docs/architecture.md 5: never split)."""
     refusals: list[Problem] = []
     for pool_id, may_overflow in pools:
         command: PoolCommand = command_for(pool_id)

@@ -9,7 +9,18 @@ output      tables for people, or one JSON document
 showing     a pool with all that is said of it
 dashboard   what a customer has: Entitlement, Current, Quota, Status
 
-catalogue   key define · set define, show, example
+running     runs one command line: errors become a sentence and an exit status
+steps       the five steps of a decision, for people
+granting    features that grant others, and constraints, in an answer
+
+catalogue   set define, show, example
+keys        key define, show
+ladders     ladder define, show, list
+access_policies  policy define, test, list, retire
+api_keys    keys create, list, revoke
+scenarios, previewing  scenario run, list, show, schema, preview
+sending     send
+progress    progress
 pools       pool open, show, suspend, resume, close
 provisions  provision add, suspend, resume, end
 grants      grant issue, revoke

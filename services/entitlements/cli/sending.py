@@ -38,7 +38,7 @@ def send(
     as_json: AsJson = False,
     data: Data = FOLDER,
 ) -> None:
-    """Send any command by its name, as a billing system would. What can be asked and what it means is in docs/rules.md.
+    """Send any command by its name, as a billing system would. What can be asked and what it means is in docs/rules/README.md.
 
     `set=NAME` (and `then_set=NAME` of a trial) stands for the newest version of an entitlement set: its id, version, ladder, rung and
     rules. Usage has commands of its own: `entitlements use` and `entitlements import usage`.

@@ -15,7 +15,7 @@ AggregateType = Literal["pool", "entitlement_set", "resource_key", "organization
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
 
-#: How long an aggregate remembers idempotency keys; the source is DESIGN 3.8 ("a stated window").
+#: How long an aggregate remembers idempotency keys; the source is docs/architecture.md 3.8 ("a stated window").
 IDEMPOTENCY_WINDOW_FOR: Final = timedelta(hours=24)
 IDEMPOTENCY_WINDOW_MS: Final = IDEMPOTENCY_WINDOW_FOR // _MILLISECOND
 

@@ -1,4 +1,4 @@
-"""What is consumed of a key in a period, who bears it, and what of it is owed (rules.md, "What is owed").
+"""What is consumed of a key in a period, who bears it, and what of it is owed (docs/rules/what-is-owed.md).
 
 Consumption that neither credits nor a payer bear is, to the unit, what contributions bear, what an override admitted, what was
 forgiven, and what is owed.

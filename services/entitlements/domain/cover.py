@@ -1,4 +1,4 @@
-"""Who bears a quantity: what is included first, then credits, then an on-demand payer; what is left is overage (DESIGN 5).
+"""Who bears a quantity: what is included first, then credits, then an on-demand payer; what is left is overage (docs/architecture.md 5).
 
 Pure questions: nothing is changed. The answers are taken down by events.
 """

@@ -225,7 +225,7 @@ def _record(
 def advance(
     pool: ResourcePool, command_id: str, actor: str, effective_ms: int | None, logged_ms: int, *, opens: bool = False
 ) -> int:
-    """Move the pool's clock to a command: everything due happens first. Returns the instant to decide at (DESIGN 3.2).
+    """Move the pool's clock to a command: everything due happens first. Returns the instant to decide at (docs/architecture.md 3.2).
 
     `opens`: the command is a repeated OpenPool, which has no effective instant and does not end a backfill. The ticker's
     AdvanceClock has none either, and is never sent to a pool in backfill.

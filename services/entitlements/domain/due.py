@@ -1,4 +1,4 @@
-"""What happens because time passes, stamped with the instant it was due (DESIGN 3.2)."""
+"""What happens because time passes, stamped with the instant it was due (docs/architecture.md 3.2)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The decision about ForgiveOverage: an administrator forgives what is owed of a key (rules.md, "What is owed")."""
+"""The decision about ForgiveOverage: an administrator forgives what is owed of a key (docs/rules/what-is-owed.md)."""
 
 from __future__ import annotations
 

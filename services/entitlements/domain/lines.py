@@ -33,7 +33,7 @@ class UsageAnswer:
 def lines_under_key(idempotency_key: str | None, lines: list[UsageLine], first: int) -> list[UsageLine]:
     """The lines of a command with an idempotency key: each that has no id of its own gets one that follows from the key.
 
-    So a repeat finds every line that was accepted, and a line that was refused is free again, as a key is (DESIGN 3.7).
+    So a repeat finds every line that was accepted, and a line that was refused is free again, as a key is (docs/architecture.md 3.7).
     """
     if idempotency_key is None:
         return lines

@@ -1,4 +1,4 @@
-"""When usage that names no pool goes on from one pool of its workspace to the next. It is never split (DESIGN 5)."""
+"""When usage that names no pool goes on from one pool of its workspace to the next. It is never split (docs/architecture.md 5)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is owed of a key, and the end of its periods (rules.md, "What is owed").
+"""What is owed of a key, and the end of its periods (docs/rules/what-is-owed.md).
 
 Overage is owed by the key, not by a contribution, until it is paid, forgiven or expired. Contributions that have something left pay it
 at once. What is still owed at the end of a period is forgiven or preserved, by the rule of the contribution that ranks first.

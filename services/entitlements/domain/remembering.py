@@ -1,6 +1,6 @@
 """That a command under an idempotency key was accepted: an event of each kind of aggregate but pools, which have theirs (pool_events.py).
 
-A repeat has no effect of its own, however much has changed since; another body under the key is an error (DESIGN 3.8).
+A repeat has no effect of its own, however much has changed since; another body under the key is an error (docs/architecture.md 3.8).
 """
 
 from __future__ import annotations

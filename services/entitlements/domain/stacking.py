@@ -1,4 +1,4 @@
-"""Stacking: how contributions combine to what a pool has (DESIGN 5). None is unlimited.
+"""Stacking: how contributions combine to what a pool has (docs/architecture.md 5). None is unlimited.
 
 Pure: nothing here knows of pools. `restack.py` gathers what contributes and says what differs from before.
 """

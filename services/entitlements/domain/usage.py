@@ -1,7 +1,7 @@
 """Decisions about usage: every line by itself, in order. This is the hot path: plain dicts, ints and one pass.
 
 A strict line is refused whole when it does not fit under the hard limit; a reported line already happened and is always
-recorded, and what lies above the limit is marked overage (DESIGN 5).
+recorded, and what lies above the limit is marked overage (docs/architecture.md 5).
 """
 
 from __future__ import annotations

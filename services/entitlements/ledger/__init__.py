@@ -2,7 +2,7 @@
 
 topics       what exists on the broker and how it is kept
 clients      Kafka clients with our settings
-partitioning which partition an aggregate lives on
+partitioning  which partition an aggregate lives on
 records      events and commands to Avro records and back
 frames       a frame's bytes
 chain        which frames count: the one reader's rules
@@ -10,11 +10,14 @@ tail         valid frames from Kafka, for everybody who reads the ledger
 partition    state and decisions of one partition
 recovery     state from snapshots and the ledger's tail
 engine       the process: polls, decides, writes, reads back, answers
+states       the state of an aggregate as bytes, for snapshots
+ends         where topics end
+observing    metrics and traces of the engine
 ticker       asks for what has become due by time alone
 snapshots    state at a version, in a compacted topic
 outcomes     answers on their way back
 caller       sends commands and waits for answers
 publisher    unfolds frames into entitlements.events and entitlements.usage
 quarantine   what could not be handled, and why
-Start reading at engine.py; the rules are in DESIGN section 3.
+Start reading at engine.py; the rules are in docs/architecture.md 3.
 """

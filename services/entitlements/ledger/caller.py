@@ -1,4 +1,4 @@
-"""Sends commands and waits for their answers. Unknown is not failed (DESIGN 3.7)."""
+"""Sends commands and waits for their answers. Unknown is not failed (docs/architecture.md 3.7)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which frames count (DESIGN 3.4). One class for everybody who reads the ledger, in constant memory.
+"""Which frames count (docs/architecture.md 3.4). One class for everybody who reads the ledger, in constant memory.
 
 A frame is valid when it hangs on the last valid frame: it names its offset and hash and starts at the command after its
 last. First in the log wins. A frame that competes with a valid one starts a rival's branch; what hangs on that branch is

@@ -169,7 +169,7 @@ class Engine:
         return following
 
     def _start_over(self, number: int, reason: str) -> None:
-        """Forget what we believe of a partition and learn it from the log (DESIGN 3.6)."""
+        """Forget what we believe of a partition and learn it from the log (docs/architecture.md 3.6)."""
         _log.warning("Partition %s starts over from the log: %s", number, reason)
         note_start_over()
         owned = self._owned.get(number)

@@ -1,4 +1,4 @@
-"""Take-over proves itself from the log (DESIGN 3.5): snapshots, then the ledger's tail to its end."""
+"""Take-over proves itself from the log (docs/architecture.md 3.5): snapshots, then the ledger's tail to its end."""
 
 from __future__ import annotations
 

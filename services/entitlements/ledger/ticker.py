@@ -1,4 +1,4 @@
-"""Asks for what has become due by time alone; the decision itself is made by the log's clock (DESIGN 3.2)."""
+"""Asks for what has become due by time alone; the decision itself is made by the log's clock (docs/architecture.md 3.2)."""
 
 from __future__ import annotations
 

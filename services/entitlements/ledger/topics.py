@@ -1,4 +1,4 @@
-"""What exists on the broker and how it is kept (DESIGN 4). Topics are created by us, never by writing to them."""
+"""What exists on the broker and how it is kept (docs/architecture.md 4). Topics are created by us, never by writing to them."""
 
 from __future__ import annotations
 

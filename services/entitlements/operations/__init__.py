@@ -7,7 +7,7 @@ request_id   the id of the request that is being answered
 logs         how a log message looks: text or JSON
 lag          how far the read models are behind the ledger
 health       is the process ready, and if not, why
-cache_counts what the levels of caching count
+cache_counts  what the levels of caching count
 port         /healthz, /readyz and /metrics of a process, on a port of its own
 worker       all of it for one worker of the API
 

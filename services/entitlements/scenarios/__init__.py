@@ -8,6 +8,8 @@ reading    a YAML file to a Scenario; every mistake with its place
 world      the aggregates of a scenario, and the way a command takes to them
 running    decide the timeline, time passing between the steps
 comparing  what was expected against what is there
+preview    a changed set over the recorded history of real pools
+replaying  events of a pool back to commands
 library/   the shipped scenarios, by feature: the domain's documentation as well
 Start reading at running.py.
 """

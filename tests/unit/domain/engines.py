@@ -80,7 +80,7 @@ class Engine:
                 self.partition.fold(value, self.chain.position)
 
     def read(self) -> None:
-        """Read what is new. A valid frame of somebody else: start over (DESIGN 3.6)."""
+        """Read what is new. A valid frame of somebody else: start over (docs/architecture.md 3.6)."""
         while self.next_offset < len(self.ledger.records):
             _, verdict = self._read_one()
             if verdict is not Verdict.VALID:

@@ -1,4 +1,4 @@
-"""Backfill: a pool takes history at the commands' effective_at until the first command without one (DESIGN 3.2)."""
+"""Backfill: a pool takes history at the commands' effective_at until the first command without one (docs/architecture.md 3.2)."""
 
 from dataclasses import replace
 from datetime import datetime

@@ -6,6 +6,8 @@ asking     a decision from memory, and the steps to find one out: no input or ou
 memory     the views of customers, and how fresh each is
 changes    the stream of changes: what its lines mean
 following  keeps memory up to date in the background: follows the stream, loads views again
+nobody     ids that no customer can have, answered without a request
+overruling  when a newer view overrules an older answer of the service
 organizations  what a client has of each organization that its requests name
 facades    Entitlements and AsyncEntitlements: what an application holds
 

@@ -2,11 +2,21 @@
 
 view        what one customer has, as the service tells it
 context     what is asked, and under which circumstances
-policies    the policies of an organization, compiled once; refusals says what is wrong with a bad one
-decide      the decision; decision is what it says
+policies    the policies of an organization, compiled once
+refusals    what is wrong with an invalid policy
+decide      the decision
+decision    what was decided, and why
 explain     the dry run: every step, with the outcome of every condition
 
-conditions, operators, fields, temporal, zones, globs and places are what policies are made of.
+conditions  trees of `all`, `any` and `not`, compiled once
+operators   what each operator means
+fields      the fields that conditions may name
+globs       patterns of text: `*` and `?`
+instants    RFC 3339 text and seconds
+temporal    windows, weekdays and hours of a policy
+zones       time zones, from the pinned package tzdata only
+places      where and when a key may be used
+
 Start reading at decide.py; docs/policies.md tells the same to people who write policies.
 """
 

@@ -1,4 +1,4 @@
-"""Where and from when until when a key may be used. The same rules as the service's own (docs/rules.md), and a test says so."""
+"""Where and from when until when a key may be used. The same rules as the service's own (docs/rules/inheritance.md), and a test says so."""
 
 from __future__ import annotations
 

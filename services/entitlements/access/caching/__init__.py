@@ -8,6 +8,7 @@ in_process     views in memory; one load for a burst
 shared         views in Valkey, for all processes
 replicated     reads from Postgres' replicas that are fresh enough, else from the primary
 purging        drops answers from caches before the HTTP API, by surrogate key
+levels         puts the levels together, by the settings
 documents      position and end of a view's document
 breaker        leaves a server alone that does not answer
 

@@ -8,6 +8,8 @@ tables     where they are kept: a schema of their own in Postgres
 batches    one batch of the topic as rows
 keeper     the process that takes the topic to Postgres, exactly once
 retention  days come and go
+sql        its statements, one a file
+migrations  its tables
 reading    who asked for what: filters and a cursor
 
 The ledger knows nothing of it, so it cannot be made anew from there: its tables are no read models, stand in the schema
