@@ -15,10 +15,11 @@ from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from entitlements.api.asking import at_least, headers_of, json_answer, services_of, wants_no_answer, who
-from entitlements.api.documents import ACCEPTED, PROBLEMS
+from entitlements.api.asking import at_least, headers_of, json_answer, media_type_of, services_of, wants_no_answer, who
+from entitlements.api.documents import ACCEPTED, PROBLEMS, RefusedEvent
 from entitlements.api.event_bodies import BODIES, SCHEMAS, Event, Malformed, Used, events_of
 from entitlements.api.identity import Identity
+from entitlements.api.openapi.headers import CE_ATTRIBUTES, CONSISTENCY, PREFER, takes
 from entitlements.api.problems import Problem
 from entitlements.api.problems import refused as refused_problem
 from entitlements.api.routes import Route
@@ -41,21 +42,11 @@ LINES_MAX: Final = 2_500
 OTHERS_AFTER: Final = 100
 
 
-class RefusedEvent(BaseModel):
-    """An event that was refused. remaining: how much would have been taken; null: the reason is no matter of how much."""
-
-    index: int
-    id: str
-    code: str
-    remaining: int | None
-    detail: str = Field("", description="Of an event that cannot be meant: what is wrong with it.")
-
-
 class Ingested(BaseModel):
-    """What became of the events. repeated: of those accepted, were all of them known already?"""
+    """What became of the events. Those that are not refused were recorded, now or before."""
 
-    accepted: int
-    refused: list[RefusedEvent]
+    accepted: int = Field(description="How many were recorded, now or before.")
+    refused: list[RefusedEvent] = Field(description="Those that were refused, by their index.")
 
 
 @router.post(
@@ -65,6 +56,7 @@ class Ingested(BaseModel):
     operation_id="ingest",
     openapi_extra={"requestBody": {"required": True, "content": SCHEMAS}},
 )
+@takes(PREFER, CONSISTENCY, *CE_ATTRIBUTES)
 async def ingest(request: Request) -> Response:
     """Record usage as CloudEvents. Those that are refused are listed; all others were recorded, now or before.
 
@@ -72,7 +64,7 @@ async def ingest(request: Request) -> Response:
     refused, the answer is a problem with its code.
     """
     identity = who(request, "use", within_unit=True)
-    events = events_of(request.headers, await request.body())
+    events = events_of(media_type_of(request), request.headers, await request.body())
     lines, refused = await _lines_of(request, identity, events)
     commands = list(_commands(identity, lines, services_of(request).settings.partitions))
     if wants_no_answer(request) and not refused:

@@ -10,12 +10,12 @@ from typing import Annotated, Any, Final, Literal
 from urllib.parse import unquote_to_bytes
 
 import msgspec
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from entitlements.api.problems import Problem
 from entitlements.api.validation import explained_decoding
 from entitlements.domain.values import ID_CHARACTERS_MAX, QUANTITY_MAX, UsageMode
-from entitlements.intake.strict import Id
+from entitlements.intake.strict import Id, MaybeId
 
 #: Events that one call may hold.
 EVENTS_MAX: Final = 10_000
@@ -71,30 +71,31 @@ class Malformed(msgspec.Struct):
 
 
 class UsedBody(BaseModel):
-    """The event's data."""
+    """The data of an event about usage."""
 
-    resource_key: Id = Field(examples=["api_calls"])
-    quantity: int = Field(1, ge=1, le=QUANTITY_MAX)
-    customer_id: str = Field("", description="Left out: the event's subject.")
-    pool_id: str = ""
-    subject_id: str = ""
-    mode: UsageMode = "report"
+    resource_key: Id = Field(description="The key.", examples=["api_calls"])
+    quantity: int = Field(1, ge=1, le=QUANTITY_MAX, description="How much, in the smallest unit of the key.")
+    customer_id: MaybeId = Field("", description="The customer; left out: the event's subject.")
+    pool_id: MaybeId = Field("", description="Only this pool; left out: the customer's first.")
+    subject_id: MaybeId = Field("", description="The member of the customer; left out: nobody in particular.")
+    mode: UsageMode = Field("report", description="strict: refused whole if it does not fit; report: it has happened.")
 
 
 class EventBody(BaseModel):
-    """A CloudEvent about usage."""
+    """A CloudEvent about usage. It has `data`, or the same as bytes in `data_base64`."""
 
-    model_config = ConfigDict(extra="allow")
-
-    id: str = Field(min_length=1, examples=["req-17"])
-    source: str = Field(min_length=1, examples=["/gateway/eu-1"])
-    type: str = Field(min_length=1, examples=["com.example.api.called"])
-    specversion: Literal["1.0"]
-    subject: str = Field("", description="The customer.", examples=["ws-1"])
+    id: str = Field(min_length=1, description="Unique for its source: the same again counts once.", examples=["req-17"])
+    source: str = Field(min_length=1, description="Who sends it.", examples=["/gateway/eu-1"])
+    type: str = Field(min_length=1, description="What happened, by your own name.", examples=["com.example.api.called"])
+    specversion: Literal["1.0"] = Field(description="The version of CloudEvents.")
+    subject: MaybeId = Field("", description="The customer, unless the data names it.", examples=["ws-1"])
     time: str = Field(
-        "", description="An RFC 3339 instant; finer than a millisecond is cut off.", examples=["2026-11-21T14:07:20Z"]
+        "",
+        description="When it happened, RFC 3339, to the millisecond; left out: when it is recorded.",
+        examples=["2026-11-21T14:07:20Z"],
     )
-    data: UsedBody
+    data: UsedBody = Field(default_factory=UsedBody.model_construct, description="What was used.")
+    data_base64: str = Field("", description="The data as base64, instead of `data`.")
 
 
 #: Bodies that are decoded by hand, for the OpenAPI document.
@@ -114,9 +115,8 @@ _ATTRIBUTES: Final = ("id", "source", "type", "specversion", "subject", "time")
 _QUOTED: Final = re.compile(rb'"((?:[^"\\]|\\.)*)"')
 
 
-def events_of(headers: Mapping[str, str], body: bytes) -> Sequence[Event | Malformed]:
-    """The events of a request. Raises Problem: it holds none, or its only one cannot be meant."""
-    media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+def events_of(media_type: str, headers: Mapping[str, str], body: bytes) -> Sequence[Event | Malformed]:
+    """The events of a request. media_type: of its body. Raises Problem: it holds none, or its only one is not valid."""
     # A binary event need not say what its data is; the SDK of Python does not.
     is_binary = media_type == "application/json" or (not media_type and "ce-specversion" in headers)
     try:
