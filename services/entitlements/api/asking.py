@@ -36,12 +36,6 @@ CONSISTENCY: Final = "entitlements-consistency"
 REPLAY: Final = "idempotent-replay"
 _TOKEN: Final = re.compile(r"\d{1,6}:\d{1,18}")
 
-
-#: The media type of every body but that of POST /v1/events.
-JSON: Final = "application/json"
-_CHARSET: Final = re.compile(r""";\s*charset\s*=\s*["']?([^"';\s]*)""", re.IGNORECASE)
-#: What UTF-8 is called, and its part that others call by a name of its own.
-_UTF_8: Final = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
 #: Stands for a slash within a segment of a path: nothing that is decoded from UTF-8 holds it.
 _SLASH: Final = "\udc2f"
 
@@ -112,26 +106,6 @@ async def still_let_in(request: Request) -> bool:
         return True
     operator = services.settings.operator_organization
     return may_act_for(identity, identity_of(request.scope).organization_id, operator)
-
-
-def media_type_of(request: Request) -> str:
-    """The media type of a request's body without its parameters; empty: it has none. Raises Problem: unsupported_media_type.
-
-    JSON is UTF-8 (RFC 8259, 8.1): a body in another charset would be read as another text.
-    """
-    said = request.headers.get("content-type", "")
-    media_type, _, parameters = said.partition(";")
-    found = _CHARSET.search(said) if parameters else None
-    if found is not None and found[1].lower() not in _UTF_8:
-        raise Problem("unsupported_media_type", f"The charset of JSON is UTF-8, not {found[1]}.")
-    return media_type.strip().lower()
-
-
-def require_json(request: Request) -> None:
-    """The one rule for bodies: they are application/json. Raises Problem: unsupported_media_type."""
-    media_type = media_type_of(request)
-    if media_type != JSON:
-        raise Problem("unsupported_media_type", f"Send the body as {JSON}, not as {media_type or 'no type'}.")
 
 
 def key_of(request: Request) -> str | None:

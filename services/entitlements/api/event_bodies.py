@@ -12,6 +12,7 @@ from urllib.parse import unquote_to_bytes
 import msgspec
 from pydantic import BaseModel, Field
 
+from entitlements.api.media_types import JSON
 from entitlements.api.problems import Problem
 from entitlements.api.validation import explained_decoding
 from entitlements.domain.values import ID_CHARACTERS_MAX, QUANTITY_MAX, UsageMode
@@ -106,34 +107,48 @@ _DECODE_LIST: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _DECODE_DATA: Final = msgspec.json.Decoder(Used).decode
 #: What msgspec raises; of bytes that are not UTF-8 it is Python's own error.
 _NOT_MEANT: Final = (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_EVENT: Final = {"$ref": "#/components/schemas/EventBody"}
+#: The bodies of POST /v1/events and /v1/events/batch, for the OpenAPI document. The first takes batches too, as CloudEvents has it; a
+#: list among several bodies is what generators of clients cannot make.
 SCHEMAS: Final = {
-    SINGLE: {"schema": {"$ref": "#/components/schemas/EventBody"}},
-    BATCH: {"schema": {"type": "array", "items": {"$ref": "#/components/schemas/EventBody"}, "maxItems": EVENTS_MAX}},
-    "application/json": {"schema": {"$ref": "#/components/schemas/UsedBody"}},
+    SINGLE: {"schema": _EVENT},
+    "application/json": {"schema": {"anyOf": [_EVENT, {"$ref": "#/components/schemas/UsedBody"}]}},
 }
+BATCH_SCHEMAS: Final = {BATCH: {"schema": {"type": "array", "items": _EVENT, "maxItems": EVENTS_MAX}}}
 _ATTRIBUTES: Final = ("id", "source", "type", "specversion", "subject", "time")
 _QUOTED: Final = re.compile(rb'"((?:[^"\\]|\\.)*)"')
 
 
 def events_of(media_type: str, headers: Mapping[str, str], body: bytes) -> Sequence[Event | Malformed]:
-    """The events of a request. media_type: of its body. Raises Problem: it holds none, or its only one is not valid."""
-    # A binary event need not say what its data is; the SDK of Python does not.
-    is_binary = media_type == "application/json" or (not media_type and "ce-specversion" in headers)
+    """The events of a request. media_type: of its body. Raises Problem: it holds none, or its only one is not valid.
+
+    A body that is application/json is the data of a binary event where the request has an event's headers, else an event or a list of them.
+    """
+    is_binary = any(f"ce-{name}" in headers for name in _ATTRIBUTES)
+    if media_type == BATCH or (media_type == JSON and not is_binary and body.lstrip()[:1] == b"["):
+        return batch_of(media_type, body)
     try:
-        if media_type == BATCH:
-            return _batch(body)
-        if media_type == SINGLE:
+        if media_type == SINGLE or (media_type == JSON and not is_binary):
             events = [_DECODE(body)]
-        elif is_binary:
+        elif media_type == JSON or (not media_type and is_binary):
+            # A binary event need not say what its data is; the SDK of Python does not.
             events = [_binary(headers, body)]
         else:
-            raise Problem(
-                "unsupported_media_type", f"Usage comes as {SINGLE}, {BATCH}, or application/json with ce- headers."
-            )
+            raise Problem("unsupported_media_type", f"Send events as {SINGLE}, {BATCH} or {JSON}.")
         events[0].used()
     except _NOT_MEANT as error:
         raise explained_decoding(error) from error
     return events
+
+
+def batch_of(media_type: str, body: bytes) -> Sequence[Event | Malformed]:
+    """The events of a list. Raises Problem: it is no list, or another media type."""
+    if media_type not in {BATCH, JSON}:
+        raise Problem("unsupported_media_type", f"Send a list of events as {BATCH} or {JSON}.")
+    try:
+        return _batch(body)
+    except _NOT_MEANT as error:
+        raise explained_decoding(error) from error
 
 
 def _batch(body: bytes) -> Sequence[Event | Malformed]:

@@ -86,13 +86,13 @@ class KeyBody(BaseModel):
     actor: str
 
 
-class Keys(BaseModel):
+class ApiKeys(BaseModel):
     """The API keys of the organization, without their secrets."""
 
     keys: list[KeyBody] = Field(description="The newest first, revoked ones too.")
 
 
-@router.get("/v1/keys", response_model=Keys, operation_id="apiKeys")
+@router.get("/v1/keys", response_model=ApiKeys, operation_id="apiKeys")
 async def list_keys(request: Request) -> Response:
     """The organization's API keys, revoked ones too, the newest first."""
     identity, services = who(request, "administer"), services_of(request)

@@ -14,9 +14,10 @@ from starlette.responses import Response
 from entitlements.access.judging import SOURCE, dry_run, judge, view_for
 from entitlements.api import http_caching
 from entitlements.api.answer_bodies import DecisionBody, DecisionsBody, EntitlementBody, RemainingBody, ViewBody
-from entitlements.api.asking import at_least, etags_of, json_answer, require_json, services_of, who, who_for
+from entitlements.api.asking import at_least, etags_of, json_answer, services_of, who, who_for
 from entitlements.api.documents import PROBLEMS
 from entitlements.api.identity import Identity
+from entitlements.api.media_types import require_json
 from entitlements.api.openapi.headers import CONSISTENCY, IF_NONE_MATCH, takes
 from entitlements.api.openapi.telling import body_as
 from entitlements.api.policy_bodies import DryRun, DryRunBody, PoliciesBody

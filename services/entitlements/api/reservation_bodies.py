@@ -96,7 +96,7 @@ class Operation(Strict):
     reservation_id: Id | None = None
 
 
-class Operations(Strict):
+class ManyOperations(Strict):
     """Several operations on reservations, under way at the same time."""
 
     operations: Annotated[list[Operation], ToldAs(Annotated[list[_EACH], Field(min_length=1, max_length=MANY_MAX)])] = (

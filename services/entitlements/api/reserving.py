@@ -33,9 +33,9 @@ from entitlements.api.reservation_bodies import (
     Changed,
     Commit,
     Extend,
+    ManyOperations,
     Operation,
     OperationResults,
-    Operations,
     Release,
     Reserve,
     Reserved,
@@ -116,7 +116,7 @@ def _reserving(identity: Identity, body: Reserve, pool_id: str, reservation_id: 
 
 @router.post("/v1/reservations/batch", response_model=OperationResults, operation_id="operateReservations")
 @takes(IDEMPOTENCY_KEY, CONSISTENCY)
-async def operate(request: Request, body: Operations) -> Response:
+async def operate(request: Request, body: ManyOperations) -> Response:
     """Reserve, extend, commit and release, many at once; each is decided by itself."""
     identity, key = who(request, "use", within_unit=True), key_of(request)
 

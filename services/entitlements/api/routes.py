@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from entitlements.api.asking import JSON, require_json
+from entitlements.api.media_types import JSON, require_json
 from entitlements.api.validation import invalid
 
 

@@ -46,7 +46,7 @@ _OF_STATUS: Final = {
 #: FastAPI's description of an answer that nobody describes.
 _SAYS_NOTHING: Final = "Successful Response"
 #: Operations that change something and take no Idempotency-Key.
-_ALSO_CHANGE: Final = frozenset({"createApiKey", "ingest"})
+_ALSO_CHANGE: Final = frozenset({"createApiKey", "ingest", "ingestBatch"})
 
 
 def components(problems: Mapping[int | str, dict[str, Any]]) -> dict[str, Any]:
