@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final, Literal
@@ -57,9 +56,10 @@ class Event(msgspec.Struct):
         if not self.data_base64:
             raise msgspec.ValidationError("Object missing required field `data` - at `$`")
         try:
-            self.data = _DECODE_DATA(base64.b64decode(self.data_base64, validate=True))
-        except binascii.Error:
+            data = base64.b64decode(self.data_base64, validate=True)
+        except ValueError:  # Also what is not ASCII.
             raise msgspec.ValidationError("Expected `base64` - at `$.data_base64`") from None
+        self.data = _DECODE_DATA(data)
         return self.data
 
 

@@ -17,7 +17,7 @@ from entitlements.api.identity import Scope
 from entitlements.api.openapi.descriptions import described_by
 from entitlements.api.openapi.headers import CHANGES, takes
 from entitlements.api.openapi.telling import ToldAs
-from entitlements.api.policy_bodies import PolicyBody
+from entitlements.api.policy_bodies import PolicyToPut
 from entitlements.api.problems import Problem
 from entitlements.api.routes import Route
 from entitlements.api.sending import answered, decided, envelope
@@ -160,7 +160,7 @@ async def revoke_key(
 async def define_policy(
     request: Request,
     policy_id: PolicyId,
-    body: Annotated[dict[str, Any], ToldAs(PolicyBody), Body(examples=[POLICY])],
+    body: Annotated[dict[str, Any], ToldAs(PolicyToPut), Body(examples=[POLICY])],
 ) -> Response:
     """Define an access policy, or change it. Refused with the place of what cannot be meant."""
     identity = who(request, "administer")

@@ -83,17 +83,16 @@ class Temporal(BaseModel):
     )
 
 
-class PolicyBody(BaseModel):
-    """An access policy: allows or denies resource keys under conditions."""
+class PolicyToPut(BaseModel):
+    """An access policy whose id is that of the path: allows or denies resource keys under conditions."""
 
     model_config = _ABOUT
 
     policy_id: str = Field(
         default_factory=str,
-        description="Its id. In `PUT /v1/policies/{policy_id}` it is that of the path and may be left out.",
+        description="Its id; left out: that of the path. Another one is a mistake.",
         min_length=1,
         max_length=ID_CHARACTERS_MAX,
-        examples=["eu-only"],
     )
     name: str | None = Field(None, description="Its name for people; left out: its id.", max_length=ID_CHARACTERS_MAX)
     effect: PolicyEffect = Field(description="What it does when its conditions hold.")
@@ -118,6 +117,12 @@ class PolicyBody(BaseModel):
         None, max_length=REASON_CHARACTERS_MAX, description="Why, for the people whom it concerns."
     )
     enabled: bool = Field(True, description="False: it is kept and not asked.")
+
+
+class PolicyBody(PolicyToPut):
+    """An access policy: allows or denies resource keys under conditions."""
+
+    policy_id: str = Field(description="Its id.", min_length=1, max_length=ID_CHARACTERS_MAX, examples=["eu-only"])
 
 
 class PoliciesBody(BaseModel):

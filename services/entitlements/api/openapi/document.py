@@ -35,13 +35,7 @@ TAGS: Final = {
     "access log": "Who asked for what, and what was answered.",
     "operations": "Is the service alive, and ready for requests?",
 }
-_JSON_VALUE: Final = {
-    "title": "JsonValue",
-    "description": "Any JSON value.",
-    "type": ["null", "boolean", "number", "string", "array", "object"],
-    "items": {},
-    "additionalProperties": {},
-}
+_JSON_VALUE: Final = {"title": "JsonValue", "description": "Any JSON value."}
 
 
 def describe(app: FastAPI, routes: Iterable[BaseRoute], models: Iterable[type[BaseModel]]) -> None:
