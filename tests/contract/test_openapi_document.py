@@ -13,6 +13,8 @@ import pytest
 from tests.node.installing import HERE, node, versions
 
 from entitlements.api.app import create
+from entitlements.api.openapi.headers import IDEMPOTENCY_KEY, PREFER, require_taken, takes
+from entitlements.api.problems import Problem
 
 #: What stands for any JSON value, on purpose.
 ANY = "#/components/schemas/JsonValue"
@@ -161,3 +163,14 @@ def test_it_says_where_and_under_which_license(document: dict[str, Any]) -> None
     assert document["servers"] == [{"url": "/", "description": "The service that answered with this document."}]
     assert document["info"]["license"]["identifier"] == "Apache-2.0"
     assert document["security"] == [{"key": []}]
+
+
+def test_a_route_reads_no_header_that_it_does_not_declare() -> None:
+    @takes(PREFER)
+    def endpoint() -> None: ...
+
+    require_taken({"endpoint": endpoint, "method": "POST"}, PREFER)
+    with pytest.raises(AssertionError, match="does not declare Idempotency-Key"):
+        require_taken({"endpoint": endpoint, "method": "POST"}, IDEMPOTENCY_KEY)
+    with pytest.raises(AssertionError):
+        Problem("invalid_request", "", surprise=1)

@@ -15,10 +15,11 @@ const resource_key = "api_calls";
 const command = async () => {
   const { data, response } = await client.POST("/v1/commands/IssueGrant", {
     params: { header: { "Idempotency-Key": "grant-by-typescript" } },
-    body: { pool_id: POOL_ID!, grant_id: "by-typescript", reason: "a test", set_id: "free", quantity: 2 },
+    body: { pool_id: POOL_ID!, grant_id: "by-typescript", reason: "a test", set_id: "free" },
   });
+  if (data?.status !== "accepted") throw new Error("nobody said respond-async");
   return {
-    command: data?.command,
+    command: data.command,
     token: response.headers.get("entitlements-consistency")!,
     isReplay: response.headers.get("idempotent-replay") === "true",
   };
@@ -40,6 +41,8 @@ const refused = await client.POST("/v1/usage", { body: { customer_id, resource_k
 const remaining: number | null | undefined = refused.error?.remaining;
 const refusedBy: string | undefined = refused.error?.pool_id;
 
+if (used.data?.status !== "recorded") throw new Error("nobody said respond-async");
+
 const event = (id: string) => ({
   id,
   source: "/typescript",
@@ -50,6 +53,8 @@ const event = (id: string) => ({
 });
 const single = await client.POST("/v1/events", { body: event("e-1") });
 const batch = await client.POST("/v1/events/batch", { body: [event("e-1"), event("e-2")] });
+const accepted = (answer: typeof single.data | typeof batch.data) =>
+  answer && "accepted" in answer ? answer.accepted : undefined;
 
 const stopped = new AbortController();
 const changes = await client.GET("/v1/changes", { parseAs: "stream", signal: stopped.signal });
@@ -70,9 +75,9 @@ console.log(
     isReplay: [first.isReplay, second.isReplay],
     limit: decision.limit,
     allowed: decision.allowed,
-    used: used.data?.quantity,
+    used: used.data.quantity,
     refused: { code: refused.error?.code, remaining, refusedBy },
-    events: [single.data?.accepted, batch.data?.accepted],
+    events: [accepted(single.data), accepted(batch.data)],
     heard: /event: (\w+)/.exec(heard)?.[1],
     grants: pool.data?.grants.map((grant) => grant.grant_id),
   }),

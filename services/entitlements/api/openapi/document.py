@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -101,6 +102,14 @@ def _say_what_fields_mean(schemas: dict[str, Any]) -> None:
             of_field.pop("title", None)
             if field in said and "description" not in of_field:
                 of_field["description"] = said[field]
+            _say_default(of_field)
+
+
+def _say_default(field: dict[str, Any]) -> None:
+    """A default in words: by the keyword, generators of TypeScript take the field for one that is always there."""
+    default = field.pop("default", None)
+    if default not in (None, "", [], {}):
+        field["description"] = f"{field['description']} Default: `{json.dumps(default)}`."
 
 
 def _drop_unused(document: dict[str, Any]) -> None:
