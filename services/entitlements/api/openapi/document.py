@@ -14,6 +14,7 @@ from starlette.routing import BaseRoute
 from entitlements.api.documents import PROBLEMS
 from entitlements.api.openapi import answers, headers, probes
 from entitlements.api.openapi.descriptions import of_record
+from entitlements.api.openapi.examples import example_of
 
 ABOUT: Final = """Who may use how much, how much is left, and why.
 
@@ -82,6 +83,11 @@ def _complete(document: dict[str, Any], routes: list[APIRoute], models: Iterable
     assert present <= TAGS.keys(), "the document says nothing of a tag"
     document["tags"] = [{"name": name, "description": said} for name, said in TAGS.items() if name in present]
     _say_what_fields_mean(schemas)
+    for verbs in document["paths"].values():
+        for operation in verbs.values():
+            for content in operation.get("requestBody", {}).get("content", {}).values():
+                if "examples" not in content and "example" not in content:
+                    content["example"] = example_of(content["schema"], schemas)
     _drop_unused(document)
     return document
 

@@ -30,37 +30,31 @@ _ID: Final = {"type": "string", "minLength": 1, "maxLength": 128}
 #: A percent-encoded byte is three characters, and an id has at most 128 characters of 4 bytes.
 _ENCODED_MAX: Final = 128 * 4 * 3
 
-#: Every header, as the document's components tell it.
+#: Every header, as the document's components tell it. Without examples: pages fill them in and send them.
 PARAMETERS: Final[Mapping[str, dict[str, Any]]] = {
     ORGANIZATION: {
-        "description": "The organization that the request is made for, percent-encoded. Required for a key with `act_for`.",
+        "description": "The organization that the request is made for, percent-encoded, such as `acme-inc`. Required for a key with `act_for`.",
         "schema": {"type": "string", "minLength": 1, "maxLength": _ENCODED_MAX},
-        "example": "acme-inc",
     },
     CONSISTENCY: {
-        "description": "A token from the answer to a change: this request sees that change. It waits, or answers 409 `not_reached_yet`.",
+        "description": "A token from the answer to a change, such as `3:201`: this request sees that change. It waits, or answers 409 `not_reached_yet`.",
         "schema": {"type": "string", "pattern": r"^[0-9]{1,6}:[0-9]{1,18}(, *[0-9]{1,6}:[0-9]{1,18})*$"},
-        "example": "3:201",
     },
     IDEMPOTENCY_KEY: {
         "description": "A repeat with the same key takes effect once and gets the original answer. Remembered for 24 hours.",
         "schema": _ID | {"pattern": id_pattern(IdRule(is_chosen=True))},
-        "example": "sub-1-pool",
     },
     PREFER: {
         "description": "`respond-async`: answer 202 when the request is in the log, without waiting for the decision (RFC 7240).",
         "schema": {"type": "string"},
-        "example": "respond-async",
     },
     IF_NONE_MATCH: {
         "description": "The `ETag` of an earlier answer: 304 without a body if nothing has changed.",
         "schema": {"type": "string"},
-        "example": '"3f9a1c2d"',
     },
     LAST_EVENT_ID: {
         "description": "The id of the last event received: the stream goes on from there.",
         "schema": {"type": "string", "pattern": r"^([ce][0-9]{1,6}:[0-9]{1,18}(,[ce][0-9]{1,6}:[0-9]{1,18})*)?$"},
-        "example": "c0:17,e0:4",
     },
     "ce-specversion": {
         "description": "Binary mode: the version of CloudEvents.",
@@ -69,27 +63,22 @@ PARAMETERS: Final[Mapping[str, dict[str, Any]]] = {
     "ce-id": {
         "description": "Binary mode: the event's id, percent-encoded. With `ce-source` it counts once.",
         "schema": {"type": "string", "minLength": 1},
-        "example": "req-17",
     },
     "ce-source": {
         "description": "Binary mode: who sends the event, percent-encoded.",
         "schema": {"type": "string", "minLength": 1},
-        "example": "/gateway/eu-1",
     },
     "ce-type": {
         "description": "Binary mode: what happened.",
         "schema": {"type": "string", "minLength": 1},
-        "example": "com.example.api.called",
     },
     "ce-subject": {
         "description": "Binary mode: the customer, percent-encoded, unless the data names it.",
         "schema": {"type": "string", "maxLength": _ENCODED_MAX},
-        "example": "ws-1",
     },
     "ce-time": {
         "description": "Binary mode: when it happened, RFC 3339; left out: when it is recorded.",
         "schema": {"type": "string"},
-        "example": "2026-11-21T14:07:20Z",
     },
 }
 
