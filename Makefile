@@ -53,7 +53,7 @@ format: setup ## Let ruff format and mend what it can
 bench: setup ## Measure, print a table and write bench/results.json
 	@$(BIN)/python -m bench $(ARGS)
 
-lock: setup ## Renew requirements*.txt and the list of Kafka's jars
+lock: setup ## Renew requirements*.txt, the lock file of tests/node and the list of Kafka's jars
 	echo uv | $(BIN)/uv pip compile -q - --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-annotate --custom-compile-command 'make lock' --upgrade -o requirements-installer.txt
 	$(BIN)/uv pip compile -q pyproject.toml --extra local --universal --python-version 3.11 --generate-hashes \
@@ -61,6 +61,7 @@ lock: setup ## Renew requirements*.txt and the list of Kafka's jars
 	$(BIN)/uv pip compile -q pyproject.toml --extra local --extra dev -c requirements.txt --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-annotate --custom-compile-command 'make lock' --upgrade -o requirements-dev.txt
 	$(MAKE) $(INSTALLED)
+	$(BIN)/npm --prefix tests/node install --package-lock-only
 	$(BIN)/python -m entitlements.local --lock
 
 clean: ## Remove .venv, local data and what the tools left

@@ -72,7 +72,8 @@ def complete(operation: dict[str, Any], taken: frozenset[str], schemas: Mapping[
         response["headers"] = _headers(status, names)
         if response["description"] == _SAYS_NOTHING:
             (content,) = response["content"].values()
-            response["description"] = schemas[content["schema"]["$ref"].rpartition("/")[2]]["description"]
+            schema = schemas.get(content["schema"].get("$ref", "").rpartition("/")[2], content["schema"])
+            response["description"] = schema["description"]
 
 
 def _name(status: int | str) -> str:
