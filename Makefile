@@ -16,6 +16,7 @@ UV     := $(BIN)/uv pip install --quiet --python $(BIN)/python
 
 INSTALLED := $(VENV)/.installed
 KAFKA     := $(VENV)/.kafka
+NODE      := tests/node/node_modules/.installed
 
 .PHONY: help setup demo up test soak lint check format bench lock clean
 
@@ -30,7 +31,7 @@ demo: setup ## Run the main job on real Kafka, Postgres and Faust, from nothing
 up: setup ## Keep Kafka, Postgres and all processes running until Ctrl-C
 	@$(BIN)/entitlements up $(ARGS)
 
-test: setup ## Run all tests
+test: setup $(NODE) ## Run all tests
 	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 soak: setup ## Decide 20,000 generated histories and hold them against a second model (one again: ARGS="--seed 17")
@@ -52,7 +53,7 @@ format: setup ## Let ruff format and mend what it can
 bench: setup ## Measure, print a table and write bench/results.json
 	@$(BIN)/python -m bench $(ARGS)
 
-lock: setup ## Renew requirements*.txt and the list of Kafka's jars
+lock: setup ## Renew requirements*.txt, the lock file of tests/node and the list of Kafka's jars
 	echo uv | $(BIN)/uv pip compile -q - --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-annotate --custom-compile-command 'make lock' --upgrade -o requirements-installer.txt
 	$(BIN)/uv pip compile -q pyproject.toml --extra local --universal --python-version 3.11 --generate-hashes \
@@ -60,10 +61,11 @@ lock: setup ## Renew requirements*.txt and the list of Kafka's jars
 	$(BIN)/uv pip compile -q pyproject.toml --extra local --extra dev -c requirements.txt --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-annotate --custom-compile-command 'make lock' --upgrade -o requirements-dev.txt
 	$(MAKE) $(INSTALLED)
+	$(BIN)/npm --prefix tests/node install --package-lock-only
 	$(BIN)/python -m entitlements.local --lock
 
 clean: ## Remove .venv, local data and what the tools left
-	@rm -rf $(VENV) .entitlements .soak .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
+	@rm -rf $(VENV) tests/node/node_modules .entitlements .soak .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
@@ -71,14 +73,14 @@ $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is older than Python 3.11." >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "$(PYTHON) could not make a virtual environment; on Debian and Ubuntu the package python3-venv is missing." >&2; exit 1; }
 
-# The stamp is written last, so an interrupted set-up starts again.
+# The stamp is written last, so an interrupted set-up starts again. The requirements are whole: nothing is resolved again.
 $(INSTALLED): $(BIN)/python requirements-installer.txt requirements-dev.txt pyproject.toml
 	@echo "Installing pinned packages into $(VENV) ..."
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-installer.txt
-	@$(UV) --require-hashes --compile-bytecode -r requirements-dev.txt || { \
+	@$(UV) --require-hashes --no-deps --compile-bytecode -r requirements-dev.txt || { \
 		echo "uv could not; pip, which knows its own settings, takes a minute longer ..." >&2; \
-		$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt; }
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-dev.txt; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
@@ -86,3 +88,6 @@ $(KAFKA): $(INSTALLED) services/entitlements/local/kafka.lock
 	@echo "Fetching Kafka ..."
 	@$(BIN)/python -m entitlements.local
 	@touch $@
+
+$(NODE): $(INSTALLED) tests/node/package-lock.json
+	@$(BIN)/python -m tests.node

@@ -26,7 +26,9 @@ sending       sends a command and renders its outcome
 following     follows changes and events, once per worker
 streaming     GET /v1/changes
 access_log    the access log
-documents     bodies that several routes share
+documents, answer_bodies, pool_bodies, catalogue_bodies, policy_bodies, log_bodies, reservation_bodies   bodies of answers
+media_types   which content types a route takes
+openapi       the OpenAPI document, and the page at /docs
 
 Start reading at app.py.
 """

@@ -5,39 +5,19 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
 from entitlements.access.log.reading import PAGE_MAX, page
-from entitlements.access.log.reporting import REPORTED_MAX, accept
+from entitlements.access.log.reporting import accept
 from entitlements.api.asking import json_answer, services_of, who, who_for
 from entitlements.api.documents import PROBLEMS
+from entitlements.api.log_bodies import Page, Reported, Taken
+from entitlements.api.openapi.headers import takes
 from entitlements.api.routes import Route
-from entitlements.intake.strict import Digits, Id, Instant, Strict
+from entitlements.intake.strict import Digits, Id, Instant
 
 router = APIRouter(tags=["access log"], responses=PROBLEMS, route_class=Route)
-
-
-class Reported(Strict):
-    """Decisions that a client made by itself, as their documents."""
-
-    decisions: list[dict[str, Any]] = Field(min_length=1, max_length=REPORTED_MAX)
-
-
-class Taken(BaseModel):
-    """What became of reported decisions."""
-
-    accepted: int
-    sampled_out: int
-    refused: list[dict[str, Any]]
-
-
-class Page(BaseModel):
-    """Decisions, the newest first. cursor: ask again with it for those before; null: there are none."""
-
-    decisions: list[dict[str, Any]]
-    cursor: str | None
 
 
 @router.post("/v1/access-log", response_model=Taken, operation_id="reportDecisions")
@@ -49,15 +29,18 @@ async def report(request: Request, body: Reported) -> Response:
 
 
 @router.get("/v1/access-log", response_model=Page, operation_id="accessLog")
+@takes()
 async def read(  # noqa: PLR0913, PLR0917 - each is a filter of its own.
     request: Request,
-    customer_id: Id | None = None,
-    resource_key: Id | None = None,
-    result: Annotated[str | None, Query(pattern="^(allowed|denied)$")] = None,
-    since: Instant | None = None,
-    until: Instant | None = None,
-    cursor: Annotated[str | None, Query(max_length=1_000)] = None,
-    limit: Annotated[Digits, Query(ge=1, le=PAGE_MAX)] = 100,
+    customer_id: Annotated[Id | None, Query(description="Only this customer.")] = None,
+    resource_key: Annotated[Id | None, Query(description="Only this key.")] = None,
+    result: Annotated[
+        str | None, Query(pattern="^(allowed|denied)$", description="Only these: `allowed` or `denied`.")
+    ] = None,
+    since: Annotated[Instant | None, Query(description="From this instant on.")] = None,
+    until: Annotated[Instant | None, Query(description="Before this instant; left out: until now.")] = None,
+    cursor: Annotated[str | None, Query(max_length=1_000, description="From the page before.")] = None,
+    limit: Annotated[Digits, Query(ge=1, le=PAGE_MAX, description="Decisions of one page.")] = 100,
 ) -> Response:
     """Who asked for what, and what was answered."""
     identity = who(request, "audit")

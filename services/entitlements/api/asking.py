@@ -19,6 +19,8 @@ from entitlements.api.auth.acting import may_act_for
 from entitlements.api.auth.errors import OutsideUnit
 from entitlements.api.http_caching import VARY
 from entitlements.api.identity import Identity, Scope, Unauthenticated
+from entitlements.api.openapi import headers as openapi_headers
+from entitlements.api.openapi.headers import IDEMPOTENCY_KEY, IF_NONE_MATCH, PREFER, require_taken
 from entitlements.api.problems import Problem
 from entitlements.api.services import Services
 from entitlements.domain.ids import DERIVED, is_derived
@@ -34,10 +36,6 @@ CONSISTENCY: Final = "entitlements-consistency"
 REPLAY: Final = "idempotent-replay"
 _TOKEN: Final = re.compile(r"\d{1,6}:\d{1,18}")
 
-
-_CHARSET: Final = re.compile(r""";\s*charset\s*=\s*["']?([^"';\s]*)""", re.IGNORECASE)
-#: What UTF-8 is called, and its part that others call by a name of its own.
-_UTF_8: Final = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
 #: Stands for a slash within a segment of a path: nothing that is decoded from UTF-8 holds it.
 _SLASH: Final = "\udc2f"
 
@@ -110,16 +108,9 @@ async def still_let_in(request: Request) -> bool:
     return may_act_for(identity, identity_of(request.scope).organization_id, operator)
 
 
-def require_utf_8(request: Request) -> None:
-    """JSON is UTF-8 (RFC 8259, 8.1): a body that says otherwise would be read as another text. Raises Problem: unsupported_media_type."""
-    said = request.headers.get("content-type", "")
-    found = _CHARSET.search(said) if ";" in said else None
-    if found is not None and found[1].lower() not in _UTF_8:
-        raise Problem("unsupported_media_type", f"JSON is UTF-8, not {found[1]}.")
-
-
 def key_of(request: Request) -> str | None:
     """The request's idempotency key. Raises Problem: invalid_id; invalid_request: there are several."""
+    require_taken(request.scope, IDEMPOTENCY_KEY)
     keys = request.headers.getlist("idempotency-key")
     if len(keys) > 1:
         raise Problem("invalid_request", "A request has one Idempotency-Key; this one has several.")
@@ -136,12 +127,14 @@ def key_within(key: str | None, place: int) -> str | None:
 
 def wants_no_answer(request: Request) -> bool:
     """Whether `Prefer: respond-async` is said (RFC 7240)."""
+    require_taken(request.scope, PREFER)
     said = ",".join(request.headers.getlist("prefer")).lower()
     return any(part.strip() == "respond-async" for part in said.split(","))
 
 
 def at_least(request: Request) -> dict[int, int] | None:
     """What must be included in what is read: by partition an offset of the ledger. Raises Problem: invalid_consistency_token."""
+    require_taken(request.scope, openapi_headers.CONSISTENCY)
     tokens = request.headers.getlist(CONSISTENCY)  # Several lines are one list (RFC 9110, 5.3).
     return positions_of(",".join(tokens)) if tokens else None
 
@@ -165,6 +158,12 @@ def positions_of(token: str) -> dict[int, int]:
         partition, offset = (int(number) for number in part.split(":"))
         found[partition] = max(found.get(partition, -1), offset)
     return found
+
+
+def etags_of(request: Request) -> str | None:
+    """The validators of what the caller has already: the header If-None-Match."""
+    require_taken(request.scope, IF_NONE_MATCH)
+    return request.headers.get("if-none-match")
 
 
 def json_answer(document: Any, headers: dict[str, str] | None = None, status: int = 200) -> Response:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Path, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
 from entitlements.api.asking import at_least, json_answer, services_of, who
+from entitlements.api.catalogue_bodies import LadderBody, ResourceKeyBody, SetBody
 from entitlements.api.documents import PROBLEMS
+from entitlements.api.pool_bodies import PoolBody
 from entitlements.api.problems import Problem
 from entitlements.api.routes import Route
 from entitlements.intake.strict import Digits, Id
@@ -19,9 +21,14 @@ from entitlements_projections.reading import definitions
 
 router = APIRouter(tags=["catalogue"], responses=PROBLEMS, route_class=Route)
 
+PoolId = Annotated[Id, Path(description="The pool.")]
+SetId = Annotated[Id, Path(description="The entitlement set.")]
+LadderId = Annotated[Id, Path(description="The plan ladder.")]
+ResourceKeyId = Annotated[Id, Path(description="The resource key.")]
 
-@router.get("/v1/pools/{pool_id}", operation_id="pool", response_model=dict[str, Any])
-async def pool(request: Request, pool_id: Id) -> Response:
+
+@router.get("/v1/pools/{pool_id}", operation_id="pool", response_model=PoolBody)
+async def pool(request: Request, pool_id: PoolId) -> Response:
     """A pool with its provisions, grants, assignments, entitlements, overrides, caps, reservations and holders."""
     identity = who(request, "read")
     found = await _read(request, reading.pool, pool_id, datetime.now(UTC))
@@ -30,8 +37,12 @@ async def pool(request: Request, pool_id: Id) -> Response:
     return json_answer(found)
 
 
-@router.get("/v1/sets/{set_id}", operation_id="entitlementSet", response_model=dict[str, Any])
-async def entitlement_set(request: Request, set_id: Id, version: Digits | None = None) -> Response:
+@router.get("/v1/sets/{set_id}", operation_id="entitlementSet", response_model=SetBody)
+async def entitlement_set(
+    request: Request,
+    set_id: SetId,
+    version: Annotated[Digits | None, Query(description="Its version; left out: the newest.")] = None,
+) -> Response:
     """A version of an entitlement set, the newest unless said otherwise, with its rules."""
     who(request, "read", within_unit=True)
     if version is not None and not 0 < version < 2**31:
@@ -42,8 +53,8 @@ async def entitlement_set(request: Request, set_id: Id, version: Digits | None =
     return json_answer(found)
 
 
-@router.get("/v1/ladders/{ladder}", operation_id="planLadder", response_model=dict[str, Any])
-async def plan_ladder(request: Request, ladder: Id) -> Response:
+@router.get("/v1/ladders/{ladder}", operation_id="planLadder", response_model=LadderBody)
+async def plan_ladder(request: Request, ladder: LadderId) -> Response:
     """A plan ladder: its rungs, which are the service tiers (null: nobody has defined it), and the sets that are on them."""
     who(request, "read")
     found = await _read(request, definitions.plan_ladder, ladder)
@@ -52,8 +63,8 @@ async def plan_ladder(request: Request, ladder: Id) -> Response:
     return json_answer(found)
 
 
-@router.get("/v1/resource-keys/{resource_key}", operation_id="resourceKey", response_model=dict[str, Any])
-async def resource_key(request: Request, resource_key: Id) -> Response:
+@router.get("/v1/resource-keys/{resource_key}", operation_id="resourceKey", response_model=ResourceKeyBody)
+async def resource_key(request: Request, resource_key: ResourceKeyId) -> Response:
     """What a resource key is: its name, data type, unit and scale, and its definition document."""
     who(request, "read", within_unit=True)
     found = await _read(request, reading.resource_key, resource_key)

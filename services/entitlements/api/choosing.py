@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import Field, model_validator
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -20,11 +20,11 @@ from entitlements.domain.commands import PoolCommand
 from entitlements.domain.overflow import asks_the_next
 from entitlements.domain.values import QUANTITY_MAX
 from entitlements.errors import EntitlementsError
-from entitlements.intake.strict import Id, Strict
+from entitlements.intake.strict import Id, MaybeId, Strict
 from entitlements.ledger.caller import Outcome
 
 Quantity = Annotated[int, Field(ge=1, le=QUANTITY_MAX, description="In the smallest unit of the key.")]
-Seconds = Annotated[int, Field(ge=1, le=30 * 86_400)]
+Seconds = Annotated[int, Field(ge=1, le=30 * 86_400, description="Seconds from the decision on.")]
 #: Single requests that one call may hold.
 MANY_MAX = 10_000
 #: Of these so many are under way at once.
@@ -34,21 +34,15 @@ _AT_ONCE = 256
 class Whose(Strict):
     """Who uses it: a customer, by its pools in their order; or one pool."""
 
-    customer_id: Id | None = Field(None, description="The workspace. Its pools are asked in their order.")
+    customer_id: Id | None = Field(None, description="The customer. Its pools are asked in their order.")
     pool_id: Id | None = Field(None, description="Only this pool is asked.")
-    subject_id: str = Field("", max_length=128, description="Who in the workspace.")
+    subject_id: MaybeId = Field("", description="The member of the customer; empty: nobody in particular.")
 
     @model_validator(mode="after")
     def _somebody(self) -> Whose:
         if self.customer_id is None and self.pool_id is None:
             raise ValueError("say whose it is: customer_id, pool_id or both")
         return self
-
-
-class Results(BaseModel):
-    """What became of each, in the order in which they were asked: an answer, or a problem."""
-
-    results: list[dict[str, Any]]
 
 
 async def pools_of(request: Request, identity: Identity, whose: Whose) -> list[tuple[str, bool]]:

@@ -16,9 +16,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from entitlements.api.asking import at_least, headers_of, json_answer, services_of, wants_no_answer, who
-from entitlements.api.documents import ACCEPTED, PROBLEMS
-from entitlements.api.event_bodies import BODIES, SCHEMAS, Event, Malformed, Used, events_of
+from entitlements.api.documents import ACCEPTED, PROBLEMS, RefusedEvent
+from entitlements.api.event_bodies import BATCH_SCHEMAS, BODIES, SCHEMAS, Event, Malformed, Used, batch_of, events_of
 from entitlements.api.identity import Identity
+from entitlements.api.media_types import media_type_of
+from entitlements.api.openapi.headers import CE_ATTRIBUTES, CONSISTENCY, PREFER, takes
 from entitlements.api.problems import Problem
 from entitlements.api.problems import refused as refused_problem
 from entitlements.api.routes import Route
@@ -41,21 +43,11 @@ LINES_MAX: Final = 2_500
 OTHERS_AFTER: Final = 100
 
 
-class RefusedEvent(BaseModel):
-    """An event that was refused. remaining: how much would have been taken; null: the reason is no matter of how much."""
-
-    index: int
-    id: str
-    code: str
-    remaining: int | None
-    detail: str = Field("", description="Of an event that cannot be meant: what is wrong with it.")
-
-
 class Ingested(BaseModel):
-    """What became of the events. repeated: of those accepted, were all of them known already?"""
+    """What became of the events. Those that are not refused were recorded, now or before."""
 
-    accepted: int
-    refused: list[RefusedEvent]
+    accepted: int = Field(description="How many were recorded, now or before.")
+    refused: list[RefusedEvent] = Field(description="Those that were refused, by their index.")
 
 
 @router.post(
@@ -65,14 +57,34 @@ class Ingested(BaseModel):
     operation_id="ingest",
     openapi_extra={"requestBody": {"required": True, "content": SCHEMAS}},
 )
+@takes(PREFER, CONSISTENCY, *CE_ATTRIBUTES)
 async def ingest(request: Request) -> Response:
-    """Record usage as CloudEvents. Those that are refused are listed; all others were recorded, now or before.
+    """Record usage as a CloudEvent. Binary mode: the attributes are headers (ce-id, ce-source, ...; percent-encoded), the body is the data.
 
-    Binary mode: the attributes are headers (ce-id, ce-source, ...; percent-encoded), the body is the data. If the only event is
-    refused, the answer is a problem with its code.
+    A refused event is a problem with its code. Batches (`application/cloudevents-batch+json`) are taken here as in /v1/events/batch.
     """
     identity = who(request, "use", within_unit=True)
-    events = events_of(request.headers, await request.body())
+    return await _ingested(request, identity, events_of(media_type_of(request), request.headers, await request.body()))
+
+
+@router.post(
+    "/v1/events/batch",
+    response_model=Ingested,
+    responses=ACCEPTED,
+    operation_id="ingestBatch",
+    openapi_extra={"requestBody": {"required": True, "content": BATCH_SCHEMAS}},
+)
+@takes(PREFER, CONSISTENCY)
+async def ingest_batch(request: Request) -> Response:
+    """Record usage as a list of CloudEvents; `application/json` is taken too. Refused events are listed; all others are recorded.
+
+    If the only event is refused, the answer is a problem with its code.
+    """
+    identity = who(request, "use", within_unit=True)
+    return await _ingested(request, identity, batch_of(media_type_of(request), await request.body()))
+
+
+async def _ingested(request: Request, identity: Identity, events: Sequence[Event | Malformed]) -> Response:
     lines, refused = await _lines_of(request, identity, events)
     commands = list(_commands(identity, lines, services_of(request).settings.partitions))
     if wants_no_answer(request) and not refused:

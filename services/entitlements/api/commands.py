@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import fields
 from difflib import get_close_matches
-from typing import Any, Final, get_type_hints
+from typing import Annotated, Any, Final, get_type_hints
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError, create_model
@@ -15,10 +16,12 @@ from entitlements.api.asking import at_least, key_of, services_of, who
 from entitlements.api.auth import require_own
 from entitlements.api.documents import ACCEPTED, PROBLEMS, Done
 from entitlements.api.identity import Identity
+from entitlements.api.openapi.headers import CHANGES, CONSISTENCY, takes
 from entitlements.api.problems import Problem
 from entitlements.api.routes import Route
 from entitlements.api.sending import answered, envelope
 from entitlements.api.validation import explained
+from entitlements.domain.checks import id_rules
 from entitlements.domain.commands import (
     Command,
     DefineEntitlementSet,
@@ -33,7 +36,7 @@ from entitlements.domain.ids import check_chosen
 from entitlements.domain.values import Rule
 from entitlements.intake.policies import require_meant
 from entitlements.intake.sets import is_new_ladder, looked_up, prefixes
-from entitlements.intake.strict import Id, Narrow, Strict, UsageInstant, default_of, written
+from entitlements.intake.strict import Id, Narrow, OfId, Strict, UsageInstant, default_of, written
 from entitlements.ledger.records import COMMANDS
 
 router = APIRouter(tags=["commands"], responses=PROBLEMS, route_class=Route)
@@ -50,9 +53,13 @@ def body_of(kind: type[Command]) -> type[BaseModel]:
     """The body of a command: its fields, where the rules of a set may be left to the set, and the organization to the key."""
     hints = get_type_hints(kind)
     made: dict[str, Any] = {}
+    ids = {name: Annotated[str, OfId(rule)] for name, rule in id_rules(kind).items()}
     for field in fields(kind):
         if field.name not in _ENVELOPE:
-            made[field.name] = (written(hints[field.name], field.name), default_of(field))
+            hint = hints[field.name]
+            if field.name in ids and hint in (str, str | None):
+                hint = ids[field.name] if hint is str else ids[field.name] | None
+            made[field.name] = (written(hint, field.name), default_of(field))
     if kind is DefineAccessPolicy:
         made["priority"] = (Narrow, 0)
     if "occurred_at" in made:
@@ -70,6 +77,12 @@ def body_of(kind: type[Command]) -> type[BaseModel]:
 
 def _names(kind: type[Command]) -> frozenset[str]:
     return frozenset(field.name for field in fields(kind))
+
+
+def _about(kind: type[Command]) -> str:
+    scope = "Scope `administer`"
+    scope += ", with a key of the operator's organization." if issubclass(kind, _OPERATORS) else "."
+    return f"{inspect.getdoc(kind)}\n\n{scope}"
 
 
 def _add(name: str, kind: type[Command]) -> None:
@@ -100,6 +113,7 @@ def _add(name: str, kind: type[Command]) -> None:
         document = {"status": "accepted", "command": name, "id": address_of(command)[1]}
         return await answered(request, command, document, await _told_once(request, command))
 
+    takes(*CHANGES, *((CONSISTENCY,) if looks_up else ()))(send)
     send.__annotations__["body"] = model
     send.__name__ = name
     router.add_api_route(
@@ -107,6 +121,7 @@ def _add(name: str, kind: type[Command]) -> None:
         send,
         methods=["POST"],
         summary=(kind.__doc__ or "").split("\n", maxsplit=1)[0],
+        description=_about(kind),
         operation_id=name,
         response_model=Done,
         responses=ACCEPTED,

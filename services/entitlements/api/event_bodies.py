@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import unquote_to_bytes
 
 import msgspec
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
+from entitlements.api.media_types import JSON
 from entitlements.api.problems import Problem
 from entitlements.api.validation import explained_decoding
 from entitlements.domain.values import ID_CHARACTERS_MAX, QUANTITY_MAX, UsageMode
-from entitlements.intake.strict import Id
+from entitlements.intake.strict import Id, MaybeId
 
 #: Events that one call may hold.
 EVENTS_MAX: Final = 10_000
@@ -56,9 +56,10 @@ class Event(msgspec.Struct):
         if not self.data_base64:
             raise msgspec.ValidationError("Object missing required field `data` - at `$`")
         try:
-            self.data = _DECODE_DATA(base64.b64decode(self.data_base64, validate=True))
-        except binascii.Error:
+            data = base64.b64decode(self.data_base64, validate=True)
+        except ValueError:  # Also what is not ASCII.
             raise msgspec.ValidationError("Expected `base64` - at `$.data_base64`") from None
+        self.data = _DECODE_DATA(data)
         return self.data
 
 
@@ -71,30 +72,31 @@ class Malformed(msgspec.Struct):
 
 
 class UsedBody(BaseModel):
-    """The event's data."""
+    """The data of an event about usage."""
 
-    resource_key: Id = Field(examples=["api_calls"])
-    quantity: int = Field(1, ge=1, le=QUANTITY_MAX)
-    customer_id: str = Field("", description="Left out: the event's subject.")
-    pool_id: str = ""
-    subject_id: str = ""
-    mode: UsageMode = "report"
+    resource_key: Id = Field(description="The key.", examples=["api_calls"])
+    quantity: int = Field(1, ge=1, le=QUANTITY_MAX, description="How much, in the smallest unit of the key.")
+    customer_id: MaybeId = Field("", description="The customer; left out: the event's subject.")
+    pool_id: MaybeId = Field("", description="Only this pool; left out: the customer's first.")
+    subject_id: MaybeId = Field("", description="The member of the customer; left out: nobody in particular.")
+    mode: UsageMode = Field("report", description="strict: refused whole if it does not fit; report: it has happened.")
 
 
 class EventBody(BaseModel):
-    """A CloudEvent about usage."""
+    """A CloudEvent about usage. It has `data`, or the same as bytes in `data_base64`."""
 
-    model_config = ConfigDict(extra="allow")
-
-    id: str = Field(min_length=1, examples=["req-17"])
-    source: str = Field(min_length=1, examples=["/gateway/eu-1"])
-    type: str = Field(min_length=1, examples=["com.example.api.called"])
-    specversion: Literal["1.0"]
-    subject: str = Field("", description="The customer.", examples=["ws-1"])
+    id: str = Field(min_length=1, description="Unique for its source: the same again counts once.", examples=["req-17"])
+    source: str = Field(min_length=1, description="Who sends it.", examples=["/gateway/eu-1"])
+    type: str = Field(min_length=1, description="What happened, by your own name.", examples=["com.example.api.called"])
+    specversion: Literal["1.0"] = Field(description="The version of CloudEvents.")
+    subject: MaybeId = Field("", description="The customer, unless the data names it.", examples=["ws-1"])
     time: str = Field(
-        "", description="An RFC 3339 instant; finer than a millisecond is cut off.", examples=["2026-11-21T14:07:20Z"]
+        "",
+        description="When it happened, RFC 3339, to the millisecond; left out: when it is recorded.",
+        examples=["2026-11-21T14:07:20Z"],
     )
-    data: UsedBody
+    data: UsedBody = Field(default_factory=UsedBody.model_construct, description="What was used.")
+    data_base64: str = Field("", description="The data as base64, instead of `data`.")
 
 
 #: Bodies that are decoded by hand, for the OpenAPI document.
@@ -105,35 +107,48 @@ _DECODE_LIST: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _DECODE_DATA: Final = msgspec.json.Decoder(Used).decode
 #: What msgspec raises; of bytes that are not UTF-8 it is Python's own error.
 _NOT_MEANT: Final = (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_EVENT: Final = {"$ref": "#/components/schemas/EventBody"}
+#: The bodies of POST /v1/events and /v1/events/batch, for the OpenAPI document. The first takes batches too, as CloudEvents has it; a
+#: list among several bodies is what generators of clients cannot make.
 SCHEMAS: Final = {
-    SINGLE: {"schema": {"$ref": "#/components/schemas/EventBody"}},
-    BATCH: {"schema": {"type": "array", "items": {"$ref": "#/components/schemas/EventBody"}, "maxItems": EVENTS_MAX}},
-    "application/json": {"schema": {"$ref": "#/components/schemas/UsedBody"}},
+    SINGLE: {"schema": _EVENT},
+    "application/json": {"schema": {"anyOf": [_EVENT, {"$ref": "#/components/schemas/UsedBody"}]}},
 }
+BATCH_SCHEMAS: Final = {BATCH: {"schema": {"type": "array", "items": _EVENT, "maxItems": EVENTS_MAX}}}
 _ATTRIBUTES: Final = ("id", "source", "type", "specversion", "subject", "time")
 _QUOTED: Final = re.compile(rb'"((?:[^"\\]|\\.)*)"')
 
 
-def events_of(headers: Mapping[str, str], body: bytes) -> Sequence[Event | Malformed]:
-    """The events of a request. Raises Problem: it holds none, or its only one cannot be meant."""
-    media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
-    # A binary event need not say what its data is; the SDK of Python does not.
-    is_binary = media_type == "application/json" or (not media_type and "ce-specversion" in headers)
+def events_of(media_type: str, headers: Mapping[str, str], body: bytes) -> Sequence[Event | Malformed]:
+    """The events of a request. media_type: of its body. Raises Problem: it holds none, or its only one is not valid.
+
+    A body that is application/json is the data of a binary event where the request has an event's headers, else an event or a list of them.
+    """
+    is_binary = any(f"ce-{name}" in headers for name in _ATTRIBUTES)
+    if media_type == BATCH or (media_type == JSON and not is_binary and body.lstrip()[:1] == b"["):
+        return batch_of(media_type, body)
     try:
-        if media_type == BATCH:
-            return _batch(body)
-        if media_type == SINGLE:
+        if media_type == SINGLE or (media_type == JSON and not is_binary):
             events = [_DECODE(body)]
-        elif is_binary:
+        elif media_type == JSON or (not media_type and is_binary):
+            # A binary event need not say what its data is; the SDK of Python does not.
             events = [_binary(headers, body)]
         else:
-            raise Problem(
-                "unsupported_media_type", f"Usage comes as {SINGLE}, {BATCH}, or application/json with ce- headers."
-            )
+            raise Problem("unsupported_media_type", f"Send events as {SINGLE}, {BATCH} or {JSON}.")
         events[0].used()
     except _NOT_MEANT as error:
         raise explained_decoding(error) from error
     return events
+
+
+def batch_of(media_type: str, body: bytes) -> Sequence[Event | Malformed]:
+    """The events of a list. Raises Problem: it is no list, or another media type."""
+    if media_type not in {BATCH, JSON}:
+        raise Problem("unsupported_media_type", f"Send a list of events as {BATCH} or {JSON}.")
+    try:
+        return _batch(body)
+    except _NOT_MEANT as error:
+        raise explained_decoding(error) from error
 
 
 def _batch(body: bytes) -> Sequence[Event | Malformed]:

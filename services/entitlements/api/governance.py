@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from datetime import datetime
+from typing import Annotated, Any, Final, Literal
 
-from fastapi import APIRouter, Body
+from fastapi import APIRouter, Body, Path, Query
 from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
@@ -13,49 +14,85 @@ from entitlements.api.asking import at_least, headers_of, json_answer, key_of, s
 from entitlements.api.auth import require_own
 from entitlements.api.documents import ACCEPTED, PROBLEMS, Done
 from entitlements.api.identity import Scope
+from entitlements.api.openapi.descriptions import described_by
+from entitlements.api.openapi.headers import CHANGES, takes
+from entitlements.api.openapi.telling import ToldAs
+from entitlements.api.policy_bodies import PolicyToPut
 from entitlements.api.problems import Problem
 from entitlements.api.routes import Route
 from entitlements.api.sending import answered, decided, envelope
 from entitlements.domain.governance_commands import CreateApiKey, RetireAccessPolicy, RevokeApiKey
 from entitlements.intake.api_keys import new_api_key
 from entitlements.intake.policies import parse_policies, policy_command
-from entitlements.intake.strict import Id, Instant, Strict
+from entitlements.intake.strict import Id, Instant, MaybeId, Strict
 from entitlements_projections.reading import access
 
 router = APIRouter(tags=["governance"], responses=PROBLEMS, route_class=Route)
 
 
+KeyId = Annotated[Id, Path(description="The API key.")]
+PolicyId = Annotated[Id, Path(description="The policy.")]
+#: An example.
+POLICY: Final = {
+    "effect": "DENY",
+    "resource_keys": ["export"],
+    "conditions": [{"field": "customer.region", "operator": "not_equals", "value": "eu"}],
+}
+
+
 class NewKey(Strict):
     """An API key to be made."""
 
-    name: str = Field("", max_length=128, examples=["checkout"])
-    scopes: list[Scope] = Field(min_length=1, examples=[["read", "use"]])
+    name: MaybeId = Field("", description="Its name for people.", examples=["checkout"])
+    scopes: list[Scope] = Field(
+        min_length=1, description="What it may be used for. No scope implies another.", examples=[["read", "use"]]
+    )
     act_for: Literal["all"] | list[Id] = Field(
         default_factory=list[str],
         description="Organizations to act for. Only the operator gives it, by the command line: 403 `act_for_not_allowed` here.",
     )
-    unit_id: str = Field("", max_length=128, description="Only for customers in this unit and the units below it.")
-    expires_at: Instant | None = None
-    requests_per_s: int | None = Field(None, ge=1, le=1_000_000)
+    unit_id: MaybeId = Field("", description="Only for customers in this unit and the units below it; empty: for all.")
+    expires_at: Instant | None = Field(None, description="When it ends; left out: when it is revoked.")
+    requests_per_s: int | None = Field(
+        None, ge=1, le=1_000_000, description="Requests it may make in a second; left out: what the service allows all."
+    )
 
 
 class KeyMade(BaseModel):
     """An API key. Its secret is told here and never again."""
 
-    key_id: str
+    key_id: str = Field(description="Its id; no secret.")
     key: str = Field(description="What is sent as a bearer token.", examples=["ent_k3f9a1c2d_..."])
+    organization_id: str = Field(description="Its organization.")
+    scopes: list[Scope] = Field(description="What it may be used for.")
+    unit_id: str = Field(description="The unit whose customers alone it is for; empty: all customers.")
+
+
+class KeyBody(BaseModel):
+    """An API key without its secret."""
+
+    model_config = described_by("api_keys")
+
     organization_id: str
-    scopes: list[str]
+    key_id: str
+    name: str
+    scopes: list[Scope]
+    act_for: Literal["all"] | list[str] = Field(description="Organizations that it may act for by naming them.")
     unit_id: str
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    requests_per_s: int | None
+    actor: str
 
 
-class Keys(BaseModel):
+class ApiKeys(BaseModel):
     """The API keys of the organization, without their secrets."""
 
-    keys: list[dict[str, Any]]
+    keys: list[KeyBody] = Field(description="The newest first, revoked ones too.")
 
 
-@router.get("/v1/keys", response_model=Keys, operation_id="apiKeys")
+@router.get("/v1/keys", response_model=ApiKeys, operation_id="apiKeys")
 async def list_keys(request: Request) -> Response:
     """The organization's API keys, revoked ones too, the newest first."""
     identity, services = who(request, "administer"), services_of(request)
@@ -97,7 +134,13 @@ async def create_key(request: Request, body: NewKey) -> Response:
 
 
 @router.delete("/v1/keys/{key_id}", response_model=Done, responses=ACCEPTED, operation_id="revokeApiKey")
-async def revoke_key(request: Request, key_id: Id, revoke_at: Instant | None = None, reason: str = "") -> Response:
+@takes(*CHANGES)
+async def revoke_key(
+    request: Request,
+    key_id: KeyId,
+    revoke_at: Annotated[Instant | None, Query(description="When it ends; left out: now.")] = None,
+    reason: Annotated[str, Query(description="Why, for the audit.")] = "",
+) -> Response:
     """Take an API key back, now or at an instant: until then the key that replaces it counts beside it."""
     identity = who(request, "administer")
     command = RevokeApiKey(
@@ -113,15 +156,12 @@ async def revoke_key(request: Request, key_id: Id, revoke_at: Instant | None = N
 
 
 @router.put("/v1/policies/{policy_id}", response_model=Done, responses=ACCEPTED, operation_id="definePolicy")
+@takes(*CHANGES)
 async def define_policy(
     request: Request,
-    policy_id: Id,
-    body: Annotated[
-        dict[str, Any],
-        Body(examples=[{"effect": "DENY", "resource_keys": ["export"],
-                        "conditions": [{"field": "customer.region", "operator": "not_equals", "value": "eu"}]}]),
-    ],
-) -> Response:  # fmt: skip
+    policy_id: PolicyId,
+    body: Annotated[dict[str, Any], ToldAs(PolicyToPut), Body(examples=[POLICY])],
+) -> Response:
     """Define an access policy, or change it. Refused with the place of what cannot be meant."""
     identity = who(request, "administer")
     (policy,) = parse_policies({"policy_id": policy_id} | body, "policy")
@@ -132,7 +172,8 @@ async def define_policy(
 
 
 @router.delete("/v1/policies/{policy_id}", response_model=Done, responses=ACCEPTED, operation_id="retirePolicy")
-async def retire_policy(request: Request, policy_id: Id) -> Response:
+@takes(*CHANGES)
+async def retire_policy(request: Request, policy_id: PolicyId) -> Response:
     """Let an access policy count no more."""
     identity = who(request, "administer")
     command = RetireAccessPolicy(

@@ -16,15 +16,15 @@ from entitlements.api.asking import headers_of, json_answer, key_of, key_within,
 from entitlements.api.choosing import (
     MANY_MAX,
     Quantity,
-    Results,
     Whose,
     first_that_takes,
     many,
     pools_of,
     where_it_was,
 )
-from entitlements.api.documents import ACCEPTED, PROBLEMS
+from entitlements.api.documents import ACCEPTED, PROBLEMS, ProblemDocument
 from entitlements.api.identity import Identity
+from entitlements.api.openapi.headers import CHANGES, CONSISTENCY, IDEMPOTENCY_KEY, takes
 from entitlements.api.routes import Route
 from entitlements.api.sending import accepted, envelope
 from entitlements.domain.commands import RecordUsage
@@ -44,32 +44,41 @@ _ALONE: Final[Mapping[str, Any]] = MappingProxyType({})
 class Usage(Whose):
     """What was used, or is wanted."""
 
-    resource_key: Id = Field(examples=["api_calls"])
+    resource_key: Id = Field(description="The key.", examples=["api_calls"])
     quantity: Quantity = 1
     mode: UsageMode = Field("strict", description="strict: refused whole if it does not fit; report: it has happened.")
-    occurred_at: Instant | None = Field(None, description="Finer than a millisecond is cut off.")
+    occurred_at: Instant | None = Field(
+        None, description="When it happened, to the millisecond; left out: when it is recorded."
+    )
     usage_id: NewId | None = Field(
-        None, description="The same id counts once. Left out: the Idempotency-Key, or a new one."
+        None, description="The same id counts once; left out: the `Idempotency-Key`, or a new id."
     )
 
 
 class Recorded(BaseModel):
     """Usage that was recorded, now or before."""
 
-    status: Literal["recorded"]
-    usage_id: str
-    pool_id: str
-    resource_key: str
-    quantity: int
+    status: Literal["recorded"] = Field(description="It is decided and durable.")
+    usage_id: str = Field(description="Its id: `ReverseUsage` takes it.")
+    pool_id: str = Field(description="The pool that took it.")
+    resource_key: str = Field(description="The key.")
+    quantity: int = Field(description="How much, in the smallest unit of the key.")
+
+
+class UsageResults(BaseModel):
+    """What became of each usage, in the order of the request."""
+
+    results: list[Recorded | ProblemDocument] = Field(description="An answer or a problem for each.")
 
 
 class ManyUsages(Strict):
     """Usage of several customers."""
 
-    usage: list[Usage] = Field(min_length=1, max_length=MANY_MAX)
+    usage: list[Usage] = Field(min_length=1, max_length=MANY_MAX, description="The usage. Each is decided by itself.")
 
 
 @router.post("/v1/usage", response_model=Recorded, responses=ACCEPTED, operation_id="recordUsage")
+@takes(*CHANGES, CONSISTENCY)
 async def record_usage(request: Request, body: Usage) -> Response:
     """Record usage. Refused whole when it does not fit into what is left, unless it has happened already (mode report)."""
     identity, key = who(request, "use", within_unit=True), key_of(request)
@@ -81,7 +90,8 @@ async def record_usage(request: Request, body: Usage) -> Response:
     return json_answer(document, headers_of(outcome))
 
 
-@router.post("/v1/usage/batch", response_model=Results, operation_id="recordUsages")
+@router.post("/v1/usage/batch", response_model=UsageResults, operation_id="recordUsages")
+@takes(IDEMPOTENCY_KEY, CONSISTENCY)
 async def record_usages(request: Request, body: ManyUsages) -> Response:
     """Record usage of several customers; each is decided by itself.
 

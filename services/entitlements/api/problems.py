@@ -8,6 +8,7 @@ from typing import Any, Final
 import orjson
 from starlette.responses import Response
 
+from entitlements.api.documents import PROBLEM_MEMBERS
 from entitlements.api.http_caching import VARY
 from entitlements.domain.errors import CommandRefused, sentence_of
 from entitlements.errors import EntitlementsError
@@ -51,6 +52,7 @@ class Problem(EntitlementsError):
     """A request that gets no answer but why. facts: members of the document beside the standard ones."""
 
     def __init__(self, code: str, detail: str, headers: dict[str, str] | None = None, **facts: Any) -> None:
+        assert facts.keys() <= PROBLEM_MEMBERS, "the OpenAPI document tells every member"
         Exception.__init__(self, detail)
         self.code, self.detail, self.headers, self.facts = code, detail, headers or {}, facts  # type: ignore[misc]
 

@@ -3,36 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 import orjson
-from fastapi import APIRouter
-from pydantic import BaseModel
+from fastapi import APIRouter, Path
 from starlette.requests import Request
 from starlette.responses import Response
 
 from entitlements.access.judging import SOURCE, dry_run, judge, view_for
 from entitlements.api import http_caching
-from entitlements.api.asking import at_least, json_answer, require_utf_8, services_of, who, who_for
+from entitlements.api.answer_bodies import DecisionBody, DecisionsBody, EntitlementBody, RemainingBody, ViewBody
+from entitlements.api.asking import at_least, etags_of, json_answer, services_of, who, who_for
 from entitlements.api.documents import PROBLEMS
 from entitlements.api.identity import Identity
+from entitlements.api.media_types import require_json
+from entitlements.api.openapi.headers import CONSISTENCY, IF_NONE_MATCH, takes
+from entitlements.api.openapi.telling import body_as
+from entitlements.api.policy_bodies import DryRun, DryRunBody, PoliciesBody
 from entitlements.api.problems import Problem
-from entitlements.api.question_bodies import (
-    MANY_MAX,
-    Check,
-    CheckBody,
-    Checks,
-    ChecksBody,
-    DecisionBody,
-    DecisionsBody,
-    DryRun,
-    EntitlementBody,
-    PoliciesBody,
-    RemainingAsked,
-    RemainingBody,
-    ViewBody,
-)
+from entitlements.api.question_bodies import MANY_MAX, Check, CheckBody, Checks, ChecksBody, RemainingAsked
 from entitlements.api.routes import Route
 from entitlements.api.services import Services
 from entitlements.api.validation import explained_decoding
@@ -53,6 +43,8 @@ from entitlements_client.deciding.decide import RESET_IS_DUE
 
 router = APIRouter(tags=["access"], responses=PROBLEMS, route_class=Route)
 
+CustomerId = Annotated[Id, Path(description="The customer.")]
+ResourceKeyId = Annotated[Id, Path(description="The resource key.")]
 #: Bodies that are decoded by hand, for the OpenAPI document.
 BODIES: Final = (CheckBody, ChecksBody)
 #: Seconds for which many questions of one call keep all others waiting: policies may make each of them cost milliseconds.
@@ -61,13 +53,8 @@ _DECODE: Final = msgspec.json.Decoder(Check).decode
 _DECODE_MANY: Final = msgspec.json.Decoder(Checks).decode
 
 
-def _body(model: type[BaseModel]) -> dict[str, Any]:
-    """How the OpenAPI document tells a body that is decoded by hand."""
-    schema = {"$ref": f"#/components/schemas/{model.__name__}"}
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
-
-
-@router.post("/v1/check", response_model=DecisionBody, openapi_extra=_body(CheckBody), operation_id="check")
+@router.post("/v1/check", response_model=DecisionBody, openapi_extra=body_as(CheckBody), operation_id="check")
+@takes(CONSISTENCY)
 async def check(request: Request) -> Response:
     """May this customer use this key (and so much of it), and why? As strict usage would be decided; nothing is changed."""
     return Response(await answer_to(request, await request.body()), media_type="application/json")
@@ -76,12 +63,13 @@ async def check(request: Request) -> Response:
 async def answer_to(request: Request, body: bytes) -> bytes:
     """The answer to a question as JSON. Raises Problem and what problem_of knows."""
     identity = who(request, "read", within_unit=True)
-    require_utf_8(request)
+    require_json(request)
     (decision,) = await _decide(request, identity, [_decoded(body, _DECODE)])
     return orjson.dumps(decision.to_document())
 
 
-@router.post("/v1/checks", response_model=DecisionsBody, openapi_extra=_body(ChecksBody), operation_id="checkMany")
+@router.post("/v1/checks", response_model=DecisionsBody, openapi_extra=body_as(ChecksBody), operation_id="checkMany")
+@takes(CONSISTENCY)
 async def check_many(request: Request) -> Response:
     """Many questions at once: 100 customers with 100 keys in one call."""
     identity = who(request, "read", within_unit=True)
@@ -149,7 +137,8 @@ async def _newer(
 
 
 @router.get("/v1/customers/{customer_id}/entitlements", response_model=ViewBody, operation_id="entitlementsOfCustomer")
-async def entitlements(request: Request, customer_id: Id) -> Response:
+@takes(CONSISTENCY, IF_NONE_MATCH)
+async def entitlements(request: Request, customer_id: CustomerId) -> Response:
     """All that a customer has: a client that holds this document can decide by itself."""
     identity = await who_for(request, "read", [customer_id])
     documents = await services_of(request).view_documents(identity.organization_id, [customer_id], at_least(request))
@@ -161,7 +150,7 @@ async def entitlements(request: Request, customer_id: Id) -> Response:
     response_model=EntitlementBody,
     operation_id="remaining",
 )
-async def remaining(request: Request, customer_id: Id, resource_key: Id) -> Response:
+async def remaining(request: Request, customer_id: CustomerId, resource_key: ResourceKeyId) -> Response:
     """What a customer has of one key, and what is left of it."""
     identity = await who_for(request, "read", [customer_id])
     views = await services_of(request).views_of(identity.organization_id, [customer_id], at_least(request))
@@ -176,6 +165,7 @@ async def remaining(request: Request, customer_id: Id, resource_key: Id) -> Resp
 
 
 @router.post("/v1/remaining", response_model=RemainingBody, operation_id="remainingOfMany")
+@takes(CONSISTENCY)
 async def remaining_of_many(request: Request, body: RemainingAsked) -> Response:
     """What many customers have of many keys, and what is left of it."""
     identity = await who_for(request, "read", body.customer_ids)
@@ -195,6 +185,7 @@ def _entry(view: CustomerView, key: str) -> dict[str, Any]:
 
 
 @router.get("/v1/policies", response_model=PoliciesBody, operation_id="policies")
+@takes(CONSISTENCY, IF_NONE_MATCH)
 async def policies(request: Request) -> Response:
     """The policies of the key's organization: a client that holds this document decides by the same."""
     identity = who(request, "read", within_unit=True)
@@ -208,12 +199,13 @@ async def policies(request: Request) -> Response:
         "Cache-Control": "private, no-cache",
         "Vary": http_caching.VARY,
     }
-    if http_caching.is_not_modified(request.headers.get("if-none-match"), headers["ETag"]):
+    if http_caching.is_not_modified(etags_of(request), headers["ETag"]):
         return Response(status_code=304, headers=headers)
     return Response(document, headers=headers, media_type="application/json")
 
 
-@router.post("/v1/policies/dry-run", operation_id="dryRun", response_model=dict[str, Any])
+@router.post("/v1/policies/dry-run", operation_id="dryRun", response_model=DryRunBody)
+@takes(CONSISTENCY)
 async def try_policies(request: Request, body: DryRun) -> Response:
     """The five steps of a decision with the outcome of every condition. Nothing is changed, and nothing logged."""
     identity = who(request, "administer")

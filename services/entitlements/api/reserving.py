@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Annotated, Any
 
-from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import APIRouter, Path
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -21,11 +20,6 @@ from entitlements.api.asking import (
 )
 from entitlements.api.auth.errors import OutsideUnit
 from entitlements.api.choosing import (
-    MANY_MAX,
-    Quantity,
-    Results,
-    Seconds,
-    Whose,
     first_that_takes,
     many,
     pools_of,
@@ -33,7 +27,19 @@ from entitlements.api.choosing import (
 )
 from entitlements.api.documents import ACCEPTED, PROBLEMS
 from entitlements.api.identity import Identity
+from entitlements.api.openapi.headers import CHANGES, CONSISTENCY, IDEMPOTENCY_KEY, takes
 from entitlements.api.problems import Problem
+from entitlements.api.reservation_bodies import (
+    Changed,
+    Commit,
+    Extend,
+    ManyOperations,
+    Operation,
+    OperationResults,
+    Release,
+    Reserve,
+    Reserved,
+)
 from entitlements.api.routes import Route
 from entitlements.api.sending import accepted, decided, envelope
 from entitlements.domain.commands import PoolCommand
@@ -43,83 +49,18 @@ from entitlements.domain.usage_commands import (
     ReleaseReservation,
     ReserveUsage,
 )
-from entitlements.domain.values import UsageMode
-from entitlements.intake.strict import Id, NewId, Strict
+from entitlements.intake.strict import Id
 from entitlements.ledger.caller import Outcome, new_id
 from entitlements_projections.reading import access
 from entitlements_projections.reading.views import pool_with_reservation
 
 router = APIRouter(tags=["reservations"], responses=PROBLEMS, route_class=Route)
 
-
-class Reserve(Whose):
-    """Hold a quantity for so many seconds."""
-
-    resource_key: Id
-    quantity: Quantity = 1
-    expires_in: Seconds = Field(60, description="Seconds from the decision on.")
-    lease: bool = Field(False, description="Drawn down by the client that holds it.")
-    reservation_id: NewId | None = Field(None, description="Left out: the Idempotency-Key, or a new one.")
-
-
-class Reserved(BaseModel):
-    """A quantity that is held."""
-
-    reservation_id: str
-    pool_id: str
-    resource_key: str
-    quantity: int
-    expires_in: int = Field(description="Seconds from the decision on: not longer than from when it was asked for.")
-
-
-class Extend(Strict):
-    """Hold it for so many seconds from now on."""
-
-    pool_id: Id
-    expires_in: Seconds
-
-
-class Commit(Strict):
-    """Use a part of what is held."""
-
-    pool_id: Id
-    quantity: Quantity
-    mode: UsageMode = "strict"
-    final: bool = Field(False, description="Release what is left of it.")
-    usage_id: NewId | None = Field(None, description="The same id counts once. Left out: the Idempotency-Key.")
-
-
-class Release(Strict):
-    """Give it back unused."""
-
-    pool_id: Id
-    reason: str = Field("", max_length=500)
-
-
-class Operation(Strict):
-    """One of reserve, extend, commit, release, with its fields and, but for reserve, the reservation."""
-
-    model_config = ConfigDict(strict=True, extra="allow")
-
-    op: Literal["reserve", "extend", "commit", "release"]
-    reservation_id: Id | None = None
-
-
-class Operations(Strict):
-    """Several operations on reservations, under way at the same time."""
-
-    operations: list[Operation] = Field(min_length=1, max_length=MANY_MAX)
-
-
-class Changed(BaseModel):
-    """A reservation that was extended, committed or released."""
-
-    status: str
-    reservation_id: str
-    pool_id: str
+ReservationId = Annotated[Id, Path(description="The reservation.")]
 
 
 @router.post("/v1/reservations", response_model=Reserved, responses=ACCEPTED, operation_id="reserve")
+@takes(*CHANGES, CONSISTENCY)
 async def reserve(request: Request, body: Reserve) -> Response:
     """Hold a quantity. It counts against strict usage until it is committed or released or expires."""
     identity, key = who(request, "use", within_unit=True), key_of(request)
@@ -173,8 +114,9 @@ def _reserving(identity: Identity, body: Reserve, pool_id: str, reservation_id: 
     )
 
 
-@router.post("/v1/reservations/batch", response_model=Results, operation_id="operateReservations")
-async def operate(request: Request, body: Operations) -> Response:
+@router.post("/v1/reservations/batch", response_model=OperationResults, operation_id="operateReservations")
+@takes(IDEMPOTENCY_KEY, CONSISTENCY)
+async def operate(request: Request, body: ManyOperations) -> Response:
     """Reserve, extend, commit and release, many at once; each is decided by itself."""
     identity, key = who(request, "use", within_unit=True), key_of(request)
 
@@ -208,7 +150,8 @@ def _parsed(model: Any, fields: dict[str, Any]) -> Any:
 @router.post(
     "/v1/reservations/{reservation_id}/extend", response_model=Changed, responses=ACCEPTED, operation_id="extend"
 )
-async def extend(request: Request, reservation_id: Id, body: Extend) -> Response:
+@takes(*CHANGES)
+async def extend(request: Request, reservation_id: ReservationId, body: Extend) -> Response:
     """Hold a reservation for so many seconds from now on."""
     return await _change(request, reservation_id, body)
 
@@ -216,7 +159,8 @@ async def extend(request: Request, reservation_id: Id, body: Extend) -> Response
 @router.post(
     "/v1/reservations/{reservation_id}/commit", response_model=Changed, responses=ACCEPTED, operation_id="commit"
 )
-async def commit(request: Request, reservation_id: Id, body: Commit) -> Response:
+@takes(*CHANGES)
+async def commit(request: Request, reservation_id: ReservationId, body: Commit) -> Response:
     """Use a part of what is held, or all, or more if it fits."""
     return await _change(request, reservation_id, body)
 
@@ -224,7 +168,8 @@ async def commit(request: Request, reservation_id: Id, body: Commit) -> Response
 @router.post(
     "/v1/reservations/{reservation_id}/release", response_model=Changed, responses=ACCEPTED, operation_id="release"
 )
-async def release(request: Request, reservation_id: Id, body: Release) -> Response:
+@takes(*CHANGES)
+async def release(request: Request, reservation_id: ReservationId, body: Release) -> Response:
     """Give back what is held."""
     return await _change(request, reservation_id, body)
 

@@ -1,4 +1,4 @@
-"""Routes whose requests are read strictly: bodies are JSON, and queries hold parameters of the route alone, each once.
+"""Routes whose requests are read strictly: bodies are application/json, and queries hold parameters of the route alone, each once.
 
 Python reads more than JSON: NaN, halves of characters, integers of any length. Nothing behind a route could write those down again.
 And FastAPI ignores what it does not know in a query: a key with a misspelt `revoke_at` would be revoked at once.
@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from entitlements.api.asking import require_utf_8
+from entitlements.api.media_types import JSON, require_json
 from entitlements.api.validation import invalid
 
 
@@ -28,15 +28,22 @@ class Route(APIRoute):
         """What answers a request."""
         handle = super().get_route_handler()
         assert not self.dependant.dependencies, "parameters of dependencies would be refused"
+        takes_json = self.body_field is not None or _documented(self.openapi_extra) == {JSON}
         repeats = {each.alias: _is_list(each.field_info.annotation) for each in self.dependant.query_params}
 
         async def handle_strictly(request: Request) -> Response:
             if request.scope["query_string"]:
                 _check_query(request, repeats)
-            require_utf_8(request)
+            if takes_json:
+                require_json(request)
             return await handle(_Strict(request.scope, request.receive))
 
         return handle_strictly
+
+
+def _documented(extra: Mapping[str, Any] | None) -> set[str]:
+    """The media types of a body that its route decodes by itself."""
+    return set((extra or {}).get("requestBody", {}).get("content", ()))
 
 
 def _is_list(annotation: Any) -> bool:

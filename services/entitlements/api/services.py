@@ -28,6 +28,7 @@ from entitlements.api.auth import Knowing, RememberedOrganizations
 from entitlements.api.following import Follower
 from entitlements.api.gathering import Gathering
 from entitlements.api.http_caching import Lifetimes
+from entitlements.api.openapi.headers import IF_NONE_MATCH, require_taken
 from entitlements.api.reaching import Latest, Reaching
 from entitlements.api.units import Units
 from entitlements.domain.commands import Command
@@ -230,6 +231,7 @@ class Services:
             is_known_to_be_old=is_old,
             news_are_late=not self.floors.is_current,
         )
+        require_taken(request.scope, IF_NONE_MATCH)
         if http_caching.is_not_modified(request.headers.get("if-none-match"), headers["ETag"]):
             return Response(status_code=304, headers=headers)
         return Response(document, headers=headers, media_type="application/json")

@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from entitlements.api.asking import path_of
 from entitlements.api.problems import Problem, problem_of
-from entitlements.api.questions import answer_to
+from entitlements.api.questions import answer_to, check
 
 _log = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ class ShortWay:
                     return
             await self._app(scope, receive, send)
             return
-        scope["app"], scope["route"] = self._app, _ROUTE
+        scope["app"], scope["route"], scope["endpoint"] = self._app, _ROUTE, check
         try:
             answer = await answer_to(Request(scope), await _read(receive))
         except Exception as error:  # noqa: BLE001 - whatever it is, it is answered.

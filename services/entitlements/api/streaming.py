@@ -16,6 +16,7 @@ from entitlements.api.asking import services_of, still_let_in, who
 from entitlements.api.documents import PROBLEMS
 from entitlements.api.following import Place, Told
 from entitlements.api.identity import Identity
+from entitlements.api.openapi.headers import LAST_EVENT_ID, require_taken, takes
 from entitlements.api.problems import Problem
 from entitlements.api.routes import Route
 from entitlements.api.services import Services
@@ -41,6 +42,7 @@ _PLACE: Final = re.compile(r"([ce])(\d{1,6}):(\d{1,18})")
     response_class=Response,
     responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}, "description": "Events."}},
 )
+@takes(LAST_EVENT_ID)
 async def changes(
     request: Request, customer_id: Annotated[list[Id] | None, Query(description="Only these; none: all.")] = None
 ) -> Response:
@@ -50,6 +52,7 @@ async def changes(
     (load everything again: the place asked for is not kept any more), hello (where the stream begins). It ends with the key it was asked with.
     """
     identity = who(request, "read", within_unit=True)
+    require_taken(request.scope, LAST_EVENT_ID)
     since = _places(request.headers.get("last-event-id"))
     services = services_of(request)
     if services.follower.listeners[identity.organization_id] >= services.settings.api_streams_max:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from functools import cache
 from typing import Any, Final
 
-from entitlements.domain import commands, governance_commands, usage_commands
+from entitlements.domain import campaigns, commands, governance_commands, plan_commands, usage_commands
 from entitlements.domain.commands import Command
 from entitlements.domain.errors import InvalidCommand, InvalidId, InvalidQuantity
-from entitlements.domain.values import QUANTITY_MAX, is_id
+from entitlements.domain.ids import chosen_ids_of
+from entitlements.domain.values import ID_CHARACTERS_MAX, QUANTITY_MAX, is_id
 
 
 def check_fields(command: Command) -> None:
@@ -37,7 +38,7 @@ def _check_ids(command: Command) -> None:
         if value is not None and not is_id(value, characters_min):
             raise InvalidId(f"{name} has {len(value)}, or a zero character")
     for name in _IN_PATHS.get(kind, ()):
-        if getattr(command, name) in _NO_SEGMENTS and not _takes_out(command):
+        if getattr(command, name) in NO_SEGMENTS and not _takes_out(command):
             raise InvalidId(f"{name} is {getattr(command, name)}, which no path of a URL can hold")
 
 
@@ -48,7 +49,7 @@ _ALSO_IDS: Final = frozenset({"resource_key", "idempotency_key", "ladder", "sour
 
 
 #: What clients and proxies take out of a path, percent-encoded or not (RFC 3986, 6.2.2.3).
-_NO_SEGMENTS: Final = (".", "..")
+NO_SEGMENTS: Final = (".", "..")
 #: Ids of what is new and is named in paths of the API: customers, pools, sets, keys, reservations, policies.
 _IN_PATHS: Final[dict[type[Command], tuple[str, ...]]] = {
     commands.AssignWorkspace: ("workspace_id",),
@@ -61,6 +62,10 @@ _IN_PATHS: Final[dict[type[Command], tuple[str, ...]]] = {
     governance_commands.PlaceWorkspace: ("workspace_id",),
     usage_commands.ReserveUsage: ("reservation_id",),
 }
+#: Ids that are checked where their command is decided.
+_ALSO_CHECKED: Final[dict[type[Command], tuple[tuple[str, int], ...]]] = {
+    plan_commands.ConfigureOnDemand: (("payer", 0),)
+}
 
 
 def _takes_out(command: Command) -> bool:
@@ -72,3 +77,31 @@ def _ids_of(kind: type[Any]) -> tuple[tuple[str, int], ...]:
     """The names of a command's ids, each with the least of characters: one that defaults to empty may be empty."""
     ids = (field for field in fields(kind) if field.name.endswith("_id") or field.name in _ALSO_IDS)
     return tuple((field.name, 0 if field.default == "" else 1) for field in ids)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdRule:
+    """What holds for an id. is_chosen: its sender chooses it for something new; is_segment: paths of the API name it."""
+
+    characters_min: int = 1
+    characters_max: int = ID_CHARACTERS_MAX
+    is_chosen: bool = False
+    is_segment: bool = False
+    #: A character that it must not hold, beside zero; empty: none.
+    without: str = ""
+
+
+#: It leaves room for what the ids of its grants have behind it.
+_OF_CAMPAIGN: Final = IdRule(characters_max=campaigns.ID_CHARACTERS_MAX, without=campaigns.GRANT_MARK)
+
+
+def id_rules(kind: type[Command]) -> dict[str, IdRule]:
+    """The ids of a command by their names, for whoever checks commands before they are sent, or tells what is taken."""
+    hashable: type = kind
+    rules = {}
+    for name, characters_min in (*_ids_of(hashable), *_ALSO_CHECKED.get(kind, ())):
+        # A workspace that is taken out may have any id.
+        is_segment = name in _IN_PATHS.get(kind, ()) and kind is not governance_commands.PlaceWorkspace
+        is_chosen = name in chosen_ids_of(kind)
+        rules[name] = IdRule(characters_min=characters_min, is_chosen=is_chosen, is_segment=is_segment)
+    return rules | ({"campaign_id": _OF_CAMPAIGN} if kind is governance_commands.DefineCampaign else {})

@@ -46,6 +46,11 @@ def is_derived(text: str) -> bool:
     return text.startswith(DERIVED)
 
 
+def chosen_ids_of(kind: type[Command]) -> tuple[str, ...]:
+    """The fields of a command in which its sender chooses the id of something new."""
+    return _CHOSEN.get(kind, ())
+
+
 def check_chosen(command: Command) -> None:
     """Check that no id that the sender of a command chooses begins with `~`. Raises InvalidId."""
     for name in ("idempotency_key", *_CHOSEN.get(type(command), ())):

@@ -7,17 +7,27 @@ strings with a time zone, cut off to the millisecond. A number or text in YAML h
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from dataclasses import Field as DataclassField
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from types import UnionType
 from typing import Annotated, Any, Final, Union, get_args, get_origin, get_type_hints
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, create_model
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    create_model,
+)
 from pydantic_core import PydanticCustomError
-from pydantic_core.core_schema import ErrorType
+from pydantic_core.core_schema import CoreSchema, ErrorType, no_info_after_validator_function
 
+from entitlements.domain.checks import NO_SEGMENTS, IdRule
 from entitlements.domain.ids import DERIVED, is_derived
 from entitlements.domain.values import is_id
 from entitlements.intake.instants import EXAMPLE, NotAnInstant, cut_off, is_of_usage, read_instant
@@ -68,16 +78,20 @@ def _of_usage(at: datetime) -> datetime:
     return at
 
 
-def _id(text: str) -> str:
-    if not is_id(text):
-        said = "must have 1 to 128 characters, none of them zero"
-        raise PydanticCustomError("invalid_id", "{said}", {"said": said})
-    return text
-
-
-def _chosen(text: str) -> str:
-    if is_derived(text):
+def _check_id(text: str, rule: IdRule) -> str:
+    said = ""
+    if (
+        not is_id(text, rule.characters_min)
+        or len(text) > rule.characters_max
+        or (rule.without and rule.without in text)
+    ):
+        no = f"zero or {rule.without}" if rule.without else "zero"
+        said = f"must have {rule.characters_min} to {rule.characters_max} characters, none of them {no}"
+    elif rule.is_chosen and is_derived(text):
         said = f"must not begin with {DERIVED}: such ids are the service's own"
+    elif rule.is_segment and text in NO_SEGMENTS:
+        said = f"must not be {text}, which no path of a URL can hold"
+    if said:
         raise PydanticCustomError("invalid_id", "{said}", {"said": said})
     return text
 
@@ -96,10 +110,36 @@ Integer = Annotated[int, Field(ge=INTEGER_MIN, le=INTEGER_MAX)]
 Narrow = Annotated[int, Field(ge=NARROW_MIN, le=NARROW_MAX)]
 #: An integer in a text.
 Digits = Annotated[int, BeforeValidator(_digits), Field(strict=True)]
-_BOUNDS: Final = Field(json_schema_extra={"minLength": 1, "maxLength": 128})
-#: An id that names something, and one that its caller chooses for something new.
-Id = Annotated[str, _BOUNDS, AfterValidator(_id)]
-NewId = Annotated[str, _BOUNDS, AfterValidator(_id), AfterValidator(_chosen)]
+
+
+@dataclass(frozen=True, slots=True)
+class OfId:
+    """Makes a text an id: refused as `invalid_id` if it is none, and never if it is what the OpenAPI document says."""
+
+    rule: IdRule
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return no_info_after_validator_function(partial(_check_id, rule=self.rule), handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        lengths = {"minLength": self.rule.characters_min, "maxLength": self.rule.characters_max}
+        return handler(schema) | lengths | {"pattern": id_pattern(self.rule)}
+
+
+def id_pattern(rule: IdRule) -> str:
+    """The regular expression of an id, without looking ahead: not every implementation can."""
+    any_, first = rf"[^{rule.without}\u0000]", rf"[^{DERIVED if rule.is_chosen else ''}{rule.without}\u0000]"
+    if not rule.is_segment:
+        return f"^{any_}*$" if first == any_ else f"^({first}{any_}*)" + ("$" if rule.characters_min else "?$")
+    first_but_dot, any_but_dot = (characters.replace("[^", "[^.") for characters in (first, any_))
+    return f"^({first_but_dot}{any_}*|[.]{{1,2}}{any_but_dot}{any_}*|[.]{{3}}{any_}*)$"
+
+
+#: An id that names something; one that may be empty; one that its caller chooses for something new, and one that paths name too.
+Id = Annotated[str, OfId(IdRule())]
+MaybeId = Annotated[str, OfId(IdRule(characters_min=0))]
+NewId = Annotated[str, OfId(IdRule(is_chosen=True))]
+NewSegment = Annotated[str, OfId(IdRule(is_chosen=True, is_segment=True))]
 
 
 # --- Models of dataclasses -----------------------------------------------------------------------------------------------

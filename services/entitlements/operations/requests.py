@@ -24,7 +24,15 @@ from entitlements.operations.request_id import REQUEST_ID
 NO_ROUTE: Final = "none"
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _PROBES: Final = frozenset({"/healthz", "/readyz"})
-_PROBED_BY: Final = frozenset({"GET", "HEAD"})
+_PROBED_BY: Final = ("GET", "HEAD")
+#: The problem of any other method (RFC 9457), as the application says it.
+_NOT_ALLOWED: Final = {
+    "type": "urn:entitlements:problem:method_not_allowed",
+    "title": "Method Not Allowed",
+    "status": 405,
+    "code": "method_not_allowed",
+    "detail": "Method Not Allowed",
+}
 _WORD: Final = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
 
 
@@ -45,7 +53,7 @@ class Observed:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        if self._readiness is not None and scope["path"] in _PROBES and scope["method"] in _PROBED_BY:
+        if self._readiness is not None and scope["path"] in _PROBES:
             await self._probe(self._readiness, scope, send)
             return
         await self._observed(scope, receive, send)
@@ -80,13 +88,16 @@ class Observed:
                 request.end()
 
     async def _probe(self, readiness: Readiness, scope: Scope, send: Send) -> None:
-        if scope["path"] == "/healthz":
+        media_type, more = b"application/json", [(b"cache-control", b"no-store")]
+        if scope["method"] not in _PROBED_BY:
+            status, document = 405, _NOT_ALLOWED
+            media_type, more = b"application/problem+json", [*more, (b"allow", ", ".join(_PROBED_BY).encode())]
+        elif scope["path"] == "/healthz":
             status, document = readiness.alive()
         else:
             status, document = await asyncio.get_running_loop().run_in_executor(None, readiness.ready)
         body = json.dumps(document).encode()
-        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-        headers.append((b"cache-control", b"no-store"))
+        headers = [(b"content-type", media_type), (b"content-length", str(len(body)).encode()), *more]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
 

@@ -93,12 +93,28 @@ def test_what_is_refused_is_named_and_stops_nothing(tenant: Any) -> None:
         ({"data": None}, SINGLE, 422),
         ({}, BATCH, 422),
         ({}, "text/plain", 415),
-        ({}, "application/json", 422),
+        ({"id": ""}, "application/json", 422),
+        ({}, "application/xml", 415),
     ],
 )
 def test_an_event_that_cannot_be_meant_is_refused(tenant: Any, change: Any, content_type: str, status: int) -> None:
     answer = send(tenant, event(tenant, 1) | change, content_type)
     assert answer.status_code == status, answer.text
+
+
+def test_clients_that_know_only_json_send_events_as_json(tenant: Any) -> None:
+    """One event or a list; with an event's headers it is the data of a binary event, as ever."""
+    assert send(tenant, event(tenant, 1), "application/json").json() == {"accepted": 1, "refused": []}
+    both = [event(tenant, 1), event(tenant, 2)]
+    assert send(tenant, both, "application/json").json() == {"accepted": 2, "refused": []}
+    for content_type in (BATCH, "application/json"):
+        answer = tenant.http.post("/v1/events/batch", json=both, headers={"content-type": content_type})
+        assert answer.headers["idempotent-replay"] == "true"
+    assert consumed(tenant, answer) == 2
+    alone = tenant.http.post("/v1/events/batch", json=both[0])
+    assert (alone.status_code, alone.json()["code"]) == (422, "invalid_request")
+    other = tenant.http.post("/v1/events/batch", json=both, headers={"content-type": SINGLE})
+    assert (other.status_code, other.json()["code"]) == (415, "unsupported_media_type")
 
 
 def test_whoever_does_not_wait_gets_places_in_the_log(tenant: Any) -> None:

@@ -26,7 +26,9 @@ WRONG: Final[dict[str, tuple[Any, ...]]] = {
 WRONG_IN_QUERIES: Final = {"integer": ("5.0", "1e3", "true", "0x5"), "date-time": ("0.5", "1700000000", "2026-01-01")}
 #: Values that let the fields beside them be valid.
 VALID: Final = {"integer": 1, "boolean": True, "string": "x", "date-time": "2999-01-01T00:00:00Z"}
-CODES: Final = {"invalid_request", "invalid_quantity", "invalid_instant", "invalid_id"}
+#: Routes that take what they do not understand of a part for nothing, and say so.
+TOLERANT: Final = {"/v1/access-log"}
+CODES: Final = {"invalid_policy", "invalid_request", "invalid_quantity", "invalid_instant", "invalid_id"}
 
 
 class Document:
@@ -39,6 +41,9 @@ class Document:
         for path, verbs in self.document["paths"].items():
             for verb, operation in verbs.items():
                 yield verb, path, operation
+
+    def query_of(self, operation: dict[str, Any]) -> list[dict[str, Any]]:
+        return [each for each in operation.get("parameters", []) if each.get("in") == "query"]
 
     def resolved(self, schema: dict[str, Any]) -> dict[str, Any]:
         while "$ref" in schema:
@@ -53,7 +58,7 @@ class Document:
             kind = plain.get("format") if plain.get("format") == "date-time" else plain.get("type", _of_words(plain))
             if kind is None:
                 return {}
-            found[kind] = plain
+            found.setdefault(kind, plain)
         return found
 
     def valid(self, schema: dict[str, Any]) -> Any:
@@ -64,7 +69,7 @@ class Document:
             return {name: self.valid(plain["properties"][name]) for name in plain.get("required", ())}
         if kind == "array":
             return [self.valid(plain["items"])] if plain.get("minItems") else []
-        return VALID.get(kind)
+        return schema["examples"][0] if kind == "string" and "examples" in schema else VALID.get(kind)
 
     def bent(self, schema: dict[str, Any], deep: int = 2) -> Iterator[tuple[str, Any]]:
         """Values of a schema with one field of a wrong type, and the name of the field."""
@@ -124,9 +129,9 @@ def sent_since(service: Any, before: dict[int, int]) -> list[str]:
 
 
 def refusal_of(answer: httpx.Response, name: str) -> str:
-    """What is wrong with an answer; empty: it says that this field cannot be meant."""
+    """What is wrong with an answer; empty: it says that this field is not valid."""
     problem = answer.json()
-    places = [error["at"] for error in problem.get("errors", [])]
+    places = [error["at"] for error in problem.get("errors", [])] or [problem.get("path", "")]
     if answer.status_code != 422 or problem["code"] not in CODES:
         return f"{answer.status_code} {answer.text[:200]}"
     if not any(name in place for place in places):
@@ -152,7 +157,7 @@ def test_every_field_of_every_body_takes_its_own_type_only(service: Any, documen
                 ):
                     continue
                 where = path.replace("{", "").replace("}", "")
-                for name, body in document.bent(content["schema"]):
+                for name, body in document.bent(content["schema"], deep=0 if path in TOLERANT else 2):
                     answer = operator.request(verb, where, json=body, headers={"content-type": media_type})
                     asked += 1
                     if said := refusal_of(answer, name):
@@ -165,8 +170,8 @@ def test_every_field_of_every_body_takes_its_own_type_only(service: Any, documen
 def test_every_parameter_of_every_query_takes_its_own_type_only(tenant: Any, document: Document) -> None:
     asked = 0
     for verb, path, operation in document.operations():
-        for parameter in operation.get("parameters", []):
-            for kind in document.kinds(parameter["schema"]) if parameter["in"] == "query" else ():
+        for parameter in document.query_of(operation):
+            for kind in document.kinds(parameter["schema"]):
                 for text in WRONG_IN_QUERIES.get(kind, ()):
                     answer = tenant.http.request(
                         verb, path.replace("{", "").replace("}", ""), params={parameter["name"]: text}
@@ -226,7 +231,7 @@ def test_a_query_holds_parameters_of_its_route_alone_and_each_once(tenant: Any, 
     for verb, path, operation in document.operations():
         if operation["tags"] == ["operations"]:
             continue
-        names = [each["name"] for each in operation.get("parameters", []) if each["in"] == "query"]
+        names = [each["name"] for each in document.query_of(operation)]
         where = path.replace("{", "").replace("}", "")
         answer = tenant.http.request(verb, where, params={"nobody_knows_this": "1"})
         assert refusal_of(answer, "query.nobody_knows_this") == "", (verb, path)

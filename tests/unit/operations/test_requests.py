@@ -113,9 +113,10 @@ def test_probes_are_answered_before_the_application_and_are_not_counted_as_reque
         scope = {"type": "http", "path": path, "method": method, "headers": []}
         asyncio.run(Observed(application, readiness)(scope, None, send))  # type: ignore[arg-type]
     readiness.close()
-    assert [message["status"] for message in sent if "status" in message] == [200, 200, 200, 200]
-    assert len(SEEN) == asked + 1  # POST is no probe.
-    assert [bool(message["body"]) for message in sent if "body" in message] == [True, True, False, False]
+    assert [message["status"] for message in sent if "status" in message] == [200, 200, 200, 405]
+    assert (b"allow", b"GET, HEAD") in sent[-2]["headers"]
+    assert len(SEEN) == asked
+    assert [bool(message["body"]) for message in sent if "body" in message] == [True, True, False, True]
 
 
 @dataclass

@@ -1,0 +1,278 @@
+"""A pool as GET /v1/pools/{pool_id} answers it, for the OpenAPI document. What a column means, its comment says (openapi/descriptions.py)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+from entitlements.api.openapi.descriptions import described_by
+from entitlements.domain.values import AssignmentRole, DataType, EndReason, EntitlementType, ProvisionSource
+
+ProvisionStatus = Literal["scheduled", "active", "suspended", "ended"]
+
+
+class PoolProvision(BaseModel):
+    """A provision of a pool: a subscription, purchase or grant with the set that it confers."""
+
+    model_config = described_by("pool_provisions", "pool_provision_ladders")
+
+    pool_id: str
+    provision_id: str
+    source: ProvisionSource
+    source_id: str
+    billing_account_id: str | None
+    set_id: str
+    set_version: int
+    quantity: int
+    status: ProvisionStatus
+    starts_at: datetime
+    ends_at: datetime | None
+    priority: int
+    follows: bool
+    billing_period: str | None
+    scheduled_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    end_reason: EndReason | None
+    status_reason: str
+    actor: str
+    version: int
+    planned_ends_at: datetime | None
+    resource_keys: list[str]
+    ladder: str | None
+    rung: int | None
+
+
+class PoolGrant(BaseModel):
+    """A grant of a pool, whatever became of it."""
+
+    model_config = described_by("grants")
+
+    pool_id: str
+    grant_id: str
+    status: Literal["issued", "revoked", "expired", "ended"]
+    reason: str
+    actor: str
+    issued_at: datetime
+    starts_at: datetime
+    ends_at: datetime | None
+    over_at: datetime | None
+    over_reason: str | None
+    over_actor: str | None
+    version: int
+
+
+class PoolAssignment(BaseModel):
+    """A customer that uses the pool."""
+
+    model_config = described_by("pool_assignments")
+
+    pool_id: str
+    organization_id: str
+    workspace_id: str
+    role: AssignmentRole
+    may_overflow: bool
+    assigned_at: datetime
+    unassigned_at: datetime | None
+    reason: str
+    actor: str
+    version: int
+
+
+class PoolEntitlement(BaseModel):
+    """What the pool has of one key now."""
+
+    model_config = described_by("workspace_entitlements", "resource_keys")
+
+    pool_id: str
+    resource_key: str
+    name: str | None = Field(description="The key's name for people; null: it is not defined.")
+    data_type: DataType | None
+    unit: str | None
+    scale: int | None
+    entitlement_type: EntitlementType
+    effective_limit: int | None
+    soft_limit: int | None
+    hard_limit: int | None
+    period: str | None
+    period_start: datetime | None
+    resets_at: datetime | None = Field(description="When the period under way ends; null: it has no end.")
+    consumed: int | None
+    elsewhere: int | None
+    uncounted: int | None
+    owed: int | None
+    reserved: int | None
+    remaining: int | None
+    warned_at: datetime | None = Field(description="When usage reached the soft limit in this period; null: not yet.")
+    exceeded_at: datetime | None = Field(
+        description="When usage was first refused or above the limit in this period; null: not yet."
+    )
+    changed_at: datetime
+    over_allocated: bool
+    override_id: str = Field(description="The override of the pool that decides; empty: none.")
+    provision_ids: list[str]
+
+
+class PoolContribution(BaseModel):
+    """What one provision adds to one entitlement, in burn order."""
+
+    model_config = described_by("numeric_entitlement_contributions", "pool_provisions")
+
+    pool_id: str
+    resource_key: str
+    provision_id: str
+    included_limit: int | None
+    soft_limit: int | None
+    hard_limit: int | None
+    carried: int
+    kept: bool
+    is_feature: bool = Field(description="The key is a feature and has no quantities.")
+    source: ProvisionSource | None
+    source_id: str | None
+    billing_account_id: str | None
+    set_id: str | None
+    set_version: int | None
+    quantity: int | None
+    priority: int | None
+    status: ProvisionStatus | None
+    ends_at: datetime | None
+
+
+class PoolOverride(BaseModel):
+    """An override that is in force."""
+
+    model_config = described_by("pool_overrides")
+
+    pool_id: str
+    override_id: str
+    resource_key: str
+    workspace_id: str
+    status: Literal["set", "cleared", "expired"]
+    allowed: bool
+    amount: int | None
+    soft_limit: int | None
+    hard_limit: int | None
+    reason: str
+    actor: str
+    set_at: datetime
+    expires_at: datetime | None
+    over_at: datetime | None
+    over_reason: str
+    over_actor: str
+    version: int
+    drawn: int | None = Field(description="What its workspace has drawn in the period; null: it is for the whole pool.")
+    is_feature: bool = Field(description="The key is a feature and has no quantities.")
+
+
+class PoolCap(BaseModel):
+    """A cap on what one customer, or one member of it, can draw in a period."""
+
+    model_config = described_by("member_caps")
+
+    workspace_id: str
+    subject_id: str
+    resource_key: str
+    amount: int
+    period: str | None = Field(description="Its own period, else that of the key; null: it has none.")
+    capped_at: datetime
+    actor: str
+    drawn: int = Field(description="What was drawn in the period under way.")
+    reserved: int = Field(description="What reservations hold; counts as drawn.")
+    resets_at: datetime | None = Field(description="When the period under way ends; null: it has no end.")
+
+
+class PoolReservation(BaseModel):
+    """A quantity that is held."""
+
+    model_config = described_by("pool_reservations")
+
+    pool_id: str
+    reservation_id: str
+    resource_key: str
+    status: Literal["held", "committed", "released", "expired"]
+    quantity: int
+    held: int
+    committed: int
+    workspace_id: str
+    subject_id: str
+    lease: bool
+    reserved_at: datetime
+    expires_at: datetime
+    over_at: datetime | None
+    version: int
+    paid: int
+    credit_key: str
+    credit_units: int
+    spending: int
+
+
+class PoolHolder(BaseModel):
+    """Who holds a part of a limit by name, such as a seat."""
+
+    model_config = described_by("limit_holders")
+
+    resource_key: str
+    holder_id: str
+    held: int
+    workspace_id: str
+    changed_at: datetime
+    actor: str
+
+
+class PoolOnDemand(BaseModel):
+    """How usage above what is included is paid for."""
+
+    model_config = described_by("pool_ondemand_config")
+
+    pool_id: str
+    resource_key: str
+    enabled: bool
+    payer: str
+    currency: str
+    unit_price: int
+    price_per: int
+    spending_cap: int | None
+    alert_at: list[int]
+    alerted: int
+    alerted_at: datetime | None
+    configured_at: datetime
+    actor: str
+    version: int
+    spent: int
+    bought: int
+    charged: int
+    spending_reserved: int = Field(description="What reservations hold of the spending, in minor units.")
+
+
+class PoolBody(BaseModel):
+    """A pool with everything that is provisioned, used and held."""
+
+    model_config = described_by("resource_pools")
+
+    pool_id: str
+    organization_id: str
+    billing_account_id: str | None
+    name: str
+    status: Literal["open", "suspended", "closed"]
+    status_reason: str
+    status_actor: str
+    opened_at: datetime
+    status_at: datetime
+    backfill_from: datetime | None
+    backfilling: bool
+    time_zone: str
+    anchor_at: datetime | None
+    clock: datetime
+    version: int
+    provisions: list[PoolProvision] = Field(description="In the order in which they were connected, ended ones too.")
+    grants: list[PoolGrant] = Field(description="The oldest first, those that are over too.")
+    assignments: list[PoolAssignment] = Field(description="The customers that use it, in the order of assignment.")
+    entitlements: list[PoolEntitlement] = Field(description="What it has now, by key.")
+    contributions: list[PoolContribution] = Field(description="What each provision adds, by key in burn order.")
+    overrides: list[PoolOverride] = Field(description="Those in force, the newest last.")
+    caps: list[PoolCap] = Field(description="By customer, member and key.")
+    reservations: list[PoolReservation] = Field(description="Those that are held, the next to expire first.")
+    holders: list[PoolHolder] = Field(description="Who holds limits by name.")
+    on_demand: list[PoolOnDemand] = Field(description="By key.")
