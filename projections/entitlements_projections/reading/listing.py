@@ -144,32 +144,39 @@ def _read(
     at_most: int,
 ) -> list[Row]:
     """Rows from a place on, in the direction of the place."""
+    query, parameters = query_of(listing, filters, bounds, place)
+    try:
+        with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
+            cursor.execute(f"set local statement_timeout to {round(READ_WITHIN_FOR * 1_000)}".encode())
+            found: list[Row] = cursor.execute(query, parameters | {"at_most": at_most}).fetchall()
+    except psycopg.errors.QueryCanceled as error:
+        raise FilterTooBroad from error
+    return found
+
+
+def query_of(
+    listing: Listing, filters: Mapping[str, Any], bounds: Mapping[str, Any], place: Place | None
+) -> tuple[sql.Composed, dict[str, Any]]:
+    """The statement for rows from a place on, and its parameters but for the bound, `at_most`."""
     given = dict(filters) | dict(bounds)
     select, seen_to = listing.select(given)
-    parameters = given | {"at_most": at_most}
     conditions: list[sql.Composable] = [
         (listing.filters | listing.bounds)[name] for name in given if name not in seen_to
     ]
     columns = [sql.Identifier(column) for column in listing.key]
-    is_backward = place is not None and place.is_backward
     if place is not None:
-        parameters |= {f"key_{number}": value for number, value in enumerate(place.values)}
+        given |= {f"key_{number}": value for number, value in enumerate(place.values)}
         beside = sql.SQL("({}) {} ({})").format(
             sql.SQL(", ").join(columns),
             _OPERATORS[listing.descends][place.side],
             sql.SQL(", ").join(sql.Placeholder(f"key_{number}") for number in range(len(columns))),
         )
         conditions.append(beside)
+    is_backward = place is not None and place.is_backward
     direction = sql.SQL(" desc" if listing.descends is not is_backward else "")
     query = sql.SQL("select * from ({}) listed {} order by {} limit %(at_most)s").format(
         select,
         sql.SQL("where {}").format(sql.SQL(" and ").join(conditions)) if conditions else sql.SQL(""),
         sql.SQL(", ").join(sql.Composed([column, direction]) for column in columns),
     )
-    try:
-        with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
-            cursor.execute(f"set local statement_timeout to {round(READ_WITHIN_FOR * 1_000)}".encode())
-            found: list[Row] = cursor.execute(query, parameters).fetchall()
-    except psycopg.errors.QueryCanceled as error:
-        raise FilterTooBroad from error
-    return found
+    return query, given

@@ -28,7 +28,8 @@ _POOLS_EVER_OF_CUSTOMER: Final = """customer_id = %(customer_id)s and pool_id in
 )"""
 #: An array: so only the rows that it names are read.
 _CUSTOMERS_OF_POOL: Final = """customer_id = any(array(
-    select a.workspace_id from pool_assignments a where a.pool_id = %(pool_id)s and a.unassigned_at is null
+    select a.workspace_id from pool_assignments a
+    where a.pool_id = %(pool_id)s and a.organization_id = %(organization_id)s and a.unassigned_at is null
 ))"""
 #: By the unit that a key is bound to, and all units below it.
 _CUSTOMERS_WITHIN: Final = """customer_id in (
@@ -154,6 +155,13 @@ CAMPAIGNS: Final = _listing(
             select from campaign_pools i
             join resource_pools p on p.pool_id = i.pool_id
             where i.campaign_id = listed.campaign_id and p.organization_id = %(organization_id)s and i.removed_at is null
+        )""",
+        # Only together with the organization: nobody learns of another's pool that it is in the same campaign.
+        "own_pool_id": """exists (
+            select from campaign_pools i
+            join resource_pools p on p.pool_id = i.pool_id
+            where i.campaign_id = listed.campaign_id and i.pool_id = %(own_pool_id)s
+                and p.organization_id = %(organization_id)s and i.removed_at is null
         )""",
     },
 )

@@ -9,12 +9,14 @@ from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from entitlements.access.log.reading import PAGE_MAX, page
+from entitlements.access.log.reading import page
 from entitlements.access.log.reporting import REPORTED_MAX, accept
 from entitlements.api.asking import json_answer, services_of, who, who_for
 from entitlements.api.documents import PROBLEMS
+from entitlements.api.list_bodies import ListPage
+from entitlements.api.listing import LIMIT_DEFAULT, Cursor, Limit, Since, Until
 from entitlements.api.routes import Route
-from entitlements.intake.strict import Digits, Id, Instant, Strict
+from entitlements.intake.strict import Id, Strict
 
 router = APIRouter(tags=["access log"], responses=PROBLEMS, route_class=Route)
 
@@ -33,11 +35,10 @@ class Taken(BaseModel):
     refused: list[dict[str, Any]]
 
 
-class Page(BaseModel):
-    """Decisions, the newest first. cursor: ask again with it for those before; null: there are none."""
+class Decisions(ListPage):
+    """Decisions, newest first."""
 
-    decisions: list[dict[str, Any]]
-    cursor: str | None
+    items: list[dict[str, Any]] = Field(description="The decisions of this page.")
 
 
 @router.post("/v1/access-log", response_model=Taken, operation_id="reportDecisions")
@@ -48,16 +49,16 @@ async def report(request: Request, body: Reported) -> Response:
     return json_answer(accept(services_of(request).access_log, identity, body.decisions))
 
 
-@router.get("/v1/access-log", response_model=Page, operation_id="accessLog")
+@router.get("/v1/access-log", response_model=Decisions, operation_id="accessLog")
 async def read(  # noqa: PLR0913, PLR0917 - each is a filter of its own.
     request: Request,
     customer_id: Id | None = None,
     resource_key: Id | None = None,
     result: Annotated[str | None, Query(pattern="^(allowed|denied)$")] = None,
-    since: Instant | None = None,
-    until: Instant | None = None,
-    cursor: Annotated[str | None, Query(max_length=1_000)] = None,
-    limit: Annotated[Digits, Query(ge=1, le=PAGE_MAX)] = 100,
+    since: Since = None,
+    until: Until = None,
+    cursor: Cursor = None,
+    limit: Limit = LIMIT_DEFAULT,
 ) -> Response:
     """Who asked for what, and what was answered."""
     identity = who(request, "audit")

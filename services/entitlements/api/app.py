@@ -19,7 +19,9 @@ from entitlements.api import (
     catalogue,
     cloudevents,
     commands,
+    definition_lists,
     governance,
+    lists,
     metering,
     questions,
     reserving,
@@ -83,7 +85,20 @@ def create(services: Services) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.services = services
-    for part in (questions, metering, reserving, cloudevents, streaming, governance, access_log, catalogue, commands):
+    parts = (
+        questions,
+        metering,
+        reserving,
+        cloudevents,
+        streaming,
+        governance,
+        access_log,
+        catalogue,
+        commands,
+        lists,
+        definition_lists,
+    )
+    for part in parts:
         app.include_router(part.router)
     for kind in (EntitlementsError, CommandRefused, WireError):
         app.add_exception_handler(kind, _problem)

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from entitlements.api.asking import at_least, headers_of, json_answer, key_of, services_of, who
+from entitlements.api.asking import headers_of, json_answer, key_of, services_of, who
 from entitlements.api.auth import require_own
 from entitlements.api.documents import ACCEPTED, PROBLEMS, Done
 from entitlements.api.identity import Scope
@@ -20,7 +20,6 @@ from entitlements.domain.governance_commands import CreateApiKey, RetireAccessPo
 from entitlements.intake.api_keys import new_api_key
 from entitlements.intake.policies import parse_policies, policy_command
 from entitlements.intake.strict import Id, Instant, Strict
-from entitlements_projections.reading import access
 
 router = APIRouter(tags=["governance"], responses=PROBLEMS, route_class=Route)
 
@@ -47,20 +46,6 @@ class KeyMade(BaseModel):
     organization_id: str
     scopes: list[str]
     unit_id: str
-
-
-class Keys(BaseModel):
-    """The API keys of the organization, without their secrets."""
-
-    keys: list[dict[str, Any]]
-
-
-@router.get("/v1/keys", response_model=Keys, operation_id="apiKeys")
-async def list_keys(request: Request) -> Response:
-    """The organization's API keys, revoked ones too, the newest first."""
-    identity, services = who(request, "administer"), services_of(request)
-    found = await services.read(access.api_keys_of, identity.organization_id, at_least=at_least(request))
-    return json_answer({"keys": found})
 
 
 @router.post("/v1/keys", response_model=KeyMade, operation_id="createApiKey")

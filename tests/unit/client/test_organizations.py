@@ -64,7 +64,7 @@ class Installation:
             return 422, {"code": "organization_required", "status": 422, "detail": "Name one."}
         if organization not in self.sso:
             return 403, {"code": "organization_not_allowed", "status": 403, "detail": "Another."}
-        if asked.path == "/v1/policies":
+        if asked.path == "/v1/policy-set":
             return 200, NO_POLICIES, {"ETag": '"p"'}
         if asked.path == "/v1/usage/batch":
             lines = asked.body["usage"]
@@ -133,13 +133,13 @@ def test_every_method_takes_an_organization_and_a_client_may_have_one_for_all(se
     assert all("organization" in inspect.signature(each.describe).parameters for each in described)
     installation = Installation({"Ünïcode / 50%": True})
     with Client(serve(installation).service()) as client:
-        client.policies(organization="Ünïcode / 50%")
+        client.policy_set(organization="Ünïcode / 50%")
         acting = client.acting_for("Ünïcode / 50%")
-        acting.policies()
+        acting.policy_set()
         acting.close()  # Its connections are the client's.
         with pytest.raises(OrganizationNotAllowed):
-            acting.policies(organization="acme")
-        client.policies(organization="Ünïcode / 50%")
+            acting.policy_set(organization="acme")
+        client.policy_set(organization="Ünïcode / 50%")
     assert installation.named == ["Ünïcode / 50%"] * 2 + ["acme", "Ünïcode / 50%"]
 
 

@@ -3,6 +3,7 @@
 call       one request as a value, and how its answer is read
 attempts   what is sent again, when, and what is made of it in the end: a generator without input or output
 methods    every route of the service, once (those of administrators in administering); method makes it one of both clients
+lists      the lists of the service, iterated page by page
 results    what answers say, as values
 clients    two thin shells around httpx: Client and AsyncClient
 
