@@ -32,8 +32,9 @@ _OPERATORS: Final[Mapping[bool, Mapping[Side, sql.SQL]]] = {
 }
 #: What is not on a side of a key.
 _BEYOND: Final[Mapping[Side, Side]] = {"after": "until", "from": "before", "before": "from", "until": "after"}
-#: The statement without conditions, order and bounds, by what is given; and what of that it sees to itself.
-Select: TypeAlias = Callable[[Mapping[str, Any]], tuple[sql.Composable, frozenset[str]]]
+#: The statement without conditions, order and bounds, by what is given and the direction (asc, desc) in which it is read; and what of
+#: what is given it sees to itself.
+Select: TypeAlias = Callable[[Mapping[str, Any], sql.SQL], tuple[sql.Composable, frozenset[str]]]
 
 
 class FilterTooBroad(RequestError):
@@ -159,7 +160,9 @@ def query_of(
 ) -> tuple[sql.Composed, dict[str, Any]]:
     """The statement for rows from a place on, and its parameters but for the bound, `at_most`."""
     given = dict(filters) | dict(bounds)
-    select, seen_to = listing.select(given)
+    is_backward = place is not None and place.is_backward
+    direction = sql.SQL("desc" if listing.descends is not is_backward else "asc")
+    select, seen_to = listing.select(given, direction)
     conditions: list[sql.Composable] = [
         (listing.filters | listing.bounds)[name] for name in given if name not in seen_to
     ]
@@ -172,11 +175,9 @@ def query_of(
             sql.SQL(", ").join(sql.Placeholder(f"key_{number}") for number in range(len(columns))),
         )
         conditions.append(beside)
-    is_backward = place is not None and place.is_backward
-    direction = sql.SQL(" desc" if listing.descends is not is_backward else "")
     query = sql.SQL("select * from ({}) listed {} order by {} limit %(at_most)s").format(
         select,
         sql.SQL("where {}").format(sql.SQL(" and ").join(conditions)) if conditions else sql.SQL(""),
-        sql.SQL(", ").join(sql.Composed([column, direction]) for column in columns),
+        sql.SQL(", ").join(sql.SQL("{} {}").format(column, direction) for column in columns),
     )
     return query, given

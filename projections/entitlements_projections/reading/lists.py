@@ -60,7 +60,7 @@ def _listing(
 ) -> Listing:
     return Listing(
         name=name,
-        select=select or (lambda _: (_statement(name), _NONE)),
+        select=select or (lambda *_: (_statement(name), _NONE)),
         key=key,
         descends=descends,
         filters={name: sql.SQL(condition) for name, condition in filters.items()},
@@ -74,15 +74,15 @@ def _statement(name: str) -> sql.SQL:
     return sql.SQL(text)  # A file of ours.
 
 
-def _customers(given: Mapping[str, Any]) -> tuple[sql.Composable, frozenset[str]]:
+def _customers(given: Mapping[str, Any], direction: sql.SQL) -> tuple[sql.Composable, frozenset[str]]:
     """Customers from where those that are filtered by stand in their order already."""
-    found: sql.Composable = _statement("customers_known")
-    seen_to = next((name for name in ("unit_id", "within_unit") if name in given), None)
-    if seen_to is not None:
-        found = _statement("customers_placed").format(unit=sql.Placeholder(seen_to))
+    found, seen_to = _statement("customers_known").format(direction=direction), ""
+    unit = next((name for name in ("unit_id", "within_unit") if name in given), None)
+    if unit is not None:
+        found, seen_to = _statement("customers_placed").format(unit=sql.Placeholder(unit)), unit
     elif given.get("status") == "active":
-        found, seen_to = _statement("customers_active"), "status"
-    return _statement("customers").format(customers=found), frozenset({seen_to or ""})
+        found, seen_to = _statement("customers_active").format(direction=direction), "status"
+    return _statement("customers").format(customers=found), frozenset({seen_to})
 
 
 POOLS: Final = _listing(

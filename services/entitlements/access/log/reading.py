@@ -28,7 +28,7 @@ def _select() -> sql.SQL:
 
 DECISIONS: Final = listing.Listing(
     name="decisions",
-    select=lambda _: (_select(), frozenset()),
+    select=lambda *_: (_select(), frozenset()),
     key={"occurred_at": datetime, "decision_id": str},
     descends=True,
     filters={
