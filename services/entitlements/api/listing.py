@@ -14,7 +14,16 @@ from entitlements_projections.reading.listing import LIMIT_DEFAULT, LIMIT_MAX, L
 
 CURSOR_CHARACTERS_MAX: Final = 2_000
 
-Limit: TypeAlias = Annotated[Digits, Query(ge=1, le=LIMIT_MAX, description=f"Rows of a page, 1 to {LIMIT_MAX}.")]
+Limit: TypeAlias = Annotated[
+    Digits,
+    Query(
+        ge=1,
+        le=LIMIT_MAX,
+        description="Rows of a page.",
+        # What is read from digits does not say its bounds by itself.
+        json_schema_extra={"minimum": 1, "maximum": LIMIT_MAX},
+    ),
+]
 Cursor: TypeAlias = Annotated[
     str | None,
     Query(
