@@ -38,19 +38,28 @@ def note(sentence: str) -> None:
     print(sentence, file=sys.stderr)
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str = "") -> None:
-    """Print a table. A column whose name starts with > is aligned to the right."""
+def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str = "", whole: int = 0) -> None:
+    """Print a table. A column whose name starts with > is aligned to the right.
+
+    whole: so many columns, the first, are never cut or folded: a line is rather longer than the terminal.
+    """
     from rich import box
     from rich.table import Table
 
     shown = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left", title_style="bold", pad_edge=False)
-    for column in columns:
+    cells = [[text(cell) for cell in row] for row in rows]
+    for number, column in enumerate(columns):
+        is_whole = number < whole
         shown.add_column(
-            column.removeprefix(">"), justify="right" if column.startswith(">") else "left", overflow="fold"
+            column.removeprefix(">"),
+            justify="right" if column.startswith(">") else "left",
+            overflow="fold",
+            no_wrap=is_whole,
+            min_width=max((len(row[number]) for row in cells), default=0) if is_whole else None,
         )
-    for row in rows:
-        shown.add_row(*(text(cell) for cell in row))
-    _console().print(shown)
+    for row in cells:
+        shown.add_row(*row)
+    _console().print(shown, crop=not whole)
 
 
 def facts(pairs: Mapping[str, Any], title: str = "") -> None:
