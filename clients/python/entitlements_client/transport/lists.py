@@ -43,7 +43,7 @@ class Rows:
             cursor = found["next"]
 
     def page(self, cursor: str = "") -> Page:
-        """The first page, or the one that a cursor leads to. Raises RequestError: invalid_cursor."""
+        """The first page, or the one that a cursor leads to. Raises RequestError, with reason_code invalid_cursor for one of another list, organization or filter."""
         return cast("Page", self._client.send(_at(self._call, cursor)))
 
 
