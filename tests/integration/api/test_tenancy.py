@@ -246,7 +246,7 @@ def test_no_key_gives_act_for_or_widens_its_own(service: Any, victim: Any, giver
         token = plain.headers["entitlements-consistency"]
         after = client.get("/v1/keys", headers={"entitlements-consistency": token}).json()["items"]
     (new,) = [each for each in after if each["key_id"] not in before]
-    assert (new["act_for"], new["unit_id"]) == ([], "")
+    assert (new["act_for"], new["unit_id"]) == ([], None)
 
 
 def test_validators_and_caches_keep_organizations_apart(service: Any, victim: Any, rival: Any) -> None:
