@@ -18,14 +18,13 @@ _POLICIES: Final = Shown(
     what="policies",
     columns={
         "Policy": "policy_id",
-        "Name": "name",
         "Effect": "effect",
         ">Priority": "priority",
         ">Version": "policy_version",
-        "Changed": "changed_at",
-        "By": "actor",
-        "Retired": "retired_at",
+        "Status": "status",
+        "Name": "name",
     },
+    folding=frozenset({"Name"}),
 )
 
 PolicyId = Annotated[str, typer.Argument(metavar="POLICY", help="Id of the policy.", show_default=False)]

@@ -20,17 +20,14 @@ _KEYS: Final = Shown(
     what="API keys",
     columns={
         "Key": "key_id",
-        "Name": "name",
+        "Status": "status",
+        "Unit": "unit_id",
+        "Expires": lambda row: min(filter(None, (row["expires_at"], row["revoked_at"])), default=None),
         "Scopes": lambda row: ", ".join(row["scopes"]),
         "Acts for": lambda row: _whom(row["act_for"]) if row["act_for"] else "",
-        "Unit": "unit_id",
-        "Status": "status",
-        "Created": "created_at",
-        "By": "actor",
-        "Expires": "expires_at",
-        "Revoked": "revoked_at",
-        ">Requests/s": "requests_per_s",
+        "Name": "name",
     },
+    folding=frozenset({"Scopes", "Acts for", "Name"}),
 )
 
 KeyId = Annotated[

@@ -17,22 +17,21 @@ _SETS: Final = Shown(
     columns={
         "Set": "set_id",
         ">Version": "set_version",
-        "Name": "name",
         "Ladder": lambda row: f"{row['ladder']}, rung {row['rung']}" if row["ladder"] else "",
-        "Defined": "defined_at",
         "Resource keys": lambda row: ", ".join(row["resource_keys"]),
     },
+    folding=frozenset({"Resource keys"}),
 )
 _KEYS: Final = Shown(
     what="resource keys",
     columns={
         "Key": "resource_key",
-        "Name": "name",
         "Type": lambda row: row["entitlement_type"] or row["data_type"],
         "Unit": "unit",
         ">Scale": "scale",
-        "Defined": "defined_at",
+        "Name": "name",
     },
+    folding=frozenset({"Name"}),
 )
 
 

@@ -40,13 +40,13 @@ Until = Annotated[str, typer.Option("--until", help="Only before this instant, o
 
 @dataclass(frozen=True, kw_only=True)
 class Shown:
-    """How rows are shown as a table: each column's title, and what of a row stands there."""
+    """How rows are shown as a table: each column's title, and what of a row stands there. JSON has all columns."""
 
     #: In the plural, for people.
     what: str
     columns: Mapping[str, str | Callable[[dict[str, Any]], Any]]
-    #: The first so many are ids, which are never cut.
-    ids: int = 1
+    #: The columns that may fold: free text. Ids and all else are shown whole.
+    folding: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,9 +84,11 @@ def show(name: str, shown: Shown, asked: Asked, filters: Mapping[str, Any]) -> N
         output.note(f"No {shown.what}.")
         return
     cells = [[_cell(row, column) for column in shown.columns.values()] for row in found.items]
-    output.table(tuple(shown.columns), cells, whole=shown.ids)
+    output.table(tuple(shown.columns), cells, folding=shown.folding)
     if found.next is not None:
-        output.note(f"{len(cells)} {shown.what} shown, more follow. --all shows all, --cursor {found.next} the next.")
+        output.note(
+            f"{len(cells)} {shown.what} shown, more follow. --all shows all, this the next: --cursor {found.next}"
+        )
 
 
 def _cell(row: dict[str, Any], column: str | Callable[[dict[str, Any]], Any]) -> Any:

@@ -33,7 +33,8 @@ from entitlements.cli.usages import usages
 
 _POOLS: Final = Shown(
     what="pools",
-    columns={"Pool": "pool_id", "Name": "name", "Status": "status", "Opened": "opened_at"},
+    columns={"Pool": "pool_id", "Status": "status", "Opened": "opened_at", "Name": "name"},
+    folding=frozenset({"Name"}),
 )
 _PROVISIONS: Final = Shown(
     what="provisions",
@@ -43,11 +44,8 @@ _PROVISIONS: Final = Shown(
         "Set": lambda row: f"{row['set_id']} v{row['set_version']}",
         ">Quantity": "quantity",
         "Status": "status",
-        "Source": "source",
-        "Starts": "starts_at",
         "Ends": "ends_at",
     },
-    ids=2,
 )
 _GRANTS: Final = Shown(
     what="grants",
@@ -56,27 +54,22 @@ _GRANTS: Final = Shown(
         "Grant": "grant_id",
         "Set": lambda row: f"{row['set_id']} v{row['set_version']}",
         "Status": "status",
-        "Issued": "issued_at",
-        "Ends": "ends_at",
         "By": "actor",
+        "Ends": "ends_at",
         "Reason": "reason",
     },
-    ids=2,
+    folding=frozenset({"Reason"}),
 )
 _USAGE: Final = Shown(
     what="usage rows",
     columns={
+        "Occurred": "occurred_at",
         "Pool": "pool_id",
         "Customer": "customer_id",
         "Key": "resource_key",
         ">Quantity": "quantity",
-        ">Overage": "overage",
-        "Mode": "mode",
         "Charged to": "bearer",
-        "Occurred": "occurred_at",
-        "Usage id": "usage_id",
     },
-    ids=3,
 )
 
 

@@ -36,22 +36,16 @@ _CUSTOMERS: Final = Shown(
         "Unit": "unit_id",
         "Pools": lambda row: ", ".join(row["pool_ids"]),
     },
+    folding=frozenset({"Pools"}),
 )
 _UNITS: Final = Shown(
     what="units",
-    columns={
-        "Unit": "unit_id",
-        "Parent": "parent_unit_id",
-        "Name": "name",
-        "Status": "status",
-        "Defined": "defined_at",
-    },
-    ids=2,
+    columns={"Unit": "unit_id", "Parent": "parent_unit_id", "Status": "status", "Name": "name"},
+    folding=frozenset({"Name"}),
 )
 _MEMBERS: Final = Shown(
     what="members",
     columns={"Subject": "subject_id", "Unit": "unit_id", "Customer": "customer_id", "Role": "role", "Since": "set_at"},
-    ids=3,
 )
 _CAMPAIGNS: Final = Shown(
     what="campaigns",
@@ -61,7 +55,6 @@ _CAMPAIGNS: Final = Shown(
         "Status": "status",
         "Starts": "starts_at",
         "Ends": "ends_at",
-        "Name": "name",
     },
 )
 
