@@ -64,18 +64,17 @@ async def read(  # noqa: PLR0913, PLR0917 - each is a filter of its own.
     identity = who(request, "audit")
     services = services_of(request)
 
-    def look() -> dict[str, Any]:
-        with services.log_tables.connection() as connection:
-            return page(
-                connection,
-                identity.organization_id,
-                customer_id=customer_id,
-                resource_key=resource_key,
-                result=result,
-                since=since,
-                until=until,
-                cursor=cursor,
-                limit=limit,
-            )
+    def look(connection: Any) -> dict[str, Any]:
+        return page(
+            connection,
+            identity.organization_id,
+            customer_id=customer_id,
+            resource_key=resource_key,
+            result=result,
+            since=since,
+            until=until,
+            cursor=cursor,
+            limit=limit,
+        )
 
-    return json_answer(await services.in_thread(look))
+    return json_answer(await services.read_list(services.log_tables, look))

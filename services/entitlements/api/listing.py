@@ -48,5 +48,7 @@ async def listed(
     def read(connection: Any) -> Any:
         return page(connection, listing, filters, limit=limit, cursor=cursor, bounds=bounds)
 
-    found = await services_of(request).read(read, at_least=at_least(request))
+    services = services_of(request)
+    await services.reach(at_least(request))
+    found = await services.read_list(services.database, read)
     return json_answer(found.document())
