@@ -116,7 +116,7 @@ def test_every_operation_has_its_tag_and_its_headers(document: dict[str, Any]) -
         ("operateReservations", "Idempotency-Key"),
         ("revokeApiKey", "Idempotency-Key"),
         ("changes", "Last-Event-ID"),
-        ("policies", "If-None-Match"),
+        ("policySet", "If-None-Match"),
         ("ingest", "ce-id"),
     ):
         assert header in {one["name"] for one in parameters(document, by_name[name])}, name

@@ -121,9 +121,9 @@ def _check_rights_of(role: str, database: str) -> None:
 
 
 def test_two_active_provisions_on_one_ladder_are_refused(used: Connection) -> None:
-    provision = """insert into pool_provisions (pool_id, provision_id, source, source_id, set_id, set_version, quantity, status,
+    provision = """insert into pool_provisions (pool_id, organization_id, provision_id, source, source_id, set_id, set_version, quantity, status,
         starts_at, priority, follows, scheduled_at, status_reason, actor, version)
-        select pool_id, 'pro-2', source, source_id, set_id, set_version, quantity, status,
+        select pool_id, organization_id, 'pro-2', source, source_id, set_id, set_version, quantity, status,
         starts_at, priority, follows, scheduled_at, status_reason, actor, version from pool_provisions"""
     used.execute(provision.encode())
     used.execute(b"insert into plan_ladders (ladder) values ('other plans')")

@@ -56,3 +56,29 @@ def test_two_schemas_of_one_database_have_tables_of_their_own(database: str) -> 
     with closing(connect(database, "other")) as connection:
         connection.execute("insert into resource_keys (resource_key) values ('seats')")
         assert connection.execute("select count(*) from entitlements.resource_keys").fetchone() == (0,)
+
+
+def test_rows_that_were_there_before_have_their_organization(database: str) -> None:
+    known = known_migrations()
+    before = {name: text for name, text in known.items() if name < "0020"}
+    migrate(database, migrations=before)
+    rows = """
+        insert into resource_keys (resource_key) values ('calls');
+        insert into resource_pools (pool_id, organization_id, name, status, status_reason, status_actor, opened_at, status_at, backfilling,
+            time_zone, clock, version) values ('p', 'acme', '', 'open', '', '', now(), now(), false, 'UTC', now(), 1);
+        insert into pool_provisions (pool_id, provision_id, source, source_id, set_id, set_version, quantity, status, starts_at, priority,
+            follows, scheduled_at, status_reason, actor, version)
+            values ('p', 'plan', 'purchase', '', 's', 1, 1, 'active', now(), 0, false, now(), '', '', 1);
+        insert into grants (pool_id, grant_id, status, reason, actor, issued_at, starts_at, version)
+            values ('p', 'g', 'issued', '', '', now(), now(), 1);
+        select add_usage_month(date_trunc('month', now())::date);
+        insert into usage_events (pool_id, version, line, occurred_at, part, recorded_at, resource_key, quantity, overage, mode, late, bearer,
+            charge) values ('p', 1, 0, now(), 0, now(), 'calls', 1, 0, 'report', false, 'included', 0);
+    """
+    with closing(connect(database)) as connection:
+        connection.execute(rows.encode())
+        migrate(database)
+        for table in ("pool_provisions", "grants", "usage_events"):
+            assert connection.execute(f"select organization_id from {table}".encode()).fetchall() == [("acme",)]
+        with pytest.raises(psycopg.errors.RestrictViolation):
+            connection.execute("update usage_events set organization_id = 'theirs'")

@@ -29,6 +29,8 @@ def test_what_people_are_told_to_type_exists(line: str) -> None:
     command: Any = get_command(app)
     while words and hasattr(command, "commands") and words[0] in command.commands:
         command = command.commands[words.pop(0)]
+    if hasattr(command, "default"):  # `entitlements usage ws-1` is `entitlements usage show ws-1`.
+        command = command.commands[command.default]
     assert not hasattr(command, "commands"), f"{line!r} is no command"
     known = {name for parameter in command.params for name in parameter.opts}
     assert {word for word in words if word.startswith("-")} <= known | {"--help"}

@@ -1,13 +1,13 @@
 -- upsert --
 -- Takes the newest version only, so a replayed batch changes nothing.
 insert into pool_provisions as t (
-    pool_id, provision_id, source, source_id, billing_account_id, set_id, set_version, quantity, status,
+    pool_id, organization_id, provision_id, source, source_id, billing_account_id, set_id, set_version, quantity, status,
     starts_at, ends_at, planned_ends_at, resource_keys, priority, follows, billing_period, scheduled_at, started_at, ended_at, end_reason, status_reason, actor, version
 )
 select
-    pool_id, provision_id, source, source_id, billing_account_id, set_id, set_version, quantity, status,
+    pool_id, (select p.organization_id from resource_pools p where p.pool_id = s.pool_id), provision_id, source, source_id, billing_account_id, set_id, set_version, quantity, status,
     starts_at, ends_at, planned_ends_at, resource_keys, priority, follows, billing_period, scheduled_at, started_at, ended_at, end_reason, status_reason, actor, version
-from staged_pool_provisions
+from staged_pool_provisions s
 order by pool_id, provision_id
 on conflict (pool_id, provision_id) do update set
     source = excluded.source,

@@ -1,11 +1,11 @@
 -- append --
 -- Appends with the payer: the provision's, else the pool's; nobody pays for what a grant includes. What is there stays.
 insert into usage_events (
-    pool_id, version, line, occurred_at, part, recorded_at, resource_key, quantity, overage, mode, late,
+    pool_id, organization_id, version, line, occurred_at, part, recorded_at, resource_key, quantity, overage, mode, late,
     workspace_id, subject_id, usage_id, provision_id, bearer, charge, reservation_id, billing_account_id
 )
 select
-    s.pool_id, s.version, s.line,
+    s.pool_id, (select p.organization_id from resource_pools p where p.pool_id = s.pool_id), s.version, s.line,
     timestamptz 'epoch' + s.occurred_at_ms * interval '1 millisecond',
     s.part,
     timestamptz 'epoch' + s.recorded_at_ms * interval '1 millisecond',

@@ -27,6 +27,8 @@ following     follows changes and events, once per worker
 streaming     GET /v1/changes
 access_log    the access log
 documents, answer_bodies, pool_bodies, catalogue_bodies, policy_bodies, log_bodies, reservation_bodies   bodies of answers
+lists, definition_lists, listing   lists, page by page
+list_bodies, definition_list_bodies   their rows
 media_types   which content types a route takes
 openapi       the OpenAPI document, and the page at /docs
 

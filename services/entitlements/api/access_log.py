@@ -8,14 +8,15 @@ from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from entitlements.access.log.reading import PAGE_MAX, page
+from entitlements.access.log.reading import page
 from entitlements.access.log.reporting import accept
 from entitlements.api.asking import json_answer, services_of, who, who_for
 from entitlements.api.documents import PROBLEMS
-from entitlements.api.log_bodies import Page, Reported, Taken
+from entitlements.api.listing import LIMIT_DEFAULT, Cursor, Limit, Since, Until
+from entitlements.api.log_bodies import Decisions, Reported, Taken
 from entitlements.api.openapi.headers import takes
 from entitlements.api.routes import Route
-from entitlements.intake.strict import Digits, Id, Instant
+from entitlements.intake.strict import Id
 
 router = APIRouter(tags=["access log"], responses=PROBLEMS, route_class=Route)
 
@@ -28,7 +29,7 @@ async def report(request: Request, body: Reported) -> Response:
     return json_answer(accept(services_of(request).access_log, identity, body.decisions))
 
 
-@router.get("/v1/access-log", response_model=Page, operation_id="accessLog")
+@router.get("/v1/access-log", response_model=Decisions, operation_id="accessLog")
 @takes()
 async def read(  # noqa: PLR0913, PLR0917 - each is a filter of its own.
     request: Request,
@@ -37,27 +38,26 @@ async def read(  # noqa: PLR0913, PLR0917 - each is a filter of its own.
     result: Annotated[
         str | None, Query(pattern="^(allowed|denied)$", description="Only these: `allowed` or `denied`.")
     ] = None,
-    since: Annotated[Instant | None, Query(description="From this instant on.")] = None,
-    until: Annotated[Instant | None, Query(description="Before this instant; left out: until now.")] = None,
-    cursor: Annotated[str | None, Query(max_length=1_000, description="From the page before.")] = None,
-    limit: Annotated[Digits, Query(ge=1, le=PAGE_MAX, description="Decisions of one page.")] = 100,
+    since: Since = None,
+    until: Until = None,
+    cursor: Cursor = None,
+    limit: Limit = LIMIT_DEFAULT,
 ) -> Response:
     """Who asked for what, and what was answered."""
     identity = who(request, "audit")
     services = services_of(request)
 
-    def look() -> dict[str, Any]:
-        with services.log_tables.connection() as connection:
-            return page(
-                connection,
-                identity.organization_id,
-                customer_id=customer_id,
-                resource_key=resource_key,
-                result=result,
-                since=since,
-                until=until,
-                cursor=cursor,
-                limit=limit,
-            )
+    def look(connection: Any) -> dict[str, Any]:
+        return page(
+            connection,
+            identity.organization_id,
+            customer_id=customer_id,
+            resource_key=resource_key,
+            result=result,
+            since=since,
+            until=until,
+            cursor=cursor,
+            limit=limit,
+        )
 
-    return json_answer(await services.in_thread(look))
+    return json_answer(await services.read_list(services.log_tables, look))

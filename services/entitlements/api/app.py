@@ -21,7 +21,9 @@ from entitlements.api import (
     catalogue,
     cloudevents,
     commands,
+    definition_lists,
     governance,
+    lists,
     metering,
     questions,
     reserving,
@@ -43,7 +45,9 @@ _log = logging.getLogger(__name__)
 OPEN_PATHS: Final = frozenset({"/healthz", "/readyz", "/openapi.json", *page.PATHS})
 #: Opening the first pool of an organization brings it into being.
 CREATING_PATHS: Final = frozenset({"/v1/commands/OpenPool"})
-_PARTS: Final = (questions, metering, reserving, cloudevents, streaming, governance, access_log, catalogue, commands)
+_PARTS: Final = (
+    questions, metering, reserving, cloudevents, streaming, governance, access_log, catalogue, commands, lists, definition_lists,
+)  # fmt: skip
 #: Bodies that handlers decode by themselves, and problems.
 _BODIES: Final = (ProblemDocument, *questions.BODIES, *cloudevents.BODIES)
 _CODES: Final = {401: "unauthenticated", 403: "insufficient_scope", 404: "not_found", 405: "method_not_allowed"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Body, Path, Query
@@ -10,11 +9,10 @@ from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from entitlements.api.asking import at_least, headers_of, json_answer, key_of, services_of, who
+from entitlements.api.asking import headers_of, json_answer, key_of, services_of, who
 from entitlements.api.auth import require_own
 from entitlements.api.documents import ACCEPTED, PROBLEMS, Done
 from entitlements.api.identity import Scope
-from entitlements.api.openapi.descriptions import described_by
 from entitlements.api.openapi.headers import CHANGES, takes
 from entitlements.api.openapi.telling import ToldAs
 from entitlements.api.policy_bodies import PolicyToPut
@@ -25,7 +23,6 @@ from entitlements.domain.governance_commands import CreateApiKey, RetireAccessPo
 from entitlements.intake.api_keys import new_api_key
 from entitlements.intake.policies import parse_policies, policy_command
 from entitlements.intake.strict import Id, Instant, MaybeId, Strict
-from entitlements_projections.reading import access
 
 router = APIRouter(tags=["governance"], responses=PROBLEMS, route_class=Route)
 
@@ -66,38 +63,6 @@ class KeyMade(BaseModel):
     organization_id: str = Field(description="Its organization.")
     scopes: list[Scope] = Field(description="What it may be used for.")
     unit_id: str = Field(description="The unit whose customers alone it is for; empty: all customers.")
-
-
-class KeyBody(BaseModel):
-    """An API key without its secret."""
-
-    model_config = described_by("api_keys")
-
-    organization_id: str
-    key_id: str
-    name: str
-    scopes: list[Scope]
-    act_for: Literal["all"] | list[str] = Field(description="Organizations that it may act for by naming them.")
-    unit_id: str
-    created_at: datetime
-    expires_at: datetime | None
-    revoked_at: datetime | None
-    requests_per_s: int | None
-    actor: str
-
-
-class ApiKeys(BaseModel):
-    """The API keys of the organization, without their secrets."""
-
-    keys: list[KeyBody] = Field(description="The newest first, revoked ones too.")
-
-
-@router.get("/v1/keys", response_model=ApiKeys, operation_id="apiKeys")
-async def list_keys(request: Request) -> Response:
-    """The organization's API keys, revoked ones too, the newest first."""
-    identity, services = who(request, "administer"), services_of(request)
-    found = await services.read(access.api_keys_of, identity.organization_id, at_least=at_least(request))
-    return json_answer({"keys": found})
 
 
 @router.post("/v1/keys", response_model=KeyMade, operation_id="createApiKey")

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 
 from entitlements.access.log.entries import COUNT_MAX, SOURCES
 from entitlements.access.log.reporting import REPORTED_MAX
+from entitlements.api.list_bodies import ListPage
 from entitlements.api.openapi.telling import ToldAs
 from entitlements.api.question_bodies import ContextBody
 from entitlements.domain.values import QUANTITY_MAX
@@ -116,8 +117,7 @@ class LoggedDecision(BaseModel):
     asked_by_organization: str = Field(description="The organization whose key it is.")
 
 
-class Page(BaseModel):
+class Decisions(ListPage):
     """Decisions, the newest first."""
 
-    decisions: list[LoggedDecision] = Field(description="The decisions.")
-    cursor: str | None = Field(description="Send it for the next page, with the same filters; null: this is the last.")
+    items: list[LoggedDecision] = Field(description="The decisions of this page.")

@@ -16,7 +16,7 @@ from entitlements.access.views import PostgresViews
 from entitlements.api import http_caching
 from entitlements.api.auth import authenticator
 from entitlements.api.following import Follower, Told
-from entitlements.api.services import THREADS, Services
+from entitlements.api.services import LIST_THREADS, THREADS, Services
 from entitlements.ledger.caller import Caller
 from entitlements.ledger.ends import TopicEnds
 from entitlements.operations.lag import ProjectionLag
@@ -27,7 +27,7 @@ from entitlements_projections.database import LIVE, Connection, configure
 def open_services(settings: Settings) -> Services:
     """Open everything. Raises ServerIsAway, KafkaException: a server does not answer."""
     with ExitStack() as stack:
-        database = _pool(settings.postgres, stack)
+        database = _pool(settings.postgres, stack, size=THREADS + LIST_THREADS)
         lag = ProjectionLag(settings)
         stack.callback(lag.close)
         primary = PostgresViews(database.connection, lag=lambda: lag.seconds)

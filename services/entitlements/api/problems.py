@@ -27,6 +27,7 @@ _STATUS: Final = {
     "command_is_too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "rate_limited": HTTPStatus.TOO_MANY_REQUESTS,
     "too_many_streams": HTTPStatus.TOO_MANY_REQUESTS,
+    "filter_too_broad": HTTPStatus.UNPROCESSABLE_ENTITY,
     "idempotency_key_reused": HTTPStatus.UNPROCESSABLE_ENTITY,
     "ladder_mismatch": HTTPStatus.UNPROCESSABLE_ENTITY,
     "not_encodable": HTTPStatus.UNPROCESSABLE_ENTITY,

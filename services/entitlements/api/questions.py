@@ -184,10 +184,10 @@ def _entry(view: CustomerView, key: str) -> dict[str, Any]:
     return (view.entitlements.get(key) or Entry(key, {})).to_document()
 
 
-@router.get("/v1/policies", response_model=PoliciesBody, operation_id="policies")
+@router.get("/v1/policy-set", response_model=PoliciesBody, operation_id="policySet")
 @takes(CONSISTENCY, IF_NONE_MATCH)
-async def policies(request: Request) -> Response:
-    """The policies of the key's organization: a client that holds this document decides by the same."""
+async def policy_set(request: Request) -> Response:
+    """The policies that count, as one document: a client that holds it decides by the same. `GET /v1/policies` lists them."""
     identity = who(request, "read", within_unit=True)
     services = services_of(request)
     if wanted := at_least(request):

@@ -50,6 +50,8 @@ T = TypeVar("T")
 KNOWN_WITHIN_FOR: Final = 2.0
 #: Threads, and connections to Postgres, of one worker: what is asked of a server blocks there and not in the loop.
 THREADS: Final = 16
+#: Threads for lists: however many ask for filters that look through much, all others are answered meanwhile.
+LIST_THREADS: Final = 4
 
 
 @dataclass(kw_only=True)
@@ -82,6 +84,7 @@ class Services:
     ledger_ends: Latest[dict[int, int]] = field(init=False)
     threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(THREADS, "api"))
     computing: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "computing"))
+    listing: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(LIST_THREADS, "lists"))
     closing: ExitStack = field(default_factory=ExitStack)
 
     def __post_init__(self) -> None:
@@ -149,8 +152,20 @@ class Services:
 
     async def in_thread(self, function: Callable[..., T], *arguments: Any) -> T:
         """Call what blocks. Raises ServerIsAway when Postgres is."""
+        return await self._in(self.threads, function, *arguments)
+
+    async def read_list(self, pool: ConnectionPool[Any], function: Callable[[Connection], T]) -> T:
+        """Call what may look through much, with a connection, beside all others. Raises ServerIsAway."""
+
+        def reading() -> T:
+            with pool.connection() as connection:
+                return function(connection)
+
+        return await self._in(self.listing, reading)
+
+    async def _in(self, executor: ThreadPoolExecutor, function: Callable[..., T], *arguments: Any) -> T:
         try:
-            return await asyncio.get_running_loop().run_in_executor(self.threads, function, *arguments)
+            return await asyncio.get_running_loop().run_in_executor(executor, function, *arguments)
         except (psycopg.OperationalError, PoolTimeout) as error:
             raise ServerIsAway("Postgres.") from error
         except psycopg.DataError as error:
@@ -257,7 +272,7 @@ class Services:
     def close(self) -> None:
         """Close what was opened."""
         self.closing.close()
-        for executor in (self.threads, self.computing):
+        for executor in (self.threads, self.computing, self.listing):
             executor.shutdown(wait=False, cancel_futures=True)
 
 

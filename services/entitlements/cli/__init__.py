@@ -29,6 +29,11 @@ checking    check
 metering    use · release
 importing   import usage
 tailing     changes tail
+listing     what every list command has
+lists       pool list · provision list · grant list · usage list
+organizations  customer list · unit list · member list · campaign list
+definition_lists  set list · key list
+usages      usage, which is usage show, and usage list
 operating   up · topics · migrate · project rebuild · engine, publisher, projector, changes, registry
 demo        demo
 

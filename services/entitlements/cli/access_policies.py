@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
-from entitlements.cli import output
+from entitlements.cli import listing, output
+from entitlements.cli.listing import ROWS, All, Asked, Cursor, Limit, Shown, organization_of
 from entitlements.cli.options import FOLDER, Actor, AsJson, Data, NoWait, OrganizationId, example, group, prose
 from entitlements.cli.session import Session, envelope, report, session
 
 access_policies = group("Access policies: when a key may be used or may not, whatever was bought.")
+
+_POLICIES: Final = Shown(
+    what="policies",
+    columns={
+        "Policy": "policy_id",
+        "Effect": "effect",
+        ">Priority": "priority",
+        ">Version": "policy_version",
+        "Status": "status",
+        "Name": "name",
+    },
+    folding=frozenset({"Name"}),
+)
 
 PolicyId = Annotated[str, typer.Argument(metavar="POLICY", help="Id of the policy.", show_default=False)]
 
@@ -100,23 +114,17 @@ def define(
 @access_policies.command("list", epilog=example("entitlements policy list --organization acme"))
 def list_(
     organization: OrganizationId,
-    retired: Annotated[bool, typer.Option("--retired", help="Those that count no more too.")] = False,
+    retired: Annotated[bool, typer.Option("--retired", help="Include retired policies.")] = False,
+    limit: Limit = ROWS,
+    every: All = False,
+    cursor: Cursor = "",
     as_json: AsJson = False,
     data: Data = FOLDER,
 ) -> None:
     """List the access policies of an organization: who wins comes first."""
-    with session(data) as opened:
-        found = _all(opened, organization)
-    rows = [row for row in found if retired or row["retired_at"] is None]
-    version = max((row["policies_version"] for row in found), default=0)
-    if as_json:
-        output.document({"organization_id": organization, "version": version, "policies": rows})
-        return
-    names = ("policy_id", "name", "effect", "priority", "policy_version", "changed_at", "actor", "retired_at")
-    columns = ("Policy", "Name", "Effect", ">Priority", ">Version", "Changed", "By", "Retired")
-    output.table(
-        columns, [[row[name] for name in names] for row in rows], title=f"Policies of {organization}, version {version}"
-    )
+    filters = {"organization_id": organization_of(organization), "status": "" if retired else "active"}
+    asked = Asked(limit=limit, every=every, cursor=cursor, as_json=as_json, data=data)
+    listing.show("POLICIES", _POLICIES, asked, filters)
 
 
 def _all(opened: Session, organization: str) -> list[dict[str, Any]]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from entitlements.cli import output
+from entitlements.cli import listing, output
+from entitlements.cli.listing import ROWS, All, Asked, Cursor, Limit, Shown, Status, one_of, organization_of
 from entitlements.cli.options import FOLDER, Actor, AsJson, Data, NoWait, OrganizationId, example, group, prose
 from entitlements.cli.session import Session, envelope, report, session
 
@@ -15,6 +15,20 @@ if TYPE_CHECKING:
     from entitlements.domain.governance_commands import CreateApiKey
 
 api_keys = group("API keys: who may ask the service, in the name of which organization, for what.")
+
+_KEYS: Final = Shown(
+    what="API keys",
+    columns={
+        "Key": "key_id",
+        "Status": "status",
+        "Unit": "unit_id",
+        "Expires": lambda row: min(filter(None, (row["expires_at"], row["revoked_at"])), default=None),
+        "Scopes": lambda row: ", ".join(row["scopes"]),
+        "Acts for": lambda row: _whom(row["act_for"]) if row["act_for"] else "",
+        "Name": "name",
+    },
+    folding=frozenset({"Scopes", "Acts for", "Name"}),
+)
 
 KeyId = Annotated[
     str, typer.Argument(metavar="KEY_ID", help="Id of the key: what stands after ent_.", show_default=False)
@@ -210,45 +224,22 @@ def _key(opened: Session, organization_id: str, key_id: str) -> dict[str, Any]:
 
 
 @api_keys.command("list", epilog=example("entitlements keys list --organization acme"))
-def list_(organization: OrganizationId, as_json: AsJson = False, data: Data = FOLDER) -> None:
-    """List the API keys of an organization, the newest first. No secret is kept, so none is shown."""
-    from entitlements.cli import values
-    from entitlements_projections.reading import access
-
-    with session(data) as opened:
-        found = access.api_keys_of(opened.database, values.id_of("organization", organization))
-    now = values.now()
-    rows = [row | {"status": _status(row, now)} for row in found]
-    if as_json:
-        output.document({"organization_id": organization, "keys": rows})
-        return
-    columns = ("Key", "Name", "May", "Acts for", "Unit", "Status", "Made", "By", "Expires", "Revoked", ">Requests/s")
-    names = (
-        "key_id",
-        "name",
-        "scopes",
-        "act_for",
-        "unit_id",
-        "status",
-        "created_at",
-        "actor",
-        "expires_at",
-        "revoked_at",
-        "requests_per_s",
-    )
-    cells = [
-        row | {"scopes": ", ".join(row["scopes"]), "act_for": _whom(row["act_for"]) if row["act_for"] else ""}
-        for row in rows
-    ]
-    output.table(columns, [[row[name] for name in names] for row in cells])
-
-
-def _status(row: dict[str, Any], now: datetime) -> str:
-    if row["revoked_at"] is not None and row["revoked_at"] <= now:
-        return "revoked"
-    if row["expires_at"] is not None and row["expires_at"] <= now:
-        return "expired"
-    return "active" if row["revoked_at"] is None else "to be revoked"
+def list_(
+    organization: OrganizationId,
+    status: Status = "",
+    limit: Limit = ROWS,
+    every: All = False,
+    cursor: Cursor = "",
+    as_json: AsJson = False,
+    data: Data = FOLDER,
+) -> None:
+    """List the API keys of an organization, newest first, without their secrets. Status: active, expired or revoked."""
+    filters = {
+        "organization_id": organization_of(organization),
+        "status": one_of(status, "--status", "active", "expired", "revoked"),
+    }
+    asked = Asked(limit=limit, every=every, cursor=cursor, as_json=as_json, data=data)
+    listing.show("API_KEYS", _KEYS, asked, filters)
 
 
 @api_keys.command(

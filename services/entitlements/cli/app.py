@@ -9,19 +9,23 @@ from entitlements.cli import (
     api_keys,
     catalogue,
     checking,
+    definition_lists,
     demo,
     grants,
     importing,
     keys,
     ladders,
+    lists,
     metering,
     operating,
+    organizations,
     pools,
     progress,
     provisions,
     scenarios,
     sending,
     tailing,
+    usages,
     workspaces,
 )
 from entitlements.cli.options import group, prose
@@ -50,6 +54,9 @@ Then, in a second terminal in the same directory:
 Exit status: 0 done, 1 refused or failed, 2 usage error.
 """
 
+#: They add `list` to the groups of others.
+_ADDING = (definition_lists, lists)
+
 app = group(_HELP)
 app.info.context_settings = {"help_option_names": ["-h", "--help"]}
 
@@ -66,6 +73,10 @@ app.add_typer(provisions.provisions, name="provision", rich_help_panel=_DEFINE)
 app.add_typer(grants.grants, name="grant", rich_help_panel=_DEFINE)
 app.add_typer(access_policies.access_policies, name="policy", rich_help_panel=_DEFINE)
 app.add_typer(api_keys.api_keys, name="keys", rich_help_panel=_DEFINE)
+app.add_typer(organizations.customers, name="customer", rich_help_panel=_DEFINE)
+app.add_typer(organizations.units, name="unit", rich_help_panel=_DEFINE)
+app.add_typer(organizations.members, name="member", rich_help_panel=_DEFINE)
+app.add_typer(organizations.campaigns, name="campaign", rich_help_panel=_DEFINE)
 app.command("assign", rich_help_panel=_DEFINE, epilog=workspaces.ASSIGN_EXAMPLE)(workspaces.assign)
 app.command("send", rich_help_panel=_DEFINE, epilog=sending.EXAMPLE)(sending.send)
 app.command("unassign", rich_help_panel=_DEFINE, epilog=workspaces.UNASSIGN_EXAMPLE)(workspaces.unassign)
@@ -73,7 +84,7 @@ app.command("unassign", rich_help_panel=_DEFINE, epilog=workspaces.UNASSIGN_EXAM
 app.command("use", rich_help_panel=_USE, epilog=metering.USE_EXAMPLE)(metering.use)
 app.command("release", rich_help_panel=_USE, epilog=metering.RELEASE_EXAMPLE)(metering.release)
 app.command("check", rich_help_panel=_USE, epilog=checking.EXAMPLE)(checking.check)
-app.command("usage", rich_help_panel=_USE, epilog=workspaces.USAGE_EXAMPLE)(workspaces.usage)
+app.add_typer(usages.usages, name="usage", rich_help_panel=_USE)
 app.add_typer(importing.imports, name="import", rich_help_panel=_USE)
 app.add_typer(tailing.changes, name="changes", rich_help_panel=_USE)
 

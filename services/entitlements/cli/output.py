@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from typing import Any, TypeAlias
@@ -38,19 +38,30 @@ def note(sentence: str) -> None:
     print(sentence, file=sys.stderr)
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str = "") -> None:
-    """Print a table. A column whose name starts with > is aligned to the right."""
+def table(
+    columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str = "", folding: Collection[str] | None = None
+) -> None:
+    """Print a table. A column whose name starts with > is aligned to the right.
+
+    folding: the columns that may fold, where not all may: the others are never cut, so a line may be longer than the terminal.
+    """
     from rich import box
     from rich.table import Table
 
     shown = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left", title_style="bold", pad_edge=False)
-    for column in columns:
+    cells = [[text(cell) for cell in row] for row in rows]
+    for number, column in enumerate(columns):
+        name, is_whole = column.removeprefix(">"), folding is not None and column not in folding
         shown.add_column(
-            column.removeprefix(">"), justify="right" if column.startswith(">") else "left", overflow="fold"
+            name,
+            justify="right" if column.startswith(">") else "left",
+            overflow="fold",
+            no_wrap=is_whole,
+            min_width=max(len(name), *(len(row[number]) for row in cells), 0) if is_whole else None,
         )
-    for row in rows:
-        shown.add_row(*(text(cell) for cell in row))
-    _console().print(shown)
+    for row in cells:
+        shown.add_row(*row)
+    _console().print(shown, crop=folding is None)
 
 
 def facts(pairs: Mapping[str, Any], title: str = "") -> None:

@@ -104,6 +104,17 @@ def instant_or_after(text: str) -> datetime | None:
         raise
 
 
+def instant_or_before(text: str) -> datetime | None:
+    """An instant, or how long before now; None for nothing. Raises InvalidValue."""
+    if text[:1].isdecimal() and text[-1:] in "smhdw":
+        return now() - duration(text)
+    try:
+        return instant(text)
+    except InvalidValue as error:
+        error.advice += ", or 90d for so long before now"
+        raise
+
+
 def country(text: str) -> str:
     """A country by ISO 3166, with a part of it if wanted; empty: nobody says where. Raises InvalidValue."""
     import re

@@ -23,13 +23,14 @@ from entitlements.access.log.entries import ACCESS_DECIDED, Entry
 from entitlements.access.log.retention import Retention
 from entitlements.access.log.rules import LogRules
 from entitlements.access.log.writer import AccessLog
-from entitlements.errors import InvalidRequest, ServerIsAway
+from entitlements.errors import InvalidRequest, RequestError, ServerIsAway
 from entitlements.ledger import clients
 from entitlements.ledger.topics import create_topics
 from entitlements.operations.metrics import ACCESS_DROPPED
 from entitlements.settings import Settings
 from entitlements_projections.database import Connection
 from entitlements_projections.migrations import migrate
+from entitlements_projections.reading.listing import LIMIT_MAX
 from entitlements_projections.rebuild import rebuild
 from entitlements_schemas import Wire
 
@@ -152,7 +153,7 @@ def test_a_decision_arrives_with_every_field_it_had(settings: Settings, connecti
         log.decided(Who(), Asked(context=CONTEXT), decided)
     with keeping(settings):
         eventually(lambda: count(connection) == 1)
-    (shown,) = reading.page(connection, "acme")["decisions"]
+    (shown,) = reading.page(connection, "acme")["items"]
     assert shown == {
         "timestamp": decided.decided_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "request_id": "r-1",
@@ -376,24 +377,29 @@ def test_pages_show_everything_once_the_newest_first_whatever_is_decided_meanwhi
     cursor = None
     while True:
         page = reading.page(connection, "acme", cursor=cursor, limit=7)
-        shown += [decision["decision_id"] for decision in page["decisions"]]
+        shown += [decision["decision_id"] for decision in page["items"]]
         keep(connection, entry(occurred_at=now + 1_000))
-        cursor = page["cursor"]
+        cursor = page["next"]
         if cursor is None:
             break
     assert len(shown) == 100
     assert set(shown) == {f"d{n:03}" for n in range(100)}
+    back = [decision["decision_id"] for decision in page["items"][::-1]]
+    while (cursor := page["previous"]) is not None:
+        page = reading.page(connection, "acme", cursor=cursor, limit=9)
+        back += [decision["decision_id"] for decision in page["items"][::-1]]
+    assert [one for one in back if one in set(shown)] == shown[::-1]
 
 
 def test_nobody_has_to_say_since_when_to_see_all_that_is_kept(connection: Connection) -> None:
     now, day = time.time_ns() // 1_000_000, 86_400_000
     keep(connection, *(entry(decision_id=f"d{days}", occurred_at=now - days * day) for days in (0, 6, 30, 80)))
     first = reading.page(connection, "acme", limit=2)
-    then = reading.page(connection, "acme", limit=2, cursor=first["cursor"])
-    seen = [decision["decision_id"] for page in (first, then) for decision in page["decisions"]]
-    assert (seen, then["cursor"]) == (["d0", "d6", "d30", "d80"], None)
+    then = reading.page(connection, "acme", limit=2, cursor=first["next"])
+    seen = [decision["decision_id"] for page in (first, then) for decision in page["items"]]
+    assert (seen, then["next"]) == (["d0", "d6", "d30", "d80"], None)
     in_a_year = datetime.now(UTC) + timedelta(days=365)
-    assert len(reading.page(connection, "acme", until=in_a_year)["decisions"]) == 4
+    assert len(reading.page(connection, "acme", until=in_a_year)["items"]) == 4
 
 
 def test_an_organization_sees_its_own_decisions_and_only_those_that_fit(connection: Connection) -> None:
@@ -408,7 +414,7 @@ def test_an_organization_sees_its_own_decisions_and_only_those_that_fit(connecti
     )
 
     def seen(**filters: Any) -> set[str]:
-        return {decision["decision_id"] for decision in reading.page(connection, "acme", **filters)["decisions"]}
+        return {decision["decision_id"] for decision in reading.page(connection, "acme", **filters)["items"]}
 
     assert seen() == {"a", "b", "c", "e"}
     assert seen(customer_id="two") == {"b", "c"}
@@ -417,7 +423,7 @@ def test_an_organization_sees_its_own_decisions_and_only_those_that_fit(connecti
     half_an_hour_ago = datetime.now(UTC) - timedelta(minutes=30)
     assert seen(since=half_an_hour_ago) == {"a", "b", "c"}
     assert seen(until=half_an_hour_ago) == {"e"}
-    assert reading.page(connection, "nobody") == {"decisions": [], "cursor": None}
+    assert reading.page(connection, "nobody") == {"items": [], "next": None, "previous": None}
 
 
 def test_any_year_may_be_asked_for(connection: Connection) -> None:
@@ -425,12 +431,12 @@ def test_any_year_may_be_asked_for(connection: Connection) -> None:
     for (year, month, day, hour), offset in itertools.product(years, (-23, 0, 23)):
         at = datetime(year, month, day, hour, tzinfo=timezone(timedelta(hours=offset)))
         for filters in ({"since": at}, {"until": at}):
-            assert reading.page(connection, "acme", **filters)["decisions"] == []
+            assert reading.page(connection, "acme", **filters)["items"] == []
 
 
 WRONG: list[dict[str, Any]] = [
     {"limit": 0},
-    {"limit": reading.PAGE_MAX + 1},
+    {"limit": LIMIT_MAX + 1},
     {"result": "maybe"},
     {"customer_id": "a\0b"},
     {"since": datetime(2026, 1, 1)},  # noqa: DTZ001 - that is what is wrong with it.
@@ -444,7 +450,7 @@ WRONG: list[dict[str, Any]] = [
 
 def test_a_question_that_makes_no_sense_is_refused(connection: Connection) -> None:
     for wrong in WRONG:
-        with pytest.raises(InvalidRequest):
+        with pytest.raises(RequestError):
             reading.page(connection, "acme", **wrong)
 
 

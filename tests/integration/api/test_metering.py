@@ -355,7 +355,7 @@ def test_a_key_holds_for_commands_that_are_not_about_pools_too(tenant: Any) -> N
     late = define(1, key)
     assert (late.content, late.headers["idempotent-replay"]) == (first.content, "true")
     token = {"entitlements-consistency": newer.headers["entitlements-consistency"]}
-    (policy,) = tenant.http.get("/v1/policies", headers=token).json()["policies"]
+    (policy,) = tenant.http.get("/v1/policy-set", headers=token).json()["policies"]
     assert policy["priority"] == 2
 
 

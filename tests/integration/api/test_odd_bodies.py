@@ -47,7 +47,7 @@ def test_a_policy_with_a_number_that_no_reader_takes_is_refused_and_the_others_g
     command = {"policy_id": "odd", "effect": "DENY", "document": policy}
     answer = tenant.http.post("/v1/commands/DefineAccessPolicy", json=command)
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_policy")
-    assert tenant.http.get("/v1/policies").status_code == 200
+    assert tenant.http.get("/v1/policy-set").status_code == 200
     assert tenant.check("sso")["allowed"]
 
 

@@ -238,7 +238,7 @@ def test_answers_hold_what_the_document_tells_and_nothing_else(
         "LadderBody": ("GET", "/v1/ladders/plans", None),
         "ResourceKeyBody": ("GET", "/v1/resource-keys/api_calls", None),
         "ApiKeys": ("GET", "/v1/keys", None),
-        "PoliciesBody": ("GET", "/v1/policies", None),
+        "PoliciesBody": ("GET", "/v1/policy-set", None),
         "ViewBody": ("GET", f"/v1/customers/{tenant.customer_id}/entitlements", None),
         "EntitlementBody": ("GET", f"/v1/customers/{tenant.customer_id}/entitlements/api_calls", None),
         "DecisionBody": ("POST", "/v1/check", asked),

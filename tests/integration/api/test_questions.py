@@ -161,7 +161,7 @@ def test_a_policy_with_a_number_that_not_all_can_read_is_refused_where_it_is_def
         condition = {"field": "metadata.x", "operator": "equals", "value": number}
         answer = tenant.http.put("/v1/policies/large", json={"effect": "DENY", "conditions": [condition]})
         assert (answer.status_code, answer.json()["code"]) == (422, code)
-    assert tenant.http.get("/v1/policies").json()["policies"] == []
+    assert tenant.http.get("/v1/policy-set").json()["policies"] == []
     assert tenant.check("sso")["allowed"]
 
 

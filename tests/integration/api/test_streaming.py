@@ -206,7 +206,7 @@ def test_a_stream_of_a_key_that_acts_for_others_hears_of_the_organization_it_nam
         heard = of_rival.read().decode()
         assert timer.is_alive(), "it went on"
         timer.cancel()
-        assert for_tenant.get("/v1/policies").status_code == 401
+        assert for_tenant.get("/v1/policy-set").status_code == 401
     assert rival.customer_id in heard
     assert tenant.customer_id not in heard
 

@@ -186,7 +186,7 @@ def test_a_key_is_not_revoked_by_a_number_that_is_taken_for_an_instant(tenant: A
     answer = tenant.http.delete(f"/v1/keys/{made['key_id']}", params={"revoke_at": "0.5"})
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_instant")
     assert [
-        each["revoked_at"] for each in tenant.http.get("/v1/keys").json()["keys"] if each["key_id"] == made["key_id"]
+        each["revoked_at"] for each in tenant.http.get("/v1/keys").json()["items"] if each["key_id"] == made["key_id"]
     ] in ([None], [])
 
 
@@ -251,5 +251,5 @@ def test_a_key_is_not_revoked_at_once_by_a_misspelt_instant(tenant: Any, misspel
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
     assert "did you mean revoke_at?" in answer.text
     token = {"entitlements-consistency": made.headers["entitlements-consistency"]}
-    keys = tenant.http.get("/v1/keys", headers=token).json()["keys"]
+    keys = tenant.http.get("/v1/keys", headers=token).json()["items"]
     assert [each["revoked_at"] for each in keys if each["key_id"] == made.json()["key_id"]] == [None]

@@ -82,7 +82,7 @@ def state_of(victim: Any) -> Any:
     headers = {"entitlements-consistency": victim.token}
     view = victim.http.get(f"/v1/customers/{victim.customer_id}/entitlements", headers=headers).json()
     pool = victim.http.get(f"/v1/pools/{victim.pool_id}", headers=headers).json()
-    policies = victim.http.get("/v1/policies").json()
+    policies = victim.http.get("/v1/policy-set").json()
     keys = victim.http.get("/v1/keys").json()
     return view["entitlements"], pool, policies, keys
 
@@ -235,7 +235,7 @@ def test_no_key_gives_act_for_or_widens_its_own(service: Any, victim: Any, giver
     }[giver]()
     by_hand = {"key_id": "k0123456789", "secret_sha256": "0" * 64, "scopes": ["read"]}
     with client:
-        before = {each["key_id"] for each in client.get("/v1/keys").json()["keys"]}
+        before = {each["key_id"] for each in client.get("/v1/keys").json()["items"]}
         for body in ({"act_for": "all"}, {"act_for": [organization]}, {"act_for": [organization, OPERATOR]}):
             answer = client.post("/v1/keys", json={"scopes": ["read"]} | body)
             assert (answer.status_code, answer.json()["code"]) == (403, "act_for_not_allowed"), answer.text
@@ -244,9 +244,9 @@ def test_no_key_gives_act_for_or_widens_its_own(service: Any, victim: Any, giver
             assert (answer.status_code, answer.json()["code"]) == (403, "act_for_not_allowed"), answer.text
         plain = client.post("/v1/keys", json={"scopes": ["read"]})
         token = plain.headers["entitlements-consistency"]
-        after = client.get("/v1/keys", headers={"entitlements-consistency": token}).json()["keys"]
+        after = client.get("/v1/keys", headers={"entitlements-consistency": token}).json()["items"]
     (new,) = [each for each in after if each["key_id"] not in before]
-    assert (new["act_for"], new["unit_id"]) == ([], "")
+    assert (new["act_for"], new["unit_id"]) == ([], None)
 
 
 def test_validators_and_caches_keep_organizations_apart(service: Any, victim: Any, rival: Any) -> None:
@@ -254,7 +254,7 @@ def test_validators_and_caches_keep_organizations_apart(service: Any, victim: An
     rival.command("AssignWorkspace", workspace_id=victim.customer_id, role="primary")
     token = rival.command("EndProvision", provision_id="plan", when="now")
     key = service.key(OPERATOR, act_for="all")
-    addresses = (f"/v1/customers/{victim.customer_id}/entitlements", "/v1/policies")
+    addresses = (f"/v1/customers/{victim.customer_id}/entitlements", "/v1/policy-set")
     with (
         service.client_with(key, victim.organization_id) as for_victim,
         service.client_with(key, rival.organization_id) as for_rival,
@@ -351,7 +351,7 @@ def test_a_key_of_a_unit_reaches_its_customers_and_nobody_else(service: Any, ten
             address, sent = calls(path, verb, tenant)
             answer = units.http.request(verb, address, json=sent)
             assert not answer.is_success or path == "/v1/reservations/batch", (verb, path, answer.text)
-    assert units.http.get("/v1/policies").is_success
+    assert units.http.get("/v1/policy-set").is_success
 
 
 #: Routes that answer with success although the body names a pool of somebody else: they look at the asker's own only.
@@ -413,7 +413,7 @@ def test_a_scope_opens_what_it_is_for_and_nothing_else(service: Any, victim: Any
 def test_a_key_is_made_used_and_taken_back(service: Any, victim: Any) -> None:
     made = victim.http.post("/v1/keys", json={"name": "checkout", "scopes": ["read"]})
     key, token = made.json(), made.headers["entitlements-consistency"]
-    listed = victim.http.get("/v1/keys", headers={"entitlements-consistency": token}).json()["keys"]
+    listed = victim.http.get("/v1/keys", headers={"entitlements-consistency": token}).json()["items"]
     assert key["key_id"] in [each["key_id"] for each in listed]
     assert "secret_sha256" not in json.dumps(listed)
     headers = {"authorization": f"Bearer {key['key']}"}

@@ -58,7 +58,7 @@ class Bench:
         etag = call.headers.get("If-None-Match")
         if call.path == "/v1/check":
             return Decision.from_document(decision(call.body["customer_id"], call.body["resource_key"]))
-        if call.path == "/v1/policies":
+        if call.path == "/v1/policy-set":
             return Fetched(None if etag == self.policies_etag else self.policies, self.policies_etag)
         return Fetched(None if etag == self.etag else CustomerView.from_document(self.view), self.etag)
 
@@ -94,7 +94,7 @@ def test_cached_asks_once_and_says_so() -> None:
         "CACHED",
         "quota_exceeded",
     )
-    assert bench.asked == ["/v1/policies", "/v1/customers/acme/entitlements"]
+    assert bench.asked == ["/v1/policy-set", "/v1/customers/acme/entitlements"]
 
 
 def test_after_its_time_to_live_an_answer_is_stale_and_its_view_wanted_anew() -> None:

@@ -69,7 +69,7 @@ class Told:
             return 200, self.stream
         if not self.reads:
             return None
-        if asked.path == "/v1/policies":
+        if asked.path == "/v1/policy-set":
             return 200, self.policies, {"etag": f'"{self.policies["version"]}"'}
         if asked.path.startswith("/v1/customers"):
             self.consistency.append(asked.headers.get("entitlements-consistency", ""))

@@ -60,7 +60,7 @@ class World:
     def _script(self, asked: Asked) -> Reply | None:
         if self.is_away:
             return None
-        if asked.path == "/v1/policies":
+        if asked.path == "/v1/policy-set":
             return 200, NO_POLICIES
         if asked.path.startswith("/v1/customers/acme/"):
             return 200, view(sso=feature(), api_calls=quota(10, 10))

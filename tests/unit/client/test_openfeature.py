@@ -67,7 +67,7 @@ def server(serve: Serve, feed: Feed) -> ScriptedService:
     def script(asked: Asked) -> Reply | None:
         if asked.path.startswith("/v1/changes"):
             return None if feed.is_cut else (200, feed)
-        if asked.path == "/v1/policies":
+        if asked.path == "/v1/policy-set":
             return 200, NO_POLICIES | {"keys": KEYS}
         if asked.path == "/v1/check":
             return 200, answered(asked.body)

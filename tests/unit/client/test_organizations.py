@@ -39,7 +39,7 @@ from entitlements_client.frameworks.requirement import Asked as Understood
 from entitlements_client.frameworks.requirement import Requirement, pass_waiting
 from entitlements_client.leasing.journal import SLOT_BYTES, SUFFIX, Journal, Orphan
 from entitlements_client.leasing.terms import Holding
-from entitlements_client.transport import methods
+from entitlements_client.transport import lists, methods
 
 Serve = Callable[[Script], ScriptedService]
 HEADER = "entitlements-organization"
@@ -64,7 +64,7 @@ class Installation:
             return 422, {"code": "organization_required", "status": 422, "detail": "Name one."}
         if organization not in self.sso:
             return 403, {"code": "organization_not_allowed", "status": 403, "detail": "Another."}
-        if asked.path == "/v1/policies":
+        if asked.path == "/v1/policy-set":
             return 200, NO_POLICIES, {"ETag": '"p"'}
         if asked.path == "/v1/usage/batch":
             lines = asked.body["usage"]
@@ -128,18 +128,19 @@ def test_errors_have_kinds_of_their_own(serve: Serve, code: str, status: int, ki
 
 
 def test_every_method_takes_an_organization_and_a_client_may_have_one_for_all(serve: Serve) -> None:
-    described = [value for name, value in vars(methods.Methods).items() if not name.startswith("_")]
-    assert len(described) > 20
+    every = vars(methods.Methods) | vars(lists.Lists)
+    described = [value for name, value in every.items() if not name.startswith("_")]
+    assert len(described) > 30
     assert all("organization" in inspect.signature(each.describe).parameters for each in described)
     installation = Installation({"Ünïcode / 50%": True})
     with Client(serve(installation).service()) as client:
-        client.policies(organization="Ünïcode / 50%")
+        client.policy_set(organization="Ünïcode / 50%")
         acting = client.acting_for("Ünïcode / 50%")
-        acting.policies()
+        acting.policy_set()
         acting.close()  # Its connections are the client's.
         with pytest.raises(OrganizationNotAllowed):
-            acting.policies(organization="acme")
-        client.policies(organization="Ünïcode / 50%")
+            acting.policy_set(organization="acme")
+        client.policy_set(organization="Ünïcode / 50%")
     assert installation.named == ["Ünïcode / 50%"] * 2 + ["acme", "Ünïcode / 50%"]
 
 

@@ -36,7 +36,7 @@ class Office:
         self.server = serve(self._script)
 
     def _script(self, asked: Asked) -> Reply | None:
-        if asked.path == "/v1/policies":
+        if asked.path == "/v1/policy-set":
             return 200, self.policies
         if asked.path == "/v1/check":
             return 200, self.check

@@ -147,7 +147,8 @@ def test_views_come_with_their_etag(serve: Serve, ask: Callable[..., Any]) -> No
 
 @pytest.mark.parametrize("client", [Client, AsyncClient])
 def test_every_route_is_a_method_of_both(client: type) -> None:
-    routes = {"check", "check_all", "check_each", "entitlements", "entitlement", "remaining", "policies", "dry_run", "record_usage",
+    routes = {"check", "check_all", "check_each", "entitlements", "entitlement", "remaining", "policy_set", "dry_run", "record_usage",
               "record_usage_batch", "send_events", "reserve", "extend", "commit", "release", "reservations", "report_access",
-              "access_log", "command", "list_keys", "create_key", "revoke_key"}  # fmt: skip
+              "access_log", "command", "create_key", "revoke_key", "pools", "customers", "provisions", "grants", "usage",
+              "units", "members", "sets", "resource_keys", "policies", "campaigns", "api_keys"}  # fmt: skip
     assert all(getattr(client, route).__doc__ for route in routes)

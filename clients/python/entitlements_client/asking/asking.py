@@ -25,7 +25,7 @@ from entitlements_client.errors import (
     Unauthenticated,
 )
 from entitlements_client.transport.attempts import Steps
-from entitlements_client.transport.methods import LINES_MAX, ask, check_all, entitlements, policies
+from entitlements_client.transport.methods import LINES_MAX, ask, check_all, entitlements, policy_set
 
 _log = logging.getLogger(__name__)
 
@@ -208,7 +208,7 @@ class Asking:
     def loading_policies(self) -> Steps[bool]:
         """Read the policies again. False: a policy says something that this version of the client does not know; the service decides."""
         asked_at, known = self._clock(), self.memory.policies
-        fetched = yield policies(etag="" if known is None else known.etag)
+        fetched = yield policy_set(etag="" if known is None else known.etag)
         if fetched.value is not None:
             try:
                 compiled = PolicySet.compile(fetched.value)

@@ -5,6 +5,7 @@ attempts   what is sent again, when, and what is made of it in the end: a genera
 methods    every route of the service, once
 administering  the routes of administrators
 method     makes a route a method of both clients
+lists      the lists of the service, iterated page by page
 results    what answers say, as values
 clients    two thin shells around httpx: Client and AsyncClient
 

@@ -1,11 +1,11 @@
-"""Routes of those who administer: commands, API keys, the access log. As methods.py has the others."""
+"""Routes of those who administer: commands, API keys, reports to the access log. As methods.py has the others."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from entitlements_client.transport.call import Call, changing, path_id, reading
+from entitlements_client.transport.call import Call, changing, path_id
 from entitlements_client.transport.results import changed_of, document_of
 
 
@@ -15,11 +15,6 @@ def report_access(
     """Tell the access log what was decided here."""
     body = {"decisions": list(decisions)}
     return changing("/v1/access-log", document_of, body, idempotency_key=idempotency_key, organization=organization)
-
-
-def access_log(*, organization: str = "", **query: str) -> Call[dict[str, Any]]:
-    """Decisions of the past: customer_id, resource_key, since, until, cursor."""
-    return reading("/v1/access-log", document_of, query=list(query.items()), organization=organization)
 
 
 def command(
@@ -34,11 +29,6 @@ def command(
     return changing(
         path, changed_of, fields, idempotency_key=idempotency_key, headers=headers, organization=organization
     )
-
-
-def list_keys(*, organization: str = "") -> Call[dict[str, Any]]:
-    """The API keys of the organization, without their secrets."""
-    return reading("/v1/keys", document_of, organization=organization)
 
 
 def create_key(fields: Mapping[str, Any], *, idempotency_key: str = "", organization: str = "") -> Call[dict[str, Any]]:

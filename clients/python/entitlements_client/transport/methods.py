@@ -7,14 +7,13 @@ from typing import Any, Final
 
 from entitlements_client.deciding import Context, CustomerView, Decision, Request
 from entitlements_client.transport.administering import (
-    access_log,
     command,
     create_key,
-    list_keys,
     report_access,
     revoke_key,
 )
 from entitlements_client.transport.call import Call, changing, new_id, path_id, reading, without_none
+from entitlements_client.transport.lists import Lists
 from entitlements_client.transport.method import Method
 from entitlements_client.transport.results import (
     Fetched,
@@ -127,9 +126,9 @@ def remaining(
     )
 
 
-def policies(*, etag: str = "", organization: str = "") -> Call[Fetched[dict[str, Any]]]:
-    """The organization's access policies, as a document."""
-    return reading("/v1/policies", fetched(dict), etag=etag, organization=organization)
+def policy_set(*, etag: str = "", organization: str = "") -> Call[Fetched[dict[str, Any]]]:
+    """The organization's access policies that count, as the document to decide by."""
+    return reading("/v1/policy-set", fetched(dict), etag=etag, organization=organization)
 
 
 def dry_run(
@@ -255,7 +254,7 @@ def reservations(
 # --- As methods --------------------------------------------------------------------------------------------------------
 
 
-class Methods:
+class Methods(Lists):
     """What both clients can be asked."""
 
     check = Method(check)
@@ -264,7 +263,7 @@ class Methods:
     entitlements = Method(entitlements)
     entitlement = Method(entitlement)
     remaining = Method(remaining)
-    policies = Method(policies)
+    policy_set = Method(policy_set)
     dry_run = Method(dry_run)
     record_usage = Method(record_usage)
     record_usage_batch = Method(record_usage_batch)
@@ -275,8 +274,6 @@ class Methods:
     release = Method(release)
     reservations = Method(reservations)
     report_access = Method(report_access)
-    access_log = Method(access_log)
     command = Method(command)
-    list_keys = Method(list_keys)
     create_key = Method(create_key)
     revoke_key = Method(revoke_key)

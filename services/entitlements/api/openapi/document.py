@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from starlette.routing import BaseRoute
 
 from entitlements.api.documents import PROBLEMS
+from entitlements.api.listing import FILTERS
 from entitlements.api.openapi import answers, headers, probes
 from entitlements.api.openapi.descriptions import of_record
 from entitlements.api.openapi.examples import example_of
@@ -33,6 +34,7 @@ TAGS: Final = {
     "changes": "What changes for customers, as it happens (server-sent events).",
     "commands": "Every change to pools, customers, plans, grants, limits, organizations and the catalogue.",
     "catalogue": "Pools, plans and resource keys.",
+    "lists": "Everything that an organization has, page by page.",
     "governance": "API keys and access policies of an organization.",
     "access log": "Who asked for what, and what was answered.",
     "operations": "Is the service alive, and ready for requests?",
@@ -83,13 +85,25 @@ def _complete(document: dict[str, Any], routes: list[APIRoute], models: Iterable
     assert present <= TAGS.keys(), "the document says nothing of a tag"
     document["tags"] = [{"name": name, "description": said} for name, said in TAGS.items() if name in present]
     _say_what_fields_mean(schemas)
-    for verbs in document["paths"].values():
-        for operation in verbs.values():
-            for content in operation.get("requestBody", {}).get("content", {}).values():
-                if "examples" not in content and "example" not in content:
-                    content["example"] = example_of(content["schema"], schemas)
+    for operation in (operation for verbs in document["paths"].values() for operation in verbs.values()):
+        if "lists" in operation["tags"]:
+            _describe_filters(operation["parameters"])
+        _give_examples(operation, schemas)
     _drop_unused(document)
     return document
+
+
+def _give_examples(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
+    for content in operation.get("requestBody", {}).get("content", {}).values():
+        if "examples" not in content and "example" not in content:
+            content["example"] = example_of(content["schema"], schemas)
+
+
+def _describe_filters(parameters: list[dict[str, Any]]) -> None:
+    """What filters of lists mean; each means the same in every list. Raises KeyError: a filter that nobody has described."""
+    for parameter in parameters:
+        if parameter.get("in") == "query" and "description" not in parameter:
+            parameter["description"] = FILTERS[parameter["name"]]
 
 
 def _bounded(parameter: dict[str, Any]) -> dict[str, Any]:

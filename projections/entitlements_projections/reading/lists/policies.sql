@@ -1,0 +1,7 @@
+-- policies --
+-- Access policies as they were defined last, and the place of each: who wins comes first.
+select
+    organization_id, policy_id, name, effect, priority, case when retired_at is null then 'active' else 'retired' end as status,
+    policy_version, policies_version, document::jsonb as document, changed_at, retired_at, actor,
+    -priority::bigint as after_priority, case when effect = 'ALLOW' then 1 else 0 end as after_effect
+from access_policies;

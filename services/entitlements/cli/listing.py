@@ -1,0 +1,118 @@
+"""What every `list` command has: its options, and how its rows are read and shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from entitlements.cli import output
+from entitlements.cli.session import session
+
+#: Rows of a page, unless somebody says otherwise.
+ROWS: Final = 100
+_PAGES: Final = "Pages"
+
+Limit = Annotated[int, typer.Option("--limit", "-n", help="Rows to show, 1 to 1000.", rich_help_panel=_PAGES)]
+All = Annotated[bool, typer.Option("--all", help="Show all rows.", rich_help_panel=_PAGES)]
+Cursor = Annotated[
+    str,
+    typer.Option(
+        "--cursor",
+        help="Show another page: `next` or `previous` of a page with the same filters (with --json).",
+        show_default=False,
+        rich_help_panel=_PAGES,
+    ),
+]
+Status = Annotated[str, typer.Option("--status", help="Only rows of this status.", show_default=False)]
+OfPool = Annotated[str, typer.Option("--pool", "-p", help="Only of this pool.", show_default=False)]
+OfCustomer = Annotated[str, typer.Option("--customer", "-c", help="Only of this customer.", show_default=False)]
+OfSet = Annotated[str, typer.Option("--set", help="Only of this entitlement set.", show_default=False)]
+OfKey = Annotated[str, typer.Option("--key", "-k", help="Only of this resource key.", show_default=False)]
+Since = Annotated[
+    str, typer.Option("--since", help="Only from this instant on, or 7d for seven days ago.", show_default=False)
+]
+Until = Annotated[str, typer.Option("--until", help="Only before this instant, or 7d.", show_default=False)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """How rows are shown as a table: each column's title, and what of a row stands there. JSON has all columns."""
+
+    #: In the plural, for people.
+    what: str
+    columns: Mapping[str, str | Callable[[dict[str, Any]], Any]]
+    #: The columns that may fold: free text. Ids and all else are shown whole.
+    folding: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What of a list is wanted."""
+
+    limit: int
+    every: bool
+    cursor: str
+    as_json: bool
+    data: Path
+
+
+def show(name: str, shown: Shown, asked: Asked, filters: Mapping[str, Any]) -> None:
+    """Print rows of a list of the read models. Filters that are empty are none. Raises InvalidValue, InvalidCursor."""
+    from entitlements.cli.failures import InvalidValue
+    from entitlements_projections.reading import lists
+    from entitlements_projections.reading.listing import LIMIT_MAX, Listing, Page, every_row, page
+
+    if not 1 <= asked.limit <= LIMIT_MAX:
+        raise InvalidValue("invalid_request", f"--limit is 1 to {LIMIT_MAX}.", "use --all for all rows")
+    if asked.every and asked.cursor:
+        raise InvalidValue("invalid_request", "--all starts at the first row.", "leave out --cursor")
+    listing: Listing = getattr(lists, name)
+    given = {key: value for key, value in filters.items() if value not in (None, "")}
+    with session(asked.data) as opened:
+        if asked.every:
+            found = Page(items=list(every_row(opened.database, listing, given)), next=None, previous=None)
+        else:
+            found = page(opened.database, listing, given, limit=asked.limit, cursor=asked.cursor or None)
+    if asked.as_json:
+        output.document(found.document())
+        return
+    if not found.items:
+        output.note(f"No {shown.what}.")
+        return
+    cells = [[_cell(row, column) for column in shown.columns.values()] for row in found.items]
+    output.table(tuple(shown.columns), cells, folding=shown.folding)
+    if found.next is not None:
+        output.note(
+            f"{len(cells)} {shown.what} shown, more follow. --all shows all, this the next: --cursor {found.next}"
+        )
+
+
+def _cell(row: dict[str, Any], column: str | Callable[[dict[str, Any]], Any]) -> Any:
+    return row[column] if isinstance(column, str) else column(row)
+
+
+def one_of(text: str, option: str, *known: str) -> str:
+    """A word that is one of those known, or empty. Raises InvalidValue."""
+    from entitlements.cli.failures import InvalidValue
+
+    if text and text not in known:
+        raise InvalidValue("invalid_request", f"{option} is one of {', '.join(known)}, not {text!r}.")
+    return text
+
+
+def organization_of(text: str) -> str:
+    """The organization of a list. Raises InvalidValue."""
+    from entitlements.cli import values
+
+    return values.id_of("organization", text)
+
+
+def between(since: str, until: str) -> dict[str, Any]:
+    """The instants that bound a list. Raises InvalidValue."""
+    from entitlements.cli import values
+
+    return {"since": values.instant_or_before(since), "until": values.instant_or_before(until)}

@@ -1,0 +1,158 @@
+"""`entitlements customer list, unit list, member list, campaign list`: who there is, page by page."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+import typer
+
+from entitlements.cli import listing
+from entitlements.cli.listing import (
+    ROWS,
+    All,
+    Asked,
+    Cursor,
+    Limit,
+    OfCustomer,
+    OfPool,
+    OfSet,
+    Shown,
+    Status,
+    one_of,
+    organization_of,
+)
+from entitlements.cli.options import FOLDER, AsJson, Data, OrganizationId, example, group
+
+customers = group("Customers: the workspaces that use pools.")
+units = group("Units of an organization, in trees.")
+members = group("Members: the roles that subjects have in units and customers.")
+campaigns = group("Campaigns: sets that are granted on many pools for a window of time.")
+
+_CUSTOMERS: Final = Shown(
+    what="customers",
+    columns={
+        "Customer": "customer_id",
+        "Status": "status",
+        "Unit": "unit_id",
+        "Pools": lambda row: ", ".join(row["pool_ids"]),
+    },
+    folding=frozenset({"Pools"}),
+)
+_UNITS: Final = Shown(
+    what="units",
+    columns={"Unit": "unit_id", "Parent": "parent_unit_id", "Status": "status", "Name": "name"},
+    folding=frozenset({"Name"}),
+)
+_MEMBERS: Final = Shown(
+    what="members",
+    columns={"Subject": "subject_id", "Unit": "unit_id", "Customer": "customer_id", "Role": "role", "Since": "set_at"},
+)
+_CAMPAIGNS: Final = Shown(
+    what="campaigns",
+    columns={
+        "Campaign": "campaign_id",
+        "Set": lambda row: f"{row['set_id']} v{row['set_version']}",
+        "Status": "status",
+        "Starts": "starts_at",
+        "Ends": "ends_at",
+    },
+)
+
+
+@customers.command("list", epilog=example("entitlements customer list --organization acme --unit emea"))
+def list_customers(
+    organization: OrganizationId,
+    status: Status = "",
+    pool: OfPool = "",
+    unit: Annotated[
+        str, typer.Option("--unit", help="Only in this unit and the units below it.", show_default=False)
+    ] = "",
+    limit: Limit = ROWS,
+    every: All = False,
+    cursor: Cursor = "",
+    as_json: AsJson = False,
+    data: Data = FOLDER,
+) -> None:
+    """List the customers of an organization by id. Status: active (assigned to a pool) or inactive."""
+    filters = {
+        "organization_id": organization_of(organization),
+        "status": one_of(status, "--status", "active", "inactive"),
+        "pool_id": pool,
+        "unit_id": unit,
+    }
+    asked = Asked(limit=limit, every=every, cursor=cursor, as_json=as_json, data=data)
+    listing.show("CUSTOMERS", _CUSTOMERS, asked, filters)
+
+
+@units.command("list", epilog=example("entitlements unit list --organization acme"))
+def list_units(
+    organization: OrganizationId,
+    status: Status = "",
+    parent: Annotated[str, typer.Option("--parent", help="Only directly below this unit.", show_default=False)] = "",
+    limit: Limit = ROWS,
+    every: All = False,
+    cursor: Cursor = "",
+    as_json: AsJson = False,
+    data: Data = FOLDER,
+) -> None:
+    """List the units of an organization by id. Status: active or removed."""
+    filters = {
+        "organization_id": organization_of(organization),
+        "status": one_of(status, "--status", "active", "removed"),
+        "parent_unit_id": parent,
+    }
+    asked = Asked(limit=limit, every=every, cursor=cursor, as_json=as_json, data=data)
+    listing.show("UNITS", _UNITS, asked, filters)
+
+
+@members.command("list", epilog=example("entitlements member list --organization acme --unit emea"))
+def list_members(
+    organization: OrganizationId,
+    unit: Annotated[str, typer.Option("--unit", help="Only of this unit.", show_default=False)] = "",
+    customer: OfCustomer = "",
+    subject: Annotated[str, typer.Option("--subject", help="Only of this subject.", show_default=False)] = "",
+    role: Annotated[str, typer.Option("--role", help="Only: viewer, editor or admin.", show_default=False)] = "",
+    limit: Limit = ROWS,
+    every: All = False,
+    cursor: Cursor = "",
+    as_json: AsJson = False,
+    data: Data = FOLDER,
+) -> None:
+    """List the roles that subjects have in an organization's units and customers."""
+    filters = {
+        "organization_id": organization_of(organization),
+        "unit_id": unit,
+        "customer_id": customer,
+        "subject_id": subject,
+        "role": one_of(role, "--role", "viewer", "editor", "admin"),
+    }
+    asked = Asked(limit=limit, every=every, cursor=cursor, as_json=as_json, data=data)
+    listing.show("MEMBERS", _MEMBERS, asked, filters)
+
+
+@campaigns.command("list", epilog=example("entitlements campaign list --status active"))
+def list_campaigns(
+    organization: Annotated[
+        str,
+        typer.Option(
+            "--organization", "-o", help="Only those that a pool of this organization is in.", show_default=False
+        ),
+    ] = "",
+    status: Status = "",
+    pool: OfPool = "",
+    set_id: OfSet = "",
+    limit: Limit = ROWS,
+    every: All = False,
+    cursor: Cursor = "",
+    as_json: AsJson = False,
+    data: Data = FOLDER,
+) -> None:
+    """List campaigns by id. Status: active or inactive."""
+    filters = {
+        "organization_id": organization,
+        "status": one_of(status, "--status", "active", "inactive"),
+        "pool_id": pool,
+        "set_id": set_id,
+    }
+    asked = Asked(limit=limit, every=every, cursor=cursor, as_json=as_json, data=data)
+    listing.show("CAMPAIGNS", _CAMPAIGNS, asked, filters)
