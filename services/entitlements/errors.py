@@ -12,6 +12,7 @@ EntitlementsError
 │   ├── LedgerIsCorrupt
 │   └── LedgerHasAGap
 ├── ServerIsAway            a broker or database does not answer
+├── SettingIsWrong          a setting cannot be right: no use in trying again
 └── AddressIsTaken          a server cannot listen where it is to
 
 The docstring is the message, the code is for ever.
@@ -118,3 +119,9 @@ class AddressIsTaken(EntitlementsError):
     """The server cannot listen on its address."""
 
     code = "address_is_taken"
+
+
+class SettingIsWrong(EntitlementsError):
+    """A setting is wrong."""
+
+    code = "setting_is_wrong"

@@ -94,9 +94,12 @@ def make_app(
 
 
 def _faust_settings(settings: Settings, session_for: float) -> dict[str, Any]:
-    """Every setting that matters, said aloud."""
+    """Every setting that matters, said aloud. Raises SettingIsWrong."""
+    from entitlements.changes.credentials import credentials_of
+
     return {
-        "broker": [f"kafka://{server}" for server in settings.kafka.split(",")],
+        "broker": [f"kafka://{server.strip()}" for server in settings.kafka.split(",")],
+        "broker_credentials": credentials_of(settings),
         "autodiscover": False,
         "web_enabled": False,
         "processing_guarantee": "at_least_once",  # Its exactly_once picks the transaction by the output's partition.

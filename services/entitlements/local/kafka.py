@@ -72,15 +72,18 @@ class LocalKafka(LocalServer):
         folder: Path | str,
         *,
         settings: Mapping[str, object] | None = None,
+        more_listeners: Mapping[str, tuple[int, str]] | None = None,
         jvm_flags: tuple[str, ...] = (),
         home: Path | None = None,
     ) -> None:
         """Describe a broker; nothing runs yet.
 
-        settings: broker properties beside or instead of ours. home: where Kafka is installed, if not the usual place.
+        settings: broker properties beside or instead of ours. more_listeners: port and security protocol of further listeners,
+        by name. home: where Kafka is installed, if not the usual place.
         """
         super().__init__(folder)
         self._more_settings = dict(settings or {})
+        self._more_listeners = dict(more_listeners or {})
         self._more_flags = jvm_flags
         self._home = home
 
@@ -104,7 +107,7 @@ class LocalKafka(LocalServer):
             (data / "meta.new").write_text(render(identity))
             (data / "meta.new").replace(data / "meta.properties")
         settings = broker_settings(port=state["port"], controller_port=state["controller_port"], data=data)
-        properties.write_text(render(settings | self._more_settings))
+        properties.write_text(render(with_listeners(settings, self._more_listeners) | self._more_settings))
         # Kafka unpacks native libraries there; after a crash they would stay in the machine's temporary folder.
         shutil.rmtree(self.folder / "tmp", ignore_errors=True)
         (self.folder / "tmp").mkdir()
@@ -165,6 +168,14 @@ def broker_settings(*, port: int, controller_port: int, data: Path) -> dict[str,
         "controller.quorum.voters": f"{NODE_ID}@{HOST}:{controller_port}",
         "log.dirs": data,
     }
+
+
+def with_listeners(settings: dict[str, object], more: Mapping[str, tuple[int, str]]) -> dict[str, object]:
+    """Broker properties with further listeners: port and security protocol by name."""
+    places = "".join(f",{name}://{HOST}:{port}" for name, (port, _) in more.items())
+    protocols = "".join(f",{name}:{protocol}" for name, (_, protocol) in more.items())
+    also = {"listeners": places, "advertised.listeners": places, "listener.security.protocol.map": protocols}
+    return settings | {key: f"{settings[key]}{added}" for key, added in also.items()}
 
 
 def render(settings: Mapping[str, object]) -> str:

@@ -1,0 +1,65 @@
+"""Every process and the command line on a Kafka that demands TLS and SASL: a command, usage and the change that follows."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from tests.secure_kafka import SecureKafka, a_secure_kafka
+from tests.serving import OPERATOR, PROCESSES, Service, a_service
+
+from entitlements.cli.running import run
+from entitlements.wiring import addresses
+
+QUOTA = {"resource_key": "calls", "rule_type": "quota", "amount": 10, "period": "lifetime", "stacking": "sum"}
+
+
+@pytest.fixture(scope="module")
+def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureKafka]:
+    with a_secure_kafka(tmp_path_factory.mktemp("secured")) as running:
+        yield running
+
+
+def ask(client: httpx.Client, path: str, **body: object) -> httpx.Response:
+    answer = client.post(path, json=body)
+    assert answer.is_success, answer.text
+    return answer
+
+
+def walk(service: Service) -> None:
+    """From a definition to the change that a consumer hears."""
+    with service.client(OPERATOR) as operator, service.client("acme") as acme:
+        ask(operator, "/v1/commands/DefineResourceKey", resource_key="calls", name="Calls", data_type="integer")
+        plan = {"set_id": "free", "name": "Free", "ladder": "plans", "rung": 1, "rules": [QUOTA]}
+        defined = ask(operator, "/v1/commands/DefineEntitlementSet", **plan)
+        acme.headers["entitlements-consistency"] = defined.headers["entitlements-consistency"]
+        ask(acme, "/v1/commands/OpenPool", pool_id="p")
+        ask(acme, "/v1/commands/ProvisionPool", pool_id="p", provision_id="plan", source="subscription", set_id="free")
+        with acme.stream("GET", "/v1/changes", timeout=30) as stream:
+            heard = (json.loads(line[5:]) for line in stream.iter_lines() if line.startswith("data:"))
+            next(heard)  # The hello: from here on nothing is missed.
+            ask(acme, "/v1/commands/AssignWorkspace", pool_id="p", workspace_id="ws", role="primary")
+            used = ask(acme, "/v1/usage", customer_id="ws", resource_key="calls", quantity=10)
+            assert next(heard)["type"] == "entitlement.granted"
+        headers = {"entitlements-consistency": used.headers["entitlements-consistency"]}
+        checked = acme.post("/v1/check", json={"customer_id": "ws", "resource_key": "calls"}, headers=headers)
+        assert checked.json()["allowed"] is False, checked.text
+
+
+@pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-512", "OAUTHBEARER"])
+def test_a_whole_installation_works_through_tls_and_sasl(
+    mechanism: str, secured: SecureKafka, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    before = secured.tokens.asked
+    with a_service(secured.address, database, tmp_path, PROCESSES, **secured.settings(mechanism)) as service:
+        walk(service)
+        for name, value in addresses.environment_of(service.settings).items():
+            monkeypatch.setenv(name, value)
+        assert run(["pool", "open", f"p{secrets.token_hex(4)}", "--organization", "acme", "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["visible"]
+    assert (secured.tokens.asked > before) == (mechanism == "OAUTHBEARER")
