@@ -83,7 +83,7 @@ class Tokens:
 def a_secure_kafka(folder: Path) -> Iterator[SecureKafka]:
     folder.mkdir(parents=True, exist_ok=True)
     ca_file, keystore, password_file = folder / "ca.pem", folder / "broker.pem", folder / "password"
-    _write_certificates(ca_file, keystore)
+    write_certificates(ca_file, keystore)
     password_file.write_text(f"{PASSWORD}\n", encoding="utf-8")
     with _provider() as tokens:
         (folder / "jwks.json").write_text(tokens.jwks())
@@ -126,7 +126,8 @@ def _add_scram_user(broker: LocalKafka) -> None:
             done.result(15)
 
 
-def _write_certificates(ca_file: Path, keystore: Path) -> None:
+def write_certificates(ca_file: Path, keystore: Path) -> None:
+    """An authority's certificate, and the key and certificate of a server at HOST that it signed."""
     authority, key = (rsa.generate_private_key(65537, 2048) for _ in range(2))
     issuer = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Tests")])
     ca_file.write_bytes(
@@ -166,7 +167,8 @@ def _provider() -> Iterator[Tokens]:
             scheme, _, given = self.headers.get("authorization", "").partition(" ")
             known = base64.b64decode(given).decode() == f"{CLIENT_ID}:{CLIENT_SECRET}" and scheme == "Basic"
             self.tokens.asked += 1
-            body = json.dumps({"access_token": made.token(), "token_type": "Bearer", "expires_in": 300}).encode()
+            good = {"access_token": made.token(), "token_type": "Bearer", "expires_in": 300}
+            body = json.dumps(good if known else {"error": "invalid_client"}).encode()
             self.send_response(200 if known else 401)
             self.send_header("content-type", "application/json")
             self.send_header("content-length", str(len(body)))

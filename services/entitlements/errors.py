@@ -29,6 +29,8 @@ class EntitlementsError(Exception):
     code: ClassVar[str] = "error"
 
     def __init__(self, detail: str = "") -> None:
+        #: What is particular to this one.
+        self.detail = detail
         said = (type(self).__doc__ or "").strip().splitlines()[0]
         super().__init__(f"{said} {detail}".strip())
 

@@ -14,6 +14,9 @@ from tests.secure_kafka import SecureKafka, a_secure_kafka
 from tests.serving import OPERATOR, PROCESSES, Service, a_service
 
 from entitlements.cli.running import run
+from entitlements.errors import ServerIsAway
+from entitlements.kafka.reaching import Broker, KafkaRefuses, require_kafka
+from entitlements.settings import Settings
 from entitlements.wiring import addresses
 
 QUOTA = {"resource_key": "calls", "rule_type": "quota", "amount": 10, "period": "lifetime", "stacking": "sum"}
@@ -49,6 +52,31 @@ def walk(service: Service) -> None:
         headers = {"entitlements-consistency": used.headers["entitlements-consistency"]}
         checked = acme.post("/v1/check", json={"customer_id": "ws", "resource_key": "calls"}, headers=headers)
         assert checked.json()["allowed"] is False, checked.text
+
+
+WRONG = {"kafka_sasl_password_file": None, "kafka_sasl_password": "wrong"}
+
+
+@pytest.mark.parametrize(
+    ("mechanism", "changed", "said"),
+    [
+        ("PLAIN", WRONG, r"Invalid username or password.*ENTITLEMENTS_KAFKA_SASL_USERNAME"),
+        ("SCRAM-SHA-512", WRONG, r"invalid credentials.*ENTITLEMENTS_KAFKA_SASL_USERNAME"),
+        ("OAUTHBEARER", {"kafka_oauth_client_secret": "wrong"}, r"invalid_client.*ENTITLEMENTS_KAFKA_OAUTH_"),
+        ("PLAIN", {"kafka_ssl_ca_file": None}, r"certificate verify failed.*ENTITLEMENTS_KAFKA_SSL_CA_FILE"),
+    ],
+)
+def test_what_the_broker_does_not_take_is_said_with_its_setting(
+    secured: SecureKafka, mechanism: str, changed: dict[str, Any], said: str
+) -> None:
+    settings = Settings(kafka=secured.address, **(secured.settings(mechanism) | changed))
+    with pytest.raises(KafkaRefuses, match=said):
+        require_kafka(settings)
+
+
+def test_without_tls_and_sasl_the_missing_setting_is_named(secured: SecureKafka) -> None:
+    with pytest.raises(ServerIsAway, match="ENTITLEMENTS_KAFKA_SECURITY_PROTOCOL"):
+        Broker(Settings(kafka=secured.address)).topics(1.0)
 
 
 @pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-512", "OAUTHBEARER"])

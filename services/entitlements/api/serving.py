@@ -64,8 +64,8 @@ def run(settings: Settings, stopping: threading.Event) -> None:
     AccessLogRulesAreWrong.
     """
     from entitlements.access.log.rules import LogRules
+    from entitlements.kafka.reaching import require_kafka
     from entitlements.wiring.preparing import with_free_ports
-    from entitlements.wiring.servers import require_kafka
 
     require_kafka(settings)
     LogRules.parse(settings.access_log)  # Said here once: workers would end by it again and again.

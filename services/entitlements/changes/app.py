@@ -22,7 +22,7 @@ from entitlements.changes.records import Outgoing, Quarantine
 from entitlements.changes.steps import Pools, Workspaces
 from entitlements.changes.tables import Kafka, Rows
 from entitlements.changes.watchdog import Look, Standstill, Watchdog
-from entitlements.errors import EntitlementsError, ServerIsAway
+from entitlements.errors import EntitlementsError, ServerIsAway, SettingIsWrong
 from entitlements.registry import wire_for
 from entitlements.settings import FRAME_BYTES_MAX, Settings
 
@@ -195,6 +195,8 @@ def _follow_the_partitions(app: App, lanes: list[Lane], broken: Callable[[BaseEx
 def run(settings: Settings, stopping: threading.Event | None = None, *, session_for: float = SESSION_FOR) -> int:
     """Work until SIGTERM, Ctrl-C or `stopping`; the process's exit status. Whatever breaks ends the process with 75.
 
+    Raises SettingIsWrong.
+
     session_for: seconds without a heartbeat after which others get our partitions.
     """
     set_up_logging()
@@ -206,6 +208,8 @@ def run(settings: Settings, stopping: threading.Event | None = None, *, session_
     if not stopping.is_set():
         try:
             asyncio.run(_serve(settings, stopping, session_for))
+        except SettingIsWrong:
+            raise
         except Exception as error:  # noqa: BLE001
             die(error)
     return 0
@@ -241,7 +245,6 @@ async def _serve(settings: Settings, stopping: threading.Event, session_for: flo
     except TimeoutError:
         log.warning("Not everything ended within %.0f s; the next worker repeats what was not committed.", STOP_FOR_MAX)
         _exit(0)
-    log.info("Stopped.")
 
 
 async def _keep_moving(app: App) -> None:

@@ -123,9 +123,9 @@ def _tell_what_runs(
 
 def topics(as_json: AsJson = False, data: Data = FOLDER) -> None:
     """Create missing topics and validate existing ones."""
+    from entitlements.kafka.reaching import require_kafka
     from entitlements.ledger.topics import TOPICS
     from entitlements.wiring.preparing import prepare_topics
-    from entitlements.wiring.servers import require_kafka
 
     with session(data) as opened:
         settings = opened.settings
@@ -188,7 +188,7 @@ def rebuild(
 
     With --compare-only the exit status is 1 when a row differs. Projectors may go on meanwhile.
     """
-    from entitlements.wiring.servers import require_kafka
+    from entitlements.kafka.reaching import require_kafka
     from entitlements_projections.rebuild import rebuild as rebuild_tables
 
     with session(data) as opened:
@@ -217,9 +217,9 @@ def process_command(name: str) -> Callable[..., None]:
 
     def run(data: Data = FOLDER) -> None:
         from entitlements.wiring.addresses import settings_at
-        from entitlements.wiring.processes import run_process
+        from entitlements.wiring.processes import end_with, run_process
 
-        raise typer.Exit(run_process(name, settings_at(data)))
+        end_with(run_process(name, settings_at(data)))
 
     run.__doc__ = f"{_DOES[name]}\n\nIn the foreground, until SIGTERM or Ctrl-C; one line a message on standard error."
     return run

@@ -45,7 +45,7 @@ class KafkaSettings(BaseSettings):
         default=None, description="SASL extensions, as key=value pairs, comma separated."
     )
     kafka_properties: dict[str, str] = Field(
-        default={}, description='Any other librdkafka properties, as JSON: {"socket.timeout.ms": "30000"}.'
+        default={}, repr=False, description='Any other librdkafka properties, as JSON: {"socket.timeout.ms": "30000"}.'
     )
     kafka_properties_file: Path | None = Field(
         default=None, description="The same in a file, key=value a line. Named settings win, then kafka_properties."

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import logging
 import os
-import socket
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
 
-from entitlements.errors import ServerIsAway
+from entitlements.errors import SettingIsWrong
+from entitlements.kafka.properties import is_secured
+from entitlements.kafka.reaching import require_kafka
 from entitlements.settings import Settings
 from entitlements.wiring.addresses import variable
+from entitlements.wiring.environment import settings_of_the_environment
 
 if TYPE_CHECKING:
     from entitlements.local.server import LocalServer
 
-_CONNECT_WITHIN_FOR: Final = 2.0
 _LOOK_EVERY_FOR: Final = 0.5
 
 _log = logging.getLogger(__name__)
@@ -29,11 +29,16 @@ _log = logging.getLogger(__name__)
 def servers_in(folder: Path, *, fast: bool = False, valkey: bool = False) -> Iterator[Settings]:
     """Run what the environment does not name in a folder, and stop it at the end. A server that ends meanwhile is started again.
 
-    fast: the data need not survive a crash of the machine. valkey: the shared cache too. Raises LocalServerError, ServerIsAway.
+    fast: the data need not survive a crash of the machine. valkey: the shared cache too. Raises LocalServerError, ServerIsAway,
+    KafkaRefuses, SettingIsWrong.
     """
     from entitlements.local import LocalKafka, LocalPostgres, LocalValkey
 
-    settings = Settings()
+    settings = settings_of_the_environment()
+    if variable("kafka") not in os.environ and is_secured(settings):
+        raise SettingIsWrong(
+            "ENTITLEMENTS_KAFKA_... say how a Kafka is reached, and ENTITLEMENTS_KAFKA does not say where."
+        )
     kafka = None if variable("kafka") in os.environ else LocalKafka(folder / "kafka")
     postgres = None if variable("postgres") in os.environ else LocalPostgres(folder / "postgres", fast=fast)
     shared = LocalValkey(folder / "valkey") if valkey and variable("valkey") not in os.environ else None
@@ -89,17 +94,3 @@ def _bring_back(server: LocalServer) -> None:
         server.restart()
     except LocalServerError as error:
         _log.error("%s", error)
-
-
-def require_kafka(settings: Settings) -> None:
-    """Raises ServerIsAway when no broker's address can be connected to: sooner than Kafka's client would say so."""
-    reasons = []
-    for address in settings.kafka.split(","):
-        parts = urlsplit(f"//{address.strip()}")
-        try:
-            socket.create_connection((parts.hostname or "", parts.port or 9092), timeout=_CONNECT_WITHIN_FOR).close()
-        except (OSError, ValueError) as error:
-            reasons.append(f"{address.strip()}: {error}")
-        else:
-            return
-    raise ServerIsAway(f"Kafka at {'; '.join(reasons)}.")
