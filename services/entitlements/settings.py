@@ -16,6 +16,8 @@ FRAME_BYTES_MAX: Final = 16 * 1024 * 1024
 LINES_PER_COMMAND_MAX: Final = 10_000
 QUANTITY_MAX: Final = 2**53
 ID_CHARACTERS_MAX: Final = 128
+#: Header by which the probes of the API and every answer of the registry name their installation.
+INSTALLATION_HEADER: Final = "Entitlements-Installation"
 
 
 class Settings(KafkaSettings):

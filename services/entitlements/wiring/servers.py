@@ -26,10 +26,17 @@ _log = logging.getLogger(__name__)
 
 
 @contextmanager
-def servers_in(folder: Path, *, fast: bool = False, valkey: bool = False) -> Iterator[Settings]:
+def servers_in(
+    folder: Path,
+    *,
+    fast: bool = False,
+    valkey: bool = False,
+    kafka_port: int | None = None,
+    postgres_port: int | None = None,
+) -> Iterator[Settings]:
     """Run what the environment does not name in a folder, and stop it at the end. A server that ends meanwhile is started again.
 
-    fast: the data need not survive a crash of the machine. valkey: the shared cache too. Raises LocalServerError, ServerIsAway,
+    fast: the data need not survive a crash of the machine. valkey: the shared cache too. ports: None: the one it began with. Raises LocalServerError, ServerIsAway,
     KafkaRefuses, SettingIsWrong.
     """
     from entitlements.local import LocalKafka, LocalPostgres, LocalValkey
@@ -39,8 +46,12 @@ def servers_in(folder: Path, *, fast: bool = False, valkey: bool = False) -> Ite
         raise SettingIsWrong(
             "ENTITLEMENTS_KAFKA_... say how a Kafka is reached, and ENTITLEMENTS_KAFKA does not say where."
         )
-    kafka = None if variable("kafka") in os.environ else LocalKafka(folder / "kafka")
-    postgres = None if variable("postgres") in os.environ else LocalPostgres(folder / "postgres", fast=fast)
+    kafka = None if variable("kafka") in os.environ else LocalKafka(folder / "kafka", port=kafka_port)
+    postgres = (
+        None
+        if variable("postgres") in os.environ
+        else LocalPostgres(folder / "postgres", fast=fast, port=postgres_port)
+    )
     shared = LocalValkey(folder / "valkey") if valkey and variable("valkey") not in os.environ else None
     try:
         # Side by side: Kafka takes its seconds while Postgres makes its folder.
