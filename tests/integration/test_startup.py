@@ -15,6 +15,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from entitlements.local import LocalKafka
 from entitlements.local.folder import a_free_port
 from entitlements.settings import Settings
 from entitlements.wiring import addresses, preparing, readiness
@@ -79,7 +80,7 @@ def interrupt(started: dict[str, Running]) -> None:
     deadline = time.monotonic() + STOPPED_WITHIN_FOR
     for each in started.values():
         status = each.process.wait(max(0.1, deadline - time.monotonic()))
-        assert (status, 'message="Stopped."' in each.lines[-1]) == (0, True), (each.name, status, each.lines)
+        assert (status, 'message="Stopped.' in each.lines[-1]) == (0, True), (each.name, status, each.lines)
 
 
 def test_without_servers_every_process_says_so_and_stops_when_told(tmp_path: Path) -> None:
@@ -111,6 +112,21 @@ def test_what_is_missing_is_waited_for_and_work_begins_when_it_is_there(
         preparing.prepare(settings)
         readiness.wait_until_at_work(settings, PROCESSES, 60.0)
         interrupt(started)
+
+
+def test_with_a_broker_that_does_not_answer_any_more_they_stop_in_time_too(
+    database: str, topic_prefix: str, tmp_path: Path
+) -> None:
+    with LocalKafka(tmp_path / "kafka") as broker:
+        settings = Settings(
+            kafka=broker.bootstrap, postgres=database, topic_prefix=topic_prefix, partitions=1, api_port=a_free_port(except_for=set())
+        )  # fmt: skip
+        preparing.prepare(settings)
+        names = [name for name in PROCESSES if NEEDS[name]]
+        with running(settings, tmp_path, *names) as started:
+            readiness.wait_until_at_work(settings, names, 60.0)
+            broker.kill()
+            interrupt(started)
 
 
 def test_tables_of_an_older_version_are_named(kafka: str, database: str, topic_prefix: str, tmp_path: Path) -> None:

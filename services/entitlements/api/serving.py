@@ -21,7 +21,7 @@ from entitlements.wiring.addresses import environment_of
 #: Seconds for which a thread that loads views may hold up the loop that answers: Python's own 5 ms would be seen in the p99.
 SWITCH_EVERY_FOR: Final = 0.0005
 #: Seconds for requests under way when a worker ends; streams are cut then.
-END_WITHIN_FOR: Final = 5
+END_WITHIN_FOR: Final = 2
 
 
 def application() -> ASGIApp:

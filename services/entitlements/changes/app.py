@@ -44,7 +44,7 @@ SESSION_FOR: Final = 6.0
 LATE_FOR: Final = 3.0
 GO_TO_FOR_MAX: Final = 3.0
 #: Seconds for an orderly end. What is left then is repeated by the next worker.
-STOP_FOR_MAX: Final = 6.0
+STOP_FOR_MAX: Final = 2.0
 _TRY_AGAIN_EVERY: Final = 1.0
 
 

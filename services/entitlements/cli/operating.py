@@ -98,7 +98,7 @@ def up(
 
 
 def _everything(ours: Settings, folder: Path, *, as_json: bool) -> Any:
-    from contextlib import contextmanager
+    from contextlib import contextmanager, suppress
 
     from entitlements.wiring import addresses, readiness
     from entitlements.wiring.preparing import prepare
@@ -113,7 +113,8 @@ def _everything(ours: Settings, folder: Path, *, as_json: bool) -> Any:
         supervisor: Supervisor
 
         def on_change(program: Program) -> None:
-            addresses.write(folder, ours, registry=registry, api=api, pid=os.getpid(), processes=supervisor.pids())
+            with suppress(OSError):  # The disk is full. The processes are looked after all the same.
+                addresses.write(folder, ours, registry=registry, api=api, pid=os.getpid(), processes=supervisor.pids())
             if program.process is None and not as_json:
                 output.say(
                     f"[yellow]{program.name} ended with status {program.last_exit}[/yellow] and is started again; see {program.log}"

@@ -25,6 +25,8 @@ BACKOFF_FOR_MIN: Final = 0.25
 BACKOFF_FOR_MAX: Final = 5.0
 #: Seconds a process has to work for its next failure to be the first again.
 WELL_FOR: Final = 10.0
+#: Seconds for an orderly end. An end at any moment is safe for each of our processes: the next one repeats what was not finished.
+END_WITHIN_FOR: Final = 2.0
 #: Exit status of a process whose settings cannot be right.
 EXIT_SETTING_IS_WRONG: Final = 2
 _PR_SET_PDEATHSIG: Final = 1
@@ -108,6 +110,7 @@ def run_process(name: str, settings: Settings) -> int:
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
+    threading.Thread(target=_end_in_time, args=[stopping], name="end-in-time", daemon=True).start()
     set_up_logs(name)
     _log.info("starting: %s", PROCESSES[name])
     status = 0
@@ -124,6 +127,14 @@ def run_process(name: str, settings: Settings) -> int:
     if status == 0:
         _log.info("Stopped.")
     return status
+
+
+def _end_in_time(stopping: threading.Event) -> None:
+    """A server that is away would hold up what is written at the end."""
+    stopping.wait()
+    time.sleep(END_WITHIN_FOR)
+    _log.warning("Stopped. Not everything was finished within %.0f s; the next process repeats it.", END_WITHIN_FOR)
+    end_with(0)
 
 
 def end_with(status: int) -> NoReturn:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -21,6 +24,12 @@ if TYPE_CHECKING:
     from entitlements.local.server import LocalServer
 
 _LOOK_EVERY_FOR: Final = 0.5
+_MIB: Final = 1024 * 1024
+#: With less room on its disk a server that ended is not started again: it would only end again, and fill its log.
+FREE_BYTES_MIN: Final = 64 * _MIB
+#: Seconds between attempts to start a server again: doubled from the first to the last.
+RESTART_PAUSE_FOR_MIN: Final = 0.5
+RESTART_PAUSE_FOR_MAX: Final = 10.0
 
 _log = logging.getLogger(__name__)
 
@@ -71,22 +80,21 @@ def servers_in(
         with _kept_running([server for server in (kafka, postgres, shared) if server is not None]):
             yield settings
     finally:
-        with ExitStack() as stopping:  # Each of them, whatever becomes of the others.
-            for server in (shared, postgres, kafka):
-                if server is not None:
-                    stopping.callback(server.stop)
+        with ThreadPoolExecutor(3) as stopping:  # Side by side, and each whatever becomes of the others.
+            ended = [stopping.submit(server.stop) for server in (shared, postgres, kafka) if server is not None]
+        for each in ended:
+            each.result()
 
 
 @contextmanager
 def _kept_running(servers: list[LocalServer]) -> Iterator[None]:
     """Bring a server back, on its port, when it ends by itself; whoever uses it waits or tries again meanwhile."""
     stopping = threading.Event()
+    nurse = _Nurse(servers)
 
     def watch() -> None:
         while not stopping.wait(_LOOK_EVERY_FOR):
-            for server in servers:
-                if not server.is_running:
-                    _bring_back(server)
+            nurse.look()
 
     watching = threading.Thread(target=watch, name="servers", daemon=True)
     watching.start()
@@ -97,11 +105,52 @@ def _kept_running(servers: list[LocalServer]) -> Iterator[None]:
         watching.join()
 
 
-def _bring_back(server: LocalServer) -> None:
-    from entitlements.local import LocalServerError
+class _Nurse:
+    """Brings servers back, and says what happened once: a full disk ends all of them, again and again."""
 
-    _log.warning("%s ended; starting it again, see %s", server.name, server.log)
-    try:
-        server.restart()
-    except LocalServerError as error:
-        _log.error("%s", error)
+    def __init__(self, servers: list[LocalServer]) -> None:
+        self._servers = servers
+        self._disk_is_full = False
+        #: By server that ended: when to try again (seconds of the monotonic clock), and the pause after that.
+        self._down: dict[LocalServer, tuple[float, float]] = {}
+
+    def look(self) -> None:
+        """Start what ended, unless it would end at once for want of space."""
+        for server in self._servers:
+            if server.is_running:
+                continue
+            if self._has_no_space(server):
+                continue
+            if server not in self._down:
+                _log.warning("%s ended and is started again; see %s", server.name, server.log)
+            again_at, pause_for = self._down.get(server, (0.0, RESTART_PAUSE_FOR_MIN))
+            if time.monotonic() >= again_at:
+                self._bring_back(server, pause_for)
+
+    def _has_no_space(self, server: LocalServer) -> bool:
+        free = shutil.disk_usage(server.folder).free
+        if free >= FREE_BYTES_MIN:
+            self._disk_is_full = False
+        elif not self._disk_is_full:
+            self._disk_is_full = True
+            _log.error(
+                "disk_is_full: %s has %d MiB free, and %s has stopped. Free %d MiB or more; everything goes on by itself.",
+                *(server.folder, free // _MIB, server.name, FREE_BYTES_MIN // _MIB),
+            )
+        if self._disk_is_full:
+            self._down.setdefault(server, (0.0, RESTART_PAUSE_FOR_MIN))
+        return self._disk_is_full
+
+    def _bring_back(self, server: LocalServer, pause_for: float) -> None:
+        from entitlements.local import LocalServerError
+
+        is_first = pause_for == RESTART_PAUSE_FOR_MIN
+        try:
+            server.restart()
+        except LocalServerError as error:
+            if is_first and not self._has_no_space(server):
+                _log.error("%s It is tried again.", str(error).partition("\n")[0])
+            self._down[server] = (time.monotonic() + pause_for, min(2 * pause_for, RESTART_PAUSE_FOR_MAX))
+        else:
+            self._down.pop(server, None)
+            _log.warning("%s is back.", server.name)
