@@ -37,11 +37,14 @@ _SASL = "org.apache.kafka.common.security"
 
 @dataclass
 class SecureKafka:
-    """A running broker. address: of the listener that demands SASL_SSL."""
+    """A running broker. address: of the listener that demands SASL_SSL. client_file: a client's key and certificate."""
 
     broker: LocalKafka
     address: str
+    mutual_address: str
+    """Of the listener that demands a client's certificate."""
     ca_file: Path
+    client_file: Path
     password_file: Path
     tokens: Tokens
 
@@ -88,15 +91,16 @@ def a_secure_kafka(folder: Path) -> Iterator[SecureKafka]:
     with _provider() as tokens:
         (folder / "jwks.json").write_text(tokens.jwks())
         port = a_free_port(except_for=set())
+        mutual = a_free_port(except_for={port})
         broker = LocalKafka(
             folder / "kafka",
-            more_listeners={"SECURE": (port, "SASL_SSL")},
-            settings=_demands(keystore, folder / "jwks.json"),
+            more_listeners={"SECURE": (port, "SASL_SSL"), "MUTUAL": (mutual, "SSL")},
+            settings=_demands(keystore, folder / "jwks.json") | _demands_certificates(keystore, ca_file),
             jvm_flags=(f"-Dorg.apache.kafka.sasl.oauthbearer.allowed.urls=file://{folder / 'jwks.json'}",),
         )
         with broker:
             _add_scram_user(broker)
-            yield SecureKafka(broker, f"{HOST}:{port}", ca_file, password_file, tokens)
+            yield SecureKafka(broker, f"{HOST}:{port}", f"{HOST}:{mutual}", ca_file, keystore, password_file, tokens)
 
 
 def _demands(keystore: Path, jwks: Path) -> dict[str, object]:
@@ -114,6 +118,17 @@ def _demands(keystore: Path, jwks: Path) -> dict[str, object]:
         "ssl.keystore.location": keystore,
     }
     return {f"listener.name.secure.{key}": value for key, value in own.items()}
+
+
+def _demands_certificates(keystore: Path, ca_file: Path) -> dict[str, object]:
+    own = {
+        "client.auth": "required",
+        "keystore.type": "PEM",
+        "keystore.location": keystore,
+        "truststore.type": "PEM",
+        "truststore.location": ca_file,
+    }
+    return {f"listener.name.mutual.ssl.{key}": value for key, value in own.items()}
 
 
 def _add_scram_user(broker: LocalKafka) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import secrets
 from collections.abc import Iterator
@@ -10,9 +11,12 @@ from typing import Any
 
 import httpx
 import pytest
+from aiokafka import AIOKafkaProducer
+from faust.transport.drivers.aiokafka import credentials_to_aiokafka_auth
 from tests.secure_kafka import SecureKafka, a_secure_kafka
 from tests.serving import OPERATOR, PROCESSES, Service, a_service
 
+from entitlements.changes.credentials import credentials_of
 from entitlements.cli.running import run
 from entitlements.errors import ServerIsAway
 from entitlements.kafka.reaching import Broker, KafkaRefuses, require_kafka
@@ -72,6 +76,24 @@ def test_what_the_broker_does_not_take_is_said_with_its_setting(
     settings = Settings(kafka=secured.address, **(secured.settings(mechanism) | changed))
     with pytest.raises(KafkaRefuses, match=said):
         require_kafka(settings)
+
+
+def test_a_client_certificate_lets_both_kinds_of_clients_in(secured: SecureKafka) -> None:
+    settings = Settings(
+        kafka=secured.mutual_address, kafka_security_protocol="SSL", kafka_ssl_ca_file=secured.ca_file,
+        kafka_ssl_certificate_file=secured.client_file, kafka_ssl_key_file=secured.client_file,
+    )  # fmt: skip
+    Broker(settings).topics(5.0)
+
+    async def connect_by_aiokafka() -> None:
+        auth = credentials_to_aiokafka_auth(credentials_of(settings))
+        async with AIOKafkaProducer(bootstrap_servers=settings.kafka, **auth):
+            pass
+
+    asyncio.run(connect_by_aiokafka())
+    without = settings.model_copy(update={"kafka_ssl_certificate_file": None, "kafka_ssl_key_file": None})
+    with pytest.raises((KafkaRefuses, ServerIsAway)):
+        Broker(without).topics(1.0)
 
 
 def test_without_tls_and_sasl_the_missing_setting_is_named(secured: SecureKafka) -> None:

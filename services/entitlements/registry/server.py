@@ -5,6 +5,7 @@ The standard library's server is enough: consumers ask once for each schema and 
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import socket
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from entitlements.errors import AddressIsTaken
+from entitlements.local.ports import owner_of
 from entitlements.registry.answers import Answer, Refused, Registry
 from entitlements.settings import INSTALLATION_HEADER
 
@@ -104,7 +106,9 @@ def serve(settings: Settings, stopping: Event, started: Callable[[str], None] | 
     try:
         server = server_class((host, port), handler)
     except OSError as error:
-        raise AddressIsTaken(f"{host}:{port}: {error}") from error
+        whose = f" ({owner_of(port)} listens there)" if error.errno == errno.EADDRINUSE else ""
+        advice = "Stop that, or set another port by ENTITLEMENTS_REGISTRY_PORT."
+        raise AddressIsTaken(f"{host}:{port}: {error.strerror}{whose}. {advice}") from error
     with server:
         serving = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, name="registry", daemon=True)
         serving.start()

@@ -116,7 +116,8 @@ def run_process(name: str, settings: Settings) -> int:
     status = 0
     try:
         with operated(settings, name):
-            wait_for_what_is_needed(name, settings, stopping)
+            if name != "api":  # It has its address first, and waits by itself.
+                wait_for_what_is_needed(name, settings, stopping)
             if not stopping.is_set():
                 status = _run(name, settings, stopping)
     except Exception as error:  # noqa: BLE001  (Whatever it is, it is said in one line.)
