@@ -32,6 +32,8 @@ from entitlements.local.folder import HOST, a_free_port
 
 USER, PASSWORD = "app", 'p=ss, "word"'
 CLIENT_ID, CLIENT_SECRET, AUDIENCE = "entitlements", "s3cret", "kafka"
+#: Seconds of a token's life.
+LIFE_FOR = 300
 _SASL = "org.apache.kafka.common.security"
 
 
@@ -78,7 +80,7 @@ class Tokens:
 
     def token(self) -> str:
         now = int(time.time())
-        claims = {"sub": USER, "aud": AUDIENCE, "iss": "tests", "iat": now, "exp": now + 300, "scope": "kafka"}
+        claims = {"sub": USER, "aud": AUDIENCE, "iss": "tests", "iat": now, "exp": now + LIFE_FOR, "scope": "kafka"}
         return jwt.encode(claims, self.key, "RS256", headers={"kid": "1"})
 
 
@@ -182,7 +184,7 @@ def _provider() -> Iterator[Tokens]:
             scheme, _, given = self.headers.get("authorization", "").partition(" ")
             known = base64.b64decode(given).decode() == f"{CLIENT_ID}:{CLIENT_SECRET}" and scheme == "Basic"
             self.tokens.asked += 1
-            good = {"access_token": made.token(), "token_type": "Bearer", "expires_in": 300}
+            good = {"access_token": made.token(), "token_type": "Bearer", "expires_in": LIFE_FOR}
             body = json.dumps(good if known else {"error": "invalid_client"}).encode()
             self.send_response(200 if known else 401)
             self.send_header("content-type", "application/json")

@@ -7,6 +7,7 @@ api       HTTP: parse, send, render
 billing   what billing systems say, as commands
 changes   the Faust app: pool events in, facts about one customer out
 audit     replay, verification, reports
+kafka     how Kafka is reached: addresses, TLS, SASL
 local     real Kafka and Postgres on this machine, without containers
 settings  every setting, its unit and its default
 errors    the tree of everything that can be refused or go wrong

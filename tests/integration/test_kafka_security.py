@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import httpx
 import pytest
 from aiokafka import AIOKafkaProducer
 from faust.transport.drivers.aiokafka import credentials_to_aiokafka_auth
-from tests.secure_kafka import SecureKafka, a_secure_kafka
+from tests.secure_kafka import LIFE_FOR, SecureKafka, a_secure_kafka
 from tests.serving import OPERATOR, PROCESSES, Service, a_service
 
 from entitlements.changes.credentials import credentials_of
@@ -94,6 +95,20 @@ def test_a_client_certificate_lets_both_kinds_of_clients_in(secured: SecureKafka
     without = settings.model_copy(update={"kafka_ssl_certificate_file": None, "kafka_ssl_key_file": None})
     with pytest.raises((KafkaRefuses, ServerIsAway)):
         Broker(without).topics(1.0)
+
+
+def test_a_token_is_kept_until_most_of_its_life_is_over(secured: SecureKafka, monkeypatch: pytest.MonkeyPatch) -> None:
+    extended = {"kafka_oauth_extensions": "logicalCluster=lkc-1,identityPoolId=pool-1"}
+    credentials: Any = credentials_of(Settings(kafka=secured.address, **secured.settings("OAUTHBEARER"), **extended))
+    tokens = credentials.oauth_cb
+    assert tokens.extensions() == {"logicalCluster": "lkc-1", "identityPoolId": "pool-1"}
+    before = secured.tokens.asked
+    first = asyncio.run(tokens.token())
+    assert (asyncio.run(tokens.token()), secured.tokens.asked) == (first, before + 1)
+    later = time.monotonic() + 0.9 * LIFE_FOR
+    monkeypatch.setattr("entitlements.changes.credentials.time.monotonic", lambda: later)
+    asyncio.run(tokens.token())
+    assert secured.tokens.asked == before + 2
 
 
 def test_without_tls_and_sasl_the_missing_setting_is_named(secured: SecureKafka) -> None:

@@ -55,6 +55,9 @@ def servers_in(
         raise SettingIsWrong(
             "ENTITLEMENTS_KAFKA_... say how a Kafka is reached, and ENTITLEMENTS_KAFKA does not say where."
         )
+    for server, port in (("kafka", kafka_port), ("postgres", postgres_port)):
+        if port is not None and variable(server) in os.environ:
+            raise SettingIsWrong(f"--{server}-port is for a local server, and {variable(server)} names another.")
     kafka = None if variable("kafka") in os.environ else LocalKafka(folder / "kafka", port=kafka_port)
     postgres = (
         None
