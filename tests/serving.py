@@ -90,7 +90,7 @@ def a_service(
 ) -> Iterator[Service]:
     """Run an installation on servers that are there. more: settings."""
     settings = Settings(
-        kafka=kafka, postgres=database, topic_prefix=unique_prefix(), api_port=a_free_port(except_for=set()),
+        kafka=kafka, postgres=database, topic_prefix=unique_prefix(), installation=secrets.token_hex(4), api_port=a_free_port(except_for=set()),
         **({"partitions": 3, "session_timeout_for": 2.0} | more),
     )  # fmt: skip
     preparing.prepare(settings)

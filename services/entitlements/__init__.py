@@ -14,6 +14,7 @@ operations  health, metrics, traces, logs
 wiring      the one place where parts are put together
 local       real Kafka and Postgres on this machine, without containers
 demo        the main job from nothing, and a proof
+kafka       how Kafka is reached: addresses, TLS, SASL
 settings    every setting, its unit and its default
 errors      the tree of everything that can be refused or go wrong
 examples, examples_of_terms, examples_of_governance   one example of each command and event

@@ -12,6 +12,7 @@ EntitlementsError
 │   ├── LedgerIsCorrupt
 │   └── LedgerHasAGap
 ├── ServerIsAway            a broker or database does not answer
+├── SettingIsWrong          a setting cannot be right: no use in trying again
 └── AddressIsTaken          a server cannot listen where it is to
 
 The docstring is the message, the code is for ever.
@@ -28,6 +29,8 @@ class EntitlementsError(Exception):
     code: ClassVar[str] = "error"
 
     def __init__(self, detail: str = "") -> None:
+        #: What is particular to this one.
+        self.detail = detail
         said = (type(self).__doc__ or "").strip().splitlines()[0]
         super().__init__(f"{said} {detail}".strip())
 
@@ -118,3 +121,9 @@ class AddressIsTaken(EntitlementsError):
     """The server cannot listen on its address."""
 
     code = "address_is_taken"
+
+
+class SettingIsWrong(EntitlementsError):
+    """A setting is wrong."""
+
+    code = "setting_is_wrong"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Final
 
-from pydantic import Field, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import SettingsConfigDict
+
+from entitlements.kafka.settings import KafkaSettings
 
 #: Bounds that every reader and writer shares. Bytes unless the name says otherwise.
 RECORD_BYTES_MAX: Final = 1024 * 1024
@@ -13,22 +16,32 @@ FRAME_BYTES_MAX: Final = 16 * 1024 * 1024
 LINES_PER_COMMAND_MAX: Final = 10_000
 QUANTITY_MAX: Final = 2**53
 ID_CHARACTERS_MAX: Final = 128
+#: Header by which the probes of the API and every answer of the registry name their installation.
+INSTALLATION_HEADER: Final = "Entitlements-Installation"
 
 
-class Settings(BaseSettings):
+class Settings(KafkaSettings):
     """Where the servers are and how the topics are named."""
 
     model_config = SettingsConfigDict(env_prefix="ENTITLEMENTS_", extra="ignore", frozen=True)
 
-    kafka: str = Field(default="127.0.0.1:9092", description="Bootstrap servers, comma separated.")
     postgres: str = Field(
         default="postgresql://127.0.0.1/entitlements", description="Connection URL of the read models."
     )
     registry_url: str | None = Field(
         default=None, description="A Confluent compatible registry; none: the bundled schema ids."
     )
+    registry_ca_file: Path | None = Field(
+        default=None, description="PEM file with the certificates trusted for it; none: those this machine trusts."
+    )
+    registry_username: str | None = Field(default=None, description="User, or API key, for that registry.")
+    registry_password: SecretStr | None = Field(default=None, description="Its password, or API secret.")
+    registry_password_file: Path | None = Field(default=None, description="File with that password.")
     registry_host: str = Field(default="127.0.0.1", description="Where our own registry listens.")
     registry_port: int = Field(default=8081, description="Port of our own registry; 0: any free one.")
+    installation: str = Field(
+        default="", description="Id of the installation: its API and its registry name it when they are asked."
+    )
     topic_prefix: str = Field(
         default="", description="Set before every topic name and consumer group, to keep installations apart."
     )

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
+from base64 import b64encode
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
+from tests.secure_kafka import write_certificates
 
 from entitlements import registry
 from entitlements.errors import ServerIsAway
@@ -33,6 +38,7 @@ class SmallRegistry:
         self.ids: dict[tuple[str, str], int] = {}
         self.levels: dict[str, str] = {}
         self.registered: list[str] = []
+        self.shown: list[str | None] = []
         self.refuse: Callable[[str, str], tuple[int, dict[str, Any]] | None] = lambda *_: None
 
     def answer(self, method: str, path: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
@@ -53,9 +59,9 @@ class SmallRegistry:
         return 404, {"error_code": 40403 if known else 40401, "message": "not found"}
 
 
-@pytest.fixture
-def small() -> Iterator[tuple[SmallRegistry, str]]:
-    registry_ = SmallRegistry()
+@contextmanager
+def served(registry_: SmallRegistry, keystore: Path | None = None) -> Iterator[str]:
+    """Its address: over TLS where there is a keystore."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -63,6 +69,7 @@ def small() -> Iterator[tuple[SmallRegistry, str]]:
         wbufsize = -1
 
         def do_POST(self) -> None:
+            registry_.shown.append(self.headers.get("Authorization"))
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             status, answer = registry_.answer(self.command, urlsplit(self.path).path, body)
             sent = json.dumps(answer).encode()
@@ -78,11 +85,35 @@ def small() -> Iterator[tuple[SmallRegistry, str]]:
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True
+        if keystore is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(keystore)
+            server.socket = context.wrap_socket(server.socket, server_side=True)
         serving = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         serving.start()
-        yield registry_, f"http://127.0.0.1:{server.server_address[1]}"
+        yield f"http{'' if keystore is None else 's'}://127.0.0.1:{server.server_address[1]}"
         server.shutdown()
         serving.join()
+
+
+@pytest.fixture
+def small() -> Iterator[tuple[SmallRegistry, str]]:
+    registry_ = SmallRegistry()
+    with served(registry_) as url:
+        yield registry_, url
+
+
+def test_a_registry_over_https_is_shown_the_password_and_must_be_trusted(tmp_path: Path) -> None:
+    ca_file, keystore = tmp_path / "ca.pem", tmp_path / "registry.pem"
+    write_certificates(ca_file, keystore)
+    (tmp_path / "password").write_text("hush\n")
+    with served(SmallRegistry(), keystore) as url, pytest.raises(ServerIsAway, match="CERTIFICATE_VERIFY_FAILED"):
+        ids_at(url, try_for=0)
+    registry_ = SmallRegistry()
+    with served(registry_, keystore) as url:
+        settings = {"registry_ca_file": ca_file, "registry_username": "app"}
+        registry.wire_for(Settings(registry_url=url, registry_password_file=tmp_path / "password", **settings))
+    assert set(registry_.shown) == {f"Basic {b64encode(b'app:hush').decode()}"}
 
 
 @pytest.fixture

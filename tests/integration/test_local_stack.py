@@ -29,7 +29,7 @@ from entitlements.local import (
     supervisor,
 )
 from entitlements.local.errors import FolderIsUnusable, PortIsTaken
-from entitlements.local.folder import HOST
+from entitlements.local.folder import HOST, a_free_port
 
 AWAY_SECONDS_MAX = 20.0
 is_root = os.geteuid() == 0
@@ -312,16 +312,18 @@ def test_a_broker_that_cannot_start_says_why_and_leaves_nothing(tmp_path: Path) 
         assert kafka.is_running
 
 
-def test_a_taken_port_is_given_up_at_start_but_not_at_restart(tmp_path: Path) -> None:
+def test_a_port_stays_and_whoever_has_taken_it_is_named(tmp_path: Path) -> None:
     with LocalPostgres(tmp_path, fast=True) as postgres:
         old = postgres.port
         postgres.kill()
         with socket.create_server((HOST, old)):
-            with pytest.raises(PortIsTaken, match=str(old)):
-                postgres.restart()
-            postgres.start()
-            assert postgres.port != old
-            psycopg.connect(postgres.url).close()
+            for start in (postgres.restart, postgres.start):
+                with pytest.raises(PortIsTaken, match=rf"{old}, where .* \(process {os.getpid()}\).*--postgres-port"):
+                    start()
+            postgres.stop()
+            with LocalPostgres(tmp_path, fast=True, port=a_free_port(except_for=set())) as moved:
+                assert moved.port != old
+                psycopg.connect(moved.url).close()
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:

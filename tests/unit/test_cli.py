@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,27 @@ def test_help_imports_nothing_heavy() -> None:
 def test_every_command_says_what_it_does_and_shows_an_example(path: str, command: Any) -> None:
     assert command.help
     assert "entitlements " in command.epilog
+
+
+def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--version"]) == 0
+    assert capsys.readouterr().out == f"entitlements {version('entitlements')}\n"
+
+
+def test_the_ports_of_an_installation_are_named_and_fit_only_its_own_servers(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["up", "--help"]) == 0
+    said = capsys.readouterr().out
+    for option in ("--api-port", "--registry-port", "--kafka-port", "--postgres-port", "8080", "8081"):
+        assert option in said
+    monkeypatch.setenv("ENTITLEMENTS_KAFKA", "127.0.0.1:9")
+    assert run(["up", "--data", str(tmp_path), "--api-port", "0", "--registry-port", "0", "--kafka-port", "9092"]) == 2
+    assert "--kafka-port is for a local server" in capsys.readouterr().err
+    monkeypatch.delenv("ENTITLEMENTS_KAFKA")
+    monkeypatch.setenv("ENTITLEMENTS_KAFKA_SECURITY_PROTOCOL", "SSL")
+    assert run(["up", "--data", str(tmp_path)]) == 2
+    assert "ENTITLEMENTS_KAFKA does not say where" in capsys.readouterr().err
 
 
 def test_every_command_but_the_processes_speaks_json() -> None:

@@ -41,6 +41,19 @@ def migrate(conninfo: str, schema: str = LIVE, migrations: Mapping[str, str] | N
     return missing
 
 
+def pending(conninfo: str, schema: str = LIVE, migrations: Mapping[str, str] | None = None) -> list[str] | None:
+    """The names of what `migrate` would apply; None: there are no tables. What a newer version applied is no obstacle.
+
+    Raises MigrationWasChanged, psycopg.OperationalError.
+    """
+    known = known_migrations() if migrations is None else migrations
+    with connect(conninfo, schema) as connection:
+        if connection.execute("select to_regclass('schema_migrations') is null").fetchone() == (True,):
+            return None
+        applied = dict(connection.execute("select name, checksum from schema_migrations").fetchall())
+    return _check({name: was for name, was in applied.items() if name in known}, known)
+
+
 def checksum(text: str) -> str:
     """SHA-256 of a migration's text, in hex."""
     return hashlib.sha256(text.encode()).hexdigest()

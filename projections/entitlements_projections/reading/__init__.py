@@ -2,6 +2,7 @@
 
 access       API keys and access policies
 definitions  sets and keys
+listing, lists, cursors  lists, page by page
 resets       when member caps reset
 views        the views of many customers in a few statements
 

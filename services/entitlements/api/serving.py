@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import socket
@@ -15,13 +16,14 @@ from starlette.types import ASGIApp
 
 from entitlements.api.auth import Door
 from entitlements.errors import AddressIsTaken
+from entitlements.local.ports import owner_of
 from entitlements.settings import Settings
 from entitlements.wiring.addresses import environment_of
 
 #: Seconds for which a thread that loads views may hold up the loop that answers: Python's own 5 ms would be seen in the p99.
 SWITCH_EVERY_FOR: Final = 0.0005
 #: Seconds for requests under way when a worker ends; streams are cut then.
-END_WITHIN_FOR: Final = 5
+END_WITHIN_FOR: Final = 2
 
 
 def application() -> ASGIApp:
@@ -58,21 +60,22 @@ def application() -> ASGIApp:
 
 
 def run(settings: Settings, stopping: threading.Event) -> None:
-    """Serve until stopping is set. Must be called in the main thread.
+    """Serve until stopping is set, once everything is there that is needed. Must be called in the main thread.
 
-    Raises ServerIsAway: there is nothing to serve with; AddressIsTaken: another server listens there,
-    AccessLogRulesAreWrong.
+    What cannot be right is said before anything is waited for. Raises AddressIsTaken: another server listens there,
+    AccessLogRulesAreWrong, SettingIsWrong, TopicDiffers, MigrationError.
     """
     from entitlements.access.log.rules import LogRules
     from entitlements.wiring.preparing import with_free_ports
-    from entitlements.wiring.servers import require_kafka
+    from entitlements.wiring.waiting import wait_for_what_is_needed
 
-    require_kafka(settings)
     LogRules.parse(settings.access_log)  # Said here once: workers would end by it again and again.
     if not settings.api_port:
         settings = with_free_ports(settings)  # Chosen here: each worker would choose one of its own.
     with claimed(settings.api_host, settings.api_port):
-        _serve(settings, stopping)
+        wait_for_what_is_needed("api", settings, stopping)
+        if not stopping.is_set():
+            _serve(settings, stopping)
 
 
 @contextmanager
@@ -91,8 +94,9 @@ def claimed(host: str, port: int) -> Iterator[None]:
                 claim.bind(f"\0entitlements {host}:{port}")
             probe.bind((host, port))
         except OSError as error:
-            advice = "Stop it, or set another port by ENTITLEMENTS_API_PORT."
-            raise AddressIsTaken(f"{host}:{port}: {error.strerror}. {advice}") from error
+            whose = f" ({owner_of(port)} listens there)" if error.errno == errno.EADDRINUSE else ""
+            advice = "Stop that, or set another port by ENTITLEMENTS_API_PORT."
+            raise AddressIsTaken(f"{host}:{port}: {error.strerror}{whose}. {advice}") from error
         probe.close()
         yield
 

@@ -11,6 +11,7 @@ tables      what a step remembers: a compacted topic, loaded when partitions are
 records     what cannot be handled goes to the quarantine
 topics      the topics that only this part uses
 driver      the few places where Faust's own Kafka driver is not safe enough, and what we do instead
+credentials  TLS and SASL for Faust
 quiet       what a worker prints
 watchdog    ends the process when it stands still
 app         the Faust app and its start: `python -m entitlements.changes`

@@ -22,7 +22,7 @@ from entitlements.changes.records import Outgoing, Quarantine
 from entitlements.changes.steps import Pools, Workspaces
 from entitlements.changes.tables import Kafka, Rows
 from entitlements.changes.watchdog import Look, Standstill, Watchdog
-from entitlements.errors import EntitlementsError, ServerIsAway
+from entitlements.errors import EntitlementsError, ServerIsAway, SettingIsWrong
 from entitlements.registry import wire_for
 from entitlements.settings import FRAME_BYTES_MAX, Settings
 
@@ -44,7 +44,7 @@ SESSION_FOR: Final = 6.0
 LATE_FOR: Final = 3.0
 GO_TO_FOR_MAX: Final = 3.0
 #: Seconds for an orderly end. What is left then is repeated by the next worker.
-STOP_FOR_MAX: Final = 6.0
+STOP_FOR_MAX: Final = 2.0
 _TRY_AGAIN_EVERY: Final = 1.0
 
 
@@ -94,9 +94,12 @@ def make_app(
 
 
 def _faust_settings(settings: Settings, session_for: float) -> dict[str, Any]:
-    """Every setting that matters, said aloud."""
+    """Every setting that matters, said aloud. Raises SettingIsWrong."""
+    from entitlements.changes.credentials import credentials_of
+
     return {
-        "broker": [f"kafka://{server}" for server in settings.kafka.split(",")],
+        "broker": [f"kafka://{server.strip()}" for server in settings.kafka.split(",")],
+        "broker_credentials": credentials_of(settings),
         "autodiscover": False,
         "web_enabled": False,
         "processing_guarantee": "at_least_once",  # Its exactly_once picks the transaction by the output's partition.
@@ -192,6 +195,8 @@ def _follow_the_partitions(app: App, lanes: list[Lane], broken: Callable[[BaseEx
 def run(settings: Settings, stopping: threading.Event | None = None, *, session_for: float = SESSION_FOR) -> int:
     """Work until SIGTERM, Ctrl-C or `stopping`; the process's exit status. Whatever breaks ends the process with 75.
 
+    Raises SettingIsWrong.
+
     session_for: seconds without a heartbeat after which others get our partitions.
     """
     set_up_logging()
@@ -203,6 +208,8 @@ def run(settings: Settings, stopping: threading.Event | None = None, *, session_
     if not stopping.is_set():
         try:
             asyncio.run(_serve(settings, stopping, session_for))
+        except SettingIsWrong:
+            raise
         except Exception as error:  # noqa: BLE001
             die(error)
     return 0
@@ -238,7 +245,6 @@ async def _serve(settings: Settings, stopping: threading.Event, session_for: flo
     except TimeoutError:
         log.warning("Not everything ended within %.0f s; the next worker repeats what was not committed.", STOP_FOR_MAX)
         _exit(0)
-    log.info("Stopped.")
 
 
 async def _keep_moving(app: App) -> None:

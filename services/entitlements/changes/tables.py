@@ -21,6 +21,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPar
 
 from entitlements.changes.codec import age_of
 from entitlements.errors import ServerIsAway
+from entitlements.kafka.properties import properties_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -51,7 +52,7 @@ class Kafka:
 
     def __init__(self, settings: Settings, group: str) -> None:
         self._config: dict[str, Any] = {
-            "bootstrap.servers": settings.kafka,
+            **properties_of(settings),
             "group.id": group,  # To read its offsets; never joined.
             "enable.auto.commit": False,
             "auto.offset.reset": "earliest",

@@ -10,6 +10,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType  # t
 from confluent_kafka.cimpl import NewTopic
 
 from entitlements.errors import ServerIsAway
+from entitlements.kafka.properties import properties_of
 from entitlements.settings import FRAME_BYTES_MAX
 
 if TYPE_CHECKING:
@@ -94,5 +95,4 @@ def record_bytes_max(settings: Settings, name: str) -> int:
 
 
 def _admin(settings: Settings) -> AdminClient:
-    config: dict[str, Any] = {"bootstrap.servers": settings.kafka, "logger": logging.getLogger("entitlements.kafka")}
-    return AdminClient(config)
+    return AdminClient(properties_of(settings) | {"logger": logging.getLogger("entitlements.kafka")})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from entitlements.cli import (
@@ -19,6 +21,7 @@ from entitlements.cli import (
     metering,
     operating,
     organizations,
+    output,
     pools,
     progress,
     provisions,
@@ -59,6 +62,24 @@ _ADDING = (definition_lists, lists)
 
 app = group(_HELP)
 app.info.context_settings = {"help_option_names": ["-h", "--help"]}
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        output.plain(f"entitlements {version('entitlements')}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def entitlements(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Options of the command itself."""
+
 
 _START, _DEFINE, _USE, _OPERATE = "Start here", "Define and connect", "Use and look", "Operate"
 

@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from entitlements.errors import EntitlementsError, InvalidRequest, RequestError
+from entitlements.errors import EntitlementsError, InvalidRequest, RequestError, SettingIsWrong
 
 DONE: Final = 0
 FAILED: Final = 1
@@ -97,6 +97,7 @@ def explained(error: Exception) -> Failure | None:
         return _failure(error.code, str(error), facts=error.facts)
     if isinstance(error, EntitlementsError):
         invalid = isinstance(error, RequestError) and not error.code.startswith("unknown_")
+        invalid = invalid or isinstance(error, SettingIsWrong)
         facts = getattr(error, "facts", {})
         failure = _failure(error.code, str(error), USAGE if invalid else FAILED, facts)
         advice = getattr(error, "advice", "")
@@ -152,15 +153,14 @@ def _of_postgres(error: Exception) -> Failure | None:
 
 
 def _of_settings(error: Exception) -> Failure | None:
-    pydantic = sys.modules.get("pydantic")
-    if pydantic is None or not isinstance(error, pydantic.ValidationError) or error.title != "Settings":
+    pydantic, settings = sys.modules.get("pydantic"), sys.modules.get("pydantic_settings")
+    of_a_field = pydantic is not None and isinstance(error, pydantic.ValidationError) and error.title == "Settings"
+    if not of_a_field and (settings is None or not isinstance(error, settings.SettingsError)):
         return None
-    from entitlements.intake.strict import said_of
+    from entitlements.wiring.environment import why_wrong
 
-    wrong = [(f"ENTITLEMENTS_{str(each['loc'][0]).upper()}", said_of(each), each["input"]) for each in error.errors()]
-    # Of an address without its password.
-    said = "; ".join(f"{name}: {message}, not {str(given).rpartition('@')[2]!r}" for name, message, given in wrong)
-    return _failure("setting_is_wrong", f"The environment has a setting that cannot be meant. {said}", USAGE)
+    wrong = why_wrong(error)  # type: ignore[arg-type]  # One of the two, or we are not here.
+    return _failure(wrong.code, str(wrong), USAGE)
 
 
 def _of_wire(error: Exception) -> Failure | None:

@@ -35,11 +35,28 @@ _DOES = {
 }
 
 
+def _port(option: str, what: str, first: str, envvar: str | None = None) -> Any:
+    """An option that chooses a port."""
+    said = f"Port of {what} (first start: {first}; then kept)."
+    return typer.Option(
+        option, envvar=envvar, min=0, max=65_535, metavar="PORT", help=said, show_default=False, rich_help_panel="Ports"
+    )
+
+
 def up(
     data: Annotated[
         Path, typer.Option("--data", envvar="ENTITLEMENTS_DATA", help="Folder for data, logs and addresses.")
     ] = FOLDER,
     valkey: Annotated[bool, typer.Option("--valkey", help="A shared cache too (docs/caching.md).")] = False,
+    api_port: Annotated[
+        int | None, _port("--api-port", "the HTTP API", "8080, or a free one", envvar="ENTITLEMENTS_API_PORT")
+    ] = None,
+    registry_port: Annotated[
+        int | None,
+        _port("--registry-port", "the schema registry", "8081, or a free one", envvar="ENTITLEMENTS_REGISTRY_PORT"),
+    ] = None,
+    kafka_port: Annotated[int | None, _port("--kafka-port", "the local Kafka", "a free one")] = None,
+    postgres_port: Annotated[int | None, _port("--postgres-port", "the local Postgres", "a free one")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Keep Kafka, Postgres and all processes running until Ctrl-C.
@@ -47,43 +64,57 @@ def up(
     Servers named in the environment (ENTITLEMENTS_KAFKA, ENTITLEMENTS_POSTGRES) are used, others run in the folder. Commands
     in a second terminal, in the same directory, find them. A process that dies is started again; nothing is left running at the
     end.
+
+    An installation keeps the ports of its first start in its folder. A port that is taken at a later start is an error.
     """
     from entitlements.wiring import addresses
+    from entitlements.wiring.environment import settings_of_the_environment
+    from entitlements.wiring.installation import installation_in
     from entitlements.wiring.servers import servers_in
     from entitlements.wiring.signals import until_told_to_stop
 
     folder = data.absolute()
+    chosen = {
+        name: port for name, port in (("api_port", api_port), ("registry_port", registry_port)) if port is not None
+    }
+    stopped = False
     with until_told_to_stop() as wait:
-        if not as_json:
-            output.say("Starting Kafka and Postgres ...")
-        with servers_in(folder, valkey=valkey) as settings:
-            try:
-                with _everything(settings, folder, as_json=as_json):
-                    wait()
-            finally:
-                addresses.remove(folder)
-                if not as_json:
-                    output.say("Stopping ...")
+        asked = settings_of_the_environment().model_copy(update=chosen)
+        with installation_in(folder, asked) as ours:
+            if not as_json:
+                output.say("Starting Kafka and Postgres ...")
+            with servers_in(folder, valkey=valkey, kafka_port=kafka_port, postgres_port=postgres_port) as settings:
+                kept = {name: getattr(ours, name) for name in ("installation", "api_port", "registry_port")}
+                try:
+                    with _everything(settings.model_copy(update=kept), folder, as_json=as_json):
+                        wait()
+                finally:
+                    addresses.remove(folder)
+                    stopped = not as_json
+                    if stopped:
+                        output.say("Stopping ...")
+    if stopped:
+        output.say("Stopped.")
 
 
-def _everything(settings: Settings, folder: Path, *, as_json: bool) -> Any:
-    from contextlib import contextmanager
+def _everything(ours: Settings, folder: Path, *, as_json: bool) -> Any:
+    from contextlib import contextmanager, suppress
 
     from entitlements.wiring import addresses, readiness
-    from entitlements.wiring.preparing import prepare, with_free_ports
+    from entitlements.wiring.preparing import prepare
     from entitlements.wiring.processes import PROCESSES
     from entitlements.wiring.supervisor import Supervisor
 
     @contextmanager
     def running() -> Any:
-        prepare(settings)
-        ours = with_free_ports(settings)
+        prepare(ours)
         registry = f"http://{ours.registry_host}:{ours.registry_port}"
         api = f"http://{ours.api_host}:{ours.api_port}"
         supervisor: Supervisor
 
         def on_change(program: Program) -> None:
-            addresses.write(folder, ours, registry=registry, api=api, pid=os.getpid(), processes=supervisor.pids())
+            with suppress(OSError):  # The disk is full. The processes are looked after all the same.
+                addresses.write(folder, ours, registry=registry, api=api, pid=os.getpid(), processes=supervisor.pids())
             if program.process is None and not as_json:
                 output.say(
                     f"[yellow]{program.name} ended with status {program.last_exit}[/yellow] and is started again; see {program.log}"
@@ -123,9 +154,9 @@ def _tell_what_runs(
 
 def topics(as_json: AsJson = False, data: Data = FOLDER) -> None:
     """Create missing topics and validate existing ones."""
+    from entitlements.kafka.reaching import require_kafka
     from entitlements.ledger.topics import TOPICS
     from entitlements.wiring.preparing import prepare_topics
-    from entitlements.wiring.servers import require_kafka
 
     with session(data) as opened:
         settings = opened.settings
@@ -188,7 +219,7 @@ def rebuild(
 
     With --compare-only the exit status is 1 when a row differs. Projectors may go on meanwhile.
     """
-    from entitlements.wiring.servers import require_kafka
+    from entitlements.kafka.reaching import require_kafka
     from entitlements_projections.rebuild import rebuild as rebuild_tables
 
     with session(data) as opened:
@@ -217,9 +248,9 @@ def process_command(name: str) -> Callable[..., None]:
 
     def run(data: Data = FOLDER) -> None:
         from entitlements.wiring.addresses import settings_at
-        from entitlements.wiring.processes import run_process
+        from entitlements.wiring.processes import end_with, run_process
 
-        raise typer.Exit(run_process(name, settings_at(data)))
+        end_with(run_process(name, settings_at(data)))
 
     run.__doc__ = f"{_DOES[name]}\n\nIn the foreground, until SIGTERM or Ctrl-C; one line a message on standard error."
     return run

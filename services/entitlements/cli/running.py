@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import sys
@@ -18,6 +19,8 @@ def run(arguments: Sequence[str]) -> int:
     from entitlements.cli.app import app
 
     as_json = "--json" in arguments
+    # What Kafka's client mentions beside: what matters comes as an error of a call.
+    logging.getLogger("entitlements.kafka").addHandler(logging.NullHandler())
     try:
         status = app(args=list(arguments), prog_name="entitlements", standalone_mode=False)
     except TyperException as error:

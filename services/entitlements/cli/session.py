@@ -64,8 +64,8 @@ class Session:
     @cached_property
     def caller(self) -> Caller:
         """A caller of the engine. Raises ServerIsAway."""
+        from entitlements.kafka.reaching import require_kafka
         from entitlements.ledger.caller import Caller
-        from entitlements.wiring.servers import require_kafka
 
         require_kafka(self.settings)
         return self._stack.enter_context(Caller(self.settings))

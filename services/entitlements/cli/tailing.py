@@ -25,9 +25,9 @@ def changes_worker(context: typer.Context, data: Data = FOLDER) -> None:
     if context.invoked_subcommand is not None:
         return
     from entitlements.wiring.addresses import settings_at
-    from entitlements.wiring.processes import run_process
+    from entitlements.wiring.processes import end_with, run_process
 
-    raise typer.Exit(run_process("changes", settings_at(data)))
+    end_with(run_process("changes", settings_at(data)))
 
 
 @changes.command(
@@ -91,8 +91,8 @@ def _read(settings: Any, *, from_beginning: bool, follow: bool) -> Iterator[dict
 
     from confluent_kafka import TopicPartition
 
+    from entitlements.kafka.reaching import require_kafka
     from entitlements.ledger import clients
-    from entitlements.wiring.servers import require_kafka
     from entitlements_schemas import Wire, WireError
 
     require_kafka(settings)

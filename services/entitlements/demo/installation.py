@@ -42,7 +42,7 @@ def own_servers(folder: Path, *, fast: bool) -> Iterator[Settings]:
                 update={"postgres": stack.enter_context(_own_database(settings.postgres, name))}
             )
         # Nobody is told the address of its API: any port will do, and the usual one is left to an installation that is used.
-        yield with_free_ports(settings.model_copy(update={"api_port": 0}))
+        yield with_free_ports(settings.model_copy(update={"api_port": 0, "installation": name}))
 
 
 @contextmanager

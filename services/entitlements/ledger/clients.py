@@ -13,6 +13,7 @@ from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPa
 from confluent_kafka.admin import AdminClient
 
 from entitlements.errors import ServerIsAway
+from entitlements.kafka.properties import properties_of
 from entitlements.settings import FRAME_BYTES_MAX, Settings
 
 _log = logging.getLogger("entitlements.kafka")
@@ -72,12 +73,13 @@ def keep_coming_back(run: Callable[[], None], stopping: Event, log: logging.Logg
             stopping.wait(RETURN_AFTER_FOR)
 
 
-def _common(settings: Settings) -> dict[str, Any]:
+def common(settings: Settings) -> dict[str, Any]:
+    """What all of our clients share; properties of the settings win over what is only a better default. Raises SettingIsWrong."""
     return {
-        "bootstrap.servers": settings.kafka,
-        "logger": _log,
         "reconnect.backoff.max.ms": 1_000,
         "socket.keepalive.enable": True,
+        **properties_of(settings),
+        "logger": _log,
         "allow.auto.create.topics": False,
     }
 
@@ -85,7 +87,7 @@ def _common(settings: Settings) -> dict[str, Any]:
 def producer(settings: Settings, **more: Any) -> Producer:
     """An idempotent producer: what it writes is written once and in order, or its delivery is reported as failed."""
     return Producer(
-        _common(settings)
+        common(settings)
         | {
             "enable.idempotence": True,
             "acks": "all",
@@ -104,7 +106,7 @@ def producer(settings: Settings, **more: Any) -> Producer:
 def reader(settings: Settings, **more: Any) -> Consumer:
     """A consumer without a group: it reads what it is assigned and commits nothing."""
     return Consumer(
-        _common(settings)
+        common(settings)
         | {
             "group.id": settings.group("nobody"),
             "enable.auto.commit": False,
@@ -138,7 +140,7 @@ def member(settings: Settings, group: str, **more: Any) -> Consumer:
 
 def admin(settings: Settings) -> AdminClient:
     """An admin client."""
-    return AdminClient(_common(settings))
+    return AdminClient(common(settings))
 
 
 def headers_of(message: Message) -> list[tuple[str, bytes | None]]:

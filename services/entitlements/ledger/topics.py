@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -71,14 +72,8 @@ def create_topics(settings: Settings) -> list[str]:
     """
     admin = clients.admin(settings)
     existing = admin.list_topics(timeout=15).topics
-    missing = [topic for topic in TOPICS if settings.topic(topic.name) not in existing]
-    for topic in TOPICS:
-        known = existing.get(settings.topic(topic.name))
-        if known is not None and len(known.partitions) != _partitions(topic, settings):
-            raise TopicDiffers(
-                f"{settings.topic(topic.name)} has {len(known.partitions)} partitions,"
-                f" the settings say {_partitions(topic, settings)}"
-            )
+    names = missing_topics(settings, {name: len(known.partitions) for name, known in existing.items()})
+    missing = [topic for topic in TOPICS if settings.topic(topic.name) in names]
     if missing:
         futures = admin.create_topics([_new(topic, settings) for topic in missing], operation_timeout=30)
         for name, future in futures.items():
@@ -88,7 +83,19 @@ def create_topics(settings: Settings) -> list[str]:
                 if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                     raise TopicDiffers(f"{name} cannot be created: {error.args[0].str()}") from error
     _check_clock(admin, settings)
-    return [settings.topic(topic.name) for topic in missing]
+    return names
+
+
+def missing_topics(settings: Settings, partitions: Mapping[str, int]) -> list[str]:
+    """The full names of our topics that are not among these. Raises TopicDiffers for one with other partitions."""
+    for topic in TOPICS:
+        name = settings.topic(topic.name)
+        if partitions.get(name, wanted := _partitions(topic, settings)) != wanted:
+            raise TopicDiffers(
+                f"{name} has {partitions[name]} partitions, the settings say {wanted}. Set ENTITLEMENTS_PARTITIONS to what it"
+                " has, or ENTITLEMENTS_TOPIC_PREFIX to another installation's."
+            )
+    return [name for topic in TOPICS if (name := settings.topic(topic.name)) not in partitions]
 
 
 def _partitions(topic: Topic, settings: Settings) -> int:

@@ -8,6 +8,7 @@ varnish     one cache before the HTTP API, from Debian's packages; varnish.vcl i
 packages    Debian's packages, downloaded and unpacked without being installed
 jars        Kafka's jars by Maven coordinates, each checked against kafka.lock; made ready once per installation
 server      what they have in common: start, stop, kill, restart, log
+ports       is a port free, who has it, keeping one for ourselves
 folder      a server's folder: its lock and what it remembers, such as ports
 supervisor  the small process above each server: when we die, it stops the server
 privileges  how root runs a program as somebody else

@@ -5,7 +5,7 @@ LocalServerError
 ├── FolderIsUnusable       it cannot be made, entered or written
 ├── JarIsNotTheLockedOne   a download differs from kafka.lock
 ├── NoSuchPackages         Debian's packages cannot be had here
-├── PortIsTaken            a restart must keep its port and cannot
+├── PortIsTaken            a port that was chosen, or was ours before, is another's now
 └── ServerDidNotStart      it ended or stayed silent; the message quotes its log
 """
 
@@ -54,12 +54,13 @@ class NoSuchPackages(LocalServerError):
 
 
 class PortIsTaken(LocalServerError):
-    """Another process took the server's port while it was away, and clients know only that one."""
+    """A port is taken."""
 
     code = "port_is_taken"
 
-    def __init__(self, name: str, port: int) -> None:
-        super().__init__(f"{name} cannot come back on port {port}.")
+    def __init__(self, name: str, port: int, owner: str, option: str) -> None:
+        another = f", or choose another with `entitlements up {option}`" if option else ""
+        super().__init__(f"{name} uses {port}, where {owner} listens. Stop that{another}.")
 
 
 class ServerDidNotStart(LocalServerError):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from entitlements.local.errors import FolderIsInUse, FolderIsUnusable
+from entitlements.local.ports import is_free
 
 HOST: Final = "127.0.0.1"
 # Below the range from which Linux takes ports for outgoing connections, so that one cannot sit on ours during a restart.
@@ -81,21 +82,10 @@ class ServerFolder:
         path.with_suffix(".new").replace(path)
 
 
-def is_free(port: int) -> bool:
-    """Say whether a server could listen on the port now. Connections in TIME_WAIT do not matter to servers."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError:
-            return False
-    return True
-
-
 def a_free_port(*, except_for: set[int]) -> int:
     """Choose a port at random, so that stacks starting at the same time rarely meet."""
     for port in random.sample(PORTS, len(PORTS)):
-        if port not in except_for and is_free(port):
+        if port not in except_for and is_free(port, HOST):
             return port
     raise OSError(f"no port between {PORTS.start} and {PORTS.stop} is free")
 

@@ -65,6 +65,7 @@ class LocalKafka(LocalServer):
     """
 
     name = "Kafka"
+    port_option = "--kafka-port"
     stop_signal = signal.SIGTERM
 
     def __init__(
@@ -72,15 +73,19 @@ class LocalKafka(LocalServer):
         folder: Path | str,
         *,
         settings: Mapping[str, object] | None = None,
+        more_listeners: Mapping[str, tuple[int, str]] | None = None,
         jvm_flags: tuple[str, ...] = (),
         home: Path | None = None,
+        port: int | None = None,
     ) -> None:
         """Describe a broker; nothing runs yet.
 
-        settings: broker properties beside or instead of ours. home: where Kafka is installed, if not the usual place.
+        settings: broker properties beside or instead of ours. more_listeners: port and security protocol of further listeners,
+        by name. home: where Kafka is installed, if not the usual place. port: see LocalServer.
         """
-        super().__init__(folder)
+        super().__init__(folder, port=port)
         self._more_settings = dict(settings or {})
+        self._more_listeners = dict(more_listeners or {})
         self._more_flags = jvm_flags
         self._home = home
 
@@ -104,7 +109,7 @@ class LocalKafka(LocalServer):
             (data / "meta.new").write_text(render(identity))
             (data / "meta.new").replace(data / "meta.properties")
         settings = broker_settings(port=state["port"], controller_port=state["controller_port"], data=data)
-        properties.write_text(render(settings | self._more_settings))
+        properties.write_text(render(with_listeners(settings, self._more_listeners) | self._more_settings))
         # Kafka unpacks native libraries there; after a crash they would stay in the machine's temporary folder.
         shutil.rmtree(self.folder / "tmp", ignore_errors=True)
         (self.folder / "tmp").mkdir()
@@ -132,7 +137,13 @@ class LocalKafka(LocalServer):
         ]
 
     def _answers(self) -> bool:
-        return accepts_connections(self.port) and _gives_producer_ids(self.port) and knows_itself(self.bootstrap)
+        if not (accepts_connections(self.port) and _gives_producer_ids(self.port)):
+            return False
+        return knows_itself(self.bootstrap, self._cluster_id())
+
+    def _cluster_id(self) -> str:
+        lines = (self.folder / "data" / "meta.properties").read_text().splitlines()
+        return next(line.partition("=")[2] for line in lines if line.startswith("cluster.id="))
 
     def exercise(self) -> None:
         """Create a topic, write to it and read it in a group once: what every later broker will be asked to do."""
@@ -167,6 +178,14 @@ def broker_settings(*, port: int, controller_port: int, data: Path) -> dict[str,
     }
 
 
+def with_listeners(settings: dict[str, object], more: Mapping[str, tuple[int, str]]) -> dict[str, object]:
+    """Broker properties with further listeners: port and security protocol by name."""
+    places = "".join(f",{name}://{HOST}:{port}" for name, (port, _) in more.items())
+    protocols = "".join(f",{name}:{protocol}" for name, (_, protocol) in more.items())
+    also = {"listeners": places, "advertised.listeners": places, "listener.security.protocol.map": protocols}
+    return settings | {key: f"{settings[key]}{added}" for key, added in also.items()}
+
+
 def render(settings: Mapping[str, object]) -> str:
     """Write settings as Java reads properties: a backslash begins an escape there."""
     return "".join(f"{key}={str(value).replace(chr(92), chr(92) * 2)}\n" for key, value in settings.items())
@@ -199,8 +218,8 @@ def _gives_producer_ids(port: int) -> bool:
     return bool(error_code == 0)
 
 
-def knows_itself(bootstrap: str) -> bool:
-    """Say whether the broker names itself as alive: before that, topics cannot be created."""
+def knows_itself(bootstrap: str, cluster_id: str | None = None) -> bool:
+    """Say whether the broker names itself as alive: before that, topics cannot be created. cluster_id: it is no other one."""
     from confluent_kafka import KafkaException
     from confluent_kafka.admin import AdminClient
 
@@ -208,4 +227,4 @@ def knows_itself(bootstrap: str) -> bool:
         metadata = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0}).list_topics(timeout=PROBE_SECONDS_MAX)
     except KafkaException:
         return False
-    return len(metadata.brokers) == 1
+    return len(metadata.brokers) == 1 and cluster_id in {None, metadata.cluster_id}

@@ -47,15 +47,18 @@ class LocalPostgres(LocalServer):
     """
 
     name = "Postgres"
+    port_option = "--postgres-port"
     stop_signal = signal.SIGINT  # "Fast": end the sessions, write everything, go.
     log_words_of_a_taken_port = ("Address already in use", "could not create any TCP/IP sockets")
 
-    def __init__(self, folder: Path | str, *, fast: bool = False, replicated: bool = False) -> None:
+    def __init__(
+        self, folder: Path | str, *, fast: bool = False, replicated: bool = False, port: int | None = None
+    ) -> None:
         """Describe a cluster; nothing runs yet. fast: for tests, not safe against a crash of the whole machine.
 
-        replicated: LocalReplica can follow it.
+        replicated: LocalReplica can follow it. port: see LocalServer.
         """
-        super().__init__(folder)
+        super().__init__(folder, port=port)
         self._fast = fast
         self._replicated = replicated
         self._as: Identity | None = None
@@ -128,10 +131,11 @@ class LocalPostgres(LocalServer):
         if not accepts_connections(self.port):
             return False
         try:
-            psycopg.connect(self.url, connect_timeout=CONNECT_SECONDS_MAX).close()
+            with psycopg.connect(self.url, connect_timeout=CONNECT_SECONDS_MAX) as connection:
+                row = connection.execute("show data_directory").fetchone()
         except psycopg.OperationalError:  # "The database system is starting up".
             return False
-        return True
+        return row == (str(self._data),)  # Another cluster may have been faster to our port.
 
 
 class LocalReplica(LocalPostgres):

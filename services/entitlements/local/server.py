@@ -19,7 +19,8 @@ from typing import ClassVar, Final, Self
 
 from entitlements.local import supervisor
 from entitlements.local.errors import FolderIsUnusable, PortIsTaken, ServerDidNotStart
-from entitlements.local.folder import POLL_SECONDS, ServerFolder, a_free_port, is_free
+from entitlements.local.folder import HOST, POLL_SECONDS, ServerFolder, a_free_port
+from entitlements.local.ports import Claim, is_free, owner_of
 
 START_SECONDS_MAX: Final = 60.0
 STOP_SECONDS_MAX: Final = 20.0
@@ -42,9 +43,16 @@ class LocalServer(ABC):
 
     name: ClassVar[str]
     stop_signal: ClassVar[signal.Signals]
+    #: The option of `entitlements up` that chooses the port.
+    port_option: ClassVar[str] = ""
     log_words_of_a_taken_port: ClassVar[tuple[str, ...]] = ("Address already in use",)
 
-    def __init__(self, folder: Path | str) -> None:
+    def __init__(self, folder: Path | str, *, port: int | None = None) -> None:
+        """Describe a server; nothing runs yet. port: the one for clients; none: the one it had, or any free one."""
+        self._wanted_port = port
+        self._claims: dict[int, Claim] = {}
+        #: Nobody has been told of its port yet, so it may be another one.
+        self._is_new = False
         self._folder = ServerFolder(folder)
         self.folder = self._folder.path
         self.log = self.folder / "server.log"
@@ -89,27 +97,27 @@ class LocalServer(ABC):
     def start(self) -> Self:
         """Start the server and wait until it answers.
 
-        Raises FolderIsInUse, FolderIsUnusable, ServerDidNotStart.
+        Raises FolderIsInUse, FolderIsUnusable, PortIsTaken, ServerDidNotStart.
         """
         self.launch()
         self.wait_until_ready()
         return self
 
-    def launch(self, *, keep_port: bool = False) -> None:
+    def launch(self) -> None:
         """Start the server and do not wait, so that two can start side by side. A running one is left alone."""
         if self.is_running:
             return
         self._end("stop")  # Of one that ended by itself, pipes are left.
         self._folder.take()
         try:
-            self._choose_ports(keep=keep_port)
+            self._choose_ports()
             self._prepare()
             self._run()
         except OSError as error:
-            self._folder.give_back()
+            self._give_back()
             raise FolderIsUnusable(self.folder, error) from error
         except BaseException:
-            self._folder.give_back()
+            self._give_back()
             raise
 
     def wait_until_ready(self) -> None:
@@ -130,13 +138,14 @@ class LocalServer(ABC):
                 time.sleep(POLL_SECONDS)
         except BaseException:
             self.kill()
-            self._folder.give_back()
+            self._give_back()
             raise
+        self._is_new = False
 
     def stop(self) -> None:
         """Stop the server in good order and give its folder back. Does nothing when it is not running."""
         self._end("stop")
-        self._folder.give_back()
+        self._give_back()
 
     def kill(self) -> None:
         """Kill the server like a crash does (SIGKILL). Its folder stays ours; start() or restart() brings it back."""
@@ -145,7 +154,7 @@ class LocalServer(ABC):
     def restart(self) -> None:
         """Stop the server if it runs, and start it on the same port. Raises PortIsTaken."""
         self._end("stop")
-        self.launch(keep_port=True)
+        self.launch()
         self.wait_until_ready()
 
     def __enter__(self) -> Self:
@@ -168,19 +177,33 @@ class LocalServer(ABC):
 
     # Below: how.
 
-    def _choose_ports(self, *, keep: bool) -> None:
-        """Keep the remembered ports where they are free. Raises PortIsTaken when they must be kept and are not."""
+    def _choose_ports(self) -> None:
+        """Take the port that is wanted or remembered, else a free one. Raises PortIsTaken: clients know that one only."""
         state = self._folder.state()
+        self._is_new = self._is_new or "port" not in state
         chosen: dict[str, int] = {}
         for key in self._ports():
-            remembered = state.get(key)
-            if remembered is not None and is_free(remembered):
-                chosen[key] = remembered
-            elif remembered is not None and keep:
-                raise PortIsTaken(self.name, remembered)
-            else:
-                chosen[key] = a_free_port(except_for=set(chosen.values()))
+            wanted = (self._wanted_port if key == "port" else None) or state.get(key)
+            must = key == "port" and (self._wanted_port is not None or not self._is_new)
+            while wanted is None or not self._claim(wanted):
+                if must and wanted is not None:
+                    raise PortIsTaken(self.name, wanted, owner_of(wanted), self.port_option)
+                wanted = a_free_port(except_for=set(chosen.values()))
+            chosen[key] = wanted
         self._folder.remember(**chosen)
+
+    def _claim(self, port: int) -> bool:
+        if port in self._claims:
+            return is_free(port, HOST)
+        claim = Claim.of(HOST, port)
+        if claim is not None:
+            self._claims[port] = claim
+        return claim is not None
+
+    def _give_back(self) -> None:
+        while self._claims:
+            self._claims.popitem()[1].give_back()
+        self._folder.give_back()
 
     def _ports(self) -> tuple[str, ...]:
         """Name the ports the server needs; "port" is the one for clients."""

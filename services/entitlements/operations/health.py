@@ -40,6 +40,8 @@ class Readiness:
 
     def __init__(self, process: str, checks: Mapping[str, Check], closes: Callable[[], None] = lambda: None) -> None:
         self._process = process
+        #: Which installation it belongs to; none: it was not told.
+        self.installation = ""
         self._checks = dict(checks)
         self._closes = closes
         self._threads = ThreadPoolExecutor(max(1, len(checks)), "ready")
@@ -89,7 +91,9 @@ def readiness_of(process: str, settings: Settings, lag: ProjectionLag | None = N
         watched = lag or ProjectionLag(settings)
         closes = closes if lag else watched.close
         checks["projection_lag"] = lambda: check_lag(watched.seconds, settings.ready_lag_for_max)
-    return Readiness(process, checks, closes)
+    readiness = Readiness(process, checks, closes)
+    readiness.installation = settings.installation
+    return readiness
 
 
 def kafka_check(settings: Settings) -> Check:

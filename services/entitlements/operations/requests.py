@@ -19,6 +19,7 @@ from entitlements.operations import tracing
 from entitlements.operations.health import Readiness
 from entitlements.operations.metrics import REQUEST_SECONDS, REQUESTS_UNDER_WAY
 from entitlements.operations.request_id import REQUEST_ID
+from entitlements.settings import INSTALLATION_HEADER
 
 #: What a request's route is called when there is none: labels must not be made up by callers.
 NO_ROUTE: Final = "none"
@@ -98,6 +99,8 @@ class Observed:
             status, document = await asyncio.get_running_loop().run_in_executor(None, readiness.ready)
         body = json.dumps(document).encode()
         headers = [(b"content-type", media_type), (b"content-length", str(len(body)).encode()), *more]
+        if readiness.installation:
+            headers.append((INSTALLATION_HEADER.lower().encode(), readiness.installation.encode()))
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
 

@@ -38,6 +38,11 @@ def wire_for(settings: Settings) -> Wire:
 
     if settings.registry_url is None:
         return Wire()
+    from entitlements.kafka.properties import secret_of
     from entitlements.registry.external import ids_at
 
-    return Wire(ids_at(settings.registry_url, settings.topic_prefix))
+    password = secret_of(settings, "registry_password")
+    credentials = None if settings.registry_username is None else (settings.registry_username, password or "")
+    return Wire(
+        ids_at(settings.registry_url, settings.topic_prefix, ca_file=settings.registry_ca_file, credentials=credentials)
+    )

@@ -6,13 +6,15 @@ Every frozen version is needed, not only the newest: the topics hold records of 
 from __future__ import annotations
 
 import logging
+import ssl
 import time
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
 import httpx
 
-from entitlements.errors import EntitlementsError, ServerIsAway
+from entitlements.errors import EntitlementsError, ServerIsAway, SettingIsWrong
 from entitlements.registry.answers import COMPATIBILITY
 from entitlements_schemas import catalogue
 
@@ -32,13 +34,25 @@ class RegistryRefuses(EntitlementsError):
     code = "registry_refuses"
 
 
-def ids_at(url: str, topic_prefix: str = "", *, try_for: float = TRY_FOR) -> dict[tuple[str, int], int]:
+def ids_at(
+    url: str,
+    topic_prefix: str = "",
+    *,
+    ca_file: Path | None = None,
+    credentials: tuple[str, str] | None = None,
+    try_for: float = TRY_FOR,
+) -> dict[tuple[str, int], int]:
     """The registry's id of every frozen version, by (full name, version). What it does not know is registered.
 
-    url may hold user and password. Repeating it changes nothing. try_for: seconds to go on while it does not answer.
-    Raises ServerIsAway, or RegistryRefuses when it is read-only, incompatible or not allowed.
+    url may hold user and password; credentials are the same apart from it. ca_file: the certificates that are trusted, in place
+    of those of this machine. Repeating it changes nothing. try_for: seconds to go on while it does not answer.
+    Raises ServerIsAway, or RegistryRefuses when it is read-only, incompatible or not allowed; SettingIsWrong.
     """
-    with httpx.Client(base_url=url.rstrip("/"), timeout=REQUEST_MAX_FOR) as client:
+    try:
+        trusted = ssl.create_default_context(cafile=ca_file)
+    except (OSError, ssl.SSLError) as error:
+        raise SettingIsWrong(f"ENTITLEMENTS_REGISTRY_CA_FILE: {ca_file} cannot be used: {error}.") from error
+    with httpx.Client(base_url=url.rstrip("/"), timeout=REQUEST_MAX_FOR, verify=trusted, auth=credentials) as client:
         registry = _External(client, time.monotonic() + try_for)
         return {
             (entry.name, entry.version): registry.id_of(entry, catalogue.subject_of(entry.name, topic_prefix))

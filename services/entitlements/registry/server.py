@@ -5,6 +5,7 @@ The standard library's server is enough: consumers ask once for each schema and 
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import socket
@@ -14,7 +15,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from entitlements.errors import AddressIsTaken
+from entitlements.local.ports import owner_of
 from entitlements.registry.answers import Answer, Refused, Registry
+from entitlements.settings import INSTALLATION_HEADER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,6 +35,7 @@ _log = logging.getLogger(__name__)
 
 class _Handler(BaseHTTPRequestHandler):
     registry: ClassVar[Registry]
+    installation: ClassVar[str]
 
     protocol_version = "HTTP/1.1"
     timeout = IDLE_MAX_FOR
@@ -71,6 +75,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(answer.status)
         self.send_header("Content-Type", CONTENT_TYPE)
         self.send_header("Content-Length", str(len(sent)))
+        if self.installation:
+            self.send_header(INSTALLATION_HEADER, self.installation)
         if self.close_connection:
             self.send_header("Connection", "close")
         self.end_headers()
@@ -91,14 +97,18 @@ class _Server(ThreadingHTTPServer):
 
 def serve(settings: Settings, stopping: Event, started: Callable[[str], None] | None = None) -> None:
     """Answer until stopping is set; see `registry.run`."""
-    handler = type("Handler", (_Handler,), {"registry": Registry(settings.topic_prefix)})
+    handler = type(
+        "Handler", (_Handler,), {"registry": Registry(settings.topic_prefix), "installation": settings.installation}
+    )
     host, port = settings.registry_host, settings.registry_port
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     server_class = type("Server", (_Server,), {"address_family": family})
     try:
         server = server_class((host, port), handler)
     except OSError as error:
-        raise AddressIsTaken(f"{host}:{port}: {error}") from error
+        whose = f" ({owner_of(port)} listens there)" if error.errno == errno.EADDRINUSE else ""
+        advice = "Stop that, or set another port by ENTITLEMENTS_REGISTRY_PORT."
+        raise AddressIsTaken(f"{host}:{port}: {error.strerror}{whose}. {advice}") from error
     with server:
         serving = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, name="registry", daemon=True)
         serving.start()

@@ -1,11 +1,33 @@
 """`python -m entitlements.wiring NAME`: one process, set up by `ENTITLEMENTS_*` variables; what the supervisor starts."""
 
+import os
+import signal
 import sys
+from typing import Any, NoReturn
 
-from entitlements.settings import Settings
-from entitlements.wiring.processes import PROCESSES, run_process
 
-if __name__ == "__main__":
+def _stopped(*_: Any) -> NoReturn:
+    """Told to stop before anything began: while modules are imported."""
+    os.write(2, b"Stopped.\n")
+    os._exit(0)
+
+
+def _main() -> NoReturn:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _stopped)
+    from entitlements.errors import SettingIsWrong
+    from entitlements.wiring.environment import settings_of_the_environment
+    from entitlements.wiring.processes import EXIT_SETTING_IS_WRONG, PROCESSES, end_with, run_process
+
     if len(sys.argv) != 2 or sys.argv[1] not in PROCESSES:
         sys.exit(f"usage: python -m entitlements.wiring {{{','.join(PROCESSES)}}}")
-    sys.exit(run_process(sys.argv[1], Settings()))
+    try:
+        settings = settings_of_the_environment()
+    except SettingIsWrong as error:
+        os.write(2, f"{error.code}: {error}\n".encode())  # How to log is a setting.
+        sys.exit(EXIT_SETTING_IS_WRONG)
+    end_with(run_process(sys.argv[1], settings))
+
+
+if __name__ == "__main__":
+    _main()

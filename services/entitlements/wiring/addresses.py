@@ -8,15 +8,23 @@ from pathlib import Path
 from typing import Any, Final
 
 from entitlements.errors import EntitlementsError
+from entitlements.kafka.properties import as_text
 from entitlements.settings import Settings
 
 DATA_VARIABLE: Final = "ENTITLEMENTS_DATA"
 _FILE: Final = "addresses.json"
 #: What belongs to a server: an address given in the environment brings its own, and nothing of the file's fits it.
 _OF_SERVER: Final = {
-    "kafka": ("kafka", "topic_prefix", "partitions", "replication_factor"),
+    # Secrets are never written: the second terminal has them by a file, or by its own environment.
+    "kafka": (
+        "kafka", "topic_prefix", "partitions", "replication_factor", "kafka_security_protocol",
+        "kafka_ssl_ca_file", "kafka_ssl_certificate_file", "kafka_ssl_key_file", "kafka_ssl_key_password_file",
+        "kafka_sasl_mechanism", "kafka_sasl_username", "kafka_sasl_password_file",
+        "kafka_oauth_token_url", "kafka_oauth_client_id", "kafka_oauth_client_secret_file", "kafka_oauth_scope",
+        "kafka_oauth_extensions", "kafka_properties_file",
+    ),
     "postgres": ("postgres",),
-}
+}  # fmt: skip
 
 
 class AddressesAreUnreadable(EntitlementsError):
@@ -32,7 +40,7 @@ def variable(field: str) -> str:
 
 def environment_of(settings: Settings) -> dict[str, str]:
     """The settings as variables, for processes that are started with them."""
-    return {variable(field): str(value) for field, value in settings.model_dump().items() if value is not None}
+    return {variable(field): as_text(value) for field, value in settings.model_dump().items() if value is not None}
 
 
 def settings_at(folder: Path) -> Settings:
@@ -61,7 +69,7 @@ def write(folder: Path, settings: Settings, **more: object) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     known = {field: getattr(settings, field) for fields in _OF_SERVER.values() for field in fields}
     new = folder / f"{_FILE}.new"
-    new.write_text(json.dumps(known | more, indent=2) + "\n", encoding="utf-8")
+    new.write_text(json.dumps(known | more, indent=2, default=str) + "\n", encoding="utf-8")
     new.replace(folder / _FILE)
 
 

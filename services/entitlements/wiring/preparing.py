@@ -31,12 +31,13 @@ def prepare_topics(settings: Settings) -> list[str]:
 
 def with_free_ports(settings: Settings) -> Settings:
     """The settings with ports that are free for our registry and the HTTP API: those that are set, if they can be had."""
-    from entitlements.local.folder import a_free_port, is_free
+    from entitlements.local.folder import HOST, a_free_port
+    from entitlements.local.ports import is_free
 
     taken: set[int] = set()
     for field in ("registry_port", "api_port"):
         port: int = getattr(settings, field)
-        if not port or not is_free(port) or port in taken:
+        if not port or not is_free(port, HOST) or port in taken:
             port = a_free_port(except_for=taken)
             settings = settings.model_copy(update={field: port})
         taken.add(port)

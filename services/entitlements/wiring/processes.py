@@ -11,10 +11,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, NoReturn
 
+from entitlements.errors import EntitlementsError, SettingIsWrong
 from entitlements.settings import Settings
 from entitlements.wiring.logs import set_up_logs
+from entitlements.wiring.waiting import wait_for_what_is_needed
 
 #: The process id of a supervisor whose end is ours too.
 SUPERVISOR_VARIABLE: Final = "ENTITLEMENTS_SUPERVISOR"
@@ -23,6 +25,10 @@ BACKOFF_FOR_MIN: Final = 0.25
 BACKOFF_FOR_MAX: Final = 5.0
 #: Seconds a process has to work for its next failure to be the first again.
 WELL_FOR: Final = 10.0
+#: Seconds for an orderly end. An end at any moment is safe for each of our processes: the next one repeats what was not finished.
+END_WITHIN_FOR: Final = 2.0
+#: Exit status of a process whose settings cannot be right.
+EXIT_SETTING_IS_WRONG: Final = 2
 _PR_SET_PDEATHSIG: Final = 1
 _LOOK_EVERY_FOR: Final = 0.5
 
@@ -96,25 +102,55 @@ _RUNS: Final[dict[str, Run]] = {
 
 
 def run_process(name: str, settings: Settings) -> int:
-    """Run one process in the foreground until SIGTERM or Ctrl-C; its exit status: 0 when it was told to stop."""
+    """Run one process in the foreground until SIGTERM or Ctrl-C; its exit status: 0 when it was told to stop.
+
+    What it needs is waited for. EXIT_SETTING_IS_WRONG: a setting cannot be right, a start without another is of no use.
+    """
     die_with_supervisor()
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
+    threading.Thread(target=_end_in_time, args=[stopping], name="end-in-time", daemon=True).start()
+    set_up_logs(name)
+    _log.info("starting: %s", PROCESSES[name])
+    status = 0
+    try:
+        with operated(settings, name):
+            if name != "api":  # It has its address first, and waits by itself.
+                wait_for_what_is_needed(name, settings, stopping)
+            if not stopping.is_set():
+                status = _run(name, settings, stopping)
+    except Exception as error:  # noqa: BLE001  (Whatever it is, it is said in one line.)
+        expected = isinstance(error, EntitlementsError)
+        code = getattr(error, "code", type(error).__name__)
+        _log.critical("Ended. %s: %s", code, error, exc_info=None if expected else error, extra={"code": code})
+        return EXIT_SETTING_IS_WRONG if isinstance(error, SettingIsWrong) else 1
+    if status == 0:
+        _log.info("Stopped.")
+    return status
+
+
+def _end_in_time(stopping: threading.Event) -> None:
+    """A server that is away would hold up what is written at the end."""
+    stopping.wait()
+    time.sleep(END_WITHIN_FOR)
+    _log.warning("Stopped. Not everything was finished within %.0f s; the next process repeats it.", END_WITHIN_FOR)
+    end_with(0)
+
+
+def end_with(status: int) -> NoReturn:
+    """End the process now. Everything is closed; taking the interpreter apart would take another second, or threads that hang."""
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(status)
+
+
+def _run(name: str, settings: Settings, stopping: threading.Event) -> int:
     if name == "changes":
         from entitlements.changes.app import run
 
-        with operated(settings, name):
-            return run(settings, stopping)
-    set_up_logs(name)
-    _log.info("starting: %s", PROCESSES[name])
-    try:
-        with operated(settings, name):
-            keep_running(_RUNS[name], settings, stopping)
-    except Exception as error:  # noqa: BLE001  (Whatever it is, it is said in one line.)
-        _log.critical("ended: %s: %s", getattr(error, "code", type(error).__name__), error, exc_info=error)
-        return 1
-    _log.info("stopped")
+        return run(settings, stopping)
+    keep_running(_RUNS[name], settings, stopping)
     return 0
 
 

@@ -11,7 +11,7 @@ from confluent_kafka import ConsumerGroupState, ConsumerGroupTopicPartitions, Ka
 
 from entitlements.errors import EntitlementsError
 from entitlements.ledger import clients
-from entitlements.settings import Settings
+from entitlements.settings import INSTALLATION_HEADER, Settings
 
 #: The processes that share their work out by a consumer group of their own name.
 GROUPS: Final = ("engine", "publisher", "projector", "changes", "access-log")
@@ -27,7 +27,7 @@ class NotReadyYet(EntitlementsError):
 
 def wait_until_at_work(settings: Settings, names: Iterable[str], timeout_for: float) -> None:
     """Wait until each process has its share of the work. Raises NotReadyYet, with the names of those that have none."""
-    waiting = [name for name in names if name in {*GROUPS, "api"}]
+    waiting = [name for name in names if name in {*GROUPS, "api", "registry"}]
     deadline = time.monotonic() + timeout_for
     while waiting := [name for name in waiting if not _is_at_work(settings, name)]:
         if time.monotonic() > deadline:
@@ -37,7 +37,9 @@ def wait_until_at_work(settings: Settings, names: Iterable[str], timeout_for: fl
 
 def _is_at_work(settings: Settings, name: str) -> bool:
     if name == "api":
-        return _answers(f"http://{settings.api_host}:{settings.api_port}/openapi.json")
+        return _answers(settings.api_host, settings.api_port, "/healthz", settings.installation)
+    if name == "registry":
+        return _answers(settings.registry_host, settings.registry_port, "/", settings.installation)
     group = settings.group(name)
     admin = clients.admin(settings)  # Its answers end with it.
     try:
@@ -51,13 +53,16 @@ def _is_at_work(settings: Settings, name: str) -> bool:
     )
 
 
-def _answers(url: str) -> bool:
+def _answers(host: str, port: int, path: str, installation: str) -> bool:
+    """Whether we answer there, and not another installation that was faster to the port."""
     import httpx
 
+    place = f"[{host}]" if ":" in host else host
     try:
-        return httpx.get(url, timeout=_ASK_WITHIN_FOR).is_success
+        answer = httpx.get(f"http://{place}:{port}{path}", timeout=_ASK_WITHIN_FOR)
     except httpx.HTTPError:
         return False
+    return answer.is_success and answer.headers.get(INSTALLATION_HEADER, "") == installation
 
 
 def wait_until_published(settings: Settings, ends: Mapping[int, int], timeout_for: float) -> None:

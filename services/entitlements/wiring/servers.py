@@ -4,38 +4,66 @@ from __future__ import annotations
 
 import logging
 import os
-import socket
+import shutil
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
 
-from entitlements.errors import ServerIsAway
+from entitlements.errors import SettingIsWrong
+from entitlements.kafka.properties import is_secured
+from entitlements.kafka.reaching import require_kafka
 from entitlements.settings import Settings
 from entitlements.wiring.addresses import variable
+from entitlements.wiring.environment import settings_of_the_environment
 
 if TYPE_CHECKING:
     from entitlements.local.server import LocalServer
 
-_CONNECT_WITHIN_FOR: Final = 2.0
 _LOOK_EVERY_FOR: Final = 0.5
+_MIB: Final = 1024 * 1024
+#: With less room on its disk a server that ended is not started again: it would only end again, and fill its log.
+FREE_BYTES_MIN: Final = 64 * _MIB
+#: Seconds between attempts to start a server again: doubled from the first to the last.
+RESTART_PAUSE_FOR_MIN: Final = 0.5
+RESTART_PAUSE_FOR_MAX: Final = 10.0
 
 _log = logging.getLogger(__name__)
 
 
 @contextmanager
-def servers_in(folder: Path, *, fast: bool = False, valkey: bool = False) -> Iterator[Settings]:
+def servers_in(
+    folder: Path,
+    *,
+    fast: bool = False,
+    valkey: bool = False,
+    kafka_port: int | None = None,
+    postgres_port: int | None = None,
+) -> Iterator[Settings]:
     """Run what the environment does not name in a folder, and stop it at the end. A server that ends meanwhile is started again.
 
-    fast: the data need not survive a crash of the machine. valkey: the shared cache too. Raises LocalServerError, ServerIsAway.
+    fast: the data need not survive a crash of the machine. valkey: the shared cache too. ports: None: the one it began with. Raises LocalServerError, ServerIsAway,
+    KafkaRefuses, SettingIsWrong.
     """
     from entitlements.local import LocalKafka, LocalPostgres, LocalValkey
 
-    settings = Settings()
-    kafka = None if variable("kafka") in os.environ else LocalKafka(folder / "kafka")
-    postgres = None if variable("postgres") in os.environ else LocalPostgres(folder / "postgres", fast=fast)
+    settings = settings_of_the_environment()
+    if variable("kafka") not in os.environ and is_secured(settings):
+        raise SettingIsWrong(
+            "ENTITLEMENTS_KAFKA_... say how a Kafka is reached, and ENTITLEMENTS_KAFKA does not say where."
+        )
+    for server, port in (("kafka", kafka_port), ("postgres", postgres_port)):
+        if port is not None and variable(server) in os.environ:
+            raise SettingIsWrong(f"--{server}-port is for a local server, and {variable(server)} names another.")
+    kafka = None if variable("kafka") in os.environ else LocalKafka(folder / "kafka", port=kafka_port)
+    postgres = (
+        None
+        if variable("postgres") in os.environ
+        else LocalPostgres(folder / "postgres", fast=fast, port=postgres_port)
+    )
     shared = LocalValkey(folder / "valkey") if valkey and variable("valkey") not in os.environ else None
     try:
         # Side by side: Kafka takes its seconds while Postgres makes its folder.
@@ -55,22 +83,21 @@ def servers_in(folder: Path, *, fast: bool = False, valkey: bool = False) -> Ite
         with _kept_running([server for server in (kafka, postgres, shared) if server is not None]):
             yield settings
     finally:
-        with ExitStack() as stopping:  # Each of them, whatever becomes of the others.
-            for server in (shared, postgres, kafka):
-                if server is not None:
-                    stopping.callback(server.stop)
+        with ThreadPoolExecutor(3) as stopping:  # Side by side, and each whatever becomes of the others.
+            ended = [stopping.submit(server.stop) for server in (shared, postgres, kafka) if server is not None]
+        for each in ended:
+            each.result()
 
 
 @contextmanager
 def _kept_running(servers: list[LocalServer]) -> Iterator[None]:
     """Bring a server back, on its port, when it ends by itself; whoever uses it waits or tries again meanwhile."""
     stopping = threading.Event()
+    nurse = _Nurse(servers)
 
     def watch() -> None:
         while not stopping.wait(_LOOK_EVERY_FOR):
-            for server in servers:
-                if not server.is_running:
-                    _bring_back(server)
+            nurse.look()
 
     watching = threading.Thread(target=watch, name="servers", daemon=True)
     watching.start()
@@ -81,25 +108,52 @@ def _kept_running(servers: list[LocalServer]) -> Iterator[None]:
         watching.join()
 
 
-def _bring_back(server: LocalServer) -> None:
-    from entitlements.local import LocalServerError
+class _Nurse:
+    """Brings servers back, and says what happened once: a full disk ends all of them, again and again."""
 
-    _log.warning("%s ended; starting it again, see %s", server.name, server.log)
-    try:
-        server.restart()
-    except LocalServerError as error:
-        _log.error("%s", error)
+    def __init__(self, servers: list[LocalServer]) -> None:
+        self._servers = servers
+        self._disk_is_full = False
+        #: By server that ended: when to try again (seconds of the monotonic clock), and the pause after that.
+        self._down: dict[LocalServer, tuple[float, float]] = {}
 
+    def look(self) -> None:
+        """Start what ended, unless it would end at once for want of space."""
+        for server in self._servers:
+            if server.is_running:
+                continue
+            if self._has_no_space(server):
+                continue
+            if server not in self._down:
+                _log.warning("%s ended and is started again; see %s", server.name, server.log)
+            again_at, pause_for = self._down.get(server, (0.0, RESTART_PAUSE_FOR_MIN))
+            if time.monotonic() >= again_at:
+                self._bring_back(server, pause_for)
 
-def require_kafka(settings: Settings) -> None:
-    """Raises ServerIsAway when no broker's address can be connected to: sooner than Kafka's client would say so."""
-    reasons = []
-    for address in settings.kafka.split(","):
-        parts = urlsplit(f"//{address.strip()}")
+    def _has_no_space(self, server: LocalServer) -> bool:
+        free = shutil.disk_usage(server.folder).free
+        if free >= FREE_BYTES_MIN:
+            self._disk_is_full = False
+        elif not self._disk_is_full:
+            self._disk_is_full = True
+            _log.error(
+                "disk_is_full: %s has %d MiB free, and %s has stopped. Free %d MiB or more; everything goes on by itself.",
+                *(server.folder, free // _MIB, server.name, FREE_BYTES_MIN // _MIB),
+            )
+        if self._disk_is_full:
+            self._down.setdefault(server, (0.0, RESTART_PAUSE_FOR_MIN))
+        return self._disk_is_full
+
+    def _bring_back(self, server: LocalServer, pause_for: float) -> None:
+        from entitlements.local import LocalServerError
+
+        is_first = pause_for == RESTART_PAUSE_FOR_MIN
         try:
-            socket.create_connection((parts.hostname or "", parts.port or 9092), timeout=_CONNECT_WITHIN_FOR).close()
-        except (OSError, ValueError) as error:
-            reasons.append(f"{address.strip()}: {error}")
+            server.restart()
+        except LocalServerError as error:
+            if is_first and not self._has_no_space(server):
+                _log.error("%s It is tried again.", str(error).partition("\n")[0])
+            self._down[server] = (time.monotonic() + pause_for, min(2 * pause_for, RESTART_PAUSE_FOR_MAX))
         else:
-            return
-    raise ServerIsAway(f"Kafka at {'; '.join(reasons)}.")
+            self._down.pop(server, None)
+            _log.warning("%s is back.", server.name)

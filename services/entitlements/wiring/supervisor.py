@@ -17,15 +17,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from entitlements.wiring.processes import SUPERVISOR_VARIABLE
+from entitlements.wiring.processes import END_WITHIN_FOR, SUPERVISOR_VARIABLE
 
 #: Seconds before a process that ended is started again: doubled from the first to the last.
 PAUSE_FOR_MIN: Final = 0.1
 PAUSE_FOR_MAX: Final = 5.0
 #: Seconds a process has to live for its next end to be the first again.
 WELL_FOR: Final = 2.0
-#: Seconds for an orderly end, before it is killed.
-STOP_FOR_MAX: Final = 10.0
+#: Seconds for an orderly end, before it is killed: a little more than each process gives itself.
+STOP_FOR_MAX: Final = END_WITHIN_FOR + 0.5
 LOG_BYTES_MAX: Final = 16 * 1024 * 1024
 _LOOK_EVERY_FOR: Final = 0.05
 
@@ -105,7 +105,10 @@ class Supervisor:
         now = time.monotonic()
         if program.process is None:
             if now >= program.start_at:
-                self._run(program)
+                try:
+                    self._run(program)
+                except OSError:  # No space for its log, no memory: so it is as if it had ended at once.
+                    program.start_at = now + PAUSE_FOR_MAX
             return
         status = program.process.poll()
         if status is None:

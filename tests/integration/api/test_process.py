@@ -12,24 +12,26 @@ from entitlements import testing
 from entitlements.wiring import addresses
 
 
-def ended(service: Any, **settings: Any) -> str:
-    """What an API with some settings of its own says as it ends."""
+def ended(service: Any, status: int, **settings: Any) -> str:
+    """What an API with some settings of its own says as it ends with a status."""
     variables = addresses.environment_of(service.settings.model_copy(update=settings))
     process = [sys.executable, "-m", "entitlements.wiring", "api"]
     done = subprocess.run(process, check=False, env=os.environ | variables, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 1
+    assert done.returncode == status
     return done.stderr
 
 
 def test_another_installation_at_the_same_address_does_not_start(service: Any) -> None:
     """It would be asked every other question, and answer from its own read models."""
-    said = ended(service, topic_prefix=testing.unique_prefix())
+    said = ended(service, 1, topic_prefix=testing.unique_prefix())
     assert "address_is_taken" in said
+    assert re.search(r"python\S* \(process \d+\) listens there", said)
     assert "ENTITLEMENTS_API_PORT" in said
+    assert "Traceback" not in said
 
 
 def test_rules_of_the_access_log_that_nobody_understands_are_said_before_it_serves(service: Any) -> None:
-    said = ended(service, access_log="{", api_port=0)
+    said = ended(service, 2, access_log="{", api_port=0)
     assert "access_log_rules_are_wrong" in said
     assert "Listening" not in said
 

@@ -187,4 +187,4 @@ def test_a_real_process_serves_its_port_and_ends_with_it(settings: Settings) -> 
         process.send_signal(signal.SIGTERM)
         said = process.communicate(timeout=20)[1]
     assert process.returncode == 0
-    assert [json.loads(line)["message"] for line in said.splitlines()][-1] == "stopped"
+    assert [json.loads(line)["message"] for line in said.splitlines()][-1] == "Stopped."

@@ -15,7 +15,7 @@ from dataclasses import dataclass, fields
 from fnmatch import fnmatchcase
 from typing import Any, Final, Self
 
-from entitlements.errors import EntitlementsError
+from entitlements.errors import SettingIsWrong
 
 KEEP_FOR_DAYS_MAX: Final = 3_660
 ONE_IN_MAX: Final = 1_000_000
@@ -23,7 +23,7 @@ ONE_IN_MAX: Final = 1_000_000
 _REMEMBERED_MAX: Final = 10_000
 
 
-class AccessLogRulesAreWrong(EntitlementsError):
+class AccessLogRulesAreWrong(SettingIsWrong):
     """The setting ENTITLEMENTS_ACCESS_LOG cannot be understood."""
 
     code = "access_log_rules_are_wrong"

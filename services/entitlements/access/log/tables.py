@@ -19,6 +19,7 @@ from entitlements.domain.aggregate import from_ms
 from entitlements.errors import EntitlementsError
 from entitlements_projections.database import Connection, Cursor, connect
 from entitlements_projections.migrations import migrate as apply
+from entitlements_projections.migrations import pending as pending_in
 
 SCHEMA: Final = "entitlements_access_log"
 #: The columns of sql/copy.sql with their types in Postgres: binary COPY converts nothing.
@@ -40,10 +41,18 @@ class AnotherKeeper(EntitlementsError):
 
 def migrate(conninfo: str) -> list[str]:
     """Create the tables that are missing. Raises MigrationError, psycopg.OperationalError."""
+    return apply(conninfo, SCHEMA, _known())
+
+
+def pending(conninfo: str) -> list[str] | None:
+    """The names of what `migrate` would apply; None: there are no tables. Raises MigrationWasChanged, psycopg.OperationalError."""
+    return pending_in(conninfo, SCHEMA, _known())
+
+
+def _known() -> dict[str, str]:
     folder = files(__package__).joinpath("migrations")
     names = sorted(file.name for file in folder.iterdir() if file.name.endswith(".sql"))
-    known = {name.removesuffix(".sql"): folder.joinpath(name).read_text(encoding="utf-8") for name in names}
-    return apply(conninfo, SCHEMA, known)
+    return {name.removesuffix(".sql"): folder.joinpath(name).read_text(encoding="utf-8") for name in names}
 
 
 def open_tables(conninfo: str) -> Connection:

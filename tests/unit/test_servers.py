@@ -1,0 +1,75 @@
+"""What is said, and tried, when a local server ends by itself: above all when the disk is full."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from entitlements.local import LocalServerError
+from entitlements.wiring import servers
+from entitlements.wiring.servers import FREE_BYTES_MIN, _Nurse
+
+
+class Disk(NamedTuple):
+    free: int
+
+
+class Server:
+    """One that ended. It starts again unless told not to."""
+
+    name, log = "Kafka", Path("server.log")
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.is_running, self.attempts, self.comes_back = folder, False, 0, True
+
+    def restart(self) -> None:
+        self.attempts += 1
+        if not self.comes_back:
+            raise LocalServerError("first line\nsecond line")
+        self.is_running = True
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Server:
+    return Server(tmp_path)
+
+
+@pytest.fixture
+def nurse(server: Any) -> _Nurse:
+    return _Nurse([server])
+
+
+def test_a_full_disk_says_itself_once_and_nothing_is_started_until_there_is_room(
+    server: Server, nurse: _Nurse, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(servers.shutil, "disk_usage", lambda _: Disk(1024))
+    for _ in range(5):
+        nurse.look()
+    assert (server.attempts, len(caplog.records)) == (0, 1)
+    assert (
+        caplog.records[0]
+        .getMessage()
+        .startswith(f"disk_is_full: {server.folder} has 0 MiB free, and Kafka has stopped.")
+    )
+    monkeypatch.setattr(servers.shutil, "disk_usage", lambda _: Disk(FREE_BYTES_MIN))
+    nurse.look()
+    assert server.is_running
+    assert [record.getMessage() for record in caplog.records[1:]] == ["Kafka is back."]
+
+
+def test_one_that_does_not_come_back_is_told_of_once_in_one_line(
+    server: Server, nurse: _Nurse, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)
+    server.comes_back, now = False, 0.0
+    monkeypatch.setattr(servers.time, "monotonic", lambda: now)
+    for _ in range(60):
+        now += 0.5
+        nurse.look()
+    assert 4 <= server.attempts <= 10, "it is tried less and less often"
+    assert len(caplog.records) == 2
+    assert "first line" in caplog.records[1].getMessage()
+    assert "second line" not in caplog.text
