@@ -39,6 +39,14 @@ _log = logging.getLogger(__name__)
 OPEN_PATHS: Final = frozenset({"/healthz", "/readyz", "/openapi.json"})
 #: Opening the first pool of an organization brings it into being.
 CREATING_PATHS: Final = frozenset({"/v1/commands/OpenPool"})
+#: Batches; all other bodies are small (auth/limits.py).
+BATCH_PATHS: Final = frozenset(
+    {
+        "/v1/access-log", "/v1/checks", "/v1/events", "/v1/policies/dry-run", "/v1/remaining", "/v1/reservations/batch",
+        "/v1/usage/batch",
+    }
+)  # fmt: skip
+STREAM_PATHS: Final = frozenset({"/v1/changes"})
 _ABOUT: Final = """May this customer do that, how much is left, and why?
 
 Every answer has a stable code. A change's answer carries `Entitlements-Consistency`; a read that sends it back includes that change.

@@ -6,7 +6,7 @@ policies    the policies of an organization, compiled once; refusals says what i
 decide      the decision; decision is what it says
 explain     the dry run: every step, with the outcome of every condition
 
-conditions, operators, fields, temporal, zones, globs and places are what policies are made of.
+conditions, operators, kinds, fields, temporal, zones, globs and places are what policies are made of.
 Start reading at decide.py; docs/policies.md tells the same to people who write policies.
 """
 

@@ -7,6 +7,12 @@ from dataclasses import dataclass
 from typing import Any, Final, Self
 
 _NOTHING: Final[dict[str, Any]] = {}
+#: Bounds of a context, so that no caller makes a decision slow: characters of each text, and of all texts and names together; values in
+#: all objects and lists; how deep they are nested below the context's parts.
+TEXT_CHARACTERS_MAX: Final = 2_048
+CHARACTERS_MAX: Final = 32_768
+VALUES_MAX: Final = 1_000
+DEPTH_MAX: Final = 8
 
 
 class Context:
@@ -18,7 +24,7 @@ class Context:
     metadata    anything else
     """
 
-    __slots__ = ("client", "customer", "metadata", "request_id", "resource", "timestamp")
+    __slots__ = ("_fits", "client", "customer", "metadata", "request_id", "resource", "timestamp")
 
     def __init__(
         self,
@@ -37,15 +43,54 @@ class Context:
         self.resource: dict[str, Any] = resource if isinstance(resource, dict) else _NOTHING
         self.customer: dict[str, Any] = customer if isinstance(customer, dict) else _NOTHING
         self.metadata: dict[str, Any] = metadata if isinstance(metadata, dict) else _NOTHING
+        self._fits: bool | None = None
+
+    @property
+    def fits(self) -> bool:
+        """Whether it is within its bounds. Measured once: one that is changed after a decision is not measured again."""
+        if self._fits is None:
+            parts = (self.client, self.resource, self.customer, self.metadata)
+            texts = {"request_id": self.request_id, "timestamp": self.timestamp}
+            self._fits = _fits([(texts, 0), *((part, 1) for part in parts if part)])
+        return self._fits
 
     @classmethod
     def from_document(cls, document: Any) -> Self:
         if not isinstance(document, Mapping):
             return cls()
-        return cls(**{name: document.get(name) for name in cls.__slots__})
+        return cls(**{name: document.get(name) for name in _NAMES})
 
     def to_document(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in sorted(self.__slots__)}
+        return {name: getattr(self, name) for name in _NAMES}
+
+
+_NAMES: Final = ("client", "customer", "metadata", "request_id", "resource", "timestamp")
+
+
+def _fits(parts: list[tuple[Any, int]]) -> bool:
+    """Whether objects and lists, each with its depth, are within the bounds. Costs no more than they allow."""
+    values = characters = 0
+    while parts:
+        part, depth = parts.pop()
+        values += len(part)
+        if values > VALUES_MAX:
+            return False
+        if isinstance(part, dict):
+            for name in part:
+                characters += len(name) if type(name) is str else 0
+            part = part.values()
+        for value in part:
+            if type(value) is str:
+                if len(value) > TEXT_CHARACTERS_MAX:
+                    return False
+                characters += len(value)
+            elif isinstance(value, dict | list | tuple):
+                if depth >= DEPTH_MAX:
+                    return False
+                parts.append((value, depth + 1))
+        if characters > CHARACTERS_MAX:
+            return False
+    return True
 
 
 NO_CONTEXT: Final = Context()

@@ -62,3 +62,15 @@ class BodyTooLarge(EntitlementsError):
     """The body of the request is larger than it may be."""
 
     code: ClassVar[str] = "body_too_large"
+
+
+class RequestTimeout(EntitlementsError):
+    """The body of the request did not arrive in time."""
+
+    code: ClassVar[str] = "request_timeout"
+
+
+class TooManyRequests(EntitlementsError):
+    """Too many requests of this organization are under way at once."""
+
+    code: ClassVar[str] = "too_many_requests"
