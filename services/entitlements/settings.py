@@ -49,7 +49,9 @@ class Settings(BaseSettings):
         default=1_000, ge=1, description="Streams of changes that an organization may have open at each worker."
     )
     api_streams_total_max: int = Field(
-        default=4_000, ge=1, description="Streams of changes that all organizations together may have open at each worker."
+        default=4_000,
+        ge=1,
+        description="Streams of changes that all organizations together may have open at each worker.",
     )
     api_connections_max: int = Field(
         default=10_000,

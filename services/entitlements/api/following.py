@@ -94,9 +94,7 @@ class Follower:
         with self._lock:
             return dict(self._next)
 
-    def since(
-        self, since: Mapping[Place, int], organization_id: str
-    ) -> tuple[dict[Place, int], list[Told] | None]:
+    def since(self, since: Mapping[Place, int], organization_id: str) -> tuple[dict[Place, int], list[Told] | None]:
         """Where the follower stands, and what an organization was told since some places (the next offset of each); None: that is not kept
         any more. Takes milliseconds.
         """

@@ -17,6 +17,7 @@ MEDIA_TYPE: Final = "application/problem+json"
 _STATUS: Final = {
     "unauthenticated": HTTPStatus.UNAUTHORIZED,
     "insufficient_scope": HTTPStatus.FORBIDDEN,
+    "exceeds_own_key": HTTPStatus.FORBIDDEN,
     "invalid_path": HTTPStatus.BAD_REQUEST,
     "organization_not_allowed": HTTPStatus.FORBIDDEN,
     "act_for_not_allowed": HTTPStatus.FORBIDDEN,

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property, partial
 from typing import Any, Final, TypeVar
 
 import orjson
@@ -24,7 +25,10 @@ from entitlements.access.log.writer import AccessLog
 from entitlements.access.remembered import RememberedPolicies
 from entitlements.access.sources import ViewSource
 from entitlements.api import http_caching
+from entitlements.api.apart import Apart
 from entitlements.api.auth import Knowing, RememberedOrganizations
+from entitlements.api.connections import Streams
+from entitlements.api.fanout import Fanout
 from entitlements.api.following import Follower
 from entitlements.api.gathering import Gathering
 from entitlements.api.http_caching import Lifetimes
@@ -44,9 +48,12 @@ from entitlements_projections.reading import access, offsets_unlike
 from entitlements_projections.reading.views import pools_of_workspaces
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 #: Seconds that an unknown customer is waited for.
 KNOWN_WITHIN_FOR: Final = 2.0
+#: Views that are parsed at once: some 50 us each.
+VIEWS_AT_ONCE: Final = 50
 #: Threads, and connections to Postgres, of one worker: what is asked of a server blocks there and not in the loop.
 THREADS: Final = 16
 
@@ -80,10 +87,12 @@ class Services:
     reaching: Reaching = field(init=False)
     ledger_ends: Latest[dict[int, int]] = field(init=False)
     threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(THREADS, "api"))
-    computing: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "computing"))
+    computing: Apart = field(default_factory=Apart)
+    streams: Streams = field(init=False)
     closing: ExitStack = field(default_factory=ExitStack)
 
     def __post_init__(self) -> None:
+        self.streams = Streams(self.settings)
         self.organizations = RememberedOrganizations(self.settings.operator_organization, self._knows)
         self.units = Units(lambda *of: self.read(access.customers_in_unit, *of), self.catch_up)
         self.gathering = Gathering(
@@ -93,11 +102,20 @@ class Services:
         partitions = range(self.settings.partitions)
         self.ledger_ends = Latest(lambda: self.in_thread(self.ends.of, "ledger", partitions))
 
+    @cached_property
+    def fanout(self) -> Fanout:
+        """Hands what happens to streams; made in the loop when the first one is asked for."""
+        return Fanout(self.follower)
+
     async def views_of(
         self, organization_id: str, customer_ids: Sequence[str], at_least: Mapping[int, int] | None = None
     ) -> dict[str, CustomerView]:
         """What customers have. Raises NotReachedYet, ServerIsAway."""
-        return self._parsed(organization_id, await self.view_documents(organization_id, customer_ids, at_least))
+        documents = await self.view_documents(organization_id, customer_ids, at_least)
+        if len(documents) <= VIEWS_AT_ONCE:
+            return self._parsed(organization_id, documents)
+        parse = partial(self._parsed_of, organization_id)
+        return dict(await self.in_slices(organization_id, parse, list(documents.items()), VIEWS_AT_ONCE))
 
     def view_at_hand(self, organization_id: str, customer_id: str, resource_key: str) -> CustomerView | None:
         """What a customer has, if this worker knows it well enough to tell of a key; None: ask views_of."""
@@ -127,7 +145,12 @@ class Services:
         return self._parsed(organization_id, await self.in_thread(self.primary.load, organization_id, customer_ids))
 
     def _parsed(self, organization_id: str, documents: Mapping[str, bytes]) -> dict[str, CustomerView]:
-        return {name: self.parsed_views.of(organization_id, name, each) for name, each in documents.items()}
+        return dict(self._parsed_of(organization_id, list(documents.items())))
+
+    def _parsed_of(
+        self, organization_id: str, documents: Sequence[tuple[str, bytes]]
+    ) -> list[tuple[str, CustomerView]]:
+        return [(name, self.parsed_views.of(organization_id, name, each)) for name, each in documents]
 
     async def policies_of(self, organization_id: str, *, anew: bool = False) -> PolicySet:
         """The policies of an organization; anew: as they are now, whatever is remembered. Raises ServerIsAway."""
@@ -139,12 +162,21 @@ class Services:
         known: PolicySet | None = self.parsed_policies.peek(organization_id, "", document)
         if known is not None:
             return known
-        compiled: PolicySet = await self.apart(self.parsed_policies.of, organization_id, "", document)
+        compiled: PolicySet = await self.apart(organization_id, self.parsed_policies.of, organization_id, "", document)
         return compiled
 
-    async def apart(self, function: Callable[..., T], *arguments: Any) -> T:
-        """Call what computes for long: one at a time, so that it takes neither the loop nor the threads from all others."""
-        return await asyncio.get_running_loop().run_in_executor(self.computing, function, *arguments)
+    async def apart(self, organization_id: str, function: Callable[..., T], *arguments: Any) -> T:
+        """Call what computes for long, organizations in turns (apart.py). Raises TooManyRequests."""
+        return await self.computing.call(organization_id, function, *arguments)
+
+    async def in_slices(
+        self, organization_id: str, function: Callable[[Sequence[T]], Sequence[R]], items: Sequence[T], size: int
+    ) -> list[R]:
+        """Call what computes for long with so many items at once, so that others have their turns between. Raises TooManyRequests."""
+        found: list[R] = []
+        for start in range(0, len(items), size):
+            found += await self.apart(organization_id, function, items[start : start + size])
+        return found
 
     async def in_thread(self, function: Callable[..., T], *arguments: Any) -> T:
         """Call what blocks. Raises ServerIsAway when Postgres is."""
@@ -255,8 +287,8 @@ class Services:
     def close(self) -> None:
         """Close what was opened."""
         self.closing.close()
-        for executor in (self.threads, self.computing):
-            executor.shutdown(wait=False, cancel_futures=True)
+        self.threads.shutdown(wait=False, cancel_futures=True)
+        self.computing.close()
 
 
 def _pools(

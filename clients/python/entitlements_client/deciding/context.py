@@ -49,9 +49,9 @@ class Context:
     def fits(self) -> bool:
         """Whether it is within its bounds. Measured once: one that is changed after a decision is not measured again."""
         if self._fits is None:
-            parts = (self.client, self.resource, self.customer, self.metadata)
-            texts = {"request_id": self.request_id, "timestamp": self.timestamp}
-            self._fits = _fits([(texts, 0), *((part, 1) for part in parts if part)])
+            parts = [part for part in (self.client, self.resource, self.customer, self.metadata) if part]
+            texts = (self.request_id, self.timestamp)
+            self._fits = _are_small(parts, texts) or _fits([(texts, 0), *((part, 1) for part in parts)])
         return self._fits
 
     @classmethod
@@ -64,7 +64,26 @@ class Context:
         return {name: getattr(self, name) for name in _NAMES}
 
 
+_SCALARS: Final = frozenset({int, float, bool, type(None)})
 _NAMES: Final = ("client", "customer", "metadata", "request_id", "resource", "timestamp")
+
+
+def _are_small(parts: list[dict[str, Any]], texts: tuple[Any, ...]) -> bool:
+    """Whether objects obviously are within the bounds, as nearly all are: few short values, nothing nested."""
+    characters = values = 0
+    for text in texts:
+        if type(text) is str:
+            characters += len(text)
+    for part in parts:
+        values += len(part)
+        for name, value in part.items():
+            kind = type(value)
+            if kind is str:
+                characters += len(value)
+            elif kind not in _SCALARS:
+                return False
+            characters += len(name) if type(name) is str else 0
+    return characters <= TEXT_CHARACTERS_MAX and values <= VALUES_MAX
 
 
 def _fits(parts: list[tuple[Any, int]]) -> bool:
@@ -76,14 +95,11 @@ def _fits(parts: list[tuple[Any, int]]) -> bool:
         if values > VALUES_MAX:
             return False
         if isinstance(part, dict):
-            for name in part:
-                characters += len(name) if type(name) is str else 0
+            characters += sum(len(name) for name in part if type(name) is str)
             part = part.values()
         for value in part:
             if type(value) is str:
-                if len(value) > TEXT_CHARACTERS_MAX:
-                    return False
-                characters += len(value)
+                characters += len(value) if len(value) <= TEXT_CHARACTERS_MAX else CHARACTERS_MAX + 1
             elif isinstance(value, dict | list | tuple):
                 if depth >= DEPTH_MAX:
                     return False

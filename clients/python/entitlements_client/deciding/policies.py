@@ -230,10 +230,14 @@ def _compiled(document: Any, path: str, fields: FieldTable) -> Policy:
     temporal = found.get("temporal")
     applies = None if temporal is None else compile_temporal(temporal, f"{path}.temporal")
     resource_keys = _texts(found, "resource_keys", path, RESOURCE_KEYS_MAX, GLOB_CHARACTERS_MAX)
-    cost = compiler.cost + (0 if applies is None else _COST_OF_HOURS) + _COST_OF_KEY * sum(map(is_pattern, resource_keys))
+    cost = (
+        compiler.cost + (0 if applies is None else _COST_OF_HOURS) + _COST_OF_KEY * sum(map(is_pattern, resource_keys))
+    )
     if cost > COST_MAX:
         raise PolicyIsInvalid(
-            "too_expensive", path, f"deciding by it may take {cost / 10_000:.1f} ms; the maximum is {COST_MAX / 10_000:.1f} ms"
+            "too_expensive",
+            path,
+            f"deciding by it may take {cost / 10_000:.1f} ms; the maximum is {COST_MAX / 10_000:.1f} ms",
         )
     return Policy(
         policy_id=policy_id,

@@ -25,8 +25,8 @@ from typing import TYPE_CHECKING
 from entitlements.api.auth.api_keys import ApiKeys
 from entitlements.api.auth.door import Door, identity_of
 from entitlements.api.auth.either import ByForm, Knowing
-from entitlements.api.auth.limits import Limits
 from entitlements.api.auth.keys import ApiKey, KeySource, PostgresKeys
+from entitlements.api.auth.limits import Limits
 from entitlements.api.auth.oidc import BearerTokens
 from entitlements.api.auth.organizations import RememberedOrganizations
 from entitlements.api.auth.scopes import require, require_own

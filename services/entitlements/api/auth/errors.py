@@ -18,6 +18,12 @@ class InsufficientScope(EntitlementsError):
         self.facts = {"needed": needed}
 
 
+class ExceedsOwnKey(EntitlementsError):
+    """An API key creates no key that lives longer or has a higher rate than itself."""
+
+    code: ClassVar[str] = "exceeds_own_key"
+
+
 class OrganizationRequired(EntitlementsError):
     """This key acts for several organizations: name one in the header Entitlements-Organization."""
 
