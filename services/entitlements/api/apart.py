@@ -19,7 +19,7 @@ from entitlements.api.auth.errors import TooManyRequests
 T = TypeVar("T")
 
 #: Computations of one organization that wait; more are refused.
-WAITING_MAX: Final = 200
+WAITING_MAX: Final = 64
 
 #: A computation: what to call, and who waits for it where.
 _Job = tuple[Callable[[], Any], asyncio.AbstractEventLoop, "asyncio.Future[Any]"]

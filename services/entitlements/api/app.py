@@ -42,7 +42,7 @@ CREATING_PATHS: Final = frozenset({"/v1/commands/OpenPool"})
 #: Batches; all other bodies are small (auth/limits.py).
 BATCH_PATHS: Final = frozenset(
     {
-        "/v1/access-log", "/v1/checks", "/v1/events", "/v1/remaining", "/v1/reservations/batch",
+        "/v1/access-log", "/v1/events", "/v1/remaining", "/v1/reservations/batch",
         "/v1/usage/batch",
     }
 )  # fmt: skip

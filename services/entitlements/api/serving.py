@@ -14,7 +14,7 @@ from typing import Any, Final
 from starlette.types import ASGIApp
 
 from entitlements.api.auth import Door, Limits
-from entitlements.api.auth.limits import QUESTION_BYTES_MAX
+from entitlements.api.auth.limits import QUESTION_BYTES_MAX, QUESTIONS_BYTES_MAX
 from entitlements.api.connections import within_files
 from entitlements.errors import AddressIsTaken
 from entitlements.settings import Settings
@@ -53,7 +53,8 @@ def application() -> ASGIApp:
         lambda _, error: problem_of(error).document(),
         Limits(
             requests_max=services.settings.api_requests_max,
-            body_bytes_max={PATH: QUESTION_BYTES_MAX},
+            body_within_for=services.settings.api_idle_for,
+            body_bytes_max={PATH: QUESTION_BYTES_MAX, "/v1/checks": QUESTIONS_BYTES_MAX},
             batch_paths=BATCH_PATHS,
             stream_paths=STREAM_PATHS,
         ),

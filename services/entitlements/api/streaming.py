@@ -119,7 +119,8 @@ class _Listening:
                 )
             self._here = here if missed is None else here | (since or {})
             for start in range(0, len(missed or ()), _SENT_AT_ONCE):
-                yield await self._rendered((missed or ())[start : start + _SENT_AT_ONCE])
+                if events := await self._rendered((missed or ())[start : start + _SENT_AT_ONCE]):
+                    yield events
                 await asyncio.sleep(0)
             self._here = here
             yield self._event("reset" if missed is None else "hello", b"{}")
@@ -134,7 +135,8 @@ class _Listening:
                         alive_until = self._loop.time() + HEARTBEAT_FOR
                         yield b": alive\n\n"
                     continue
-                yield self._catch_up() if self._is_behind else await self._rendered(batch)
+                if events := self._catch_up() if self._is_behind else await self._rendered(batch):
+                    yield events
         finally:
             fanout.detach(self._organization_id, self)
 

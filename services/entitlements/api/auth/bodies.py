@@ -9,8 +9,7 @@ from starlette.types import Message, Receive
 
 from entitlements.api.auth.errors import BodyTooLarge, RequestTimeout
 
-#: Seconds that a body may take to arrive, and bytes that earn it one second more: a slow line is fine, a client that stalls is not.
-BODY_WITHIN_FOR: Final = 10.0
+#: Bytes that earn a body one second more: a slow line is fine, a client that stalls is not.
 BYTES_PER_S_MIN: Final = 16 * 1024
 
 
@@ -24,10 +23,11 @@ def check_length(content_length: bytes | None, bytes_max: int) -> None:
         raise BodyTooLarge(f"{length} bytes; the maximum is {bytes_max}.")
 
 
-async def taken(receive: Receive, bytes_max: int, within_for: float = BODY_WITHIN_FOR) -> Receive:
+async def taken(receive: Receive, bytes_max: int, within_for: float) -> Receive:
     """Read a body, and give it to whoever asks. Raises BodyTooLarge, RequestTimeout.
 
-    Before the application: what it costs to wait for a slow body is one buffer, and an answer that says so.
+    within_for: seconds for the first bytes; each BYTES_PER_S_MIN bytes earn one more. Before the application: what it costs to wait for a
+    slow body is one buffer, and an answer that says so.
     """
     parts: list[bytes] = []
     size = 0

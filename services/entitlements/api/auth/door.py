@@ -145,7 +145,7 @@ class Door:
                 bytes_max = self._limits.body_bytes(scope["path"], identity.body_bytes_max)
                 length = next((value for name, value in scope["headers"] if name == b"content-length"), None)
                 check_length(length, bytes_max)
-                receive = await taken(receive, bytes_max)
+                receive = await taken(receive, bytes_max, self._limits.body_within_for)
             except (BodyTooLarge, RequestTimeout) as error:
                 await self._refuse(error, scope, send)
                 return

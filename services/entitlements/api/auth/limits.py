@@ -11,6 +11,8 @@ from entitlements.api.auth.errors import TooManyRequests
 
 #: Bytes of the body of one question: its context may hold 32 KiB of text, each character up to 6 bytes.
 QUESTION_BYTES_MAX: Final = 256 * 1024
+#: The same of many questions: 10,000 with the longest ids, without contexts, are 5 MB.
+QUESTIONS_BYTES_MAX: Final = 8 * 1024 * 1024
 #: Bytes of a body that is no batch: a command is at most one record of 1 MiB in the log.
 BODY_BYTES_MAX: Final = 2 * 1024 * 1024
 
@@ -21,6 +23,8 @@ class Limits:
 
     #: Requests of an organization under way.
     requests_max: int = 1_000
+    #: Seconds that a body may take to arrive, beside those that its bytes earn (bodies.py).
+    body_within_for: float = 10.0
     #: Bytes of a body, by path. The key's own limit holds for all.
     body_bytes_max: Mapping[str, int] = field(default_factory=dict)
     other_body_bytes_max: int = BODY_BYTES_MAX
