@@ -1,8 +1,8 @@
-"""Computes what takes long beside the loop that answers: in one thread, organizations in turns.
+"""What takes long is done beside the loop that answers: in one thread, organizations in turns.
 
-A thread shares the interpreter with the loop, which takes it back after half a millisecond (serving.SWITCH_EVERY_FOR). So whatever is
-computed here makes nobody wait for longer, as long as it is Python that computes and not one call of C; and whoever has many long
-computations waits behind its own, not others behind them.
+Whoever has much of it waits behind its own, not others behind that. A thread that computes shares the interpreter with the loop, which
+takes it back after half a millisecond (serving.SWITCH_EVERY_FOR), again and again: so what many may ask for without end is computed in a
+process of its own (aside.py), and the thread only waits for it.
 """
 
 from __future__ import annotations

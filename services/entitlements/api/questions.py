@@ -13,9 +13,9 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
-from entitlements.access.judging import SOURCE, dry_run, judge
-from entitlements.api import http_caching
+from entitlements.api import aside, http_caching
 from entitlements.api.answering import answers_to, newer
+from entitlements.api.aside import SOURCE
 from entitlements.api.asking import at_least, json_answer, require_utf_8, services_of, who, who_for
 from entitlements.api.documents import PROBLEMS
 from entitlements.api.problems import Problem
@@ -171,24 +171,30 @@ async def try_policies(request: Request, body: DryRun) -> Response:
     wanted = at_least(request)
     views = await services.views_of(organization_id, [body.customer_id], wanted)
     in_force = await services.policies_of(organization_id, anew=wanted is not None)
+    document = in_force.document
     if body.policies is not None:
-        in_force = await services.apart(organization_id, _compiled, organization_id, in_force, body.policies)
+        document = _document(in_force.compiled, body.policies)
+        mistake = await services.aside(organization_id, aside.check, document)
+        if mistake is not None:
+            raise PolicyCannotBeMeant("policies", PolicyIsInvalid(*mistake))
     asked = Asked.from_document(body.model_dump(exclude={"policies"}))
     view = views[body.customer_id]
-    decision = await services.apart(organization_id, judge, view, in_force, asked)
+    (decision,) = await services.aside(organization_id, aside.answers, organization_id, document, [(view, asked)])
     if decision.needs_service:
-        view = await newer(services, organization_id, views, asked, decision)
-    found = await services.apart(organization_id, dry_run, view, in_force, asked)
+        view = await newer(services, organization_id, views, asked, decision.needs_service)
+    found = await services.aside(organization_id, aside.dry_run, organization_id, document, view, asked)
     try:
         return json_answer(found | {"source": SOURCE})
     except orjson.JSONEncodeError as error:
         raise Problem("invalid_request", f"What was sent cannot be sent back: {error}.") from error
 
 
-def _compiled(organization_id: str, in_force: PolicySet, policies: list[dict[str, Any]]) -> PolicySet:
-    document = {"organization_id": organization_id, "version": in_force.version, "policies": policies}
+def _document(in_force: PolicySet, policies: list[dict[str, Any]]) -> bytes:
+    """Policies that are tried instead of those in force, and what these know of keys. Raises Problem."""
+    known = {"metered_keys": sorted(in_force.metered_keys), "keys": dict(in_force.keys)}
     try:
-        known = {"metered_keys": sorted(in_force.metered_keys), "keys": dict(in_force.keys)}
-        return PolicySet.compile(document | known)
-    except PolicyIsInvalid as error:
-        raise PolicyCannotBeMeant("policies", error) from error
+        return orjson.dumps(
+            {"organization_id": in_force.organization_id, "version": in_force.version, "policies": policies, **known}
+        )
+    except orjson.JSONEncodeError as error:
+        raise Problem("invalid_request", f"What was sent cannot be decided by: {error}.") from error

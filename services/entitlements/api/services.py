@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property, partial
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 import orjson
 import psycopg
@@ -26,6 +27,7 @@ from entitlements.access.remembered import RememberedPolicies
 from entitlements.access.sources import ViewSource
 from entitlements.api import http_caching
 from entitlements.api.apart import Apart
+from entitlements.api.aside import Aside
 from entitlements.api.auth import Knowing, RememberedOrganizations
 from entitlements.api.connections import Streams
 from entitlements.api.fanout import Fanout
@@ -52,10 +54,22 @@ R = TypeVar("R")
 
 #: Seconds that an unknown customer is waited for.
 KNOWN_WITHIN_FOR: Final = 2.0
+#: Policies that take longer to compile, in seconds, are compiled again only after a rest of so many times as long, in seconds at most.
+COMPILED_WITHIN_FOR: Final = 0.02
+COMPILE_REST: Final = 5.0
+COMPILE_REST_FOR_MAX: Final = 2.0
 #: Views that are parsed at once: some 50 us each.
 VIEWS_AT_ONCE: Final = 50
 #: Threads, and connections to Postgres, of one worker: what is asked of a server blocks there and not in the loop.
 THREADS: Final = 16
+
+
+class Policies(NamedTuple):
+    """The policies of an organization."""
+
+    compiled: PolicySet
+    #: What they were compiled of.
+    document: bytes
 
 
 @dataclass(kw_only=True)
@@ -85,9 +99,12 @@ class Services:
     units: Units = field(init=False)
     gathering: Gathering = field(init=False)
     reaching: Reaching = field(init=False)
+    _compile_again_at: dict[str, float] = field(default_factory=dict)
     ledger_ends: Latest[dict[int, int]] = field(init=False)
     threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(THREADS, "api"))
     computing: Apart = field(default_factory=Apart)
+    deciding: Apart = field(default_factory=Apart)
+    another_process: Aside = field(default_factory=Aside)
     streams: Streams = field(init=False)
     closing: ExitStack = field(default_factory=ExitStack)
 
@@ -152,22 +169,37 @@ class Services:
     ) -> list[tuple[str, CustomerView]]:
         return [(name, self.parsed_views.of(organization_id, name, each)) for name, each in documents]
 
-    async def policies_of(self, organization_id: str, *, anew: bool = False) -> PolicySet:
-        """The policies of an organization; anew: as they are now, whatever is remembered. Raises ServerIsAway."""
+    async def policies_of(self, organization_id: str, *, anew: bool = False) -> Policies:
+        """The policies of an organization; anew: as they are now, whatever is remembered. Raises ServerIsAway, TooManyRequests."""
         if anew:
             self.policies.forget(organization_id)
         document = self.policies.peek(organization_id)
         if document is None:
             document = await self.in_thread(self.policies.load, organization_id)
-        known: PolicySet | None = self.parsed_policies.peek(organization_id, "", document)
-        if known is not None:
-            return known
+        compiled: PolicySet = self.parsed_policies.peek(organization_id, "", document) or await self._compiled(
+            organization_id, document
+        )
+        return Policies(compiled, document)
+
+    async def _compiled(self, organization_id: str, document: bytes) -> PolicySet:
+        """Compile policies. Whoever changes many again and again waits for that, and takes little from others."""
+        await asyncio.sleep(self._compile_again_at.get(organization_id, 0.0) - time.monotonic())
+        began_at = time.monotonic()
         compiled: PolicySet = await self.apart(organization_id, self.parsed_policies.of, organization_id, "", document)
+        took_for = time.monotonic() - began_at
+        if took_for > COMPILED_WITHIN_FOR:
+            self._compile_again_at[organization_id] = time.monotonic() + min(
+                took_for * COMPILE_REST, COMPILE_REST_FOR_MAX
+            )
         return compiled
 
     async def apart(self, organization_id: str, function: Callable[..., T], *arguments: Any) -> T:
         """Call what computes for long, organizations in turns (apart.py). Raises TooManyRequests."""
         return await self.computing.call(organization_id, function, *arguments)
+
+    async def aside(self, organization_id: str, function: Callable[..., T], *arguments: Any) -> T:
+        """Call a function of aside.py in the process for it, organizations in turns. Raises TooManyRequests, ServerIsAway."""
+        return await self.deciding.call(organization_id, self.another_process.call, function, *arguments)
 
     async def in_slices(
         self, organization_id: str, function: Callable[[Sequence[T]], Sequence[R]], items: Sequence[T], size: int
@@ -289,6 +321,8 @@ class Services:
         self.closing.close()
         self.threads.shutdown(wait=False, cancel_futures=True)
         self.computing.close()
+        self.deciding.close()
+        self.another_process.close()
 
 
 def _pools(
