@@ -173,7 +173,7 @@ def changing(settings: Settings, per_s: float) -> Iterator[None]:
                 number += 1
                 caller.send(
                     SetOverride(
-                        command_id=new_id(), pool_id="noisy-pool", override_id=f"o-{number}", resource_key=KEY,
+                        command_id=new_id(), pool_id="noisy-pool", override_id=f"o-{new_id()}", resource_key=KEY,
                         allowed=number % 2 == 0, reason="bench", actor="bench",
                     )
                 )  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Annotated, Final
 
@@ -101,7 +101,7 @@ class _Listening:
         self._identity, self._customers = identity, customers
         self._organization_id = identity.organization_id
         self._loop = asyncio.get_running_loop()
-        self._queue: asyncio.Queue[Sequence[Told]] = asyncio.Queue(QUEUED_MAX)
+        self._queue: asyncio.Queue[Batch] = asyncio.Queue(QUEUED_MAX)
         self._is_behind = False
         self._here: dict[Place, int] = {}
 
@@ -135,16 +135,16 @@ class _Listening:
                         alive_until = self._loop.time() + HEARTBEAT_FOR
                         yield b": alive\n\n"
                     continue
-                if events := self._catch_up() if self._is_behind else await self._rendered(batch):
+                if events := self._catch_up() if self._is_behind else await self._shared(batch):
                     yield events
         finally:
             fanout.detach(self._organization_id, self)
 
-    def enqueue(self, batch: Batch) -> None:
+    def enqueue(self, batch: Batch | None) -> None:
         """Take what happened."""
         self._is_behind = self._is_behind or batch is None or self._queue.full()
         if not self._queue.full():
-            self._queue.put_nowait(batch or ())
+            self._queue.put_nowait(Batch() if batch is None else batch)
 
     def _catch_up(self) -> bytes:
         """It read too slowly, or something was missed: it is told to load everything, and goes on with what comes now."""
@@ -154,15 +154,28 @@ class _Listening:
         self._here = self._follower.here
         return self._event("reset", b"{}")
 
-    async def _rendered(self, batch: Sequence[Told]) -> bytes:
-        batch = await self._within_unit(batch)
-        events = []
-        for told in batch:
-            if told.offset < self._here.get(told.place, 0):
-                continue  # It was there already when this client came.
-            self._here[told.place] = told.offset + 1
-            if self._concerns(told):
-                events.append(self._event(told.event, told.data))
+    async def _shared(self, batch: Batch) -> bytes:
+        """What a batch is for this client; made once for all that hear all of the organization and stand at the same place."""
+        if self._customers or self._identity.unit_id:
+            return await self._rendered(batch, batch.here)
+        before = tuple(self._here.items())
+        known = batch.rendered.get(before)
+        if known is None:
+            self._here = dict(self._here)
+            known = batch.rendered[before] = await self._rendered(batch, batch.here), self._here
+        events, self._here = known
+        return events
+
+    async def _rendered(self, batch: Sequence[Told], here: Mapping[Place, int] | None = None) -> bytes:
+        """The events of a batch as they are sent. here: where this client stands once it has all of them."""
+        batch, events = await self._within_unit(batch), list[bytes]()
+        for number, told in enumerate(batch, 1):
+            if told.offset >= self._here.get(told.place, 0):  # Else it was there already when this client came.
+                self._here[told.place] = told.offset + 1
+                if here and number == len(batch):
+                    self._here |= {place: max(offset, self._here.get(place, 0)) for place, offset in here.items()}
+                if self._concerns(told):
+                    events.append(self._event(told.event, told.data))
         return b"".join(events)
 
     async def _within_unit(self, batch: Sequence[Told]) -> Sequence[Told]:
