@@ -131,7 +131,9 @@ def policies_of(organization_id: str) -> list[DefineAccessPolicy]:
 
 
 @contextmanager
-def neighbours(settings: Settings, key: str, silent: int, streams: int, per_s: float) -> Iterator[dict[str, int]]:
+def neighbours(
+    settings: Settings, key: str, silent: int, streams: int, per_s: float, customer: str = CUSTOMER
+) -> Iterator[dict[str, int]]:
     """The neighbours at work (neighbours.py); what they have done is told at the end."""
     command = [sys.executable, "-m", "bench.neighbours", settings.api_host, str(settings.api_port), key]
     counts: dict[str, int] = {}
@@ -144,7 +146,10 @@ def neighbours(settings: Settings, key: str, silent: int, streams: int, per_s: f
             ready.set()
 
     with subprocess.Popen(
-        [*command, str(silent), str(streams), str(per_s)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [*command, str(silent), str(streams), str(per_s), customer],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     ) as process:
         reading_it = threading.Thread(target=read, daemon=True)
         reading_it.start()

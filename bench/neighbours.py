@@ -1,4 +1,4 @@
-"""The neighbours of `fairness.py`, in a process of their own: `python -m bench.neighbours HOST PORT KEY SILENT STREAMS CHECKS_PER_S`.
+"""The neighbours of `fairness.py`, in a process of their own: `python -m bench.neighbours HOST PORT KEY SILENT STREAMS CHECKS_PER_S CUSTOMER`.
 
 Holds connections that say nothing (each that is closed is opened again), streams of changes, and asks what costs the most to decide, at a
 rate, whether or not answers come. Says "ready" when all of it goes on, then once a second how much of it there is. Ends with its input.
@@ -86,9 +86,9 @@ class Neighbours:
                 writer.close()
             await asyncio.sleep(1.0)
 
-    async def checks(self, per_s: float) -> None:
+    async def checks(self, per_s: float, customer: str) -> None:
         """Ask at a rate; each over a connection of its own, as who means harm would."""
-        body = orjson.dumps({"customer_id": CUSTOMER, "resource_key": KEY, "context": worst_context()})
+        body = orjson.dumps({"customer_id": customer, "resource_key": KEY, "context": worst_context()})
         request = self._head("POST /v1/check", len(body), "connection: close") + body
         loop, due = asyncio.get_running_loop(), asyncio.get_running_loop().time()
         while True:
@@ -113,7 +113,7 @@ class Neighbours:
         return ("\r\n".join(field for field in fields if field) + "\r\n\r\n").encode()
 
 
-async def _main(host: str, port: int, key: str, silent: int, streams: int, per_s: float) -> None:
+async def _main(host: str, port: int, key: str, silent: int, streams: int, per_s: float, customer: str) -> None:
     neighbours = Neighbours(host, port, key)
     tasks = [asyncio.create_task(neighbours.silent()) for _ in range(silent)]
     tasks += [asyncio.create_task(neighbours.stream()) for _ in range(streams)]
@@ -121,7 +121,7 @@ async def _main(host: str, port: int, key: str, silent: int, streams: int, per_s
     while neighbours.counts["silent"] < silent * 0.9 or neighbours.counts["streams"] < streams * 0.9:  # noqa: ASYNC110
         await asyncio.sleep(0.1)
     if per_s:
-        tasks.append(asyncio.create_task(neighbours.checks(per_s)))
+        tasks.append(asyncio.create_task(neighbours.checks(per_s, customer)))
     print("ready", flush=True)
     ended = asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
     while not ended.done():
@@ -134,5 +134,5 @@ async def _main(host: str, port: int, key: str, silent: int, streams: int, per_s
 if __name__ == "__main__":
     _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    host, port, key, silent, streams, per_s = sys.argv[1:]
-    asyncio.run(_main(host, int(port), key, int(silent), int(streams), float(per_s)))
+    host, port, key, silent, streams, per_s, customer = sys.argv[1:]
+    asyncio.run(_main(host, int(port), key, int(silent), int(streams), float(per_s), customer))
