@@ -91,7 +91,7 @@ def _fits(parts: list[tuple[Any, int]]) -> bool:
     values = characters = 0
     while parts:
         part, depth = parts.pop()
-        values += len(part)
+        values += len(part) if depth else 0
         if values > VALUES_MAX:
             return False
         if isinstance(part, dict):
