@@ -14,9 +14,10 @@ from entitlements.access.judging import judge, view_for
 from entitlements.api import aside
 from entitlements.api.asking import at_least, services_of
 from entitlements.api.identity import Identity
+from entitlements.api.policies_in_force import Policies
 from entitlements.api.problems import Problem
 from entitlements.api.question_bodies import Check
-from entitlements.api.services import Policies, Services
+from entitlements.api.services import Services
 from entitlements.domain.values import is_id
 from entitlements.operations.request_id import REQUEST_ID
 from entitlements_client.deciding import Context, CustomerView, Decision
@@ -56,7 +57,7 @@ async def answers_to(request: Request, identity: Identity, many: Sequence[Check]
     else:
         views = await services.views_of(organization_id, list({one.customer_id for one in many}), wanted)
     # After the views: what was waited for is in the policies, too.
-    policies = await services.policies_of(organization_id, anew=wanted is not None)
+    policies = await services.in_force.of(organization_id, anew=wanted is not None)
     deciding = _Deciding(services, organization_id, policies)
     found = []
     for those, is_cheap in _slices([_asked(one) for one in many], policies):

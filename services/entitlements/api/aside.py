@@ -23,6 +23,7 @@ from entitlements_client.deciding import AsOf, CustomerView, PolicyIsInvalid, Po
 
 T = TypeVar("T")
 
+#: As access.judging says it, which is not loaded there.
 SOURCE: Final = "SERVICE"
 #: How much it leaves the processors to those that answer.
 _NICE: Final = 5

@@ -170,7 +170,7 @@ async def try_policies(request: Request, body: DryRun) -> Response:
     services, organization_id = services_of(request), identity.organization_id
     wanted = at_least(request)
     views = await services.views_of(organization_id, [body.customer_id], wanted)
-    in_force = await services.policies_of(organization_id, anew=wanted is not None)
+    in_force = await services.in_force.of(organization_id, anew=wanted is not None)
     document = in_force.document
     if body.policies is not None:
         document = _document(in_force.compiled, body.policies)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property, partial
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, TypeVar
 
 import orjson
 import psycopg
@@ -21,7 +20,7 @@ from starlette.responses import Response
 from entitlements.access.caching.documents import facts_of
 from entitlements.access.caching.floors import Floors
 from entitlements.access.caching.in_process import InProcess
-from entitlements.access.judging import Parsed, parsed_policies, parsed_views
+from entitlements.access.judging import Parsed, parsed_views
 from entitlements.access.log.writer import AccessLog
 from entitlements.access.remembered import RememberedPolicies
 from entitlements.access.sources import ViewSource
@@ -34,6 +33,7 @@ from entitlements.api.fanout import Fanout
 from entitlements.api.following import Follower
 from entitlements.api.gathering import Gathering
 from entitlements.api.http_caching import Lifetimes
+from entitlements.api.policies_in_force import PoliciesInForce
 from entitlements.api.reaching import Latest, Reaching
 from entitlements.api.units import Units
 from entitlements.domain.commands import Command
@@ -43,7 +43,7 @@ from entitlements.ledger.ends import TopicEnds
 from entitlements.ledger.partitioning import partition_of
 from entitlements.operations.lag import ProjectionLag
 from entitlements.settings import Settings
-from entitlements_client.deciding import CustomerView, PolicySet
+from entitlements_client.deciding import CustomerView
 from entitlements_projections.database import Connection
 from entitlements_projections.errors import NotReachedYet
 from entitlements_projections.reading import access, offsets_unlike
@@ -54,22 +54,10 @@ R = TypeVar("R")
 
 #: Seconds that an unknown customer is waited for.
 KNOWN_WITHIN_FOR: Final = 2.0
-#: Policies that take longer to compile, in seconds, are compiled again only after a rest of so many times as long, in seconds at most.
-COMPILED_WITHIN_FOR: Final = 0.02
-COMPILE_REST: Final = 5.0
-COMPILE_REST_FOR_MAX: Final = 2.0
 #: Views that are parsed at once: some 50 us each.
 VIEWS_AT_ONCE: Final = 50
 #: Threads, and connections to Postgres, of one worker: what is asked of a server blocks there and not in the loop.
 THREADS: Final = 16
-
-
-class Policies(NamedTuple):
-    """The policies of an organization."""
-
-    compiled: PolicySet
-    #: What they were compiled of.
-    document: bytes
 
 
 @dataclass(kw_only=True)
@@ -94,12 +82,11 @@ class Services:
     lifetimes: Lifetimes
     floors: Floors
     parsed_views: Parsed = field(default_factory=parsed_views)
-    parsed_policies: Parsed = field(default_factory=parsed_policies)
     organizations: RememberedOrganizations = field(init=False)
     units: Units = field(init=False)
     gathering: Gathering = field(init=False)
     reaching: Reaching = field(init=False)
-    _compile_again_at: dict[str, float] = field(default_factory=dict)
+    in_force: PoliciesInForce = field(init=False)
     ledger_ends: Latest[dict[int, int]] = field(init=False)
     threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(THREADS, "api"))
     computing: Apart = field(default_factory=Apart)
@@ -110,6 +97,7 @@ class Services:
 
     def __post_init__(self) -> None:
         self.streams = Streams(self.settings)
+        self.in_force = PoliciesInForce(self.policies, self.in_thread, self.computing)
         self.organizations = RememberedOrganizations(self.settings.operator_organization, self._knows)
         self.units = Units(lambda *of: self.read(access.customers_in_unit, *of), self.catch_up)
         self.gathering = Gathering(
@@ -168,30 +156,6 @@ class Services:
         self, organization_id: str, documents: Sequence[tuple[str, bytes]]
     ) -> list[tuple[str, CustomerView]]:
         return [(name, self.parsed_views.of(organization_id, name, each)) for name, each in documents]
-
-    async def policies_of(self, organization_id: str, *, anew: bool = False) -> Policies:
-        """The policies of an organization; anew: as they are now, whatever is remembered. Raises ServerIsAway, TooManyRequests."""
-        if anew:
-            self.policies.forget(organization_id)
-        document = self.policies.peek(organization_id)
-        if document is None:
-            document = await self.in_thread(self.policies.load, organization_id)
-        compiled: PolicySet = self.parsed_policies.peek(organization_id, "", document) or await self._compiled(
-            organization_id, document
-        )
-        return Policies(compiled, document)
-
-    async def _compiled(self, organization_id: str, document: bytes) -> PolicySet:
-        """Compile policies. Whoever changes many again and again waits for that, and takes little from others."""
-        await asyncio.sleep(self._compile_again_at.get(organization_id, 0.0) - time.monotonic())
-        began_at = time.monotonic()
-        compiled: PolicySet = await self.apart(organization_id, self.parsed_policies.of, organization_id, "", document)
-        took_for = time.monotonic() - began_at
-        if took_for > COMPILED_WITHIN_FOR:
-            self._compile_again_at[organization_id] = time.monotonic() + min(
-                took_for * COMPILE_REST, COMPILE_REST_FOR_MAX
-            )
-        return compiled
 
     async def apart(self, organization_id: str, function: Callable[..., T], *arguments: Any) -> T:
         """Call what computes for long, organizations in turns (apart.py). Raises TooManyRequests."""
