@@ -25,6 +25,7 @@ from entitlements.api import (
     reserving,
     streaming,
 )
+from entitlements.api.connections import give_up_unread
 from entitlements.api.documents import ProblemDocument
 from entitlements.api.problems import Problem, problem_of
 from entitlements.api.services import Services
@@ -76,6 +77,7 @@ def create(services: Services) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        give_up_unread(services.settings)
         try:
             yield
         finally:

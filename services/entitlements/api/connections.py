@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import os
 import resource
+import socket
 from collections import Counter
+from pathlib import Path
 from typing import Final
 
 from entitlements.api.problems import Problem
@@ -14,6 +18,8 @@ _log = logging.getLogger(__name__)
 
 #: Files that a worker needs beside its connections: Kafka, Postgres, caches, modules.
 OTHER_FILES: Final = 512
+#: See give_up_unread: 30 s by default.
+UNREAD_TIMES: Final = 3
 
 
 def within_files(settings: Settings) -> Settings:
@@ -38,6 +44,45 @@ def within_files(settings: Settings) -> Settings:
         soft, connections, streams, settings.api_connections_max, settings.api_streams_total_max,
     )  # fmt: skip
     return settings.model_copy(update={"api_connections_max": connections, "api_streams_total_max": streams})
+
+
+def give_up_unread(settings: Settings, tries: int = 100) -> None:
+    """Have the kernel close connections whose client takes nothing of an answer for UNREAD_TIMES as long as one may be silent.
+
+    To be called in the loop, before the server listens: the socket is its own, so it is looked for once it is there. What is set for a
+    socket that listens holds for each connection of it. Only Linux can; elsewhere such a connection stays until its peer is gone.
+    """
+    if not hasattr(socket, "TCP_USER_TIMEOUT"):
+        return
+    is_there = False
+    for one in _listening_sockets():
+        with one:
+            if one.getsockname()[1] == settings.api_port:
+                unread_ms = round(settings.api_idle_for * UNREAD_TIMES * 1_000)
+                one.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, unread_ms)
+                is_there = True
+    if not is_there and tries:
+        asyncio.get_running_loop().call_later(0.1, give_up_unread, settings, tries - 1)
+
+
+def _listening_sockets() -> list[socket.socket]:
+    """The TCP sockets of this process that listen, each by a descriptor of its own."""
+    found = []
+    for name in Path("/proc/self/fd").iterdir():
+        try:
+            copied = os.dup(int(name.name))
+        except OSError:  # It is gone: the one by which the folder was read.
+            continue
+        try:
+            one = socket.socket(fileno=copied)
+        except OSError:  # It is no socket.
+            os.close(copied)
+            continue
+        if one.family in {socket.AF_INET, socket.AF_INET6} and one.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+            found.append(one)
+        else:
+            one.close()
+    return found
 
 
 class Streams:

@@ -73,6 +73,26 @@ def test_a_stranger_keeps_no_connection(narrow: Service) -> None:
     assert time.monotonic() - began < CLOSED_WITHIN_FOR
 
 
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="only Linux can")
+def test_answers_that_nobody_reads_are_given_up(narrow: Service) -> None:
+    """So many of them that the kernel keeps the rest from being sent."""
+    asked = b"GET /openapi.json HTTP/1.1\r\nhost: test\r\n\r\n" * 200
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        connection.connect((narrow.settings.api_host, narrow.settings.api_port))
+        connection.sendall(asked)
+        with pytest.raises(OSError, match=r"reset|[Bb]roken pipe"):
+            poke(connection)
+
+
+def poke(connection: socket.socket) -> None:
+    """Say something now and then: whoever is silent is not told that it is over."""
+    until = time.monotonic() + CLOSED_WITHIN_FOR
+    while time.monotonic() < until:
+        connection.send(b"x")
+        time.sleep(0.1)
+
+
 def test_a_stream_lives_on_where_silence_ends(narrow: Service, tenant: Tenant) -> None:
     """It is silent for longer than a connection may be; what happens then still arrives."""
     with (
