@@ -26,7 +26,7 @@ T = TypeVar("T")
 #: As access.judging says it, which is not loaded there.
 SOURCE: Final = "SERVICE"
 #: How much it leaves the processors to those that answer.
-_NICE: Final = 5
+_NICE: Final = 10
 #: Organizations whose policies it keeps compiled.
 _COMPILED_MAX: Final = 100
 
