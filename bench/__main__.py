@@ -18,6 +18,7 @@ from bench import (
     caching,
     decisions,
     es,
+    fairness,
     figures,
     latency,
     postgres,
@@ -45,6 +46,7 @@ BENCHMARKS: Final[dict[str, Callable[[Place], dict[str, float]]]] = {
     "access": access.measure,
     "caching": caching.measure,
     "serving": serving.measure,
+    "fairness": fairness.measure,
     "broker": broker.measure,
 }
 QUICK_SCALE: Final = 0.25

@@ -80,6 +80,11 @@ FIGURES: Final[dict[str, Figure]] = {
     ),
     "change_to_client_p50_ms": Figure("ms", "from sending a command to a local client that answers by it"),
     "change_to_client_p99_ms": Figure("ms", "99 of 100 of them", "< 100"),
+    "quiet_check_alone_p99_ms": Figure("ms", "a quiet organization's checks over HTTP at 200/s, open-loop: 99 of 100"),
+    "quiet_check_p50_ms": Figure(
+        "ms", "the same beside 3,000 silent connections, a neighbour's 1,000 streams and its worst policies: half"
+    ),
+    "quiet_check_p99_ms": Figure("ms", "99 of 100 of them", "< 50, or 2 x alone"),
     "broker_produce_mb_per_s": Figure("MB/s", "what the broker takes from one idempotent producer, 1 KB records"),
     "ratio_to_postgres": Figure("times", "strict_lines_per_s / postgres_update_per_s", ">= 15"),
     "ratio_to_eventsourcing": Figure("times", "strict_lines_per_s / eventsourcing_per_s"),

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from entitlements.kafka.settings import KafkaSettings
@@ -60,6 +60,24 @@ class Settings(KafkaSettings):
     api_workers: int = Field(default=1, ge=1, description="Processes that serve the HTTP API.")
     api_streams_max: int = Field(
         default=1_000, ge=1, description="Streams of changes that an organization may have open at each worker."
+    )
+    api_streams_total_max: int = Field(
+        default=4_000,
+        ge=1,
+        description="Streams of changes that all organizations together may have open at each worker.",
+    )
+    api_connections_max: int = Field(
+        default=10_000,
+        ge=16,
+        description="TCP connections that each worker holds open; more wait. At least twice as many as streams.",
+    )
+    api_idle_for: float = Field(
+        default=10.0,
+        ge=0.1,
+        description="Seconds after which a silent connection is closed: between requests, or before a request's headers are complete.",
+    )
+    api_requests_max: int = Field(
+        default=1_000, ge=1, description="Requests of an organization under way at each worker, its streams apart."
     )
     operator_organization: str = Field(
         default="operator",
@@ -150,6 +168,13 @@ class Settings(KafkaSettings):
     oidc_scope_prefix: str = Field(
         default="entitlements:", description="What our scopes begin with in a bearer token: entitlements:read."
     )
+
+    @model_validator(mode="after")
+    def _leaves_room_beside_streams(self) -> Self:
+        """Streams keep their connections for hours; requests need some too."""
+        if self.api_connections_max < 2 * self.api_streams_total_max:
+            raise ValueError("api_connections_max must be at least twice api_streams_total_max")
+        return self
 
     @field_validator("postgres")
     @classmethod

@@ -137,7 +137,7 @@ class EntitlementsProvider(AbstractProvider):
 
 def _problem(decision: Decision, value: Any, *, is_text: bool) -> tuple[ErrorCode, str] | None:
     """Why a decision is no answer to a flag of this type; None: it is one."""
-    if decision.reason_code == "invalid_quantity":
+    if decision.reason_code in {"invalid_quantity", "context_too_large"}:
         return ErrorCode.INVALID_CONTEXT, decision.sentence
     if decision.source == "FALLBACK":
         is_answer = decision.reason_code in _CHOSEN and type(value) is bool

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from entitlements.access.checking import check
-from entitlements_client.deciding import CustomerView, Decision, Entry, PolicySet, Request, decide, explain
+from entitlements_client.deciding import CustomerView, Decision, Entry, PolicySet, Request, decide
 from entitlements_projections import reading
 
 if TYPE_CHECKING:
@@ -59,11 +59,6 @@ def parsed_policies() -> Parsed:
 def judge(view: CustomerView, policies: PolicySet, request: Request) -> Decision:
     """Decide now."""
     return decide(view, policies, request, time.time(), SOURCE)
-
-
-def dry_run(view: CustomerView, policies: PolicySet, request: Request) -> dict[str, Any]:
-    """The five steps of a decision with the outcome of every condition."""
-    return explain(view, policies, request, time.time())
 
 
 def view_for(connection: Connection, view: CustomerView, request: Request) -> CustomerView:

@@ -29,6 +29,7 @@ from entitlements.api import (
     reserving,
     streaming,
 )
+from entitlements.api.connections import give_up_unread
 from entitlements.api.documents import ProblemDocument
 from entitlements.api.openapi import page
 from entitlements.api.openapi.document import ABOUT, LICENSE, SERVERS, describe
@@ -50,6 +51,11 @@ _PARTS: Final = (
 )  # fmt: skip
 #: Bodies that handlers decode by themselves, and problems.
 _BODIES: Final = (ProblemDocument, *questions.BODIES, *cloudevents.BODIES)
+#: Batches; all other bodies are small (auth/limits.py).
+BATCH_PATHS: Final = frozenset({
+    "/v1/access-log", "/v1/events", "/v1/events/batch", "/v1/remaining", "/v1/reservations/batch", "/v1/usage/batch",
+})  # fmt: skip
+STREAM_PATHS: Final = frozenset({"/v1/changes"})
 _CODES: Final = {401: "unauthenticated", 403: "insufficient_scope", 404: "not_found", 405: "method_not_allowed"}
 
 
@@ -58,6 +64,7 @@ def create(services: Services) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        give_up_unread(services.settings)
         try:
             yield
         finally:

@@ -109,7 +109,7 @@ def _add(name: str, kind: type[Command]) -> None:
         if isinstance(command, DefineAccessPolicy):
             require_meant(command)
         if isinstance(command, CreateApiKey):
-            require_own(identity, command.scopes)
+            require_own(identity, command, services_of(request).settings.key_requests_per_s)
         document = {"status": "accepted", "command": name, "id": address_of(command)[1]}
         return await answered(request, command, document, await _told_once(request, command))
 

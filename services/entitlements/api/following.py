@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -67,8 +67,6 @@ class Follower:
         self._first: dict[Place, int] = {}
         self._next: dict[Place, int] = {}
         self._hearing: set[Hear] = set()
-        #: Streams by organization: counted by those who stream, in their one loop.
-        self.listeners: Counter[str] = Counter()
         self._stopping = threading.Event()
         self.is_following = threading.Event()
         #: On the monotonic clock when all that had come was taken in.
@@ -85,20 +83,27 @@ class Follower:
         if self._thread.ident is not None:
             self._thread.join(10)
 
-    def attach(self, hear: Hear, since: Mapping[Place, int] | None) -> tuple[dict[Place, int], list[Told] | None]:
-        """Let somebody hear, in the follower's thread, all that is told from now on.
-
-        Returns where the follower stands, and what was told since the places given (the next offset of each); None: that is not kept
-        any more.
-        """
+    def attach(self, hear: Hear) -> None:
+        """Let somebody hear, in the follower's thread, all that is told from now on."""
         with self._lock:
             self._hearing.add(hear)
-            here = dict(self._next)
-            if since is None:
-                return here, []
+
+    @property
+    def here(self) -> dict[Place, int]:
+        """Where the follower stands: the next offset of each place."""
+        with self._lock:
+            return dict(self._next)
+
+    def since(self, since: Mapping[Place, int], organization_id: str) -> tuple[dict[Place, int], list[Told] | None]:
+        """Where the follower stands, and what an organization was told since some places (the next offset of each); None: that is not kept
+        any more. Takes milliseconds.
+        """
+        with self._lock:
+            here, kept = dict(self._next), list(self._kept)
             if any(since.get(place, -1) < first or since[place] > here[place] for place, first in self._first.items()):
                 return here, None
-            return here, [told for told in self._kept if told.offset >= since[told.place]]
+        own = {None, organization_id}
+        return here, [told for told in kept if told.organization_id in own and told.offset >= since[told.place]]
 
     def detach(self, hear: Hear) -> None:
         """Tell somebody nothing any more."""

@@ -67,12 +67,11 @@ class KeyMade(BaseModel):
 
 @router.post("/v1/keys", response_model=KeyMade, operation_id="createApiKey")
 async def create_key(request: Request, body: NewKey) -> Response:
-    """Create an API key. A key creates none that may do more than itself. It is valid as soon as the read models know it.
+    """Create an API key. A key creates none that may do more, lives longer or has a higher rate than itself. It is valid as soon as the read models know it.
 
     The secret is made here and nobody keeps it: a repeat cannot tell it again, so there is no Idempotency-Key.
     """
     identity = who(request, "administer")
-    require_own(identity, body.scopes)
     made = new_api_key()
     command = CreateApiKey(
         **envelope(identity),
@@ -87,6 +86,7 @@ async def create_key(request: Request, body: NewKey) -> Response:
         expires_at=body.expires_at,
         requests_per_s=body.requests_per_s,
     )
+    require_own(identity, command, services_of(request).settings.key_requests_per_s)
     outcome = await decided(request, command)
     document = {
         "key_id": made.key_id,

@@ -36,6 +36,8 @@ class Identity:
     act_for: ActFor = OWN
     #: The unit whose customers alone the key is for, those of units below it included; empty: the whole organization.
     unit_id: str = ""
+    #: When the key ends, in seconds since 1970; inf: never, as far as is known, or it is no API key.
+    ends_at: float = float("inf")
 
 
 class Authenticator(Protocol):

@@ -41,7 +41,7 @@ def open_services(settings: Settings) -> Services:
         )
         follower = Follower(settings)
         policies = RememberedPolicies(PostgresPolicies(database.connection))
-        follower.attach(lambda told: _forget(policies, told), None)
+        follower.attach(lambda told: _forget(policies, told))
         follower.start()
         stack.callback(follower.stop)
         caller = stack.enter_context(Caller(settings))

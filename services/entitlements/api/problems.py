@@ -18,14 +18,17 @@ MEDIA_TYPE: Final = "application/problem+json"
 _STATUS: Final = {
     "unauthenticated": HTTPStatus.UNAUTHORIZED,
     "insufficient_scope": HTTPStatus.FORBIDDEN,
+    "exceeds_own_key": HTTPStatus.FORBIDDEN,
     "invalid_path": HTTPStatus.BAD_REQUEST,
     "organization_not_allowed": HTTPStatus.FORBIDDEN,
     "act_for_not_allowed": HTTPStatus.FORBIDDEN,
     "outside_unit": HTTPStatus.FORBIDDEN,
     "organization_required": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "request_timeout": HTTPStatus.REQUEST_TIMEOUT,
     "body_too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "command_is_too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "rate_limited": HTTPStatus.TOO_MANY_REQUESTS,
+    "too_many_requests": HTTPStatus.TOO_MANY_REQUESTS,
     "too_many_streams": HTTPStatus.TOO_MANY_REQUESTS,
     "filter_too_broad": HTTPStatus.UNPROCESSABLE_ENTITY,
     "idempotency_key_reused": HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -45,6 +48,7 @@ _RETRY_AFTER: Final = {
     "outcome_unknown": 1,
     "server_is_away": 2,
     "rate_limited": 1,
+    "too_many_requests": 1,
     "too_many_streams": 5,
 }
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -11,12 +12,12 @@ from fastapi import APIRouter, Path
 from starlette.requests import Request
 from starlette.responses import Response
 
-from entitlements.access.judging import SOURCE, dry_run, judge, view_for
-from entitlements.api import http_caching
+from entitlements.api import aside, http_caching
 from entitlements.api.answer_bodies import DecisionBody, DecisionsBody, EntitlementBody, RemainingBody, ViewBody
+from entitlements.api.answering import answers_to, newer
+from entitlements.api.aside import SOURCE
 from entitlements.api.asking import at_least, etags_of, json_answer, services_of, who, who_for
 from entitlements.api.documents import PROBLEMS
-from entitlements.api.identity import Identity
 from entitlements.api.media_types import require_json
 from entitlements.api.openapi.headers import CONSISTENCY, IF_NONE_MATCH, takes
 from entitlements.api.openapi.telling import body_as
@@ -24,22 +25,16 @@ from entitlements.api.policy_bodies import DryRun, DryRunBody, PoliciesBody
 from entitlements.api.problems import Problem
 from entitlements.api.question_bodies import MANY_MAX, Check, CheckBody, Checks, ChecksBody, RemainingAsked
 from entitlements.api.routes import Route
-from entitlements.api.services import Services
 from entitlements.api.validation import explained_decoding
-from entitlements.domain.values import is_id
 from entitlements.intake.policies import PolicyCannotBeMeant
 from entitlements.intake.strict import Id
-from entitlements.operations.request_id import REQUEST_ID
 from entitlements_client.deciding import (
-    Context,
     CustomerView,
-    Decision,
     Entry,
     PolicyIsInvalid,
     PolicySet,
 )
 from entitlements_client.deciding import Request as Asked
-from entitlements_client.deciding.decide import RESET_IS_DUE
 
 router = APIRouter(tags=["access"], responses=PROBLEMS, route_class=Route)
 
@@ -47,8 +42,8 @@ CustomerId = Annotated[Id, Path(description="The customer.")]
 ResourceKeyId = Annotated[Id, Path(description="The resource key.")]
 #: Bodies that are decoded by hand, for the OpenAPI document.
 BODIES: Final = (CheckBody, ChecksBody)
-#: Seconds for which many questions of one call keep all others waiting: policies may make each of them cost milliseconds.
-AT_ONCE_FOR: Final = 0.005
+#: Customers with a key each that are looked up at once for one call.
+ENTRIES_AT_ONCE: Final = 500
 _DECODE: Final = msgspec.json.Decoder(Check).decode
 _DECODE_MANY: Final = msgspec.json.Decoder(Checks).decode
 
@@ -64,8 +59,8 @@ async def answer_to(request: Request, body: bytes) -> bytes:
     """The answer to a question as JSON. Raises Problem and what problem_of knows."""
     identity = who(request, "read", within_unit=True)
     require_json(request)
-    (decision,) = await _decide(request, identity, [_decoded(body, _DECODE)])
-    return orjson.dumps(decision.to_document())
+    (answer,) = await answers_to(request, identity, [_decoded(body, _DECODE)])
+    return answer
 
 
 @router.post("/v1/checks", response_model=DecisionsBody, openapi_extra=body_as(ChecksBody), operation_id="checkMany")
@@ -74,8 +69,8 @@ async def check_many(request: Request) -> Response:
     """Many questions at once: 100 customers with 100 keys in one call."""
     identity = who(request, "read", within_unit=True)
     asked = _decoded(await request.body(), _DECODE_MANY)
-    decisions = await _decide(request, identity, asked.all_of_them())
-    return json_answer({"decisions": [decision.to_document() for decision in decisions]})
+    answers = await answers_to(request, identity, asked.all_of_them())
+    return json_answer({"decisions": [orjson.Fragment(answer) for answer in answers]})
 
 
 def _decoded(body: bytes, decode: Any) -> Any:
@@ -83,57 +78,6 @@ def _decoded(body: bytes, decode: Any) -> Any:
         return decode(body)
     except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise explained_decoding(error) from error
-
-
-async def _decide(request: Request, identity: Identity, many: list[Check]) -> list[Decision]:
-    for one in many:
-        if not (is_id(one.customer_id) and is_id(one.resource_key) and is_id(one.subject_id, 0)):
-            raise Problem("invalid_id", "An id has 1 to 128 characters.")
-    services, organization_id = services_of(request), identity.organization_id
-    if identity.unit_id:
-        await services.units.require(identity, {one.customer_id for one in many})
-    wanted = at_least(request)
-    first, at_hand = many[0], None
-    if len(many) == 1 and not wanted:
-        at_hand = services.view_at_hand(organization_id, first.customer_id, first.resource_key)
-    if at_hand is not None:
-        views = {first.customer_id: at_hand}
-    else:
-        views = await services.views_of(organization_id, list({one.customer_id for one in many}), wanted)
-    # After the views: what was waited for is in the policies, too.
-    policies = await services.policies_of(organization_id, anew=wanted is not None)
-    decisions = []
-    loop = asyncio.get_running_loop()
-    until = loop.time() + AT_ONCE_FOR
-    for one in many:
-        if loop.time() > until:
-            await asyncio.sleep(0)
-            until = loop.time() + AT_ONCE_FOR
-        asked = _asked(one)
-        decision = judge(views[one.customer_id], policies, asked)
-        if decision.needs_service:
-            decision = judge(await _newer(services, organization_id, views, asked, decision), policies, asked)
-        services.access_log.decided(identity, asked, decision)
-        decisions.append(decision)
-    return decisions
-
-
-def _asked(one: Check) -> Asked:
-    context = Context() if one.context is None else one.context.context()
-    if context.request_id is None:
-        # In the access log a decision is found by the id that the answer carries.
-        context.request_id = REQUEST_ID.get()
-    return Asked(one.customer_id, one.resource_key, one.quantity, one.subject_id, one.action, context)
-
-
-async def _newer(
-    services: Services, organization_id: str, views: dict[str, CustomerView], asked: Asked, decision: Decision
-) -> CustomerView:
-    """The view that can tell: read anew where something became due (for all who ask after this), and with what concerns the subject."""
-    if decision.needs_service in {"valid_until_over", RESET_IS_DUE}:
-        views |= await services.fresh_views(organization_id, [asked.customer_id])
-    view = views[asked.customer_id]
-    return await services.read(view_for, view, asked) if asked.subject_id else view
 
 
 @router.get("/v1/customers/{customer_id}/entitlements", response_model=ViewBody, operation_id="entitlementsOfCustomer")
@@ -172,12 +116,18 @@ async def remaining_of_many(request: Request, body: RemainingAsked) -> Response:
     if len(body.customer_ids) * len(body.resource_keys) > MANY_MAX:
         raise Problem("invalid_request", f"One call asks at most {MANY_MAX} times.")
     views = await services_of(request).views_of(identity.organization_id, body.customer_ids, at_least(request))
-    found = [
-        {"customer_id": customer_id, **_entry(views[customer_id], key)}
-        for customer_id in body.customer_ids
-        for key in body.resource_keys
+    wanted = [(customer_id, key) for customer_id in body.customer_ids for key in body.resource_keys]
+    found = await services_of(request).in_slices(
+        identity.organization_id, partial(_entries, views), wanted, ENTRIES_AT_ONCE
+    )
+    return json_answer({"remaining": [orjson.Fragment(entry) for entry in found]})
+
+
+def _entries(views: Mapping[str, CustomerView], wanted: Sequence[tuple[str, str]]) -> list[bytes]:
+    return [
+        orjson.dumps({"customer_id": customer_id, **_entry(views[customer_id], key)}, option=orjson.OPT_UTC_Z)
+        for customer_id, key in wanted
     ]
-    return json_answer({"remaining": found})
 
 
 def _entry(view: CustomerView, key: str) -> dict[str, Any]:
@@ -212,25 +162,31 @@ async def try_policies(request: Request, body: DryRun) -> Response:
     services, organization_id = services_of(request), identity.organization_id
     wanted = at_least(request)
     views = await services.views_of(organization_id, [body.customer_id], wanted)
-    in_force = await services.policies_of(organization_id, anew=wanted is not None)
+    in_force = await services.in_force.of(organization_id, anew=wanted is not None)
+    document = in_force.document
     if body.policies is not None:
-        in_force = await services.apart(_compiled, organization_id, in_force, body.policies)
+        document = _document(in_force.compiled, body.policies)
+        mistake = await services.aside(organization_id, aside.check, document)
+        if mistake is not None:
+            raise PolicyCannotBeMeant("policies", PolicyIsInvalid(*mistake))
     asked = Asked.from_document(body.model_dump(exclude={"policies"}))
     view = views[body.customer_id]
-    decision = await services.apart(judge, view, in_force, asked)
+    (decision,) = await services.aside(organization_id, aside.answers, organization_id, document, [(view, asked)])
     if decision.needs_service:
-        view = await _newer(services, organization_id, views, asked, decision)
-    found = await services.apart(dry_run, view, in_force, asked)
+        view = await newer(services, organization_id, views, asked, decision.needs_service)
+    found = await services.aside(organization_id, aside.dry_run, organization_id, document, view, asked)
     try:
         return json_answer(found | {"source": SOURCE})
     except orjson.JSONEncodeError as error:
         raise Problem("invalid_request", f"What was sent cannot be sent back: {error}.") from error
 
 
-def _compiled(organization_id: str, in_force: PolicySet, policies: list[dict[str, Any]]) -> PolicySet:
-    document = {"organization_id": organization_id, "version": in_force.version, "policies": policies}
+def _document(in_force: PolicySet, policies: list[dict[str, Any]]) -> bytes:
+    """Policies that are tried instead of those in force, and what these know of keys. Raises Problem."""
+    known = {"metered_keys": sorted(in_force.metered_keys), "keys": dict(in_force.keys)}
     try:
-        known = {"metered_keys": sorted(in_force.metered_keys), "keys": dict(in_force.keys)}
-        return PolicySet.compile(document | known)
-    except PolicyIsInvalid as error:
-        raise PolicyCannotBeMeant("policies", error) from error
+        return orjson.dumps(
+            {"organization_id": in_force.organization_id, "version": in_force.version, "policies": policies, **known}
+        )
+    except orjson.JSONEncodeError as error:
+        raise Problem("invalid_request", f"What was sent cannot be decided by: {error}.") from error

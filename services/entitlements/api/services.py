@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property, partial
 from typing import Any, Final, TypeVar
 
 import orjson
@@ -19,16 +20,21 @@ from starlette.responses import Response
 from entitlements.access.caching.documents import facts_of
 from entitlements.access.caching.floors import Floors
 from entitlements.access.caching.in_process import InProcess
-from entitlements.access.judging import Parsed, parsed_policies, parsed_views
+from entitlements.access.judging import Parsed, parsed_views
 from entitlements.access.log.writer import AccessLog
 from entitlements.access.remembered import RememberedPolicies
 from entitlements.access.sources import ViewSource
 from entitlements.api import http_caching
+from entitlements.api.apart import Apart
+from entitlements.api.aside import Aside
 from entitlements.api.auth import Knowing, RememberedOrganizations
+from entitlements.api.connections import Streams
+from entitlements.api.fanout import Fanout
 from entitlements.api.following import Follower
 from entitlements.api.gathering import Gathering
 from entitlements.api.http_caching import Lifetimes
 from entitlements.api.openapi.headers import IF_NONE_MATCH, require_taken
+from entitlements.api.policies_in_force import PoliciesInForce
 from entitlements.api.reaching import Latest, Reaching
 from entitlements.api.units import Units
 from entitlements.domain.commands import Command
@@ -38,16 +44,19 @@ from entitlements.ledger.ends import TopicEnds
 from entitlements.ledger.partitioning import partition_of
 from entitlements.operations.lag import ProjectionLag
 from entitlements.settings import Settings
-from entitlements_client.deciding import CustomerView, PolicySet
+from entitlements_client.deciding import CustomerView
 from entitlements_projections.database import Connection
 from entitlements_projections.errors import NotReachedYet
 from entitlements_projections.reading import access, offsets_unlike
 from entitlements_projections.reading.views import pools_of_workspaces
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 #: Seconds that an unknown customer is waited for.
 KNOWN_WITHIN_FOR: Final = 2.0
+#: Views that are parsed at once: some 50 us each.
+VIEWS_AT_ONCE: Final = 50
 #: Threads, and connections to Postgres, of one worker: what is asked of a server blocks there and not in the loop.
 THREADS: Final = 16
 #: Threads for lists: however many ask for filters that look through much, all others are answered meanwhile.
@@ -76,18 +85,23 @@ class Services:
     lifetimes: Lifetimes
     floors: Floors
     parsed_views: Parsed = field(default_factory=parsed_views)
-    parsed_policies: Parsed = field(default_factory=parsed_policies)
     organizations: RememberedOrganizations = field(init=False)
     units: Units = field(init=False)
     gathering: Gathering = field(init=False)
     reaching: Reaching = field(init=False)
+    in_force: PoliciesInForce = field(init=False)
     ledger_ends: Latest[dict[int, int]] = field(init=False)
     threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(THREADS, "api"))
-    computing: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "computing"))
+    computing: Apart = field(default_factory=Apart)
+    deciding: Apart = field(default_factory=Apart)
+    another_process: Aside = field(default_factory=Aside)
+    streams: Streams = field(init=False)
     listing: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(LIST_THREADS, "lists"))
     closing: ExitStack = field(default_factory=ExitStack)
 
     def __post_init__(self) -> None:
+        self.streams = Streams(self.settings)
+        self.in_force = PoliciesInForce(self.policies, self.in_thread, self.computing)
         self.organizations = RememberedOrganizations(self.settings.operator_organization, self._knows)
         self.units = Units(lambda *of: self.read(access.customers_in_unit, *of), self.catch_up)
         self.gathering = Gathering(
@@ -97,11 +111,20 @@ class Services:
         partitions = range(self.settings.partitions)
         self.ledger_ends = Latest(lambda: self.in_thread(self.ends.of, "ledger", partitions))
 
+    @cached_property
+    def fanout(self) -> Fanout:
+        """Hands what happens to streams; made in the loop when the first one is asked for."""
+        return Fanout(self.follower)
+
     async def views_of(
         self, organization_id: str, customer_ids: Sequence[str], at_least: Mapping[int, int] | None = None
     ) -> dict[str, CustomerView]:
         """What customers have. Raises NotReachedYet, ServerIsAway."""
-        return self._parsed(organization_id, await self.view_documents(organization_id, customer_ids, at_least))
+        documents = await self.view_documents(organization_id, customer_ids, at_least)
+        if len(documents) <= VIEWS_AT_ONCE:
+            return self._parsed(organization_id, documents)
+        parse = partial(self._parsed_of, organization_id)
+        return dict(await self.in_slices(organization_id, parse, list(documents.items()), VIEWS_AT_ONCE))
 
     def view_at_hand(self, organization_id: str, customer_id: str, resource_key: str) -> CustomerView | None:
         """What a customer has, if this worker knows it well enough to tell of a key; None: ask views_of."""
@@ -131,24 +154,29 @@ class Services:
         return self._parsed(organization_id, await self.in_thread(self.primary.load, organization_id, customer_ids))
 
     def _parsed(self, organization_id: str, documents: Mapping[str, bytes]) -> dict[str, CustomerView]:
-        return {name: self.parsed_views.of(organization_id, name, each) for name, each in documents.items()}
+        return dict(self._parsed_of(organization_id, list(documents.items())))
 
-    async def policies_of(self, organization_id: str, *, anew: bool = False) -> PolicySet:
-        """The policies of an organization; anew: as they are now, whatever is remembered. Raises ServerIsAway."""
-        if anew:
-            self.policies.forget(organization_id)
-        document = self.policies.peek(organization_id)
-        if document is None:
-            document = await self.in_thread(self.policies.load, organization_id)
-        known: PolicySet | None = self.parsed_policies.peek(organization_id, "", document)
-        if known is not None:
-            return known
-        compiled: PolicySet = await self.apart(self.parsed_policies.of, organization_id, "", document)
-        return compiled
+    def _parsed_of(
+        self, organization_id: str, documents: Sequence[tuple[str, bytes]]
+    ) -> list[tuple[str, CustomerView]]:
+        return [(name, self.parsed_views.of(organization_id, name, each)) for name, each in documents]
 
-    async def apart(self, function: Callable[..., T], *arguments: Any) -> T:
-        """Call what computes for long: one at a time, so that it takes neither the loop nor the threads from all others."""
-        return await asyncio.get_running_loop().run_in_executor(self.computing, function, *arguments)
+    async def apart(self, organization_id: str, function: Callable[..., T], *arguments: Any) -> T:
+        """Call what computes for long, organizations in turns (apart.py). Raises TooManyRequests."""
+        return await self.computing.call(organization_id, function, *arguments)
+
+    async def aside(self, organization_id: str, function: Callable[..., T], *arguments: Any) -> T:
+        """Call a function of aside.py in the process for it, organizations in turns. Raises TooManyRequests, ServerIsAway."""
+        return await self.deciding.call(organization_id, self.another_process.call, function, *arguments)
+
+    async def in_slices(
+        self, organization_id: str, function: Callable[[Sequence[T]], Sequence[R]], items: Sequence[T], size: int
+    ) -> list[R]:
+        """Call what computes for long with so many items at once, so that others have their turns between. Raises TooManyRequests."""
+        found: list[R] = []
+        for start in range(0, len(items), size):
+            found += await self.apart(organization_id, function, items[start : start + size])
+        return found
 
     async def in_thread(self, function: Callable[..., T], *arguments: Any) -> T:
         """Call what blocks. Raises ServerIsAway when Postgres is."""
@@ -272,8 +300,11 @@ class Services:
     def close(self) -> None:
         """Close what was opened."""
         self.closing.close()
-        for executor in (self.threads, self.computing, self.listing):
+        for executor in (self.threads, self.listing):
             executor.shutdown(wait=False, cancel_futures=True)
+        self.computing.close()
+        self.deciding.close()
+        self.another_process.close()
 
 
 def _pools(

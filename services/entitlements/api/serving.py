@@ -14,7 +14,9 @@ from typing import Any, Final
 
 from starlette.types import ASGIApp
 
-from entitlements.api.auth import Door
+from entitlements.api.auth import Door, Limits
+from entitlements.api.auth.limits import QUESTION_BYTES_MAX, QUESTIONS_BYTES_MAX
+from entitlements.api.connections import within_files
 from entitlements.errors import AddressIsTaken
 from entitlements.local.ports import owner_of
 from entitlements.settings import Settings
@@ -24,14 +26,16 @@ from entitlements.wiring.addresses import environment_of
 SWITCH_EVERY_FOR: Final = 0.0005
 #: Seconds for requests under way when a worker ends; streams are cut then.
 END_WITHIN_FOR: Final = 2
+#: Connections that wait in the kernel until a worker takes them; the kernel may have a lower bound (net.core.somaxconn).
+BACKLOG: Final = 4_096
 
 
 def application() -> ASGIApp:
     """What a worker serves: the door, and the application behind it. Ends with the process that started it."""
-    from entitlements.api.app import CREATING_PATHS, OPEN_PATHS, create
+    from entitlements.api.app import BATCH_PATHS, CREATING_PATHS, OPEN_PATHS, STREAM_PATHS, create
     from entitlements.api.opening import open_services
     from entitlements.api.problems import problem_of
-    from entitlements.api.short_way import ShortWay
+    from entitlements.api.short_way import PATH, ShortWay
     from entitlements.operations.health import readiness_of
     from entitlements.operations.worker import operate
     from entitlements.wiring.logs import set_up_logs
@@ -49,6 +53,13 @@ def application() -> ASGIApp:
         OPEN_PATHS,
         CREATING_PATHS,
         lambda _, error: problem_of(error).document(),
+        Limits(
+            requests_max=services.settings.api_requests_max,
+            body_within_for=services.settings.api_idle_for,
+            body_bytes_max={PATH: QUESTION_BYTES_MAX, "/v1/checks": QUESTIONS_BYTES_MAX},
+            batch_paths=BATCH_PATHS,
+            stream_paths=STREAM_PATHS,
+        ),
     )
     readiness = readiness_of("api", services.settings, services.lag)
     # What was made until now lives as long as the worker: half a million objects in which nobody need look for garbage again and
@@ -75,7 +86,7 @@ def run(settings: Settings, stopping: threading.Event) -> None:
     with claimed(settings.api_host, settings.api_port):
         wait_for_what_is_needed("api", settings, stopping)
         if not stopping.is_set():
-            _serve(settings, stopping)
+            _serve(within_files(settings), stopping)
 
 
 @contextmanager
@@ -102,7 +113,8 @@ def claimed(host: str, port: int) -> Iterator[None]:
 
 
 def _serve(settings: Settings, stopping: threading.Event) -> None:
-    from granian.constants import Interfaces, Loops
+    from granian.constants import HTTPModes, Interfaces, Loops
+    from granian.http import HTTP1Settings
     from granian.server import Server
 
     from entitlements.wiring.processes import SUPERVISOR_VARIABLE
@@ -118,6 +130,12 @@ def _serve(settings: Settings, stopping: threading.Event) -> None:
         workers=settings.api_workers,
         loop=Loops.uvloop,
         websockets=False,
+        # With HTTP/2 beside it the server would wait without end for the first bytes of a connection, to tell which one it is.
+        http=HTTPModes.http1,
+        # Also the time between two requests: hyper begins to wait for the next head when it has answered.
+        http1_settings=HTTP1Settings(header_read_timeout=round(settings.api_idle_for * 1000)),
+        backlog=BACKLOG,
+        backpressure=settings.api_connections_max,
         log_access=False,
         # Its messages are written as ours are.
         log_dictconfig={"handlers": {}, "formatters": {}, "loggers": {"_granian": {"level": "INFO"}}},

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from entitlements.api.asking import services_of, still_let_in, who
 from entitlements.api.documents import PROBLEMS
+from entitlements.api.fanout import Batch
 from entitlements.api.following import Place, Told
 from entitlements.api.identity import Identity
 from entitlements.api.openapi.headers import LAST_EVENT_ID, require_taken, takes
@@ -33,6 +36,8 @@ ASK_AGAIN_FOR: Final = 3.0
 LATE_FOR_MAX: Final = 5.0
 #: What waits for a client that reads slowly; beyond that it is told to load everything again.
 QUEUED_MAX: Final = 10_000
+#: Events that are rendered and sent at once to whoever has missed many.
+_SENT_AT_ONCE: Final = 100
 _PLACE: Final = re.compile(r"([ce])(\d{1,6}):(\d{1,18})")
 
 
@@ -55,16 +60,26 @@ async def changes(
     require_taken(request.scope, LAST_EVENT_ID)
     since = _places(request.headers.get("last-event-id"))
     services = services_of(request)
-    if services.follower.listeners[identity.organization_id] >= services.settings.api_streams_max:
-        raise Problem(
-            "too_many_streams", f"{services.settings.api_streams_max} streams of the organization are open here."
-        )
     if not _hears(services):
         raise ServerIsAway("What changes is not heard at the moment.")
     listening = _Listening(services, identity, frozenset(customer_id or ()))
-    is_let_in = partial(still_let_in, request)
-    headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
-    return StreamingResponse(listening.events(since, is_let_in), headers=headers, media_type="text/event-stream")
+    services.streams.begin(identity.organization_id)
+    return _Stream(services, identity.organization_id, listening.events(since, partial(still_let_in, request)))
+
+
+class _Stream(StreamingResponse):
+    """The answer; it counts among the streams that are open until it is over, however it ends."""
+
+    def __init__(self, services: Services, organization_id: str, events: AsyncIterator[bytes]) -> None:
+        headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
+        super().__init__(events, headers=headers, media_type="text/event-stream")
+        self._services, self._organization_id = services, organization_id
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._services.streams.end(self._organization_id)
 
 
 def _hears(services: Services) -> bool:
@@ -89,70 +104,84 @@ class _Listening:
         self._identity, self._customers = identity, customers
         self._organization_id = identity.organization_id
         self._loop = asyncio.get_running_loop()
-        self._queue: asyncio.Queue[list[Told]] = asyncio.Queue(QUEUED_MAX)
+        self._queue: asyncio.Queue[Batch] = asyncio.Queue(QUEUED_MAX)
         self._is_behind = False
         self._here: dict[Place, int] = {}
 
     async def events(
         self, since: dict[Place, int] | None, is_let_in: Callable[[], Awaitable[bool]]
     ) -> AsyncIterator[bytes]:
-        here, missed = self._follower.attach(self._hear, since)
-        self._follower.listeners[self._organization_id] += 1
+        """What is sent. What happens twice, in what was missed and afterwards, is sent once: places tell."""
+        fanout = self._services.fanout
+        fanout.attach(self._organization_id, self)
         try:
+            here, missed = self._follower.here, list[Told]() if since is None else None
+            if since is not None:  # It looks at all that is kept.
+                here, missed = await self._services.apart(
+                    self._organization_id, self._follower.since, since, self._organization_id
+                )
             self._here = here if missed is None else here | (since or {})
-            for event in await self._rendered(missed or []):
-                yield event
+            for start in range(0, len(missed or ()), _SENT_AT_ONCE):
+                if events := await self._rendered((missed or ())[start : start + _SENT_AT_ONCE]):
+                    yield events
+                await asyncio.sleep(0)
             self._here = here
             yield self._event("reset" if missed is None else "hello", b"{}")
             alive_until = self._loop.time() + HEARTBEAT_FOR
             while await is_let_in():
                 try:
-                    async with asyncio.timeout(ASK_AGAIN_FOR):
+                    # Not all of those that came at once ask again at once.
+                    async with asyncio.timeout(ASK_AGAIN_FOR * random.uniform(0.6, 1.0)):  # noqa: S311
                         batch = await self._queue.get()
                 except TimeoutError:
                     if self._loop.time() >= alive_until and _hears(self._services):
                         alive_until = self._loop.time() + HEARTBEAT_FOR
                         yield b": alive\n\n"
                     continue
-                if self._is_behind:
-                    yield self._catch_up()
-                    continue
-                for event in await self._rendered(batch):
-                    yield event
+                if events := self._catch_up() if self._is_behind else await self._shared(batch):
+                    yield events
         finally:
-            self._follower.detach(self._hear)
-            self._follower.listeners[self._organization_id] -= 1
+            fanout.detach(self._organization_id, self)
 
-    def _hear(self, told: list[Told] | None) -> None:
-        """In the follower's thread."""
-        self._loop.call_soon_threadsafe(self._enqueue, told)
-
-    def _enqueue(self, told: list[Told] | None) -> None:
-        self._is_behind = self._is_behind or told is None or self._queue.full()
+    def enqueue(self, batch: Batch | None) -> None:
+        """Take what happened."""
+        self._is_behind = self._is_behind or batch is None or self._queue.full()
         if not self._queue.full():
-            self._queue.put_nowait(told or [])
+            self._queue.put_nowait(Batch() if batch is None else batch)
 
     def _catch_up(self) -> bytes:
         """It read too slowly, or something was missed: it is told to load everything, and goes on with what comes now."""
         while not self._queue.empty():
             self._queue.get_nowait()
         self._is_behind = False
-        self._follower.detach(self._hear)
-        self._here, _ = self._follower.attach(self._hear, None)
+        self._here = self._follower.here
         return self._event("reset", b"{}")
 
-    async def _rendered(self, batch: list[Told]) -> list[bytes]:
-        batch = await self._within_unit(batch)
-        events = []
-        for told in batch:
-            if told.offset < self._here.get(told.place, 0):
-                continue  # It was there already when this client came.
-            self._here[told.place] = told.offset + 1
-            if self._concerns(told):
-                events.append(self._event(told.event, told.data))
+    async def _shared(self, batch: Batch) -> bytes:
+        """What a batch is for this client; made once for all that hear all of the organization and stand at the same place."""
+        if self._customers or self._identity.unit_id:
+            return await self._rendered(batch, batch.here)
+        before = tuple(self._here.items())
+        known = batch.rendered.get(before)
+        if known is None:
+            self._here = dict(self._here)
+            known = batch.rendered[before] = await self._rendered(batch, batch.here), self._here
+        events, self._here = known
         return events
 
-    async def _within_unit(self, batch: list[Told]) -> list[Told]:
+    async def _rendered(self, batch: Sequence[Told], here: Mapping[Place, int] | None = None) -> bytes:
+        """The events of a batch as they are sent. here: where this client stands once it has all of them."""
+        batch, events = await self._within_unit(batch), list[bytes]()
+        for number, told in enumerate(batch, 1):
+            if told.offset >= self._here.get(told.place, 0):  # Else it was there already when this client came.
+                self._here[told.place] = told.offset + 1
+                if here and number == len(batch):
+                    self._here |= {place: max(offset, self._here.get(place, 0)) for place, offset in here.items()}
+                if self._concerns(told):
+                    events.append(self._event(told.event, told.data))
+        return b"".join(events)
+
+    async def _within_unit(self, batch: Sequence[Told]) -> Sequence[Told]:
         """Without what is about customers outside of the unit that the key is bound to. Raises ServerIsAway: the stream ends."""
         if not self._identity.unit_id:
             return batch

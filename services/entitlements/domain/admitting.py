@@ -44,6 +44,9 @@ POLICIES_MAX: Final = 1_000
 POLICIES_EVER_MAX: Final = 10_000
 #: Characters of the document of one policy.
 DOCUMENT_CHARACTERS_MAX: Final = 32_768
+#: Characters of the documents of all policies of one organization that count: they are read and compiled together, and each decision
+#: may ask all of them.
+DOCUMENTS_CHARACTERS_MAX: Final = 524_288
 PRIORITY_MAX: Final = 1_000_000
 #: API keys of one organization that count, and all it ever had.
 API_KEYS_MAX: Final = 1_000
@@ -67,9 +70,12 @@ def define_access_policy(held: Organization | None, command: DefineAccessPolicy,
         return held
     if held is not None and present is None and len(held.policies) >= POLICIES_EVER_MAX:
         raise TooManyPolicies(f"{POLICIES_EVER_MAX} with those that are retired")
-    counting = 0 if held is None else sum(not policy.is_retired for policy in held.policies.values())
-    if counting >= POLICIES_MAX and (present is None or present.is_retired):
+    others = {} if held is None else {name: one for name, one in held.policies.items() if name != command.policy_id}
+    counting = [policy.characters for policy in others.values() if not policy.is_retired]
+    if len(counting) >= POLICIES_MAX:
         raise TooManyPolicies(f"{POLICIES_MAX} are the most")
+    if sum(counting) + len(command.document) > DOCUMENTS_CHARACTERS_MAX:
+        raise TooManyPolicies(f"{DOCUMENTS_CHARACTERS_MAX} characters are the most, in all of them")
     return _happen(
         held,
         command,

@@ -401,7 +401,7 @@ class UnknownPolicy(CommandRefused):
 
 
 class TooManyPolicies(CommandRefused):
-    """An organization has at most 1,000 access policies that count."""
+    """An organization has at most 1,000 access policies that count, of 524,288 characters in all."""
 
     code = "too_many_policies"
 

@@ -121,7 +121,9 @@ class AccessPolicyDefined(OrganizationEvent):
     actor: str
 
     def apply(self, aggregate: Organization) -> None:
-        aggregate.policies[self.policy_id] = AccessPolicy(policy_version=self.policy_version, digest=self.digest)
+        aggregate.policies[self.policy_id] = AccessPolicy(
+            policy_version=self.policy_version, digest=self.digest, characters=len(self.document)
+        )
         aggregate.policies_version = self.policies_version
 
 

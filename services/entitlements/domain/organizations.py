@@ -47,6 +47,8 @@ class AccessPolicy:
     policy_version: int
     #: SHA-256 of its document in hex, the first half: whether a definition is a new one.
     digest: str
+    #: Of its document.
+    characters: int
     is_retired: bool = False
 
 

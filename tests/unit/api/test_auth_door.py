@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
+from entitlements.api.auth import bodies
 from entitlements.api.auth.door import Door, identity_of
+from entitlements.api.auth.limits import Limits
 from entitlements.api.auth.rates import BURST_FOR, Rates
 from entitlements.api.identity import Identity, Unauthenticated
 from entitlements.errors import ServerIsAway
@@ -175,6 +177,69 @@ def test_a_key_that_asks_too_often_is_told_when_to_come_back(door: Door) -> None
     _, headers, body = next(answer for answer in answers if answer[0] == 429)
     assert headers["retry-after"] == "1"
     assert json.loads(body)["code"] == "rate_limited"
+
+
+def test_a_path_may_have_a_smaller_bound_and_a_batch_has_that_of_the_key() -> None:
+    limits = Limits(body_bytes_max={"/v1/check": 10}, other_body_bytes_max=20, batch_paths=frozenset({"/v1/events"}))
+    assert [limits.body_bytes(path, 100) for path in ("/v1/check", "/v1/keys", "/v1/events")] == [10, 20, 100]
+    assert limits.body_bytes("/v1/keys", 15) == 15
+    door = Door(application, Authenticator(), Organizations(), limits=limits)
+    assert ask(door, "Bearer known", b"a" * 11, length="11")[0] == 413
+    assert ask(door, "Bearer known", b"a" * 11, length="11", path="/v1/keys")[0] == 200
+    door.close()
+
+
+async def never() -> Any:
+    await asyncio.Event().wait()
+
+
+async def asked_of(door: Door, receive: Any, path: str = "/v1/check") -> int:
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    headers = [(b"authorization", b"Bearer known")]
+    await door({"type": "http", "path": path, "method": "POST", "headers": headers}, receive, send)
+    return int(sent[0]["status"])
+
+
+def test_a_body_that_stalls_is_given_up_and_one_that_comes_slowly_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bodies, "BYTES_PER_S_MIN", 100)
+    door = Door(application, Authenticator(), Organizations(), limits=Limits(body_within_for=0.05))
+    parts = [b"a" * 20] * 4
+
+    async def slowly() -> Any:
+        await asyncio.sleep(0.03)
+        return {"type": "http.request", "body": parts.pop(), "more_body": bool(parts)}
+
+    assert asyncio.run(asked_of(door, never)) == 408
+    assert asyncio.run(asked_of(door, slowly)) == 200
+    door.close()
+
+
+def test_requests_of_one_organization_under_way_are_bounded_and_streams_are_counted_elsewhere() -> None:
+    limits = Limits(requests_max=2, stream_paths=frozenset({"/v1/changes"}))
+    answering = asyncio.Event()
+
+    async def waits(scope: Any, receive: Any, send: Any) -> None:
+        await answering.wait()
+        await application(scope, receive, send)
+
+    async def both() -> list[int]:
+        async def empty() -> Any:
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        door = Door(waits, Authenticator(), Organizations(), limits=limits)
+        under_way = [asyncio.create_task(asked_of(door, empty)) for _ in range(2)]
+        under_way += [asyncio.create_task(asked_of(door, empty, "/v1/changes")) for _ in range(2)]
+        await asyncio.sleep(0)
+        statuses = [await asked_of(door, empty)]
+        answering.set()
+        statuses += await asyncio.gather(*under_way)
+        return [*statuses, await asked_of(door, empty)]
+
+    assert asyncio.run(both()) == [429, 200, 200, 200, 200, 200]
 
 
 class Clock:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,12 +16,11 @@ class Nothing:
 
     def __init__(self, late_for: float = 0.0) -> None:
         self.late_for = late_for
-        self.listeners: Counter[str] = Counter()
+        self.here: dict[Any, int] = {}
 
-    def attach(self, *_: Any) -> tuple[dict[Any, int], list[Any]]:
-        return {}, []
+    def attach(self, *_: Any) -> None: ...
 
-    def detach(self, _: Any) -> None: ...
+    def detach(self, *_: Any) -> None: ...
 
 
 async def heard_in_a_moment(services: Any) -> list[bytes]:
@@ -42,7 +40,7 @@ def test_signs_of_life_are_those_of_whoever_hears(
 ) -> None:
     monkeypatch.setattr(streaming, "HEARTBEAT_FOR", 0.02)
     monkeypatch.setattr(streaming, "ASK_AGAIN_FOR", 0.01)
-    services = SimpleNamespace(follower=Nothing(follower), floors=Nothing(floors))
+    services = SimpleNamespace(follower=Nothing(follower), floors=Nothing(floors), fanout=Nothing())
     heard = asyncio.run(heard_in_a_moment(services))
     assert heard[0].endswith(b"event: hello\ndata: {}\n\n")
     assert (b": alive\n\n" in heard) is (follower == floors == 0.0)

@@ -77,6 +77,16 @@ def test_policies_are_bounded_and_those_that_are_retired_make_room(monkeypatch: 
     given(three, retire_access_policy("b")).when(define_access_policy("d")).refused(TooManyPolicies)
 
 
+def test_the_documents_of_all_policies_that_count_are_bounded_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    size = len(define_access_policy("a").document)
+    monkeypatch.setattr(admitting, "DOCUMENTS_CHARACTERS_MAX", 2 * size)
+    both = define_access_policy("a"), define_access_policy("b")
+    given(*both).when(define_access_policy("c")).refused(TooManyPolicies)
+    given(*both).when(define_access_policy("b", priority=2)).refused(TooManyPolicies)
+    given(*both).when(define_access_policy("b")).then()
+    given(*both, retire_access_policy("b")).when(define_access_policy("c")).then(Happens("AccessPolicyDefined", {}))
+
+
 def test_a_key_is_made_once_whatever_becomes_of_it() -> None:
     revoked = [create_api_key(), revoke_api_key()]
     given(create_api_key()).when(create_api_key()).then_nothing()

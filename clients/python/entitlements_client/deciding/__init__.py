@@ -10,6 +10,7 @@ explain     the dry run: every step, with the outcome of every condition
 
 conditions  trees of `all`, `any` and `not`, compiled once
 operators   what each operator means
+kinds       what an operator compares with what
 fields      the fields that conditions may name
 globs       patterns of text: `*` and `?`
 instants    RFC 3339 text and seconds

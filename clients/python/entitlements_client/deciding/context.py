@@ -7,6 +7,12 @@ from dataclasses import dataclass
 from typing import Any, Final, Self
 
 _NOTHING: Final[dict[str, Any]] = {}
+#: Bounds of a context, so that no caller makes a decision slow: characters of each text, and of all texts and names together; values in
+#: all objects and lists; how deep they are nested below the context's parts.
+TEXT_CHARACTERS_MAX: Final = 2_048
+CHARACTERS_MAX: Final = 32_768
+VALUES_MAX: Final = 1_000
+DEPTH_MAX: Final = 8
 
 
 class Context:
@@ -18,7 +24,7 @@ class Context:
     metadata    anything else
     """
 
-    __slots__ = ("client", "customer", "metadata", "request_id", "resource", "timestamp")
+    __slots__ = ("_fits", "client", "customer", "metadata", "request_id", "resource", "timestamp")
 
     def __init__(
         self,
@@ -37,15 +43,70 @@ class Context:
         self.resource: dict[str, Any] = resource if isinstance(resource, dict) else _NOTHING
         self.customer: dict[str, Any] = customer if isinstance(customer, dict) else _NOTHING
         self.metadata: dict[str, Any] = metadata if isinstance(metadata, dict) else _NOTHING
+        self._fits: bool | None = None
+
+    @property
+    def fits(self) -> bool:
+        """Whether it is within its bounds. Measured once: one that is changed after a decision is not measured again."""
+        if self._fits is None:
+            parts = [part for part in (self.client, self.resource, self.customer, self.metadata) if part]
+            texts = (self.request_id, self.timestamp)
+            self._fits = _are_small(parts, texts) or _fits([(texts, 0), *((part, 1) for part in parts)])
+        return self._fits
 
     @classmethod
     def from_document(cls, document: Any) -> Self:
         if not isinstance(document, Mapping):
             return cls()
-        return cls(**{name: document.get(name) for name in cls.__slots__})
+        return cls(**{name: document.get(name) for name in _NAMES})
 
     def to_document(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in sorted(self.__slots__)}
+        return {name: getattr(self, name) for name in _NAMES}
+
+
+_SCALARS: Final = frozenset({int, float, bool, type(None)})
+_NAMES: Final = ("client", "customer", "metadata", "request_id", "resource", "timestamp")
+
+
+def _are_small(parts: list[dict[str, Any]], texts: tuple[Any, ...]) -> bool:
+    """Whether objects obviously are within the bounds, as nearly all are: few short values, nothing nested."""
+    characters = values = 0
+    for text in texts:
+        if type(text) is str:
+            characters += len(text)
+    for part in parts:
+        values += len(part)
+        for name, value in part.items():
+            kind = type(value)
+            if kind is str:
+                characters += len(value)
+            elif kind not in _SCALARS:
+                return False
+            characters += len(name) if type(name) is str else 0
+    return characters <= TEXT_CHARACTERS_MAX and values <= VALUES_MAX
+
+
+def _fits(parts: list[tuple[Any, int]]) -> bool:
+    """Whether objects and lists, each with its depth, are within the bounds. Costs no more than they allow."""
+    values = characters = 0
+    while parts:
+        part, depth = parts.pop()
+        values += len(part) if depth else 0
+        if values > VALUES_MAX:
+            return False
+        if isinstance(part, dict):
+            characters += sum(len(name) for name in part if type(name) is str)
+            part = part.values()
+        for value in part:
+            if type(value) is str:
+                characters += len(value) if len(value) <= TEXT_CHARACTERS_MAX else CHARACTERS_MAX + 1
+            elif isinstance(value, dict | list | tuple):
+                if depth >= DEPTH_MAX:
+                    return False
+                parts.append((value, depth + 1))
+        if characters > CHARACTERS_MAX:
+            return False
+    return True
 
 
 NO_CONTEXT: Final = Context()

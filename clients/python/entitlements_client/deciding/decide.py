@@ -47,9 +47,12 @@ def decide(
         allowed = code == entry.reason_code and entry.allowed
     if request.quantity is not None:
         code, allowed = _for_this_much(entry, request.quantity, code, allowed=allowed)
+    is_bounded = request.context is None or context_of(request).fits
+    if not is_bounded:
+        code, allowed = "context_too_large", False
     program = policies.program(key) if policies.policies and type(key) is str else None
     matched: tuple[Policy, ...] = ()
-    if program is not None and code != "invalid_quantity":
+    if program is not None and is_bounded and code != "invalid_quantity":
         matched, asks_role = _that_hold(view, entry, program, request, now_s)
         needs = needs or asks_role
         if matched:

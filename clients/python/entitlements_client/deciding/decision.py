@@ -37,6 +37,7 @@ SENTENCES: Final = {
     "not_yet_valid": "{key} may not be used yet.",
     "no_longer_valid": "{key} may not be used any more.",
     "invalid_quantity": "A quantity is an integer from 1 to 2^53.",
+    "context_too_large": "The context of the request is larger than it may be.",
 }
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from entitlements_client.deciding.conditions import Condition
-from entitlements_client.deciding.context import Request, context_of
+from entitlements_client.deciding.context import NO_CONTEXT, Request, context_of
 from entitlements_client.deciding.decide import decide
 from entitlements_client.deciding.fields import Facts, Values, action_of
 from entitlements_client.deciding.instants import now_seconds, rfc3339
@@ -24,7 +24,8 @@ def explain(view: CustomerView, policies: PolicySet, request: Request, now: date
     context = context_of(request)
     key: Any = request.resource_key
     entry = view.entitlements.get(key) if isinstance(key, str) else None
-    facts = Facts(view, entry, request, context, now_s)
+    # Of one that is too large nothing is looked at; the decision says so.
+    facts = Facts(view, entry, request, context if context.fits else NO_CONTEXT, now_s)
     values = policies.fields.values(enumerate(policies.fields.readers), facts)
     matching = [(policy, _why_not(policy, request, now_s)) for policy in policies.policies]
     asked = [policy for policy, why_not in matching if why_not is None]

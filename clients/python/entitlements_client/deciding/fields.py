@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from entitlements_client.deciding.context import Context, Request, context_of
 from entitlements_client.deciding.instants import plain, rfc3339
+from entitlements_client.deciding.kinds import kind_of
 from entitlements_client.deciding.refusals import PolicyIsInvalid, require_text
 from entitlements_client.deciding.view import CustomerView, Entry
 
@@ -79,6 +80,25 @@ def _of_resource(name: str) -> Reader:
     return lambda facts: facts.context.resource.get(name)
 
 
+class Items(list[Any]):
+    """A list that a caller sends. What is in it is found by its hash, once somebody asks."""
+
+    __slots__ = ("_by_kind",)
+    _by_kind: dict[str, set[Any]]
+
+    def holds(self, value: Any, kind: str) -> bool:
+        """Whether a value of a kind (operators.kind_of) is in it."""
+        try:
+            by_kind = self._by_kind
+        except AttributeError:
+            by_kind = self._by_kind = {}
+            for item in self:
+                kind_of_it = kind_of(item)
+                if kind_of_it is not None:
+                    by_kind.setdefault(kind_of_it, set()).add(item)
+        return value in by_kind.get(kind, ())
+
+
 _SUBSCRIPTION: Final = (
     "pool_id", "set_version", "ladder", "rung", "status", "source", "source_id", "provision_id", "quantity", "starts_at", "ends_at",
 )  # fmt: skip
@@ -138,7 +158,7 @@ def _sent(found: Any) -> Any:
     kind = type(found)
     if kind is str or kind is int or kind is bool or found is None:
         return found
-    return [plain(one) for one in found] if isinstance(found, list | tuple) else plain(found)
+    return Items(map(plain, found)) if isinstance(found, list | tuple) else plain(found)
 
 
 def _nested(root: str, names: list[str]) -> Reader:
@@ -158,6 +178,7 @@ class FieldTable:
 
     def __init__(self) -> None:
         self._places: dict[str, int] = {}
+        self._names: list[str] = []
         self.readers: list[Reader] = []
 
     def place(self, field: Any, path: str) -> int:
@@ -166,12 +187,13 @@ class FieldTable:
         if known is not None:
             return known
         self.readers.append(reader_of(field, path))
+        self._names.append(field)
         self._places[field] = len(self.readers) - 1
         return len(self.readers) - 1
 
     def field(self, place: int) -> str:
         """The field at a place."""
-        return list(self._places)[place]
+        return self._names[place]
 
     @staticmethod
     def values(reads: Iterable[tuple[int, Reader]], facts: Facts) -> Values:

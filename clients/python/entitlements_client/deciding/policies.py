@@ -21,6 +21,12 @@ METERED_KEYS_MAX: Final = 100_000
 ID_CHARACTERS_MAX: Final = 128
 REASON_CHARACTERS_MAX: Final = 1_024
 PRIORITY_MAX: Final = 1_000_000
+#: What one policy may cost a decision at worst, in tenths of a microsecond: 100 comparisons of any kind, unless they seek long patterns
+#: with `?` between two stars.
+COST_MAX: Final = 12_000
+#: The same for whether it applies now, and for each pattern of keys.
+_COST_OF_HOURS: Final = 20
+_COST_OF_KEY: Final = 10
 #: How many keys that were asked for are remembered with the policies about them.
 _PROGRAMS_MAX: Final = 10_000
 
@@ -50,6 +56,8 @@ class Policy:
     comparisons: tuple[tuple[int, Judge], ...]
     #: The others.
     trees: tuple[Condition, ...]
+    #: What it costs a decision at worst, in tenths of a microsecond.
+    cost: int
 
     @property
     def order(self) -> tuple[int, bool, str]:
@@ -73,6 +81,8 @@ class Program:
     reads: tuple[tuple[int, Reader], ...]
     asks_role: bool
     asks_subscription: bool
+    #: What they cost a decision at worst, in tenths of a microsecond.
+    cost: int
 
     def changes_at(self, now_s: float) -> float:
         """The first instant after this one at which one of the policies may begin or cease to apply. Seconds since 1970."""
@@ -87,6 +97,7 @@ class PolicySet:
         "_exact",
         "_patterns",
         "_programs",
+        "cost",
         "fields",
         "keys",
         "metered_keys",
@@ -113,7 +124,9 @@ class PolicySet:
         self.keys = keys or {}
         self._programs: dict[str, Program | None] = {}
         self._exact: dict[str, list[Policy]] = {}
-        self._patterns: list[tuple[Callable[[str], object], Policy]] = []
+        self._patterns: dict[str, tuple[Callable[[str], bool], list[Policy]]] = {}
+        #: What a decision costs at worst about a key of which nothing is known yet, in tenths of a microsecond.
+        self.cost = sum(policy.cost for policy in self.policies if policy.enabled)
         for policy in self.policies:
             if policy.enabled:
                 self._index(policy)
@@ -145,7 +158,10 @@ class PolicySet:
     def _index(self, policy: Policy) -> None:
         for key in policy.resource_keys or ("*",):
             if is_pattern(key):
-                self._patterns.append((matcher(key), policy))
+                known = self._patterns.get(key)
+                if known is None:
+                    known = self._patterns[key] = (matcher(key), [])
+                known[1].append(policy)
             else:
                 self._exact.setdefault(key, []).append(policy)
 
@@ -160,18 +176,29 @@ class PolicySet:
         program = self._programs[resource_key] = self._made(resource_key)
         return program
 
+    def cost_about(self, resource_key: str) -> int:
+        """What a decision about a key costs at worst, in tenths of a microsecond."""
+        try:
+            program = self._programs[resource_key]
+        except KeyError:
+            return self.cost
+        return 0 if program is None else program.cost
+
     def _made(self, resource_key: str) -> Program | None:
         about = {id(policy): policy for policy in self._exact.get(resource_key, ())}
-        about |= {id(policy): policy for matches, policy in self._patterns if matches(resource_key)}
+        for matches, policies in self._patterns.values():
+            if matches(resource_key):
+                about |= {id(policy): policy for policy in policies}
         if not about:
             return None
-        policies = tuple(sorted(about.values(), key=lambda policy: policy.order))
-        places = sorted({place for policy in policies for one in policy.conditions for place in one.places})
+        ordered = tuple(sorted(about.values(), key=lambda policy: policy.order))
+        places = sorted({place for policy in ordered for one in policy.conditions for place in one.places})
         return Program(
-            policies,
+            ordered,
             tuple((place, self.fields.readers[place]) for place in places),
             any(self.fields.field(place) == "subject.role" for place in places),
             any(self.fields.field(place).startswith("subscription.") for place in places),
+            sum(policy.cost for policy in ordered),
         )
 
 
@@ -198,15 +225,26 @@ def _compiled(document: Any, path: str, fields: FieldTable) -> Policy:
     if type(enabled) is not bool:
         raise PolicyIsInvalid("invalid_value", f"{path}.enabled", f"this must be true or false, not {shown(enabled)}")
     policy_id = require_text(found.get("policy_id"), f"{path}.policy_id", ID_CHARACTERS_MAX)
-    conditions = Compiler(fields).conditions(_or(found.get("conditions"), []), f"{path}.conditions")
+    compiler = Compiler(fields)
+    conditions = compiler.conditions(_or(found.get("conditions"), []), f"{path}.conditions")
     temporal = found.get("temporal")
     applies = None if temporal is None else compile_temporal(temporal, f"{path}.temporal")
+    resource_keys = _texts(found, "resource_keys", path, RESOURCE_KEYS_MAX, GLOB_CHARACTERS_MAX)
+    cost = (
+        compiler.cost + (0 if applies is None else _COST_OF_HOURS) + _COST_OF_KEY * sum(map(is_pattern, resource_keys))
+    )
+    if cost > COST_MAX:
+        raise PolicyIsInvalid(
+            "too_expensive",
+            path,
+            f"deciding by it may take {cost / 10_000:.1f} ms; the maximum is {COST_MAX / 10_000:.1f} ms",
+        )
     return Policy(
         policy_id=policy_id,
         name=require_text(_or(found.get("name"), policy_id), f"{path}.name", ID_CHARACTERS_MAX),
         effect=effect,
         priority=priority,
-        resource_keys=_texts(found, "resource_keys", path, RESOURCE_KEYS_MAX, GLOB_CHARACTERS_MAX),
+        resource_keys=resource_keys,
         actions=frozenset(_texts(found, "actions", path, ACTIONS_MAX, ID_CHARACTERS_MAX)),
         conditions=conditions,
         applies=applies,
@@ -216,6 +254,7 @@ def _compiled(document: Any, path: str, fields: FieldTable) -> Policy:
         document=found,
         comparisons=tuple((one.place, one.judge) for one in conditions if one.judge is not None),
         trees=tuple(one for one in conditions if one.judge is None),
+        cost=cost,
     )
 
 

@@ -11,7 +11,8 @@ either     the one or the other, by the form of what is presented
 acting     for which organization a request is made
 organizations  which organizations there are
 rates      requests a second of each key, and organization
-bodies     how much of a request's body is taken
+bodies     reads bodies: how large they may be, and how long they may take
+limits     how large bodies may be by path, and how many requests of an organization may be under way
 door       the middleware that does all of it before anything else happens
 
 Start reading at door.py.
@@ -25,6 +26,7 @@ from entitlements.api.auth.api_keys import ApiKeys
 from entitlements.api.auth.door import Door, identity_of
 from entitlements.api.auth.either import ByForm, Knowing
 from entitlements.api.auth.keys import ApiKey, KeySource, PostgresKeys
+from entitlements.api.auth.limits import Limits
 from entitlements.api.auth.oidc import BearerTokens
 from entitlements.api.auth.organizations import RememberedOrganizations
 from entitlements.api.auth.scopes import require, require_own
@@ -39,6 +41,7 @@ __all__ = [
     "Door",
     "KeySource",
     "Knowing",
+    "Limits",
     "PostgresKeys",
     "RememberedOrganizations",
     "authenticator",

@@ -172,6 +172,7 @@ class ApiKeys:
             actor=key.actor,
             requests_per_s=key.requests_per_s or self._requests_per_s,
             body_bytes_max=self._body_bytes_max,
+            ends_at=key.ends_at,
         )
 
 

@@ -1,37 +1,56 @@
-"""How much of a request's body is taken."""
+"""Reads request bodies: how large they may be, and how long they may take to arrive."""
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+from typing import Any, Final
 
 from starlette.types import Message, Receive
 
-from entitlements.api.auth.errors import BodyTooLarge
+from entitlements.api.auth.errors import BodyTooLarge, RequestTimeout
+
+#: Bytes that earn a body one second more: a slow line is fine, a client that stalls is not.
+BYTES_PER_S_MIN: Final = 16 * 1024
 
 
-def check_length(content_length: bytes | None, bytes_max: int) -> bool:
-    """Whether the request says how long its body is. Raises BodyTooLarge when it says too much; the server holds it to it."""
+def check_length(content_length: bytes | None, bytes_max: int) -> None:
+    """Raises BodyTooLarge when the request announces a body that is too large; the server holds it to what it announces."""
     if content_length is None:
-        return False
+        return
     # 20 digits are more than any body has, and few enough to be read as a number without cost.
     length = int(content_length) if content_length.isdigit() and len(content_length) < 20 else bytes_max + 1
     if length > bytes_max:
-        raise BodyTooLarge(f"{length} bytes; {bytes_max} are taken.")
-    return True
+        raise BodyTooLarge(f"{length} bytes; the maximum is {bytes_max}.")
 
 
-async def taken(receive: Receive, bytes_max: int) -> Receive:
-    """Read a body that does not say how long it is, and give it to whoever asks. Raises BodyTooLarge."""
-    body, more = bytearray(), True
-    while more:
-        message = await receive()
-        if message["type"] != "http.request":
-            return _after([message], receive)  # Whoever sent it is gone.
-        body += message.get("body", b"")
-        if len(body) > bytes_max:
-            raise BodyTooLarge(f"More than {bytes_max} bytes.")
-        more = message.get("more_body", False)
-    return _after([{"type": "http.request", "body": bytes(body), "more_body": False}], receive)
+async def taken(receive: Receive, bytes_max: int, within_for: float) -> Receive:
+    """Read a body, and give it to whoever asks. Raises BodyTooLarge, RequestTimeout.
+
+    within_for: seconds for the first bytes; each BYTES_PER_S_MIN bytes earn one more. Before the application: what it costs to wait for a
+    slow body is one buffer, and an answer that says so.
+    """
+    parts: list[bytes] = []
+    size = 0
+    try:
+        async with asyncio.timeout(within_for) as deadline:
+            while True:
+                message = await receive()
+                if message["type"] != "http.request":
+                    return _after([message], receive)  # Whoever sent it is gone.
+                part = message.get("body", b"")
+                if not message.get("more_body", False):
+                    break
+                parts.append(part)
+                size += len(part)
+                if size > bytes_max:
+                    raise BodyTooLarge(f"More than {bytes_max} bytes.")
+                deadline.reschedule((deadline.when() or 0.0) + len(part) / BYTES_PER_S_MIN)
+    except TimeoutError:
+        raise RequestTimeout(f"{size} bytes came within {within_for:g} s and the time that they earn.") from None
+    if size + len(part) > bytes_max:
+        raise BodyTooLarge(f"More than {bytes_max} bytes.")
+    body = b"".join((*parts, part)) if parts else part
+    return _after([{"type": "http.request", "body": body, "more_body": False}], receive)
 
 
 def _after(first: list[Any], receive: Receive) -> Receive:

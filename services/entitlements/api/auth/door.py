@@ -21,8 +21,11 @@ from entitlements.api.auth.errors import (
     OrganizationNotAllowed,
     OrganizationRequired,
     RateLimited,
+    RequestTimeout,
+    TooManyRequests,
     UnknownOrganization,
 )
+from entitlements.api.auth.limits import Limits, UnderWay
 from entitlements.api.auth.organizations import Organizations
 from entitlements.api.auth.rates import Rates
 from entitlements.api.http_caching import VARY
@@ -37,12 +40,16 @@ _STATUS: Final[dict[type[EntitlementsError], int]] = {
     Unauthenticated: 401,
     OrganizationNotAllowed: 403,
     UnknownOrganization: 404,
+    RequestTimeout: 408,
     BodyTooLarge: 413,
     InvalidOrganization: 422,
     OrganizationRequired: 422,
     RateLimited: 429,
+    TooManyRequests: 429,
     ServerIsAway: 503,
 }
+#: Answers after which the connection is closed: strangers keep none, and what is left of a body is not waited for.
+_CLOSING: Final = frozenset({401, 408, 413})
 _BODILESS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 #: (status, problem): the body of a refusal.
@@ -66,8 +73,8 @@ class Door:
 
     open_paths are open to everybody; creating_paths bring an organization into being that is not known yet, with the verb POST.
 
-    Answers 401 unauthenticated, 403 organization_not_allowed, 404 unknown_organization, 413 body_too_large, 422 organization_required and
-    invalid_organization, 429 rate_limited and 503 server_is_away by itself.
+    Answers 401 unauthenticated, 403 organization_not_allowed, 404 unknown_organization, 408 request_timeout, 413 body_too_large,
+    422 organization_required and invalid_organization, 429 rate_limited and too_many_requests, and 503 server_is_away by itself.
     """
 
     def __init__(
@@ -78,6 +85,7 @@ class Door:
         open_paths: Collection[str] = (),
         creating_paths: Collection[str] = (),
         render: Render = problem,
+        limits: Limits | None = None,
     ) -> None:
         self._app = app
         self._authenticator = authenticator
@@ -86,6 +94,8 @@ class Door:
         self._creating = frozenset(creating_paths)
         self._render = render
         self._rates = Rates()
+        self._limits = limits or Limits()
+        self._under_way = UnderWay(self._limits.requests_max)
         self._threads = ThreadPoolExecutor(_STRANGERS_MAX, "strangers")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -94,29 +104,51 @@ class Door:
             # There are no routes but HTTP's: whoever asks for another protocol is told so by the application.
             await self._app(scope, receive, send)
             return
-        open_to_all = scope["path"] in self._open
-        authorization = content_length = None
+        if scope["path"] in self._open:
+            await self._app(scope, receive, send)
+            return
+        try:
+            identity = scope[IDENTITY] = await self._let_in(scope)
+            is_stream = scope["path"] in self._limits.stream_paths
+            if not is_stream:
+                self._under_way.begin(identity.organization_id)
+        except tuple(_STATUS) as error:
+            await self._refuse(error, scope, send)
+            return
+        if is_stream:
+            await self._app(scope, receive, send)
+            return
+        try:
+            await self._pass_on(identity, scope, receive, send)
+        finally:
+            self._under_way.end(identity.organization_id)
+
+    async def _let_in(self, scope: Scope) -> Identity:
+        """Who makes the request. Raises what the door answers by itself."""
+        authorization = None
         named: tuple[bytes, ...] = ()
         for name, value in scope["headers"]:
             if name == b"authorization":
                 authorization = value
-            elif name == b"content-length":
-                content_length = value
             elif name == HEADER:
                 named = (*named, value)
-        try:
-            if not open_to_all:
-                identity = await self._identify(authorization)
-                if named or identity.act_for:
-                    identity = await self._acting(identity, named, scope)
-                else:
-                    self._take_one(identity)
-                scope[IDENTITY] = identity
-                if not check_length(content_length, identity.body_bytes_max) and scope["method"] not in _BODILESS:
-                    receive = await taken(receive, identity.body_bytes_max)
-        except tuple(_STATUS) as error:
-            await self._refuse(error, scope, send)
-            return
+        identity = await self._identify(authorization)
+        if named or identity.act_for:
+            return await self._acting(identity, named, scope)
+        self._take_one(identity)
+        return identity
+
+    async def _pass_on(self, identity: Identity, scope: Scope, receive: Receive, send: Send) -> None:
+        """Read the body and ask the application."""
+        if scope["method"] not in _BODILESS:
+            try:
+                bytes_max = self._limits.body_bytes(scope["path"], identity.body_bytes_max)
+                length = next((value for name, value in scope["headers"] if name == b"content-length"), None)
+                check_length(length, bytes_max)
+                receive = await taken(receive, bytes_max, self._limits.body_within_for)
+            except (BodyTooLarge, RequestTimeout) as error:
+                await self._refuse(error, scope, send)
+                return
         await self._app(scope, receive, send)
 
     async def _identify(self, authorization: bytes | None) -> Identity:
@@ -155,6 +187,10 @@ class Door:
         headers.append((b"vary", VARY.encode()))
         if isinstance(error, Unauthenticated):
             headers.append((b"www-authenticate", b"Bearer"))
+        if status in _CLOSING:
+            headers.append((b"connection", b"close"))
+        if isinstance(error, TooManyRequests):
+            headers.append((b"retry-after", b"1"))
         if isinstance(error, RateLimited):
             headers.append((b"retry-after", str(max(1, math.ceil(error.retry_after_for))).encode()))
         if isinstance(error, ServerIsAway):

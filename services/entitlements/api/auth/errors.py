@@ -18,6 +18,12 @@ class InsufficientScope(EntitlementsError):
         self.facts = {"needed": needed}
 
 
+class ExceedsOwnKey(EntitlementsError):
+    """An API key creates no key that lives longer or has a higher rate than itself."""
+
+    code: ClassVar[str] = "exceeds_own_key"
+
+
 class OrganizationRequired(EntitlementsError):
     """This key acts for several organizations: name one in the header Entitlements-Organization."""
 
@@ -62,3 +68,15 @@ class BodyTooLarge(EntitlementsError):
     """The body of the request is larger than it may be."""
 
     code: ClassVar[str] = "body_too_large"
+
+
+class RequestTimeout(EntitlementsError):
+    """The body of the request did not arrive in time."""
+
+    code: ClassVar[str] = "request_timeout"
+
+
+class TooManyRequests(EntitlementsError):
+    """Too many requests of this organization are under way at once."""
+
+    code: ClassVar[str] = "too_many_requests"

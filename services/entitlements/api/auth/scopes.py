@@ -13,10 +13,11 @@ bought or to read who asked for what, and a key that leaks shall open one door o
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from datetime import UTC, datetime
 
-from entitlements.api.auth.errors import InsufficientScope
+from entitlements.api.auth.errors import ExceedsOwnKey, InsufficientScope
 from entitlements.api.identity import Identity, Scope
+from entitlements.domain.governance_commands import CreateApiKey
 
 
 def require(identity: Identity, scope: Scope) -> None:
@@ -25,7 +26,20 @@ def require(identity: Identity, scope: Scope) -> None:
         raise InsufficientScope(scope, identity.scopes)
 
 
-def require_own(identity: Identity, scopes: Iterable[Scope]) -> None:
-    """Raises InsufficientScope when somebody would give away what it may not itself: no key makes one that may do more."""
-    for scope in scopes:
+def require_own(identity: Identity, command: CreateApiKey, default_requests_per_s: float) -> None:
+    """Hold a key that is to be made to the one that makes it. Raises InsufficientScope, ExceedsOwnKey.
+
+    No key makes one that may do more, lives longer or asks faster: else one that leaks for a day would be one for ever. Bearer tokens end
+    within minutes and people need keys that do not, so of theirs the scopes alone count. The operator's command line asks nobody.
+    """
+    for scope in command.scopes:
         require(identity, scope)
+    ends_at = float("inf") if command.expires_at is None else command.expires_at.timestamp()
+    if ends_at > identity.ends_at:
+        until = datetime.fromtimestamp(identity.ends_at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        raise ExceedsOwnKey(f"This key ends at {until}; give the new key an expires_at up to then.")
+    requests_per_s = command.requests_per_s or default_requests_per_s
+    if requests_per_s > identity.requests_per_s:
+        raise ExceedsOwnKey(
+            f"This key has {identity.requests_per_s:g} requests/s and the new one would have {requests_per_s:g}; set requests_per_s."
+        )

@@ -1,0 +1,125 @@
+"""Decides questions: at once where that is cheap, else in a process of its own, in slices, organizations in turns (aside.py, apart.py)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+import orjson
+from starlette.requests import Request
+
+from entitlements.access.judging import judge, view_for
+from entitlements.api import aside
+from entitlements.api.asking import at_least, services_of
+from entitlements.api.identity import Identity
+from entitlements.api.policies_in_force import Policies
+from entitlements.api.problems import Problem
+from entitlements.api.question_bodies import Check
+from entitlements.api.services import Services
+from entitlements.domain.values import is_id
+from entitlements.operations.request_id import REQUEST_ID
+from entitlements_client.deciding import Context, CustomerView, Decision
+from entitlements_client.deciding import Request as Asked
+from entitlements_client.deciding.decide import RESET_IS_DUE
+
+#: Costs are in tenths of a microsecond (deciding/policies.py): what is decided in the loop at most, what a slice elsewhere may cost, and
+#: what a question costs without its policies, its answer in JSON included.
+_AT_ONCE_COST: Final = 5_000
+_SLICE_COST: Final = 50_000
+_QUESTION_COST: Final = 300
+#: Questions whose ids are looked at before others have their turn.
+_IDS_AT_ONCE: Final = 1_000
+
+#: A question, and the view that it is decided by.
+_Pair: TypeAlias = tuple[CustomerView, Asked]
+#: A decision, and its document as JSON.
+_Answer: TypeAlias = tuple[Decision | aside.Answer, bytes]
+
+
+async def answers_to(request: Request, identity: Identity, many: Sequence[Check]) -> list[bytes]:
+    """The answer to each question as JSON. Raises Problem, TooManyRequests and what the services raise."""
+    for place, one in enumerate(many, 1):
+        if not (is_id(one.customer_id) and is_id(one.resource_key) and is_id(one.subject_id, 0)):
+            raise Problem("invalid_id", "An id has 1 to 128 characters.")
+        if place % _IDS_AT_ONCE == 0:
+            await asyncio.sleep(0)
+    services, organization_id = services_of(request), identity.organization_id
+    if identity.unit_id:
+        await services.units.require(identity, {one.customer_id for one in many})
+    wanted = at_least(request)
+    first, at_hand = many[0], None
+    if len(many) == 1 and not wanted:
+        at_hand = services.view_at_hand(organization_id, first.customer_id, first.resource_key)
+    if at_hand is not None:
+        views = {first.customer_id: at_hand}
+    else:
+        views = await services.views_of(organization_id, list({one.customer_id for one in many}), wanted)
+    # After the views: what was waited for is in the policies, too.
+    policies = await services.in_force.of(organization_id, anew=wanted is not None)
+    deciding = _Deciding(services, organization_id, policies)
+    found = []
+    for those, is_cheap in _slices([_asked(one) for one in many], policies):
+        answers = await deciding.decided([(views[asked.customer_id], asked) for asked in those], is_cheap=is_cheap)
+        for asked, (decision, document) in zip(those, answers, strict=True):
+            if decision.needs_service:
+                view = await newer(services, organization_id, views, asked, decision.needs_service)
+                ((decision, document),) = await deciding.decided([(view, asked)], is_cheap=is_cheap)  # noqa: PLW2901
+            services.access_log.decided(identity, asked, decision)
+            found.append(document)
+    return found
+
+
+@dataclass(slots=True)
+class _Deciding:
+    services: Services
+    organization_id: str
+    policies: Policies
+
+    async def decided(self, pairs: Sequence[_Pair], *, is_cheap: bool) -> Sequence[_Answer]:
+        """Decide some questions. Raises TooManyRequests, ServerIsAway."""
+        if is_cheap:
+            return [_rendered(judge(view, self.policies.compiled, asked)) for view, asked in pairs]
+        part = [(aside.needed(view, asked.resource_key), asked) for view, asked in pairs]
+        found = await self.services.aside(
+            self.organization_id, aside.answers, self.organization_id, self.policies.document, part
+        )
+        return [(answer, answer.document) for answer in found]
+
+
+def _rendered(decision: Decision) -> _Answer:
+    return decision, orjson.dumps(decision.to_document())
+
+
+def _slices(asked: Sequence[Asked], policies: Policies) -> Iterator[tuple[Sequence[Asked], bool]]:
+    """Questions that are decided together, each slice with whether that is cheap enough for the loop."""
+    costs = [_QUESTION_COST + policies.compiled.cost_about(one.resource_key) for one in asked]
+    if sum(costs) <= _AT_ONCE_COST:
+        yield asked, True
+        return
+    start = cost = 0
+    for place, each in enumerate(costs):
+        if place > start and cost + each > _SLICE_COST:
+            yield asked[start:place], False
+            start, cost = place, 0
+        cost += each
+    yield asked[start:], False
+
+
+def _asked(one: Check) -> Asked:
+    context = Context() if one.context is None else one.context.context()
+    if context.request_id is None:
+        # In the access log a decision is found by the id that the answer carries.
+        context.request_id = REQUEST_ID.get()
+    return Asked(one.customer_id, one.resource_key, one.quantity, one.subject_id, one.action, context)
+
+
+async def newer(
+    services: Services, organization_id: str, views: dict[str, CustomerView], asked: Asked, needs_service: str
+) -> CustomerView:
+    """The view that can tell: read anew where something became due (for all who ask after this), and with what concerns the subject."""
+    if needs_service in {"valid_until_over", RESET_IS_DUE}:
+        views |= await services.fresh_views(organization_id, [asked.customer_id])
+    view = views[asked.customer_id]
+    return await services.read(view_for, view, asked) if asked.subject_id else view

@@ -1,0 +1,61 @@
+"""How much one request may send, and how many requests of an organization are under way at once in a worker."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from entitlements.api.auth.errors import TooManyRequests
+
+#: Bytes of the body of one question: its context may hold 32 KiB of text, each character up to 6 bytes.
+QUESTION_BYTES_MAX: Final = 256 * 1024
+#: The same of many questions: 10,000 with the longest ids, without contexts, are 5 MB.
+QUESTIONS_BYTES_MAX: Final = 8 * 1024 * 1024
+#: Bytes of a body that is no batch: a command is at most one record of 1 MiB in the log.
+BODY_BYTES_MAX: Final = 2 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What the door holds requests to. Paths that are not named have the limits of all others."""
+
+    #: Requests of an organization under way.
+    requests_max: int = 1_000
+    #: Seconds that a body may take to arrive, beside those that its bytes earn (bodies.py).
+    body_within_for: float = 10.0
+    #: Bytes of a body, by path. The key's own limit holds for all.
+    body_bytes_max: Mapping[str, int] = field(default_factory=dict)
+    other_body_bytes_max: int = BODY_BYTES_MAX
+    #: Batches: only the key's own limit holds.
+    batch_paths: frozenset[str] = frozenset()
+    #: Answers without an end, counted elsewhere.
+    stream_paths: frozenset[str] = frozenset()
+
+    def body_bytes(self, path: str, of_key: int) -> int:
+        """Bytes that the body of a request may have."""
+        if path in self.batch_paths:
+            return of_key
+        return min(of_key, self.body_bytes_max.get(path, self.other_body_bytes_max))
+
+
+class UnderWay:
+    """Counts the requests of each organization that are being answered. For one event loop."""
+
+    def __init__(self, requests_max: int) -> None:
+        self._requests_max = requests_max
+        self._counts: Counter[str] = Counter()
+
+    def begin(self, organization_id: str) -> None:
+        """A request comes in. Raises TooManyRequests; else say `end` when it is answered."""
+        count = self._counts[organization_id]
+        if count >= self._requests_max:
+            raise TooManyRequests(f"{count} are; send the next when one is answered.")
+        self._counts[organization_id] = count + 1
+
+    def end(self, organization_id: str) -> None:
+        """A request is answered."""
+        self._counts[organization_id] -= 1
+        if not self._counts[organization_id]:
+            del self._counts[organization_id]
