@@ -18,6 +18,7 @@ class PoolProvision(BaseModel):
 
     model_config = described_by("pool_provisions", "pool_provision_ladders")
 
+    organization_id: str
     pool_id: str
     provision_id: str
     source: ProvisionSource
@@ -50,6 +51,7 @@ class PoolGrant(BaseModel):
 
     model_config = described_by("grants")
 
+    organization_id: str
     pool_id: str
     grant_id: str
     status: Literal["issued", "revoked", "expired", "ended"]
