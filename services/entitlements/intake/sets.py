@@ -25,6 +25,13 @@ def set_with_rules(connection: Connection, set_id: str, version: int | None) -> 
     return found, reading.rules_of_set(connection, set_id, found["set_version"])
 
 
+def is_defined(connection: Connection, set_id: str) -> bool:
+    """Whether somebody has defined a set, in any version."""
+    from entitlements_projections import reading
+
+    return reading.entitlement_set(connection, set_id) is not None
+
+
 #: What a set says of a provision of it, beside its rules.
 _OF_SET: Final = ("set_version", "ladder", "rung")
 
@@ -60,8 +67,8 @@ def prefixes(kind: type[Command]) -> tuple[str, ...]:
 def looked_up(connection: Connection, kind: type[Command], facts: Mapping[str, Any]) -> dict[str, Any]:
     """The facts of a command with what its sets and its ladder say where they say nothing.
 
-    Raises UnknownSet, LadderMismatch; for rules that are stated beside a set nobody has defined UnknownLadder and UnknownRung; for a
-    definition of a set what is on its ladder is looked up.
+    Raises UnknownSet, LadderMismatch; for rules that are stated beside a set nobody has defined UnknownLadder, UnknownRung and
+    InvalidCommand; for a definition of a set what is on its ladder is looked up.
     """
     from entitlements.domain.commands import DefineEntitlementSet
 
@@ -76,7 +83,8 @@ def looked_up(connection: Connection, kind: type[Command], facts: Mapping[str, A
         try:
             of_set, rules = set_with_rules(connection, set_id, found.get(f"{prefix}set_version"))
         except UnknownSet:
-            if found.get(f"{prefix}rules") is None:
+            # Rules of one's own are for a set that nobody has defined: a version that is not there is a mistake.
+            if found.get(f"{prefix}rules") is None or is_defined(connection, set_id):
                 raise
             _check_ladder(connection, found.get("ladder"), found.get(f"{prefix}rung"))
             continue
@@ -110,11 +118,21 @@ def _require_ladder(kind: type[Command], facts: Mapping[str, Any], set_id: str) 
 
 
 def _check_ladder(connection: Connection, ladder: str | None, rung: int | None) -> None:
-    """Rules of somebody's own stand on a ladder that is there: a misspelt one would be a second one beside it."""
+    """Rules of somebody's own stand on a ladder and a rung that are there: a misspelt one would be a second one beside it.
+
+    Raises UnknownLadder, UnknownRung, InvalidCommand.
+    """
+    from entitlements.domain.errors import InvalidCommand
     from entitlements.domain.ladders import check_rung
+    from entitlements_projections.reading import definitions
 
     if ladder is None:
+        if rung is not None:
+            raise InvalidCommand(f"rung {rung} is of no ladder: name both or neither")
         return
-    if is_new_ladder(connection, ladder):
+    known = definitions.plan_ladder(connection, ladder)
+    if known is None:
         raise UnknownLadder(f"Asked for: {ladder}.")
-    check_rung(ladder, rung, on_ladder(connection, ladder)["ladder_rungs"])
+    # Of a ladder that nobody has defined the rungs are those of the sets that are on it.
+    rungs = known["sets"] if known["rungs"] is None else known["rungs"]
+    check_rung(ladder, rung, {each["rung"] for each in rungs})
