@@ -73,7 +73,9 @@ PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
     422: _problem("The request cannot be meant; or an idempotency key was used with another body before."),
     429: _problem("Too many requests of this key; Retry-After says when to come again."),
     503: _problem("A server that is needed does not answer."),
-    504: _problem("No answer in time: it may have had its effect. Retry with the same idempotency key."),
+    504: _problem(
+        "No answer in time: it may have had its effect. Retry with the same idempotency key; without one, read first."
+    ),
 }
 #: With `Prefer: respond-async`.
 ACCEPTED: Final[dict[int | str, dict[str, Any]]] = {

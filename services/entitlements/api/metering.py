@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
-from types import MappingProxyType
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from entitlements.api.asking import headers_of, json_answer, key_of, key_within, wants_no_answer, who
+from entitlements.api.asking import Part, headers_of, json_answer, key_of, parts_of, wants_no_answer, who
 from entitlements.api.choosing import (
     MANY_MAX,
     Quantity,
@@ -35,10 +32,6 @@ from entitlements.ledger.caller import Outcome, new_id
 from entitlements_projections.reading.views import pool_with_usage
 
 router = APIRouter(tags=["usage"], responses=PROBLEMS, route_class=Route)
-
-
-#: No part of several that travel under one key.
-_ALONE: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 class Usage(Whose):
@@ -72,12 +65,12 @@ class ManyUsages(Strict):
 @router.post("/v1/usage", response_model=Recorded, responses=ACCEPTED, operation_id="recordUsage")
 async def record_usage(request: Request, body: Usage) -> Response:
     """Record usage. Refused whole when it does not fit into what is left, unless it has happened already (mode report)."""
-    identity, key = who(request, "use", within_unit=True), key_of(request)
+    identity, part = who(request, "use", within_unit=True), Part(key=key_of(request))
     if wants_no_answer(request):
-        usage_id = body.usage_id or key or new_id()
-        pools = await _pools_of(request, identity, body, usage_id, is_named=bool(body.usage_id or key))
-        return await accepted(request, _recording(identity, body, pools[0][0], usage_id))
-    document, outcome = await _record(request, identity, body, key)
+        usage_id = body.usage_id or part.key or new_id()
+        pools = await _pools_of(request, identity, body, usage_id, is_named=bool(body.usage_id or part.key))
+        return await accepted(request, _recording(identity, body, pools[0][0], usage_id, part))
+    document, outcome = await _record(request, identity, body, part)
     return json_answer(document, headers_of(outcome))
 
 
@@ -87,24 +80,18 @@ async def record_usages(request: Request, body: ManyUsages) -> Response:
 
     Under an Idempotency-Key the first usage without an id has the key as its id, every further one an id that the answer tells.
     """
-    identity, key = who(request, "use", within_unit=True), key_of(request)
-    together: dict[str, Any] = {} if key is None else {"idempotency_key": key, "lines_in_all": len(body.usage)}
-
-    async def one(place: int, usage: Usage) -> tuple[dict[str, Any], Outcome]:
-        # A usage with an id of its own needs no key.
-        return await _record(request, identity, usage, key_within(key, place), {} if usage.usage_id else together)
-
-    as_one = key is not None and not any(usage.usage_id for usage in body.usage)
-    return await many([one(place, usage) for place, usage in enumerate(body.usage)], as_one=as_one)
+    identity, parts = who(request, "use", within_unit=True), parts_of(request, body.usage)
+    return await many(
+        [_record(request, identity, usage, part) for usage, part in zip(body.usage, parts, strict=True)],
+        as_one=parts[0].key is not None,
+    )
 
 
-async def _record(
-    request: Request, identity: Identity, usage: Usage, key: str | None, together: Mapping[str, Any] = _ALONE
-) -> tuple[dict[str, Any], Outcome]:
-    usage_id = usage.usage_id or key or new_id()
-    pools = await _pools_of(request, identity, usage, usage_id, is_named=bool(usage.usage_id or key))
+async def _record(request: Request, identity: Identity, usage: Usage, part: Part) -> tuple[dict[str, Any], Outcome]:
+    usage_id = usage.usage_id or part.id or new_id()
+    pools = await _pools_of(request, identity, usage, usage_id, is_named=bool(usage.usage_id or part.key))
     pool_id, outcome = await first_that_takes(
-        request, pools, lambda pool_id: replace(_recording(identity, usage, pool_id, usage_id), **together)
+        request, pools, lambda pool_id: _recording(identity, usage, pool_id, usage_id, part)
     )
     document = {
         "status": "recorded",
@@ -126,7 +113,7 @@ async def _pools_of(
     return pools[:1] if usage.mode == "report" else pools  # What has happened is never refused for being too much.
 
 
-def _recording(identity: Identity, usage: Usage, pool_id: str, usage_id: str) -> RecordUsage:
+def _recording(identity: Identity, usage: Usage, pool_id: str, usage_id: str, part: Part) -> RecordUsage:
     line: Any = {
         "resource_key": usage.resource_key,
         "quantity": usage.quantity,
@@ -136,5 +123,6 @@ def _recording(identity: Identity, usage: Usage, pool_id: str, usage_id: str) ->
         "usage_id": usage_id,
         "subject_id": usage.subject_id,
     }
-    # The usage id makes a repeat harmless; it needs no other key.
-    return RecordUsage(**envelope(identity), pool_id=pool_id, lines=[line])
+    batch = part.of_batch()
+    # Of a batch each usage is remembered under its own id, and all of them under the key.
+    return RecordUsage(**envelope(identity, None if batch else part.key), pool_id=pool_id, lines=[line], **batch)

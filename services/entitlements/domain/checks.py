@@ -6,10 +6,10 @@ from dataclasses import fields
 from functools import cache
 from typing import Any, Final
 
-from entitlements.domain import commands, governance_commands, usage_commands
+from entitlements.domain import commands, governance_commands, plan_commands, usage_commands
 from entitlements.domain.commands import Command
 from entitlements.domain.errors import InvalidCommand, InvalidId, InvalidQuantity
-from entitlements.domain.values import QUANTITY_MAX, is_id
+from entitlements.domain.values import NO_SEGMENTS, QUANTITY_MAX, is_id
 
 
 def check_fields(command: Command) -> None:
@@ -37,18 +37,16 @@ def _check_ids(command: Command) -> None:
         if value is not None and not is_id(value, characters_min):
             raise InvalidId(f"{name} has {len(value)}, or a zero character")
     for name in _IN_PATHS.get(kind, ()):
-        if getattr(command, name) in _NO_SEGMENTS and not _takes_out(command):
+        if getattr(command, name) in NO_SEGMENTS and not _takes_out(command):
             raise InvalidId(f"{name} is {getattr(command, name)}, which no path of a URL can hold")
 
 
 #: Avro's int and Postgres' integer, of which writers take more than readers find.
 _NUMBERS_OF_32_BITS: Final = ("rung", "then_rung", "set_version", "then_set_version", "priority")
 _QUANTITIES: Final = ("quantity", "then_quantity")
-_ALSO_IDS: Final = frozenset({"resource_key", "idempotency_key", "ladder", "source"})
+_ALSO_IDS: Final = frozenset({"resource_key", "idempotency_key", "ladder", "source", "batch_key"})
 
 
-#: What clients and proxies take out of a path, percent-encoded or not (RFC 3986, 6.2.2.3).
-_NO_SEGMENTS: Final = (".", "..")
 #: Ids of what is new and is named in paths of the API: customers, pools, sets, keys, reservations, policies.
 _IN_PATHS: Final[dict[type[Command], tuple[str, ...]]] = {
     commands.AssignWorkspace: ("workspace_id",),
@@ -59,6 +57,9 @@ _IN_PATHS: Final[dict[type[Command], tuple[str, ...]]] = {
     governance_commands.CreateApiKey: ("key_id",),
     governance_commands.DefineAccessPolicy: ("policy_id",),
     governance_commands.PlaceWorkspace: ("workspace_id",),
+    plan_commands.CapMember: ("resource_key",),
+    plan_commands.ConfigureOnDemand: ("resource_key",),
+    plan_commands.SetOverride: ("resource_key",),
     usage_commands.ReserveUsage: ("reservation_id",),
 }
 
