@@ -126,7 +126,11 @@ def test_what_is_looked_up_for_a_command_is_what_its_set_and_its_ladder_say(conn
         (ProvisionPool, own | {"set_id": "custom", "ladder": "by-sets", "rung": 8}, UnknownRung),
         (ProvisionPool, own | {"set_id": "custom", "ladder": "by-sets"}, UnknownRung),
         *((kind, own | {"set_id": "pro", "then_set_id": "pro", "set_version": 2}, UnknownSet) for kind in CONFERRING),
-        (StartTrial, own | {"set_id": "pro", "then_set_id": "pro", "then_set_version": 2, "then_rules": [feature()]}, UnknownSet),
+        (
+            StartTrial,
+            own | {"set_id": "pro", "then_set_id": "pro", "then_set_version": 2, "then_rules": [feature()]},
+            UnknownSet,
+        ),
         (ProvisionPool, facts | {"set_id": "custom"}, UnknownSet),
         (ChangePlan, facts | {"set_id": "pack"}, LadderMismatch),
         (StartTrial, facts | {"set_id": "pro", "then_set_id": "pack"}, LadderMismatch),

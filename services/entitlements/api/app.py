@@ -105,7 +105,10 @@ async def _invalid(request: Request, error: Exception) -> Response:
         return Problem(
             "unsupported_media_type", f"Bodies are application/json here, not {said or 'of no type'}."
         ).response()
-    return explained(error.errors()).response()
+    found = error.errors()
+    if [each["loc"] for each in found if each["type"] == "missing"] == [("body",)]:  # As every decoder says of nothing.
+        return Problem("invalid_json", "The body is empty.").response()
+    return explained(found).response()
 
 
 async def _http(_: Request, error: Exception) -> Response:

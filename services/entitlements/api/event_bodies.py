@@ -5,12 +5,13 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import unquote_to_bytes
 
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.datastructures import Headers
 
 from entitlements.api.problems import Problem
 from entitlements.api.validation import explained_decoding
@@ -47,7 +48,8 @@ class Event(msgspec.Struct):
     #: The same as bytes, which JSON cannot hold.
     data_base64: str = ""
     subject: str = ""
-    time: str = ""
+    #: Unset: the usage occurs when it is decided. An empty one is no instant.
+    time: str | msgspec.UnsetType = msgspec.UNSET
 
     def used(self) -> Used:
         """The event's data. Raises what msgspec raises."""
@@ -92,7 +94,9 @@ class EventBody(BaseModel):
     specversion: Literal["1.0"]
     subject: str = Field("", description="The customer.", examples=["ws-1"])
     time: str = Field(
-        "", description="An RFC 3339 instant; finer than a millisecond is cut off.", examples=["2026-11-21T14:07:20Z"]
+        default_factory=str,
+        description="An RFC 3339 instant; finer than a millisecond is cut off.",
+        examples=["2026-11-21T14:07:20Z"],
     )
     data: UsedBody
 
@@ -114,7 +118,7 @@ _ATTRIBUTES: Final = ("id", "source", "type", "specversion", "subject", "time")
 _QUOTED: Final = re.compile(rb'"((?:[^"\\]|\\.)*)"')
 
 
-def events_of(headers: Mapping[str, str], body: bytes) -> Sequence[Event | Malformed]:
+def events_of(headers: Headers, body: bytes) -> Sequence[Event | Malformed]:
     """The events of a request. Raises Problem: it holds none, or its only one cannot be meant."""
     media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
     # A binary event need not say what its data is; the SDK of Python does not.
@@ -132,7 +136,7 @@ def events_of(headers: Mapping[str, str], body: bytes) -> Sequence[Event | Malfo
             )
         events[0].used()
     except _NOT_MEANT as error:
-        raise explained_decoding(error) from error
+        raise explained_decoding(error, body) from error
     return events
 
 
@@ -159,7 +163,7 @@ def _event_or_why_not(body: bytes) -> Event | Malformed:
         event = _DECODE(body)
         event.used()
     except _NOT_MEANT as error:
-        problem = explained_decoding(error)
+        problem = explained_decoding(error, body)
         try:
             told = msgspec.json.decode(body)
         except _NOT_MEANT:
@@ -169,7 +173,10 @@ def _event_or_why_not(body: bytes) -> Event | Malformed:
     return event
 
 
-def _binary(headers: Mapping[str, str], body: bytes) -> Event:
+def _binary(headers: Headers, body: bytes) -> Event:
+    for name in _ATTRIBUTES:
+        if len(headers.getlist(f"ce-{name}")) > 1:  # Any of them might be meant.
+            raise _wrong_attribute(name, "is given more than once")
     attributes = {
         name: _attribute(name, value) for name in _ATTRIBUTES if (value := headers.get(f"ce-{name}")) is not None
     }
@@ -191,7 +198,9 @@ def _attribute(name: str, value: str) -> str:
     try:
         return unquote_to_bytes(plain).decode()
     except UnicodeDecodeError:
-        wrong: dict[str, Any] = {"at": f"header.ce-{name}", "message": "must be UTF-8, percent-encoded"}
-        raise Problem(
-            "invalid_request", f"The request is not valid: {wrong['at']}: {wrong['message']}.", errors=[wrong]
-        ) from None
+        raise _wrong_attribute(name, "must be UTF-8, percent-encoded") from None
+
+
+def _wrong_attribute(name: str, message: str) -> Problem:
+    wrong: dict[str, Any] = {"at": f"header.ce-{name}", "message": message}
+    return Problem("invalid_request", f"The request is not valid: {wrong['at']}: {message}.", errors=[wrong])

@@ -94,7 +94,7 @@ def _decoded(body: bytes, decode: Any) -> Any:
     try:
         return decode(body)
     except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise explained_decoding(error) from error
+        raise explained_decoding(error, body) from error
 
 
 async def _decide(request: Request, identity: Identity, many: list[Check]) -> list[Decision]:
