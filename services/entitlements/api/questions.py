@@ -232,7 +232,9 @@ async def try_policies(request: Request, body: DryRun) -> Response:
     try:
         return json_answer(found | {"source": SOURCE})
     except orjson.JSONEncodeError as error:
-        raise Problem("invalid_request", f"What was sent cannot be sent back: {error}.") from error
+        raise Problem(
+            "invalid_request", "What was sent cannot be sent back: it holds a text or number that JSON cannot hold."
+        ) from error
 
 
 def _compiled(organization_id: str, in_force: PolicySet, policies: list[dict[str, Any]]) -> PolicySet:

@@ -159,7 +159,7 @@ def _of_settings(error: Exception) -> Failure | None:
 
     wrong = [(f"ENTITLEMENTS_{str(each['loc'][0]).upper()}", said_of(each), each["input"]) for each in error.errors()]
     # Of an address without its password.
-    said = "; ".join(f"{name}: {message}, not {str(given).rpartition('@')[2]!r}" for name, message, given in wrong)
+    said = "; ".join(f'{name}: {message}, not "{str(given).rpartition("@")[2]}"' for name, message, given in wrong)
     return _failure("setting_is_wrong", f"The environment has a setting that cannot be meant. {said}", USAGE)
 
 

@@ -28,7 +28,7 @@ from entitlements.examples import (
     revoke_grant,
     suspend_pool,
 )
-from entitlements.examples_of_governance import define_unit, place_workspace
+from entitlements.examples_of_governance import define_campaign, define_unit, place_workspace
 from entitlements.examples_of_terms import (
     commit_reservation,
     extend_reservation,
@@ -154,6 +154,7 @@ def test_derived_ids_differ_wherever_one_part_ends() -> None:
         reserve_usage(reservation_id="~r"),
         provision_pool("~p", feature("sso")),
         issue_grant("~g", feature("sso")),
+        define_campaign(campaign_id="~c"),
     ],
 )
 def test_a_caller_chooses_no_id_in_the_space_of_derived_ones(command: Command) -> None:
