@@ -91,6 +91,11 @@ def pools_with_usages(connection: Connection, asked: Sequence[tuple[str, str]]) 
     return {row["usage_id"]: row["pool_id"] for row in rows}
 
 
+def usages_under_ids(connection: Connection, organization_id: str, usage_ids: Sequence[str]) -> list[Row]:
+    """What an organization's pools have recorded under usage ids within a day: usage_id, workspace_id, resource_key, quantity."""
+    return _all(connection, "usages_under_ids", {"organization_id": organization_id, "usage_ids": list(usage_ids)})
+
+
 def pool_with_reservation(connection: Connection, pool_ids: Sequence[str], reservation_id: str) -> str | None:
     """In which of the pools something was reserved under an id; None: in none."""
     rows = _all(connection, "pool_with_reservation", {"pool_ids": list(pool_ids), "reservation_id": reservation_id})

@@ -56,6 +56,26 @@ def test_a_batch_in_another_order_under_its_key_counts_nothing(tenant: Any, seco
     assert [each.check("api_calls", token)["consumed"] for each in (tenant, second)] == [1, 1]
 
 
+def test_a_batch_in_another_order_is_found_where_its_usage_overflowed_to(tenant: Any, second: Any) -> None:
+    """The first pool of a customer has room again, and knows nothing of the key."""
+    tenant.command("AssignWorkspace", workspace_id=tenant.customer_id, role="primary", may_overflow=True)
+    body = {"pool_id": second.pool_id, "workspace_id": tenant.customer_id, "role": "secondary"}
+    assigned = tenant.http.post("/v1/commands/AssignWorkspace", json=body)
+    assert tenant.http.post("/v1/usage", json=usage(tenant, quantity=100, usage_id="fill")).is_success
+    token = assigned.headers["entitlements-consistency"]
+    key = {"idempotency-key": secrets.token_hex(4), "entitlements-consistency": token}
+    both = [usage(tenant), usage(second)]
+    first = tenant.http.post("/v1/usage/batch", json={"usage": both}, headers=key)
+    assert [each["pool_id"] for each in first.json()["results"]] == [second.pool_id] * 2
+    tenant.command("ReverseUsage", usage_id="fill", reason="x")
+    again = tenant.http.post("/v1/usage/batch", json={"usage": both}, headers=key)
+    assert again.headers["idempotent-replay"] == "true"
+    assert again.json() == first.json()
+    assert code_of(tenant.http.post("/v1/usage/batch", json={"usage": both[::-1]}, headers=key)) == REUSED
+    token = tenant.command("ResumePool")
+    assert tenant.check("api_calls", f"{token},{first.headers['entitlements-consistency']}")["consumed"] == 0
+
+
 def test_operations_in_another_order_under_their_key_hold_and_commit_nothing(tenant: Any, second: Any) -> None:
     def operate(key: str, *operations: dict[str, Any]) -> httpx.Response:
         return tenant.http.post(
