@@ -20,18 +20,21 @@ def usage(tenant: Any, **more: Any) -> dict[str, Any]:
     return {"customer_id": tenant.customer_id, "resource_key": "api_calls"} | more
 
 
-@pytest.fixture
-def second(tenant: Any) -> Any:
+def another(tenant: Any) -> Any:
     """Another pool and customer of the same organization."""
     name = secrets.token_hex(4)
     found = Tenant.__new__(Tenant)
-    found.http, found.organization_id, found.pool_id, found.customer_id = (
-        tenant.http, tenant.organization_id, f"pool-{name}", f"ws-{name}",
-    )  # fmt: skip
+    found.http, found.organization_id = tenant.http, tenant.organization_id
+    found.pool_id, found.customer_id = f"pool-{name}", f"ws-{name}"
     found.command("OpenPool")
     found.command("ProvisionPool", provision_id="plan", source="subscription", set_id="free")
     found.token = found.command("AssignWorkspace", workspace_id=found.customer_id, role="primary")
     return found
+
+
+@pytest.fixture
+def second(tenant: Any) -> Any:
+    return another(tenant)
 
 
 def test_a_batch_in_another_order_under_its_key_counts_nothing(tenant: Any, second: Any) -> None:
@@ -64,14 +67,16 @@ def test_a_batch_in_another_order_is_found_where_its_usage_overflowed_to(tenant:
     assert tenant.http.post("/v1/usage", json=usage(tenant, quantity=100, usage_id="fill")).is_success
     token = assigned.headers["entitlements-consistency"]
     key = {"idempotency-key": secrets.token_hex(4), "entitlements-consistency": token}
-    both = [usage(tenant), usage(second)]
+    third = another(tenant)
+    both = [usage(tenant), usage(third)]
     first = tenant.http.post("/v1/usage/batch", json={"usage": both}, headers=key)
-    assert [each["pool_id"] for each in first.json()["results"]] == [second.pool_id] * 2
+    assert [each["pool_id"] for each in first.json()["results"]] == [second.pool_id, third.pool_id]
     tenant.command("ReverseUsage", usage_id="fill", reason="x")
     again = tenant.http.post("/v1/usage/batch", json={"usage": both}, headers=key)
     assert again.headers["idempotent-replay"] == "true"
     assert again.json() == first.json()
-    assert code_of(tenant.http.post("/v1/usage/batch", json={"usage": both[::-1]}, headers=key)) == REUSED
+    other = tenant.http.post("/v1/usage/batch", json={"usage": both[::-1]}, headers=key)
+    assert code_of(other) == REUSED, other.text
     token = tenant.command("ResumePool")
     assert tenant.check("api_calls", f"{token},{first.headers['entitlements-consistency']}")["consumed"] == 0
 
