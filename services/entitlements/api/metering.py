@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Literal
 
 from fastapi import APIRouter
@@ -11,11 +9,12 @@ from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from entitlements.api.asking import Part, headers_of, json_answer, key_of, parts_of, services_of, wants_no_answer, who
+from entitlements.api.asking import Part, headers_of, json_answer, key_of, parts_of, wants_no_answer, who
 from entitlements.api.choosing import (
     MANY_MAX,
     Quantity,
     Results,
+    Together,
     Whose,
     first_that_takes,
     many,
@@ -24,7 +23,6 @@ from entitlements.api.choosing import (
 )
 from entitlements.api.documents import ACCEPTED, PROBLEMS
 from entitlements.api.identity import Identity
-from entitlements.api.problems import refused
 from entitlements.api.routes import Route
 from entitlements.api.sending import accepted, envelope
 from entitlements.domain.commands import RecordUsage
@@ -89,45 +87,20 @@ async def record_usages(request: Request, body: ManyUsages) -> Response:
         for usage, part in zip(body.usage, parts, strict=True)
         if part.id and not usage.usage_id
     }
-    is_same = _Once(lambda: _is_same(request, identity, under_key))
+    together = Together(request, identity, usages_under_ids, under_key)
     return await many(
-        [_record(request, identity, usage, part, is_same) for usage, part in zip(body.usage, parts, strict=True)],
+        [_record(request, identity, usage, part, together) for usage, part in zip(body.usage, parts, strict=True)],
         as_one=parts[0].key is not None,
     )
 
 
-class _Once:
-    """Asks once, for whoever awaits it."""
-
-    def __init__(self, ask: Callable[[], Coroutine[Any, Any, bool]]) -> None:
-        self._ask = ask
-        self._asked: asyncio.Task[bool] | None = None
-
-    async def answer(self) -> bool:
-        """The answer, the same for all."""
-        if self._asked is None:
-            self._asked = asyncio.ensure_future(self._ask())
-        return await asyncio.shield(self._asked)
-
-
-async def _is_same(request: Request, identity: Identity, under_key: Mapping[str, tuple[str, str, int]]) -> bool:
-    """Whether what was recorded under the ids that follow from a key is what a request says under them."""
-    services = services_of(request)
-    await services.catch_up()
-    rows = await services.read(usages_under_ids, identity.organization_id, list(under_key))
-    return all(
-        (row["workspace_id"], row["resource_key"], row["quantity"]) == under_key[row["usage_id"]] for row in rows
-    )
-
-
 async def _record(
-    request: Request, identity: Identity, usage: Usage, part: Part, is_same: _Once | None = None
+    request: Request, identity: Identity, usage: Usage, part: Part, together: Together | None = None
 ) -> tuple[dict[str, Any], Outcome]:
     usage_id = usage.usage_id or part.id or new_id()
     pools = await _pools_of(request, identity, usage, usage_id, is_named=bool(usage.usage_id or part.key))
-    # The pool that is asked first may not be the one that knows the key.
-    if part.digest and is_same is not None and len(pools) > 1 and not await is_same.answer():
-        raise refused("idempotency_key_reused")
+    if part.digest and together is not None and len(pools) > 1:
+        await together.require_same()
     pool_id, outcome = await first_that_takes(
         request, pools, lambda pool_id: _recording(identity, usage, pool_id, usage_id, part)
     )

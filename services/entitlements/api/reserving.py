@@ -25,6 +25,7 @@ from entitlements.api.choosing import (
     Quantity,
     Results,
     Seconds,
+    Together,
     Whose,
     first_that_takes,
     many,
@@ -47,7 +48,7 @@ from entitlements.domain.values import UsageMode
 from entitlements.intake.strict import Id, NewId, Strict
 from entitlements.ledger.caller import Outcome, new_id
 from entitlements_projections.reading import access
-from entitlements_projections.reading.views import pool_with_reservation
+from entitlements_projections.reading.views import pool_with_reservation, reservations_under_ids
 
 router = APIRouter(tags=["reservations"], responses=PROBLEMS, route_class=Route)
 
@@ -131,9 +132,13 @@ async def reserve(request: Request, body: Reserve) -> Response:
     return json_answer(document, headers_of(outcome))
 
 
-async def _reserve(request: Request, identity: Identity, body: Reserve, part: Part) -> tuple[dict[str, Any], Outcome]:
+async def _reserve(
+    request: Request, identity: Identity, body: Reserve, part: Part, together: Together | None = None
+) -> tuple[dict[str, Any], Outcome]:
     reservation_id = body.reservation_id or part.id or new_id()
     pools = await _pools_of(request, identity, body, reservation_id, is_named=bool(body.reservation_id or part.key))
+    if part.digest and together is not None and len(pools) > 1:
+        await together.require_same()
     pool_id, outcome = await first_that_takes(
         request, pools, lambda pool_id: _reserving(identity, body, pool_id, reservation_id, part)
     )
@@ -175,10 +180,18 @@ async def operate(request: Request, body: Operations) -> Response:
     """Reserve, extend, commit and release, many at once; each is decided by itself."""
     identity, parts = who(request, "use", within_unit=True), parts_of(request, body.operations)
 
+    extras = [operation.model_dump() for operation in body.operations]
+    under_key = {
+        part.id: (said.get("customer_id") or "", said.get("resource_key"))
+        for said, part in zip(extras, parts, strict=True)
+        if part.id and said["op"] == "reserve" and not said["reservation_id"]
+    }
+    together = Together(request, identity, reservations_under_ids, under_key)
+
     async def one(operation: Operation, part: Part) -> tuple[dict[str, Any], Outcome]:
         fields = operation.model_dump(exclude_unset=True, exclude={"op"})
         if operation.op == "reserve":
-            return await _reserve(request, identity, _parsed(Reserve, fields), part)
+            return await _reserve(request, identity, _parsed(Reserve, fields), part, together)
         reservation_id = fields.pop("reservation_id", None)
         if reservation_id is None:
             raise Problem("invalid_request", "Say which reservation: reservation_id.")

@@ -68,6 +68,10 @@ def test_a_batch_in_another_order_is_found_where_its_usage_overflowed_to(tenant:
     token = assigned.headers["entitlements-consistency"]
     key = {"idempotency-key": secrets.token_hex(4), "entitlements-consistency": token}
     third = another(tenant)
+    held = {"operations": [{"op": "reserve"} | usage(each) for each in (tenant, third)]}
+    reserved = tenant.http.post("/v1/reservations/batch", json=held, headers=key)
+    assert [each["pool_id"] for each in reserved.json()["results"]] == [second.pool_id, third.pool_id]
+    reserving, key = key, key | {"idempotency-key": secrets.token_hex(4)}
     both = [usage(tenant), usage(third)]
     first = tenant.http.post("/v1/usage/batch", json={"usage": both}, headers=key)
     assert [each["pool_id"] for each in first.json()["results"]] == [second.pool_id, third.pool_id]
@@ -77,8 +81,14 @@ def test_a_batch_in_another_order_is_found_where_its_usage_overflowed_to(tenant:
     assert again.json() == first.json()
     other = tenant.http.post("/v1/usage/batch", json={"usage": both[::-1]}, headers=key)
     assert code_of(other) == REUSED, other.text
+    assert tenant.http.post("/v1/reservations/batch", json=held, headers=reserving).json() == reserved.json()
+    held["operations"].reverse()
+    other = tenant.http.post("/v1/reservations/batch", json=held, headers=reserving)
+    assert code_of(other) == REUSED, other.text
     token = tenant.command("ResumePool")
     assert tenant.check("api_calls", f"{token},{first.headers['entitlements-consistency']}")["consumed"] == 0
+    with_pool = {"customer_id": tenant.customer_id, "resource_key": "api_calls", "pool_id": tenant.pool_id}
+    assert tenant.http.post("/v1/usage", json=with_pool | {"quantity": 100}).is_success, "nothing is reserved there"
 
 
 def test_operations_in_another_order_under_their_key_hold_and_commit_nothing(tenant: Any, second: Any) -> None:
