@@ -88,7 +88,7 @@ class AmbiguousCustomer(RequestError):
 
 
 class OutcomeUnknown(EntitlementsError):
-    """No answer came in time; the command may or may not have had its effect. Retry with the same idempotency key."""
+    """No answer came in time; the command may or may not have had its effect."""
 
     code = "outcome_unknown"
 

@@ -255,6 +255,33 @@ def test_usage_goes_to_the_primary_pool_then_to_others_and_is_never_split(ask: A
     assert ask("use", "api_calls", "20", "--workspace", workspace)["pool_id"] == pool
 
 
+def test_usage_of_an_id_counts_once_in_whichever_pool_took_it(ask: Ask, pool: str) -> None:
+    """The first pool has room again, or is another one by now: a repeat is still found where it was."""
+    second, workspace = f"{pool}-2", f"ws-{pool}"
+    ask("pool", "open", second, "--organization", "acme", "--no-wait")
+    ask("provision", "add", second, "free", "--no-wait")
+    ask("assign", second, workspace, "--secondary", "--no-wait")
+    ask("assign", pool, workspace, "--overflow")
+    use = ("use", "api_calls", "7", "--workspace", workspace)
+    ask("use", "api_calls", "50", "--pool", pool, "--workspace", workspace, "--id", "fill")
+    assert ask(*use, "--id", "strict")["pool_id"] == second
+    assert ask(*use, "--id", "reported", "--report")["pool_id"] == pool
+    row = f"row,{datetime.now(UTC).isoformat()},{workspace},1"
+    Path("moved.csv").write_text(f"usage_id,occurred_at,workspace_id,bytes\n{row}\n")
+    ask("send", "ReverseUsage", f"pool_id={pool}", "usage_id=fill", "reason=x")
+    assert ask("import", "usage", "moved.csv")["accepted"] == 1
+    ask("unassign", pool, workspace, "--no-wait")
+    ask("assign", second, workspace)
+    for name, how, took in (("strict", (), second), ("reported", ("--report",), pool)):
+        again = ask(*use, "--id", name, *how)
+        assert (again["pool_id"], again["repeated"]) == (took, True), name
+    again = ask("import", "usage", "moved.csv")
+    assert (again["accepted"], again["repeated"]) == (0, 1)
+    assert ask(*use, "--id", "another")["pool_id"] == second
+    rows = [ask("pool", "show", each)["entitlements"] for each in (pool, second)]
+    assert [row["consumed"] for each in rows for row in each if row["resource_key"] == "api_calls"] == [8, 14]
+
+
 def test_customers_of_one_id_in_two_organizations_are_two_and_nobody_guesses_which(
     ask: Ask, pool: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,8 +12,9 @@ import pytest
 
 from entitlements.domain import commands as asks
 from entitlements.domain.aggregate import from_ms
-from entitlements.domain.commands import ProvisionPool
-from entitlements.domain.errors import LadderMismatch, UnknownRung
+from entitlements.domain.commands import IssueGrant, ProvisionPool
+from entitlements.domain.errors import InvalidCommand, LadderMismatch, UnknownRung
+from entitlements.domain.governance_commands import DefineCampaign
 from entitlements.domain.inheritance import SetVersion, resolve, whole
 from entitlements.domain.key_inheritance import KeyNode, Said, allowed
 from entitlements.domain.plan_commands import ChangePlan, ClearOverride, SetOverride, StartTrial
@@ -56,6 +57,8 @@ def told(connection: Connection, *commands: asks.Command, ledger: SyntheticLedge
 # --- Ladders ----------------------------------------------------------------------------------------------------------
 
 
+#: Every command that confers a set.
+CONFERRING = (ProvisionPool, ChangePlan, StartTrial, IssueGrant, DefineCampaign)
 TIERS = [LadderRung(rung=1, name="Free"), LadderRung(rung=2, name="Pro")]
 
 
@@ -92,6 +95,7 @@ def test_what_is_looked_up_for_a_command_is_what_its_set_and_its_ladder_say(conn
         define_entitlement_set("free", feature()),
         define_entitlement_set("pro", feature(), rung=2),
         define_entitlement_set("pack", feature(), ladder=None, rung=None),
+        define_entitlement_set("alone", feature(), ladder="by-sets", rung=7),
         define_ladder(rungs=TIERS),
     )
     facts: dict[str, Any] = {"pool_id": "p", "provision_id": "s", "source": "subscription"}
@@ -103,6 +107,8 @@ def test_what_is_looked_up_for_a_command_is_what_its_set_and_its_ladder_say(conn
     own = facts | {"set_version": 1, "rules": [feature()]}
     assert looked_up(connection, ProvisionPool, own | {"set_id": "pro"})["ladder"] == "plans", "the set decides"
     assert looked_up(connection, ProvisionPool, own | {"set_id": "custom", "ladder": "plans", "rung": 1})["rung"] == 1
+    by_sets = own | {"set_id": "custom", "ladder": "by-sets", "rung": 7}
+    assert looked_up(connection, ProvisionPool, by_sets)["rung"] == 7
     assert looked_up(connection, ProvisionPool, own | {"set_id": "custom"}) == own | {"set_id": "custom"}
     assert looked_up(connection, asks.DefineEntitlementSet, {"ladder": "plans"})["ladder_rungs"] == [1, 2]
     assert looked_up(connection, asks.DefineEntitlementSet, {"ladder": "new"})["ladder_rungs"] is None
@@ -115,6 +121,16 @@ def test_what_is_looked_up_for_a_command_is_what_its_set_and_its_ladder_say(conn
         (ProvisionPool, own | {"set_id": "pro", "rung": 1}, LadderMismatch),
         (ProvisionPool, own | {"set_id": "custom", "ladder": "plnas", "rung": 1}, UnknownLadder),
         (ProvisionPool, own | {"set_id": "custom", "ladder": "plans", "rung": 3}, UnknownRung),
+        (ProvisionPool, own | {"set_id": "custom", "ladder": "plans"}, UnknownRung),
+        (ProvisionPool, own | {"set_id": "custom", "rung": 1}, InvalidCommand),
+        (ProvisionPool, own | {"set_id": "custom", "ladder": "by-sets", "rung": 8}, UnknownRung),
+        (ProvisionPool, own | {"set_id": "custom", "ladder": "by-sets"}, UnknownRung),
+        *((kind, own | {"set_id": "pro", "then_set_id": "pro", "set_version": 2}, UnknownSet) for kind in CONFERRING),
+        (
+            StartTrial,
+            own | {"set_id": "pro", "then_set_id": "pro", "then_set_version": 2, "then_rules": [feature()]},
+            UnknownSet,
+        ),
         (ProvisionPool, facts | {"set_id": "custom"}, UnknownSet),
         (ChangePlan, facts | {"set_id": "pack"}, LadderMismatch),
         (StartTrial, facts | {"set_id": "pro", "then_set_id": "pack"}, LadderMismatch),

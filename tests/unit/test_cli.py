@@ -87,7 +87,7 @@ def test_a_setting_that_cannot_be_meant_is_named(
     said = capsys.readouterr().err
     assert said.startswith("setting_is_wrong: ")
     assert "ENTITLEMENTS_PARTITIONS" in said
-    assert "not 'six'" in said
+    assert 'not "six"' in said
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,7 @@ def test_a_place_that_is_not_that_of_the_set_is_refused(said: dict[str, Any]) ->
 
 def test_the_plan_after_a_trial_is_on_the_ladder_of_the_trial() -> None:
     takes = PROVISION | {"then_set_id", "then_set_version", "then_rung", "then_rules"}
-    with pytest.raises(LadderMismatch, match="ladder is 'teams' for set team"):
+    with pytest.raises(LadderMismatch, match="ladder is teams for set team, not plans"):
         filled_in({"then_set_id": "team", "ladder": "plans"}, takes, FOUND | {"ladder": "teams"}, RULES, "then_")
 
 

@@ -145,9 +145,7 @@ def test_a_record_of_another_shape_is_what_fastavro_makes_of_it(name: str, recor
 
 
 def test_arrays_in_several_blocks_are_read() -> None:
-    blocks = (
-        b"\x02c\x00\x00\x00\x00\x00\x02p\x02\x02k\x02\x00\x00\x00\x00\x00\x01\x10\x02l\x04\x02\x00\x00\x00\x00\x00\x00"
-    )
+    blocks = b"\x02c\x00\x00\x00\x00\x00\x02p\x02\x02k\x02\x00\x00\x00\x00\x00\x01\x10\x02l\x04\x02\x00\x00\x00\x00\x00\x00\x00"
     value = b"\x00" + FAST.id_of(RECORD_USAGE).to_bytes(4, "big") + blocks
     assert result_of(FAST.decode_plain, value) == result_of(SLOW.decode_plain, value)
     assert [each["resource_key"] for each in FAST.decode_plain(value).record["lines"]] == ["k", "l"]

@@ -30,6 +30,7 @@ from entitlements_client.asking.changes import Change
 from entitlements_client.asking.facades import Entitlements
 from entitlements_client.deciding import Context, Decision, Request
 from entitlements_client.deciding.instants import plain
+from entitlements_client.deciding.refusals import shown
 from entitlements_client.errors import EntitlementsError, RequestError
 
 WITHOUT_END: Final = 2**53
@@ -153,10 +154,10 @@ def _request(flag_key: str, customer_id: str, attributes: Mapping[str, Any]) -> 
     """The question. Raises RequestError for an attribute of another type: what is dropped would be answered as if it was not asked."""
     quantity = attributes.get("quantity")
     if quantity is not None and type(quantity) is not int:
-        raise RequestError(f"(quantity: an integer, not {quantity!r})")
+        raise RequestError(f"(quantity: an integer, not {shown(quantity)})")
     for name in _TEXTS:
         if not isinstance(attributes.get(name, ""), str | None):
-            raise RequestError(f"({name}: a text, not {attributes[name]!r})")
+            raise RequestError(f"({name}: a text, not {shown(attributes[name])})")
     context = Context(
         request_id=attributes.get("request_id"),
         client={name: attributes[name] for name in _CLIENT if name in attributes},

@@ -129,6 +129,11 @@ def organization_of_pool(connection: Connection, pool_id: str) -> str | None:
     return None if row is None else str(row["organization_id"])
 
 
+def provision(connection: Connection, pool_id: str, provision_id: str) -> Row | None:
+    """Of which set a provision is (`set_id`; None: the pool has no such provision) and whose its pool; None: an unknown pool."""
+    return _one(connection, "provision", {"pool_id": pool_id, "provision_id": provision_id})
+
+
 def entitlements_of_pools(connection: Connection, pool_ids: list[str], at: datetime) -> list[Row]:
     """What pools have at an instant: limit, consumed, remaining and period of each key, by pool and key.
 
@@ -231,6 +236,13 @@ def pools_of_workspace(connection: Connection, organization_id: str, workspace_i
     """The pools of an organization's workspace: the primary, then the others in the order of assignment. Empty: it is unknown."""
     asked = {"organization_id": organization_id, "workspace_id": workspace_id}
     return _all(connection, "pools_of_workspace", asked)
+
+
+def pools_ever_of_workspace(connection: Connection, organization_id: str, workspace_id: str) -> list[Row]:
+    """The pools that may have recorded usage of an organization's workspace: those that it uses, then those that it was assigned before."""
+    return _all(
+        connection, "pools_ever_of_workspace", {"organization_id": organization_id, "workspace_id": workspace_id}
+    )
 
 
 def workspaces_of_pools(connection: Connection, pool_ids: list[str]) -> list[Row]:

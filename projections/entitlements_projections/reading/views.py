@@ -91,6 +91,23 @@ def pools_with_usages(connection: Connection, asked: Sequence[tuple[str, str]]) 
     return {row["usage_id"]: row["pool_id"] for row in rows}
 
 
+def usages_under_ids(
+    connection: Connection, organization_id: str, usage_ids: Sequence[str]
+) -> list[tuple[str, tuple[Any, ...]]]:
+    """What an organization's pools have recorded under usage ids within a day: id, and (workspace, key, quantity)."""
+    rows = _all(connection, "usages_under_ids", {"organization_id": organization_id, "usage_ids": list(usage_ids)})
+    return [(row["usage_id"], (row["workspace_id"], row["resource_key"], row["quantity"])) for row in rows]
+
+
+def reservations_under_ids(
+    connection: Connection, organization_id: str, reservation_ids: Sequence[str]
+) -> list[tuple[str, tuple[Any, ...]]]:
+    """What was reserved in an organization's pools under ids within a day: id, and (workspace, key)."""
+    parameters = {"organization_id": organization_id, "reservation_ids": list(reservation_ids)}
+    rows = _all(connection, "reservations_under_ids", parameters)
+    return [(row["reservation_id"], (row["workspace_id"], row["resource_key"])) for row in rows]
+
+
 def pool_with_reservation(connection: Connection, pool_ids: Sequence[str], reservation_id: str) -> str | None:
     """In which of the pools something was reserved under an id; None: in none."""
     rows = _all(connection, "pool_with_reservation", {"pool_ids": list(pool_ids), "reservation_id": reservation_id})

@@ -104,7 +104,10 @@ async def _problem(_: Request, error: Exception) -> Response:
 
 async def _invalid(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    return explained(error.errors()).response()
+    found = error.errors()
+    if [each["loc"] for each in found if each["type"] == "missing"] == [("body",)]:  # As every decoder says of nothing.
+        return Problem("invalid_json", "The body is empty.").response()
+    return explained(found).response()
 
 
 async def _http(request: Request, error: Exception) -> Response:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
 import orjson
+from pydantic import BaseModel
 from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import Response
@@ -23,7 +26,7 @@ from entitlements.api.openapi import headers as openapi_headers
 from entitlements.api.openapi.headers import IDEMPOTENCY_KEY, IF_NONE_MATCH, PREFER, require_taken
 from entitlements.api.problems import Problem
 from entitlements.api.services import Services
-from entitlements.domain.ids import DERIVED, is_derived
+from entitlements.domain.ids import DERIVED, derived_id, is_derived
 from entitlements.domain.lines import id_under_key
 from entitlements.domain.values import is_id
 from entitlements.errors import ServerIsAway
@@ -120,9 +123,36 @@ def key_of(request: Request) -> str | None:
     return key
 
 
-def key_within(key: str | None, place: int) -> str | None:
-    """The key of one of many under the key of all of them: the first has that key itself."""
-    return None if key is None else id_under_key(key, place)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A place in a request that may hold several, under its idempotency key if it has one. digest: of all of them, in their order."""
+
+    key: str | None
+    place: int = 0
+    digest: str = ""
+
+    @property
+    def id(self) -> str | None:
+        """The id of what it makes, where it states none: the first has the key itself; None: there is no key."""
+        return None if self.key is None else id_under_key(self.key, self.place)
+
+    @property
+    def command_key(self) -> str | None:
+        """The key of its command: of several each has its own, and all of them are under that of the request."""
+        return self.key if self.key is None or not self.digest else derived_id("part", self.key, self.place)
+
+    def of_batch(self) -> dict[str, Any]:
+        """What its command carries of the request: the same in another order, or with another part, is another request."""
+        return {"batch_key": self.key, "batch_digest": self.digest} if self.key is not None and self.digest else {}
+
+
+def parts_of(request: Request, bodies: Sequence[BaseModel]) -> list[Part]:
+    """The places of a request that holds several. Raises as key_of."""
+    key, digest = key_of(request), ""
+    if key is not None and len(bodies) > 1:  # Of one alone the key says which it is.
+        text = orjson.dumps([body.model_dump(mode="json") for body in bodies], option=orjson.OPT_SORT_KEYS)
+        digest = hashlib.sha256(text).hexdigest()[:32]
+    return [Part(key=key, place=place, digest=digest) for place in range(len(bodies))]
 
 
 def wants_no_answer(request: Request) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 from pydantic import Field, model_validator
@@ -73,6 +73,37 @@ async def where_it_was(
         return pools
     found = await services_of(request).pool_with(find, [pool_id for pool_id, _ in pools], id)
     return pools if found is None else [(found, False)]
+
+
+class Together:
+    """What a request says under the ids that follow from its key, held against what was made under them before.
+
+    The pool that is asked first may not be the one that knows the key: it cannot tell that the request is another one.
+    """
+
+    def __init__(
+        self,
+        request: Request,
+        identity: Identity,
+        find: Callable[..., list[tuple[str, tuple[Any, ...]]]],
+        said: Mapping[str, tuple[Any, ...]],
+    ) -> None:
+        """find: reads what an organization's pools have made under ids. said: by id, in its form."""
+        self._services, self._organization_id = services_of(request), identity.organization_id
+        self._find, self._said = find, said
+        self._asked: asyncio.Task[bool] | None = None
+
+    async def require_same(self) -> None:
+        """Raises Problem: idempotency_key_reused. Looked up once, for all parts."""
+        if self._asked is None:
+            self._asked = asyncio.ensure_future(self._is_same())
+        if not await asyncio.shield(self._asked):
+            raise refused("idempotency_key_reused")
+
+    async def _is_same(self) -> bool:
+        await self._services.catch_up()
+        found = await self._services.read(self._find, self._organization_id, list(self._said))
+        return all(made == self._said[name] for name, made in found)
 
 
 async def first_that_takes(request: Request, pools: list[tuple[str, bool]], command_for: Any) -> tuple[str, Outcome]:

@@ -128,7 +128,7 @@ async def _lines_of(
         pool_id = data.pool_id or taken_by.get(usage_id) or pools.get(customer_id)
         wrong, at_ms = "", 0
         try:
-            at_ms = occurred_ms(read_instant(event.time) if event.time else None)
+            at_ms = occurred_ms(read_instant(event.time) if isinstance(event.time, str) else None)
         except NotAnInstant:
             wrong = "invalid_instant"
         if identity.unit_id and customer_id not in allowed:

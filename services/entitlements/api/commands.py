@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
+from contextlib import suppress
 from dataclasses import fields
 from difflib import get_close_matches
+from functools import partial
 from typing import Annotated, Any, Final, get_type_hints
 
 from fastapi import APIRouter
@@ -31,18 +33,24 @@ from entitlements.domain.commands import (
     RecordUsageBatch,
     address_of,
 )
-from entitlements.domain.governance_commands import CampaignCommand, CreateApiKey, DefineAccessPolicy
+from entitlements.domain.errors import CommandRefused, UnknownPool
+from entitlements.domain.governance_commands import AssignUnit, CampaignCommand, CreateApiKey, DefineAccessPolicy
 from entitlements.domain.ids import check_chosen
+from entitlements.domain.plan_commands import ReviseProvision
 from entitlements.domain.values import Rule
+from entitlements.errors import EntitlementsError
+from entitlements.intake.looking import check_beside, is_looked_at
 from entitlements.intake.policies import require_meant
-from entitlements.intake.sets import is_new_ladder, looked_up, prefixes
+from entitlements.intake.sets import is_new_ladder, looked_up, looks_up, prefixes
 from entitlements.intake.strict import Id, Narrow, OfId, Strict, UsageInstant, default_of, written
 from entitlements.ledger.records import COMMANDS
 
 router = APIRouter(tags=["commands"], responses=PROBLEMS, route_class=Route)
 
 #: Said by the request, not by its body, and what is looked up for it.
-_ENVELOPE: Final = frozenset({"command_id", "idempotency_key", "caller", "tenant", "looked_up", "ladder_rungs"})
+_ENVELOPE: Final = frozenset(
+    {"command_id", "idempotency_key", "caller", "tenant", "looked_up", "ladder_rungs", "batch_key", "batch_digest"}
+)
 #: The catalogue and campaigns are the installation's own, not any one customer's.
 _OPERATORS: Final = (DefineResourceKey, DefineEntitlementSet, DefineLadder, CampaignCommand)
 #: Commands for which the API does not wait like this: lines of usage are refused one by one.
@@ -64,7 +72,11 @@ def body_of(kind: type[Command]) -> type[BaseModel]:
         made["priority"] = (Narrow, 0)
     if "occurred_at" in made:
         made["occurred_at"] = (UsageInstant | None, None)
-    for prefix in prefixes(kind):
+    if kind is DefineEntitlementSet:
+        return create_model(
+            kind.__name__, __base__=Strict, __doc__=kind.__doc__, **made
+        )  # It is no set that is looked up.
+    for prefix in ("",) if kind is ReviseProvision else prefixes(kind):
         made[f"{prefix}rules"] = (written(list[Rule] | None), Field(None, description="Left out: those of the set."))
         made[f"{prefix}set_version"] = (Narrow | None, Field(None, description="Left out: the newest."))
         if f"{prefix}rung" in made:
@@ -87,7 +99,6 @@ def _about(kind: type[Command]) -> str:
 
 def _add(name: str, kind: type[Command]) -> None:
     model, made, names = body_of(kind), TypeAdapter(kind), _names(kind)
-    looks_up = bool(prefixes(kind)) or kind is DefineEntitlementSet
 
     async def send(request: Request, body: Any) -> Response:
         identity = who(request, "administer")
@@ -98,8 +109,8 @@ def _add(name: str, kind: type[Command]) -> None:
             raise Problem("not_found", "The catalogue is defined by whoever runs this installation.")
         facts = {field: getattr(body, field) for field in body.model_fields_set}
         _check_organization(names, facts, identity)
-        if looks_up:
-            facts = await services_of(request).read(looked_up, kind, facts, at_least=at_least(request))
+        if looks_up(kind):
+            facts = await _looked_up(request, kind, facts, identity.organization_id)
         carried = envelope(identity, key_of(request), facts.pop("actor", ""))
         try:
             command = made.validate_python(facts | carried)
@@ -110,10 +121,13 @@ def _add(name: str, kind: type[Command]) -> None:
             require_meant(command)
         if isinstance(command, CreateApiKey):
             require_own(identity, command, services_of(request).settings.key_requests_per_s)
+        if is_looked_at(command):
+            await _check_beside(request, command)
         document = {"status": "accepted", "command": name, "id": address_of(command)[1]}
         return await answered(request, command, document, await _told_once(request, command))
 
-    takes(*CHANGES, *((CONSISTENCY,) if looks_up else ()))(send)
+    reads_first = looks_up(kind) or kind in (DefineResourceKey, AssignUnit, CreateApiKey)
+    takes(*CHANGES, *((CONSISTENCY,) if reads_first else ()))(send)
     send.__annotations__["body"] = model
     send.__name__ = name
     router.add_api_route(
@@ -126,6 +140,31 @@ def _add(name: str, kind: type[Command]) -> None:
         response_model=Done,
         responses=ACCEPTED,
     )
+
+
+async def _looked_up(request: Request, kind: type[Command], facts: dict[str, Any], tenant: str) -> dict[str, Any]:
+    """As looked_up; what is not found is looked for once more among all that was decided until now."""
+    services = services_of(request)
+    first = partial(looked_up, is_all_known=False)
+    try:
+        return await services.read(first, kind, facts, tenant, at_least=at_least(request))
+    except (EntitlementsError, CommandRefused) as error:
+        if not error.code.startswith("unknown_"):
+            raise
+    await services.catch_up()
+    return await services.read(looked_up, kind, facts, tenant)
+
+
+async def _check_beside(request: Request, command: Command) -> None:
+    """As check_beside, by all that was decided until now. A pool that is there needs no waiting."""
+    services = services_of(request)
+    if isinstance(command, AssignUnit):
+        with suppress(UnknownPool):
+            return await services.read(check_beside, command, at_least=at_least(request))
+    await services.reach(at_least(request))
+    await services.catch_up()
+    await services.read(check_beside, command)
+    return None
 
 
 def _check_organization(names: frozenset[str], facts: dict[str, Any], identity: Identity) -> None:

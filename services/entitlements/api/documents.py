@@ -118,7 +118,9 @@ PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
     422: _problem("The request is not valid, or its idempotency key was used with another body."),
     429: _problem("Too many requests with this key; `Retry-After` says when to retry."),
     503: _problem("Kafka or Postgres does not answer."),
-    504: _problem("No decision in time; it may have taken effect. Retry with the same idempotency key."),
+    504: _problem(
+        "No decision in time; it may have taken effect. Retry with the same idempotency key; without one, read first."
+    ),
 }
 #: With `Prefer: respond-async`.
 ACCEPTED: Final[dict[int | str, dict[str, Any]]] = {

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import unquote_to_bytes
 
 import msgspec
 from pydantic import BaseModel, Field
+from starlette.datastructures import Headers
 
 from entitlements.api.media_types import JSON
 from entitlements.api.problems import Problem
@@ -47,7 +48,8 @@ class Event(msgspec.Struct):
     #: The same as bytes, which JSON cannot hold.
     data_base64: str = ""
     subject: str = ""
-    time: str = ""
+    #: Unset: the usage occurs when it is decided. An empty one is no instant.
+    time: str | msgspec.UnsetType = msgspec.UNSET
 
     def used(self) -> Used:
         """The event's data. Raises what msgspec raises."""
@@ -91,7 +93,7 @@ class EventBody(BaseModel):
     specversion: Literal["1.0"] = Field(description="The version of CloudEvents.")
     subject: MaybeId = Field("", description="The customer, unless the data names it.", examples=["ws-1"])
     time: str = Field(
-        "",
+        default_factory=str,
         description="When it happened, RFC 3339, to the millisecond; left out: when it is recorded.",
         examples=["2026-11-21T14:07:20Z"],
     )
@@ -119,7 +121,7 @@ _ATTRIBUTES: Final = ("id", "source", "type", "specversion", "subject", "time")
 _QUOTED: Final = re.compile(rb'"((?:[^"\\]|\\.)*)"')
 
 
-def events_of(media_type: str, headers: Mapping[str, str], body: bytes) -> Sequence[Event | Malformed]:
+def events_of(media_type: str, headers: Headers, body: bytes) -> Sequence[Event | Malformed]:
     """The events of a request. media_type: of its body. Raises Problem: it holds none, or its only one is not valid.
 
     A body that is application/json is the data of a binary event where the request has an event's headers, else an event or a list of them.
@@ -137,7 +139,7 @@ def events_of(media_type: str, headers: Mapping[str, str], body: bytes) -> Seque
             raise Problem("unsupported_media_type", f"Send events as {SINGLE}, {BATCH} or {JSON}.")
         events[0].used()
     except _NOT_MEANT as error:
-        raise explained_decoding(error) from error
+        raise explained_decoding(error, body) from error
     return events
 
 
@@ -174,7 +176,7 @@ def _event_or_why_not(body: bytes) -> Event | Malformed:
         event = _DECODE(body)
         event.used()
     except _NOT_MEANT as error:
-        problem = explained_decoding(error)
+        problem = explained_decoding(error, body)
         try:
             told = msgspec.json.decode(body)
         except _NOT_MEANT:
@@ -184,7 +186,10 @@ def _event_or_why_not(body: bytes) -> Event | Malformed:
     return event
 
 
-def _binary(headers: Mapping[str, str], body: bytes) -> Event:
+def _binary(headers: Headers, body: bytes) -> Event:
+    for name in _ATTRIBUTES:
+        if len(headers.getlist(f"ce-{name}")) > 1:  # Any of them might be meant.
+            raise _wrong_attribute(name, "is given more than once")
     attributes = {
         name: _attribute(name, value) for name in _ATTRIBUTES if (value := headers.get(f"ce-{name}")) is not None
     }
@@ -206,7 +211,9 @@ def _attribute(name: str, value: str) -> str:
     try:
         return unquote_to_bytes(plain).decode()
     except UnicodeDecodeError:
-        wrong: dict[str, Any] = {"at": f"header.ce-{name}", "message": "must be UTF-8, percent-encoded"}
-        raise Problem(
-            "invalid_request", f"The request is not valid: {wrong['at']}: {wrong['message']}.", errors=[wrong]
-        ) from None
+        raise _wrong_attribute(name, "must be UTF-8, percent-encoded") from None
+
+
+def _wrong_attribute(name: str, message: str) -> Problem:
+    wrong: dict[str, Any] = {"at": f"header.ce-{name}", "message": message}
+    return Problem("invalid_request", f"The request is not valid: {wrong['at']}: {message}.", errors=[wrong])

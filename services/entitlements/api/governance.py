@@ -19,8 +19,10 @@ from entitlements.api.policy_bodies import PolicyToPut
 from entitlements.api.problems import Problem
 from entitlements.api.routes import Route
 from entitlements.api.sending import answered, decided, envelope
+from entitlements.domain.errors import ApiKeyAlreadyExists
 from entitlements.domain.governance_commands import CreateApiKey, RetireAccessPolicy, RevokeApiKey
-from entitlements.intake.api_keys import new_api_key
+from entitlements.intake.api_keys import key_id_under, new_api_key
+from entitlements.intake.looking import check_beside
 from entitlements.intake.policies import parse_policies, policy_command
 from entitlements.intake.strict import Id, Instant, MaybeId, Strict
 
@@ -69,12 +71,14 @@ class KeyMade(BaseModel):
 async def create_key(request: Request, body: NewKey) -> Response:
     """Create an API key. A key creates none that may do more, lives longer or has a higher rate than itself. It is valid as soon as the read models know it.
 
-    The secret is made here and nobody keeps it: a repeat cannot tell it again, so there is no Idempotency-Key.
+    The secret is made here and nobody keeps it. A repeat under the same Idempotency-Key makes no second key and is 409
+    `api_key_already_created` with the `key_id` of the first, since its secret cannot be told again.
     """
-    identity = who(request, "administer")
-    made = new_api_key()
+    identity, key = who(request, "administer"), key_of(request)
+    made = new_api_key(key_id_under(identity.organization_id, key) if key else "")
     command = CreateApiKey(
-        **envelope(identity),
+        **envelope(identity, key),
+        looked_up=["secret_sha256"],
         organization_id=identity.organization_id,
         key_id=made.key_id,
         secret_sha256=made.secret_sha256,
@@ -87,7 +91,15 @@ async def create_key(request: Request, body: NewKey) -> Response:
         requests_per_s=body.requests_per_s,
     )
     require_own(identity, command, services_of(request).settings.key_requests_per_s)
-    outcome = await decided(request, command)
+    try:
+        await services_of(request).read(check_beside, command)
+        outcome = await decided(request, command)
+    except (ApiKeyAlreadyExists, Problem) as error:
+        if key and error.code == ApiKeyAlreadyExists.code:  # Longer ago than keys are remembered.
+            raise _created_before(made.key_id) from error
+        raise
+    if outcome.repeated:
+        raise _created_before(made.key_id)
     document = {
         "key_id": made.key_id,
         "key": made.token,
@@ -96,6 +108,14 @@ async def create_key(request: Request, body: NewKey) -> Response:
         "unit_id": command.unit_id,
     }
     return json_answer(document, headers_of(outcome) | {"cache-control": "no-store"})
+
+
+def _created_before(key_id: str) -> Problem:
+    said = (
+        f"An earlier request with this Idempotency-Key created API key {key_id}. Its secret was in that answer only. If you do not have it, "
+        f"revoke the key (DELETE /v1/keys/{key_id}) and create another one with a new Idempotency-Key."
+    )
+    return Problem("api_key_already_created", said, key_id=key_id)
 
 
 @router.delete("/v1/keys/{key_id}", response_model=Done, responses=ACCEPTED, operation_id="revokeApiKey")

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
-from types import MappingProxyType
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from entitlements.api.asking import headers_of, json_answer, key_of, key_within, wants_no_answer, who
+from entitlements.api.asking import Part, headers_of, json_answer, key_of, parts_of, wants_no_answer, who
 from entitlements.api.choosing import (
     MANY_MAX,
     Quantity,
+    Together,
     Whose,
     first_that_takes,
     many,
@@ -32,13 +30,9 @@ from entitlements.domain.values import UsageMode
 from entitlements.intake.instants import occurred_ms
 from entitlements.intake.strict import Id, Instant, NewId, Strict
 from entitlements.ledger.caller import Outcome, new_id
-from entitlements_projections.reading.views import pool_with_usage
+from entitlements_projections.reading.views import pool_with_usage, usages_under_ids
 
 router = APIRouter(tags=["usage"], responses=PROBLEMS, route_class=Route)
-
-
-#: No part of several that travel under one key.
-_ALONE: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 class Usage(Whose):
@@ -81,12 +75,12 @@ class ManyUsages(Strict):
 @takes(*CHANGES, CONSISTENCY)
 async def record_usage(request: Request, body: Usage) -> Response:
     """Record usage. Refused whole when it does not fit into what is left, unless it has happened already (mode report)."""
-    identity, key = who(request, "use", within_unit=True), key_of(request)
+    identity, part = who(request, "use", within_unit=True), Part(key=key_of(request))
     if wants_no_answer(request):
-        usage_id = body.usage_id or key or new_id()
-        pools = await _pools_of(request, identity, body, usage_id, is_named=bool(body.usage_id or key))
-        return await accepted(request, _recording(identity, body, pools[0][0], usage_id))
-    document, outcome = await _record(request, identity, body, key)
+        usage_id = body.usage_id or part.key or new_id()
+        pools = await _pools_of(request, identity, body, usage_id, is_named=bool(body.usage_id or part.key))
+        return await accepted(request, _recording(identity, body, pools[0][0], usage_id, part))
+    document, outcome = await _record(request, identity, body, part)
     return json_answer(document, headers_of(outcome))
 
 
@@ -97,24 +91,28 @@ async def record_usages(request: Request, body: ManyUsages) -> Response:
 
     Under an Idempotency-Key the first usage without an id has the key as its id, every further one an id that the answer tells.
     """
-    identity, key = who(request, "use", within_unit=True), key_of(request)
-    together: dict[str, Any] = {} if key is None else {"idempotency_key": key, "lines_in_all": len(body.usage)}
-
-    async def one(place: int, usage: Usage) -> tuple[dict[str, Any], Outcome]:
-        # A usage with an id of its own needs no key.
-        return await _record(request, identity, usage, key_within(key, place), {} if usage.usage_id else together)
-
-    as_one = key is not None and not any(usage.usage_id for usage in body.usage)
-    return await many([one(place, usage) for place, usage in enumerate(body.usage)], as_one=as_one)
+    identity, parts = who(request, "use", within_unit=True), parts_of(request, body.usage)
+    under_key = {
+        part.id: (usage.customer_id or "", usage.resource_key, usage.quantity)
+        for usage, part in zip(body.usage, parts, strict=True)
+        if part.id and not usage.usage_id
+    }
+    together = Together(request, identity, usages_under_ids, under_key)
+    return await many(
+        [_record(request, identity, usage, part, together) for usage, part in zip(body.usage, parts, strict=True)],
+        as_one=parts[0].key is not None,
+    )
 
 
 async def _record(
-    request: Request, identity: Identity, usage: Usage, key: str | None, together: Mapping[str, Any] = _ALONE
+    request: Request, identity: Identity, usage: Usage, part: Part, together: Together | None = None
 ) -> tuple[dict[str, Any], Outcome]:
-    usage_id = usage.usage_id or key or new_id()
-    pools = await _pools_of(request, identity, usage, usage_id, is_named=bool(usage.usage_id or key))
+    usage_id = usage.usage_id or part.id or new_id()
+    pools = await _pools_of(request, identity, usage, usage_id, is_named=bool(usage.usage_id or part.key))
+    if part.digest and together is not None and len(pools) > 1:
+        await together.require_same()
     pool_id, outcome = await first_that_takes(
-        request, pools, lambda pool_id: replace(_recording(identity, usage, pool_id, usage_id), **together)
+        request, pools, lambda pool_id: _recording(identity, usage, pool_id, usage_id, part)
     )
     document = {
         "status": "recorded",
@@ -136,7 +134,7 @@ async def _pools_of(
     return pools[:1] if usage.mode == "report" else pools  # What has happened is never refused for being too much.
 
 
-def _recording(identity: Identity, usage: Usage, pool_id: str, usage_id: str) -> RecordUsage:
+def _recording(identity: Identity, usage: Usage, pool_id: str, usage_id: str, part: Part) -> RecordUsage:
     line: Any = {
         "resource_key": usage.resource_key,
         "quantity": usage.quantity,
@@ -146,5 +144,6 @@ def _recording(identity: Identity, usage: Usage, pool_id: str, usage_id: str) ->
         "usage_id": usage_id,
         "subject_id": usage.subject_id,
     }
-    # The usage id makes a repeat harmless; it needs no other key.
-    return RecordUsage(**envelope(identity), pool_id=pool_id, lines=[line])
+    batch = part.of_batch()
+    # Of a batch each usage is remembered under its own id, and all of them under the key.
+    return RecordUsage(**envelope(identity, None if batch else part.key), pool_id=pool_id, lines=[line], **batch)

@@ -77,7 +77,7 @@ def _decoded(body: bytes, decode: Any) -> Any:
     try:
         return decode(body)
     except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise explained_decoding(error) from error
+        raise explained_decoding(error, body) from error
 
 
 @router.get("/v1/customers/{customer_id}/entitlements", response_model=ViewBody, operation_id="entitlementsOfCustomer")
@@ -178,7 +178,9 @@ async def try_policies(request: Request, body: DryRun) -> Response:
     try:
         return json_answer(found | {"source": SOURCE})
     except orjson.JSONEncodeError as error:
-        raise Problem("invalid_request", f"What was sent cannot be sent back: {error}.") from error
+        raise Problem(
+            "invalid_request", "What was sent cannot be sent back: it holds a text or number that JSON cannot hold."
+        ) from error
 
 
 def _document(in_force: PolicySet, policies: list[dict[str, Any]]) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path
@@ -10,16 +9,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from entitlements.api.asking import (
+    Part,
     headers_of,
     json_answer,
     key_of,
-    key_within,
+    parts_of,
     services_of,
     wants_no_answer,
     who,
 )
 from entitlements.api.auth.errors import OutsideUnit
 from entitlements.api.choosing import (
+    Together,
     first_that_takes,
     many,
     pools_of,
@@ -52,7 +53,7 @@ from entitlements.domain.usage_commands import (
 from entitlements.intake.strict import Id
 from entitlements.ledger.caller import Outcome, new_id
 from entitlements_projections.reading import access
-from entitlements_projections.reading.views import pool_with_reservation
+from entitlements_projections.reading.views import pool_with_reservation, reservations_under_ids
 
 router = APIRouter(tags=["reservations"], responses=PROBLEMS, route_class=Route)
 
@@ -63,24 +64,24 @@ ReservationId = Annotated[Id, Path(description="The reservation.")]
 @takes(*CHANGES, CONSISTENCY)
 async def reserve(request: Request, body: Reserve) -> Response:
     """Hold a quantity. It counts against strict usage until it is committed or released or expires."""
-    identity, key = who(request, "use", within_unit=True), key_of(request)
+    identity, part = who(request, "use", within_unit=True), Part(key=key_of(request))
     if wants_no_answer(request):
-        reservation_id = body.reservation_id or key or new_id()
-        pools = await _pools_of(request, identity, body, reservation_id, is_named=bool(body.reservation_id or key))
-        return await accepted(request, _reserving(identity, body, pools[0][0], reservation_id))
-    document, outcome = await _reserve(request, identity, body, key)
+        reservation_id = body.reservation_id or part.key or new_id()
+        pools = await _pools_of(request, identity, body, reservation_id, is_named=bool(body.reservation_id or part.key))
+        return await accepted(request, _reserving(identity, body, pools[0][0], reservation_id, part))
+    document, outcome = await _reserve(request, identity, body, part)
     return json_answer(document, headers_of(outcome))
 
 
 async def _reserve(
-    request: Request, identity: Identity, body: Reserve, key: str | None
+    request: Request, identity: Identity, body: Reserve, part: Part, together: Together | None = None
 ) -> tuple[dict[str, Any], Outcome]:
-    reservation_id = body.reservation_id or key or new_id()
-    pools = await _pools_of(request, identity, body, reservation_id, is_named=bool(body.reservation_id or key))
+    reservation_id = body.reservation_id or part.id or new_id()
+    pools = await _pools_of(request, identity, body, reservation_id, is_named=bool(body.reservation_id or part.key))
+    if part.digest and together is not None and len(pools) > 1:
+        await together.require_same()
     pool_id, outcome = await first_that_takes(
-        request,
-        pools,
-        lambda pool_id: replace(_reserving(identity, body, pool_id, reservation_id), idempotency_key=key),
+        request, pools, lambda pool_id: _reserving(identity, body, pool_id, reservation_id, part)
     )
     document = {
         "reservation_id": reservation_id,
@@ -100,9 +101,10 @@ async def _pools_of(
     return await where_it_was(request, pools, pool_with_reservation, reservation_id) if is_named else pools
 
 
-def _reserving(identity: Identity, body: Reserve, pool_id: str, reservation_id: str) -> ReserveUsage:
+def _reserving(identity: Identity, body: Reserve, pool_id: str, reservation_id: str, part: Part) -> ReserveUsage:
     return ReserveUsage(
-        **envelope(identity),
+        **envelope(identity, part.command_key),
+        **part.of_batch(),
         pool_id=pool_id,
         reservation_id=reservation_id,
         resource_key=body.resource_key,
@@ -118,22 +120,29 @@ def _reserving(identity: Identity, body: Reserve, pool_id: str, reservation_id: 
 @takes(IDEMPOTENCY_KEY, CONSISTENCY)
 async def operate(request: Request, body: ManyOperations) -> Response:
     """Reserve, extend, commit and release, many at once; each is decided by itself."""
-    identity, key = who(request, "use", within_unit=True), key_of(request)
+    identity, parts = who(request, "use", within_unit=True), parts_of(request, body.operations)
 
-    async def one(place: int, operation: Operation) -> tuple[dict[str, Any], Outcome]:
-        own = key_within(key, place)
+    extras = [operation.model_dump() for operation in body.operations]
+    under_key = {
+        part.id: (said.get("customer_id") or "", said.get("resource_key"))
+        for said, part in zip(extras, parts, strict=True)
+        if part.id and said["op"] == "reserve" and not said["reservation_id"]
+    }
+    together = Together(request, identity, reservations_under_ids, under_key)
+
+    async def one(operation: Operation, part: Part) -> tuple[dict[str, Any], Outcome]:
         fields = operation.model_dump(exclude_unset=True, exclude={"op"})
         if operation.op == "reserve":
-            return await _reserve(request, identity, _parsed(Reserve, fields), own)
+            return await _reserve(request, identity, _parsed(Reserve, fields), part, together)
         reservation_id = fields.pop("reservation_id", None)
         if reservation_id is None:
             raise Problem("invalid_request", "Say which reservation: reservation_id.")
         parsed = _parsed({"extend": Extend, "commit": Commit, "release": Release}[operation.op], fields)
         await _require_of_unit(request, identity, parsed.pool_id, reservation_id)
-        command = _changing(identity, reservation_id, parsed, own)
+        command = _changing(identity, reservation_id, parsed, part)
         return _changed(reservation_id, parsed), await decided(request, command)
 
-    return await many([one(place, operation) for place, operation in enumerate(body.operations)])
+    return await many(list(map(one, body.operations, parts)), as_one=parts[0].key is not None)
 
 
 def _parsed(model: Any, fields: dict[str, Any]) -> Any:
@@ -175,9 +184,9 @@ async def release(request: Request, reservation_id: ReservationId, body: Release
 
 
 async def _change(request: Request, reservation_id: str, body: Extend | Commit | Release) -> Response:
-    identity, key = who(request, "use", within_unit=True), key_of(request)
+    identity, part = who(request, "use", within_unit=True), Part(key=key_of(request))
     await _require_of_unit(request, identity, body.pool_id, reservation_id)
-    command = _changing(identity, reservation_id, body, key)
+    command = _changing(identity, reservation_id, body, part)
     if wants_no_answer(request):
         return await accepted(request, command)
     outcome = await decided(request, command)
@@ -198,13 +207,14 @@ async def _require_of_unit(request: Request, identity: Identity, pool_id: str, r
     await services.units.require(identity, [customer_id])
 
 
-def _changing(identity: Identity, reservation_id: str, body: Extend | Commit | Release, key: str | None) -> PoolCommand:
-    carried = envelope(identity, key) | {"pool_id": body.pool_id, "reservation_id": reservation_id}
+def _changing(identity: Identity, reservation_id: str, body: Extend | Commit | Release, part: Part) -> PoolCommand:
+    carried = envelope(identity, part.command_key) | part.of_batch()
+    carried |= {"pool_id": body.pool_id, "reservation_id": reservation_id}
     if isinstance(body, Extend):
         return ExtendReservation(**carried, held_for=body.expires_in)
     if isinstance(body, Release):
         return ReleaseReservation(**carried, reason=body.reason)
-    usage_id = body.usage_id or key or ""
+    usage_id = body.usage_id or part.id or ""
     return CommitReservation(
         **carried, quantity=body.quantity, mode=body.mode, keep_rest=not body.final, usage_id=usage_id
     )

@@ -18,11 +18,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from entitlements.api.media_types import JSON, require_json
-from entitlements.api.validation import invalid
+from entitlements.api.problems import Problem
+from entitlements.api.validation import invalid, number_out_of_range
 
 
 class Route(APIRoute):
-    """A route whose body is read by orjson, and whose query is checked; what is wrong with either is `invalid_request`."""
+    """A route whose body is read by orjson, and whose query is checked: `invalid_json`, `invalid_request`."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """What answers a request."""
@@ -36,7 +37,10 @@ class Route(APIRoute):
                 _check_query(request, repeats)
             if takes_json:
                 require_json(request)
-            return await handle(_Strict(request.scope, request.receive))
+            try:
+                return await handle(_Strict(request.scope, request.receive))
+            except _NumberOutOfRange as error:
+                raise error.problem from error
 
         return handle_strictly
 
@@ -67,9 +71,24 @@ def _check_query(request: Request, repeats: Mapping[str, bool]) -> None:
 
 class _Strict(Request):
     async def json(self) -> Any:
-        found = orjson.loads(await self.body())
+        body = await self.body()
+        try:
+            found = orjson.loads(body)
+        except orjson.JSONDecodeError as error:
+            problem = number_out_of_range(body)
+            if problem is not None:
+                raise _NumberOutOfRange(problem) from error
+            raise HTTPException(422, f"The body is not valid JSON at byte {error.pos}.") from error
         try:
             orjson.dumps(found)
         except orjson.JSONEncodeError as error:  # It reads deeper than it writes, and so do those behind it.
             raise HTTPException(422, "The body is nested too deep: 250 levels at most.") from error
         return found
+
+
+class _NumberOutOfRange(HTTPException):
+    """FastAPI lets this through, and takes any other error for its own."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(422)
+        self.problem = problem

@@ -38,10 +38,10 @@ async def decided(request: Request, command: Command, partition: int | None = No
 
 
 def _unknown(error: OutcomeUnknown, command: Command) -> Problem:
-    key = command.idempotency_key
+    key = getattr(command, "batch_key", "") or command.idempotency_key
     if isinstance(command, RecordUsage):
-        key = command.lines[0]["usage_id"]  # What makes a repeat of usage harmless.
-    how = "It had no idempotency key: read before you retry."
+        key = key or command.lines[0]["usage_id"]  # What makes a repeat of usage harmless.
+    how = "It had no idempotency key: read whether it took effect before you send it again."
     if key or isinstance(command, RecordUsageBatch):
         how = "Retry with the same idempotency key, or the same events: it has one effect."
     found = problem_of(error)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import math
 import re
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, NoReturn
+
+import orjson
 
 from entitlements.api.problems import Problem
 from entitlements.intake.strict import INVALID_REQUEST, QUANTITIES, code_of_all, said_of
@@ -34,10 +38,56 @@ def invalid(found: Sequence[dict[str, str]]) -> Problem:
     return _problem(INVALID_REQUEST, list(found[:_NAMED_MAX]))
 
 
-def explained_decoding(error: Exception) -> Problem:
-    """The problem for what msgspec found."""
+def number_out_of_range(body: bytes) -> Problem | None:
+    """The problem for a body whose only fault is a number that nothing here can hold, such as 1e400; None: it is no JSON either."""
+    try:
+        found = json.loads(body, parse_int=_as_number, parse_float=_as_number, parse_constant=_no_json)
+        at = _place_of(found, _TOO_LARGE, "body")
+    except (ValueError, RecursionError):
+        return None
+    if at is None:
+        return None
+    return _problem(
+        "invalid_quantity" if at.rpartition(".")[2] in QUANTITIES else INVALID_REQUEST,
+        [{"at": at, "message": "is too large"}],
+    )
+
+
+#: Stands for a number that is out of range.
+_TOO_LARGE: Final = object()
+
+
+def _is_json(body: bytes) -> bool:
+    try:
+        orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return number_out_of_range(body) is not None
+    return True
+
+
+def _as_number(text: str) -> Any:
+    return _TOO_LARGE if len(text) > 400 or math.isinf(float(text)) else 0
+
+
+def _no_json(constant: str) -> NoReturn:
+    raise ValueError(constant)
+
+
+def _place_of(document: Any, wanted: Any, at: str) -> str | None:
+    parts = (
+        document.items() if isinstance(document, dict) else enumerate(document) if isinstance(document, list) else ()
+    )
+    if document is wanted:
+        return at
+    return next((place for name, part in parts if (place := _place_of(part, wanted, f"{at}.{name}")) is not None), None)
+
+
+def explained_decoding(error: Exception, body: bytes | None = None) -> Problem:
+    """The problem for what msgspec found. body: what was decoded, which it gives up at the first value of another type."""
     import msgspec
 
+    if body is not None and isinstance(error, msgspec.ValidationError) and not _is_json(body):
+        return Problem("invalid_json", "The body is not valid JSON.", errors=[])
     if not isinstance(error, msgspec.ValidationError):
         place = re.search(r"\(byte (\d+)\)", str(error))
         where = f" at byte {place[1]}" if place else ""

@@ -208,7 +208,7 @@ def _scopes(given: list[str]) -> Any:
     known = get_args(ApiScope)
     for scope in given:
         if scope not in known:
-            raise InvalidValue("invalid_scope", f"There is no scope {scope!r}.", f"there are {', '.join(known)}")
+            raise InvalidValue("invalid_scope", f'There is no scope "{scope}".', f"there are {', '.join(known)}")
     return [scope for scope in known if scope in given]
 
 

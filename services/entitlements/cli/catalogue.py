@@ -224,7 +224,7 @@ def example_set(
 
     file = files("entitlements.demo") / "plans" / f"{name}.yaml"
     if name not in {"free", "pro", "enterprise"}:
-        raise InvalidValue("invalid_request", f"There is no example {name!r}.", "ask for free, pro or enterprise")
+        raise InvalidValue("invalid_request", f'There is no example "{name}".', "ask for free, pro or enterprise")
     content = file.read_text(encoding="utf-8")
     if as_json:
         output.document(yaml.safe_load(content))

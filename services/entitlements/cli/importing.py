@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,8 +14,11 @@ from entitlements.cli.options import FOLDER, AsJson, Data, Organization, example
 from entitlements.cli.session import Session, session
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
     from entitlements.domain.commands import Command
-    from entitlements.intake.rows import Summary
+    from entitlements.intake.lines import Meaning
+    from entitlements.intake.rows import Row, Summary
     from entitlements.ledger.caller import Outcome
 
 imports = group("Bring usage in from files.")
@@ -45,7 +48,7 @@ def import_usage(
 ) -> None:
     """Import requests: columns usage_id, occurred_at, workspace_id, bytes, in the order of time. Other columns may be there.
 
-    Each row goes to the primary pool of its workspace. A pool in backfill decides it at the instant it occurred; any other
+    Each row goes to the primary pool of its workspace, or to the pool that took it before. A pool in backfill decides it at the instant it occurred; any other
     pool now. Imported twice, a file counts once. The whole file is checked before the first row is sent.
     """
     from entitlements.cli import values
@@ -62,11 +65,10 @@ def import_usage(
     )
     tally = _Tally()
     with session(data) as opened:
-        primary = _primary_pools(opened, summary, (request_key, bytes_key), organization)
+        pools = _pools_of_all(opened, summary, (request_key, bytes_key), organization)
         commands = (
             meaning.command(row, pool_id, in_backfill=in_backfill)
-            for row in read_rows(file)
-            for pool_id, in_backfill in (primary[row.workspace_id],)
+            for row, pool_id, in_backfill in _placed(opened, read_rows(file), meaning, pools)
         )
         lanes = Lanes(opened.caller)
         with output.progress(f"Importing {summary.rows:,} rows") as progress:
@@ -76,32 +78,69 @@ def import_usage(
     _report_import(tally, summary, meaning.source, lanes.repeats, as_json=as_json)
 
 
-def _primary_pools(
+#: Rows of which it is looked up together who took them before.
+_ROWS_AT_ONCE = 1_000
+
+
+def _pools_of_all(
     opened: Session, summary: Summary, keys: tuple[str, ...], organization: str
-) -> dict[str, tuple[str, bool]]:
-    """The primary pool of each workspace of a file, and whether it is in backfill.
+) -> dict[str, dict[str, bool]]:
+    """The pools of each workspace of a file, the primary one first and those of before last, and whether each is in backfill.
 
     Raises UnknownKey, UnknownWorkspace, AmbiguousCustomer before anything is sent.
     """
+    from contextlib import suppress
+
     from entitlements.cli.workspaces import organization_of
     from entitlements.errors import UnknownWorkspace
     from entitlements_projections import reading
 
     for key in keys:
         opened.require_key(key)
-    found: dict[str, list[dict[str, Any]]] = {}
+    found: dict[str, dict[str, bool]] = {}
     for workspace in summary.workspaces:
-        try:
+        found[workspace] = {}
+        with suppress(UnknownWorkspace):
             of = organization_of(opened, workspace, organization)
-        except UnknownWorkspace:
-            found[workspace] = []
-        else:
-            found[workspace] = reading.pools_of_workspace(opened.database, of, workspace)
+            pools = reading.pools_ever_of_workspace(opened.database, of, workspace)
+            if any(row["is_used"] for row in pools):
+                found[workspace] = {row["pool_id"]: row["backfilling"] for row in pools}
     unknown = [workspace for workspace, pools in found.items() if not pools]
     if unknown:
         more = f" and {len(unknown) - 3} more" if len(unknown) > 3 else ""
         raise UnknownWorkspace(f"Asked for: {', '.join(unknown[:3])}{more}. Nothing was sent.")
-    return {workspace: (str(pools[0]["pool_id"]), pools[0]["backfilling"]) for workspace, pools in found.items()}
+    several = {pool_id for pools in found.values() if len(pools) > 1 for pool_id in pools}
+    if several:
+        opened.catch_up(several)
+    return found
+
+
+def _placed(
+    opened: Session, rows: Iterable[Row], meaning: Meaning, pools: Mapping[str, Mapping[str, bool]]
+) -> Iterator[tuple[Row, str, bool]]:
+    """Each row with its pool, and whether that is in backfill: the primary pool, or the one that took the row before.
+
+    A pool remembers the numbers of its rows by itself: in another one, a row that was imported before would count again.
+    """
+    from itertools import islice
+
+    from entitlements_projections.reading.views import pools_with_usages
+
+    left = iter(rows)
+    while together := list(islice(left, _ROWS_AT_ONCE)):
+        asked = [
+            (pool_id, usage_id)
+            for row in together
+            if len(pools[row.workspace_id]) > 1
+            for usage_id in meaning.usage_ids(row)
+            for pool_id in pools[row.workspace_id]
+        ]
+        took = pools_with_usages(opened.database, asked) if asked else {}
+        for row in together:
+            of_workspace = pools[row.workspace_id]
+            before = [took[usage_id] for usage_id in meaning.usage_ids(row) if took.get(usage_id) in of_workspace]
+            pool_id = next(iter([*before, *of_workspace]))
+            yield row, pool_id, of_workspace[pool_id]
 
 
 class _Tally:

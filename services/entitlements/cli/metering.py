@@ -99,7 +99,11 @@ def use(
         occurred_at_ms=occurred_ms(values.instant(occurred_at)),
     )
     with session(data) as opened:
-        candidates = {pool_in(opened, pool, organization): False} if pool else _pools_of(opened, wanted, organization)
+        if pool:
+            candidates = {pool_in(opened, pool, organization): False}
+        else:
+            was_in = _where_it_was(opened, wanted, organization) if usage_id and workspace else None
+            candidates = {was_in: False} if was_in else _pools_of(opened, wanted, organization)
         effective = values.instant(effective_at)
         pool_id, done = _use_first_that_fits(opened, wanted, candidates, actor, effective, wait=not no_wait)
     facts = {"pool_id": pool_id, "usage_id": wanted.usage_id, "resource_key": resource_key, "quantity": wanted.quantity}
@@ -121,6 +125,20 @@ def _pools_of(opened: Session, wanted: _Usage, organization: str) -> dict[str, b
         having = [row["pool_id"] for row in rows if row["held"] and row["resource_key"] == wanted.resource_key]
         return {next(iter([*having, *ids])): False}
     return ids
+
+
+def _where_it_was(opened: Session, wanted: _Usage, organization: str) -> str | None:
+    """The pool that took the usage before: a repeat counts there, whichever of the workspace's pools comes first by now."""
+    from entitlements.cli.workspaces import organization_of
+    from entitlements_projections import reading
+    from entitlements_projections.reading.views import pool_with_usage
+
+    of = organization_of(opened, wanted.workspace_id, organization)
+    pool_ids = [row["pool_id"] for row in reading.pools_ever_of_workspace(opened.database, of, wanted.workspace_id)]
+    if len(pool_ids) < 2:
+        return None
+    opened.catch_up(pool_ids)
+    return pool_with_usage(opened.database, pool_ids, wanted.usage_id)
 
 
 def _use_first_that_fits(

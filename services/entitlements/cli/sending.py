@@ -19,7 +19,9 @@ EXAMPLE: Final = example(
     "entitlements send ChangePlan pool_id=p1 set=pro provision_id=s2 source=subscription",
     "entitlements send ReserveUsage --file reservation.yaml",
 )
-_ENVELOPE: Final = frozenset({"command_id", "idempotency_key", "actor", "caller", "looked_up", "ladder_rungs"})
+_ENVELOPE: Final = frozenset(
+    {"command_id", "idempotency_key", "actor", "caller", "looked_up", "ladder_rungs", "batch_key", "batch_digest"}
+)
 #: Lines of usage are sent by `entitlements use` and `entitlements import usage`.
 _USAGE: Final = ("RecordUsage", "RecordUsageBatch")
 
@@ -91,8 +93,7 @@ def _facts(opened: Session, kind: type[Command], file: Path | None, given: list[
     import yaml
 
     from entitlements.cli.failures import InvalidValue
-    from entitlements.domain.commands import DefineEntitlementSet
-    from entitlements.intake.sets import prefixes
+    from entitlements.intake.sets import looks_up
 
     facts: dict[str, Any] = {}
     if file is not None:
@@ -110,7 +111,7 @@ def _facts(opened: Session, kind: type[Command], file: Path | None, given: list[
     for short in ("set", "then_set"):
         if short in facts:
             facts[f"{short}_id"] = str(facts.pop(short))
-    return opened.filled_in(kind, facts) if prefixes(kind) or kind is DefineEntitlementSet else facts
+    return opened.filled_in(kind, facts) if looks_up(kind) else facts
 
 
 def _command(kind: type[Command], facts: dict[str, Any]) -> Command:

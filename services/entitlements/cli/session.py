@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -89,12 +89,15 @@ class Session:
 
         Raises Refused, OutcomeUnknown saying how to retry, ServerIsAway.
         """
-        from entitlements.domain.errors import InvalidId
+        from entitlements.domain.errors import CommandRefused
         from entitlements.domain.ids import check_chosen
+        from entitlements.intake.looking import check_beside, is_looked_at
 
         try:
             check_chosen(command)
-        except InvalidId as error:
+            if is_looked_at(command):
+                check_beside(self.database, command)
+        except CommandRefused as error:
             raise Refused(error.code, str(error)) from error
         if wait:
             _ = self.database  # Better to hear now that it is away.
@@ -120,6 +123,17 @@ class Session:
             output.note(f"Accepted, but the read models do not show it yet: {error}")
             return False
         return True
+
+    def catch_up(self, pool_ids: Iterable[str]) -> None:
+        """Wait until the read models have what was decided of some pools until now, or say that they have not. Raises ServerIsAway."""
+        from entitlements.ledger.ends import TopicEnds
+        from entitlements.ledger.partitioning import partition_of
+
+        partitions = sorted({partition_of(pool_id, self.settings.partitions) for pool_id in pool_ids})
+        ends = TopicEnds(self.settings, within_for=VISIBLE_WITHIN_FOR).of("ledger", partitions)
+        for partition, end in ends.items():
+            if end:
+                self.is_visible(partition, end - 1)
 
     def with_set(self, kind: type[Asked], facts: dict[str, Any]) -> Asked:
         """A command about a set, with what the set says where the facts say nothing. Raises UnknownSet."""

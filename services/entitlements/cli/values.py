@@ -40,7 +40,7 @@ def not_a_quantity(text: str) -> InvalidValue:
     """What to say to somebody who gave another thing than a quantity."""
     return InvalidValue(
         "invalid_quantity",
-        f"A quantity is an integer from 1 to 2^53, not {text!r}.",
+        f'A quantity is an integer from 1 to 2^53, not "{text}".',
         "count in the smallest unit of the key, see `entitlements set show`",
     )
 
@@ -72,7 +72,7 @@ def instant(text: str) -> datetime | None:
         return read_instant(text)
     except NotAnInstant:
         raise InvalidValue(
-            "invalid_instant", f"{text!r} is no instant with a time zone.", "write it like 2026-01-31T12:00:00Z"
+            "invalid_instant", f'"{text}" is no instant with a time zone.', "write it like 2026-01-31T12:00:00Z"
         ) from None
 
 
@@ -88,7 +88,7 @@ def duration(text: str) -> timedelta:
 
     written = re.fullmatch(r"(\d{1,6})([smhdw])", text)
     if written is None:
-        raise InvalidValue("invalid_request", f"{text!r} is no duration.", "write it like 30m, 24h or 90d")
+        raise InvalidValue("invalid_request", f'"{text}" is no duration.', "write it like 30m, 24h or 90d")
     units = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
     return timedelta(**{units[written[2]]: int(written[1])})
 
@@ -120,7 +120,7 @@ def country(text: str) -> str:
     import re
 
     if text and re.fullmatch(r"[A-Z]{2}(-[A-Z0-9]{1,3})?", text) is None:
-        raise InvalidValue("invalid_request", f"{text!r} is no country.", "write it like DE or US-CA")
+        raise InvalidValue("invalid_request", f'"{text}" is no country.', "write it like DE or US-CA")
     return text
 
 

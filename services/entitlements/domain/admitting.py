@@ -107,7 +107,7 @@ def _check_document(command: DefineAccessPolicy) -> None:
         found = json.loads(command.document, parse_constant=_no_json)
         text = json.dumps(found, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     except (ValueError, RecursionError) as error:
-        raise InvalidPolicy(f"its document is no JSON: {error}") from error
+        raise InvalidPolicy("its document is no JSON") from error
     # Postgres stores no zero character, which JSON can write.
     if not isinstance(found, dict) or text != command.document or "\\u0000" in text:
         raise InvalidPolicy("its document is no object in canonical JSON")

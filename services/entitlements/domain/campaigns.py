@@ -163,7 +163,7 @@ def change_campaign_pools(held: Campaign | None, command: ChangeCampaignPools, n
         raise TooManyPools(f"{POOLS_PER_COMMAND_MAX} pools are the most at once")
     wrong = [pool_id for pool_id in (*command.add, *command.remove) if not is_id(pool_id)]
     if wrong:
-        raise InvalidId(f"{wrong[0]!r} is no id of a pool")
+        raise InvalidId(f"{wrong[0][:80]} is no id of a pool")
     if set(command.add) & set(command.remove):
         raise InvalidCommand("a pool is added or removed, not both")
     added = [pool_id for pool_id in dict.fromkeys(command.add) if pool_id not in held.pools]

@@ -10,7 +10,7 @@ from entitlements.domain import campaigns, commands, governance_commands, plan_c
 from entitlements.domain.commands import Command
 from entitlements.domain.errors import InvalidCommand, InvalidId, InvalidQuantity
 from entitlements.domain.ids import chosen_ids_of
-from entitlements.domain.values import ID_CHARACTERS_MAX, QUANTITY_MAX, is_id
+from entitlements.domain.values import ID_CHARACTERS_MAX, NO_SEGMENTS, QUANTITY_MAX, is_id
 
 
 def check_fields(command: Command) -> None:
@@ -45,11 +45,9 @@ def _check_ids(command: Command) -> None:
 #: Avro's int and Postgres' integer, of which writers take more than readers find.
 _NUMBERS_OF_32_BITS: Final = ("rung", "then_rung", "set_version", "then_set_version", "priority")
 _QUANTITIES: Final = ("quantity", "then_quantity")
-_ALSO_IDS: Final = frozenset({"resource_key", "idempotency_key", "ladder", "source"})
+_ALSO_IDS: Final = frozenset({"resource_key", "idempotency_key", "ladder", "source", "batch_key"})
 
 
-#: What clients and proxies take out of a path, percent-encoded or not (RFC 3986, 6.2.2.3).
-NO_SEGMENTS: Final = (".", "..")
 #: Ids of what is new and is named in paths of the API: customers, pools, sets, keys, reservations, policies.
 _IN_PATHS: Final[dict[type[Command], tuple[str, ...]]] = {
     commands.AssignWorkspace: ("workspace_id",),
@@ -60,6 +58,9 @@ _IN_PATHS: Final[dict[type[Command], tuple[str, ...]]] = {
     governance_commands.CreateApiKey: ("key_id",),
     governance_commands.DefineAccessPolicy: ("policy_id",),
     governance_commands.PlaceWorkspace: ("workspace_id",),
+    plan_commands.CapMember: ("resource_key",),
+    plan_commands.ConfigureOnDemand: ("resource_key",),
+    plan_commands.SetOverride: ("resource_key",),
     usage_commands.ReserveUsage: ("reservation_id",),
 }
 #: Ids that are checked where their command is decided.

@@ -232,8 +232,9 @@ class RecordUsage(PoolCommand):
     """Record usage of one pool; every line is decided by itself, in order."""
 
     lines: list[UsageLine]
-    #: How many lines there are under the key, where they travel as several commands; 0: those of this one.
-    lines_in_all: int = 0
+    #: Where one request travels as several commands: its idempotency key, and what all of it says, hashed. Empty: this one is whole.
+    batch_key: str = ""
+    batch_digest: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -41,7 +41,7 @@ from entitlements.domain.checks import check_fields
 from entitlements.domain.commands import Command, OpenPool, PoolCommand, RecordUsage, RecordUsageBatch
 from entitlements.domain.due import let_due_happen
 from entitlements.domain.errors import EffectiveAtIsNotAllowed, IdempotencyKeyReused, InvalidCommand, UnknownPool
-from entitlements.domain.idempotency import count_of, is_repeat, remember
+from entitlements.domain.idempotency import is_repeat, remember
 from entitlements.domain.lines import UsageAnswer, lines_under_key, refuse
 from entitlements.domain.pool_events import BackfillEnded
 from entitlements.domain.pools import ResourcePool
@@ -184,17 +184,13 @@ def _record_under_key(
 ) -> UsageAnswer:
     """Decide usage that may have an idempotency key. Raises IdempotencyKeyReused.
 
-    Each line is remembered under its id; under the key, how many lines there were: one more or less is another body.
+    Each line is remembered under its id; under the key of several, or of a request they are part of, what it is they are of.
     """
     key = command.idempotency_key
-    if key is None:
+    if key is None and not command.batch_key:
         return record_usage(pool, command.command_id, command.actor, effective_ms, command.lines, logged_ms)
     now_ms = advance(pool, command.command_id, command.actor, effective_ms, logged_ms)
     is_known = is_repeat(pool, command, now_ms)
-    if not is_known and count_of(command) > 1:
-        alone = pool.usage_ids.get(key)
-        if alone is not None and pool.is_remembered(alone.recorded_at, now_ms):
-            raise IdempotencyKeyReused(key)  # One line was recorded under it, by itself.
     lines, answer = lines_under_key(key, command.lines, 0), UsageAnswer()
     answer.usage_ids = [line["usage_id"] for line in lines]
     _record(pool, lines, effective_ms, now_ms, answer)

@@ -158,6 +158,8 @@ class CreateApiKey(OrganizationCommand):
     expires_at: datetime | None = None
     #: None: as many as the service allows everybody.
     requests_per_s: int | None = None
+    #: What the sender made up: where it chooses the id and the secret, a repeat has others.
+    looked_up: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,34 +8,81 @@ from dataclasses import fields
 from datetime import datetime
 from typing import Any, Final
 
-from entitlements.domain.aggregate import Aggregate
+from entitlements.domain.aggregate import Aggregate, to_ms
 from entitlements.domain.commands import Command, RecordUsage, RecordUsageBatch
 from entitlements.domain.errors import IdempotencyKeyReused
 from entitlements.domain.pool_events import AnswerRemembered
+from entitlements.domain.pools import ResourcePool
 from entitlements.domain.remembering import REMEMBERED_BY
 
 
 def is_repeat(aggregate: Aggregate, command: Command, now_ms: int) -> bool:
-    """Whether a command was accepted before under its key. Raises IdempotencyKeyReused: another was."""
+    """Whether a command was accepted before under its key. Raises IdempotencyKeyReused: another was, or usage was recorded under it.
+
+    Of a request that travels as several commands also what was accepted under the request's key has to be of the same request.
+    """
+    batch_key: str = getattr(command, "batch_key", "")
+    if batch_key and not _is_known(aggregate, batch_key, _batch_digest(command), now_ms):
+        _require_unused(aggregate, batch_key, now_ms)
     key = command.idempotency_key
-    remembered = aggregate.answers.get(key) if key is not None else None
+    if key is None:
+        return False
+    if _is_known(aggregate, key, digest_of(command), now_ms):
+        return True
+    if not names_its_line(command):
+        _require_unused(aggregate, key, now_ms)
+    return False
+
+
+def _is_known(aggregate: Aggregate, key: str, digest: str, now_ms: int) -> bool:
+    """Whether this was accepted under a key. Raises IdempotencyKeyReused: something else was."""
+    remembered = aggregate.answers.get(key)
     if remembered is None or not aggregate.is_remembered(remembered.at_ms, now_ms):
         return False
-    if remembered.body_digest != digest_of(command):
-        raise IdempotencyKeyReused(str(key))
+    if remembered.body_digest != digest:
+        raise IdempotencyKeyReused(key)
     return True
 
 
+def _require_unused(aggregate: Aggregate, key: str, now_ms: int) -> None:
+    """One line of usage is remembered under its id alone, which is the key. Raises IdempotencyKeyReused."""
+    line = aggregate.usage_ids.get(key) if isinstance(aggregate, ResourcePool) else None
+    if line is not None and aggregate.is_remembered(line.recorded_at, now_ms):
+        raise IdempotencyKeyReused(key)
+
+
+def names_its_line(command: Command) -> bool:
+    """Whether it is usage of one line whose id is the key: remembered under its id, it needs no answer beside it."""
+    if isinstance(command, RecordUsage):
+        lines = command.lines
+    elif isinstance(command, RecordUsageBatch):
+        lines = [line for group in command.groups for line in group["lines"]]
+    else:
+        return False
+    return len(lines) == 1 and lines[0]["usage_id"] in ("", command.idempotency_key)
+
+
 def remember(aggregate: Aggregate, command: Command, now: datetime) -> None:
-    """Remember that a command was accepted under its key, if it has one."""
-    if command.idempotency_key is not None:
-        digest = digest_of(command)
-        kind = REMEMBERED_BY.get(aggregate.aggregate_type, AnswerRemembered)
-        aggregate.happen(kind, now, idempotency_key=command.idempotency_key, body_digest=digest)
+    """Remember that a command was accepted under its key, if it has one, and under that of the request it is part of."""
+    if command.idempotency_key is not None and not names_its_line(command):
+        _remember(aggregate, command.idempotency_key, digest_of(command), now)
+    batch_key: str = getattr(command, "batch_key", "")
+    if batch_key and not _is_known(aggregate, batch_key, _batch_digest(command), to_ms(now)):
+        _remember(aggregate, batch_key, _batch_digest(command), now)
+
+
+def _remember(aggregate: Aggregate, key: str, digest: str, now: datetime) -> None:
+    kind = REMEMBERED_BY.get(aggregate.aggregate_type, AnswerRemembered)
+    aggregate.happen(kind, now, idempotency_key=key, body_digest=digest)
+
+
+def _batch_digest(command: Command) -> str:
+    # Hashed once more: what a sender hashes is no digest of a command.
+    return hashlib.sha256(f"batch {getattr(command, 'batch_digest', '')}".encode()).digest()[:16].hex()
 
 
 #: The actor follows from who asks: after a key was rotated a retry is sent by another one, and is the same request.
-_ENVELOPE: Final = frozenset(field.name for field in fields(Command)) | {"looked_up"}
+_ENVELOPE: Final = frozenset(field.name for field in fields(Command)) | {"looked_up", "batch_key", "batch_digest"}
 
 
 def digest_of(command: Command) -> str:
@@ -46,9 +93,7 @@ def digest_of(command: Command) -> str:
     """
     body: Any
     if isinstance(command, RecordUsage):
-        # Where they travel one by one their ids follow from their places.
-        ids = [] if command.lines_in_all else [line["usage_id"] for line in command.lines]
-        body = [count_of(command), ids]
+        body = [len(command.lines), [line["usage_id"] for line in command.lines]]
     elif isinstance(command, RecordUsageBatch):
         body = [[group["pool_id"], [line["usage_id"] for line in group["lines"]]] for group in command.groups]
     else:
@@ -56,11 +101,6 @@ def digest_of(command: Command) -> str:
         body = {field.name: getattr(command, field.name) for field in fields(command) if field.name not in left_out}
     text = json.dumps([type(command).__name__, body], sort_keys=True, default=_plain)
     return hashlib.sha256(text.encode()).digest()[:16].hex()
-
-
-def count_of(usage: RecordUsage) -> int:
-    """How many lines there are under the key of a command of usage."""
-    return usage.lines_in_all or len(usage.lines)
 
 
 def _plain(value: Any) -> Any:

@@ -11,6 +11,7 @@ from typing import Final
 
 from entitlements.domain.commands import Command, IssueGrant, ProvisionPool, RecordUsage, RecordUsageBatch
 from entitlements.domain.errors import InvalidId
+from entitlements.domain.governance_commands import DefineCampaign
 from entitlements.domain.plan_commands import ChangePlan, StartTrial
 from entitlements.domain.usage_commands import CommitReservation, ReserveUsage
 
@@ -28,6 +29,7 @@ _CHOSEN: Final[dict[type[Command], tuple[str, ...]]] = {
     ReserveUsage: ("reservation_id",),
     CommitReservation: ("usage_id",),
     RecordUsageBatch: ("source",),
+    DefineCampaign: ("campaign_id",),
 }
 
 

@@ -102,6 +102,15 @@ def resolve(child: SetVersion, catalogue: Catalogue) -> Resolution:
     )
 
 
+def check_ancestors(child: SetVersion, catalogue: Catalogue) -> None:
+    """Whether the sets that a set descends from are there, and it is none of them.
+
+    Raises UnknownParent, InheritanceCycle, InheritanceIsTooDeep.
+    """
+    family = _family(child, catalogue)
+    lineage(child.set_id, lambda name: [parent.set_id for parent in family[name].extends])
+
+
 def _family(child: SetVersion, catalogue: Catalogue) -> dict[str, SetVersion]:
     """The set and all it descends from, each in the newest version that anyone of them asks for."""
     family, left, seen = {child.set_id: child}, list(child.extends), set[ParentSet]()

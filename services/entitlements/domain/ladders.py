@@ -82,7 +82,8 @@ def check_rung(ladder: str | None, rung: int | None, known: Collection[int] | No
     """Whether a place is on the ladder as far as it is defined; known: its rungs, None: nobody has defined it. Raises UnknownRung."""
     if ladder is not None and known is not None and rung not in known:
         rungs = ", ".join(map(str, sorted(known)))
-        raise UnknownRung(f"{ladder} has the rungs {rungs}, not {rung}")
+        has = f"{ladder} has the rungs {rungs}" if known else f"{ladder} has no rungs"
+        raise UnknownRung(f"{has}, and none is named" if rung is None else f"{has}, not {rung}")
 
 
 def check_place(stated: Mapping[str, Any], of_set: Mapping[str, Any], set_id: str) -> None:
@@ -92,5 +93,5 @@ def check_place(stated: Mapping[str, Any], of_set: Mapping[str, Any], set_id: st
     """
     for name, value in stated.items():
         if value is not None and value != of_set[name]:
-            has = "none" if of_set[name] is None else repr(of_set[name])
-            raise LadderMismatch(f"{name} is {has} for set {set_id}, not {value!r}")
+            has = "none" if of_set[name] is None else of_set[name]
+            raise LadderMismatch(f"{name} is {has} for set {set_id}, not {value}")

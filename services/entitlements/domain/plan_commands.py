@@ -75,6 +75,7 @@ class ReviseProvision(PoolCommand):
     set_version: int
     rules: list[Rule]
     reason: str = ""
+    looked_up: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -249,6 +249,8 @@ class Reservation:
     subject_id: str
     lease: bool
     expires_at: datetime
+    #: For how long it was asked for, in milliseconds, however often it was extended since; 0: unknown.
+    held_for_ms: int = 0
 
     @property
     def charged(self) -> int:

@@ -131,6 +131,7 @@ def _asked_so(known: Reservation, command: ReserveUsage) -> bool:
         and known.lease == command.lease
         # Asked again for so long, it is held as long as it was the first time.
         and command.expires_at in {None, known.expires_at}
+        and (not known.held_for_ms or command.held_for * 1_000 in {0, known.held_for_ms})
     )
 
 

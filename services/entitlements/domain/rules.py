@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 
-from entitlements.domain.errors import InvalidRules, RulesConflict, TooManyProvisions
+from entitlements.domain.errors import InvalidId, InvalidRules, RulesConflict, TooManyProvisions
 from entitlements.domain.periods import LIFETIME, check_period, length_ms
 from entitlements.domain.pools import PROVISIONS_MAX, ResourcePool
-from entitlements.domain.values import ID_CHARACTERS_MAX, QUANTITY_MAX, Rule, is_id
+from entitlements.domain.values import ID_CHARACTERS_MAX, NO_SEGMENTS, QUANTITY_MAX, Rule, is_id
 
 #: How each type of rule may stack.
 STACKINGS: Final[dict[str, tuple[str, ...]]] = {
@@ -45,6 +45,9 @@ def _check_rule(rule: Rule) -> None:
     key = rule.resource_key
     if not is_id(key):
         raise InvalidRules(f"a resource key has 1 to {ID_CHARACTERS_MAX} characters, none of them zero")
+    for name in (key, rule.credit_key):
+        if name in NO_SEGMENTS:
+            raise InvalidId(f"resource_key is {name}, which no path of a URL can hold")
     for amount in (rule.amount, rule.soft_limit, rule.hard_limit):
         if amount is not None and not 0 <= amount <= QUANTITY_MAX:
             raise InvalidRules(f"{key}: amounts are integers from 0 to 2^53")
@@ -135,8 +138,15 @@ def check_rules_agree(rules: Iterable[Rule], held: Iterable[Rule]) -> None:
         shapes.setdefault(rule.resource_key, set()).add(_shape(rule))
     for rule in rules:
         for other in shapes.get(rule.resource_key, set()) - {_shape(rule)}:
-            raise RulesConflict(f"{rule.resource_key} is {other} there and {_shape(rule)} here")
+            raise RulesConflict(f"{rule.resource_key} is {_told(other)} there and {_told(_shape(rule))} here")
 
 
 def _shape(rule: Rule) -> tuple[str, str | None, str, bool]:
     return rule.rule_type, rule.period, rule.stacking, rule.anchored
+
+
+def _told(shape: tuple[str, str | None, str, bool]) -> str:
+    rule_type, period, stacking, anchored = shape
+    by = f" per {period}" if period is not None else ""
+    since = ", anchored" if anchored else ""
+    return f"a {rule_type}{by} that stacks by {stacking}{since}"

@@ -22,6 +22,9 @@ class ReserveUsage(PoolCommand):
     workspace_id: str = ""
     subject_id: str = ""
     lease: bool = False
+    #: As RecordUsage has them.
+    batch_key: str = ""
+    batch_digest: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +34,9 @@ class ExtendReservation(PoolCommand):
     reservation_id: str
     expires_at: datetime | None = None
     held_for: int = 0
+    #: As RecordUsage has them.
+    batch_key: str = ""
+    batch_digest: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +48,9 @@ class CommitReservation(PoolCommand):
     mode: UsageMode = "strict"
     keep_rest: bool = False
     usage_id: str = ""
+    #: As RecordUsage has them.
+    batch_key: str = ""
+    batch_digest: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +59,9 @@ class ReleaseReservation(PoolCommand):
 
     reservation_id: str
     reason: str = ""
+    #: As RecordUsage has them.
+    batch_key: str = ""
+    batch_digest: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

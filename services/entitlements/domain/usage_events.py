@@ -53,6 +53,7 @@ class UsageReserved(PoolEvent):
                 subject_id=self.subject_id,
                 lease=self.lease,
                 expires_at=self.expires_at,
+                held_for_ms=to_ms(self.expires_at) - to_ms(self.timestamp),
             )
         )
         aggregate.find_due()

@@ -36,6 +36,10 @@ QUANTITY_MAX: Final = 2**53
 ID_CHARACTERS_MAX: Final = 128
 
 
+#: What clients and proxies take out of a path, percent-encoded or not (RFC 3986, 6.2.2.3): no id that is named in paths.
+NO_SEGMENTS: Final = (".", "..")
+
+
 def is_id(text: str, characters_min: int = 1) -> bool:
     """Whether a text can be an id. Not with a zero character, which Postgres cannot store."""
     return characters_min <= len(text) <= ID_CHARACTERS_MAX and "\0" not in text

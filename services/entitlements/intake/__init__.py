@@ -3,6 +3,7 @@
 definitions  files that define resource keys and entitlement sets
 key_document  the definition document of a resource key
 sets         sets and ladders by name: a command carries what they contain
+looking      what a definition refers to, looked up before it is sent: cycles, parents, pools, key ids
 policies     access policies, checked by the code that evaluates them
 api_keys     new API keys: what is shown once, and what is kept
 strict       the one strict reading of values from outside

@@ -8,10 +8,14 @@ import string
 from dataclasses import dataclass
 from typing import Final
 
+from entitlements.domain.ids import DERIVED, derived_id
+
 _DIGITS: Final = string.digits + string.ascii_letters
 #: log2(62 ** 43) is 256: guessing is out of the question, so a plain SHA-256 of it is enough.
 _SECRET_DIGITS: Final = 43
 _ID_DIGITS: Final = 12
+#: In hexadecimal, 96 bits.
+_ID_DIGITS_OF_REQUESTS: Final = 24
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,9 +36,14 @@ class NewApiKey:
         return hashlib.sha256(self.secret.encode()).hexdigest()
 
 
-def new_api_key() -> NewApiKey:
-    """A key that nobody else has."""
-    return NewApiKey(key_id=_random(_ID_DIGITS), secret=_random(_SECRET_DIGITS))
+def new_api_key(key_id: str = "") -> NewApiKey:
+    """A key that nobody else has. key_id: its id, where a request says which it is; empty: a new one."""
+    return NewApiKey(key_id=key_id or _random(_ID_DIGITS), secret=_random(_SECRET_DIGITS))
+
+
+def key_id_under(organization_id: str, idempotency_key: str) -> str:
+    """The id of the API key that a request makes: the same for each repeat of it."""
+    return derived_id("api_key", organization_id, idempotency_key).removeprefix(DERIVED)[:_ID_DIGITS_OF_REQUESTS]
 
 
 def _random(digits: int) -> str:

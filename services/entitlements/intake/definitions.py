@@ -39,6 +39,7 @@ from entitlements.errors import RequestError
 from entitlements.intake.strict import NARROW_MAX, NARROW_MIN, said_of
 from entitlements.ledger.caller import new_id
 from entitlements.settings import ID_CHARACTERS_MAX, QUANTITY_MAX
+from entitlements_client.deciding.refusals import shown
 
 FILE_BYTES_MAX: Final = 1024 * 1024
 UNLIMITED: Final = "unlimited"
@@ -251,7 +252,7 @@ def explained(error: ValidationError) -> str:
     message = said_of(what)
     if not place:
         return f"{message}."
-    given = "" if what["type"] == "missing" else f", not {what['input']!r}"
+    given = "" if what["type"] == "missing" else f", not {shown(what['input'])}"
     return f"{place}: {message}{given}."
 
 

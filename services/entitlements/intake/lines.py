@@ -29,14 +29,21 @@ class Meaning:
             groups=[{"pool_id": pool_id, "lines": self._lines(row)}],
         )
 
+    @staticmethod
+    def usage_ids(row: Row) -> tuple[str, str]:
+        """The ids of the usage of a row: of its request, and of its bytes."""
+        # Usage ids are one namespace in a pool, so the second line of a row needs another one.
+        return row.usage_id, derived_id("bytes", row.usage_id)
+
     def _lines(self, row: Row) -> list[UsageLine]:
+        usage_id, bytes_id = self.usage_ids(row)
         request: UsageLine = {
             "resource_key": self.request_key,
             "quantity": 1,
             "mode": "strict",
             "occurred_at": row.occurred_at_ms,
             "workspace_id": row.workspace_id,
-            "usage_id": row.usage_id,
+            "usage_id": usage_id,
             "subject_id": "",
         }
         if row.bytes == 0:
@@ -46,8 +53,7 @@ class Meaning:
             "resource_key": self.bytes_key,
             "quantity": row.bytes,
             "mode": "report",
-            # Usage ids are one namespace in a pool, so the second line of a row needs another one.
-            "usage_id": derived_id("bytes", row.usage_id),
+            "usage_id": bytes_id,
             "subject_id": "",
         }
         return [request, sent]

@@ -11,6 +11,7 @@ from entitlements.domain.governance_commands import DefineAccessPolicy
 from entitlements.errors import RequestError
 from entitlements_client.deciding import CustomerView, PolicyIsInvalid, PolicySet, Request, check_policy, explain
 from entitlements_client.deciding.instants import seconds_of
+from entitlements_client.deciding.refusals import shown
 
 #: Words of a file that people may write otherwise: an effect in small letters.
 _EFFECTS: Final = {"allow": "ALLOW", "deny": "DENY"}
@@ -140,7 +141,9 @@ def tried_out(documents: list[dict[str, Any]], content: dict[str, Any], where: s
             raise ContextCannotBeMeant(f"{where}: {name} holds fields with their values.")
     now_s = time.time() if "now" not in said else seconds_of(said["now"])
     if now_s is None:
-        raise ContextCannotBeMeant(f"{where}: now is an instant such as 2026-01-31T12:00:00Z, not {said['now']!r}.")
+        raise ContextCannotBeMeant(
+            f"{where}: now is an instant such as 2026-01-31T12:00:00Z, not {shown(said['now'])}."
+        )
     entry = said.get("entitlement")
     view = CustomerView.from_document(
         {

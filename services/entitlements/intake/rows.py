@@ -19,6 +19,7 @@ from entitlements.errors import RequestError
 from entitlements.intake.instants import occurred_ms
 from entitlements.intake.strict import Digits, Id, Instant, NewId, said_of
 from entitlements.settings import QUANTITY_MAX
+from entitlements_client.deciding.refusals import shown
 
 COLUMNS: Final = ("usage_id", "occurred_at", "workspace_id", "bytes")
 _GZIP: Final = b"\x1f\x8b"
@@ -93,7 +94,7 @@ def _row(path: Path, line: int, number: int, record: dict[str, Any]) -> Row:
     except ValidationError as error:
         what = error.errors(include_url=False)[0]
         column = ".".join(map(str, what["loc"]))
-        raise FileIsInvalid(f"{path}, line {line}, {column} {said_of(what)}, not {what['input']!r}.") from error
+        raise FileIsInvalid(f"{path}, line {line}, {column} {said_of(what)}, not {shown(what['input'])}.") from error
 
 
 @contextmanager

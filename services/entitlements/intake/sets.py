@@ -25,6 +25,13 @@ def set_with_rules(connection: Connection, set_id: str, version: int | None) -> 
     return found, reading.rules_of_set(connection, set_id, found["set_version"])
 
 
+def is_defined(connection: Connection, set_id: str) -> bool:
+    """Whether somebody has defined a set, in any version."""
+    from entitlements_projections import reading
+
+    return reading.entitlement_set(connection, set_id) is not None
+
+
 #: What a set says of a provision of it, beside its rules.
 _OF_SET: Final = ("set_version", "ladder", "rung")
 
@@ -57,16 +64,34 @@ def prefixes(kind: type[Command]) -> tuple[str, ...]:
     return tuple(prefix for prefix in ("", "then_") if {f"{prefix}set_id", f"{prefix}rules"} <= names)
 
 
-def looked_up(connection: Connection, kind: type[Command], facts: Mapping[str, Any]) -> dict[str, Any]:
+def looks_up(kind: type[Command]) -> bool:
+    """Whether looked_up has anything to fill in for a command."""
+    from entitlements.domain.commands import DefineEntitlementSet
+    from entitlements.domain.plan_commands import ReviseProvision
+
+    return bool(prefixes(kind)) or kind in (DefineEntitlementSet, ReviseProvision)
+
+
+def looked_up(
+    connection: Connection,
+    kind: type[Command],
+    facts: Mapping[str, Any],
+    tenant: str | None = None,
+    *,
+    is_all_known: bool = True,
+) -> dict[str, Any]:
     """The facts of a command with what its sets and its ladder say where they say nothing.
 
-    Raises UnknownSet, LadderMismatch; for rules that are stated beside a set nobody has defined UnknownLadder and UnknownRung; for a
-    definition of a set what is on its ladder is looked up.
+    is_all_known: False where the tables may be behind: then a set that they do not know is unknown, whatever rules are stated. tenant: the organization in whose name it is asked, to which pools of others are unknown; None: whoever runs the installation. Raises UnknownSet, LadderMismatch; for rules that are stated beside a set nobody has defined UnknownLadder, UnknownRung and
+    InvalidCommand; for a definition of a set what is on its ladder is looked up.
     """
     from entitlements.domain.commands import DefineEntitlementSet
+    from entitlements.domain.plan_commands import ReviseProvision
 
     if kind is DefineEntitlementSet:
         return dict(facts) | on_ladder(connection, facts.get("ladder"))
+    if kind is ReviseProvision:
+        return _of_provision(connection, facts, tenant, is_all_known=is_all_known)
     takes = {field.name for field in fields(kind)}
     found = dict(facts)
     for prefix in prefixes(kind):
@@ -76,13 +101,39 @@ def looked_up(connection: Connection, kind: type[Command], facts: Mapping[str, A
         try:
             of_set, rules = set_with_rules(connection, set_id, found.get(f"{prefix}set_version"))
         except UnknownSet:
-            if found.get(f"{prefix}rules") is None:
+            # Rules of one's own are for a set that nobody has defined: a version that is not there is a mistake.
+            if not is_all_known or found.get(f"{prefix}rules") is None or is_defined(connection, set_id):
                 raise
             _check_ladder(connection, found.get("ladder"), found.get(f"{prefix}rung"))
             continue
         found = filled_in(found, takes, of_set, rules, prefix)
         _require_ladder(kind, found, set_id)
     return found
+
+
+def _of_provision(
+    connection: Connection, facts: Mapping[str, Any], tenant: str | None, *, is_all_known: bool
+) -> dict[str, Any]:
+    """What the set of a provision says: of an id it is always the same one. Raises UnknownPool, UnknownProvision, UnknownSet."""
+    from entitlements.domain.errors import UnknownPool, UnknownProvision
+    from entitlements.domain.plan_commands import ReviseProvision
+    from entitlements_projections import reading
+
+    pool_id, provision_id = (facts.get(name) for name in ("pool_id", "provision_id"))
+    if not isinstance(pool_id, str) or not isinstance(provision_id, str):
+        return dict(facts)  # It is refused for that.
+    found = reading.provision(connection, pool_id, provision_id)
+    if found is None or tenant not in {None, found["organization_id"]}:
+        raise UnknownPool(pool_id)
+    if found["set_id"] is None:
+        raise UnknownProvision(provision_id)
+    try:
+        of_set, rules = set_with_rules(connection, found["set_id"], facts.get("set_version"))
+    except UnknownSet:
+        if not is_all_known or facts.get("rules") is None or is_defined(connection, found["set_id"]):
+            raise
+        return dict(facts)
+    return filled_in(facts, {field.name for field in fields(ReviseProvision)}, of_set, rules)
 
 
 def on_ladder(connection: Connection, ladder: Any) -> dict[str, Any]:
@@ -110,11 +161,21 @@ def _require_ladder(kind: type[Command], facts: Mapping[str, Any], set_id: str) 
 
 
 def _check_ladder(connection: Connection, ladder: str | None, rung: int | None) -> None:
-    """Rules of somebody's own stand on a ladder that is there: a misspelt one would be a second one beside it."""
+    """Rules of somebody's own stand on a ladder and a rung that are there: a misspelt one would be a second one beside it.
+
+    Raises UnknownLadder, UnknownRung, InvalidCommand.
+    """
+    from entitlements.domain.errors import InvalidCommand
     from entitlements.domain.ladders import check_rung
+    from entitlements_projections.reading import definitions
 
     if ladder is None:
+        if rung is not None:
+            raise InvalidCommand(f"rung {rung} is of no ladder: name both or neither")
         return
-    if is_new_ladder(connection, ladder):
+    known = definitions.plan_ladder(connection, ladder)
+    if known is None:
         raise UnknownLadder(f"Asked for: {ladder}.")
-    check_rung(ladder, rung, on_ladder(connection, ladder)["ladder_rungs"])
+    # Of a ladder that nobody has defined the rungs are those of the sets that are on it.
+    rungs = known["sets"] if known["rungs"] is None else known["rungs"]
+    check_rung(ladder, rung, {each["rung"] for each in rungs})

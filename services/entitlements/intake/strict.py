@@ -27,9 +27,9 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 from pydantic_core.core_schema import CoreSchema, ErrorType, no_info_after_validator_function
 
-from entitlements.domain.checks import NO_SEGMENTS, IdRule
+from entitlements.domain.checks import IdRule
 from entitlements.domain.ids import DERIVED, is_derived
-from entitlements.domain.values import is_id
+from entitlements.domain.values import NO_SEGMENTS, is_id
 from entitlements.intake.instants import EXAMPLE, NotAnInstant, cut_off, is_of_usage, read_instant
 
 #: Integers that the log can carry.

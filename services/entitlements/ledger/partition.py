@@ -184,11 +184,12 @@ class Partition:
 
     def _is_plain(self, usage: dict[str, Any]) -> bool:
         """Whether usage needs none of what the door of all commands does."""
-        pool = self._pools.get(usage["pool_id"])
+        pool, key = self._pools.get(usage["pool_id"]), usage["idempotency_key"]
         return (
             pool is not None
             and is_of(pool, usage["tenant"])
-            and usage["idempotency_key"] is None
+            and not usage["batch_key"]
+            and (key is None or (key not in pool.answers and [line["usage_id"] for line in usage["lines"]] == [key]))
             and 0 < len(usage["lines"]) <= LINES_PER_COMMAND_MAX
             and is_id(usage["command_id"])
         )

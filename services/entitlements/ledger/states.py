@@ -44,7 +44,7 @@ from entitlements.domain.values import (
     Rule,
 )
 
-STATE_FORMAT: Final = 10
+STATE_FORMAT: Final = 11
 
 
 class _State(TypedDict):

@@ -52,7 +52,7 @@ def fingerprint_of(text: Any) -> tuple[Any, str]:
         definition = json.loads(text)
         return definition, catalogue.fingerprint(definition)
     except Exception as error:  # fastavro promises no one kind of error.
-        raise Refused(42201, f"Invalid schema: {type(error).__name__}: {error}") from error
+        raise Refused(42201, f"Invalid schema: {error}") from error
 
 
 class Registry:

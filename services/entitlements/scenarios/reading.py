@@ -15,6 +15,7 @@ from entitlements.intake.strict import said_of
 from entitlements.scenarios import files
 from entitlements.scenarios.files import ScenarioFile
 from entitlements.scenarios.words import short_of
+from entitlements_client.deciding.refusals import shown
 
 #: The shipped scenarios: a folder for each feature.
 LIBRARY: Final = Path(__file__).with_name("library")
@@ -113,7 +114,7 @@ def _explained(path: Path, root: Any, error: ValidationError) -> str:
     what = error.errors(include_url=False)[0]
     unknown = what.get("ctx", {}).get("word")
     line, place = _place(root, what["loc"], unknown)
-    given = "" if isinstance(what["input"], dict | list) or place == "" else f", not {what['input']!r}"
+    given = "" if isinstance(what["input"], dict | list) or place == "" else f", not {shown(what['input'])}"
     said = (
         f"{said_of(what).rstrip('.')}{given if what['type'] not in {'unknown_word', 'no_instant', 'missing'} else ''}"
     )

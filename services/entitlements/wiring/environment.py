@@ -26,5 +26,5 @@ def why_wrong(error: ValidationError | SettingsError) -> SettingIsWrong:
         return SettingIsWrong(f"ENTITLEMENTS_{field.upper()}: must be a JSON object.")
     wrong = [(f"ENTITLEMENTS_{str(each['loc'][0]).upper()}", said_of(each), each["input"]) for each in error.errors()]
     # Of an address without its password.
-    said = "; ".join(f"{name}: {message}, not {str(given).rpartition('@')[2]!r}" for name, message, given in wrong)
+    said = "; ".join(f'{name}: {message}, not "{str(given).rpartition("@")[2]}"' for name, message, given in wrong)
     return SettingIsWrong(f"{said}.")

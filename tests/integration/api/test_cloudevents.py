@@ -148,6 +148,23 @@ def test_an_event_counts_once_whether_it_is_structured_or_binary(tenant: Any) ->
     assert (wrong.status_code, wrong.json()["errors"][0]["at"]) == (422, "header.ce-id")
 
 
+def test_an_empty_time_is_no_instant_and_an_attribute_is_given_once(tenant: Any) -> None:
+    """The empty text is what clients send for an instant that was never set, as the epoch is."""
+    told = event(tenant, 1)
+    refused = [tenant.http.post("/v1/events", json=told | {"time": ""}, headers={"content-type": SINGLE})]
+    headers = [("content-type", "application/json")]
+    headers += [(f"ce-{name}", told[name]) for name in ("id", "source", "type", "specversion", "subject")]
+    refused += [tenant.http.post("/v1/events", json=told["data"], headers=[*headers, ("ce-time", "")])]
+    assert [(each.status_code, each.json()["code"]) for each in refused] == [(422, "invalid_instant")] * 2
+    for name in ("id", "source", "type", "specversion", "subject"):
+        answer = tenant.http.post("/v1/events", json=told["data"], headers=[*headers, (f"ce-{name}", "other")])
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+        assert answer.json()["errors"] == [{"at": f"header.ce-{name}", "message": "is given more than once"}]
+    answer = tenant.http.post("/v1/events", json=told["data"], headers=headers)
+    assert answer.status_code == 200
+    assert tenant.check("api_calls", answer.headers["entitlements-consistency"])["consumed"] == 1
+
+
 def test_an_event_of_a_batch_that_cannot_be_meant_is_refused_and_the_others_are_not(tenant: Any) -> None:
     wrong = [
         event(tenant, 1, True), event(tenant, 2, "5"), event(tenant, 3, 2**63), event(tenant, 4) | {"data": None},

@@ -74,6 +74,55 @@ def test_bytes_that_are_not_utf_8_are_no_json(tenant: Any) -> None:
         assert (answer.status_code, answer.json()["code"]) == (422, "invalid_json"), (path, answer.text)
 
 
+NO_JSON = (
+    b'{"customer_id":"c",',
+    b"",
+    b"nonsense",
+    b'{"quantity": NaN}',
+    b'{"quantity": 01}',
+    b'{"a": "\xe9"}',
+    b"[" * 3_000,
+)
+#: Valid JSON with a number that nothing here can hold.
+OUT_OF_RANGE = (b"1e400", b"-1e400", b"1" + b"0" * 5_000, b"18446744073709551616")
+
+
+def test_what_is_no_json_has_one_code_and_a_number_out_of_range_another(tenant: Any) -> None:
+    """On every route that takes a body, whichever decoder reads it."""
+    event = {"content-type": "application/cloudevents+json"}
+    routes = [
+        ("/v1/check", JSON),
+        ("/v1/checks", JSON),
+        ("/v1/usage", JSON),
+        ("/v1/usage/batch", JSON),
+        ("/v1/reservations", JSON),
+    ]
+    routes += [("/v1/commands/OpenPool", JSON), ("/v1/keys", JSON), ("/v1/events", event)]
+    for path, headers in routes:
+        for body in NO_JSON:
+            answer = tenant.http.post(path, content=body, headers=headers)
+            assert (answer.status_code, answer.json()["code"]) == (422, "invalid_json"), (path, body[:30], answer.text)
+    used = b'"customer_id":"c","resource_key":"k","quantity":'
+    for number in OUT_OF_RANGE:
+        for path, body in (
+            ("/v1/check", b"{%s%s}"),
+            ("/v1/usage", b"{%s%s}"),
+            ("/v1/usage/batch", b'{"usage":[{%s%s}]}'),
+            ("/v1/reservations", b"{%s%s}"),
+            ("/v1/events", b'{"id":"e","source":"s","type":"t","specversion":"1.0","data":{%s%s}}'),
+        ):
+            headers = event if path == "/v1/events" else JSON
+            answer = tenant.http.post(path, content=body % (used, number), headers=headers)
+            assert (answer.status_code, answer.json()["code"]) == (422, "invalid_quantity"), (
+                path,
+                number[:9],
+                answer.text,
+            )
+            assert "quantity" in answer.json()["errors"][0]["at"]
+        answer = tenant.http.post("/v1/keys", content=b'{"scopes":["read"],"requests_per_s":%s}' % number, headers=JSON)
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+
+
 @pytest.mark.parametrize("at", ["1969-12-31T23:59:59.999Z", "1970-01-01T00:00:00Z", "1970-01-01T01:00:00.0009+01:00"])
 def test_usage_from_before_1970_and_the_epoch_itself_count_nowhere(tenant: Any, at: str) -> None:
     """Clients send the epoch for an instant that they never set: it is no usage of now."""

@@ -1,6 +1,7 @@
 """Ids that we derive lie in a space of their own: whatever id a caller chooses, it names what that caller means."""
 
 import hashlib
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -25,9 +26,16 @@ from entitlements.examples import (
     record_usage,
     record_usage_batch,
     revoke_grant,
+    suspend_pool,
 )
-from entitlements.examples_of_governance import define_unit, place_workspace
-from entitlements.examples_of_terms import commit_reservation, reserve_usage, reverse_usage
+from entitlements.examples_of_governance import define_campaign, define_unit, place_workspace
+from entitlements.examples_of_terms import (
+    commit_reservation,
+    extend_reservation,
+    release_reservation,
+    reserve_usage,
+    reverse_usage,
+)
 
 
 def test_of_several_lines_under_a_key_the_first_has_it_and_the_answer_tells_the_ids_of_all() -> None:
@@ -74,15 +82,50 @@ def test_usage_and_another_command_have_no_key_in_common() -> None:
     given(pool_with(limit("held", 10)), assign).when(keyed).refused(IdempotencyKeyReused)
 
 
-def test_lines_that_travel_one_by_one_are_one_body_under_their_key() -> None:
-    def part(at: int, of: int) -> Command:
-        usage_id = "k" if at == 0 else derived_id("line", "k", at)
-        return record_usage(line("held", 1, usage_id=usage_id), idempotency_key="k", lines_in_all=of)
+def test_a_key_that_usage_was_recorded_under_is_no_other_commands() -> None:
+    """One line is remembered under its id alone, which is the key."""
+    others = (assign_workspace("berlin"), suspend_pool(), reserve_usage(1, resource_key="held"))
+    pool = pool_with(quota("held", 10))
+    for usage in (record_usage(line("held", 1), idempotency_key="k"), used("held", 1, usage_id="k")):
+        for other in others:
+            story = given(pool, usage)
+            story.when(replace(other, idempotency_key="k")).refused(IdempotencyKeyReused)
+            story.when(replace(other, idempotency_key="another"))
+            assert story.refusal is None
+    story = given(pool, reserve_usage(2, resource_key="held", reservation_id="r"))
+    story.when(commit_reservation(1, reservation_id="r", usage_id="k", keep_rest=True)).when(
+        replace(others[0], idempotency_key="k")
+    ).refused(IdempotencyKeyReused)
 
-    story = given(pool_with(limit("held", 10)), part(1, 2), part(0, 2))
-    story.when(part(0, 2)).then_repeated()
-    story.when(part(2, 3)).refused(IdempotencyKeyReused)
+
+def test_commands_of_one_request_are_under_its_key_in_their_order() -> None:
+    def part(at: int, digest: str) -> Command:
+        usage_id = "k" if at == 0 else derived_id("line", "k", at)
+        return record_usage(line("held", 1, usage_id=usage_id), batch_key="k", batch_digest=digest)
+
+    story = given(pool_with(limit("held", 10)), part(1, "a, b"), part(0, "a, b"))
+    story.when(part(0, "a, b")).then_repeated()
+    for at in (0, 1, 2):
+        story.when(part(at, "b, a")).refused(IdempotencyKeyReused)
+    story.when(assign_workspace("berlin", idempotency_key="k")).refused(IdempotencyKeyReused)
     assert story.consumed("held") == 2
+    story = given(pool_with(limit("held", 10)), used("held", 1, usage_id="k"))
+    story.when(part(1, "a, b")).refused(IdempotencyKeyReused)
+
+
+def test_operations_on_reservations_of_one_request_are_under_its_key_in_their_order() -> None:
+    def part(at: int, digest: str, command: Command) -> Command:
+        return replace(command, idempotency_key=derived_id("part", "k", at), batch_key="k", batch_digest=digest)
+
+    pool, held = pool_with(quota("api_calls", 10)), reserve_usage(4, reservation_id="r")
+    commit = commit_reservation(1, reservation_id="r", usage_id="k", keep_rest=True)
+    for first in (
+        held, commit, extend_reservation(reservation_id="r"), release_reservation(reservation_id="r"),
+    ):  # fmt: skip
+        story = given(pool, *([] if first is held else [held]), part(1, "a, b", first))
+        story.when(part(1, "a, b", first)).then_repeated()
+        for at in (0, 1):
+            story.when(part(at, "b, a", first)).refused(IdempotencyKeyReused)
 
 
 def test_a_line_is_no_repeat_of_one_that_was_committed_from_a_reservation_or_named_its_instant() -> None:
@@ -111,6 +154,7 @@ def test_derived_ids_differ_wherever_one_part_ends() -> None:
         reserve_usage(reservation_id="~r"),
         provision_pool("~p", feature("sso")),
         issue_grant("~g", feature("sso")),
+        define_campaign(campaign_id="~c"),
     ],
 )
 def test_a_caller_chooses_no_id_in_the_space_of_derived_ones(command: Command) -> None:

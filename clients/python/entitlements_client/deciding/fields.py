@@ -8,7 +8,7 @@ from typing import Any, Final
 from entitlements_client.deciding.context import Context, Request, context_of
 from entitlements_client.deciding.instants import plain, rfc3339
 from entitlements_client.deciding.kinds import kind_of
-from entitlements_client.deciding.refusals import PolicyIsInvalid, require_text
+from entitlements_client.deciding.refusals import PolicyIsInvalid, require_text, shown
 from entitlements_client.deciding.view import CustomerView, Entry
 
 #: Bounds of a path such as metadata.order.country.
@@ -138,11 +138,13 @@ def reader_of(field: Any, path: str) -> Reader:
         raise PolicyIsInvalid(
             "unknown_field",
             path,
-            f"{field!r} is no field; there are {known if same else known + 'request.* and metadata.*'}",
+            f"{shown(field)} is no field; there are {known if same else known + 'request.* and metadata.*'}",
         )
     if not names or len(names) >= PATH_NAMES_MAX or not all(names):
         raise PolicyIsInvalid(
-            "unknown_field", path, f"{field!r} is no field: name one of {root}.*, at most {PATH_NAMES_MAX} names deep"
+            "unknown_field",
+            path,
+            f"{shown(field)} is no field: name one of {root}.*, at most {PATH_NAMES_MAX} names deep",
         )
     return _nested(root, names) if names[1:] else _flat(root, names[0])
 

@@ -147,7 +147,7 @@ class PolicySet:
             policy = _compiled(one, f"policies[{place}]", fields)
             if policy.policy_id in policies:
                 raise PolicyIsInvalid(
-                    "duplicate_policy", f"policies[{place}].policy_id", f"{policy.policy_id!r} is there twice"
+                    "duplicate_policy", f"policies[{place}].policy_id", f"{policy.policy_id} is there twice"
                 )
             policies[policy.policy_id] = policy
         metered = require_list(_or(found.get("metered_keys"), []), "metered_keys", METERED_KEYS_MAX)

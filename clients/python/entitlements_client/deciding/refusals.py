@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -18,11 +19,11 @@ class PolicyIsInvalid(ValueError):
 
 
 def shown(value: Any) -> str:
-    """A value as a message quotes it, however long it is."""
+    """A value as a message quotes it, in JSON as it was written, however long it is."""
     try:
-        text = repr(value)
+        text = json.dumps(value, ensure_ascii=False, default=str)
     except (RecursionError, ValueError):  # Nested very deep, or a number of very many digits.
-        text = f"a {type(value).__name__} that is too large to be shown"
+        text = "a value that is too large to be shown"
     return text if len(text) <= 80 else text[:77] + "..."
 
 

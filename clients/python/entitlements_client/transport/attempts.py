@@ -110,7 +110,7 @@ def _result(call: Call[T], answer: Answer) -> T:
         return call.parse(answer)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         # Not the service's: that of a proxy without it, or of a network that wants somebody to sign in.
-        said = f"The answer is not understood: HTTP {answer.status}, {answer.content[:80]!r}"
+        said = f"The answer is not understood: HTTP {answer.status}, {answer.content[:80].decode(errors='replace')}"
         key = call.idempotency_key
         raise (OutcomeUnknown(said, idempotency_key=key) if key else ServiceIsAway(said)) from error
 
