@@ -36,7 +36,7 @@ PAUSE_FOR_MAX: Final = 30.0
 #: Lines that were put aside are kept at most so many, the newest.
 ASIDE_MAX: Final = 10_000
 #: Problems of a line that pass by themselves.
-PASSING: Final = frozenset({"outcome_unknown", "service_is_away", "rate_limited", "server_is_away"})
+PASSING: Final = frozenset({"outcome_unknown", "service_is_away", "rate_limited", "server_is_away", "not_reached_yet"})
 
 _SCHEMA: Final = """
 create table if not exists waiting (

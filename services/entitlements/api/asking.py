@@ -156,6 +156,13 @@ async def reached(request: Request) -> dict[int, int] | None:
     return wanted
 
 
+async def caught_up(request: Request) -> None:
+    """Wait until the read models have all that was decided before the request: once, however many parts of it ask. Raises ServerIsAway."""
+    if not hasattr(request.state, "caught_up"):
+        request.state.caught_up = asyncio.ensure_future(services_of(request).catch_up())
+    await asyncio.shield(request.state.caught_up)
+
+
 def positions_of(token: str) -> dict[int, int]:
     """The positions that a consistency token names. Raises Problem: invalid_consistency_token."""
     found: dict[int, int] = {}
