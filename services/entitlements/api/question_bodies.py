@@ -183,10 +183,15 @@ class EntryBody(BaseModel):
     remaining: int | None
     resets_at: str | None
     valid_until: str | None = Field(
-        description="From then on this may be otherwise: an end, an expiry or a reset is due."
+        description="From then on this may be otherwise: an end, an expiry, a start, a recurrence or a reset is due."
     )
     ends_at: str | None = Field(
-        description="From then on this says nothing any more: something ends or expires. A reset takes nothing away."
+        description="From then on this says nothing any more: something that it rests on ends or expires (a provision, an override, credits), "
+        "a provision starts that takes away, or a recurrence lets lapse what was rolled over. A reset takes nothing away."
+    )
+    rests_on: list[dict[str, str]] = Field(
+        [],
+        description="What this rests on beside its own key of its own pool: credits, and pools that usage goes on to.",
     )
 
 
