@@ -230,7 +230,20 @@ def test_nothing_ends_reporting(
         eventually(lambda: buffer.progress().failure)
         eventually(lambda: counting.total == 5)
     with pytest.raises(ClientIsClosed):
-        buffer.add(line())
+        buffer.progress()
+
+
+def test_what_happens_after_the_close_waits_for_the_next_start(
+    buffer: UsageBuffer, client: Client, counting: Counting, tmp_path: Path
+) -> None:
+    buffer.close()
+    assert [buffer.add(line(3), usage_id="late") for _ in range(2)] == ["late"] * 2
+    with pytest.raises(ClientIsClosed):
+        buffer.flush(client)
+    again = UsageBuffer(tmp_path / "usage.sqlite")
+    again.flush(client)
+    again.close()
+    assert counting.total == 3
 
 
 _processes = multiprocessing.get_context("spawn")
