@@ -124,8 +124,10 @@ def key_of(request: Request) -> str | None:
     if len(keys) > 1:
         raise Problem("invalid_request", "A request has one Idempotency-Key; this one has several.")
     key = keys[0] if keys else None
-    if key is not None and (not is_id(key) or is_derived(key)):
-        raise Problem("invalid_id", f"An Idempotency-Key has 1 to 128 characters and does not begin with {DERIVED}.")
+    # Nobody can tell in which encoding a header is that is not ASCII (RFC 9110, 5.5): the usage would have another id than was meant.
+    if key is not None and (not is_id(key) or is_derived(key) or not (key.isascii() and key.isprintable())):
+        form = f"1 to 128 printable ASCII characters and does not begin with {DERIVED}"
+        raise Problem("invalid_id", f"An Idempotency-Key has {form}.")
     return key
 
 
