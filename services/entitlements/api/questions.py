@@ -33,6 +33,7 @@ from entitlements.api.question_bodies import (
     RemainingBody,
     ViewBody,
 )
+from entitlements.api.repeats import require_no_repeats
 from entitlements.api.routes import Route
 from entitlements.api.services import Services
 from entitlements.api.validation import explained_decoding
@@ -92,9 +93,11 @@ async def check_many(request: Request) -> Response:
 
 def _decoded(body: bytes, decode: Any) -> Any:
     try:
-        return decode(body)
+        found = decode(body)
+        require_no_repeats(body)
     except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise explained_decoding(error) from error
+    return found
 
 
 async def _decide(request: Request, identity: Identity, many: list[Check]) -> list[Decision]:

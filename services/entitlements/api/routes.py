@@ -18,6 +18,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from entitlements.api.asking import require_utf_8
+from entitlements.api.problems import Problem
+from entitlements.api.repeats import require_no_repeats
 from entitlements.api.validation import invalid
 
 
@@ -34,7 +36,12 @@ class Route(APIRoute):
             if request.scope["query_string"]:
                 _check_query(request, repeats)
             require_utf_8(request)
-            return await handle(_Strict(request.scope, request.receive))
+            try:
+                return await handle(_Strict(request.scope, request.receive))
+            except HTTPException as error:
+                if isinstance(error.__cause__, Problem):  # FastAPI takes all that a body raises for one and the same.
+                    raise error.__cause__ from None
+                raise
 
         return handle_strictly
 
@@ -60,9 +67,11 @@ def _check_query(request: Request, repeats: Mapping[str, bool]) -> None:
 
 class _Strict(Request):
     async def json(self) -> Any:
-        found = orjson.loads(await self.body())
+        body = await self.body()
+        found = orjson.loads(body)
         try:
             orjson.dumps(found)
         except orjson.JSONEncodeError as error:  # It reads deeper than it writes, and so do those behind it.
             raise HTTPException(422, "The body is nested too deep: 250 levels at most.") from error
+        require_no_repeats(body, found)
         return found
