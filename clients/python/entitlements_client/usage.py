@@ -36,7 +36,7 @@ PAUSE_FOR_MAX: Final = 30.0
 #: Lines that were put aside are kept at most so many, the newest.
 ASIDE_MAX: Final = 10_000
 #: Problems of a line that pass by themselves.
-PASSING: Final = frozenset({"outcome_unknown", "service_is_away", "rate_limited", "server_is_away"})
+PASSING: Final = frozenset({"outcome_unknown", "service_is_away", "rate_limited", "server_is_away", "not_reached_yet"})
 
 _SCHEMA: Final = """
 create table if not exists waiting (
@@ -110,32 +110,39 @@ class UsageBuffer:
         return connection
 
     @contextlib.contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._lock:
-            if self._is_closed:
+    def _transaction(self, *, opens_again: bool = False) -> Iterator[sqlite3.Connection]:
+        """opens_again: after close() too. Raises ClientIsClosed."""
+        with self._lock, contextlib.ExitStack() as closing:
+            if self._is_closed and not opens_again:
                 raise ClientIsClosed
-            if self._pid != os.getpid():
+            if self._is_closed:
+                connection = closing.enter_context(contextlib.closing(self._connect()))
+            elif self._pid != os.getpid():
                 # A forked child has to open the file itself.
                 self._pid, self._connection = os.getpid(), self._connect()
-            self._connection.execute("begin immediate")
+                connection = self._connection
+            else:
+                connection = self._connection
+            connection.execute("begin immediate")
             try:
-                yield self._connection
-                self._connection.execute("commit")
+                yield connection
+                connection.execute("commit")
             except BaseException:
-                if self._connection.in_transaction:  # A full disk has ended it already.
-                    self._connection.execute("rollback")
+                if connection.in_transaction:  # A full disk has ended it already.
+                    connection.execute("rollback")
                 raise
 
     def add(self, line: Line, *, usage_id: str = "", organization: str = "") -> str:
         """Note a line; it is on disk when this returns. Gives its id. The same id twice is one line of its organization.
 
-        Without an instant it occurred now. organization: whose usage it is, where that is not the key's own. Raises BufferIsFull.
+        Without an instant it occurred now. organization: whose usage it is, where that is not the key's own. After close() too: what has
+        happened has, and it waits for the next start. Raises BufferIsFull.
         """
         whole: Line = {**line, "usage_id": usage_id or line.get("usage_id") or new_id()}
         return self.add_all([whole], organization=organization)[0]
 
     def add_all(self, lines: Sequence[Line], *, organization: str = "") -> list[str]:
-        """Note many lines, all or none. Raises BufferIsFull."""
+        """Note many lines, all or none, as add does. Raises BufferIsFull."""
         now = time.time()
         rows = [(organization, *_row(line, now)) for line in lines]
         try:
@@ -146,7 +153,7 @@ class UsageBuffer:
         return [row[1] for row in rows]
 
     def _add(self, rows: Sequence[tuple[str, str, float, str]]) -> None:
-        with self._transaction() as connection:
+        with self._transaction(opens_again=True) as connection:
             waiting = _counter(connection, "waiting")
             if waiting + len(rows) > self._lines_max:
                 raise BufferIsFull(f"{waiting} lines wait.")

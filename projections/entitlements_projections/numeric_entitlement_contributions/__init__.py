@@ -49,5 +49,6 @@ class NumericEntitlementContributions(ReadModel):
                     item["carried"],
                     item["consumed"],
                     item["kept"],
+                    item["recurs"],
                 )
                 yield pool_id, resource_key, item["provision_id"], position, *said, version

@@ -11,5 +11,6 @@ create temporary table if not exists staged_numeric_entitlement_contributions (
     carried bigint,
     consumed bigint,
     kept boolean,
+    recurs text,
     version bigint
 );

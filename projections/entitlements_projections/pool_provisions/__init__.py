@@ -16,6 +16,7 @@ def _scheduled(event: Event, _: Row | None) -> Row:
     return {field: event[field] for field in fields} | {
         "planned_ends_at": event["ends_at"],
         "resource_keys": _keys(event),
+        "lowering_keys": _lowering_keys(event),
         "status": "scheduled",
         "scheduled_at": event["timestamp"],
         "started_at": None,
@@ -29,6 +30,13 @@ def _scheduled(event: Event, _: Row | None) -> Row:
 def _keys(event: Event) -> list[str]:
     """The keys that the rules of an event confer."""
     return [rule["resource_key"] for rule in event["rules"] if not rule["denied"]]
+
+
+def _lowering_keys(event: Event) -> list[str]:
+    """The keys of which there may be less once the rules of an event hold."""
+    return [
+        rule["resource_key"] for rule in event["rules"] if rule["denied"] or rule["stacking"] in {"min", "override"}
+    ]
 
 
 def _known(row: Row | None) -> Row:
@@ -73,6 +81,7 @@ def _revised(event: Event, row: Row | None) -> Row:
     return _known(row) | {
         "set_version": event["set_version"],
         "resource_keys": _keys(event),
+        "lowering_keys": _lowering_keys(event),
         "status_reason": event["reason"],
         "actor": event["actor"],
     }
@@ -91,7 +100,7 @@ class PoolProvisions(FoldedByEvent):
     parts = ("provision_id",)
     columns = (
         "pool_id", "provision_id", "source", "source_id", "billing_account_id", "set_id", "set_version", "quantity",
-        "status", "starts_at", "ends_at", "planned_ends_at", "resource_keys", "priority", "follows", "billing_period", "scheduled_at", "started_at", "ended_at", "end_reason", "status_reason",
+        "status", "starts_at", "ends_at", "planned_ends_at", "resource_keys", "lowering_keys", "priority", "follows", "billing_period", "scheduled_at", "started_at", "ended_at", "end_reason", "status_reason",
         "actor", "version",
     )  # fmt: skip
     folds: ClassVar = {

@@ -14,6 +14,7 @@ create temporary table if not exists staged_pool_provisions (
     ends_at timestamptz,
     planned_ends_at timestamptz,
     resource_keys text[],
+    lowering_keys text[],
     priority integer,
     follows boolean,
     billing_period text,

@@ -33,6 +33,8 @@ class Gathered:
     caps: list[Row] = field(default_factory=list)
     overrides: list[Row] = field(default_factory=list)
     contributions: list[Row] = field(default_factory=list)
+    #: Provisions that have still to start.
+    starts: list[Row] = field(default_factory=list)
     min_roles: list[Row] = field(default_factory=list)
     members: list[Row] = field(default_factory=list)
     subscriptions: list[Row] = field(default_factory=list)
@@ -65,6 +67,7 @@ def gather(connection: Connection, organization_id: str, workspace_ids: Sequence
             caps=_all(connection, "view_caps", asked),
             overrides=_all(connection, "view_overrides", asked),
             contributions=_all(connection, "contributions", asked | {"resource_key": None}),
+            starts=_all(connection, "view_starts", asked),
             min_roles=min_roles,
             members=_all(connection, "view_members", asked | {"count": MEMBERS_MAX + 1}) if min_roles else [],
             subscriptions=_all(connection, "view_subscriptions", asked),

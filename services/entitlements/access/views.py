@@ -22,6 +22,7 @@ from entitlements.access.checking import (
     deciding_overrides,
     which_decides,
 )
+from entitlements.access.endings import Endings, rests_on
 from entitlements.access.standing import Row
 from entitlements.domain.errors import NotEntitled, PoolIsClosed, ProvisionIsSuspended
 from entitlements.domain.key_inheritance import Said, granted, granted_but_for_suspensions
@@ -109,7 +110,7 @@ class _Facts:
     """What was gathered, by whom and what it is about."""
 
     def __init__(self, gathered: Gathered) -> None:
-        self._at, self._graph, self._said = gathered.at, gathered.graph, gathered.said
+        self._graph, self._said = gathered.graph, gathered.said
         self.pools: dict[str, list[Row]] = _by(gathered.pools, "workspace_id")
         self.members: dict[str, dict[str, str]] = defaultdict(dict)
         for row in gathered.members:
@@ -117,6 +118,7 @@ class _Facts:
         self._subscriptions = {row["pool_id"]: row for row in gathered.subscriptions}
         self._min_roles = {(row["pool_id"], row["resource_key"]): row["min_role"] for row in gathered.min_roles}
         self._rows = {(r["workspace_id"], r["resource_key"], r["pool_id"]): r for r in gathered.rows}
+        self._endings = Endings(gathered, self._rows)
         self._keys: dict[str, dict[str, None]] = defaultdict(dict)
         for row in gathered.rows:
             self._keys[row["workspace_id"]][row["resource_key"]] = None
@@ -167,10 +169,14 @@ class _Facts:
                 found[key] = suspended | {"constraints": self._constraints(key)}
 
     def _entry(self, workspace_id: str, key: str) -> dict[str, Any]:
-        answers, remaining = self._answers(workspace_id, key)
+        answers, later, remaining = self._answers(workspace_id, key)
         decisive = answers[which_decides([answer.code for answer in answers])]
-        row = decisive.row
-        entry = _blank(key, decisive.pool_id, _code_of(decisive)) | {"constraints": self._constraints(key)}
+        row, until = decisive.row, self._endings.of_answers(workspace_id, key, answers, later)
+        entry = _blank(key, decisive.pool_id, _code_of(decisive)) | {
+            "constraints": self._constraints(key),
+            "valid_until": _text(until.valid_until),
+            "ends_at": _text(until.ends_at),
+        }
         if row is None:
             return entry
         is_feature = row["entitlement_type"] == "boolean"
@@ -181,31 +187,38 @@ class _Facts:
             "remaining": None if is_feature else remaining if row["held"] else 0,
             "period_start": _text(row["period_start"]),
             "resets_at": _text(row["resets_at"]),
-            "valid_until": _text(self._first(workspace_id, answers, resets=True)),
-            "ends_at": _text(self._first(workspace_id, answers, resets=False)),
             "min_role": self._min_roles.get((decisive.pool_id, key), "") if is_feature else "",
             "has_subject_caps": (workspace_id, key) in self._capped_subjects,
             "contributions": [_contribution(each, decisive.pool_id) for each in decisive.contributions],
+            "rests_on": rests_on(key, decisive.pool_id, [*answers, *(one for one, raises in later if raises)]),
         }
 
-    def _answers(self, workspace_id: str, key: str) -> tuple[list[PoolAnswer], int | None]:
-        """What its pools say of one unit, in order until one does not pass it on; and the most that any of them would take at once."""
+    def _answers(
+        self, workspace_id: str, key: str
+    ) -> tuple[list[PoolAnswer], list[tuple[PoolAnswer, bool]], int | None]:
+        """What its pools say of one unit, in order until one does not pass it on; those that more than one unit may pass on to, and of
+        each whether it would take more than those before it; and the most that any of them would take at once.
+        """
         answers: list[PoolAnswer] = []
+        later: list[tuple[PoolAnswer, bool]] = []
         remaining: int | None = 0
         is_asked = goes_on = True
         for pool in self.pools[workspace_id]:
             answer = self._answer(workspace_id, key, pool)
-            if is_asked:
-                answers.append(answer)
+            before = remaining
             if answer.row is not None and answer.left is not None and goes_on and answer.row["held"]:
                 remaining = _larger(remaining, answer.remaining) if answer.allowed else remaining
+            if is_asked:
+                answers.append(answer)
+            else:
+                later.append((answer, remaining != before))
             overflows = bool(pool["may_overflow"])
             is_asked = is_asked and asks_the_next(answer.code, may_overflow=overflows)
             # A larger quantity than one may pass a pool that takes one unit.
             goes_on = goes_on and (overflows or asks_the_next(answer.code, may_overflow=overflows))
             if not goes_on:
                 break
-        return answers, remaining
+        return answers, later, remaining
 
     def _answer(self, workspace_id: str, key: str, pool: Row) -> PoolAnswer:
         pool_id = pool["pool_id"]
@@ -225,29 +238,16 @@ class _Facts:
         )
         return answer_of(facts, workspace_id, "", 1)
 
-    def _first(self, workspace_id: str, answers: Iterable[PoolAnswer], *, resets: bool) -> datetime | None:
-        """The first instant at which something ends, expires or (resets) begins anew by itself; a pool in backfill knows no present."""
-        backfilling = {pool["pool_id"] for pool in self.pools[workspace_id] if pool["backfilling"]}
-        instants: list[datetime] = []
-        for answer in answers:
-            if answer.row is None or answer.pool_id in backfilling:
-                continue
-            ends = [each["ends_at"] for each in answer.contributions]
-            ends += [answer.row["resets_at"], *(cap.resets_at for cap in answer.caps)] if resets else []
-            ends += [] if answer.override is None else [answer.override["expires_at"]]
-            instants += [end for end in ends if end is not None and end > self._at]
-        return min(instants, default=None)
-
     def _inherited(self, workspace_id: str, key: str, pool_id: str, path: tuple[str, ...]) -> dict[str, Any]:
         """A feature that another one grants. Whoever decides asks the constraints of those on the way too."""
         row = self._rows.get((workspace_id, path[0], pool_id))
         contributions = [] if row is None else self._contributions.get((pool_id, path[0]), [])
-        ends = [each["ends_at"] for each in contributions if each["ends_at"] is not None]
+        until = self._endings.of_path(workspace_id, pool_id, path)
         return _blank(key, pool_id, "inherited") | {
             "allowed": True,
             "entitlement_type": "boolean",
-            "valid_until": _text(min(ends, default=None)),
-            "ends_at": _text(min(ends, default=None)),
+            "valid_until": _text(until.valid_until),
+            "ends_at": _text(until.ends_at),
             "min_role": self._min_roles.get((pool_id, path[0]), ""),
             "constraints": self._constraints(key),
             "inherited_path": list(path[:-1]),
@@ -291,6 +291,7 @@ def _blank(key: str, pool_id: str | None, code: str) -> dict[str, Any]:
         "inherited_path": [],
         "has_subject_caps": False,
         "contributions": [],
+        "rests_on": [],
     }
 
 

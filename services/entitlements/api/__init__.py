@@ -9,7 +9,8 @@ units         the customers that a key of a unit may name
 routes        routes that read requests strictly
 asking        headers that every request may have: consistency, preference, idempotency
 validation, problems  what is wrong with a request, as a problem document
-reaching      requests that wait until the read models know a position
+reaching      requests that wait until the read models know a position; catching_up: for what they do not know
+catching_up, repeats   all that was decided until now; names that a body has twice
 
 questions, question_bodies   check, checks, remaining, entitlements
 short_way     POST /v1/check without the routing of all others

@@ -46,6 +46,13 @@ class ContributionBody(BaseModel):
     ends_at: datetime | None = Field(description="When it ends; null: open end.")
 
 
+class RestsOn(BaseModel):
+    """Another key, or the same key of another pool, on which an entry rests."""
+
+    pool_id: str = Field(description="The pool.")
+    resource_key: str = Field(description="The key.")
+
+
 class ConstraintsBody(BaseModel):
     """Where and when a key may be used."""
 
@@ -116,8 +123,16 @@ class EntryBody(BaseModel):
     period: str | None = Field(description="How often it resets, such as month; null: it does not.")
     period_start: datetime | None = Field(description="When the period under way began; null: there is none.")
     resets_at: datetime | None = Field(description=_RESETS)
-    valid_until: datetime | None = Field(description="Read again then: an end, an expiry or a reset is due.")
-    ends_at: datetime | None = Field(description="When something that it rests on ends; a reset takes nothing away.")
+    valid_until: datetime | None = Field(
+        description="Read again then: an end, an expiry, a start, a recurrence or a reset is due."
+    )
+    ends_at: datetime | None = Field(
+        description="When something that it rests on ends (a provision, an override, credits), a provision starts that takes away, "
+        "or a recurrence lets lapse what was rolled over. A reset takes nothing away."
+    )
+    rests_on: list[RestsOn] = Field(
+        description="What it rests on beside its own key of its own pool: credits, and pools that usage goes on to."
+    )
     min_role: str = Field(description="The least role of a member that has the feature; empty: every member.")
     has_subject_caps: bool = Field(description="Members may have caps of their own, which only a check knows.")
     constraints: ConstraintsBody | None = Field(description="Where and when it may be used; null: everywhere, always.")

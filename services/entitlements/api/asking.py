@@ -118,8 +118,10 @@ def key_of(request: Request) -> str | None:
     if len(keys) > 1:
         raise Problem("invalid_request", "A request has one Idempotency-Key; this one has several.")
     key = keys[0] if keys else None
-    if key is not None and (not is_id(key) or is_derived(key)):
-        raise Problem("invalid_id", f"An Idempotency-Key has 1 to 128 characters and does not begin with {DERIVED}.")
+    # Nobody can tell in which encoding a header is that is not ASCII (RFC 9110, 5.5): the usage would have another id than was meant.
+    if key is not None and (not is_id(key) or is_derived(key) or not (key.isascii() and key.isprintable())):
+        form = f"1 to 128 printable ASCII characters and does not begin with {DERIVED}"
+        raise Problem("invalid_id", f"An Idempotency-Key has {form}.")
     return key
 
 
@@ -177,6 +179,13 @@ async def reached(request: Request) -> dict[int, int] | None:
             request.state.reached = asyncio.ensure_future(services_of(request).reach(wanted))
         await asyncio.shield(request.state.reached)
     return wanted
+
+
+async def caught_up(request: Request) -> None:
+    """Wait until the read models have all that was decided before the request: once, however many parts of it ask. Raises ServerIsAway."""
+    if not hasattr(request.state, "caught_up"):
+        request.state.caught_up = asyncio.ensure_future(services_of(request).catch_up())
+    await asyncio.shield(request.state.caught_up)
 
 
 def positions_of(token: str) -> dict[int, int]:

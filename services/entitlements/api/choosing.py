@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from entitlements.access.checking import which_decides
-from entitlements.api.asking import headers_of, json_answer, reached, services_of
+from entitlements.api.asking import caught_up, headers_of, json_answer, reached, services_of
 from entitlements.api.auth.errors import OutsideUnit
 from entitlements.api.identity import Identity
 from entitlements.api.problems import Problem, problem_of, refused
@@ -46,7 +46,9 @@ class Whose(Strict):
 
 
 async def pools_of(request: Request, identity: Identity, whose: Whose) -> list[tuple[str, bool]]:
-    """The pools to ask in their order, and whether usage may go on from each. Raises Problem: unknown_workspace; OutsideUnit."""
+    """The pools to ask in their order, and whether usage may go on from each. Raises Problem: unknown_workspace; OutsideUnit,
+    ServerIsAway.
+    """
     if identity.unit_id:
         # What names no customer is of the pool as a whole, which others use too.
         if whose.customer_id is None:
@@ -56,7 +58,9 @@ async def pools_of(request: Request, identity: Identity, whose: Whose) -> list[t
         return [(whose.pool_id, False)]
     assert whose.customer_id is not None, "the body was checked"
     customer_id = whose.customer_id
-    found = await services_of(request).pools_of(identity.organization_id, [customer_id], await reached(request))
+    found = await services_of(request).pools_of(
+        identity.organization_id, [customer_id], await reached(request), lambda: caught_up(request)
+    )
     if customer_id not in found:
         raise Problem("unknown_workspace", "No pool is assigned to this workspace.")
     return found[customer_id]

@@ -24,6 +24,7 @@ from entitlements.api.openapi.telling import body_as
 from entitlements.api.policy_bodies import DryRun, DryRunBody, PoliciesBody
 from entitlements.api.problems import Problem
 from entitlements.api.question_bodies import MANY_MAX, Check, CheckBody, Checks, ChecksBody, RemainingAsked
+from entitlements.api.repeats import require_no_repeats
 from entitlements.api.routes import Route
 from entitlements.api.validation import explained_decoding
 from entitlements.intake.policies import PolicyCannotBeMeant
@@ -75,9 +76,11 @@ async def check_many(request: Request) -> Response:
 
 def _decoded(body: bytes, decode: Any) -> Any:
     try:
-        return decode(body)
+        found = decode(body)
+        require_no_repeats(body)
     except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise explained_decoding(error, body) from error
+    return found
 
 
 @router.get("/v1/customers/{customer_id}/entitlements", response_model=ViewBody, operation_id="entitlementsOfCustomer")

@@ -19,6 +19,7 @@ from starlette.responses import Response
 
 from entitlements.api.media_types import JSON, require_json
 from entitlements.api.problems import Problem
+from entitlements.api.repeats import require_no_repeats
 from entitlements.api.validation import invalid, number_out_of_range
 
 
@@ -41,6 +42,10 @@ class Route(APIRoute):
                 return await handle(_Strict(request.scope, request.receive))
             except _NumberOutOfRange as error:
                 raise error.problem from error
+            except HTTPException as error:
+                if isinstance(error.__cause__, Problem):  # FastAPI takes all that a body raises for one and the same.
+                    raise error.__cause__ from None
+                raise
 
         return handle_strictly
 
@@ -83,6 +88,7 @@ class _Strict(Request):
             orjson.dumps(found)
         except orjson.JSONEncodeError as error:  # It reads deeper than it writes, and so do those behind it.
             raise HTTPException(422, "The body is nested too deep: 250 levels at most.") from error
+        require_no_repeats(body, found)
         return found
 
 

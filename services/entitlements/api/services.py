@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property, partial
@@ -28,6 +28,7 @@ from entitlements.api import http_caching
 from entitlements.api.apart import Apart
 from entitlements.api.aside import Aside
 from entitlements.api.auth import Knowing, RememberedOrganizations
+from entitlements.api.catching_up import CatchingUp, Following, what_follows
 from entitlements.api.connections import Streams
 from entitlements.api.fanout import Fanout
 from entitlements.api.following import Follower
@@ -46,15 +47,13 @@ from entitlements.operations.lag import ProjectionLag
 from entitlements.settings import Settings
 from entitlements_client.deciding import CustomerView
 from entitlements_projections.database import Connection
-from entitlements_projections.errors import NotReachedYet
+from entitlements_projections.positions import read_positions
 from entitlements_projections.reading import access, offsets_unlike
 from entitlements_projections.reading.views import pools_of_workspaces
 
 T = TypeVar("T")
 R = TypeVar("R")
 
-#: Seconds that an unknown customer is waited for.
-KNOWN_WITHIN_FOR: Final = 2.0
 #: Views that are parsed at once: some 50 us each.
 VIEWS_AT_ONCE: Final = 50
 #: Threads, and connections to Postgres, of one worker: what is asked of a server blocks there and not in the loop.
@@ -90,7 +89,7 @@ class Services:
     gathering: Gathering = field(init=False)
     reaching: Reaching = field(init=False)
     in_force: PoliciesInForce = field(init=False)
-    ledger_ends: Latest[dict[int, int]] = field(init=False)
+    catching_up: CatchingUp = field(init=False)
     threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(THREADS, "api"))
     computing: Apart = field(default_factory=Apart)
     deciding: Apart = field(default_factory=Apart)
@@ -108,8 +107,7 @@ class Services:
             lambda organization_id, those: self.in_thread(self.views.load, organization_id, those)
         )
         self.reaching = Reaching(lambda known: self.read(offsets_unlike, known))
-        partitions = range(self.settings.partitions)
-        self.ledger_ends = Latest(lambda: self.in_thread(self.ends.of, "ledger", partitions))
+        self.catching_up = CatchingUp(self.reach, Latest(self._ledger_ends), self._what_follows)
 
     @cached_property
     def fanout(self) -> Fanout:
@@ -221,26 +219,37 @@ class Services:
         return await self.in_thread(reading)
 
     async def pools_of(
-        self, organization_id: str, customers: Collection[str], at_least: Mapping[int, int] | None = None
+        self,
+        organization_id: str,
+        customers: Collection[str],
+        at_least: Mapping[int, int] | None = None,
+        catch_up: Callable[[], Awaitable[None]] | None = None,
     ) -> dict[str, list[tuple[str, bool]]]:
         """The organization's pools of each customer in their order, and whether usage may go on from each.
 
-        A customer that is not known is one only after the read models have all that was decided until now.
+        A customer that is not known is one only after the read models have all that was decided until now. Raises ServerIsAway: they have
+        not. catch_up: waits for that, where several look for customers at the same moment.
         """
         found = await self.read(_pools, organization_id, customers, at_least=at_least)
         missing = [customer_id for customer_id in customers if customer_id not in found]
         if missing:
-            await self.catch_up()
+            await (catch_up or self.catch_up)()
             found |= await self.read(_pools, organization_id, missing)
         return found
 
     async def catch_up(self) -> None:
-        """Wait until the read models have all that was decided until now: for what they do not know, and may in a moment."""
-        ends = await self.ledger_ends.get()
-        wanted = {partition: end - 1 for partition, end in ends.items() if end}
-        # They may be behind, or the end a rival's frame that will never count: then what there is has to do.
-        with suppress(NotReachedYet):
-            await self.reach(wanted, KNOWN_WITHIN_FOR)
+        """Wait until the read models have all that was decided until now: for what they do not know, and may in a moment.
+
+        Raises ServerIsAway: they have not, so nobody can say that there is no such thing.
+        """
+        await self.catching_up.wait()
+
+    async def _ledger_ends(self) -> dict[int, int]:
+        return await self.in_thread(self.ends.of, "ledger", range(self.settings.partitions))
+
+    async def _what_follows(self) -> Following:
+        ends = await self._ledger_ends()  # Before the positions: what is read meanwhile is not behind.
+        return await self.in_thread(what_follows, self.settings, await self.read(read_positions), ends)
 
     async def _knows(self, organization_id: str) -> bool:
         if await self.read(access.organization_is_known, organization_id):
@@ -251,17 +260,13 @@ class Services:
     async def pool_with(
         self, find: Callable[[Connection, Sequence[str], str], str | None], pool_ids: Sequence[str], id: str
     ) -> str | None:
-        """Which of the pools has something under an id, by all that is in the ledger now; None: none of them."""
+        """Which of the pools has something under an id, by all that is in the ledger now; None: none of them. Raises ServerIsAway."""
         await self.catch_up_with(pool_ids)
         return await self.read(find, pool_ids, id)
 
     async def catch_up_with(self, pool_ids: Collection[str]) -> None:
-        """Wait until the read models have all that was decided of some pools until now, as catch_up does."""
-        partitions = {partition_of(pool_id, self.settings.partitions) for pool_id in pool_ids}
-        ends = await self.ledger_ends.get()
-        for partition in partitions:
-            with suppress(NotReachedYet):  # One that ends in a rival's frame never is; the others still are waited for.
-                await self.reach({partition: ends[partition] - 1}, KNOWN_WITHIN_FOR)
+        """Wait until the read models have all that was decided of some pools until now. Raises as catch_up does."""
+        await self.catching_up.wait({partition_of(pool_id, self.settings.partitions) for pool_id in pool_ids})
 
     def cacheable(self, request: Request, document: bytes, organization_id: str, customer_id: str) -> Response:
         """The answer with a view, as caches may keep it; 304 where whoever asks has it already."""

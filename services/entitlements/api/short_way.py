@@ -33,8 +33,9 @@ class ShortWay:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
-        # A query is refused by the route, as on every other.
-        if scope["type"] != "http" or scope["path"] != PATH or scope["method"] != "POST" or scope["query_string"]:
+        # A query is refused by the route, as on every other; a slash that is percent-encoded ends no segment.
+        is_plain = scope["type"] == "http" and not scope["query_string"] and b"%" not in scope.get("raw_path", b"")
+        if not is_plain or scope["path"] != PATH or scope["method"] != "POST":
             if scope["type"] == "http":
                 try:
                     scope["path"] = path_of(scope)

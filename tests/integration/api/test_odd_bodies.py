@@ -32,6 +32,50 @@ def test_what_cannot_be_written_down_cannot_be_meant(tenant: Any, verb: str, pat
     assert answer.status_code == 422, answer.text
 
 
+@pytest.mark.parametrize(
+    ("verb", "path", "body", "name"),
+    [
+        ("PUT", "/v1/policies/twice", '{"effect":"DENY","effect":"ALLOW","resource_keys":["x"]}', "effect"),
+        ("POST", "/v1/usage", r'{"customer_id":"C","resource_key":"api_calls","quantity":1,"quantit\u0079":3}', "quantity"),
+        ("POST", "/v1/usage/batch", '{"usage":[{"customer_id":"C","customer_id":"C","resource_key":"api_calls"}]}', "customer_id"),
+        ("POST", "/v1/check", '{"customer_id":"C","resource_key":"api_calls","resource_key":"sso"}', "resource_key"),
+        ("POST", "/v1/checks", '{"customer_ids":["C"],"resource_keys":["sso"],"resource_keys":["sso"]}', "resource_keys"),
+        ("POST", "/v1/check", '{"customer_id":"C","resource_key":"sso","context":{"metadata":{"a":1,"a":2}}}', "a"),
+        ("POST", "/v1/commands/SuspendPool", '{"pool_id":"P","reason":"x","reason":"y"}', "reason"),
+    ],
+)  # fmt: skip
+def test_a_name_that_is_given_twice_is_no_riddle(tenant: Any, verb: str, path: str, body: str, name: str) -> None:
+    said = body.replace('"C"', f'"{tenant.customer_id}"').replace('"P"', f'"{tenant.pool_id}"')
+    answer = tenant.http.request(verb, path, content=said, headers=JSON)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request"), answer.text
+    assert answer.json()["errors"] == [{"at": f"body.{name}", "message": "is given more than once"}]
+    assert tenant.check("api_calls")["consumed"] == 0
+
+
+def test_a_colon_in_a_text_is_no_name(tenant: Any) -> None:
+    body = {"customer_id": tenant.customer_id, "resource_key": "api_calls", "usage_id": 'a:"b":c'}
+    assert tenant.http.post("/v1/usage", json=body | {"occurred_at": "2026-01-01T00:00:00Z"}).is_success
+
+
+def test_a_slash_that_is_encoded_ends_no_segment(tenant: Any) -> None:
+    body = {"customer_id": tenant.customer_id, "resource_key": "sso"}
+    assert tenant.http.post("/v1/check", json=body).is_success
+    assert [tenant.http.post(f"/v1%2F{path}", json=body).status_code for path in ("check", "usage")] == [404, 404]
+
+
+@pytest.mark.parametrize("key", ["é".encode(), "é".encode("latin-1"), b"a\tb", b"x" * 129])
+def test_an_idempotency_key_that_is_not_ascii_is_refused_and_counts_nothing(tenant: Any, key: bytes) -> None:
+    body = {"customer_id": tenant.customer_id, "resource_key": "api_calls"}
+    sent: list[tuple[str, Any]] = [
+        ("/v1/usage", body), ("/v1/usage/batch", {"usage": [body]}), ("/v1/reservations", body),
+        ("/v1/commands/SuspendPool", {"pool_id": tenant.pool_id, "reason": "r"}),
+    ]  # fmt: skip
+    for path, said in sent:
+        answer = tenant.http.post(path, json=said, headers=[(b"idempotency-key", key)])
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_id"), (path, answer.text)
+    assert tenant.check("api_calls")["consumed"] == 0
+
+
 def test_a_cursor_with_half_a_character_is_none_of_ours(tenant: Any) -> None:
     cursor = base64.urlsafe_b64encode(rb'["2026-01-01T00:00:00+00:00","\ud800"]').decode()
     assert tenant.http.get("/v1/access-log", params={"cursor": cursor}).status_code == 422

@@ -249,6 +249,24 @@ def test_usage_waits_on_disk_and_is_counted_once(tenant: Any, tmp_path: Path) ->
     assert eventually(lambda: tenant.left()["consumed"] == 25)
 
 
+def test_usage_of_a_customer_that_was_made_just_now_waits_for_the_read_models(
+    tenant: Any, installation: Any, tmp_path: Path
+) -> None:
+    buffer, projector = UsageBuffer(tmp_path / "usage.sqlite"), installation.supervisor.pids()["projector"]
+    with Entitlements(tenant.address, Remote(), usage=buffer) as entitlements:
+        os.kill(projector, signal.SIGSTOP)
+        try:
+            tenant.command("AssignWorkspace", workspace_id="just-made", role="primary")
+            entitlements.report_usage("just-made", "api_calls", 3)
+            eventually(lambda: buffer.progress().failure)
+            assert (buffer.progress().waiting, buffer.aside()) == (1, [])
+        finally:
+            os.kill(projector, signal.SIGCONT)
+        eventually(lambda: buffer.progress().waiting == 0)
+        assert (buffer.progress().reported, buffer.aside()) == (1, [])
+    assert eventually(lambda: tenant.left()["consumed"] == 3)
+
+
 def test_local_decisions_are_told_to_the_access_log(tenant: Any) -> None:
     with Entitlements(tenant.address, Cached(), access_log=Sampling(allowed=1.0)) as entitlements:
         entitlements.check(tenant.customer_id, "sso")

@@ -283,6 +283,22 @@ def test_what_was_inherited_through_a_revoked_key_is_left_to_the_service() -> No
     assert bench.check().source == "SERVICE"
 
 
+@pytest.mark.parametrize("revokes", [{"key": "credits"}, {"pool": "later"}, {"key": "suite"}])
+def test_what_rests_on_what_was_revoked_is_not_given_while_the_service_is_away(revokes: dict[str, str]) -> None:
+    """Credits, a pool that usage goes on to, a key that grants this one."""
+    rests_on = [{"pool_id": "pool", "resource_key": "credits"}, {"pool_id": "later", "resource_key": "sso"}]
+    bench = Following(grace(300.0))
+    bench.view = view(
+        suite=feature(), sso=feature(reason_code="inherited", inherited_path=["suite"], rests_on=rests_on)
+    )
+    assert bench.check().allowed
+    bench.away = ServiceIsAway()
+    bench.hear(revocation(pool="another", key="credits"))
+    assert bench.check().allowed, "it rests on the credits of no other pool"
+    bench.hear(revocation("0:21", **revokes))
+    assert (bench.check().allowed, bench.check().reason_code) == (False, "grace_is_over")
+
+
 def test_a_view_that_lacks_a_change_heard_before_anybody_asked_is_not_taken() -> None:
     bench = Following()
     bench.hear(revocation("0:20"))

@@ -48,6 +48,8 @@ class World:
         self.is_away = False
         self.opened: Any = None
         self.headers: dict[str, str] = {}
+        #: Whom requests name; none: nobody.
+        self.organization = ""
 
     def go_away(self, mode: FailureMode, *, forget: bool = True) -> None:
         """The service answers no more; forget: nothing is known of anybody either."""
@@ -73,6 +75,7 @@ class World:
             entitlements=entitlements,
             customer=lambda request: request.headers.get("X-Customer", "acme"),
             upgrade_url=lambda key: f"https://example.com/upgrade?key={key}",
+            organization=lambda _: self.organization,
         )
 
     @property
@@ -376,6 +379,14 @@ def test_what_is_closed_is_no_reason_to_upgrade_either(get: Get, world: World) -
     world.opened._leases.close()
     status, document = get("/leased")
     assert (status, document["reason_code"]) == (503, "client_is_closed")
+
+
+def test_a_client_that_was_closed_is_503_for_a_named_organization_too(get: Get, world: World) -> None:
+    world.organization = "org-b"
+    assert get("/sso")[0] == 200
+    world.opened._stop()
+    status, document = get("/sso")
+    assert (status, document["reason_code"], world.headers["retry-after"]) == (503, "client_is_closed", "5")
 
 
 def test_usage_is_recorded_only_after_a_success(get: Get, world: World) -> None:

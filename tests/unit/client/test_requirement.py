@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from modelled import ModelBehindHttp, ModelService
 from scripted import NO_POLICIES, Asked, Reply, Script, ScriptedService, decision, quota, view
 
-from entitlements_client import AsyncEntitlements, Cached, Entitlements, LeaseTerms, Remote
+from entitlements_client import AsyncEntitlements, Cached, Entitlements, LeaseTerms, Remote, UsageBuffer
 from entitlements_client.frameworks import requirement
 from entitlements_client.frameworks.requirement import Requirement, pass_awaiting, pass_waiting
 
@@ -133,3 +134,19 @@ def test_what_was_revoked_for_a_reason_that_is_not_read_yet_is_no_reason_to_upgr
         pass_waiting(view_only, asked_of(entitlements), "ann")
     assert refusal.value.reason_code == "revoked"
     assert "upgrade_url" not in refusal.value.document()
+
+
+@pytest.mark.parametrize("status", [200, 500])
+def test_an_answer_stays_as_it_is_though_the_client_was_closed_before_it(
+    office: Office, tmp_path: Path, status: int
+) -> None:
+    """A graceful restart closes the client while requests are under way: their usage waits on disk for the next start."""
+    file = tmp_path / "usage.sqlite"
+    with Entitlements(office.server.service(), Cached(), leases=TERMS, usage=UsageBuffer(file)) as entitlements:
+        after = Requirement[str](resource_key="api_calls", record_usage="after", quantity=2)
+        passed = [pass_waiting(one, asked_of(entitlements), "ann") for one in (after, LEASED)]
+    for one in passed:
+        one.ended(status)
+    buffer = UsageBuffer(file)
+    assert buffer.progress().waiting == (1 if status == 200 else 0)
+    buffer.close()

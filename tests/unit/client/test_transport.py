@@ -123,6 +123,18 @@ def test_what_no_json_says_is_a_request_that_is_wrong(serve: Serve, ask: Callabl
     assert not server.asked
 
 
+@pytest.mark.parametrize("key", ["kä", " k", "k\n", "x" * 129])
+def test_a_key_that_no_header_carries_as_it_is_is_a_request_that_is_wrong(
+    serve: Serve, ask: Callable[..., Any], key: str
+) -> None:
+    server = serve(lambda _: None)
+    line = {"customer_id": "a", "resource_key": "k", "quantity": 2}
+    with pytest.raises(RequestError, match="ASCII") as caught:
+        ask(server.service(), "record_usage", line, idempotency_key=key)
+    assert (caught.value.reason_code, caught.value.status) == ("invalid_id", 422)
+    assert not server.asked
+
+
 @pytest.mark.parametrize(
     ("status", "code", "error"), [(401, "unauthenticated", Unauthenticated), (404, "not_found", NotFound)]
 )

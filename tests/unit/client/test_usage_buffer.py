@@ -131,8 +131,9 @@ def test_what_will_never_be_taken_is_put_aside_with_its_reason_and_holds_nobody_
     assert (aside["code"], aside["quantity"]) == ("unknown_key", 2)
 
 
-def test_what_may_pass_waits_on(buffer: UsageBuffer, client: Client, counting: Counting) -> None:
-    counting.refuses = {"slow": "outcome_unknown"}
+@pytest.mark.parametrize("code", ["outcome_unknown", "server_is_away", "not_reached_yet"])
+def test_what_may_pass_waits_on(buffer: UsageBuffer, client: Client, counting: Counting, code: str) -> None:
+    counting.refuses = {"slow": code}
     buffer.add_all([line(), line(2, "slow")])
     buffer.flush(client)
     assert buffer.progress().waiting == 1
@@ -229,7 +230,20 @@ def test_nothing_ends_reporting(
         eventually(lambda: buffer.progress().failure)
         eventually(lambda: counting.total == 5)
     with pytest.raises(ClientIsClosed):
-        buffer.add(line())
+        buffer.progress()
+
+
+def test_what_happens_after_the_close_waits_for_the_next_start(
+    buffer: UsageBuffer, client: Client, counting: Counting, tmp_path: Path
+) -> None:
+    buffer.close()
+    assert [buffer.add(line(3), usage_id="late") for _ in range(2)] == ["late"] * 2
+    with pytest.raises(ClientIsClosed):
+        buffer.flush(client)
+    again = UsageBuffer(tmp_path / "usage.sqlite")
+    again.flush(client)
+    again.close()
+    assert counting.total == 3
 
 
 _processes = multiprocessing.get_context("spawn")

@@ -134,22 +134,30 @@ class Memory:
 
 
 def revoked(view: CustomerView, change: Change) -> CustomerView:
-    """The view without what a change takes away. What was inherited through it is left to the service to judge.
+    """The view without what a change takes away. What was inherited through it, or rests on it (credits, a pool that usage goes on to), is
+    left to the service to judge.
 
     A change does not say why: the plan may be over or suspended, an administrator may deny the key. The next view does.
     """
     entry = view.entitlements.get(change.resource_key)
-    if entry is None or (change.pool_id and entry.pool_id and entry.pool_id != change.pool_id):
-        return view
-    entries = {
-        key: _undecided(other) if change.resource_key in other.inherited_path else other
-        for key, other in view.entitlements.items()
-    }
-    gone = entry.to_document() | {"allowed": False, "reason_code": REVOKED_JUST_NOW, "limit": 0, "remaining": 0}
-    entries[change.resource_key] = Entry.from_document(gone)
     newer = copy(view)
-    newer.entitlements = entries
+    newer.entitlements = {
+        key: _undecided(other) if _rests_on(other, change) else other for key, other in view.entitlements.items()
+    }
+    if entry is None or (change.pool_id and entry.pool_id and entry.pool_id != change.pool_id):
+        return newer
+    gone = entry.to_document() | {"allowed": False, "reason_code": REVOKED_JUST_NOW, "limit": 0, "remaining": 0}
+    newer.entitlements = {**newer.entitlements, change.resource_key: Entry.from_document(gone)}
     return newer
+
+
+def _rests_on(entry: Entry, change: Change) -> bool:
+    """Whether an entry rests on what a change is about, beside its own key."""
+    others = [*entry.rests_on, *((entry.pool_id, key) for key in entry.inherited_path)]
+    return any(
+        key == change.resource_key and (not change.pool_id or not pool_id or pool_id == change.pool_id)
+        for pool_id, key in others
+    )
 
 
 def _undecided(entry: Entry) -> Entry:

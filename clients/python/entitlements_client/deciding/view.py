@@ -77,8 +77,10 @@ class Entry:
     owed                   overage that nobody has paid, of this period and earlier ones; None: a feature
     remaining              the largest quantity that strict usage could have; None: without end, or a feature
     valid_until            from then on the entry may say too little or too much: an end, an expiry or a reset is due
-    ends_at                from then on it says nothing any more: something that it rests on ends or expires. A reset takes nothing
-                           away, so what is allowed before one still is after it. None: nothing ends by itself
+    ends_at                from then on it says nothing any more: something that it rests on ends or expires, or something starts or recurs
+                           that takes away. A reset takes nothing away, so what is allowed before one still is after it. None: nothing ends
+                           by itself
+    rests_on               what it rests on beside its own key of its own pool, as (pool, key): credits, and pools that usage goes on to
     has_subject_caps       a subject may have a cap of its own, which only the service knows
     """
 
@@ -105,6 +107,7 @@ class Entry:
         "reserved",
         "resets_at",
         "resource_key",
+        "rests_on",
         "soft_limit",
         "valid_until",
         "valid_until_s",
@@ -138,6 +141,7 @@ class Entry:
         self.constraints = None if constraints is None else Constraints(constraints)
         self.inherited_path: list[str] = list(document.get("inherited_path") or ())
         self.contributions: list[Mapping[str, Any]] = list(document.get("contributions") or ())
+        self.rests_on = [(each["pool_id"], each["resource_key"]) for each in document.get("rests_on") or ()]
         if "ends_at" not in document:
             # Only a reset is named then; or else what ends first.
             is_reset = self.valid_until is not None and self.valid_until == self.resets_at
@@ -163,6 +167,7 @@ class Entry:
             "constraints": None if self.constraints is None else self.constraints.document,
             "inherited_path": self.inherited_path,
             "contributions": self.contributions,
+            "rests_on": [{"pool_id": pool, "resource_key": key} for pool, key in self.rests_on],
         }
 
 

@@ -133,7 +133,10 @@ class Requirement(Generic[R]):
         subject = asked.subject(request) if asked.subject else ""
         context = asked.context(request) if asked.context else None
         wish = Request(customer, self.resource_key, quantity, subject, "", context)
-        entitlements = asked.entitlements_for(request)
+        try:
+            entitlements = asked.entitlements_for(request)
+        except OUTAGES as error:
+            raise _unavailable(self, error) from error
         decision = yield Question(entitlements, wish, takes=self.record_usage == "lease")
         if not decision.allowed and _is_outage(decision):
             raise EntitlementsUnavailable(self.resource_key, decision.reason_code, decision.sentence)
@@ -182,7 +185,10 @@ class Passed:
     record_usage: RecordUsage
 
     def ended(self, status: int | None) -> None:
-        """The answer had a status; None: there was none. A success is recorded; what a failure took from a lease is given back."""
+        """The answer had a status; None: there was none. A success is recorded; what a failure took from a lease is given back.
+
+        The answer stays as it is, though the client may have been closed meanwhile: usage then waits on disk for the next start.
+        """
         succeeded = status is not None and status < FAILED
         quantity, wish = self.request.quantity or 1, self.request
         if self.record_usage == "after" and succeeded:

@@ -18,6 +18,7 @@ T_co = TypeVar("T_co", covariant=True)
 IDEMPOTENCY_KEY: Final = "Idempotency-Key"
 CONSISTENCY: Final = "Entitlements-Consistency"
 ORGANIZATION: Final = "Entitlements-Organization"
+KEY_CHARACTERS_MAX: Final = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +119,17 @@ def changing(
     headers: Mapping[str, str] | None = None,
     organization: str = "",
 ) -> Call[T_co]:
-    """A wish. Without a key of the caller's it gets one: every attempt carries the same, so it has one effect."""
+    """A wish. Without a key of the caller's it gets one: every attempt carries the same, so it has one effect.
+
+    Raises RequestError for a key that no header carries as it is.
+    """
+    key = idempotency_key
+    if not (key.isascii() and key.isprintable() and key == key.strip() and len(key) <= KEY_CHARACTERS_MAX):
+        raise RequestError(
+            f"An idempotency key has 1 to {KEY_CHARACTERS_MAX} printable ASCII characters, and no space at its ends. ({key!r})",
+            {"code": "invalid_id"},
+            422,
+        )
     said = {**(headers or {}), **naming(organization), IDEMPOTENCY_KEY: idempotency_key or new_id()}
     return Call(method=method, path=path, parse=parse, body=body, headers=said)
 
