@@ -116,8 +116,8 @@ def test_a_newcomer_gets_from_a_plan_to_a_dashboard(ask: Ask, pool: str) -> None
     assert ask("use", "bandwidth_bytes", "2000000000", "--workspace", workspace, "--report")["visible"] is True
     shown = {row["resource_key"]: row for row in ask("usage", workspace)["entitlements"]}
     assert [(row["consumed"], row["effective_limit"], row["status"]) for row in shown.values()] == [
-        (3, 50, "EXCEEDED"),
-        (2_000_000_000, 1_000_000_000, "EXCEEDED"),
+        (3, 50, "OK"),
+        (2_000_000_000, 1_000_000_000, "OVERAGE"),
         (None, None, "ACTIVE"),
     ]
     answer = ask("check", "api_calls", "--workspace", workspace, "--quantity", "47")

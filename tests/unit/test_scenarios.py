@@ -293,7 +293,7 @@ def test_run_counts_and_its_status_says_whether_one_failed(tmp_path: Path, capsy
     (tmp_path / "t.yaml").write_text("timeline: [{at: soon}]")
     assert cli(["scenario", "run", str(tmp_path)]) == 1
     out = capsys.readouterr().out
-    assert f"{file}:5: step 2, 2026-03-02 12:00:00Z" in out
+    assert f"{file}:5: step 2, 2026-03-02T12:00:00Z" in out
     assert re.search(r"k\.limit\n\s+expected +6\n\s+got +5\n", out)
     assert re.search(r"refused_lines\n\s+expected +\[\]\n\s+got +\[quota_exceeded\]\n", out)
     assert "soon is no instant" in out

@@ -27,10 +27,10 @@ Whoever has it asks by `Authorization: Bearer ent_...` and sees nothing of any o
 
 [bold]Scopes[/bold]
 
-  read        [dim]ask: may they, how much is left, what changed[/dim]
-  use         [dim]record usage, reserve, lease[/dim]
-  administer  [dim]send every command: pools, provisions, policies, keys[/dim]
-  audit       [dim]read the access log[/dim]
+  read        ask: may they, how much is left, what changed
+  use         record usage, reserve, lease
+  administer  send every command: pools, provisions, policies, keys
+  audit       read the access log
 
 [bold]act_for[/bold] is a scope of its own: with --act-for a backend or a billing service serves many organizations by one key. Each
 request names its organization in the header `Entitlements-Organization`. Without --organization it is a key of the operator's
@@ -222,7 +222,7 @@ def list_(organization: OrganizationId, as_json: AsJson = False, data: Data = FO
     if as_json:
         output.document({"organization_id": organization, "keys": rows})
         return
-    columns = ("Key", "Name", "May", "Acts for", "Unit", "Status", "Made", "By", "Expires", "Revoked", ">Requests/s")
+    columns = ("Key", "Name", "~May", "~Acts for", "Unit", "Status", "Made", "By", "Expires", "Revoked", ">Requests/s")
     names = (
         "key_id",
         "name",
@@ -284,4 +284,6 @@ def revoke(
     with session(data) as opened:
         done = opened.do(command, wait=not no_wait)
         when = f"counts until {output.text(command.revoke_at)}" if command.revoke_at else "is revoked"
-        report(done, f"Key [bold]{key_id}[/bold] {when}.", as_json=as_json, key_id=key_id, revoke_at=command.revoke_at)
+        report(
+            done, f"Key {output.strong(key_id)} {when}.", as_json=as_json, key_id=key_id, revoke_at=command.revoke_at
+        )

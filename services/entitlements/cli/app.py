@@ -34,8 +34,8 @@ A [bold]resource pool[/bold] holds what an organization may use. [bold]Provision
 
 [bold]First steps[/bold]
 
-  $ entitlements demo    [dim]the main job, from nothing, in half a minute[/dim]
-  $ entitlements up      [dim]Kafka, Postgres and all processes, until Ctrl-C[/dim]
+  $ entitlements demo    # the main job, from nothing, in half a minute
+  $ entitlements up      # Kafka, Postgres and all processes, until Ctrl-C
 
 Then, in a second terminal in the same directory:
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from entitlements.cli import output
 from entitlements.cli.failures import Refused
 from entitlements.cli.options import (
     FOLDER,
@@ -105,7 +106,7 @@ def use(
     facts = {"pool_id": pool_id, "usage_id": wanted.usage_id, "resource_key": resource_key, "quantity": wanted.quantity}
     report(
         done,
-        f"Recorded {wanted.quantity:,} of {resource_key} in pool [bold]{pool_id}[/bold].",
+        f"Recorded {wanted.quantity:,} of {output.literal(resource_key)} in pool {output.strong(pool_id)}.",
         as_json=as_json,
         **facts,
     )
@@ -180,7 +181,7 @@ def release(
             effective_at=values.instant(effective_at),
         )
         done = opened.do(command, wait=not no_wait)
-    sentence = f"Gave {number:,} of {resource_key} back to pool [bold]{pool_id}[/bold]."
+    sentence = f"Gave {number:,} of {output.literal(resource_key)} back to pool {output.strong(pool_id)}."
     report(done, sentence, as_json=as_json, pool_id=pool_id, resource_key=resource_key, quantity=number)
 
 

@@ -81,7 +81,7 @@ def add(
     if source not in {"subscription", "purchase"}:
         raise InvalidValue("invalid_request", f"The source of a provision is subscription or purchase, not {source!r}.")
     carried = envelope(actor, key)
-    provision_id = values.id_of("provision", provision_id or f"prv-{carried['idempotency_key'][:_ID_CHARACTERS]}")
+    provision_id = values.new_id_of("provision", provision_id or f"prv-{carried['idempotency_key'][:_ID_CHARACTERS]}")
     facts: dict[str, Any] = {
         "pool_id": values.id_of("pool", pool_id),
         "provision_id": provision_id,
@@ -102,9 +102,7 @@ def add(
         command = opened.with_set(ProvisionPool, carried | facts)
         done = opened.do(command, wait=not no_wait)
         conferred = conferred_by(command, done, "set_version", "ladder", "rung")
-        sentence = (
-            f"Pool [bold]{pool_id}[/bold] has {set_named(set_id, conferred)} by provision [bold]{provision_id}[/bold]."
-        )
+        sentence = f"Pool {output.strong(pool_id)} has {set_named(set_id, conferred)} by provision {output.strong(provision_id)}."
         report(done, sentence, as_json=as_json, pool_id=pool_id, provision_id=provision_id, set_id=set_id, **conferred)
 
 
@@ -137,7 +135,7 @@ def _change(
         if callable(sentence):
             there = opened.require_pool(pool_id)["provisions"] if done.visible else []
             sentence = sentence(next((row for row in there if row["provision_id"] == provision_id), None))
-        sentence = f"Provision [bold]{provision_id}[/bold] {sentence}."
+        sentence = f"Provision {output.strong(provision_id)} {sentence}."
         report(done, sentence, as_json=as_json, pool_id=pool_id, provision_id=provision_id)
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from io import StringIO
 
 import typer
 from typer.exceptions import TyperException
@@ -19,7 +21,8 @@ def run(arguments: Sequence[str]) -> int:
 
     as_json = "--json" in arguments
     try:
-        status = app(args=list(arguments), prog_name="entitlements", standalone_mode=False)
+        with _unpadded(arguments):
+            status = app(args=list(arguments), prog_name="entitlements", standalone_mode=False)
     except TyperException as error:
         return _not_understood(error, as_json)
     except (KeyboardInterrupt, typer.Abort):
@@ -34,6 +37,17 @@ def run(arguments: Sequence[str]) -> int:
             raise
         return _tell(failure, as_json)
     return status if isinstance(status, int) else DONE
+
+
+@contextmanager
+def _unpadded(arguments: Sequence[str]) -> Iterator[None]:
+    """Into a file or a pipe help goes without the spaces that fill its lines on a terminal."""
+    if sys.stdout.isatty() or not {"--help", "-h"} & set(arguments):
+        yield
+        return
+    with redirect_stdout(StringIO()) as shown:
+        yield
+    print("\n".join(line.rstrip() for line in shown.getvalue().split("\n")).strip("\n"))
 
 
 def _not_understood(error: TyperException, as_json: bool) -> int:

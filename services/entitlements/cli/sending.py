@@ -25,9 +25,9 @@ _USAGE: Final = ("RecordUsage", "RecordUsageBatch")
 
 
 def send(
-    name: Annotated[str, typer.Argument(metavar="[COMMAND]", help="Its name; without one all are listed.")] = "",
+    name: Annotated[str, typer.Argument(metavar="COMMAND", help="Its name; without one all are listed.")] = "",
     given: Annotated[
-        list[str] | None, typer.Argument(metavar="[FIELD=VALUE]...", help="Its fields; values are YAML.")
+        list[str] | None, typer.Argument(metavar="FIELD=VALUE", help="Its fields; values are YAML.")
     ] = None,
     file: Annotated[
         Path | None, typer.Option("--file", "-f", help="Its fields, YAML or JSON.", show_default=False)
@@ -102,7 +102,8 @@ def _facts(opened: Session, kind: type[Command], file: Path | None, given: list[
     for pair in given:
         field, equals, text = pair.partition("=")
         if not equals:
-            raise InvalidValue("invalid_command", f"{pair} is no FIELD=VALUE.", "as in quantity=5")
+            advice = f"Use --file {pair}." if pair.endswith((".json", ".yaml", ".yml")) else "Example: quantity=5."
+            raise InvalidValue("invalid_command", f"{pair} is not FIELD=VALUE.", advice)
         try:
             facts[field] = yaml.safe_load(text)
         except yaml.YAMLError as error:

@@ -175,7 +175,7 @@ def envelope(actor: str, key: str) -> dict[str, Any]:
 
 
 def report(done: Done, sentence: str, *, as_json: bool, **facts: Any) -> None:
-    """Say that a command is done."""
+    """Say that a command is done. sentence: markup, in which what people named stands by `output.strong` or `output.literal`."""
     if as_json:
         output.document(done.document(**facts))
     else:
@@ -188,8 +188,8 @@ def conferred_by(command: Command, done: Done, *names: str) -> dict[str, Any]:
 
 
 def set_named(set_id: str, conferred: dict[str, Any]) -> str:
-    """A set with its version, where that is known."""
-    return f"{set_id} v{conferred['set_version']}" if conferred else set_id
+    """A set with its version, where that is known, as markup."""
+    return output.literal(f"{set_id} v{conferred['set_version']}" if conferred else set_id)
 
 
 def address_of_postgres(url: str) -> str:

@@ -55,10 +55,19 @@ def id_of(what: str, text: str) -> str:
         ) from None
 
 
+def names_a_document(text: str) -> bool:
+    """Whether a text is the name of a YAML or JSON file, whether or not there is such a file."""
+    return text.lower().endswith((".json", ".yaml", ".yml"))
+
+
 def new_id_of(what: str, text: str) -> str:
     """An id that is chosen for something new. Raises InvalidValue."""
+    import os
+
     from entitlements.domain.ids import DERIVED, is_derived
 
+    if names_a_document(text) and os.path.isfile(text):  # noqa: PTH113 - an id is no path.
+        raise InvalidValue("invalid_id", f"{text} is a file here, so it cannot be the id of a {what}.", "Give an id.")
     if is_derived(text):
         raise InvalidValue("invalid_id", f"The id of the {what} begins with {DERIVED}: those are the service's own.")
     return id_of(what, text)

@@ -60,14 +60,16 @@ def assign(
     command = AssignWorkspace(
         **envelope(actor, key),
         pool_id=values.id_of("pool", pool_id),
-        workspace_id=values.id_of("workspace", workspace_id),
+        workspace_id=values.new_id_of("workspace", workspace_id),
         role="secondary" if secondary else "primary",
         may_overflow=overflow,
         effective_at=values.instant(effective_at),
     )
     with session(data) as opened:
         done = opened.do(command, wait=not no_wait)
-        sentence = f"Workspace [bold]{workspace_id}[/bold] uses pool [bold]{pool_id}[/bold] as its {command.role} one."
+        sentence = (
+            f"Workspace {output.strong(workspace_id)} uses pool {output.strong(pool_id)} as its {command.role} one."
+        )
         report(done, sentence, as_json=as_json, pool_id=pool_id, workspace_id=workspace_id, role=command.role)
 
 
@@ -95,7 +97,7 @@ def unassign(
     )
     with session(data) as opened:
         done = opened.do(command, wait=not no_wait)
-        sentence = f"Workspace [bold]{workspace_id}[/bold] does not use pool [bold]{pool_id}[/bold] any more."
+        sentence = f"Workspace {output.strong(workspace_id)} does not use pool {output.strong(pool_id)} any more."
         report(done, sentence, as_json=as_json, pool_id=pool_id, workspace_id=workspace_id)
 
 
@@ -182,7 +184,7 @@ def as_of(opened: Session, pool_id: str) -> dict[str, Any]:
 
 def usage(
     workspace_id: Annotated[
-        str, typer.Argument(metavar="[WORKSPACE]", help="Id of the workspace, the customer.", show_default=False)
+        str, typer.Argument(metavar="WORKSPACE", help="Id of the workspace, the customer.", show_default=False)
     ] = "",
     pool: Pool = "",
     organization: Organization = "",
