@@ -88,7 +88,7 @@ FOLDER: Final = Path(".entitlements")
 
 def example(*lines: str) -> str:
     """The end of a command's help."""
-    return "\n".join(["[bold]Example[/bold]", *(f"  $ {_bare(_folded(line))}" for line in lines)])
+    return "\n".join(["[bold]Example[/bold]", *(f"$ {_bare(_folded(line))}" for line in lines)])
 
 
 def _folded(line: str) -> str:
@@ -97,7 +97,7 @@ def _folded(line: str) -> str:
     width = len(folded)
     for part in parts:
         if width + len(part) > _EXAMPLE_CHARACTERS_MAX:
-            folded, width = f"{folded} \\\n     ", 5
+            folded, width = f"{folded} \\\n   ", 3
         folded, width = f"{folded} {part}", width + len(part) + 1
     return folded
 

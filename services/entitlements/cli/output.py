@@ -104,18 +104,13 @@ def width_of(stream: TextIO) -> int | None:
 
 def visible(text: str) -> str:
     """A text without characters that steer a terminal or reorder what it shows: those are shown as escapes."""
-    return text if text.isprintable() else "".join(_escaped(c) if _steers(c) else c for c in text)
+    return text if text.isprintable() else "".join(c.encode("unicode_escape").decode() if _steers(c) else c for c in text)
 
 
 def _steers(character: str) -> bool:
     import unicodedata
 
     return unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"} or character in _REORDERING
-
-
-def _escaped(character: str) -> str:
-    number = ord(character)
-    return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}"
 
 
 def text(value: Any) -> str:
