@@ -423,7 +423,7 @@ def test_a_key_is_defined_by_its_document_and_grants_what_it_inherits_from(ask: 
     assert check(premium, "--country", "GB") == (False, "country_not_allowed")
     answer = ask("check", basic, "--workspace", workspace, "--country", "DE")
     assert (answer["allowed"], answer["reason_code"], answer["inherited_from"]) == (True, "inherited", [premium])
-    assert answer["sentence"] == f"{basic} is granted by {premium} (child_wins)."
+    assert answer["sentence"] == f"{basic} is granted by {premium}."
     override = [f"override_id=o-{pool}", f"resource_key={basic}", "allowed=false", "reason=abuse"]
     ask("send", "SetOverride", f"pool_id={pool}", *override)
     assert check(basic, "--country", "DE") == (False, "overridden")

@@ -31,6 +31,12 @@ def commands(of: typer.Typer, path: str = "") -> Iterator[tuple[str, Any]]:
         yield from commands(group.typer_instance, f"{path} {group.name}".strip())
 
 
+@pytest.fixture(autouse=True)
+def no_width(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is printed goes into a file, whatever the width of the terminal the tests are run in."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+
 @pytest.fixture
 def no_servers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
@@ -56,7 +62,7 @@ def test_every_command_but_the_processes_speaks_json() -> None:
     assert silent == {"engine", "publisher", "projector", "policies", "access-log", "api", "registry"}
 
 
-def test_a_setting_that_cannot_be_meant_is_named(
+def test_a_setting_that_is_invalid_is_named(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)

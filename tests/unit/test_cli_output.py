@@ -203,6 +203,8 @@ def test_a_key_named_by_its_document_is_read_from_it(
     monkeypatch.chdir(tmp_path)
     assert run(["key", "define", "premium.json"]) == 2
     assert "premium.json" in capsys.readouterr().err
-    Path("premium.json").write_text('{"entitlement_id": "premium", "type": "feature", "data_type": "boolean", "colour": "blue"}')
+    Path("premium.json").write_text(
+        '{"entitlement_id": "premium", "type": "feature", "data_type": "boolean", "colour": "blue"}'
+    )
     assert run(["key", "define", "premium.json"]) == 2
     assert "colour" in capsys.readouterr().err

@@ -48,7 +48,7 @@ class RefusedEvent(BaseModel):
     id: str
     code: str
     remaining: int | None
-    detail: str = Field("", description="Of an event that cannot be meant: what is wrong with it.")
+    detail: str = Field("", description="Of an invalid event: what is wrong with it.")
 
 
 class Ingested(BaseModel):
@@ -92,7 +92,7 @@ async def ingest(request: Request) -> Response:
 async def _lines_of(
     request: Request, identity: Identity, events: Sequence[Event | Malformed]
 ) -> tuple[list[tuple[int, str, UsageLine]], list[dict[str, Any]]]:
-    """Each event's pool and line by its index, and those that cannot be meant or have no pool."""
+    """Each event's pool and line by its index, and those that are invalid or have no pool."""
     meant = [(index, event, event.used()) for index, event in enumerate(events) if isinstance(event, Event)]
     customers = {data.customer_id or event.subject for _, event, data in meant if not data.pool_id}
     known = await services_of(request).pools_of(identity.organization_id, customers, at_least(request))

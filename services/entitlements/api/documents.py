@@ -16,7 +16,7 @@ class ProblemDocument(BaseModel):
     title: str = Field(examples=["Conflict"])
     status: int = Field(examples=[409])
     code: str = Field(description="For ever the same for the same thing.", examples=["quota_exceeded"])
-    detail: str = Field(examples=["The quantity does not fit into what is left."])
+    detail: str = Field(examples=["The usage exceeds what remains. Use less, wait for the reset, or add to the plan."])
 
 
 class Done(BaseModel):
@@ -70,7 +70,7 @@ PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
     409: _problem("A rule says no; or, for a read with a consistency token, the read models are not there yet."),
     413: _problem("The body is larger than this key may send."),
     415: _problem("The body is of a type that is not taken here."),
-    422: _problem("The request cannot be meant; or an idempotency key was used with another body before."),
+    422: _problem("The request is invalid, or an idempotency key was used with another body before."),
     429: _problem("Too many requests of this key; Retry-After says when to come again."),
     503: _problem("A server that is needed does not answer."),
     504: _problem("No answer in time: it may have had its effect. Retry with the same idempotency key."),

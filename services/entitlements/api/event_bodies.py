@@ -115,7 +115,7 @@ _QUOTED: Final = re.compile(rb'"((?:[^"\\]|\\.)*)"')
 
 
 def events_of(headers: Mapping[str, str], body: bytes) -> Sequence[Event | Malformed]:
-    """The events of a request. Raises Problem: it holds none, or its only one cannot be meant."""
+    """The events of a request. Raises Problem: it holds none, or its only one is invalid."""
     media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
     # A binary event need not say what its data is; the SDK of Python does not.
     is_binary = media_type == "application/json" or (not media_type and "ce-specversion" in headers)

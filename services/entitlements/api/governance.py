@@ -122,7 +122,7 @@ async def define_policy(
                         "conditions": [{"field": "customer.region", "operator": "not_equals", "value": "eu"}]}]),
     ],
 ) -> Response:  # fmt: skip
-    """Define an access policy, or change it. Refused with the place of what cannot be meant."""
+    """Define an access policy, or change it. Refused with the place of what is invalid."""
     identity = who(request, "administer")
     (policy,) = parse_policies({"policy_id": policy_id} | body, "policy")
     if policy["policy_id"] != policy_id:

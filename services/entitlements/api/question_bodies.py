@@ -132,7 +132,7 @@ class DecisionBody(BaseModel):
     reason_code: str = Field(
         examples=["allowed", "quota_exceeded", "not_entitled", "provision_suspended", "policy_denied"]
     )
-    sentence: str = Field(examples=["3 of api_calls do not fit into what is left."])
+    sentence: str = Field(examples=["3 of api_calls requested, 2 remaining."])
     customer_id: str
     resource_key: str
     quantity: int | None

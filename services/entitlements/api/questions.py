@@ -37,7 +37,7 @@ from entitlements.api.routes import Route
 from entitlements.api.services import Services
 from entitlements.api.validation import explained_decoding
 from entitlements.domain.values import is_id
-from entitlements.intake.policies import PolicyCannotBeMeant
+from entitlements.intake.policies import InvalidPolicyDocument
 from entitlements.intake.strict import Id
 from entitlements.operations.request_id import REQUEST_ID
 from entitlements_client.deciding import (
@@ -241,4 +241,4 @@ def _compiled(organization_id: str, in_force: PolicySet, policies: list[dict[str
         known = {"metered_keys": sorted(in_force.metered_keys), "keys": dict(in_force.keys)}
         return PolicySet.compile(document | known)
     except PolicyIsInvalid as error:
-        raise PolicyCannotBeMeant("policies", error) from error
+        raise InvalidPolicyDocument("policies", error) from error

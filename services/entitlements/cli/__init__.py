@@ -33,7 +33,7 @@ __all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run one command and exit: 0 done, 1 refused or failed, 2 the command cannot be meant, 130 interrupted."""
+    """Run one command and exit: 0 done, 1 refused or failed, 2 usage error, 130 interrupted."""
     from entitlements.cli.running import run
 
     sys.exit(run(sys.argv[1:] if arguments is None else list(arguments)))

@@ -106,7 +106,7 @@ def create(
         if act_for and not organization:
             organization = opened.settings.operator_organization
         if not organization:
-            raise InvalidValue("usage", "Name the organization.", "--organization ORG, or --act-for")
+            raise InvalidValue("usage", "Name the organization.", "Add --organization ORG, or --act-for.")
         organization_id = values.id_of("organization", organization)
         before = _key(opened, organization_id, rotate) if rotate else {}
         acts_for = _organizations(act_for) if act_for else before.get("act_for", [])
@@ -175,7 +175,7 @@ def _organizations(given: str) -> Any:
         raise InvalidValue(
             "invalid_request",
             "--act-for all stands for all organizations and cannot be combined with others.",
-            "write --act-for all, or --act-for acme,globex",
+            "Write --act-for all, or --act-for acme,globex.",
         )
     return sorted(named)
 
@@ -194,7 +194,7 @@ def _scopes(given: list[str]) -> Any:
     known = get_args(ApiScope)
     for scope in given:
         if scope not in known:
-            raise InvalidValue("invalid_scope", f"There is no scope {scope!r}.", f"there are {', '.join(known)}")
+            raise InvalidValue("invalid_scope", f"No such scope: {scope}.", f"Scopes are {', '.join(known)}.")
     return [scope for scope in known if scope in given]
 
 

@@ -67,7 +67,7 @@ app.add_typer(grants.grants, name="grant", rich_help_panel=_DEFINE)
 app.add_typer(access_policies.access_policies, name="policy", rich_help_panel=_DEFINE)
 app.add_typer(api_keys.api_keys, name="keys", rich_help_panel=_DEFINE)
 app.command("assign", rich_help_panel=_DEFINE, epilog=workspaces.ASSIGN_EXAMPLE)(workspaces.assign)
-app.command("send", rich_help_panel=_DEFINE, epilog=sending.EXAMPLE)(sending.send)
+app.command("send", rich_help_panel=_DEFINE, epilog=sending.EXAMPLE, add_help_option=False)(sending.send)
 app.command("unassign", rich_help_panel=_DEFINE, epilog=workspaces.UNASSIGN_EXAMPLE)(workspaces.unassign)
 
 app.command("use", rich_help_panel=_USE, epilog=metering.USE_EXAMPLE)(metering.use)

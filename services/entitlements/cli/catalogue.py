@@ -102,9 +102,7 @@ def _require_keys(opened: Session, definition: SetDefinition) -> None:
             continue
         known = reading.resource_key(opened.database, rule.resource_key)
         if known is None:
-            raise UnknownKey(
-                f"Asked for: {rule.resource_key}, of rule {definition.rules.index(rule)} of {definition.set_id}"
-            )
+            raise UnknownKey(f"{rule.resource_key}, of rule {definition.rules.index(rule)} of {definition.set_id}")
         if not _fits(rule.rule_type, known):
             raise DefinitionIsInvalid(
                 f"{rule.resource_key} is {known['data_type']}, and its rule is a {rule.rule_type}."
@@ -173,7 +171,7 @@ def show_set(
     with session(data) as opened:
         found = reading.entitlement_set(opened.database, set_id, version)
         if found is None:
-            raise UnknownSet(f"Asked for: {set_id}{f', version {version}' if version else ''}.")
+            raise UnknownSet(f"{set_id}{f', version {version}' if version else ''}.")
         sources, children = _sources(opened, found), definitions.extended_by(opened.database, set_id)
     if as_json:
         output.document(found | {"sources": sources, "extended_by": children})
@@ -224,7 +222,7 @@ def example_set(
 
     file = files("entitlements.demo") / "plans" / f"{name}.yaml"
     if name not in {"free", "pro", "enterprise"}:
-        raise InvalidValue("invalid_request", f"There is no example {name!r}.", "ask for free, pro or enterprise")
+        raise InvalidValue("invalid_request", f"No such example: {name}.", "Examples are free, pro and enterprise.")
     content = file.read_text(encoding="utf-8")
     if as_json:
         output.document(yaml.safe_load(content))

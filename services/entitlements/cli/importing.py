@@ -100,7 +100,7 @@ def _primary_pools(
     unknown = [workspace for workspace, pools in found.items() if not pools]
     if unknown:
         more = f" and {len(unknown) - 3} more" if len(unknown) > 3 else ""
-        raise UnknownWorkspace(f"Asked for: {', '.join(unknown[:3])}{more}. Nothing was sent.")
+        raise UnknownWorkspace(f"{', '.join(unknown[:3])}{more}. Nothing was sent.")
     return {workspace: (str(pools[0]["pool_id"]), pools[0]["backfilling"]) for workspace, pools in found.items()}
 
 

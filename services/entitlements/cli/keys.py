@@ -114,7 +114,7 @@ def _by_document(file: Path, resource_key: str, said_twice: str, actor: str, mor
 
     document = read_key(file)
     if said_twice or resource_key not in ("", document.entitlement_id):
-        raise InvalidValue("invalid_request", "The document says the key, its name and its type.", "leave them out")
+        raise InvalidValue("invalid_request", "The document has the key, its name and its type.", "Leave them out.")
     return document.command(actor, **more)
 
 
@@ -146,7 +146,7 @@ def show_key(resource_key: ResourceKey, as_json: AsJson = False, data: Data = FO
     with session(data) as opened:
         found = reading.resource_key(opened.database, resource_key)
     if found is None:
-        raise UnknownKey(f"Asked for: {resource_key}.")
+        raise UnknownKey(f"{resource_key}.")
     if as_json:
         output.document(found)
         return

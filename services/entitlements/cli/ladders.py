@@ -62,7 +62,7 @@ def show(ladder: Ladder, as_json: AsJson = False, data: Data = FOLDER) -> None:
     with session(data) as opened:
         found = definitions.plan_ladder(opened.database, ladder)
     if found is None:
-        raise UnknownLadder(f"Asked for: {ladder}.")
+        raise UnknownLadder(f"{ladder}.")
     if as_json:
         output.document(found | {"retired_rungs": _retired(found)})
         return

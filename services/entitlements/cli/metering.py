@@ -140,7 +140,7 @@ def _use_first_that_fits(
         if not refused:
             return pool_id, done
         code, remaining = refused[0].code, refused[0].remaining
-        left = f" {wanted.quantity:,} were asked for, {remaining:,} are left." if remaining >= 0 else ""
+        left = f" {wanted.quantity:,} requested, {remaining:,} remaining." if remaining >= 0 else ""
         facts = {"pool_id": pool_id, "usage_id": wanted.usage_id, "remaining": remaining if remaining >= 0 else None}
         refusals.append(Refused(code, f"{sentence_of(code)}{left} Pool {pool_id}, {wanted.resource_key}.", **facts))
         if not asks_the_next(code, may_overflow=may_overflow):

@@ -88,10 +88,10 @@ FOLDER: Final = Path(".entitlements")
 
 def example(*lines: str) -> str:
     """The end of a command's help."""
-    return "\n".join(["[bold]Example[/bold]", *(f"$ {_bare(_folded(line))}" for line in lines)])
+    return "\n".join(["[bold]Example[/bold]", *(f"$ {_bare(folded(line))}" for line in lines)])
 
 
-def _folded(line: str) -> str:
+def folded(line: str) -> str:
     """A command line that fits 80 columns: it goes on, between options or fields, after a backslash."""
     folded, *parts = re.split(r" (?=--|\w+=)", line)
     width = len(folded)

@@ -104,7 +104,9 @@ def width_of(stream: TextIO) -> int | None:
 
 def visible(text: str) -> str:
     """A text without characters that steer a terminal or reorder what it shows: those are shown as escapes."""
-    return text if text.isprintable() else "".join(c.encode("unicode_escape").decode() if _steers(c) else c for c in text)
+    return (
+        text if text.isprintable() else "".join(c.encode("unicode_escape").decode() if _steers(c) else c for c in text)
+    )
 
 
 def _steers(character: str) -> bool:
@@ -170,7 +172,9 @@ def progress(sentence: str) -> Iterator[Progress]:
 def _print(shown: Text, *, folds: bool = False) -> None:
     """Print a rich text. folds: what is too long goes on in the next line, between words only."""
     width = width_of(sys.stdout)
-    _console().print(shown, highlight=False, overflow="ignore", crop=False, no_wrap=width is None or not folds)
+    # A word that is wider than the line is left to the terminal: a line end within it would be copied with it.
+    folds = folds and width is not None and max(map(len, shown.plain.split()), default=0) <= width
+    _console().print(shown, highlight=False, overflow="fold" if folds else "ignore", crop=False, no_wrap=not folds)
 
 
 def _console(*, stderr: bool = False) -> Any:

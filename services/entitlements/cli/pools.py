@@ -89,7 +89,7 @@ def _default_of(opened: Session, resource_key: str) -> Rule:
 
     rule = definitions.default_of_key(opened.database, resource_key)
     if rule is None:
-        raise UnknownKey(f"Asked for: the default of {resource_key}; no definition document says one.")
+        raise UnknownKey(f"the default of {resource_key}; no definition document says one.")
     return rule
 
 

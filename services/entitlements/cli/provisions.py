@@ -79,7 +79,7 @@ def add(
     from entitlements.domain.commands import ProvisionPool
 
     if source not in {"subscription", "purchase"}:
-        raise InvalidValue("invalid_request", f"The source of a provision is subscription or purchase, not {source!r}.")
+        raise InvalidValue("invalid_request", f"Invalid source: {source}.", "Use subscription or purchase.")
     carried = envelope(actor, key)
     provision_id = values.new_id_of("provision", provision_id or f"prv-{carried['idempotency_key'][:_ID_CHARACTERS]}")
     facts: dict[str, Any] = {

@@ -13,6 +13,7 @@ import typer
 from typer.exceptions import TyperException
 
 from entitlements.cli.failures import DONE, FAILED, INTERRUPTED, USAGE, Failure, explained
+from entitlements.cli.output import width_of
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -58,7 +59,7 @@ def _not_understood(error: TyperException, as_json: bool) -> int:
         return _tell(_negative(negative[1]), as_json)
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "entitlements"
-    return _tell(Failure("usage", _sentence(said), f"see `{command} --help`", USAGE), as_json)
+    return _tell(Failure("usage", _sentence(said), f"See `{command} --help`.", USAGE), as_json)
 
 
 def _negative(number: str) -> Failure:
@@ -76,7 +77,7 @@ def _tell(failure: Failure, as_json: bool) -> int:
 
         print(json.dumps({"error": failure.document()}, ensure_ascii=False))
     else:
-        print(failure, file=sys.stderr)
+        print(failure.lines(width_of(sys.stderr) if sys.stderr.isatty() else None), file=sys.stderr)
     assert failure.status in {FAILED, USAGE}
     return failure.status
 

@@ -102,7 +102,7 @@ class Session:
             outcome = self.caller.call(command)
         except OutcomeUnknown as error:
             key = command.idempotency_key
-            how = retry or (f"Retry with --idempotency-key {key}." if key else "Retry: it has one effect.")
+            how = retry or (f"Retry with --idempotency-key {key}." if key else "Retry: it takes effect once.")
             raise _unknown(error, how, key) from error
         if outcome.status == "refused" and not outcome.refused_lines:
             raise Refused(outcome.code, outcome.message)
@@ -139,7 +139,7 @@ class Session:
 
         found = reading.pool(self.database, pool_id, datetime.now(UTC))
         if found is None:
-            raise UnknownPool(f"Asked for: {pool_id}.")
+            raise UnknownPool(f"{pool_id}.")
         return found
 
     def require_key(self, resource_key: str) -> dict[str, Any]:
@@ -148,7 +148,7 @@ class Session:
 
         found = reading.resource_key(self.database, resource_key)
         if found is None:
-            raise UnknownKey(f"Asked for: {resource_key}.")
+            raise UnknownKey(f"{resource_key}.")
         return found
 
 
@@ -206,6 +206,7 @@ def _why(error: Exception) -> str:
 
 
 def _unknown(error: OutcomeUnknown, how: str, key: str | None) -> OutcomeUnknown:
-    told = OutcomeUnknown(how)
+    told = OutcomeUnknown()
+    told.advice = how  # type: ignore[attr-defined]
     told.facts = {"idempotency_key": key, "detail": str(error)}  # type: ignore[attr-defined]
     return told

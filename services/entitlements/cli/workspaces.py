@@ -113,7 +113,7 @@ def organization_of(opened: Session, workspace: str, organization: str) -> str:
         return organization
     found = reading.organizations_of_workspace(opened.database, workspace)
     if not found:
-        raise UnknownWorkspace(f"Asked for: {workspace}.")
+        raise UnknownWorkspace(f"{workspace}.")
     if len(found) > 1:
         more = f" and {len(found) - _NAMED_MAX} more" if len(found) > _NAMED_MAX else ""
         error = AmbiguousCustomer(f"{workspace}: {', '.join(found[:_NAMED_MAX])}{more}.")
@@ -130,7 +130,7 @@ def pool_in(opened: Session, pool: str, organization: str) -> str:
 
     pool_id = values.id_of("pool", pool)
     if organization and reading.organization_of_pool(opened.database, pool_id) not in {None, organization}:
-        raise UnknownPool(f"Asked for: {pool_id} of organization {organization}.")
+        raise UnknownPool(f"{pool_id} of organization {organization}.")
     return pool_id
 
 
@@ -151,7 +151,7 @@ def what_they_have(
     from entitlements_projections import reading
 
     if not workspace and not pool:
-        raise InvalidValue("invalid_request", "Give a workspace or a pool.")
+        raise InvalidValue("invalid_request", "No workspace or pool is given.", "Add --workspace or --pool.")
     now = datetime.now(UTC)
     if pool:
         found = opened.require_pool(pool_in(opened, pool, organization))
@@ -161,11 +161,11 @@ def what_they_have(
     organization = organization_of(opened, workspace, organization)
     pools = reading.pools_of_workspace(opened.database, organization, workspace)
     if not pools:
-        raise UnknownWorkspace(f"Asked for: {workspace} of organization {organization}.")
+        raise UnknownWorkspace(f"{workspace} of organization {organization}.")
     if pool:
         pools = [row for row in pools if row["pool_id"] == pool]
         if not pools:
-            raise UnknownWorkspace(f"Asked for: {workspace} in pool {pool}.")
+            raise UnknownWorkspace(f"{workspace} in pool {pool}.")
     ids = {row["pool_id"] for row in pools}
     rows = reading.entitlements_of_workspace(opened.database, organization, workspace, now)
     return pools, [row for row in rows if row["pool_id"] in ids]

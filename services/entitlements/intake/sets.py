@@ -21,7 +21,7 @@ def set_with_rules(connection: Connection, set_id: str, version: int | None) -> 
 
     found = reading.entitlement_set(connection, set_id, version)
     if found is None:
-        raise UnknownSet(f"Asked for: {set_id}{f', version {version}' if version else ''}.")
+        raise UnknownSet(f"{set_id}{f', version {version}' if version else ''}.")
     return found, reading.rules_of_set(connection, set_id, found["set_version"])
 
 
@@ -116,5 +116,5 @@ def _check_ladder(connection: Connection, ladder: str | None, rung: int | None) 
     if ladder is None:
         return
     if is_new_ladder(connection, ladder):
-        raise UnknownLadder(f"Asked for: {ladder}.")
+        raise UnknownLadder(f"{ladder}.")
     check_rung(ladder, rung, on_ladder(connection, ladder)["ladder_rungs"])
