@@ -7,6 +7,7 @@ import re
 import shlex
 from dataclasses import fields, replace
 from datetime import UTC, datetime
+from typing import get_type_hints
 
 import pytest
 import yaml
@@ -16,7 +17,7 @@ from entitlements.cli.explaining import _OF_SET, GROUPS
 from entitlements.cli.explaining import ENVELOPE as ENVELOPE_FIELDS
 from entitlements.cli.failures import InvalidValue
 from entitlements.cli.running import run
-from entitlements.cli.sending import _command, _kind_of
+from entitlements.cli.sending import _command, _kind_of, _read
 from entitlements.domain.commands import Command, DefineResourceKey
 from entitlements.domain.plan_commands import ConfigureOnDemand, SetOverride
 from entitlements.examples_of_terms import one_of_each
@@ -52,11 +53,10 @@ def test_every_command_is_explained_with_its_fields_and_an_example_that_is_taken
     # What people would copy: the file or the words of the example, and what the set says where it stands for that.
     heredoc = re.search(r"<<EOF\n(.*)EOF", told["example"], re.DOTALL)
     words = shlex.split(told["example"].replace("\\\n", ""))[4:]
-    facts = (
-        yaml.safe_load(heredoc[1])
-        if heredoc
-        else {w.partition("=")[0]: yaml.safe_load(w.partition("=")[2]) for w in words}
-    )
+    pairs = [word.partition("=") for word in words]
+    hints = get_type_hints(kind)
+    said = {name: _read(yaml.safe_load(text), text, hints.get(name)) for name, _, text in ([] if heredoc else pairs)}
+    facts = yaml.safe_load(heredoc[1]) if heredoc else said
     assert {field for field, row in rows.items() if row["required"]} <= set(facts)
     whole = next(each for each in one_of_each() if type(each) is kind)
     of_sets = {f"{prefix}{field}" for prefix in ("", "then_") if facts.pop(f"{prefix}set", None) for field in _OF_SET}
@@ -106,6 +106,21 @@ def test_an_instant_deep_inside_a_command_has_a_time_zone_too() -> None:
         _command(
             DefineResourceKey, ENVELOPE | {"resource_key": "k", "name": "k", "data_type": "boolean", "terms": terms}
         )
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "hint", "read"),
+    [
+        ("17", 17, str, "17"),
+        ("17", 17, int, 17),
+        ('"17"', "17", str, "17"),
+        ("", None, str, ""),
+        ("null", None, str | None, None),
+        ('{"a": 1}', {"a": 1}, str, '{"a": 1}'),
+    ],
+)
+def test_a_field_that_takes_text_takes_what_is_written(text: str, value: object, hint: object, read: object) -> None:
+    assert (yaml.safe_load(text), _read(value, text, hint)) == (value, read)
 
 
 def test_a_mistyped_name_is_met_with_the_right_one() -> None:

@@ -89,6 +89,7 @@ def _facts(opened: Session, kind: type[Command], file: Path | None, given: list[
     from entitlements.intake.sets import prefixes
 
     facts: dict[str, Any] = {}
+    hints = get_type_hints(kind)
     if file is not None:
         from entitlements.intake.definitions import read_document
 
@@ -99,13 +100,19 @@ def _facts(opened: Session, kind: type[Command], file: Path | None, given: list[
             advice = f"Use --file {pair}." if pair.endswith((".json", ".yaml", ".yml")) else "Example: quantity=5."
             raise InvalidValue("invalid_command", f"{pair} is not FIELD=VALUE.", advice)
         try:
-            facts[field] = yaml.safe_load(text)
+            facts[field] = _read(yaml.safe_load(text), text, hints.get(field))
         except yaml.YAMLError as error:
             raise InvalidValue("invalid_command", f"{field}: {error}", "Values are YAML.") from error
     for short in ("set", "then_set"):
         if short in facts:
             facts[f"{short}_id"] = str(facts.pop(short))
     return opened.filled_in(kind, facts) if prefixes(kind) or kind is DefineEntitlementSet else facts
+
+
+def _read(value: Any, text: str, hint: Any) -> Any:
+    """What a value of YAML is for a field: a field that takes text takes 17 and {"a": 1} as they are written."""
+    takes_text = hint is str or (hint == str | None and value is not None)
+    return text if takes_text and not isinstance(value, str) else value
 
 
 def _command(kind: type[Command], facts: dict[str, Any]) -> Command:
