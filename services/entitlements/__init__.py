@@ -9,7 +9,7 @@ changes   the Faust app: pool events in, facts about one customer out
 audit     replay, verification, reports
 local     real Kafka and Postgres on this machine, without containers
 settings  every setting, its unit and its default
-errors    the tree of everything that can be refused or go wrong
+errors    the tree of everything that can be refused or go wrong; advice says what to do about each
 wiring    the one place where parts are put together
 cli       the command `entitlements`
 testing   servers for tests: given, in containers, or local

@@ -4,8 +4,8 @@ app         the commands and their groups, put together
 options     options that many commands share
 values      what people type, checked at the edge
 session     one command's connections: send and wait for the outcome, then for the read models
-failures    every expected error as "code: sentence (what to do)" and an exit status
-output      tables for people, or one JSON document
+failures    every expected error as "code: sentence" and what to do, and an exit status
+output      tables for people, or one JSON document; layout makes them fit
 showing     a pool with all that is said of it
 dashboard   what a customer has: Entitlement, Current, Quota, Status
 
@@ -18,6 +18,7 @@ checking    check
 metering    use · release
 importing   import usage
 tailing     changes tail
+sending     send; explaining says what its commands take
 operating   up · topics · migrate · project rebuild · engine, publisher, projector, changes, registry
 demo        demo
 

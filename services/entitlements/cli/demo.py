@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -63,17 +63,14 @@ def _document(result: Result) -> dict[str, object]:
 def _show(result: Result, data: Path | None) -> None:
     from entitlements.cli import dashboard
 
-    rows = []
+    output.say("The busiest customers, at their last request:")
+    output.say()
     for customer in result.busiest:
-        name: Any = output.Styled(customer["customer_id"], "bold")
-        for held in customer["entitlements"]:
-            rows.append((name, *dashboard.cells(held)))
-            name = ""
-    output.table(
-        ("Customer", "Entitlement", ">Current", ">Quota", "Status"),
-        rows,
-        title="The busiest customers, at their last request",
-    )
+        output.table(
+            ("Entitlement", ">Current", ">Quota", "Status"),
+            [dashboard.cells(held) for held in customer["entitlements"]],
+            title=customer["customer_id"],
+        )
     output.table(
         ("Customer", ">Requests accepted", ">Refused"),
         [(customer["customer_id"], customer["accepted"], customer["refused"]) for customer in result.busiest],

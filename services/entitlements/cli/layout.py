@@ -131,7 +131,8 @@ def _blocks(columns: Sequence[_Column], width: int | None) -> Iterator[Text]:
     for number, cell in enumerate(first.cells):
         if number and len(others) > 1:
             yield Text()
-        yield Text.assemble((f"{first.name} ", _DIM), (cell.written, cell.style or "bold"))
+        if cell.written:
+            yield Text.assemble((f"{first.name} ", _DIM), (cell.written, cell.style or "bold"))
         yield from _pairs([(_Cell(c.name), c.cells[number], c.is_prose) for c in others], "  ", width)
 
 

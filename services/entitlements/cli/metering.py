@@ -140,9 +140,11 @@ def _use_first_that_fits(
         if not refused:
             return pool_id, done
         code, remaining = refused[0].code, refused[0].remaining
-        left = f" {wanted.quantity:,} requested, {remaining:,} remaining." if remaining >= 0 else ""
+        said = f"{sentence_of(code)} Pool {pool_id}, {wanted.resource_key}."
+        if remaining >= 0:
+            said = f"{wanted.quantity:,} of {wanted.resource_key} requested, {remaining:,} remaining in pool {pool_id}."
         facts = {"pool_id": pool_id, "usage_id": wanted.usage_id, "remaining": remaining if remaining >= 0 else None}
-        refusals.append(Refused(code, f"{sentence_of(code)}{left} Pool {pool_id}, {wanted.resource_key}.", **facts))
+        refusals.append(Refused(code, said, **facts))
         if not asks_the_next(code, may_overflow=may_overflow):
             break
     raise refusals[which_decides([refusal.code for refusal in refusals])]

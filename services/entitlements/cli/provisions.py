@@ -36,6 +36,7 @@ _ID_CHARACTERS = 120
     epilog=example(
         "entitlements provision add p1 pro --id sub-17 --billing-period month",
         "entitlements provision add p1 seats-pack --quantity 20",
+        "entitlements send ChangePlan pool_id=p1 set=enterprise provision_id=sub-18 source=subscription",
     ),
 )
 def add(
@@ -72,7 +73,8 @@ def add(
 ) -> None:
     """Connect a billing source to a pool and confer an entitlement set.
 
-    At most one plan of a ladder is active in a pool: end the old one before you add the next.
+    At most one plan of a ladder is active in a pool. To change the plan use `entitlements send ChangePlan`: it ends the old one and starts
+    the next at the same instant (`entitlements send ChangePlan --help`).
     """
     from entitlements.cli import values
     from entitlements.cli.failures import InvalidValue

@@ -3,7 +3,7 @@
 view        what one customer has, as the service tells it
 context     what is asked, and under which circumstances
 policies    the policies of an organization, compiled once; refusals says what is wrong with a bad one
-decide      the decision; decision is what it says
+decide      the decision; decision is what it says, sentences what that means for people
 explain     the dry run: every step, with the outcome of every condition
 
 conditions, operators, fields, temporal, zones, globs and places are what policies are made of.
