@@ -397,7 +397,7 @@ def test_a_set_that_extends_is_resolved_and_says_where_each_rule_came_from(ask: 
 
     assert refused("x-base", extends=["x-bundle"]) == (
         "inheritance_cycle",
-        "It would descend from itself. (x-base -> x-bundle -> x-team -> x-base).",
+        "The definition would inherit from itself: x-base -> x-bundle -> x-team -> x-base.",
     )
     assert refused("x-new", extends=["x-none"])[0] == "unknown_parent"
     monthly = calls | {"period": "month"}
