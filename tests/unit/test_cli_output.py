@@ -75,6 +75,16 @@ def test_prose_folds_between_words_beside_what_stays_whole(
     assert lines[3].startswith(" " * 23 + "words ten")
 
 
+def test_a_sentence_folds_between_words_and_never_within_one(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "20")
+    output.say(f"Pool {output.strong('p1')} is open for everybody here.")
+    assert capsys.readouterr().out == "Pool p1 is open for\neverybody here.\n"
+    output.say(f"Pool {output.strong('p' * 30)} is open.")
+    assert capsys.readouterr().out == f"Pool {'p' * 30} is open.\n"
+
+
 HOSTILE = "a\x1b[2Jb\nc\u202ed\x9b31m[red][/bold]"
 TAMED = "a\\x1b[2Jb\\nc\\u202ed\\x9b31m[red][/bold]"
 

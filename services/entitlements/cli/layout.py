@@ -17,7 +17,7 @@ from entitlements.cli.output import Styled, text, visible
 
 _GAP: Final = "   "
 #: Prose in a narrower column than this is hard to read; its table becomes blocks.
-_PROSE_MIN: Final = 24
+_PROSE_MIN: Final = 20
 _DIM: Final = "dim"
 
 

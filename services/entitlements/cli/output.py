@@ -173,8 +173,11 @@ def _print(shown: Text, *, folds: bool = False) -> None:
     """Print a rich text. folds: what is too long goes on in the next line, between words only."""
     width = width_of(sys.stdout)
     # A word that is wider than the line is left to the terminal: a line end within it would be copied with it.
-    folds = folds and width is not None and max(map(len, shown.plain.split()), default=0) <= width
-    _console().print(shown, highlight=False, overflow="fold" if folds else "ignore", crop=False, no_wrap=not folds)
+    folds = folds and max(map(len, shown.plain.split()), default=0) <= (width or 0)
+    console = _console()
+    for line in shown.wrap(console, width) if folds and width else [shown]:
+        line.rstrip()
+        console.print(line, highlight=False, overflow="ignore", crop=False, no_wrap=True)
 
 
 def _console(*, stderr: bool = False) -> Any:
