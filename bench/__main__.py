@@ -69,7 +69,7 @@ def main() -> None:
     chosen = [name for name in BENCHMARKS if not arguments.names or name in arguments.names]
     measured, notes = _measure(console, chosen, quick=arguments.quick)
     machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
-    figures.show(console, measured, machine + (", --quick" if arguments.quick else ""), notes)
+    figures.show(measured, machine + (", --quick" if arguments.quick else ""), notes)
     figures.write_results(measured)
     console.print(
         f"Written to {figures.RESULTS.relative_to(figures.RESULTS.parent.parent)} after {time.monotonic() - began:.0f} s."
@@ -79,7 +79,9 @@ def main() -> None:
 def _measure(console: Console, chosen: list[str], *, quick: bool) -> tuple[dict[str, float], dict[str, str]]:
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
     measured: dict[str, float] = {}
-    with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as progress:
+    # Into a file go figures only.
+    bars = Progress(*columns, TimeElapsedColumn(), console=console, transient=True, disable=not console.is_terminal)
+    with bars as progress:
         whole = progress.add_task("starts Kafka and Postgres", total=len(chosen))
         step = progress.add_task("", total=1.0)
         with a_stack() as stack:
@@ -95,7 +97,8 @@ def _measure(console: Console, chosen: list[str], *, quick: bool) -> tuple[dict[
                 found = BENCHMARKS[name](place)
                 measured |= found
                 progress.advance(whole)
-                console.print("  ".join(f"{figure} {value:,.1f}" for figure, value in found.items()))
+                for figure, value in found.items():
+                    console.print(f"{figure} {value:,.1f}")
     return figures.with_ratios(measured), place.notes
 
 

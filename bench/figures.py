@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from rich.console import Console
-from rich.table import Table
+from entitlements.cli import output
 
 RESULTS: Final = Path(__file__).with_name("results.json")
 
@@ -110,16 +109,11 @@ def write_results(measured: Mapping[str, float], path: Path = RESULTS) -> None:
     path.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
 
 
-def show(console: Console, measured: Mapping[str, float], machine: str, notes: Mapping[str, str]) -> None:
-    """Print the table, and below it how the best of several was chosen."""
-    table = Table(title=f"Measured on {machine}", title_justify="left", header_style="bold", pad_edge=False)
-    table.add_column("Figure", no_wrap=True)
-    table.add_column("Value", justify="right", no_wrap=True)
-    table.add_column("Unit", no_wrap=True)
-    table.add_column("Aim", no_wrap=True)
-    table.add_column("What it is")
+def show(measured: Mapping[str, float], machine: str, notes: Mapping[str, str]) -> None:
+    """Print the table, with how the best of several was chosen; into a file it is as wide as its longest line."""
+    rows = []
     for name, value in measured.items():
         figure = FIGURES[name]
         meaning = figure.meaning + (f" ({notes[name]})" if name in notes else "")
-        table.add_row(name, f"{value:,.0f}" if value >= 1_000 else f"{value:,.2f}", figure.unit, figure.aim, meaning)
-    console.print(table)
+        rows.append((name, f"{value:,.0f}" if value >= 1_000 else f"{value:,.2f}", figure.unit, figure.aim, meaning))
+    output.table(("Figure", ">Value", "Unit", "Aim", "~What it is"), rows, f"Measured on {machine}")

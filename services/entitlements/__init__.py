@@ -17,6 +17,7 @@ demo        the main job from nothing, and a proof
 kafka       how Kafka is reached: addresses, TLS, SASL
 settings    every setting, its unit and its default
 errors      the tree of everything that can be refused or go wrong
+advice      what to do about each
 examples, examples_of_terms, examples_of_governance   one example of each command and event
 testing     servers for tests: given, in containers, or local
 

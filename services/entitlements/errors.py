@@ -2,8 +2,8 @@
 
 EntitlementsError
 ├── CommandRefused          domain/errors.py: a rule says no; the caller's business
-├── RequestError            the request cannot be sent as it is
-│   ├── UnknownPool, UnknownSet, UnknownLadder, UnknownKey, UnknownWorkspace
+├── RequestError            the request is invalid as it is
+│   ├── NotFound            UnknownPool, UnknownSet, UnknownLadder, UnknownKey, UnknownWorkspace
 │   ├── AmbiguousCustomer
 │   ├── CommandIsTooLarge
 │   └── InvalidRequest
@@ -15,7 +15,7 @@ EntitlementsError
 ├── SettingIsWrong          a setting cannot be right: no use in trying again
 └── AddressIsTaken          a server cannot listen where it is to
 
-The docstring is the message, the code is for ever.
+The docstring is the message, the code is for ever; `advice.py` says what to do.
 """
 
 from __future__ import annotations
@@ -32,50 +32,61 @@ class EntitlementsError(Exception):
         #: What is particular to this one.
         self.detail = detail
         said = (type(self).__doc__ or "").strip().splitlines()[0]
-        super().__init__(f"{said} {detail}".strip())
+        whole = f"{said} {detail}".strip()
+        super().__init__(whole[:-1] if whole.endswith("..") else whole)
 
 
 class RequestError(EntitlementsError):
-    """The request cannot be sent as it is."""
+    """Invalid request."""
 
     code = "invalid_request"
 
 
+class NotFound(RequestError):
+    """No such thing."""
+
+    code = "unknown_thing"
+
+    def __init__(self, which: str = "") -> None:
+        said = (type(self).__doc__ or "").strip().rstrip(".")
+        Exception.__init__(self, f"{said}: {which.rstrip('.')}." if which else f"{said}.")
+
+
 class InvalidRequest(RequestError):
-    """The request is not valid."""
+    """Invalid request."""
 
 
 class CommandIsTooLarge(RequestError):
-    """The command is larger than the log takes."""
+    """The command is larger than the log accepts."""
 
     code = "command_is_too_large"
 
 
-class UnknownPool(RequestError):
-    """There is no such pool."""
+class UnknownPool(NotFound):
+    """No such pool."""
 
     code = "unknown_pool"
 
 
-class UnknownSet(RequestError):
-    """There is no such entitlement set."""
+class UnknownSet(NotFound):
+    """No such entitlement set."""
 
     code = "unknown_set"
 
 
-class UnknownLadder(RequestError):
-    """There is no such plan ladder."""
+class UnknownLadder(NotFound):
+    """No such plan ladder."""
 
     code = "unknown_ladder"
 
 
-class UnknownKey(RequestError):
-    """There is no such resource key."""
+class UnknownKey(NotFound):
+    """No such resource key."""
 
     code = "unknown_key"
 
 
-class UnknownWorkspace(RequestError):
+class UnknownWorkspace(NotFound):
     """No pool is assigned to this workspace."""
 
     code = "unknown_workspace"
@@ -88,7 +99,7 @@ class AmbiguousCustomer(RequestError):
 
 
 class OutcomeUnknown(EntitlementsError):
-    """No answer came in time; the command may or may not have had its effect."""
+    """No answer came in time: the command may or may not have taken effect."""
 
     code = "outcome_unknown"
 
@@ -106,7 +117,7 @@ class LedgerIsCorrupt(LedgerError):
 
 
 class LedgerHasAGap(LedgerError):
-    """A frame hangs on nothing that was seen."""
+    """A frame does not continue any frame seen before."""
 
     code = "ledger_has_a_gap"
 

@@ -103,7 +103,7 @@ def test_what_one_pool_holds_grants_nothing_against_what_another_says(check: Che
     definitions = [key(BASIC), key(PREMIUM, BASIC, override_policy="parent_wins")]
     answer = check(*definitions, *pool("first", feature(PREMIUM), denial), key=BASIC)
     assert (answer["allowed"], answer["reason_code"]) == (False, "denied")
-    assert answer["sentence"] == "basic_analytics is denied by a rule."
+    assert answer["sentence"] == "A rule denies basic_analytics."
 
 
 def test_a_pool_that_is_not_open_grants_nothing(check: Check) -> None:

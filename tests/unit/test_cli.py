@@ -32,6 +32,12 @@ def commands(of: typer.Typer, path: str = "") -> Iterator[tuple[str, Any]]:
         yield from commands(group.typer_instance, f"{path} {group.name}".strip())
 
 
+@pytest.fixture(autouse=True)
+def no_width(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is printed goes into a file, whatever the width of the terminal the tests are run in."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+
 @pytest.fixture
 def no_servers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
@@ -78,7 +84,7 @@ def test_every_command_but_the_processes_speaks_json() -> None:
     assert silent == {"engine", "publisher", "projector", "policies", "access-log", "api", "registry"}
 
 
-def test_a_setting_that_cannot_be_meant_is_named(
+def test_a_setting_that_is_invalid_is_named(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -161,43 +167,45 @@ def test_quantities_are_shown_with_the_decimals_of_their_key(quantity: int | Non
 
 
 def held(**more: Any) -> dict[str, Any]:
+    """A quota of 50, warned from 40, of which 10 are used."""
     row = {
-        "entitlement_type": "quota",
-        "held": True,
-        "suspended": False,
-        "consumed": 10,
-        "effective_limit": 50,
-        "soft_limit": 40,
-        "exceeded_at": None,
-    }
-    return row | {"changed_at": datetime(2026, 1, 1, tzinfo=UTC)} | more
+        "entitlement_type": "quota", "held": True, "suspended": False, "consumed": 10, "effective_limit": 50, "soft_limit": 40,
+        "owed": 0, "reserved": 0, "exceeded_at": None, "changed_at": datetime(2026, 1, 1, tzinfo=UTC),
+    } | more  # fmt: skip
+    limit = row["effective_limit"]
+    left = None if limit is None else max(0, limit - (row["consumed"] or 0) + row.get("elsewhere", 0) - row["reserved"])
+    return {"remaining": left} | row
 
 
 @pytest.mark.parametrize(
     ("row", "status"),
     [
-        (held(entitlement_type="boolean", consumed=None), "ACTIVE"),
+        (held(entitlement_type="boolean", consumed=None, owed=None), "ACTIVE"),
         (held(), "OK"),
         (held(consumed=39), "OK"),
         (held(consumed=40), "WARNING"),
-        (held(consumed=50, soft_limit=None), "WARNING"),
-        (held(consumed=51), "EXCEEDED"),
-        (held(consumed=45, exceeded_at=datetime(2026, 1, 2, tzinfo=UTC)), "EXCEEDED"),
-        (held(consumed=45, exceeded_at=datetime(2025, 12, 31, tzinfo=UTC), effective_limit=100, soft_limit=80), "OK"),
-        (
-            held(entitlement_type="limit", consumed=2, soft_limit=None, exceeded_at=datetime(2026, 1, 2, tzinfo=UTC)),
-            "OK",
-        ),
-        (held(entitlement_type="limit", consumed=50, exceeded_at=datetime(2026, 1, 2, tzinfo=UTC)), "EXCEEDED"),
-        (held(effective_limit=None, consumed=10**9), "OK"),
-        (held(consumed=70, elsewhere=40), "OK"),
-        (held(consumed=91, elsewhere=40), "EXCEEDED"),
+        (held(consumed=50, soft_limit=None), "LIMIT REACHED"),
+        (held(consumed=30, reserved=20), "LIMIT REACHED"),
+        (held(consumed=51, owed=1), "OVERAGE"),
+        # The overage was forgiven: nothing is overage any more, and still nothing is left.
+        (held(consumed=51), "LIMIT REACHED"),
+        # Owed from before, and paid by nothing: it is overage whatever is left now.
+        (held(consumed=5, owed=5), "OVERAGE"),
+        # One refused request of 2,000 with 3 of 100 used.
+        (held(consumed=3, effective_limit=100, exceeded_at=datetime(2026, 1, 2, tzinfo=UTC)), "OK"),
+        (held(consumed=45, exceeded_at=datetime(2026, 1, 2, tzinfo=UTC)), "WARNING"),
+        (held(entitlement_type="limit", consumed=50, exceeded_at=datetime(2026, 1, 2, tzinfo=UTC)), "LIMIT REACHED"),
+        (held(effective_limit=None, soft_limit=None, consumed=10**9), "OK"),
+        (held(effective_limit=None, consumed=41), "WARNING"),
+        (held(consumed=60, elsewhere=30), "WARNING"),
         (held(held=False, consumed=91), "ENDED"),
         (held(held=False, suspended=True, effective_limit=0), "SUSPENDED"),
     ],
 )
 def test_the_status_says_how_a_customer_stands(row: dict[str, Any], status: str) -> None:
     assert dashboard.status_of(row) == status
+    named = row | {"name": "Calls", "resource_key": "calls", "unit": "call", "scale": 0, "period": "day"}
+    assert dashboard.cells(named)[3].value == dashboard.fact(named)["status"] == status
 
 
 def test_the_dashboard_says_what_is_owed() -> None:
@@ -233,21 +241,21 @@ SHOWN = {
     "overrides": (
         {"override_id": "o1", "workspace_id": "ws-1", "allowed": True, "amount": 1250, "drawn": 7, "is_feature": False}
         | CALLS | {"reason": "asked for", "actor": "ops", "expires_at": AT},
-        "o1 calls ws-1 12.50 0.07 asked for ops 2026-01-31 12:00:00Z",
+        "o1 calls ws-1 12.50 0.07 asked for ops 2026-01-31T12:00:00Z",
     ),
     "caps": (
         CALLS | {"workspace_id": "ws-1", "subject_id": "ann", "amount": 900, "period": "day", "drawn": 150, "reserved": 0}
         | {"actor": "ops", "resets_at": AT},
-        "ann in ws-1 calls 9.00 / day 1.50 0.00 ops 2026-01-31 12:00:00Z",
+        "ann in ws-1 calls 9.00 / day 1.50 0.00 ops 2026-01-31T12:00:00Z",
     ),
     "reservations": (
         CALLS | {"reservation_id": "r1", "lease": True, "held": 400, "credit_units": 8, "credit_key": "credits", "spending": 3}
         | {"workspace_id": "ws-1", "subject_id": "ann", "expires_at": AT},
-        "r1 lease calls 4.00 8 units of credits, 3 minor units of spending ws-1 / ann 2026-01-31 12:00:00Z",
+        "r1 lease calls 4.00 8 units of credits, 3 minor units of spending ws-1 / ann 2026-01-31T12:00:00Z",
     ),
     "holders": (
         CALLS | {"holder_id": "ann", "held": 100, "workspace_id": "ws-1", "changed_at": AT},
-        "calls ann 1.00 ws-1 2026-01-31 12:00:00Z",
+        "calls ann 1.00 ws-1 2026-01-31T12:00:00Z",
     ),
     "on_demand": (
         CALLS | {"enabled": True, "payer": "", "currency": "EUR", "unit_price": 7, "price_per": 300, "spent": 21}
@@ -274,7 +282,7 @@ def test_a_pool_is_shown_with_what_is_said_of_it_and_no_empty_tables(
     showing.show(a_pool(entitlements=[calls], **{kind: [row]}))
     lines = [" ".join(shown.split()) for shown in capsys.readouterr().out.splitlines()]
     assert line in lines
-    assert "Calendar Europe/Berlin, billing periods counted from 2026-01-31 12:00:00Z" in lines
+    assert "Calendar Europe/Berlin, billing periods counted from 2026-01-31T12:00:00Z" in lines
     assert sum("──" in shown for shown in lines) == 2, "the entitlements, and what is said"
 
 

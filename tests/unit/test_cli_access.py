@@ -59,13 +59,13 @@ def test_a_dry_run_is_the_same_as_a_document(files: Path, capsys: pytest.Capture
 @pytest.mark.parametrize(
     "wrong", [{"customer": "x"}, {"resource_key": None, "customer_id": None}, {"now": "soon"}, {"context": "x"}]
 )
-def test_a_context_that_cannot_be_meant_is_refused(
+def test_a_context_that_is_invalid_is_refused(
     wrong: dict[str, Any], files: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     content = {name: value for name, value in (ASKED | wrong).items() if value is not None}
     (files / "asked.yaml").write_text(json.dumps(content))
     assert run(["policy", "test", "policy.json", "--context", "asked.yaml"]) == 2
-    assert capsys.readouterr().err.startswith("invalid_request: What is asked cannot be meant. asked.yaml")
+    assert capsys.readouterr().err.startswith("invalid_request: Invalid context. asked.yaml")
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_a_context_that_cannot_be_meant_is_refused(
         ["send", "DefineAccessPolicy", "organization_id=acme", "policy_id=beta", "effect=ALLOW", "document='{\"policy_id\":\"beta\"}'"],
     ],
 )  # fmt: skip
-def test_a_policy_that_cannot_be_meant_is_sent_nowhere(
+def test_a_policy_that_is_invalid_is_sent_nowhere(
     arguments: list[str], files: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (files / "bad.json").write_text(json.dumps({"policy_id": "beta", "effect": "PERHAPS"}))
@@ -101,7 +101,7 @@ def test_a_policy_that_cannot_be_meant_is_sent_nowhere(
     ],
 )
 @pytest.mark.usefixtures("files")
-def test_what_cannot_be_meant_of_a_key_is_refused_beforehand(
+def test_what_is_invalid_of_a_key_is_refused_beforehand(
     arguments: list[str], code: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(arguments) == 2

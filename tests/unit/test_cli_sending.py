@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
+from dataclasses import fields, replace
 from datetime import UTC, datetime
+from typing import get_type_hints
 
 import pytest
+import yaml
+from rich.cells import cell_len
 
+from entitlements.cli.explaining import _OF_SET, GROUPS
+from entitlements.cli.explaining import ENVELOPE as ENVELOPE_FIELDS
 from entitlements.cli.failures import InvalidValue
 from entitlements.cli.running import run
-from entitlements.cli.sending import _command, _kind_of
+from entitlements.cli.sending import _command, _kind_of, _read
 from entitlements.domain.commands import Command, DefineResourceKey
 from entitlements.domain.plan_commands import ConfigureOnDemand, SetOverride
+from entitlements.examples_of_terms import one_of_each
 from entitlements.ledger.records import COMMANDS
 
 KNOWN: dict[str, type[Command]] = {name.rpartition(".")[2]: kind for name, kind in COMMANDS.items()}
@@ -24,6 +33,44 @@ def test_every_command_is_listed_with_its_fields(capsys: pytest.CaptureFixture[s
     listed = json.loads(capsys.readouterr().out)
     assert set(listed) == set(KNOWN) - {"RecordUsage", "RecordUsageBatch"}
     assert "override_id*" in listed["SetOverride"]["fields"]
+
+
+@pytest.mark.parametrize("name", sorted(set(KNOWN) - {"RecordUsage", "RecordUsageBatch"}))
+def test_every_command_is_explained_with_its_fields_and_an_example_that_is_taken(
+    name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert run(["send", name, "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert all(cell_len(line) <= 80 for line in shown.partition("Example\n")[0].splitlines())
+    assert run(["send", name, "--help", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    rows = {row["field"]: row for row in told["fields"]}
+    kind = KNOWN[name]
+    assert {each.name for each in fields(kind)} - ENVELOPE_FIELDS <= set(rows)
+    assert [row for row in rows.values() if not row["about"] or not row["type"]] == []
+    assert told["example"] in shown
+    # What people would copy: the file or the words of the example, and what the set says where it stands for that.
+    heredoc = re.search(r"<<EOF\n(.*)EOF", told["example"], re.DOTALL)
+    words = shlex.split(told["example"].replace("\\\n", ""))[4:]
+    pairs = [word.partition("=") for word in words]
+    hints = get_type_hints(kind)
+    said = {name: _read(yaml.safe_load(text), text, hints.get(name)) for name, _, text in ([] if heredoc else pairs)}
+    facts = yaml.safe_load(heredoc[1]) if heredoc else said
+    assert {field for field, row in rows.items() if row["required"]} <= set(facts)
+    whole = next(each for each in one_of_each() if type(each) is kind)
+    of_sets = {f"{prefix}{field}" for prefix in ("", "then_") if facts.pop(f"{prefix}set", None) for field in _OF_SET}
+    facts |= {each.name: getattr(whole, each.name) for each in fields(kind) if each.name in of_sets}
+    elsewhere = {"effective_at": None} | ({"ladder_rungs": None} if hasattr(whole, "ladder_rungs") else {})
+    assert replace(_command(kind, ENVELOPE | facts), **ENVELOPE) == replace(whole, **ENVELOPE, **elsewhere)
+
+
+def test_every_command_has_its_place_in_the_list(capsys: pytest.CaptureFixture[str]) -> None:
+    placed = [name for names in GROUPS.values() for name in names]
+    assert sorted(placed) == sorted(set(KNOWN) - {"RecordUsage", "RecordUsageBatch"})
+    assert run(["send"]) == 0
+    shown = capsys.readouterr().out
+    assert all(heading in shown.splitlines() for heading in GROUPS)
 
 
 def test_values_become_what_the_field_is() -> None:
@@ -47,7 +94,7 @@ def test_values_become_what_the_field_is() -> None:
         (OVERRIDE | {"expires_at": datetime(2026, 1, 1)}, "invalid_instant"),  # noqa: DTZ001 - the point.
     ],
 )
-def test_what_cannot_be_meant_is_refused_before_it_is_sent(facts: dict[str, object], code: str) -> None:
+def test_what_is_invalid_is_refused_before_it_is_sent(facts: dict[str, object], code: str) -> None:
     with pytest.raises(InvalidValue) as refused:
         _command(SetOverride, ENVELOPE | facts)
     assert refused.value.code == code
@@ -59,6 +106,21 @@ def test_an_instant_deep_inside_a_command_has_a_time_zone_too() -> None:
         _command(
             DefineResourceKey, ENVELOPE | {"resource_key": "k", "name": "k", "data_type": "boolean", "terms": terms}
         )
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "hint", "read"),
+    [
+        ("17", 17, str, "17"),
+        ("17", 17, int, 17),
+        ('"17"', "17", str, "17"),
+        ("", None, str, ""),
+        ("null", None, str | None, None),
+        ('{"a": 1}', {"a": 1}, str, '{"a": 1}'),
+    ],
+)
+def test_a_field_that_takes_text_takes_what_is_written(text: str, value: object, hint: object, read: object) -> None:
+    assert (yaml.safe_load(text), _read(value, text, hint)) == (value, read)
 
 
 def test_a_mistyped_name_is_met_with_the_right_one() -> None:

@@ -117,7 +117,7 @@ def definition(**more: Any) -> dict[str, Any]:
         (definition(keys={"api_calls": {"data_type": "boolean"}}), "its rule is a quota"),
     ],
 )
-def test_a_definition_that_cannot_be_meant_is_refused_with_its_place(content: Any, said: str) -> None:
+def test_a_definition_that_is_invalid_is_refused_with_its_place(content: Any, said: str) -> None:
     with pytest.raises(DefinitionIsInvalid, match=said):
         parse_set(content, "file")
 

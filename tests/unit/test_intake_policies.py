@@ -11,7 +11,7 @@ from entitlements.examples import NOON
 from entitlements.examples_of_governance import define_access_policy as example
 from entitlements.intake.definitions import DefinitionIsInvalid
 from entitlements.intake.policies import (
-    PolicyCannotBeMeant,
+    InvalidPolicyDocument,
     canonical,
     parse_policies,
     policy_command,
@@ -58,7 +58,7 @@ def test_yaml_reads_effects_and_instants_as_people_write_them(tmp_path: Path) ->
     ],
 )
 def test_a_mistake_is_named_with_its_place(content: Any, mistake: str, path: str) -> None:
-    with pytest.raises(PolicyCannotBeMeant) as refused:
+    with pytest.raises(InvalidPolicyDocument) as refused:
         parse_policies(content, "a file")
     assert refused.value.facts == {"mistake": mistake, "path": path}
 
@@ -84,5 +84,5 @@ def test_the_domain_takes_what_intake_makes() -> None:
 def test_a_command_from_outside_is_asked_whether_it_can_be_meant() -> None:
     require_meant(example())
     for document in ("{", '{"policy_id":"p","effect":"DENY","conditions":[{"field":"a"}]}'):
-        with pytest.raises(PolicyCannotBeMeant):
+        with pytest.raises(InvalidPolicyDocument):
             require_meant(example(document=document))

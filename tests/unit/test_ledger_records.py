@@ -208,7 +208,7 @@ def test_any_record_of_an_events_schema_is_that_event_and_back(full_name: str, d
 
 
 def a_frame(events: list[tuple[str, dict[str, Any]]]) -> bytes:
-    refusals = [Refusal(5, "c", "p", "unknown_pool", "There is no such pool.")]
+    refusals = [Refusal(5, "c", "p", "unknown_pool", "No such pool.")]
     head = FrameHead(3, 1, 9, 7, bytes(range(32)))
     return write_frame(head, decided_at_ms=NOON_MS, engine="me", events=events, refusals=refusals)
 
@@ -224,7 +224,7 @@ def test_a_frame_tells_what_was_put_into_it() -> None:
             "command_id": "c",
             "aggregate_id": "p",
             "code": "unknown_pool",
-            "message": "There is no such pool.",
+            "message": "No such pool.",
         }
     ]
 
@@ -341,7 +341,7 @@ def test_results_conform_to_the_schema_of_outcomes() -> None:
     }  # fmt: skip
     refused = outcome_of(outcomes.refused("c-2", UnknownPool()))
     assert (refused["status"], refused["code"], refused["repeated"]) == ("refused", "unknown_pool", False)
-    assert (refused["message"], refused["remaining"]) == ("There is no such pool.", -1)
+    assert (refused["message"], refused["remaining"]) == ("No such pool.", -1)
     assert outcome_of(outcomes.refused("c-3", QuotaIsExceeded("5 are left", 5)))["remaining"] == 5
 
 

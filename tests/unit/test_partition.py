@@ -157,7 +157,7 @@ def test_a_refused_command_is_told_in_the_frame() -> None:
             "command_id": "c-1",
             "aggregate_id": "nobody",
             "code": "unknown_pool",
-            "message": "There is no such pool. (nobody)",
+            "message": "No such pool: nobody.",
         }
     ]
 

@@ -157,7 +157,7 @@ def test_the_page_names_every_shipped_scenario() -> None:
             "{do: {EndProvision: {provision: b}}}",
             "refused",
             None,
-            "unknown_provision: The pool has no such provision. (b)",
+            "unknown_provision: The pool has no such provision: b.",
         ),
     ],
 )  # fmt: skip
@@ -216,7 +216,7 @@ def test_a_timeline_goes_on_after_a_difference(tmp_path: Path) -> None:
         ("just words", "fields with values stand here"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_meant_is_said_with_its_place(tmp_path: Path, step: str, said: str) -> None:
+def test_what_is_invalid_is_said_with_its_place(tmp_path: Path, step: str, said: str) -> None:
     file = written(tmp_path, step)
     told = why_invalid(file)
     assert said in told
@@ -234,9 +234,9 @@ def test_what_cannot_be_meant_is_said_with_its_place(tmp_path: Path, step: str, 
         ("name: nothing happens", "timeline: is required"),
         ("begins_at: +1d\ntimeline: []", "begins_at"),
         ("sets: {s: {rules: [{key: k, type: limit}]}}\ntimeline: []", "the beginning: k needs an amount"),
-        ("sets: {s: {rules: []}}\ntimeline: []", "the beginning: s: The rules of the set cannot be meant"),
+        ("sets: {s: {rules: []}}\ntimeline: []", "the beginning: s: Invalid rules"),
         ("sets: {s: {rules: [{key: k, amount: 1}]}}\ntimeline: []", "the beginning: k needs a type"),
-        ("sets: {s: {extends: [t]}}\ntimeline: []", "the beginning: s: There is no such set"),
+        ("sets: {s: {extends: [t]}}\ntimeline: []", "the beginning: s: No such entitlement set"),
         ("pools: {a: {}, b: {}}\ntimeline: [{do: {ClosePool: {}}}]", "step 1: it names its pool: a, b"),
         ("pools: {a: {}, b: {}}\ntimeline: [{expect: {status: open}}]", "step 1: it names its pool: a, b"),
         ("pools: {a: {}, b: {}}\ntimeline: [{use: [{pool: a, key: k}, {pool: b, key: k}]}]", "one use is of one pool"),
@@ -253,7 +253,7 @@ def test_what_cannot_be_meant_is_said_with_its_place(tmp_path: Path, step: str, 
         ),
     ],
 )
-def test_a_file_that_cannot_be_meant_says_why(tmp_path: Path, text: str, said: str) -> None:
+def test_a_file_that_is_invalid_says_why(tmp_path: Path, text: str, said: str) -> None:
     assert said in why_invalid(written(tmp_path, "", text))
 
 
@@ -293,7 +293,7 @@ def test_run_counts_and_its_status_says_whether_one_failed(tmp_path: Path, capsy
     (tmp_path / "t.yaml").write_text("timeline: [{at: soon}]")
     assert cli(["scenario", "run", str(tmp_path)]) == 1
     out = capsys.readouterr().out
-    assert f"{file}:5: step 2, 2026-03-02 12:00:00Z" in out
+    assert f"{file}:5: step 2, 2026-03-02T12:00:00Z" in out
     assert re.search(r"k\.limit\n\s+expected +6\n\s+got +5\n", out)
     assert re.search(r"refused_lines\n\s+expected +\[\]\n\s+got +\[quota_exceeded\]\n", out)
     assert "soon is no instant" in out

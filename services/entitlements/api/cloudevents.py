@@ -104,7 +104,7 @@ async def _ingested(request: Request, identity: Identity, events: Sequence[Event
 async def _lines_of(
     request: Request, identity: Identity, events: Sequence[Event | Malformed]
 ) -> tuple[list[tuple[int, str, UsageLine]], list[dict[str, Any]]]:
-    """Each event's pool and line by its index, and those that cannot be meant or have no pool."""
+    """Each event's pool and line by its index, and those that are invalid or have no pool."""
     meant = [(index, event, event.used()) for index, event in enumerate(events) if isinstance(event, Event)]
     customers = {data.customer_id or event.subject for _, event, data in meant if not data.pool_id}
     known = await services_of(request).pools_of(identity.organization_id, customers, at_least(request))

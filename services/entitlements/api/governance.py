@@ -147,7 +147,7 @@ async def define_policy(
     policy_id: PolicyId,
     body: Annotated[dict[str, Any], ToldAs(PolicyToPut), Body(examples=[POLICY])],
 ) -> Response:
-    """Define an access policy, or change it. Refused with the place of what cannot be meant."""
+    """Define an access policy, or change it. Refused with the place of what is invalid."""
     identity = who(request, "administer")
     (policy,) = parse_policies({"policy_id": policy_id} | body, "policy")
     if policy["policy_id"] != policy_id:

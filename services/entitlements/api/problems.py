@@ -8,6 +8,7 @@ from typing import Any, Final
 import orjson
 from starlette.responses import Response
 
+from entitlements.advice import ADVICE
 from entitlements.api.documents import PROBLEM_MEMBERS
 from entitlements.api.http_caching import VARY
 from entitlements.domain.errors import CommandRefused, sentence_of
@@ -54,12 +55,15 @@ _RETRY_AFTER: Final = {
 
 
 class Problem(EntitlementsError):
-    """A request that gets no answer but why. facts: members of the document beside the standard ones."""
+    """A request that gets no answer but why. advice: what to do, else that of the code. facts: members beside the standard ones."""
 
-    def __init__(self, code: str, detail: str, headers: dict[str, str] | None = None, **facts: Any) -> None:
+    def __init__(
+        self, code: str, detail: str, headers: dict[str, str] | None = None, advice: str = "", **facts: Any
+    ) -> None:
         assert facts.keys() <= PROBLEM_MEMBERS, "the OpenAPI document tells every member"
         Exception.__init__(self, detail)
         self.code, self.detail, self.headers, self.facts = code, detail, headers or {}, facts  # type: ignore[misc]
+        self.advice = advice or ADVICE.get(code, "")
 
     @property
     def status(self) -> int:
@@ -73,7 +77,7 @@ class Problem(EntitlementsError):
             "title": HTTPStatus(self.status).phrase,
             "status": self.status,
             "code": self.code,
-            "detail": self.detail,
+            "detail": f"{self.detail} {self.advice}".strip(),
             **self.facts,
         }
 

@@ -27,7 +27,7 @@ from entitlements.api.question_bodies import MANY_MAX, Check, CheckBody, Checks,
 from entitlements.api.repeats import require_no_repeats
 from entitlements.api.routes import Route
 from entitlements.api.validation import explained_decoding
-from entitlements.intake.policies import PolicyCannotBeMeant
+from entitlements.intake.policies import InvalidPolicyDocument
 from entitlements.intake.strict import Id
 from entitlements_client.deciding import (
     CustomerView,
@@ -171,7 +171,7 @@ async def try_policies(request: Request, body: DryRun) -> Response:
         document = _document(in_force.compiled, body.policies)
         mistake = await services.aside(organization_id, aside.check, document)
         if mistake is not None:
-            raise PolicyCannotBeMeant("policies", PolicyIsInvalid(*mistake))
+            raise InvalidPolicyDocument("policies", PolicyIsInvalid(*mistake))
     asked = Asked.from_document(body.model_dump(exclude={"policies"}))
     view = views[body.customer_id]
     (decision,) = await services.aside(organization_id, aside.answers, organization_id, document, [(view, asked)])

@@ -43,9 +43,9 @@ def _unknown(error: OutcomeUnknown, command: Command) -> Problem:
         key = key or command.lines[0]["usage_id"]  # What makes a repeat of usage harmless.
     how = "It had no idempotency key: read whether it took effect before you send it again."
     if key or isinstance(command, RecordUsageBatch):
-        how = "Retry with the same idempotency key, or the same events: it has one effect."
+        how = "Retry with the same idempotency key, or the same events: it takes effect once."
     found = problem_of(error)
-    return Problem(found.code, f"{found.detail} {how}", idempotency_key=key)
+    return Problem(found.code, found.detail, advice=how, idempotency_key=key)
 
 
 async def answered(

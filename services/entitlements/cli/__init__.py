@@ -4,8 +4,9 @@ app         the commands and their groups, put together
 options     options that many commands share
 values      what people type, checked at the edge
 session     one command's connections: send and wait for the outcome, then for the read models
-failures    every expected error as "code: sentence (what to do)" and an exit status
+failures    every expected error as "code: sentence" and what to do, and an exit status
 output      tables for people, or one JSON document
+layout      makes tables fit
 showing     a pool with all that is said of it
 dashboard   what a customer has: Entitlement, Current, Quota, Status
 
@@ -20,6 +21,7 @@ access_policies  policy define, test, list, retire
 api_keys    keys create, list, revoke
 scenarios, previewing  scenario run, list, show, schema, preview
 sending     send
+explaining  what the commands of send take
 progress    progress
 pools       pool open, show, suspend, resume, close
 provisions  provision add, suspend, resume, end
@@ -49,7 +51,7 @@ __all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run one command and exit: 0 done, 1 refused or failed, 2 the command cannot be meant, 130 interrupted."""
+    """Run one command and exit: 0 done, 1 refused or failed, 2 usage error, 130 interrupted."""
     from entitlements.cli.running import run
 
     sys.exit(run(sys.argv[1:] if arguments is None else list(arguments)))

@@ -22,9 +22,8 @@ _POLICIES: Final = Shown(
         ">Priority": "priority",
         ">Version": "policy_version",
         "Status": "status",
-        "Name": "name",
+        "~Name": "name",
     },
-    folding=frozenset({"Name"}),
 )
 
 PolicyId = Annotated[str, typer.Argument(metavar="POLICY", help="Id of the policy.", show_default=False)]
@@ -39,20 +38,20 @@ a place or time a key is bound to, or the suspension of a pool.
 [bold]The file[/bold]
 
   policy_id: export_at_work
-  effect: DENY               [dim]# or ALLOW[/dim]
-  priority: 10               [dim]# optional: higher wins; 0, if left out[/dim]
-  resource_keys: \\[export_*]  [dim]# optional: every key; * and ? stand for anything[/dim]
-  actions: \\[download]        [dim]# optional: every action[/dim]
-  conditions:                [dim]# optional: all of them must hold[/dim]
+  effect: DENY               # or ALLOW
+  priority: 10               # optional: higher wins; 0, if left out
+  resource_keys: [export_*]  # optional; * and ? are wildcards (default: all)
+  actions: [download]        # optional (default: all)
+  conditions:                # optional: all of them must hold
     - {field: customer.region, operator: equals, value: EU}
     - any:
         - {field: client.ip_address, operator: not_in_cidr, value: 10.0.0.0/8}
-        - {field: subscription.tier, operator: in_set, value: \\[free, trial]}
+        - {field: subscription.tier, operator: in_set, value: [free, trial]}
     - not: {field: subject.role, operator: equals, value: admin}
-  temporal:                  [dim]# optional: when it applies[/dim]
+  temporal:                  # optional: when it applies
     starts_at: 2026-01-01T00:00:00Z
-    weekdays: \\[sat, sun]
-    from: "18:00"            [dim]# over midnight, if until is earlier[/dim]
+    weekdays: [sat, sun]
+    from: "18:00"            # over midnight, if until is earlier
     until: "08:00"
     time_zone: Europe/Berlin
   reason: Exports leave the office network on weekdays only.
@@ -67,7 +66,7 @@ Try policies before they count: decide one request by a file of them and print w
 
   customer_id: ws-1
   resource_key: export_pdf
-  action: download           [dim]# optional, as all that follows[/dim]
+  action: download           # optional, as all that follows
   subject_id: ann
   quantity: 3
   now: 2026-06-20T19:00:00Z
@@ -106,7 +105,7 @@ def define(
             done = opened.do(command, wait=not no_wait)
             told.append(done.document(policy_id=command.policy_id))
             if not as_json:
-                report(done, f"Policy [bold]{command.policy_id}[/bold] is defined.", as_json=False)
+                report(done, f"Policy {output.strong(command.policy_id)} is defined.", as_json=False)
     if as_json:
         output.document({"organization_id": organization_id, "policies": told})
 
@@ -182,7 +181,7 @@ def retire(
     )
     with session(data) as opened:
         done = opened.do(command, wait=not no_wait)
-        report(done, f"Policy [bold]{policy_id}[/bold] counts no more.", as_json=as_json, policy_id=policy_id)
+        report(done, f"Policy {output.strong(policy_id)} counts no more.", as_json=as_json, policy_id=policy_id)
 
 
 @access_policies.command(

@@ -23,11 +23,10 @@ _KEYS: Final = Shown(
         "Status": "status",
         "Unit": "unit_id",
         "Expires": lambda row: min(filter(None, (row["expires_at"], row["revoked_at"])), default=None),
-        "Scopes": lambda row: ", ".join(row["scopes"]),
-        "Acts for": lambda row: _whom(row["act_for"]) if row["act_for"] else "",
-        "Name": "name",
+        "~Scopes": lambda row: ", ".join(row["scopes"]),
+        "~Acts for": lambda row: _whom(row["act_for"]) if row["act_for"] else "",
+        "~Name": "name",
     },
-    folding=frozenset({"Scopes", "Acts for", "Name"}),
 )
 
 KeyId = Annotated[
@@ -41,10 +40,10 @@ Whoever has it asks by `Authorization: Bearer ent_...` and sees nothing of any o
 
 [bold]Scopes[/bold]
 
-  read        [dim]ask: may they, how much is left, what changed[/dim]
-  use         [dim]record usage, reserve, lease[/dim]
-  administer  [dim]send every command: pools, provisions, policies, keys[/dim]
-  audit       [dim]read the access log[/dim]
+  read        ask: may they, how much is left, what changed
+  use         record usage, reserve, lease
+  administer  send every command: pools, provisions, policies, keys
+  audit       read the access log
 
 [bold]act_for[/bold] is a scope of its own: with --act-for a backend or a billing service serves many organizations by one key. Each
 request names its organization in the header `Entitlements-Organization`. Without --organization it is a key of the operator's
@@ -120,7 +119,7 @@ def create(
         if act_for and not organization:
             organization = opened.settings.operator_organization
         if not organization:
-            raise InvalidValue("usage", "Name the organization.", "--organization ORG, or --act-for")
+            raise InvalidValue("usage", "Name the organization.", "Add --organization ORG, or --act-for.")
         organization_id = values.id_of("organization", organization)
         before = _key(opened, organization_id, rotate) if rotate else {}
         acts_for = _organizations(act_for) if act_for else before.get("act_for", [])
@@ -189,7 +188,7 @@ def _organizations(given: str) -> Any:
         raise InvalidValue(
             "invalid_request",
             "--act-for all stands for all organizations and cannot be combined with others.",
-            "write --act-for all, or --act-for acme,globex",
+            "Write --act-for all, or --act-for acme,globex.",
         )
     return sorted(named)
 
@@ -208,7 +207,7 @@ def _scopes(given: list[str]) -> Any:
     known = get_args(ApiScope)
     for scope in given:
         if scope not in known:
-            raise InvalidValue("invalid_scope", f'There is no scope "{scope}".', f"there are {', '.join(known)}")
+            raise InvalidValue("invalid_scope", f"No such scope: {scope}.", f"Scopes are {', '.join(known)}.")
     return [scope for scope in known if scope in given]
 
 
@@ -275,4 +274,6 @@ def revoke(
     with session(data) as opened:
         done = opened.do(command, wait=not no_wait)
         when = f"counts until {output.text(command.revoke_at)}" if command.revoke_at else "is revoked"
-        report(done, f"Key [bold]{key_id}[/bold] {when}.", as_json=as_json, key_id=key_id, revoke_at=command.revoke_at)
+        report(
+            done, f"Key {output.strong(key_id)} {when}.", as_json=as_json, key_id=key_id, revoke_at=command.revoke_at
+        )

@@ -41,8 +41,8 @@ A [bold]resource pool[/bold] holds what an organization may use. [bold]Provision
 
 [bold]First steps[/bold]
 
-  $ entitlements demo    [dim]the main job, from nothing, in half a minute[/dim]
-  $ entitlements up      [dim]Kafka, Postgres and all processes, until Ctrl-C[/dim]
+  $ entitlements demo    # the main job, from nothing, in half a minute
+  $ entitlements up      # Kafka, Postgres and all processes, until Ctrl-C
 
 Then, in a second terminal in the same directory:
 
@@ -99,7 +99,7 @@ app.add_typer(organizations.units, name="unit", rich_help_panel=_DEFINE)
 app.add_typer(organizations.members, name="member", rich_help_panel=_DEFINE)
 app.add_typer(organizations.campaigns, name="campaign", rich_help_panel=_DEFINE)
 app.command("assign", rich_help_panel=_DEFINE, epilog=workspaces.ASSIGN_EXAMPLE)(workspaces.assign)
-app.command("send", rich_help_panel=_DEFINE, epilog=sending.EXAMPLE)(sending.send)
+app.command("send", rich_help_panel=_DEFINE, epilog=sending.EXAMPLE, add_help_option=False)(sending.send)
 app.command("unassign", rich_help_panel=_DEFINE, epilog=workspaces.UNASSIGN_EXAMPLE)(workspaces.unassign)
 
 app.command("use", rich_help_panel=_USE, epilog=metering.USE_EXAMPLE)(metering.use)

@@ -27,25 +27,25 @@ Each rule confers one resource key: a [bold]boolean[/bold] (a feature), a [bold]
 
   set_id: pro
   name: Pro
-  ladder: plans              [dim]# optional: one plan of a ladder at a time[/dim]
-  rung: 2                    [dim]# its place there, higher is more[/dim]
-  keys:                      [dim]# optional: resource keys to define[/dim]
+  ladder: plans              # optional: one plan of a ladder at a time
+  rung: 2                    # its place there, higher is more
+  keys:                      # optional: resource keys to define
     api_calls: {name: API calls, unit: call}
     premium_analytics: {name: Premium analytics, data_type: boolean}
   rules:
     - resource_key: api_calls
-      rule_type: quota       [dim]# boolean, limit, quota or credit[/dim]
-      amount: 1000           [dim]# in the smallest unit, or unlimited[/dim]
-      period: day            [dim]# hour, day, week, month, year, lifetime, or P14D[/dim]
-      soft_limit: 800        [dim]# optional: warn from here on[/dim]
-      hard_limit: 1200       [dim]# optional: refuse above; the amount, if left out[/dim]
-      stacking: sum          [dim]# optional: sum, max, min or override[/dim]
-      per_unit: false        [dim]# optional: times the provision's quantity[/dim]
-      rollover_max: 100      [dim]# optional: carry over so much of what is left[/dim]
-      grace_for: 3600        [dim]# optional: seconds; late usage counts in its own period[/dim]
-      credit_key: credits    [dim]# optional: beyond the amount draw on these credits,[/dim]
-      credit_rate: 2         [dim]# so many units of them[/dim]
-      credit_per: 10         [dim]# for so much[/dim]
+      rule_type: quota       # boolean, limit, quota or credit
+      amount: 1000           # in the smallest unit, or unlimited
+      period: day            # hour, day, week, month, year, lifetime, or P14D
+      soft_limit: 800        # optional: warn from here on
+      hard_limit: 1200       # optional: refuse above (default: the amount)
+      stacking: sum          # optional: sum, max, min or override
+      per_unit: false        # optional: times the provision's quantity
+      rollover_max: 100      # optional: carry over so much of what is left
+      grace_for: 3600        # optional: seconds for late usage
+      credit_key: credits    # optional: then draw on these credits,
+      credit_rate: 2         # 2 units of them
+      credit_per: 10         # for every 10 used
     - {resource_key: premium_analytics, rule_type: boolean}
 
 A set may extend others, in the order listed: of two with the same key the later wins, and its own rules come last. By
@@ -54,7 +54,7 @@ A set may extend others, in the order listed: of two with the same key the later
 
   set_id: team
   extends: [pro, {set_id: seats-pack, version: 2}]
-  inheritance: merge         [dim]# optional: merge, replace or additive[/dim]
+  inheritance: merge         # optional: merge, replace or additive
   rules:
     - {resource_key: api_calls, amount: 5000}
 """
@@ -102,9 +102,7 @@ def _require_keys(opened: Session, definition: SetDefinition) -> None:
             continue
         known = reading.resource_key(opened.database, rule.resource_key)
         if known is None:
-            raise UnknownKey(
-                f"Asked for: {rule.resource_key}, of rule {definition.rules.index(rule)} of {definition.set_id}"
-            )
+            raise UnknownKey(f"{rule.resource_key}, of rule {definition.rules.index(rule)} of {definition.set_id}")
         if not _fits(rule.rule_type, known):
             raise DefinitionIsInvalid(
                 f"{rule.resource_key} is {known['data_type']}, and its rule is a {rule.rule_type}."
@@ -131,7 +129,7 @@ def _report_set(
 ) -> None:
     set_id, version = command.set_id, _newest(opened, command.set_id) if done.visible else None
     new = f"has version {version} now" if version != before else f"is at version {version} still: nothing is new"
-    sentence = f"Set [bold]{set_id}[/bold] {new if version else 'is defined'}."
+    sentence = f"Set {output.strong(set_id)} {new if version else 'is defined'}."
     extends = [vars(parent) for parent in command.extends]
     behind = _behind(opened, set_id, version) if version else []
     facts = {
@@ -173,7 +171,7 @@ def show_set(
     with session(data) as opened:
         found = reading.entitlement_set(opened.database, set_id, version)
         if found is None:
-            raise UnknownSet(f"Asked for: {set_id}{f', version {version}' if version else ''}.")
+            raise UnknownSet(f"{set_id}{f', version {version}' if version else ''}.")
         sources, children = _sources(opened, found), definitions.extended_by(opened.database, set_id)
     if as_json:
         output.document(found | {"sources": sources, "extended_by": children})
@@ -193,7 +191,7 @@ def show_set(
     )
     columns = ("Resource key", "Type", ">Amount", "Period", ">Soft limit", ">Hard limit", "Stacking", "Per unit")
     rows = [(*_rule_cells(rule), ", ".join(sources.get(rule["resource_key"], ()))) for rule in found["rules"]]
-    output.table((*columns, "From") if parents else columns, rows if parents else [row[:-1] for row in rows])
+    output.table((*columns, "~From") if parents else columns, rows if parents else [row[:-1] for row in rows])
 
 
 def _sources(opened: Session, found: dict[str, Any]) -> dict[str, tuple[str, ...]]:
@@ -224,7 +222,7 @@ def example_set(
 
     file = files("entitlements.demo") / "plans" / f"{name}.yaml"
     if name not in {"free", "pro", "enterprise"}:
-        raise InvalidValue("invalid_request", f'There is no example "{name}".', "ask for free, pro or enterprise")
+        raise InvalidValue("invalid_request", f"No such example: {name}.", "Examples are free, pro and enterprise.")
     content = file.read_text(encoding="utf-8")
     if as_json:
         output.document(yaml.safe_load(content))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -24,16 +24,6 @@ EXAMPLE = example(
     "entitlements check api_calls --workspace ws-1 --subject ann --quantity 30",
     "entitlements check seats --pool p1 --quantity 3",
 )
-
-_SENTENCES: Final = {
-    "quota_exceeded": "{wanted} of {key} do not fit into what is left.",
-    "member_cap_reached": "{wanted} of {key} are more than this member may still draw.",
-    "not_entitled": "none of the pools confers {key}.",
-    "provision_suspended": "{key} is part of a plan that is suspended.",
-    "role_is_too_low": "{key} is for members with a higher role.",
-    "pool_is_suspended": "{key} is not conferred: the pool is suspended.",
-    "pool_is_closed": "{key} is not conferred: the pool is closed.",
-}
 
 
 def check(
@@ -64,7 +54,7 @@ def check(
 
     wanted = values.quantity(quantity)
     if subject and not workspace:
-        raise InvalidValue("invalid_request", "A subject is one of a workspace: give the workspace too.")
+        raise InvalidValue("invalid_request", "A subject belongs to a workspace.", "Add --workspace.")
     with session(data) as opened:
         key = opened.require_key(resource_key)
         pools, _ = what_they_have(opened, workspace, pool, organization)
@@ -103,14 +93,18 @@ def policies_about(connection: Connection, organization_id: str, resource_key: s
 
 
 def _document(asked: Any, wanted: int, answer: PoolAnswer, scale: int) -> dict[str, Any]:
+    from entitlements_client.deciding.sentences import sentence_of
+
     row, left = answer.row, answer.left
     is_feature = row is not None and row["entitlement_type"] == "boolean"
-    if answer.allowed:
-        sentence = "{key} is held." if is_feature else "{wanted} of {key} fit into what is left."
-    else:
-        sentence = _SENTENCES[answer.code]
-        if answer.code == "not_entitled" and answer.override is not None:
-            sentence = "an override takes {key} away."
+    sentence = sentence_of(
+        "overridden" if answer.code == "not_entitled" and answer.override is not None else answer.code,
+        key=asked.resource_key,
+        customer=asked.workspace_id or f"Pool {answer.pool_id}",
+        quantity=output.amount(wanted, scale),
+        remaining=output.amount(answer.remaining, scale),
+        is_counted=not is_feature,
+    )
     known = (
         "entitlement_type",
         "soft_limit",
@@ -131,7 +125,7 @@ def _document(asked: Any, wanted: int, answer: PoolAnswer, scale: int) -> dict[s
         "quantity": wanted,
         "allowed": answer.allowed,
         "reason_code": answer.code,
-        "sentence": sentence.format(wanted=output.amount(wanted, scale), key=asked.resource_key),
+        "sentence": sentence,
         "pool_id": answer.pool_id,
         "limit": None if row is None else row["effective_limit"],
         **{name: None if row is None else row[name] for name in known},
@@ -193,8 +187,9 @@ def _cap(cap: Narrowing, asked: Any) -> dict[str, Any]:
 
 
 def _show(found: dict[str, Any], answer: PoolAnswer, scale: int) -> None:
-    colour, word = ("green", "Yes") if found["allowed"] else ("red", "No")
-    output.say(f"[{colour}]{word}[/{colour}] ({found['reason_code']}): {found['sentence']}")
+    colour, word = ("green", "Allowed") if found["allowed"] else ("red", "Refused")
+    code = "" if found["reason_code"] == "allowed" else f" ({found['reason_code']})"
+    output.say(f"[{colour}]{word}[/{colour}]{code}: {output.literal(found['sentence'])}")
     position, role = found["as_of"], found["role"]
     output.facts(
         {

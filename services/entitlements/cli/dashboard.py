@@ -7,43 +7,41 @@ from typing import Any, Final, Literal
 
 from entitlements.cli import output
 
-Status = Literal["OK", "WARNING", "EXCEEDED", "ACTIVE", "SUSPENDED", "ENDED"]
+Status = Literal["OVERAGE", "LIMIT REACHED", "WARNING", "OK", "ACTIVE", "SUSPENDED", "ENDED"]
 
 _COLOURS: Final[dict[Status, str]] = {
-    "OK": "green", "WARNING": "yellow", "EXCEEDED": "red", "ACTIVE": "green",
+    "OVERAGE": "bold red", "LIMIT REACHED": "red", "WARNING": "yellow", "OK": "green", "ACTIVE": "green",
     "SUSPENDED": "yellow", "ENDED": "dim",
 }  # fmt: skip
 
 
 def status_of(row: Mapping[str, Any]) -> Status:
-    """SUSPENDED, ENDED: nothing is included any more, but something was used in this period or is owed. ACTIVE: a feature. EXCEEDED: usage was refused or lay above the limit. WARNING: the soft limit is reached, or nothing is left.
+    """How a customer stands, by what is so now. A refused request changes nothing: it used nothing.
 
-    A refusal counts until the quota's reset, or until something of a limit is free again; and only under this limit: after an
-    upgrade it starts at OK.
+    SUSPENDED, ENDED  nothing is included any more, but something was used in this period or is owed
+    ACTIVE            a feature
+    OVERAGE           some overage is neither paid nor forgiven
+    LIMIT REACHED     nothing is left of what is included; reservations count
+    WARNING           at or above the soft limit
     """
     if not row["held"]:
         return "SUSPENDED" if row["suspended"] else "ENDED"
     if row["entitlement_type"] == "boolean":
         return "ACTIVE"
-    # What credits or an on-demand payer bear lies not above the limit.
-    consumed = row["consumed"] - (row.get("elsewhere") or 0)
-    limit, soft_limit = row["effective_limit"], row["soft_limit"]
-    if limit is None:
-        return "OK"
-    was_refused = row["exceeded_at"] is not None and row["exceeded_at"] >= row["changed_at"]
-    if row["entitlement_type"] == "limit":
-        was_refused = was_refused and consumed >= limit
-    if consumed > limit or was_refused:
-        return "EXCEEDED"
-    if consumed >= limit or (soft_limit is not None and consumed >= soft_limit):
+    if row["owed"]:
+        return "OVERAGE"
+    if row["remaining"] == 0:  # None: unlimited.
+        return "LIMIT REACHED"
+    # What credits and payers bear counts here, as it does for quota.warning.
+    if row["soft_limit"] is not None and row["consumed"] >= row["soft_limit"]:
         return "WARNING"
     return "OK"
 
 
-def cells(row: Mapping[str, Any]) -> tuple[str, str, str, str]:
+def cells(row: Mapping[str, Any]) -> tuple[str, str, str, output.Styled]:
     """A row of the read models as people see it."""
     status = status_of(row)
-    shown = f"[{_COLOURS[status]}]{status}[/{_COLOURS[status]}]"
+    shown = output.Styled(status, _COLOURS[status])
     name = row["name"] or row["resource_key"]
     if status == "ACTIVE":
         return name, "", "", shown

@@ -18,9 +18,8 @@ _SETS: Final = Shown(
         "Set": "set_id",
         ">Version": "set_version",
         "Ladder": lambda row: f"{row['ladder']}, rung {row['rung']}" if row["ladder"] else "",
-        "Resource keys": lambda row: ", ".join(row["resource_keys"]),
+        "~Resource keys": lambda row: ", ".join(row["resource_keys"]),
     },
-    folding=frozenset({"Resource keys"}),
 )
 _KEYS: Final = Shown(
     what="resource keys",
@@ -29,9 +28,8 @@ _KEYS: Final = Shown(
         "Type": lambda row: row["entitlement_type"] or row["data_type"],
         "Unit": "unit",
         ">Scale": "scale",
-        "Name": "name",
+        "~Name": "name",
     },
-    folding=frozenset({"Name"}),
 )
 
 

@@ -63,32 +63,31 @@ def _document(result: Result) -> dict[str, object]:
 def _show(result: Result, data: Path | None) -> None:
     from entitlements.cli import dashboard
 
-    rows = []
+    output.say("The busiest customers, at their last request:")
+    output.say()
     for customer in result.busiest:
-        name = f"[bold]{customer['customer_id']}[/bold]"
-        for held in customer["entitlements"]:
-            rows.append((name, *dashboard.cells(held)))
-            name = ""
-    output.table(
-        ("Customer", "Entitlement", ">Current", ">Quota", "Status"),
-        rows,
-        title="The busiest customers, at their last request",
-    )
+        output.table(
+            ("Entitlement", ">Current", ">Quota", "Status"),
+            [dashboard.cells(held) for held in customer["entitlements"]],
+            title=customer["customer_id"],
+        )
     output.table(
         ("Customer", ">Requests accepted", ">Refused"),
         [(customer["customer_id"], customer["accepted"], customer["refused"]) for customer in result.busiest],
     )
     output.table(("Published to entitlements.changes", ">Changes"), result.changes_by_type.items())
     same = f"{sum(result.rows_compared.values()):,} rows in {len(result.rows_compared)} tables"
-    proof = f"[green]equal[/green], {same}" if result.rebuild_equal else f"[red]different[/red], {same}"
+    proof = (
+        output.Styled(f"equal, {same}", "green") if result.rebuild_equal else output.Styled(f"different, {same}", "red")
+    )
+    answers = ("every answer as counted", "green") if result.answers_agree else ("not as counted", "red")
     output.facts(
         {
             "Requests": f"{result.requests:,} of {result.customers:,} customers, {result.limit:,} a day each",
             "Accepted": f"{result.accepted:,}",
             "Refused": f"{result.refused:,} on {result.exceeded_days:,} customer-days",
             "Changes": f"{result.changes:,}",
-            "Asked over HTTP": f"{result.asked} questions, "
-            + ("[green]every answer as counted[/green]" if result.answers_agree else "[red]not as counted[/red]"),
+            "Asked over HTTP": output.Styled(f"{result.asked} questions, {answers[0]}", answers[1]),
             "Read models rebuilt from the log": proof,
             "Took": f"{result.seconds:.1f} s: "
             + ", ".join(f"{name} {seconds:.1f}" for name, seconds in result.phases.items()),
@@ -97,5 +96,5 @@ def _show(result: Result, data: Path | None) -> None:
     )
     if data is not None:
         output.say(
-            f"\nLook around: `entitlements up --data {data}`, then `entitlements usage {result.busiest[0]['customer_id']} --data {data}`"
+            f"Look around: `entitlements up --data {data}`, then `entitlements usage {output.literal(result.busiest[0]['customer_id'])} --data {data}`"
         )

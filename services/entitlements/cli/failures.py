@@ -1,11 +1,14 @@
-"""Every expected error as one line, "code: sentence (what to do)", and an exit status."""
+"""Every expected error as "code: sentence" and what to do, and an exit status."""
 
 from __future__ import annotations
 
 import sys
+import textwrap
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from entitlements.advice import ADVICE
+from entitlements.cli.output import visible
 from entitlements.errors import EntitlementsError, InvalidRequest, RequestError, SettingIsWrong
 
 DONE: Final = 0
@@ -13,39 +16,31 @@ FAILED: Final = 1
 USAGE: Final = 2
 INTERRUPTED: Final = 130
 
-#: What to do, by code. Codes without an entry say it in their sentence.
-ADVICE: Final[dict[str, str]] = {
-    "server_is_away": "start one with `entitlements up`, or set ENTITLEMENTS_KAFKA and ENTITLEMENTS_POSTGRES",
-    "topics_are_missing": "run `entitlements topics`",
-    "tables_are_missing": "run `entitlements migrate`",
-    "unknown_pool": "open it with `entitlements pool open`",
-    "unknown_set": "define it with `entitlements set define FILE`",
-    "unknown_key": "define it with `entitlements key define`, and confer it on the pool by a set",
-    "unknown_parent": "define it first with `entitlements set define FILE`",
-    "inheritance_cycle": "leave one of these out of what another extends or inherits from",
-    "parents_disagree": "let the set replace the rule, or define the parents alike",
-    "unknown_policy": "see `entitlements policy list`",
-    "unknown_api_key": "see `entitlements keys list`",
-    "unknown_workspace": "assign it with `entitlements assign POOL WORKSPACE`",
-    "ambiguous_customer": "name the organization with --organization, or set ENTITLEMENTS_ORGANIZATION",
-    "workspace_is_not_assigned": "assign it with `entitlements assign POOL WORKSPACE`",
-    "not_entitled": "provision a set that confers it, see `entitlements provision add --help`",
-    "quota_exceeded": "use less, wait for the reset, or provision more",
-    "ladder_is_occupied": "end that provision first with `entitlements provision end`",
-    "unknown_rung": "see `entitlements ladder show`, or define the ladder with this rung",
-    "unknown_ladder": "see `entitlements ladder list`",
-    "no_billing_period": "add provisions with --billing-period, or name an instant: `entitlements provision end --when`",
-    "effective_at_not_allowed": "leave --effective-at out: only a pool in backfill takes history",
-    "provision_is_over": "choose another id for a new one",
-    "grant_is_over": "choose another id for a new one",
-    "idempotency_key_reused": "use a new key for a new request",
-    "pool_is_closed": "open another pool; closing is for good",
-    "provision_suspended": "resume it with `entitlements provision resume`",
-    "pool_is_suspended": "resume it with `entitlements pool resume`",
-    "pool_already_exists": "choose another id, or look at it with `entitlements pool show`",
-    "not_reached_yet": "is the projector running? `entitlements projector`",
-    "not_ready_yet": "look into the logs of the processes",
-    "ledger_is_corrupt": "restore that partition from a copy; nobody reads on from here",
+#: What to do by a command of this program, by code; of all others `entitlements.advice` says what to do.
+_BY_COMMAND: Final[dict[str, str]] = {
+    "server_is_away": "Start one with `entitlements up`, or set ENTITLEMENTS_KAFKA and ENTITLEMENTS_POSTGRES.",
+    "topics_are_missing": "Run `entitlements topics`.",
+    "tables_are_missing": "Run `entitlements migrate`.",
+    "unknown_pool": "Open it with `entitlements pool open`.",
+    "unknown_set": "Define it with `entitlements set define FILE`.",
+    "unknown_key": "Define it with `entitlements key define`, and add it to a plan of the pool.",
+    "unknown_parent": "Define it first with `entitlements set define FILE`.",
+    "unknown_policy": "See `entitlements policy list`.",
+    "unknown_api_key": "See `entitlements keys list`.",
+    "unknown_workspace": "Assign it with `entitlements assign POOL WORKSPACE`.",
+    "ambiguous_customer": "Name the organization with --organization, or set ENTITLEMENTS_ORGANIZATION.",
+    "workspace_is_not_assigned": "Assign it with `entitlements assign POOL WORKSPACE`.",
+    "not_entitled": "Add a plan that includes it: `entitlements provision add --help`.",
+    "ladder_is_occupied": "Change the plan with `entitlements send ChangePlan`, or end it with `entitlements provision end`.",
+    "unknown_rung": "See `entitlements ladder show`, or define the ladder again with this rung.",
+    "unknown_ladder": "See `entitlements ladder list`.",
+    "no_billing_period": "Name an instant: `entitlements provision end --when`. Or add provisions with --billing-period.",
+    "effective_at_not_allowed": "Leave --effective-at out.",
+    "provision_suspended": "Resume it with `entitlements provision resume`.",
+    "pool_is_suspended": "Resume it with `entitlements pool resume`.",
+    "pool_already_exists": "Use another id, or see `entitlements pool show`.",
+    "not_reached_yet": "Check that a projector runs: `entitlements projector`.",
+    "not_ready_yet": "See the logs of the processes.",
 }
 
 
@@ -59,7 +54,7 @@ class Refused(Exception):
 
 
 class InvalidValue(InvalidRequest):
-    """A value cannot be meant."""
+    """Invalid value."""
 
     def __init__(self, code: str, message: str, advice: str = "") -> None:
         Exception.__init__(self, message)
@@ -83,8 +78,13 @@ class Failure:
     status: int = FAILED
     facts: dict[str, Any] = field(default_factory=dict)
 
-    def __str__(self) -> str:
-        return f"{self.code}: {self.sentence}" + (f" ({self.advice})" if self.advice else "")
+    def lines(self, width: int | None) -> str:
+        """As people read it: one line in a file or pipe (no width), else folded between words, with the advice on lines of its own."""
+        said = visible(f"{self.code}: {self.sentence}")
+        if width is None:
+            return f"{said} {self.advice}".rstrip()
+        parts = [part for part in (said, visible(self.advice)) if part]
+        return "\n".join(textwrap.fill(part, width, break_long_words=False, break_on_hyphens=False) for part in parts)
 
     def document(self) -> dict[str, Any]:
         """As JSON has it."""
@@ -106,11 +106,11 @@ def explained(error: Exception) -> Failure | None:
 
 
 def _failure(code: str, sentence: str, status: int = FAILED, facts: dict[str, Any] | None = None) -> Failure:
-    sentence = " ".join(sentence.split())
+    sentence = " ".join(sentence.split()).rstrip(".")
     return Failure(
         code,
-        sentence if sentence.endswith((".", "?", "!")) else f"{sentence}.",
-        ADVICE.get(code, ""),
+        sentence if sentence.endswith(("?", "!")) else f"{sentence}.",
+        _BY_COMMAND.get(code, ADVICE.get(code, "")),
         status,
         facts or {},
     )
@@ -137,8 +137,8 @@ def _of_kafka(error: Exception) -> Failure | None:
         kafka.KafkaError._UNKNOWN_TOPIC,
     }
     if what.code() in missing:
-        return _failure("topics_are_missing", f"The broker does not know our topics: {what.str()}")
-    return _failure("server_is_away", f"Kafka does not do what it is asked: {what.str()}")
+        return _failure("topics_are_missing", f"Kafka has no such topic: {what.str()}")
+    return _failure("server_is_away", f"Kafka failed: {what.str()}")
 
 
 def _of_postgres(error: Exception) -> Failure | None:

@@ -3,21 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from entitlements.cli.session import Session
     from entitlements.domain.key_inheritance import KeyAnswer
-
-_SENTENCES: Final = {
-    "denied": "{key} is denied by a rule.",
-    "provision_suspended": "{key} is part of a plan that is suspended.",
-    "overridden": "{key} was taken away by an administrator.",
-    "country_unknown": "{blamed} may be used in some places only: say where this is (--country).",
-    "country_not_allowed": "{blamed} may not be used in {country}.",
-    "not_yet_valid": "{blamed} may not be used yet.",
-    "no_longer_valid": "{blamed} may not be used any more.",
-}
 
 
 def judged(
@@ -46,15 +36,16 @@ def judged(
     telling = [(pool_id, found) for pool_id, found in answers if found.reason_code != "not_entitled"]
     if not telling or (granted and granted[0][1].reason_code == "held"):
         return answer
-    return answer | _told(key, *(granted or telling)[0], country)
+    return answer | _told(key, *(granted or telling)[0], workspace)
 
 
-def _told(key: str, pool_id: str, found: KeyAnswer, country: str) -> dict[str, Any]:
+def _told(key: str, pool_id: str, found: KeyAnswer, workspace: str) -> dict[str, Any]:
+    from entitlements_client.deciding.sentences import sentence_of
+
     path = list(found.path[:-1])
     facts: dict[str, Any] = {"allowed": found.allowed, "reason_code": found.reason_code, "pool_id": pool_id}
+    customer = workspace or f"Pool {pool_id}"
     if found.allowed:
-        through = f" through {', '.join(path[1:])}" if path[1:] else ""
-        sentence = f"{key} is granted by {path[0]}{through} ({found.policy})."
+        sentence = sentence_of(found.reason_code, key=key, customer=customer, path=", ".join(path))
         return facts | {"sentence": sentence, "entitlement_type": "boolean", "inherited_from": path}
-    blamed = f"{key}, or {', '.join(path)} that grants it," if path else key
-    return facts | {"sentence": _SENTENCES[found.reason_code].format(key=key, blamed=blamed, country=country)}
+    return facts | {"sentence": sentence_of(found.reason_code, key=key, customer=customer)}

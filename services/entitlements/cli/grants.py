@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from entitlements.cli import output
 from entitlements.cli.options import (
     FOLDER,
     AsJson,
@@ -59,7 +60,7 @@ def issue(
     from entitlements.domain.commands import IssueGrant
 
     carried = envelope(actor, key)
-    grant_id = values.id_of("grant", grant_id or f"grt-{carried['idempotency_key'][:_ID_CHARACTERS]}")
+    grant_id = values.new_id_of("grant", grant_id or f"grt-{carried['idempotency_key'][:_ID_CHARACTERS]}")
     facts: dict[str, Any] = {
         "effective_at": values.instant(effective_at),
         "pool_id": values.id_of("pool", pool_id),
@@ -75,7 +76,9 @@ def issue(
         command = opened.with_set(IssueGrant, carried | facts)
         done = opened.do(command, wait=not no_wait)
         conferred = conferred_by(command, done, "set_version")
-        sentence = f"Pool [bold]{pool_id}[/bold] has {set_named(set_id, conferred)} by grant [bold]{grant_id}[/bold]."
+        sentence = (
+            f"Pool {output.strong(pool_id)} has {set_named(set_id, conferred)} by grant {output.strong(grant_id)}."
+        )
         report(done, sentence, as_json=as_json, pool_id=pool_id, grant_id=grant_id, **conferred)
 
 
@@ -104,4 +107,6 @@ def revoke(
     )
     with session(data) as opened:
         done = opened.do(command, wait=not no_wait)
-        report(done, f"Grant [bold]{grant_id}[/bold] is revoked.", as_json=as_json, pool_id=pool_id, grant_id=grant_id)
+        report(
+            done, f"Grant {output.strong(grant_id)} is revoked.", as_json=as_json, pool_id=pool_id, grant_id=grant_id
+        )

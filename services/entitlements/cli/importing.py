@@ -108,7 +108,7 @@ def _pools_of_all(
     unknown = [workspace for workspace, pools in found.items() if not pools]
     if unknown:
         more = f" and {len(unknown) - 3} more" if len(unknown) > 3 else ""
-        raise UnknownWorkspace(f"Asked for: {', '.join(unknown[:3])}{more}. Nothing was sent.")
+        raise UnknownWorkspace(f"{', '.join(unknown[:3])}{more}. Nothing was sent.")
     several = {pool_id for pools in found.values() if len(pools) > 1 for pool_id in pools}
     if several:
         opened.catch_up(several)

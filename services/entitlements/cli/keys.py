@@ -27,20 +27,22 @@ used. Defined by options later on, it keeps all that.
 
   entitlement_id: premium_analytics
   name: Premium Analytics Access
-  type: feature              [dim]# feature, limit, quota or credit[/dim]
-  data_type: boolean         [dim]# boolean for a feature, else integer[/dim]
-  default_value: false       [dim]# optional: what pools have when nothing confers it[/dim]
-  inheritance_rules:         [dim]# optional: whoever holds it is granted these features too[/dim]
+  type: feature              # feature, limit, quota or credit
+  data_type: boolean         # boolean for a feature, else integer
+  default_value: false       # optional: for pools whose plans leave it out
+  inheritance_rules:         # optional: it grants these features too
     inherits_from: [basic_analytics]
-    override_policy: always_allow     [dim]# or parent_wins, child_wins[/dim]
-  usage_tracking:            [dim]# optional[/dim]
+    override_policy: always_allow  # or parent_wins, child_wins
+  usage_tracking:            # optional
     enabled: true
-    reset_period: monthly    [dim]# hourly, daily, weekly, monthly, yearly, lifetime or P14D[/dim]
+    reset_period: monthly    # hourly, daily, weekly, yearly, lifetime, P14D
     soft_limit: 1000
     hard_limit: 1200
-  constraints:               [dim]# optional[/dim]
-    geographic_restrictions: [EU, US] [dim]# may be used only here[/dim]
-    time_restrictions: {start_date: 2024-01-01T00:00:00Z, end_date: 2024-12-31T23:59:59Z}
+  constraints:               # optional
+    geographic_restrictions: [EU, US]  # may be used only here
+    time_restrictions:       # may be used only then
+      start_date: 2026-01-01T00:00:00Z
+      end_date: 2026-12-31T23:59:59Z
 """
 
 
@@ -49,12 +51,17 @@ used. Defined by options later on, it keeps all that.
     help=prose(_DEFINE_HELP),
     epilog=example(
         "entitlements key define api_calls --name 'API calls' --unit call",
-        "entitlements key define --file premium_analytics.json",
+        "entitlements key define premium_analytics.json",
     ),
 )
 def define_key(
     resource_key: Annotated[
-        str, typer.Argument(metavar="[KEY]", help="The resource key, such as api_calls.", show_default=False)
+        str,
+        typer.Argument(
+            metavar="KEY|FILE",
+            help="The resource key, such as api_calls; or its definition document, JSON or YAML.",
+            show_default=False,
+        ),
     ] = "",
     file: Annotated[
         Path | None, typer.Option("--file", "-f", help="Its definition document, JSON or YAML.", show_default=False)
@@ -74,6 +81,8 @@ def define_key(
     from entitlements.cli import values
 
     who = values.actor(actor)
+    if file is None and values.names_a_document(resource_key):
+        file, resource_key = Path(resource_key), ""
     if file is not None:
         command = _by_document(file, resource_key, name + data_type, who, {"unit": unit, "scale": scale})
     else:
@@ -83,7 +92,7 @@ def define_key(
         warnings = _check_parents(opened, command)
         done = opened.do(command, wait=not no_wait)
     facts = {"resource_key": command.resource_key, "warnings": warnings}
-    report(done, f"Resource key [bold]{command.resource_key}[/bold] is defined.", as_json=as_json, **facts)
+    report(done, f"Resource key {output.strong(command.resource_key)} is defined.", as_json=as_json, **facts)
     for warning in warnings:
         output.note(warning)
 
@@ -105,7 +114,7 @@ def _by_document(file: Path, resource_key: str, said_twice: str, actor: str, mor
 
     document = read_key(file)
     if said_twice or resource_key not in ("", document.entitlement_id):
-        raise InvalidValue("invalid_request", "The document says the key, its name and its type.", "leave them out")
+        raise InvalidValue("invalid_request", "The document has the key, its name and its type.", "Leave them out.")
     return document.command(actor, **more)
 
 
@@ -137,7 +146,7 @@ def show_key(resource_key: ResourceKey, as_json: AsJson = False, data: Data = FO
     with session(data) as opened:
         found = reading.resource_key(opened.database, resource_key)
     if found is None:
-        raise UnknownKey(f"Asked for: {resource_key}.")
+        raise UnknownKey(f"{resource_key}.")
     if as_json:
         output.document(found)
         return

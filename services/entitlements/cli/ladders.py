@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -25,7 +25,7 @@ again, rungs can be added, renamed and retired; plans that are on a retired rung
 
   ladder: plans
   name: Plans
-  rungs:                     [dim]# by rising number, higher is more[/dim]
+  rungs:                     # by rising number, higher is more
     - {rung: 1, name: Free}
     - {rung: 2, name: Pro}
     - {rung: 3, name: Enterprise}
@@ -48,32 +48,43 @@ def define(
     with session(data) as opened:
         done = opened.do(command, wait=not no_wait)
         rungs = [vars(rung) for rung in command.rungs]
-        sentence = f"Ladder [bold]{command.ladder}[/bold] has the rungs {', '.join(r.name for r in command.rungs)}."
+        names = output.literal(", ".join(rung.name for rung in command.rungs))
+        sentence = f"Ladder {output.strong(command.ladder)} has the rungs {names}."
         report(done, sentence, as_json=as_json, ladder=command.ladder, rungs=rungs)
 
 
 @ladders.command("show", epilog=example("entitlements ladder show plans"))
 def show(ladder: Ladder, as_json: AsJson = False, data: Data = FOLDER) -> None:
-    """Show a plan ladder: its rungs, and the sets that are on them."""
+    """Show a plan ladder: its rungs, the retired ones too, and the sets on them."""
     from entitlements.errors import UnknownLadder
     from entitlements_projections.reading import definitions
 
     with session(data) as opened:
         found = definitions.plan_ladder(opened.database, ladder)
     if found is None:
-        raise UnknownLadder(f"Asked for: {ladder}.")
+        raise UnknownLadder(f"{ladder}.")
     if as_json:
-        output.document(found)
+        output.document(found | {"retired_rungs": _retired(found)})
         return
     names = {rung["rung"]: rung["name"] for rung in found["rungs"] or ()}
+    retired = _retired(found)
     title = f"Ladder {ladder}" + (
         f", {found['name']}" if found["name"] else ", not defined: it has the rungs of its sets"
     )
     on_rungs: dict[int, list[str]] = {rung: [] for rung in names}
     for each in found["sets"]:
         on_rungs.setdefault(each["rung"], []).append(f"{each['set_id']} v{each['set_version']}")
-    rows = [(rung, names.get(rung, ""), ", ".join(on_rungs[rung])) for rung in sorted(on_rungs)]
-    output.table((">Rung", "Tier", "Sets"), rows, title)
+    rows = [
+        (rung, names.get(rung, ""), "retired" if rung in retired else "", ", ".join(on_rungs[rung]))
+        for rung in sorted(on_rungs)
+    ]
+    output.table((">Rung", "Tier", "Status", "~Sets"), rows, title)
+
+
+def _retired(found: dict[str, Any]) -> list[int]:
+    """Rungs that the definition of a ladder no longer has, while sets are on them."""
+    defined = {rung["rung"] for rung in found["rungs"] or ()}
+    return sorted({each["rung"] for each in found["sets"]} - defined) if found["is_defined"] else []
 
 
 @ladders.command("list", epilog=example("entitlements ladder list"))
@@ -90,4 +101,4 @@ def list_ladders(as_json: AsJson = False, data: Data = FOLDER) -> None:
         (row["ladder"], row["name"], "yes" if row["is_defined"] else "no", ", ".join(s["set_id"] for s in row["sets"]))
         for row in found
     ]
-    output.table(("Ladder", "Name", "Defined", "Sets, by rung"), rows)
+    output.table(("Ladder", "Name", "Defined", "~Sets, by rung"), rows)

@@ -44,9 +44,8 @@ class Shown:
 
     #: In the plural, for people.
     what: str
+    #: A title that starts with ~ is of prose, which may fold; ids and all else are shown whole.
     columns: Mapping[str, str | Callable[[dict[str, Any]], Any]]
-    #: The columns that may fold: free text. Ids and all else are shown whole.
-    folding: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,9 +66,9 @@ def show(name: str, shown: Shown, asked: Asked, filters: Mapping[str, Any]) -> N
     from entitlements_projections.reading.listing import LIMIT_MAX, Listing, Page, every_row, page
 
     if not 1 <= asked.limit <= LIMIT_MAX:
-        raise InvalidValue("invalid_request", f"--limit is 1 to {LIMIT_MAX}.", "use --all for all rows")
+        raise InvalidValue("invalid_request", f"--limit is 1 to {LIMIT_MAX}.", "Use --all for all rows.")
     if asked.every and asked.cursor:
-        raise InvalidValue("invalid_request", "--all starts at the first row.", "leave out --cursor")
+        raise InvalidValue("invalid_request", "--all starts at the first row.", "Leave out --cursor.")
     listing: Listing = getattr(lists, name)
     given = {key: value for key, value in filters.items() if value not in (None, "")}
     with session(asked.data) as opened:
@@ -84,7 +83,7 @@ def show(name: str, shown: Shown, asked: Asked, filters: Mapping[str, Any]) -> N
         output.note(f"No {shown.what}.")
         return
     cells = [[_cell(row, column) for column in shown.columns.values()] for row in found.items]
-    output.table(tuple(shown.columns), cells, folding=shown.folding)
+    output.table(tuple(shown.columns), cells)
     if found.next is not None:
         output.note(
             f"{len(cells)} {shown.what} shown, more follow. --all shows all, this the next: --cursor {found.next}"
@@ -100,7 +99,7 @@ def one_of(text: str, option: str, *known: str) -> str:
     from entitlements.cli.failures import InvalidValue
 
     if text and text not in known:
-        raise InvalidValue("invalid_request", f"{option} is one of {', '.join(known)}, not {text!r}.")
+        raise InvalidValue("invalid_request", f"{option} is one of {', '.join(known)}, not {text}.")
     return text
 
 

@@ -33,8 +33,7 @@ from entitlements.cli.usages import usages
 
 _POOLS: Final = Shown(
     what="pools",
-    columns={"Pool": "pool_id", "Status": "status", "Opened": "opened_at", "Name": "name"},
-    folding=frozenset({"Name"}),
+    columns={"Pool": "pool_id", "Status": "status", "Opened": "opened_at", "~Name": "name"},
 )
 _PROVISIONS: Final = Shown(
     what="provisions",
@@ -56,9 +55,8 @@ _GRANTS: Final = Shown(
         "Status": "status",
         "By": "actor",
         "Ends": "ends_at",
-        "Reason": "reason",
+        "~Reason": "reason",
     },
-    folding=frozenset({"Reason"}),
 )
 _USAGE: Final = Shown(
     what="usage rows",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from entitlements.cli import output
 from entitlements.cli.failures import Refused
 from entitlements.cli.options import (
     FOLDER,
@@ -109,7 +110,7 @@ def use(
     facts = {"pool_id": pool_id, "usage_id": wanted.usage_id, "resource_key": resource_key, "quantity": wanted.quantity}
     report(
         done,
-        f"Recorded {wanted.quantity:,} of {resource_key} in pool [bold]{pool_id}[/bold].",
+        f"Recorded {wanted.quantity:,} of {output.literal(resource_key)} in pool {output.strong(pool_id)}.",
         as_json=as_json,
         **facts,
     )
@@ -157,9 +158,11 @@ def _use_first_that_fits(
         if not refused:
             return pool_id, done
         code, remaining = refused[0].code, refused[0].remaining
-        left = f" {wanted.quantity:,} were asked for, {remaining:,} are left." if remaining >= 0 else ""
+        said = f"{sentence_of(code)} Pool {pool_id}, {wanted.resource_key}."
+        if remaining >= 0:
+            said = f"{wanted.quantity:,} of {wanted.resource_key} requested, {remaining:,} remaining in pool {pool_id}."
         facts = {"pool_id": pool_id, "usage_id": wanted.usage_id, "remaining": remaining if remaining >= 0 else None}
-        refusals.append(Refused(code, f"{sentence_of(code)}{left} Pool {pool_id}, {wanted.resource_key}.", **facts))
+        refusals.append(Refused(code, said, **facts))
         if not asks_the_next(code, may_overflow=may_overflow):
             break
     raise refusals[which_decides([refusal.code for refusal in refusals])]
@@ -198,7 +201,7 @@ def release(
             effective_at=values.instant(effective_at),
         )
         done = opened.do(command, wait=not no_wait)
-    sentence = f"Gave {number:,} of {resource_key} back to pool [bold]{pool_id}[/bold]."
+    sentence = f"Gave {number:,} of {output.literal(resource_key)} back to pool {output.strong(pool_id)}."
     report(done, sentence, as_json=as_json, pool_id=pool_id, resource_key=resource_key, quantity=number)
 
 

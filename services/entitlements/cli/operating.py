@@ -141,7 +141,7 @@ def _tell_what_runs(
         return
     output.facts({"Kafka": settings.kafka, "Postgres": settings.postgres, **ours, "Data": folder}, title="Ready")
     output.table(
-        ("Process", ">Id", "What it does", "Log"),
+        ("Process", ">Id", "~What it does", "Log"),
         [
             (program.name, str(program.pid), PROCESSES[program.name], program.log.name)
             for program in supervisor.programs
@@ -175,7 +175,7 @@ def topics(as_json: AsJson = False, data: Data = FOLDER) -> None:
     if as_json:
         output.document({"kafka": settings.kafka, "topics": shown})
         return
-    columns = ("Topic", ">Partitions", "Kept", "Content", "")
+    columns = ("Topic", ">Partitions", "Kept", "~Content", "")
     rows = [
         (row["topic"], row["partitions"], row["kept"], row["content"], "new" if row["created"] else "") for row in shown
     ]

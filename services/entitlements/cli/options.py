@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import re
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
 _WAYS: Final = "Common options"
+_EXAMPLE_CHARACTERS_MAX: Final = 70
 
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print one JSON document instead of tables.", rich_help_panel=_WAYS)
@@ -86,7 +88,18 @@ FOLDER: Final = Path(".entitlements")
 
 def example(*lines: str) -> str:
     """The end of a command's help."""
-    return "\n".join(["[bold]Example[/bold]", *(f"  $ {line}" for line in lines)])
+    return "\n".join(["[bold]Example[/bold]", *(f"$ {_bare(folded(line))}" for line in lines)])
+
+
+def folded(line: str) -> str:
+    """A command line that fits 80 columns: it goes on, between options or fields, after a backslash."""
+    folded, *parts = re.split(r" (?=--|\w+=)", line)
+    width = len(folded)
+    for part in parts:
+        if width + len(part) > _EXAMPLE_CHARACTERS_MAX:
+            folded, width = f"{folded} \\\n   ", 3
+        folded, width = f"{folded} {part}", width + len(part) + 1
+    return folded
 
 
 def group(sentence: str) -> typer.Typer:
@@ -95,6 +108,19 @@ def group(sentence: str) -> typer.Typer:
 
 
 def prose(text: str) -> str:
-    """Help whose paragraphs fold to the width of the terminal; those that begin with two spaces stay as they are."""
+    """Help whose paragraphs fold to the width of the terminal; those that begin with two spaces, examples, stay as they are.
+
+    Of markup it may have [bold]; every other bracket is one to see. Comments of examples are dimmed.
+    """
     paragraphs = inspect.cleandoc(text).split("\n\n")
-    return "\n\n".join(part if part.startswith("  ") else " ".join(part.split()) for part in paragraphs)
+    return "\n\n".join(
+        _example(part) if part.startswith("  ") else _bare(" ".join(part.split())) for part in paragraphs
+    )
+
+
+def _bare(text: str) -> str:
+    return re.sub(r"\[(?!/?bold\])", r"\\[", text)
+
+
+def _example(text: str) -> str:
+    return re.sub(r"(?m)(?<=\s)(# .*)$", r"[dim]\1[/dim]", _bare(text))

@@ -34,14 +34,12 @@ _CUSTOMERS: Final = Shown(
         "Customer": "customer_id",
         "Status": "status",
         "Unit": "unit_id",
-        "Pools": lambda row: ", ".join(row["pool_ids"]),
+        "~Pools": lambda row: ", ".join(row["pool_ids"]),
     },
-    folding=frozenset({"Pools"}),
 )
 _UNITS: Final = Shown(
     what="units",
-    columns={"Unit": "unit_id", "Parent": "parent_unit_id", "Status": "status", "Name": "name"},
-    folding=frozenset({"Name"}),
+    columns={"Unit": "unit_id", "Parent": "parent_unit_id", "Status": "status", "~Name": "name"},
 )
 _MEMBERS: Final = Shown(
     what="members",

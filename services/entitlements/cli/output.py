@@ -1,82 +1,118 @@
-"""Tables for people, or one JSON document for machines. Nobody else prints."""
+"""Tables for people, or one JSON document for machines. Nobody else prints.
+
+On a terminal everything fits its width; in a file or a pipe nothing is folded or padded, unless COLUMNS says how wide it is. Ids, keys
+and instants are never cut: a table that is too wide loses its empty columns, and becomes one block a row if it is still too wide.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TextIO, TypeAlias
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 #: Hears how many are done, and of how many.
 Progress: TypeAlias = Callable[[int, int], None]
+#: The width for rich where there is none.
+_UNBOUNDED: Final = 10_000
+#: Characters by which a text shows in another order than it is written.
+_REORDERING: Final = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+class Styled(NamedTuple):
+    """A value in a colour or weight of the terminal."""
+
+    value: Any
+    style: str
 
 
 def document(content: Mapping[str, Any]) -> None:
     """Print one JSON document; instants as ISO 8601 in UTC."""
-    print(json.dumps(content, default=_plain, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None))
+    print(_json(content, indent=2 if sys.stdout.isatty() else None))
 
 
 def line_of_json(content: Mapping[str, Any]) -> None:
     """Print one JSON document as a line of a stream, at once."""
-    print(json.dumps(content, default=_plain, ensure_ascii=False), flush=True)
+    print(_json(content), flush=True)
 
 
 def say(sentence: str = "") -> None:
-    """Print a sentence, with rich's markup."""
-    _console().print(sentence, highlight=False)
+    """Print a sentence, with rich's markup. Put what tenants have named in by `strong` or `literal`."""
+    from rich.errors import MarkupError
+    from rich.text import Text
+
+    try:
+        shown = Text.from_markup(visible(sentence), emoji=False)
+    except MarkupError:
+        shown = Text(visible(sentence))
+    _print(shown, folds=True)
+
+
+def strong(name: object) -> str:
+    """An id or a name as markup, in bold."""
+    return f"[bold]{literal(name)}[/bold]"
+
+
+def literal(value: object) -> str:
+    """A text as markup that stands for just that text."""
+    from rich.markup import escape
+
+    return escape(visible(str(value)))
 
 
 def plain(text: str) -> None:
-    """Print text as it is."""
-    print(text, end="")
+    """Print text as it is, line by line."""
+    print("\n".join(visible(line) for line in text.split("\n")), end="")
 
 
 def note(sentence: str) -> None:
     """Print a sentence beside the output: on standard error."""
-    print(sentence, file=sys.stderr)
+    print(visible(sentence), file=sys.stderr)
 
 
-def table(
-    columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str = "", folding: Collection[str] | None = None
-) -> None:
-    """Print a table. A column whose name starts with > is aligned to the right.
+def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str = "") -> None:
+    """Print a table, and an empty line. A column whose name starts with > is aligned to the right, one with ~ holds prose that may fold."""
+    from entitlements.cli import layout
 
-    folding: the columns that may fold, where not all may: the others are never cut, so a line may be longer than the terminal.
-    """
-    from rich import box
-    from rich.table import Table
-
-    shown = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left", title_style="bold", pad_edge=False)
-    cells = [[text(cell) for cell in row] for row in rows]
-    for number, column in enumerate(columns):
-        name, is_whole = column.removeprefix(">"), folding is not None and column not in folding
-        shown.add_column(
-            name,
-            justify="right" if column.startswith(">") else "left",
-            overflow="fold",
-            no_wrap=is_whole,
-            min_width=max(len(name), *(len(row[number]) for row in cells), 0) if is_whole else None,
-        )
-    for row in cells:
-        shown.add_row(*row)
-    _console().print(shown, crop=folding is None)
+    for shown in layout.table(columns, list(rows), title, width_of(sys.stdout)):
+        _print(shown)
+    print()
 
 
 def facts(pairs: Mapping[str, Any], title: str = "") -> None:
-    """Print names and values below one another; those without a value are left out."""
-    from rich.table import Table
+    """Print names and values below one another, and an empty line; those without a value are left out."""
+    from entitlements.cli import layout
 
-    shown = Table(
-        box=None, show_header=False, title=title or None, title_justify="left", title_style="bold", pad_edge=False
+    for shown in layout.facts(pairs, title, width_of(sys.stdout)):
+        _print(shown)
+    print()
+
+
+def width_of(stream: TextIO) -> int | None:
+    """How many characters fit into a line; None: any number, as in a file or a pipe for which COLUMNS says nothing."""
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isascii() and columns.isdecimal() and int(columns):
+        return int(columns)
+    return os.get_terminal_size(stream.fileno()).columns or None if stream.isatty() else None
+
+
+def visible(text: str) -> str:
+    """A text without characters that steer a terminal or reorder what it shows: those are shown as escapes."""
+    return (
+        text if text.isprintable() else "".join(c.encode("unicode_escape").decode() if _steers(c) else c for c in text)
     )
-    shown.add_column(style="dim")
-    shown.add_column(overflow="fold")
-    for name, value in pairs.items():
-        if value not in (None, ""):
-            shown.add_row(name, text(value))
-    _console().print(shown)
+
+
+def _steers(character: str) -> bool:
+    import unicodedata
+
+    return unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"} or character in _REORDERING
 
 
 def text(value: Any) -> str:
@@ -88,7 +124,7 @@ def text(value: Any) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, datetime):
-        return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return str(value)
 
 
@@ -133,12 +169,29 @@ def progress(sentence: str) -> Iterator[Progress]:
         bar.update(task, completed=end, total=end)
 
 
+def _print(shown: Text, *, folds: bool = False) -> None:
+    """Print a rich text. folds: what is too long goes on in the next line, between words only."""
+    width = width_of(sys.stdout)
+    # A word that is wider than the line is left to the terminal: a line end within it would be copied with it.
+    folds = folds and max(map(len, shown.plain.split()), default=0) <= (width or 0)
+    console = _console()
+    for line in shown.wrap(console, width) if folds and width else [shown]:
+        line.rstrip()
+        console.print(line, highlight=False, overflow="ignore", crop=False, no_wrap=True)
+
+
 def _console(*, stderr: bool = False) -> Any:
     from rich.console import Console
 
-    stream = sys.stderr if stderr else sys.stdout
-    # A pipe or file has no width: nothing is to be cut or folded there.
-    return Console(stderr=stderr, width=None if stream.isatty() else 160)
+    return Console(stderr=stderr, width=width_of(sys.stderr if stderr else sys.stdout) or _UNBOUNDED)
+
+
+def _json(content: Any, indent: int | None = None) -> str:
+    """JSON in which nothing steers a terminal: json itself escapes only what lies below U+0020."""
+    written = json.dumps(content, default=_plain, ensure_ascii=False, indent=indent)
+    if written.isprintable():
+        return written
+    return "".join(json.dumps(c)[1:-1] if c != "\n" and _steers(c) else c for c in written)
 
 
 def _plain(value: Any) -> Any:

@@ -62,7 +62,7 @@ def open_pool(
     from entitlements.domain.commands import OpenPool
 
     facts: dict[str, Any] = {
-        "pool_id": values.id_of("pool", pool_id),
+        "pool_id": values.new_id_of("pool", pool_id),
         "organization_id": values.id_of("organization", organization),
         "billing_account_id": values.id_of("billing account", billing_account) if billing_account else None,
         "name": name,
@@ -76,7 +76,7 @@ def open_pool(
         )
         report(
             opened.do(command, wait=not no_wait),
-            f"Pool [bold]{pool_id}[/bold] is open.",
+            f"Pool {output.strong(pool_id)} is open.",
             as_json=as_json,
             pool_id=pool_id,
         )
@@ -89,7 +89,7 @@ def _default_of(opened: Session, resource_key: str) -> Rule:
 
     rule = definitions.default_of_key(opened.database, resource_key)
     if rule is None:
-        raise UnknownKey(f"Asked for: the default of {resource_key}; no definition document says one.")
+        raise UnknownKey(f"the default of {resource_key}; no definition document says one.")
     return rule
 
 
@@ -136,7 +136,7 @@ def suspend(
     """Take everything a pool confers away until it is resumed."""
     from entitlements.domain.commands import SuspendPool
 
-    sentence = f"Pool [bold]{pool_id}[/bold] is suspended and confers nothing."
+    sentence = f"Pool {output.strong(pool_id)} is suspended and confers nothing."
     _change(SuspendPool, sentence, pool_id, reason, effective_at, (actor, key, no_wait, as_json), data)
 
 
@@ -154,7 +154,7 @@ def resume(
     """Give a suspended pool back what it confers."""
     from entitlements.domain.commands import ResumePool
 
-    sentence = f"Pool [bold]{pool_id}[/bold] is open again."
+    sentence = f"Pool {output.strong(pool_id)} is open again."
     _change(ResumePool, sentence, pool_id, reason, effective_at, (actor, key, no_wait, as_json), data)
 
 
@@ -172,5 +172,5 @@ def close(
     """End a pool and all its provisions, for good."""
     from entitlements.domain.commands import ClosePool
 
-    sentence = f"Pool [bold]{pool_id}[/bold] is closed for good."
+    sentence = f"Pool {output.strong(pool_id)} is closed for good."
     _change(ClosePool, sentence, pool_id, reason, effective_at, (actor, key, no_wait, as_json), data)

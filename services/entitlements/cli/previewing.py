@@ -114,16 +114,16 @@ def _tell(set_id: str, pools: int, outcomes: list[KeyOutcome], refusals: dict[st
     lose = {outcome.pool_id for outcome in outcomes if outcome.loses}
     same = pools - len(gain | lose)
     held = "1 pool has" if pools == 1 else f"{pools} pools have"
-    output.say(f"{held} held {set_id}; gain: {len(gain)}, lose: {len(lose)}, no difference: {same}.")
+    output.say(f"{held} held {output.literal(set_id)}; gain: {len(gain)}, lose: {len(lose)}, no difference: {same}.")
     for pool_id, codes in refusals.items():
         told = ", ".join(f"{code} ({count})" for code, count in codes.items())
         output.note(f"{pool_id}: with this set some of its history would have been refused: {told}")
 
 
-def _verdict(outcome: KeyOutcome) -> str:
+def _verdict(outcome: KeyOutcome) -> output.Styled:
     if outcome.gains and outcome.loses:
-        return "[yellow]both[/yellow]"
-    return "[green]gains[/green]" if outcome.gains else "[red]loses[/red]"
+        return output.Styled("both", "yellow")
+    return output.Styled("gains", "green") if outcome.gains else output.Styled("loses", "red")
 
 
 def _limit(held: bool, limit: int | None) -> str:

@@ -16,7 +16,7 @@ _LOOK_EVERY_FOR: Final = 0.2
 
 
 def progress(
-    set_id: Annotated[str, typer.Argument(metavar="[SET]", help="One set; all of them, if left out.")] = "",
+    set_id: Annotated[str, typer.Argument(metavar="SET", help="One set; all of them, if left out.")] = "",
     watch: Annotated[bool, typer.Option("--watch", help="Stay until nothing is behind.")] = False,
     as_json: AsJson = False,
     data: Data = FOLDER,

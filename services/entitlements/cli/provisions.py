@@ -36,6 +36,7 @@ _ID_CHARACTERS = 120
     epilog=example(
         "entitlements provision add p1 pro --id sub-17 --billing-period month",
         "entitlements provision add p1 seats-pack --quantity 20",
+        "entitlements send ChangePlan pool_id=p1 set=enterprise provision_id=sub-18 source=subscription",
     ),
 )
 def add(
@@ -72,16 +73,17 @@ def add(
 ) -> None:
     """Connect a billing source to a pool and confer an entitlement set.
 
-    At most one plan of a ladder is active in a pool: end the old one before you add the next.
+    At most one plan of a ladder is active in a pool. To change the plan use `entitlements send ChangePlan`: it ends the old one and starts
+    the next at the same instant (`entitlements send ChangePlan --help`).
     """
     from entitlements.cli import values
     from entitlements.cli.failures import InvalidValue
     from entitlements.domain.commands import ProvisionPool
 
     if source not in {"subscription", "purchase"}:
-        raise InvalidValue("invalid_request", f'The source of a provision is subscription or purchase, not "{source}".')
+        raise InvalidValue("invalid_request", f"Invalid source: {source}.", "Use subscription or purchase.")
     carried = envelope(actor, key)
-    provision_id = values.id_of("provision", provision_id or f"prv-{carried['idempotency_key'][:_ID_CHARACTERS]}")
+    provision_id = values.new_id_of("provision", provision_id or f"prv-{carried['idempotency_key'][:_ID_CHARACTERS]}")
     facts: dict[str, Any] = {
         "pool_id": values.id_of("pool", pool_id),
         "provision_id": provision_id,
@@ -102,9 +104,7 @@ def add(
         command = opened.with_set(ProvisionPool, carried | facts)
         done = opened.do(command, wait=not no_wait)
         conferred = conferred_by(command, done, "set_version", "ladder", "rung")
-        sentence = (
-            f"Pool [bold]{pool_id}[/bold] has {set_named(set_id, conferred)} by provision [bold]{provision_id}[/bold]."
-        )
+        sentence = f"Pool {output.strong(pool_id)} has {set_named(set_id, conferred)} by provision {output.strong(provision_id)}."
         report(done, sentence, as_json=as_json, pool_id=pool_id, provision_id=provision_id, set_id=set_id, **conferred)
 
 
@@ -137,7 +137,7 @@ def _change(
         if callable(sentence):
             there = opened.require_pool(pool_id)["provisions"] if done.visible else []
             sentence = sentence(next((row for row in there if row["provision_id"] == provision_id), None))
-        sentence = f"Provision [bold]{provision_id}[/bold] {sentence}."
+        sentence = f"Provision {output.strong(provision_id)} {sentence}."
         report(done, sentence, as_json=as_json, pool_id=pool_id, provision_id=provision_id)
 
 

@@ -6,12 +6,15 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from io import StringIO
 
 import typer
 from typer.exceptions import TyperException
 
 from entitlements.cli.failures import DONE, FAILED, INTERRUPTED, USAGE, Failure, explained
+from entitlements.cli.output import width_of
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -22,7 +25,8 @@ def run(arguments: Sequence[str]) -> int:
     # What Kafka's client mentions beside: what matters comes as an error of a call.
     logging.getLogger("entitlements.kafka").addHandler(logging.NullHandler())
     try:
-        status = app(args=list(arguments), prog_name="entitlements", standalone_mode=False)
+        with _unpadded(arguments):
+            status = app(args=list(arguments), prog_name="entitlements", standalone_mode=False)
     except TyperException as error:
         return _not_understood(error, as_json)
     except (KeyboardInterrupt, typer.Abort):
@@ -39,6 +43,17 @@ def run(arguments: Sequence[str]) -> int:
     return status if isinstance(status, int) else DONE
 
 
+@contextmanager
+def _unpadded(arguments: Sequence[str]) -> Iterator[None]:
+    """Into a file or a pipe help goes without the spaces that fill its lines on a terminal."""
+    if sys.stdout.isatty() or not {"--help", "-h"} & set(arguments):
+        yield
+        return
+    with redirect_stdout(StringIO()) as shown:
+        yield
+    print("\n".join(line.rstrip() for line in shown.getvalue().split("\n")).strip("\n"))
+
+
 def _not_understood(error: TyperException, as_json: bool) -> int:
     said = error.format_message()
     if not said:
@@ -47,7 +62,7 @@ def _not_understood(error: TyperException, as_json: bool) -> int:
         return _tell(_negative(negative[1]), as_json)
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "entitlements"
-    return _tell(Failure("usage", _sentence(said), f"see `{command} --help`", USAGE), as_json)
+    return _tell(Failure("usage", _sentence(said), f"See `{command} --help`.", USAGE), as_json)
 
 
 def _negative(number: str) -> Failure:
@@ -65,7 +80,7 @@ def _tell(failure: Failure, as_json: bool) -> int:
 
         print(json.dumps({"error": failure.document()}, ensure_ascii=False))
     else:
-        print(failure, file=sys.stderr)
+        print(failure.lines(width_of(sys.stderr) if sys.stderr.isatty() else None), file=sys.stderr)
     assert failure.status in {FAILED, USAGE}
     return failure.status
 

@@ -24,7 +24,9 @@ A scenario is a YAML file that tells a story and says what is expected of it:
     - do: {ProvisionPool: {provision: sub, set: free}}
     - at: +1h
       use: {key: api_calls, quantity: 101}
-      expect: {refused_lines: \\[quota_exceeded], keys: {api_calls: {remaining: 100}}}
+      expect:
+        refused_lines: [quota_exceeded]
+        keys: {api_calls: {remaining: 100}}
 
 The shipped ones explain every rule by an example; begin with `entitlements scenario list`. The format is in docs/scenarios.md.
 """)
@@ -38,7 +40,7 @@ SCHEMA_EXAMPLE: Final = example("entitlements scenario schema > scenario.schema.
 Paths = Annotated[
     list[Path] | None,
     typer.Argument(
-        metavar="[FILE|FOLDER|FEATURE]...",
+        metavar="FILE|FOLDER|FEATURE",
         help="YAML, or a feature of the shipped scenarios; all of them, if left out.",
     ),
 ]
@@ -55,7 +57,8 @@ def list_(paths: Paths = None, as_json: AsJson = False) -> None:
         output.document({"scenarios": rows})
         return
     shown = [str(s.path.relative_to(LIBRARY)) if s.path.is_relative_to(LIBRARY) else str(s.path) for s in found]
-    output.table(("Feature", "Rule", "File"), [(s.feature, s.name, path) for s, path in zip(found, shown, strict=True)])
+    # The folder of a file is its feature.
+    output.table(("File", "~Rule"), [(path, s.name) for s, path in zip(found, shown, strict=True)])
     output.say(f"{len(found)} scenarios. See one with `entitlements scenario show FILE`.")
 
 
@@ -92,18 +95,16 @@ def schema(as_json: AsJson = False) -> None:
 
 
 def _tell(outcome: Outcome) -> None:
-    from rich.markup import escape
-
     mark = "[green]passed[/green]" if outcome.passed else "[red]failed[/red]"
-    output.say(f"{mark}  {outcome.feature}: {escape(outcome.name)}")
+    output.say(f"{mark}  {outcome.feature}: {output.literal(outcome.name)}")
     if outcome.invalid:
-        output.say(f"  {escape(outcome.invalid)}")
+        output.say(f"  {output.literal(outcome.invalid)}")
     for deviation in outcome.deviations:
-        output.say(f"  {escape(deviation.place)}, {output.text(deviation.at)}")
+        output.say(f"  {output.literal(deviation.place)}, {output.text(deviation.at)}")
         for difference in deviation.differences:
-            output.say(f"    {escape(difference.what)}")
-            output.say(f"      expected  {escape(_text(difference.expected))}")
-            output.say(f"      got       {escape(_text(difference.got))}")
+            output.say(f"    {output.literal(difference.what)}")
+            output.say(f"      expected  {output.literal(_text(difference.expected))}")
+            output.say(f"      got       {output.literal(_text(difference.got))}")
 
 
 def _text(value: Any) -> str:
@@ -150,10 +151,8 @@ def run(paths: Paths = None, as_json: AsJson = False) -> None:
     else:
         for outcome in outcomes:
             _tell(outcome)
-        output.say(
-            f"[dim]{took_ms:,.0f} ms, {took_ms / len(outcomes):.1f} ms for each[/dim]\n"
-            f"{len(outcomes) - failed} passed, {failed} failed"
-        )
+        output.say(f"[dim]{took_ms:,.0f} ms, {took_ms / len(outcomes):.1f} ms for each[/dim]")
+        output.say(f"{len(outcomes) - failed} passed, {failed} failed")
     if failed:
         raise typer.Exit(1)
 

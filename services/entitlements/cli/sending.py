@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, get_type_hints
 
 import typer
 
-from entitlements.cli import output
+from entitlements.cli import explaining, output
 from entitlements.cli.options import FOLDER, Actor, AsJson, Data, Key, NoWait, example
 from entitlements.cli.session import Session, envelope, report, session
 
@@ -17,30 +16,34 @@ if TYPE_CHECKING:
 
 EXAMPLE: Final = example(
     "entitlements send ChangePlan pool_id=p1 set=pro provision_id=s2 source=subscription",
+    "entitlements send ReserveUsage --help",
     "entitlements send ReserveUsage --file reservation.yaml",
-)
-_ENVELOPE: Final = frozenset(
-    {"command_id", "idempotency_key", "actor", "caller", "looked_up", "ladder_rungs", "batch_key", "batch_digest"}
 )
 #: Lines of usage are sent by `entitlements use` and `entitlements import usage`.
 _USAGE: Final = ("RecordUsage", "RecordUsageBatch")
 
 
 def send(
-    name: Annotated[str, typer.Argument(metavar="[COMMAND]", help="Its name; without one all are listed.")] = "",
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="COMMAND", help="Its name; without one all are listed.")] = "",
     given: Annotated[
-        list[str] | None, typer.Argument(metavar="[FIELD=VALUE]...", help="Its fields; values are YAML.")
+        list[str] | None, typer.Argument(metavar="FIELD=VALUE", help="Its fields; values are YAML.")
     ] = None,
     file: Annotated[
         Path | None, typer.Option("--file", "-f", help="Its fields, YAML or JSON.", show_default=False)
     ] = None,
+    wants_help: Annotated[
+        bool, typer.Option("--help", "-h", help="Show this message; after a COMMAND explain that.")
+    ] = False,
     actor: Actor = "",
     key: Key = "",
     no_wait: NoWait = False,
     as_json: AsJson = False,
     data: Data = FOLDER,
 ) -> None:
-    """Send any command by its name, as a billing system would. What can be asked and what it means is in docs/rules/README.md.
+    """Send any command by its name, as a billing system would; without a name list the commands.
+
+    `entitlements send COMMAND --help` explains the fields of a command and shows an example. The rules are in docs/rules/README.md.
 
     `set=NAME` (and `then_set=NAME` of a trial) stands for the newest version of an entitlement set: its id, version, ladder, rung and
     rules. Usage has commands of its own: `entitlements use` and `entitlements import usage`.
@@ -51,30 +54,19 @@ def send(
     for usage in _USAGE:
         del known[usage]
     if not name:
-        _list(known, as_json=as_json)
+        if wants_help:
+            output.plain(context.get_help())
+        else:
+            explaining.list_commands(known, as_json=as_json)
         return
     kind = _kind_of(name, known)
+    if wants_help:
+        explaining.explain(name, kind, as_json=as_json)
+        return
     with session(data) as opened:
         facts = _facts(opened, kind, file, given or [])
         command = _command(kind, envelope(actor, key) | facts)
         report(opened.do(command, wait=not no_wait), f"{name} is done.", as_json=as_json, command=name)
-
-
-def _list(known: dict[str, type[Command]], *, as_json: bool) -> None:
-    rows = [(name, " ".join(_words(kind)), (kind.__doc__ or "").split("\n")[0]) for name, kind in sorted(known.items())]
-    if as_json:
-        output.document({name: {"fields": words.split(), "about": about} for name, words, about in rows})
-    else:
-        output.table(("Command", "Fields (* needed)", "What it does"), rows)
-
-
-def _words(kind: type[Command]) -> list[str]:
-    found = []
-    for field in fields(kind):
-        if field.name not in _ENVELOPE:
-            needed = field.default is MISSING and field.default_factory is MISSING
-            found.append(field.name + ("*" if needed else ""))
-    return found
 
 
 def _kind_of(name: str, known: dict[str, type[Command]]) -> type[Command]:
@@ -84,8 +76,8 @@ def _kind_of(name: str, known: dict[str, type[Command]]) -> type[Command]:
 
     if name not in known:
         near = get_close_matches(name, known, 1)
-        meant = f"did you mean {near[0]}?" if near else "`entitlements send` lists them"
-        raise InvalidValue("unknown_command", f"There is no command {name}.", meant)
+        meant = f"Did you mean {near[0]}?" if near else "`entitlements send` lists all."
+        raise InvalidValue("unknown_command", f"No such command: {name}.", meant)
     return known[name]
 
 
@@ -96,6 +88,7 @@ def _facts(opened: Session, kind: type[Command], file: Path | None, given: list[
     from entitlements.intake.sets import looks_up
 
     facts: dict[str, Any] = {}
+    hints = get_type_hints(kind)
     if file is not None:
         from entitlements.intake.definitions import read_document
 
@@ -103,15 +96,22 @@ def _facts(opened: Session, kind: type[Command], file: Path | None, given: list[
     for pair in given:
         field, equals, text = pair.partition("=")
         if not equals:
-            raise InvalidValue("invalid_command", f"{pair} is no FIELD=VALUE.", "as in quantity=5")
+            advice = f"Use --file {pair}." if pair.endswith((".json", ".yaml", ".yml")) else "Example: quantity=5."
+            raise InvalidValue("invalid_command", f"{pair} is not FIELD=VALUE.", advice)
         try:
-            facts[field] = yaml.safe_load(text)
+            facts[field] = _read(yaml.safe_load(text), text, hints.get(field))
         except yaml.YAMLError as error:
-            raise InvalidValue("invalid_command", f"{field}: {error}", "values are YAML") from error
+            raise InvalidValue("invalid_command", f"{field}: {error}", "Values are YAML.") from error
     for short in ("set", "then_set"):
         if short in facts:
             facts[f"{short}_id"] = str(facts.pop(short))
     return opened.filled_in(kind, facts) if looks_up(kind) else facts
+
+
+def _read(value: Any, text: str, hint: Any) -> Any:
+    """What a value of YAML is for a field: a field that takes text takes 17 and {"a": 1} as they are written."""
+    takes_text = hint is str or (hint == str | None and value is not None)
+    return text if takes_text and not isinstance(value, str) else value
 
 
 def _command(kind: type[Command], facts: dict[str, Any]) -> Command:
@@ -123,7 +123,7 @@ def _command(kind: type[Command], facts: dict[str, Any]) -> Command:
     from entitlements.intake.policies import require_meant
     from entitlements.intake.strict import code_of_all, read_fields
 
-    takes = f"it has {', '.join(_words(kind))}"
+    takes = f"See `entitlements send {kind.__name__} --help`."
     unknown = facts.keys() - get_type_hints(kind).keys()
     if unknown:
         raise InvalidValue("invalid_command", f"{kind.__name__} has no {', '.join(sorted(unknown))}.", takes)

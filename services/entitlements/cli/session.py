@@ -105,7 +105,7 @@ class Session:
             outcome = self.caller.call(command)
         except OutcomeUnknown as error:
             key = command.idempotency_key
-            how = retry or (f"Retry with --idempotency-key {key}." if key else "Retry: it has one effect.")
+            how = retry or (f"Retry with --idempotency-key {key}." if key else "Retry: it takes effect once.")
             raise _unknown(error, how, key) from error
         if outcome.status == "refused" and not outcome.refused_lines:
             raise Refused(outcome.code, outcome.message)
@@ -153,7 +153,7 @@ class Session:
 
         found = reading.pool(self.database, pool_id, datetime.now(UTC))
         if found is None:
-            raise UnknownPool(f"Asked for: {pool_id}.")
+            raise UnknownPool(f"{pool_id}.")
         return found
 
     def require_key(self, resource_key: str) -> dict[str, Any]:
@@ -162,7 +162,7 @@ class Session:
 
         found = reading.resource_key(self.database, resource_key)
         if found is None:
-            raise UnknownKey(f"Asked for: {resource_key}.")
+            raise UnknownKey(f"{resource_key}.")
         return found
 
 
@@ -189,7 +189,7 @@ def envelope(actor: str, key: str) -> dict[str, Any]:
 
 
 def report(done: Done, sentence: str, *, as_json: bool, **facts: Any) -> None:
-    """Say that a command is done."""
+    """Say that a command is done. sentence: markup, in which what people named stands by `output.strong` or `output.literal`."""
     if as_json:
         output.document(done.document(**facts))
     else:
@@ -202,8 +202,8 @@ def conferred_by(command: Command, done: Done, *names: str) -> dict[str, Any]:
 
 
 def set_named(set_id: str, conferred: dict[str, Any]) -> str:
-    """A set with its version, where that is known."""
-    return f"{set_id} v{conferred['set_version']}" if conferred else set_id
+    """A set with its version, where that is known, as markup."""
+    return output.literal(f"{set_id} v{conferred['set_version']}" if conferred else set_id)
 
 
 def address_of_postgres(url: str) -> str:
@@ -220,6 +220,7 @@ def _why(error: Exception) -> str:
 
 
 def _unknown(error: OutcomeUnknown, how: str, key: str | None) -> OutcomeUnknown:
-    told = OutcomeUnknown(how)
+    told = OutcomeUnknown()
+    told.advice = how  # type: ignore[attr-defined]
     told.facts = {"idempotency_key": key, "detail": str(error)}  # type: ignore[attr-defined]
     return told

@@ -150,13 +150,13 @@ def _on_demand(row: Row, amount: Amount) -> Sequence[Any]:
 
 
 _TABLES: Final[tuple[tuple[str, tuple[str, ...], Cells], ...]] = (
-    ("contributions", ("Contribution to", "From", ">Includes", ">Rolled over", "Note"), _contribution),
+    ("contributions", ("Contribution to", "From", ">Includes", ">Rolled over", "~Note"), _contribution),
     ("provisions", ("Provision", "Source", "Set", ">Quantity", "Ladder", "Status", "Starts", "Ends"), _provision),
-    ("grants", ("Grant", "Reason", "By", "Status", "Ends"), _grant),
+    ("grants", ("Grant", "~Reason", "By", "Status", "Ends"), _grant),
     ("assignments", ("Workspace", "Role", "Overflow", "Since"), _assignment),
-    ("overrides", ("Override", "Of", "For", ">Value", ">Drawn", "Reason", "By", "Until"), _override),
+    ("overrides", ("Override", "Of", "For", ">Value", ">Drawn", "~Reason", "By", "Until"), _override),
     ("caps", ("Cap of", "On", ">At most", ">Drawn", ">Reserved", "By", "Resets"), _cap),
-    ("reservations", ("Reserved", "Kind", "Of", ">Held", "Beside", "For", "Expires"), _reservation),
+    ("reservations", ("Reserved", "Kind", "Of", ">Held", "~Beside", "For", "Expires"), _reservation),
     ("holders", ("Limit", "Holder", ">Holds", "Workspace", "Since"), _holder),
-    ("on_demand", ("On demand", "Allowed", "Payer", "Price in minor units", ">Spent", ">Cap", "Alerts at"), _on_demand),
+    ("on_demand", ("On demand", "Allowed", "Payer", "~Price in minor units", "~Spent", ">Cap", "~Alerts at"), _on_demand),
 )  # fmt: skip

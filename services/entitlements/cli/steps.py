@@ -17,14 +17,14 @@ _MARKS: Final = {"holds": "[green]✓[/green]", "does_not_hold": "[red]✗[/red]
 
 def show_steps(told: dict[str, Any]) -> None:
     """Print what explain tells (entitlements_client.deciding.explain)."""
-    from rich.markup import escape
-
     asked, decision = told["context"]["request"], told["decision"]
     output.say(
-        f"[bold]1 Context[/bold]  {escape(asked['resource_key'])} for {escape(asked['customer_id'])} at {told['context']['now']}"
+        f"[bold]1 Context[/bold]  {output.literal(asked['resource_key'])} for {output.literal(asked['customer_id'])} at {told['context']['now']}"
     )
     for field, value in told["context"]["fields"].items():
-        output.say(f"    {field} = {escape(_value(value)) if value is not None else '[yellow]missing[/yellow]'}")
+        output.say(
+            f"    {output.literal(field)} = {output.literal(_value(value)) if value is not None else '[yellow]missing[/yellow]'}"
+        )
     output.say("[bold]2 Matching[/bold]")
     for policy in told["matching"]:
         why = "is asked" if policy["matches"] else f"[dim]is not asked: {_WHY_NOT[policy['why_not']]}[/dim]"
@@ -37,26 +37,24 @@ def show_steps(told: dict[str, Any]) -> None:
     resolution = told["conflict_resolution"]
     winner = resolution["winner"]
     output.say(
-        f"[bold]4 Conflict resolution[/bold]  {(_name(winner) + ': ') if winner else ''}{escape(resolution['because'])}"
+        f"[bold]4 Conflict resolution[/bold]  {(_name(winner) + ': ') if winner else ''}{output.literal(resolution['because'])}"
     )
     answer = "[green]allowed[/green]" if decision["allowed"] else "[red]refused[/red]"
-    output.say(f"[bold]5 Decision[/bold]  {answer} ({decision['reason_code']}): {escape(decision['sentence'])}")
+    output.say(f"[bold]5 Decision[/bold]  {answer} ({decision['reason_code']}): {output.literal(decision['sentence'])}")
 
 
 def _name(policy: dict[str, Any]) -> str:
-    return f"{policy['policy_id']} ({policy['effect']}, priority {policy['priority']})"
+    return f"{output.literal(policy['policy_id'])} ({policy['effect']}, priority {policy['priority']})"
 
 
 def _show_condition(condition: dict[str, Any], depth: int) -> None:
-    from rich.markup import escape
-
     mark, indent = _MARKS[condition["outcome"]], "    " * depth
     combined = next((name for name in ("all", "any", "not") if name in condition), None)
     if combined is None:
         value = "" if condition["value"] is None else f" {_value(condition['value'])}"
-        found = "[yellow]missing[/yellow]" if condition["found"] is None else escape(_value(condition["found"]))
+        found = "[yellow]missing[/yellow]" if condition["found"] is None else output.literal(_value(condition["found"]))
         output.say(
-            f"{indent}{mark} {escape(condition['field'])} {condition['operator']}{escape(value)}  [dim]found[/dim] {found}"
+            f"{indent}{mark} {output.literal(condition['field'])} {condition['operator']}{output.literal(value)}  [dim]found[/dim] {found}"
         )
         return
     output.say(f"{indent}{mark} {combined}")

@@ -137,8 +137,9 @@ def _sentence(change: dict[str, Any]) -> str:
         "quota.warning": "yellow",
     }
     shown = f"[{colour[kind]}]{kind:24}[/]" if kind in colour else f"{kind:24}"
-    whose = f"{change['organization_id']}  [bold]{change['customer_id']}[/bold]"
-    return f"{output.text(change['effective_at'])}  {shown} {whose}  {change['resource_key']}  {_detail(change)}"
+    whose = f"{output.literal(change['organization_id'])}  {output.strong(change['customer_id'])}"
+    key = output.literal(change["resource_key"])
+    return f"{output.text(change['effective_at'])}  {shown} {whose}  {key}  {output.literal(_detail(change))}"
 
 
 def _detail(change: dict[str, Any]) -> str:

@@ -41,7 +41,7 @@ def not_a_quantity(text: str) -> InvalidValue:
     return InvalidValue(
         "invalid_quantity",
         f'A quantity is an integer from 1 to 2^53, not "{text}".',
-        "count in the smallest unit of the key, see `entitlements set show`",
+        "Count in the smallest unit of the key.",
     )
 
 
@@ -51,16 +51,29 @@ def id_of(what: str, text: str) -> str:
         return str(_ids().validate_python(text))
     except ValidationError:
         raise InvalidValue(
-            "invalid_id", f"The id of the {what} has {len(text)} characters; an id has 1 to {ID_CHARACTERS_MAX}."
+            "invalid_id", f"The id of the {what} has {len(text)} characters.", f"An id has 1 to {ID_CHARACTERS_MAX}."
         ) from None
+
+
+def names_a_document(text: str) -> bool:
+    """Whether a text is the name of a YAML or JSON file, whether or not there is such a file."""
+    return text.lower().endswith((".json", ".yaml", ".yml"))
 
 
 def new_id_of(what: str, text: str) -> str:
     """An id that is chosen for something new. Raises InvalidValue."""
+    import os
+
     from entitlements.domain.ids import DERIVED, is_derived
 
+    if names_a_document(text) and os.path.isfile(text):  # noqa: PTH113 - an id is no path.
+        raise InvalidValue("invalid_id", f"{text} is a file here, so it cannot be the id of a {what}.", "Give an id.")
     if is_derived(text):
-        raise InvalidValue("invalid_id", f"The id of the {what} begins with {DERIVED}: those are the service's own.")
+        raise InvalidValue(
+            "invalid_id",
+            f"The id of the {what} begins with {DERIVED}.",
+            "Use another one: those are the service's own.",
+        )
     return id_of(what, text)
 
 
@@ -72,7 +85,7 @@ def instant(text: str) -> datetime | None:
         return read_instant(text)
     except NotAnInstant:
         raise InvalidValue(
-            "invalid_instant", f'"{text}" is no instant with a time zone.', "write it like 2026-01-31T12:00:00Z"
+            "invalid_instant", f"Not an instant with a time zone: {text}.", "Write it like 2026-01-31T12:00:00Z."
         ) from None
 
 
@@ -88,7 +101,7 @@ def duration(text: str) -> timedelta:
 
     written = re.fullmatch(r"(\d{1,6})([smhdw])", text)
     if written is None:
-        raise InvalidValue("invalid_request", f'"{text}" is no duration.', "write it like 30m, 24h or 90d")
+        raise InvalidValue("invalid_request", f"Not a duration: {text}.", "Write it like 30m, 24h or 90d.")
     units = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
     return timedelta(**{units[written[2]]: int(written[1])})
 
@@ -100,7 +113,7 @@ def instant_or_after(text: str) -> datetime | None:
     try:
         return instant(text)
     except InvalidValue as error:
-        error.advice += ", or 90d for so long after now"
+        error.advice = f"{error.advice.rstrip('.')}, or 90d for 90 days from now."
         raise
 
 
@@ -120,14 +133,14 @@ def country(text: str) -> str:
     import re
 
     if text and re.fullmatch(r"[A-Z]{2}(-[A-Z0-9]{1,3})?", text) is None:
-        raise InvalidValue("invalid_request", f'"{text}" is no country.', "write it like DE or US-CA")
+        raise InvalidValue("invalid_request", f"Not a country code: {text}.", "Write it like DE or US-CA.")
     return text
 
 
 def reason(text: str) -> str:
     """A reason that says something. Raises InvalidValue."""
     if not text.strip():
-        raise InvalidValue("invalid_request", "A reason must say something.")
+        raise InvalidValue("invalid_request", "The reason is empty.", "Say why, for auditors.")
     return text
 
 

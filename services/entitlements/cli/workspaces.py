@@ -60,14 +60,16 @@ def assign(
     command = AssignWorkspace(
         **envelope(actor, key),
         pool_id=values.id_of("pool", pool_id),
-        workspace_id=values.id_of("workspace", workspace_id),
+        workspace_id=values.new_id_of("workspace", workspace_id),
         role="secondary" if secondary else "primary",
         may_overflow=overflow,
         effective_at=values.instant(effective_at),
     )
     with session(data) as opened:
         done = opened.do(command, wait=not no_wait)
-        sentence = f"Workspace [bold]{workspace_id}[/bold] uses pool [bold]{pool_id}[/bold] as its {command.role} one."
+        sentence = (
+            f"Workspace {output.strong(workspace_id)} uses pool {output.strong(pool_id)} as its {command.role} one."
+        )
         report(done, sentence, as_json=as_json, pool_id=pool_id, workspace_id=workspace_id, role=command.role)
 
 
@@ -95,7 +97,7 @@ def unassign(
     )
     with session(data) as opened:
         done = opened.do(command, wait=not no_wait)
-        sentence = f"Workspace [bold]{workspace_id}[/bold] does not use pool [bold]{pool_id}[/bold] any more."
+        sentence = f"Workspace {output.strong(workspace_id)} does not use pool {output.strong(pool_id)} any more."
         report(done, sentence, as_json=as_json, pool_id=pool_id, workspace_id=workspace_id)
 
 
@@ -111,7 +113,7 @@ def organization_of(opened: Session, workspace: str, organization: str) -> str:
         return organization
     found = reading.organizations_of_workspace(opened.database, workspace)
     if not found:
-        raise UnknownWorkspace(f"Asked for: {workspace}.")
+        raise UnknownWorkspace(f"{workspace}.")
     if len(found) > 1:
         more = f" and {len(found) - _NAMED_MAX} more" if len(found) > _NAMED_MAX else ""
         error = AmbiguousCustomer(f"{workspace}: {', '.join(found[:_NAMED_MAX])}{more}.")
@@ -128,7 +130,7 @@ def pool_in(opened: Session, pool: str, organization: str) -> str:
 
     pool_id = values.id_of("pool", pool)
     if organization and reading.organization_of_pool(opened.database, pool_id) not in {None, organization}:
-        raise UnknownPool(f"Asked for: {pool_id} of organization {organization}.")
+        raise UnknownPool(f"{pool_id} of organization {organization}.")
     return pool_id
 
 
@@ -149,7 +151,7 @@ def what_they_have(
     from entitlements_projections import reading
 
     if not workspace and not pool:
-        raise InvalidValue("invalid_request", "Give a workspace or a pool.")
+        raise InvalidValue("invalid_request", "No workspace or pool is given.", "Add --workspace or --pool.")
     now = datetime.now(UTC)
     if pool:
         found = opened.require_pool(pool_in(opened, pool, organization))
@@ -159,11 +161,11 @@ def what_they_have(
     organization = organization_of(opened, workspace, organization)
     pools = reading.pools_of_workspace(opened.database, organization, workspace)
     if not pools:
-        raise UnknownWorkspace(f"Asked for: {workspace} of organization {organization}.")
+        raise UnknownWorkspace(f"{workspace} of organization {organization}.")
     if pool:
         pools = [row for row in pools if row["pool_id"] == pool]
         if not pools:
-            raise UnknownWorkspace(f"Asked for: {workspace} in pool {pool}.")
+            raise UnknownWorkspace(f"{workspace} in pool {pool}.")
     ids = {row["pool_id"] for row in pools}
     rows = reading.entitlements_of_workspace(opened.database, organization, workspace, now)
     return pools, [row for row in rows if row["pool_id"] in ids]
@@ -182,7 +184,7 @@ def as_of(opened: Session, pool_id: str) -> dict[str, Any]:
 
 def usage(
     workspace_id: Annotated[
-        str, typer.Argument(metavar="[WORKSPACE]", help="Id of the workspace, the customer.", show_default=False)
+        str, typer.Argument(metavar="WORKSPACE", help="Id of the workspace, the customer.", show_default=False)
     ] = "",
     pool: Pool = "",
     organization: Organization = "",

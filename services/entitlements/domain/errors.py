@@ -1,7 +1,7 @@
 """Why a command is refused. The tree is the table of contents; the code is for ever.
 
 CommandRefused
-├── InvalidCommand            the command cannot be meant
+├── InvalidCommand            a value of the command is invalid
 │   ├── InvalidId, InvalidQuantity, InvalidRules, InvalidInstant, InvalidPeriod, InvalidTimeZone, InvalidPolicy, InvalidLadder
 ├── any          EffectiveAtIsNotAllowed
 ├── pools        UnknownPool, PoolAlreadyExists, PoolIsClosed, PoolIsSuspended, PoolIsElsewhere
@@ -21,7 +21,7 @@ CommandRefused
 ├── campaigns    UnknownCampaign, CampaignIsActive, TooManyPools
 └── IdempotencyKeyReused      the same key with another body
 
-The docstring is the message.
+The docstring is the message; `entitlements.advice` says what to do.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def sentence_of(code: str) -> str:
     kinds: list[type[CommandRefused]] = [CommandRefused]
     for kind in kinds:
         kinds += kind.__subclasses__()
-    return next((str(kind()) for kind in kinds if kind.code == code), "It was refused.")
+    return next((str(kind()) for kind in kinds if kind.code == code), "The command was refused.")
 
 
 class CommandRefused(Exception):
@@ -49,83 +49,83 @@ class CommandRefused(Exception):
     def __init__(self, detail: str = "", remaining: int = -1) -> None:
         self.remaining = remaining
         said = (type(self).__doc__ or "").strip()
-        super().__init__(f"{said} ({detail})" if detail else said)
+        super().__init__(f"{said.rstrip('.')}: {detail.rstrip('.')}." if detail else said)
 
 
 class InvalidCommand(CommandRefused):
-    """The command is not valid."""
+    """Invalid command."""
 
     code = "invalid_command"
 
 
 class InvalidId(InvalidCommand):
-    """An id has 1 to 128 characters."""
+    """Invalid id."""
 
     code = "invalid_id"
 
 
 class InvalidQuantity(InvalidCommand):
-    """A quantity is an integer from 1 to 2^53."""
+    """Invalid quantity."""
 
     code = "invalid_quantity"
 
 
 class InvalidRules(InvalidCommand):
-    """The rules of the set cannot be meant."""
+    """Invalid rules."""
 
     code = "invalid_rules"
 
 
 class InvalidInstant(InvalidCommand):
-    """An instant of the command cannot be meant."""
+    """Invalid instant."""
 
     code = "invalid_instant"
 
 
 class InvalidPeriod(InvalidCommand):
-    """A period is hour, day, week, month, year, lifetime or an ISO 8601 duration from a minute to a hundred years."""
+    """Invalid period."""
 
     code = "invalid_period"
 
 
 class InvalidTimeZone(InvalidCommand):
-    """A time zone has a name of the IANA database."""
+    """Unknown time zone."""
 
     code = "invalid_time_zone"
 
 
 class InvalidLadder(InvalidCommand):
-    """A ladder has 1 to 1,000 rungs by rising number, each with a name of its own of 1 to 128 characters."""
+    """Invalid plan ladder."""
 
     code = "invalid_ladder"
 
 
 class EffectiveAtIsNotAllowed(CommandRefused):
-    """Only commands to a pool whose history is being brought in (backfill_from) have an effective_at."""
+    """Only a pool in backfill takes commands with effective_at."""
 
     code = "effective_at_not_allowed"
 
 
 class UnknownPool(CommandRefused):
-    """There is no such pool."""
+    """No such pool."""
 
     code = "unknown_pool"
 
 
 class PoolAlreadyExists(CommandRefused):
-    """A pool with this id exists and is another one."""
+    """The pool exists already, with other values."""
 
     code = "pool_already_exists"
 
 
 class PoolIsClosed(CommandRefused):
-    """The pool is closed for good."""
+    """The pool is closed."""
 
     code = "pool_is_closed"
 
 
 class PoolIsSuspended(CommandRefused):
-    """The pool is suspended and confers nothing."""
+    """The pool is suspended."""
 
     code = "pool_is_suspended"
 
@@ -143,25 +143,25 @@ class UnknownProvision(CommandRefused):
 
 
 class ProvisionAlreadyExists(CommandRefused):
-    """A provision with this id exists and is another one."""
+    """The provision exists already, with other values."""
 
     code = "provision_already_exists"
 
 
 class ProvisionIsOver(CommandRefused):
-    """The provision has ended, and an ended one cannot be changed or used again."""
+    """The provision has ended."""
 
     code = "provision_is_over"
 
 
 class ProvisionIsSuspended(CommandRefused):
-    """A provision that includes this resource key is suspended."""
+    """The provision that includes this resource key is suspended."""
 
     code = "provision_suspended"
 
 
 class NoBillingPeriod(CommandRefused):
-    """The provision has neither a billing period nor an end: name an instant."""
+    """The provision has neither a billing period nor an end."""
 
     code = "no_billing_period"
 
@@ -191,7 +191,7 @@ class RulesConflict(CommandRefused):
 
 
 class TooManyProvisions(CommandRefused):
-    """A pool holds at most 500 provisions that are not over."""
+    """A pool holds at most 500 provisions that have not ended."""
 
     code = "too_many_provisions"
 
@@ -203,13 +203,13 @@ class UnknownGrant(CommandRefused):
 
 
 class GrantAlreadyExists(CommandRefused):
-    """A grant with this id exists and is another one."""
+    """The grant exists already, with other values."""
 
     code = "grant_already_exists"
 
 
 class GrantIsOver(CommandRefused):
-    """The grant is over; an id is given once."""
+    """The grant has ended."""
 
     code = "grant_is_over"
 
@@ -227,55 +227,55 @@ class UnknownKey(CommandRefused):
 
 
 class KeyIsNotMetered(CommandRefused):
-    """The resource key is a feature; nothing of it is used up."""
+    """The resource key is not metered."""
 
     code = "key_is_not_metered"
 
 
 class KeyIsNotHeld(CommandRefused):
-    """The resource key is not a limit; nothing of it can be given back."""
+    """Only a limit, such as seats, is released."""
 
     code = "key_is_not_held"
 
 
 class NotEntitled(CommandRefused):
-    """No active provision of the pool confers this resource key."""
+    """No active provision of the pool includes this resource key."""
 
     code = "not_entitled"
 
 
 class QuotaIsExceeded(CommandRefused):
-    """The usage does not fit into what is left."""
+    """The usage exceeds what remains."""
 
     code = "quota_exceeded"
 
 
 class PeriodIsClosed(CommandRefused):
-    """The usage occurred in a period that is closed; only reported usage is taken late."""
+    """The usage occurred in a period that is closed."""
 
     code = "period_is_closed"
 
 
 class MoreThanIsHeld(CommandRefused):
-    """More is given back than is held."""
+    """More is released than is held."""
 
     code = "more_than_is_held"
 
 
 class MemberCapIsReached(CommandRefused):
-    """The member may not draw so much, although the pool has it."""
+    """The usage exceeds the member's cap."""
 
     code = "member_cap_reached"
 
 
 class UnknownReservation(CommandRefused):
-    """The pool has no such reservation; it may be committed, released or expired."""
+    """The pool has no such open reservation."""
 
     code = "unknown_reservation"
 
 
 class ReservationAlreadyExists(CommandRefused):
-    """A reservation with this id exists and is another one."""
+    """The reservation exists already, with other values."""
 
     code = "reservation_already_exists"
 
@@ -293,19 +293,19 @@ class UnknownOverride(CommandRefused):
 
 
 class OverrideAlreadyExists(CommandRefused):
-    """An override with this id exists and is another one."""
+    """The override exists already, with other values."""
 
     code = "override_already_exists"
 
 
 class LadderIsEmpty(CommandRefused):
-    """Nothing is active on this ladder of the pool."""
+    """No plan is active on this ladder of the pool."""
 
     code = "ladder_is_empty"
 
 
 class UnknownUsage(CommandRefused):
-    """No usage with this id is remembered; it is older than the window, was taken back, or never was."""
+    """No usage with this id is on record."""
 
     code = "unknown_usage"
 
@@ -329,67 +329,67 @@ class UnknownUnit(CommandRefused):
 
 
 class UnitCycle(CommandRefused):
-    """A unit would lie within itself."""
+    """The unit would lie within itself."""
 
     code = "unit_cycle"
 
 
 class UnitIsNotEmpty(CommandRefused):
-    """Units or workspaces are in the unit, or it has assignments or members: move or take them away first."""
+    """The unit still has units, workspaces, assignments or members."""
 
     code = "unit_is_not_empty"
 
 
 class TooManyUnits(CommandRefused):
-    """An organization would be too large or too deep, or one command would concern too many of its workspaces."""
+    """The organization, or what one command changes of it, would be too large."""
 
     code = "too_many_units"
 
 
 class UnknownCampaign(CommandRefused):
-    """There is no such campaign."""
+    """No such campaign."""
 
     code = "unknown_campaign"
 
 
 class CampaignIsActive(CommandRefused):
-    """An active campaign stays as it is: deactivate it first."""
+    """The campaign is active."""
 
     code = "campaign_is_active"
 
 
 class TooManyPools(CommandRefused):
-    """A campaign, or one command about it, names too many pools."""
+    """Too many pools in one campaign or command."""
 
     code = "too_many_pools"
 
 
 class UnknownParent(CommandRefused):
-    """There is no such set, or version of it, to extend."""
+    """No such entitlement set or version to extend."""
 
     code = "unknown_parent"
 
 
 class InheritanceCycle(CommandRefused):
-    """It would descend from itself."""
+    """The definition would inherit from itself."""
 
     code = "inheritance_cycle"
 
 
 class InheritanceIsTooDeep(CommandRefused):
-    """At most 16 generations and 100 ancestors stand behind one definition."""
+    """A definition has at most 16 generations and 100 ancestors."""
 
     code = "inheritance_too_deep"
 
 
 class ParentsDisagree(CommandRefused):
-    """What is inherited cannot be put together."""
+    """What the parents define cannot be combined."""
 
     code = "parents_disagree"
 
 
 class InvalidPolicy(InvalidCommand):
-    """The document of the policy cannot be meant."""
+    """Invalid policy."""
 
     code = "invalid_policy"
 
@@ -401,7 +401,7 @@ class UnknownPolicy(CommandRefused):
 
 
 class TooManyPolicies(CommandRefused):
-    """An organization has at most 1,000 access policies that count, of 524,288 characters in all."""
+    """An organization has at most 1,000 active access policies, of 524,288 characters in all."""
 
     code = "too_many_policies"
 
@@ -413,25 +413,25 @@ class UnknownApiKey(CommandRefused):
 
 
 class ApiKeyAlreadyExists(CommandRefused):
-    """An API key with this id exists and is another one."""
+    """The API key exists already, with other values."""
 
     code = "api_key_already_exists"
 
 
 class ActForNotAllowed(CommandRefused):
-    """Only the operator can create a key with act_for, by the command line beside the installation."""
+    """Only the operator can create a key with act_for."""
 
     code = "act_for_not_allowed"
 
 
 class ApiKeyIsOver(CommandRefused):
-    """The API key was revoked or has expired; an id is given once."""
+    """The API key is revoked or expired."""
 
     code = "api_key_is_over"
 
 
 class TooManyApiKeys(CommandRefused):
-    """An organization has at most 1,000 API keys that count, and 10,000 with those that do no more."""
+    """An organization has at most 1,000 active API keys and 10,000 in all."""
 
     code = "too_many_api_keys"
 

@@ -28,7 +28,7 @@ Constraint = Literal["country_unknown", "country_not_allowed", "not_yet_valid", 
 
 
 def check_terms(resource_key: str, data_type: DataType, terms: KeyTerms) -> None:
-    """The terms of a key can be meant. Raises InvalidCommand, InheritanceCycle, InvalidPeriod, InvalidRules."""
+    """The terms of a key are valid. Raises InvalidCommand, InheritanceCycle, InvalidPeriod, InvalidRules."""
     if (terms.entitlement_type == "boolean") != (data_type == "boolean"):
         raise InvalidCommand(f"a {terms.entitlement_type} has no {data_type} values")
     if terms.default_value is not None and not 0 <= terms.default_value <= (1 if data_type == "boolean" else 2**53):

@@ -28,7 +28,7 @@ RULES_MAX: Final = 500
 
 
 def check_rules(rules: Sequence[Rule], *, empty: bool = False) -> None:
-    """Each rule can be meant, and no key has two; empty: there may be none."""
+    """Each rule is valid, and no key has two; empty: there may be none."""
     if not rules and not empty:
         raise InvalidRules("a set confers at least one resource key")
     if len(rules) > RULES_MAX:

@@ -51,7 +51,7 @@ IncludedAmount = Annotated[Amount | None, BeforeValidator(lambda value: None if 
 
 
 class DefinitionIsInvalid(RequestError):
-    """The definition cannot be meant."""
+    """Invalid definition."""
 
     code = "definition_is_invalid"
 

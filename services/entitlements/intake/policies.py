@@ -20,8 +20,8 @@ _EFFECTS: Final = {"allow": "ALLOW", "deny": "DENY"}
 _PLAIN_TO_DEPTH: Final = 64
 
 
-class PolicyCannotBeMeant(RequestError):
-    """The policy cannot be meant."""
+class InvalidPolicyDocument(RequestError):
+    """Invalid policy."""
 
     code = "invalid_policy"
 
@@ -32,14 +32,14 @@ class PolicyCannotBeMeant(RequestError):
 
 
 def read_policies(path: Path) -> list[dict[str, Any]]:
-    """The policies of a file, YAML or JSON: one, a list, or under `policies`. Raises DefinitionIsInvalid, PolicyCannotBeMeant."""
+    """The policies of a file, YAML or JSON: one, a list, or under `policies`. Raises DefinitionIsInvalid, InvalidPolicyDocument."""
     from entitlements.intake.definitions import read_file
 
     return parse_policies(read_file(path), str(path))
 
 
 def parse_policies(content: Any, where: str) -> list[dict[str, Any]]:
-    """The policies of a document: one, a list, or under `policies`. Raises PolicyCannotBeMeant."""
+    """The policies of a document: one, a list, or under `policies`. Raises InvalidPolicyDocument."""
     if isinstance(content, dict) and "policies" not in content:
         return [_checked_alone(_spelled_out(content), where)]
     whole = content if isinstance(content, dict) else {"policies": content}
@@ -48,26 +48,26 @@ def parse_policies(content: Any, where: str) -> list[dict[str, Any]]:
     try:
         PolicySet.compile(whole | {"policies": spelled_out})
     except PolicyIsInvalid as error:
-        raise PolicyCannotBeMeant(where, error) from error
+        raise InvalidPolicyDocument(where, error) from error
     for document in spelled_out:
         _require_text(document, where)
     return list(spelled_out)
 
 
 def _require_text(document: dict[str, Any], where: str) -> None:
-    """JSON can write halves of characters, which nothing else can. Raises PolicyCannotBeMeant."""
+    """JSON can write halves of characters, which nothing else can. Raises InvalidPolicyDocument."""
     try:
         canonical(document).encode()
     except ValueError as error:
         said = PolicyIsInvalid("invalid_value", "policy", f"this cannot be written down: {error}")
-        raise PolicyCannotBeMeant(where, said) from error
+        raise InvalidPolicyDocument(where, said) from error
 
 
 def _checked_alone(document: Any, where: str) -> dict[str, Any]:
     try:
         check_policy(document)
     except PolicyIsInvalid as error:
-        raise PolicyCannotBeMeant(where, error) from error
+        raise InvalidPolicyDocument(where, error) from error
     _require_text(document, where)
     return dict(document)
 
@@ -110,14 +110,14 @@ def policy_command(document: dict[str, Any], organization_id: str, carried: dict
 
 
 def require_meant(command: DefineAccessPolicy) -> None:
-    """What the document of a command says can be meant: for whoever takes commands from outside. Raises PolicyCannotBeMeant.
+    """The document of a command is valid: for those who take commands from outside. Raises InvalidPolicyDocument.
 
     The decision itself cannot ask this: the domain knows nothing of conditions.
     """
     try:
         document = json.loads(command.document)
     except (ValueError, RecursionError) as error:
-        raise PolicyCannotBeMeant(
+        raise InvalidPolicyDocument(
             command.policy_id, PolicyIsInvalid("invalid_value", "document", f"this is no JSON: {error}")
         ) from error
     _checked_alone(document, command.policy_id)
@@ -129,21 +129,19 @@ _ASKED: Final = ("customer_id", "resource_key", "quantity", "subject_id", "actio
 
 
 def tried_out(documents: list[dict[str, Any]], content: dict[str, Any], where: str) -> dict[str, Any]:
-    """Decide what a file asks by policies that do not count yet: the five steps. Raises ContextCannotBeMeant."""
+    """Decide what a file asks by policies that do not count yet: the five steps. Raises InvalidContext."""
     said = _plain(content)
     unknown = said.keys() - {*_ASKED, *_OF_CUSTOMER}
     missing = {"customer_id", "resource_key"} - said.keys()
     if unknown or missing:
         wrong = f"has no {', '.join(sorted(missing))}" if missing else f"says {', '.join(sorted(unknown))}"
-        raise ContextCannotBeMeant(f"{where} {wrong}; it may say {', '.join((*_ASKED, *_OF_CUSTOMER))}.")
+        raise InvalidContext(f"{where} {wrong}; it may say {', '.join((*_ASKED, *_OF_CUSTOMER))}.")
     for name in ("context", "subscription", "members", "entitlement"):
         if not isinstance(said.get(name, {}), dict):
-            raise ContextCannotBeMeant(f"{where}: {name} holds fields with their values.")
+            raise InvalidContext(f"{where}: {name} holds fields with their values.")
     now_s = time.time() if "now" not in said else seconds_of(said["now"])
     if now_s is None:
-        raise ContextCannotBeMeant(
-            f"{where}: now is an instant such as 2026-01-31T12:00:00Z, not {shown(said['now'])}."
-        )
+        raise InvalidContext(f"{where}: now is an instant such as 2026-01-31T12:00:00Z, not {shown(said['now'])}.")
     entry = said.get("entitlement")
     view = CustomerView.from_document(
         {
@@ -156,7 +154,7 @@ def tried_out(documents: list[dict[str, Any]], content: dict[str, Any], where: s
     return explain(view, PolicySet.compile({"policies": documents}), Request.from_document(said), now_s)
 
 
-class ContextCannotBeMeant(RequestError):
-    """What is asked cannot be meant."""
+class InvalidContext(RequestError):
+    """Invalid context."""
 
     code = "invalid_request"

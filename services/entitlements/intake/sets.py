@@ -21,7 +21,7 @@ def set_with_rules(connection: Connection, set_id: str, version: int | None) -> 
 
     found = reading.entitlement_set(connection, set_id, version)
     if found is None:
-        raise UnknownSet(f"Asked for: {set_id}{f', version {version}' if version else ''}.")
+        raise UnknownSet(f"{set_id}{f', version {version}' if version else ''}.")
     return found, reading.rules_of_set(connection, set_id, found["set_version"])
 
 
@@ -175,7 +175,7 @@ def _check_ladder(connection: Connection, ladder: str | None, rung: int | None) 
         return
     known = definitions.plan_ladder(connection, ladder)
     if known is None:
-        raise UnknownLadder(f"Asked for: {ladder}.")
+        raise UnknownLadder(f"{ladder}.")
     # Of a ladder that nobody has defined the rungs are those of the sets that are on it.
     rungs = known["sets"] if known["rungs"] is None else known["rungs"]
     check_rung(ladder, rung, {each["rung"] for each in rungs})

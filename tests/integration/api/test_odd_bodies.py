@@ -1,4 +1,4 @@
-"""What Python reads and nothing can write down again: every answer says that it cannot be meant, none is a failure of ours."""
+"""What Python reads and nothing can write down again: every answer says that it is invalid, none is a failure of ours."""
 
 from __future__ import annotations
 

@@ -129,7 +129,7 @@ def sent_since(service: Any, before: dict[int, int]) -> list[str]:
 
 
 def refusal_of(answer: httpx.Response, name: str) -> str:
-    """What is wrong with an answer; empty: it says that this field is not valid."""
+    """What is wrong with an answer; empty: it says that this field is invalid."""
     problem = answer.json()
     places = [error["at"] for error in problem.get("errors", [])] or [problem.get("path", "")]
     if answer.status_code != 422 or problem["code"] not in CODES:

@@ -33,7 +33,7 @@ REFUSED = {
     "required_entitlement": "premium",
     "upgrade_url": "https://example.com/upgrade?key=premium",
     "reason_code": "not_entitled",
-    "message": "Nothing confers premium on acme.",
+    "message": "acme has no active plan that includes premium.",
 }
 TERMS = LeaseTerms(quantity=3, term=5, margin=1.0, settle_every=0.05, unsettled_max=3)
 

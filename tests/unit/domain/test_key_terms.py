@@ -67,7 +67,7 @@ def test_a_description_without_terms_leaves_those_that_were_said() -> None:
         ({"constraints": Constraints(start_date=NOON, end_date=NOON - SECOND)}, InvalidCommand),
     ],
 )
-def test_terms_that_cannot_be_meant_are_refused(wrong: dict[str, Any], reason: type[CommandRefused]) -> None:
+def test_terms_that_is_invalid_are_refused(wrong: dict[str, Any], reason: type[CommandRefused]) -> None:
     given().when(defined(key_terms(**wrong))).refused(reason)
 
 

@@ -128,7 +128,7 @@ def test_a_period_can_be_meant(period: str) -> None:
 @pytest.mark.parametrize(
     "period", ["", "daily", "P0D", "PT0S", "-P1D", "PT59S", "P101Y", "P1D-", "1D", "PT0.5S", "P1Y-2M", "P100Y1M"]
 )
-def test_a_period_that_cannot_be_meant_is_refused(period: str) -> None:
+def test_a_period_that_is_invalid_is_refused(period: str) -> None:
     with pytest.raises(InvalidPeriod):
         check_period(period)
 

@@ -173,7 +173,7 @@ def test_a_provision_without_a_proper_id_is_refused(provision_id: str) -> None:
     ],
     ids=lambda rules: f"{len(rules)} {rules[0].rule_type} {rules[0].resource_key[:3]!r} {rules[0].amount}",
 )
-def test_rules_that_cannot_be_meant_are_refused(rules: list[Rule]) -> None:
+def test_rules_that_is_invalid_are_refused(rules: list[Rule]) -> None:
     given(open_pool()).when(provision_pool("p", *rules)).refused(InvalidRules)
     given(open_pool()).when(issue_grant("g", *rules)).refused(InvalidRules)
 
@@ -329,7 +329,7 @@ def test_ending_again_is_harmless() -> None:
     given(pool_with(feature("sso")), end).when(end).then_nothing()
 
 
-def test_an_end_that_cannot_be_meant_is_refused() -> None:
+def test_an_end_that_is_invalid_is_refused() -> None:
     given(pool_with(feature("sso"))).when(end_provision("unheard-of")).refused(UnknownProvision)
     over = given(pool_with(feature("sso")), end_provision())
     over.when(end_provision(ends_at=NOON + days(1))).refused(ProvisionIsOver)

@@ -64,7 +64,7 @@ def test_the_tree_at_the_top_of_the_file_is_complete() -> None:
 @pytest.mark.parametrize("refusal", REFUSALS, ids=lambda refusal: refusal.code)
 def test_the_message_is_the_docstring_and_the_detail(refusal: type[CommandRefused]) -> None:
     assert str(refusal()) == refusal.__doc__
-    assert str(refusal("by alice")) == f"{refusal.__doc__} (by alice)"
+    assert str(refusal("by alice")) == f"{(refusal.__doc__ or '').rstrip('.')}: by alice."
 
 
 def test_whatever_cannot_be_meant_is_an_invalid_command() -> None:

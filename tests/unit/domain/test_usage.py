@@ -198,7 +198,7 @@ def test_a_quota_of_nothing_refuses_everything() -> None:
     ],
 )
 @pytest.mark.parametrize("mode", ["strict", "report"])
-def test_a_line_that_cannot_be_meant_is_refused_and_the_others_count(bad: UsageLine, reason: type, mode: str) -> None:
+def test_a_line_that_is_invalid_is_refused_and_the_others_count(bad: UsageLine, reason: type, mode: str) -> None:
     bad = bad | {"mode": mode}  # type: ignore[assignment]
     story = given(pool_with(quota("api_calls", None), feature("sso"))).when(record_usage(line(), bad, line()))
     story.lines((1, reason, -1), accepted=2)

@@ -6,6 +6,7 @@ policies    the policies of an organization, compiled once
 refusals    what is wrong with an invalid policy
 decide      the decision
 decision    what was decided, and why
+sentences   what each reason means, for people
 explain     the dry run: every step, with the outcome of every condition
 
 conditions  trees of `all`, `any` and `not`, compiled once

@@ -36,7 +36,7 @@ class Condition:
 
 
 class Compiler:
-    """Makes the conditions of one policy. Raises PolicyIsInvalid for what cannot be meant, before anything is decided by it."""
+    """Makes the conditions of one policy. Raises PolicyIsInvalid for what is invalid, before anything is decided by it."""
 
     def __init__(self, fields: FieldTable) -> None:
         self._fields = fields

@@ -10,35 +10,13 @@ from uuid import uuid4
 from entitlements_client.deciding.context import Request
 from entitlements_client.deciding.instants import rfc3339, seconds_of
 from entitlements_client.deciding.policies import Policy, PolicySet
+from entitlements_client.deciding.sentences import sentence_of
 from entitlements_client.deciding.view import AsOf, CustomerView, Entry, first_end
 
 _NEVER: Final = float("inf")
 
 #: A client has heard that the customer has the key no longer, and has not read why.
 REVOKED_JUST_NOW: Final = "revoked"
-#: What each reason code means, for people. Codes of programs that are newer than this one have no sentence of their own.
-SENTENCES: Final = {
-    "allowed": "{key} may be used.",
-    "inherited": "{key} is granted by {path}.",
-    "policy_allowed": "Policy {policy} allows {key}{because}.",
-    "policy_denied": "Policy {policy} denies {key}{because}.",
-    "not_entitled": "Nothing confers {key} on {customer}.",
-    "provision_suspended": "{key} is part of a plan that is suspended.",
-    "revoked": "{customer} has lost access to {key}; the reason has not been read yet.",
-    "denied": "{key} is denied by a rule.",
-    "overridden": "{key} was taken away by an administrator.",
-    "quota_exceeded": "{quantity} of {key} do not fit into what is left.",
-    "member_cap_reached": "{quantity} of {key} are more than this member may still draw.",
-    "role_is_too_low": "{key} is for members with a higher role.",
-    "pool_is_suspended": "{key} is not conferred: the pool is suspended.",
-    "pool_is_closed": "{key} is not conferred: the pool is closed.",
-    "country_unknown": "{key} may be used in some places only, and nobody says where this is.",
-    "country_not_allowed": "{key} may not be used there.",
-    "not_yet_valid": "{key} may not be used yet.",
-    "no_longer_valid": "{key} may not be used any more.",
-    "invalid_quantity": "A quantity is an integer from 1 to 2^53.",
-    "context_too_large": "The context of the request is larger than it may be.",
-}
 
 
 class Decision:
@@ -213,17 +191,19 @@ class Decision:
         """The reason, for people."""
         if self._sentence:
             return self._sentence
-        template = SENTENCES.get(self.reason_code, "{key}: " + self.reason_code.replace("_", " ") + ".")
-        winner = self.matched_policies[0]["policy_id"] if self._matched else ""
         reason = next((one.reason for one in self._matched[:1] if isinstance(one, Policy)), "")
         path = [] if self._entry is None else [key for key in self._entry.inherited_path if key != self.resource_key]
-        self._sentence = template.format(
+        quantity, remaining = self.quantity, self.remaining
+        self._sentence = sentence_of(
+            self.reason_code,
             key=self.resource_key,
             customer=self.customer_id,
-            quantity=f"{self.quantity:,}" if isinstance(self.quantity, int) else 1,
-            policy=winner,
+            quantity=f"{quantity:,}" if isinstance(quantity, int) else "1",
+            remaining="unlimited" if remaining is None else f"{remaining:,}",
+            is_counted=self._entry is not None and not self._entry.is_feature,
+            policy=self.matched_policies[0]["policy_id"] if self._matched else "",
             because=f": {reason.rstrip('.')}" if reason else "",
-            path=", ".join(path) or "a key that is had",
+            path=", ".join(path),
         )
         return self._sentence
 

@@ -135,7 +135,7 @@ class PolicySet:
     def compile(cls, document: Any) -> Self:
         """The policies of a document {"organization_id", "version", "policies": [..], "metered_keys": [..], "keys": {..}}.
 
-        Raises PolicyIsInvalid, which says what is wrong and where, for the first that cannot be meant.
+        Raises PolicyIsInvalid, which says what is wrong and where, for the first that is invalid.
         """
         found = require_object(document, ("organization_id", "version", "policies", "metered_keys", "keys"), "document")
         version = found.get("version", 0)
@@ -207,7 +207,7 @@ NO_POLICIES: Final = PolicySet("", 0, (), FieldTable(), ())
 
 
 def check_policy(document: Any, path: str = "policy") -> Policy:
-    """One policy by itself. Raises PolicyIsInvalid for one that cannot be meant."""
+    """One policy by itself. Raises PolicyIsInvalid for an invalid one."""
     return _compiled(document, path, FieldTable())
 
 

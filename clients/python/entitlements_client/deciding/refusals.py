@@ -8,7 +8,7 @@ from typing import Any
 
 
 class PolicyIsInvalid(ValueError):
-    """A policy cannot be meant.
+    """Invalid policy.
 
     code is for programs and stays (docs/policies.md lists them); path says where, as in policies[2].conditions[0].value.
     """

@@ -18,7 +18,7 @@ from entitlements_client.transport.results import Line
 REFUSED_FOR: Final = 1.0
 #: The service says that something is not held, or will not have it: repeating changes nothing.
 _REFUSED: Final = (Refused, NotFound)
-#: The statuses of a request that cannot be meant, such as one for a customer whose id is too long.
+#: The statuses of an invalid request, such as one for a customer whose id is too long.
 _WRONG: Final = frozenset({400, 422})
 
 _log = logging.getLogger(__name__)

@@ -205,7 +205,7 @@ def test_a_decision_says_why_and_how_fresh_it_is_and_survives_json() -> None:
     )
     decision = ask(view, GRANTS, quantity=5)
     document = decision.to_document()
-    assert document["sentence"] == "5 of f do not fit into what is left."
+    assert document["sentence"] == "5 of f requested, 4 remaining."
     assert document["as_of"] == {"position": "0:9", "decided_at": None, "read_at": "", "lag_ms": 12}
     assert (document["remaining"], document["contributions"], document["decided_at"]) == (
         4,

@@ -1,4 +1,4 @@
-"""A policy that cannot be meant is refused where it is compiled, by a code and the path of what is wrong."""
+"""An invalid policy is refused where it is compiled, by a code and the path of what is wrong."""
 
 import json
 from typing import Any

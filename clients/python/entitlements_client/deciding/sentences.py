@@ -1,0 +1,52 @@
+"""What each reason code means, for people: the same words over HTTP, in clients and on the command line."""
+
+from __future__ import annotations
+
+from typing import Final
+
+_COUNTED: Final = "{quantity} of {key} requested, {remaining} remaining."
+#: Codes of programs that are newer than this one have no sentence of their own.
+_SENTENCES: Final = {
+    "allowed": "{key} is included.",
+    "inherited": "{key} is granted by {path}.",
+    "policy_allowed": "Policy {policy} allows {key}{because}.",
+    "policy_denied": "Policy {policy} denies {key}{because}.",
+    "not_entitled": "{customer} has no active plan that includes {key}.",
+    "provision_suspended": "The plan that includes {key} is suspended.",
+    "revoked": "{customer} has lost access to {key}; the reason has not been read yet.",
+    "denied": "A rule denies {key}.",
+    "overridden": "An administrator took {key} away.",
+    "quota_exceeded": _COUNTED,
+    "member_cap_reached": "{quantity} of {key} requested, {remaining} remaining under the caps of the member.",
+    "role_is_too_low": "{key} needs a higher role.",
+    "pool_is_suspended": "{key} is not available: the pool is suspended.",
+    "pool_is_closed": "{key} is not available: the pool is closed.",
+    "country_unknown": "{key} is limited to some countries, and the request names none.",
+    "country_not_allowed": "{key} is not available in the country of the request.",
+    "not_yet_valid": "{key} is not available yet.",
+    "no_longer_valid": "{key} is no longer available.",
+    "invalid_quantity": "A quantity is an integer from 1 to 2^53.",
+    "context_too_large": "The context of the request is larger than it may be.",
+}
+
+
+def sentence_of(  # noqa: PLR0913 - a fact for each blank.
+    reason_code: str,
+    *,
+    key: str,
+    customer: str,
+    quantity: str = "1",
+    remaining: str = "unlimited",
+    is_counted: bool = False,
+    policy: str = "",
+    because: str = "",
+    path: str = "",
+) -> str:
+    """The sentence of a decision. Quantities as people see them; is_counted: the key is no feature."""
+    template = _SENTENCES.get(reason_code, "{key}: " + reason_code.replace("_", " ") + ".")
+    if reason_code == "allowed" and is_counted:
+        template = _COUNTED
+    return template.format(
+        key=key, customer=customer, quantity=quantity, remaining=remaining, policy=policy, because=because,
+        path=path or "a key that is held",
+    )  # fmt: skip

@@ -1,0 +1,222 @@
+"""What people see: tables that fit, help that is whole, and names that steer no terminal."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from rich.cells import cell_len
+from rich.text import Text
+from typer.main import get_command
+
+from entitlements.cli import output
+from entitlements.cli.app import app
+from entitlements.cli.running import run
+
+AT = datetime(2026, 1, 31, 12, tzinfo=UTC)
+KEY_ID = "3kTfq09sXa2B" * 4
+COLUMNS = ("Key", "Name", "~May", "Unit", "Made", "Expires", ">Requests/s")
+ROWS = [
+    (KEY_ID, "shop", "read, use, administer, audit", "", AT, None, 2_000),
+    ("k2", "a name of five words here", "read", "", AT, AT, None),
+]
+
+
+def shown(capsys: pytest.CaptureFixture[str], columns: tuple[str, ...] = COLUMNS, rows: Any = ROWS) -> str:
+    output.table(columns, rows)
+    return capsys.readouterr().out
+
+
+def test_into_a_file_a_table_is_whole_and_nothing_is_padded(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    lines = shown(capsys).split("\n")
+    assert lines[0].split() == ["Key", "Name", "May", "Unit", "Made", "Expires", "Requests/s"]
+    assert re.split(r"   +", lines[2]) == [
+        KEY_ID, "shop", "read, use, administer, audit", "2026-01-31T12:00:00Z", "2,000",
+    ]  # fmt: skip
+    assert [line for line in lines if line != line.rstrip()] == []
+
+
+@pytest.mark.parametrize("width", [40, 80, 100, 120, 200])
+def test_a_table_fits_its_width_and_breaks_no_id_or_instant(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    text = shown(capsys)
+    assert all(value in text for value in (KEY_ID, "2026-01-31T12:00:00Z", "a name of five words here", "2,000"))
+    assert all(cell_len(line) <= max(width, len("Key ") + len(KEY_ID)) for line in text.split("\n"))
+
+
+def test_a_table_that_does_not_fit_loses_its_empty_columns_first(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [("id-1", "", "x" * 60)]
+    monkeypatch.setenv("COLUMNS", "80")
+    assert shown(capsys, ("Id", "A wide heading, of nothing", "Value"), rows).split("\n")[0].split() == ["Id", "Value"]
+    monkeypatch.setenv("COLUMNS", "60")
+    assert shown(capsys, ("Id", "Nothing", "Value"), rows) == f"Id id-1\n  Value  {'x' * 60}\n\n"
+
+
+def test_prose_folds_between_words_beside_what_stays_whole(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    lines = shown(capsys, ("Id", "~Why"), [("i" * 20, "ten words " * 8)]).split("\n")
+    assert [cell_len(line) <= 60 for line in lines] == [True] * len(lines)
+    assert lines[2].startswith("i" * 20 + "   ten words ten words")
+    assert lines[3].startswith(" " * 23 + "words ten")
+
+
+def test_a_sentence_folds_between_words_and_never_within_one(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "20")
+    output.say(f"Pool {output.strong('p1')} is open for everybody here.")
+    assert capsys.readouterr().out == "Pool p1 is open for\neverybody here.\n"
+    output.say(f"Pool {output.strong('p' * 30)} is open.")
+    assert capsys.readouterr().out == f"Pool {'p' * 30} is open.\n"
+
+
+HOSTILE = "a\x1b[2Jb\nc\u202ed\x9b31m[red][/bold]"
+TAMED = "a\\x1b[2Jb\\nc\\u202ed\\x9b31m[red][/bold]"
+
+
+def test_what_tenants_name_steers_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    output.table(("Name",), [(HOSTILE,)], title=HOSTILE)
+    output.facts({"Name": HOSTILE})
+    output.say(f"Pool {output.strong(HOSTILE)} is open, {output.literal(HOSTILE)}.")
+    output.say(HOSTILE)
+    output.note(HOSTILE)
+    got = capsys.readouterr()
+    assert got.out.count(TAMED) == 6
+    assert not set(got.out + got.err) & set("\x1b\x9b\u202e")
+    output.document({"name": HOSTILE})
+    written = capsys.readouterr().out
+    assert json.loads(written)["name"] == HOSTILE
+    assert not set(written) & set("\x1b\x9b\u202e")
+
+
+def test_an_error_names_what_was_typed_without_control_characters(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run(["set", "example", "\x1b[2J"])
+    assert "\x1b" not in capsys.readouterr().err
+
+
+APP: Any = get_command(app)
+
+
+def helps() -> list[tuple[str, Any]]:
+    found: list[tuple[str, Any]] = []
+
+    def add(path: str, command: Any) -> None:
+        found.append((path, command))
+        for name, each in getattr(command, "commands", {}).items():
+            add(f"{path} {name}".strip(), each)
+
+    add("", APP)
+    return found
+
+
+HELPS = helps()
+
+
+@pytest.mark.parametrize(("path", "command"), HELPS, ids=[path for path, _ in HELPS])
+def test_the_examples_of_help_are_whole_at_80_columns(
+    path: str, command: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert run([*path.split(), "--help"]) == 0
+    seen = capsys.readouterr().out
+    assert max(cell_len(line) for line in seen.splitlines()) <= 80
+    assert "[[" not in seen
+    lines = {line.strip() for line in seen.splitlines()}
+    for line in Text.from_markup(f"{command.help}\n{command.epilog or ''}").plain.splitlines():
+        if line.startswith(("  ", "$ ")):
+            assert line.strip() in lines
+
+
+@pytest.mark.parametrize(("path", "command"), HELPS, ids=[path for path, _ in HELPS])
+def test_the_command_lines_of_help_exist(path: str, command: Any) -> None:
+    text = Text.from_markup(f"{command.help}\n{command.epilog or ''}").plain.replace("\\\n", "")
+    for line in re.findall(r"\$ (?:\w+=\S+ )*entitlements(.*?)(?:#.*)?$", text, re.MULTILINE):
+        words, found = shlex.split(line), APP
+        while words and words[0] in getattr(found, "commands", {}):
+            found = found.commands[words.pop(0)]
+        if found.name == "usage" and getattr(found, "commands", {}):
+            found = found.commands["show"]
+        assert not getattr(found, "commands", {}) or path.startswith("changes") or found.name == "changes", line
+        assert {word for word in words if word.startswith("-")} <= {name for each in found.params for name in each.opts}
+
+
+def documents(*path: str) -> list[Any]:
+    """The YAML examples in the help of a command, as people see them."""
+    command = APP
+    for name in path:
+        command = command.commands[name]
+    parts = Text.from_markup(command.help).plain.split("\n\n")
+    return [yaml.safe_load(part) for part in parts if part.startswith("  ") and not part.startswith("  $")]
+
+
+def as_file(folder: Path, document: Any) -> Path:
+    (folder / "example.yaml").write_text(yaml.safe_dump(document))
+    return folder / "example.yaml"
+
+
+def test_the_files_that_help_shows_are_valid(tmp_path: Path) -> None:
+    from entitlements.intake.definitions import read_ladder, read_set
+    from entitlements.intake.key_document import read_key
+    from entitlements.intake.policies import read_policies, tried_out
+    from entitlements.scenarios.running import run_file
+
+    pro, team = documents("set", "define")
+    assert [read_set(as_file(tmp_path, each)).set_id for each in (pro, team)] == ["pro", "team"]
+    assert team["extends"] == ["pro", {"set_id": "seats-pack", "version": 2}]
+    (key,) = documents("key", "define")
+    assert read_key(as_file(tmp_path, key)).inheritance_rules.inherits_from == ["basic_analytics"]  # type: ignore[union-attr]
+    assert read_ladder(as_file(tmp_path, documents("ladder", "define")[0])).ladder == "plans"
+    (policy,) = documents("policy", "define")
+    policies = read_policies(as_file(tmp_path, policy))
+    (context,) = documents("policy", "test")
+    assert tried_out(policies, context, "context")["decision"]["reason_code"]
+    assert run_file(as_file(tmp_path, documents("scenario")[0])).passed
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["pool", "open", "p1.yaml", "--organization", "acme"],
+        ["assign", "p1", "p1.yaml"],
+        ["provision", "add", "p1", "pro", "--id", "p1.yaml"],
+        ["grant", "issue", "p1", "pro", "--id", "p1.yaml", "--reason", "r", "--actor", "a"],
+    ],
+)
+def test_the_name_of_a_file_is_no_id_of_something_new(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("p1.yaml").write_text("pool_id: p1\n")
+    assert run(arguments) == 2
+    assert "p1.yaml is a file here" in capsys.readouterr().err
+
+
+def test_a_key_named_by_its_document_is_read_from_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(["key", "define", "premium.json"]) == 2
+    assert "premium.json" in capsys.readouterr().err
+    Path("premium.json").write_text(
+        '{"entitlement_id": "premium", "type": "feature", "data_type": "boolean", "colour": "blue"}'
+    )
+    assert run(["key", "define", "premium.json"]) == 2
+    assert "colour" in capsys.readouterr().err
