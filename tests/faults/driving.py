@@ -416,8 +416,11 @@ class Truth:
         return [event.name for event in events if event.record["originator_id"] == pool_id]
 
 
-def read_ledger(settings: Settings) -> Truth:
-    """Walk the chain by hand: of the records that hang on the last valid frame the first is valid."""
+def read_ledger(settings: Settings, *, adds_up: bool = True) -> Truth:
+    """Walk the chain by hand: of the records that hang on the last valid frame the first is valid.
+
+    adds_up: nothing but lines and resets changes what is consumed, so that the sums of the lines are what the events state.
+    """
     truth = Truth()
     for partition, messages in read_all(settings, "ledger").items():
         last, last_hash, last_command = -1, bytes(32), None
@@ -438,7 +441,7 @@ def read_ledger(settings: Settings) -> Truth:
             for index, (name, record) in enumerate(frame["events"]):
                 _count(truth, Event(message.offset(), index, name.rpartition(".")[2], record), partition)
         truth.commands[partition] = -1 if last_command is None else last_command
-    for address, stated in truth.stated.items():
+    for address, stated in truth.stated.items() if adds_up else ():
         assert truth.totals[address] == stated, f"{address} does not add up"
     return truth
 

@@ -55,6 +55,9 @@ class ProblemDocument(BaseModel):
         description="Of `invalid_policy`: where it is wrong.",
         examples=["policy.conditions[0].field"],
     )
+    key_id: str = Field(
+        default_factory=_left_out, description="Of `api_key_already_created`: the key that the first request created."
+    )
     needed: str = Field(default_factory=_left_out, description="Of `insufficient_scope`: the scope that the key lacks.")
     accepted: int = Field(default_factory=_left_out, description="Of the only event of a request: 0.")
     refused: list[RefusedEvent] = Field(

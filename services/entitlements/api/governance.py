@@ -13,7 +13,7 @@ from entitlements.api.asking import headers_of, json_answer, key_of, services_of
 from entitlements.api.auth import require_own
 from entitlements.api.documents import ACCEPTED, PROBLEMS, Done
 from entitlements.api.identity import Scope
-from entitlements.api.openapi.headers import CHANGES, takes
+from entitlements.api.openapi.headers import CHANGES, IDEMPOTENCY_KEY, takes
 from entitlements.api.openapi.telling import ToldAs
 from entitlements.api.policy_bodies import PolicyToPut
 from entitlements.api.problems import Problem
@@ -68,6 +68,7 @@ class KeyMade(BaseModel):
 
 
 @router.post("/v1/keys", response_model=KeyMade, operation_id="createApiKey")
+@takes(IDEMPOTENCY_KEY)
 async def create_key(request: Request, body: NewKey) -> Response:
     """Create an API key. A key creates none that may do more, lives longer or has a higher rate than itself. It is valid as soon as the read models know it.
 

@@ -42,6 +42,7 @@ class PoolProvision(BaseModel):
     version: int
     planned_ends_at: datetime | None
     resource_keys: list[str]
+    lowering_keys: list[str]
     ladder: str | None
     rung: int | None
 
@@ -113,6 +114,10 @@ class PoolEntitlement(BaseModel):
     )
     changed_at: datetime
     over_allocated: bool
+    held: bool = Field(
+        description="Whether the pool includes the key now. A key that it includes no longer is listed while something is consumed or owed."
+    )
+    suspended: bool = Field(description="Nothing includes the key because the pool, or what includes it, is suspended.")
     override_id: str = Field(description="The override of the pool that decides; empty: none.")
     provision_ids: list[str]
 
@@ -130,6 +135,7 @@ class PoolContribution(BaseModel):
     hard_limit: int | None
     carried: int
     kept: bool
+    recurs: str | None
     is_feature: bool = Field(description="The key is a feature and has no quantities.")
     source: ProvisionSource | None
     source_id: str | None

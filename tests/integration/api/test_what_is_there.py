@@ -135,7 +135,7 @@ def test_the_id_of_an_api_key_is_one_organizations(tenant: Any, rival: Any) -> N
     body = {"key_id": made["key_id"], "secret_sha256": DIGEST, "scopes": ["read"]}
     refused = send(rival.http, "CreateApiKey", **body)
     assert (refused.status_code, code_of(refused)) == (409, "api_key_already_exists")
-    assert made["key_id"] not in {each["key_id"] for each in rival.http.get("/v1/keys").json()["keys"]}
+    assert made["key_id"] not in {each["key_id"] for each in rival.http.get("/v1/keys").json()["items"]}
 
 
 def test_an_api_key_is_created_once_under_an_idempotency_key(tenant: Any, rival: Any, name: str) -> None:
@@ -151,7 +151,7 @@ def test_an_api_key_is_created_once_under_an_idempotency_key(tenant: Any, rival:
     headers = {CONSISTENCY: first.headers[CONSISTENCY]}
     with tenant.service.client_with(first.json()["key"]) as client:
         assert client.get(f"/v1/pools/{tenant.pool_id}", headers=headers).is_success
-    found = tenant.http.get("/v1/keys", headers=headers).json()["keys"]
+    found = tenant.http.get("/v1/keys", headers=headers).json()["items"]
     assert [each["key_id"] for each in found if each["name"] == name] == [key_id]
 
 
