@@ -8,9 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 
-from entitlements.domain.checks import IdRule
-from entitlements.intake.strict import id_pattern
-
 F = TypeVar("F", bound=Callable[..., Any])
 
 ORGANIZATION: Final = "Entitlements-Organization"
@@ -27,6 +24,8 @@ CHANGES: Final = (IDEMPOTENCY_KEY, PREFER)
 _TAKEN: Final = "headers_taken"
 _READS: Final = frozenset({CONSISTENCY})
 _ID: Final = {"type": "string", "minLength": 1, "maxLength": 128}
+#: As `asking.key_of` reads it: spaces around the value of a header are none of it, and `~` is of ids that are derived.
+_CHOSEN_ASCII: Final = "^[!-}]([ -~]*[!-~])?$"
 #: A percent-encoded byte is three characters, and an id has at most 128 characters of 4 bytes.
 _ENCODED_MAX: Final = 128 * 4 * 3
 
@@ -42,7 +41,7 @@ PARAMETERS: Final[Mapping[str, dict[str, Any]]] = {
     },
     IDEMPOTENCY_KEY: {
         "description": "A repeat with the same key takes effect once and gets the original answer. Remembered for 24 hours.",
-        "schema": _ID | {"pattern": id_pattern(IdRule(is_chosen=True))},
+        "schema": _ID | {"pattern": _CHOSEN_ASCII},
     },
     PREFER: {
         "description": "`respond-async`: answer 202 when the request is in the log, without waiting for the decision (RFC 7240).",
