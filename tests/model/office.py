@@ -26,6 +26,7 @@ class Office:
         self.reservations: dict[str, Plain] = {}
         self.demand: dict[str, Plain] = {}
         self.caps: dict[tuple[str, str, str], Plain] = {}
+        self.turn = 0
         self.members: set[str] = set()
         #: Lines under their usage ids, every line that was counted, and how many there were under an idempotency key.
         self.lines: dict[Any, Plain] = {}
@@ -67,6 +68,7 @@ class Office:
     def settle(self) -> None:
         """Let every book take what contributes now."""
         self.count_held()
+        self._note_turns()
         rules = [rule for p in self.provisions.values() if p["status"] != "scheduled" for rule in p["rules"]]
         for rule in [*rules, *self.defaults.values()]:
             if rule["key"] not in self.books:
@@ -84,6 +86,15 @@ class Office:
             heirs = sum(len(c["after"]) for c in book.contributions.values())
             settling.settle(book, terms, self.provisions, override, self.status)
             self.met["a successor takes over"] += sum(len(c["after"]) for c in book.contributions.values()) > heirs
+
+    def _note_turns(self) -> None:
+        """When each provision started and ended, by turn: at one instant ends come before starts."""
+        self.turn += 1
+        for provision in self.provisions.values():
+            if provision["status"] == "ended":
+                provision.setdefault("ended", (self.turn, 0))
+            elif provision["status"] != "scheduled":
+                provision.setdefault("started", (self.turn, 1))
 
     def _open_book(self, rule: Plain) -> None:
         book = Book(
@@ -186,7 +197,7 @@ class Office:
             self.demand[book.key]["spent"] = 0
         for (_, _, key), cap in self.caps.items():
             if key == book.key and cap["period"] is None:
-                cap["drawn"] = 0
+                cap["drawn"], cap["start"] = 0, self.now
 
     def _note_reset(self, book: Book) -> None:
         self.met["reset"] += 1

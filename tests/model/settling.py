@@ -51,7 +51,12 @@ def _join_and_leave(book: Book, terms: list[Plain], provisions: dict[str, Plain]
 
 
 def succeeds(newcomer: Plain, gone: Plain, book: Book) -> bool:
-    """The next on the same ladder, or a subscription of the same set; of credits that never reset a renewal brings new ones."""
+    """The next on the same ladder, or a subscription of the same set; of credits that never reset a renewal brings new ones.
+
+    Who was there beside the one that ended is no successor, also where it confers the key only since.
+    """
+    if newcomer["started"] < gone["ended"]:
+        return False
     is_bought_anew = book.kind == "credit" and book.period is None and gone["ends_at"] is not None
     if is_bought_anew and newcomer["starts_at"] >= gone["ends_at"]:
         return False

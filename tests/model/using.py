@@ -15,14 +15,18 @@ REMEMBERED = timedelta(hours=24)
 
 
 def record_usage(office: Office, step: Plain) -> list[str | None] | str:
-    """Each line by itself; under one key one line more or less, or other ids, are another body, and the whole command is refused."""
+    """Each line by itself. Under one key one line more or less, or other ids, are another body, and the whole command is refused.
+
+    One line whose id is the key is remembered as that line alone, and nothing else is ever done under its id.
+    """
     key, lines = step.get("idempotency_key"), step["lines"]
     ids = [line.get("usage") for line in lines]
     known = office.keys.get(key)
     if known is not None and known["at"] <= office.now - REMEMBERED:
         known = None
     is_alone = key in office.lines and office.lines[key]["at"] > office.now - REMEMBERED
-    if (known is not None and known["ids"] != ids) or (known is None and len(lines) > 1 and is_alone):
+    names_its_line = ids in ([None], [key])
+    if (known is not None and known["ids"] != ids) or (known is None and is_alone and not names_its_line):
         return "idempotency_key_reused"
     verdicts, before = [], len(office.recorded)
     for number, line in enumerate(lines):
@@ -30,7 +34,7 @@ def record_usage(office: Office, step: Plain) -> list[str | None] | str:
         name = line.get("usage") or (None if key is None else key if number == 0 else ("derived", key, number))
         verdicts.append(_record(office, line, name))
         office.pay()
-    if key is not None and known is None and len(office.recorded) > before:
+    if key is not None and known is None and not names_its_line and len(office.recorded) > before:
         office.keys[key] = {"ids": ids, "at": office.now}
     return verdicts
 
