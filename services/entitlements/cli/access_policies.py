@@ -7,8 +7,8 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from entitlements.cli import listing, output
-from entitlements.cli.listing import ROWS, All, Asked, Cursor, Limit, Shown, organization_of
+from entitlements.cli import output
+from entitlements.cli.listing import Shown, list_command, organization_of
 from entitlements.cli.options import FOLDER, Actor, AsJson, Data, NoWait, OrganizationId, example, group, prose
 from entitlements.cli.session import Session, envelope, report, session
 
@@ -110,20 +110,13 @@ def define(
         output.document({"organization_id": organization_id, "policies": told})
 
 
-@access_policies.command("list", epilog=example("entitlements policy list --organization acme"))
+@list_command(access_policies, "POLICIES", _POLICIES, epilog=example("entitlements policy list --organization acme"))
 def list_(
     organization: OrganizationId,
     retired: Annotated[bool, typer.Option("--retired", help="Include retired policies.")] = False,
-    limit: Limit = ROWS,
-    every: All = False,
-    cursor: Cursor = "",
-    as_json: AsJson = False,
-    data: Data = FOLDER,
-) -> None:
+) -> dict[str, Any]:
     """List the access policies of an organization: who wins comes first."""
-    filters = {"organization_id": organization_of(organization), "status": "" if retired else "active"}
-    asked = Asked(limit=limit, every=every, cursor=cursor, as_json=as_json, data=data)
-    listing.show("POLICIES", _POLICIES, asked, filters)
+    return {"organization_id": organization_of(organization), "status": "" if retired else "active"}
 
 
 def _all(opened: Session, organization: str) -> list[dict[str, Any]]:

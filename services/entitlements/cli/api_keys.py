@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from entitlements.cli import listing, output
-from entitlements.cli.listing import ROWS, All, Asked, Cursor, Limit, Shown, Status, one_of, organization_of
+from entitlements.cli import output
+from entitlements.cli.listing import Shown, Status, list_command, one_of, organization_of
 from entitlements.cli.options import FOLDER, Actor, AsJson, Data, NoWait, OrganizationId, example, group, prose
 from entitlements.cli.session import Session, envelope, report, session
 
@@ -222,23 +222,16 @@ def _key(opened: Session, organization_id: str, key_id: str) -> dict[str, Any]:
     raise Refused("unknown_api_key", f"The organization {organization_id} has no API key {key_id}.")
 
 
-@api_keys.command("list", epilog=example("entitlements keys list --organization acme"))
+@list_command(api_keys, "API_KEYS", _KEYS, epilog=example("entitlements keys list --organization acme"))
 def list_(
     organization: OrganizationId,
     status: Status = "",
-    limit: Limit = ROWS,
-    every: All = False,
-    cursor: Cursor = "",
-    as_json: AsJson = False,
-    data: Data = FOLDER,
-) -> None:
+) -> dict[str, Any]:
     """List the API keys of an organization, newest first, without their secrets. Status: active, expired or revoked."""
-    filters = {
+    return {
         "organization_id": organization_of(organization),
         "status": one_of(status, "--status", "active", "expired", "revoked"),
     }
-    asked = Asked(limit=limit, every=every, cursor=cursor, as_json=as_json, data=data)
-    listing.show("API_KEYS", _KEYS, asked, filters)
 
 
 @api_keys.command(

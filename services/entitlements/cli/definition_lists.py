@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 
-from entitlements.cli import listing
 from entitlements.cli.catalogue import sets
 from entitlements.cli.keys import keys
-from entitlements.cli.listing import ROWS, All, Asked, Cursor, Limit, OfKey, Shown, one_of
-from entitlements.cli.options import FOLDER, AsJson, Data, example
+from entitlements.cli.listing import OfKey, Shown, list_command, one_of
+from entitlements.cli.options import example
 
 _SETS: Final = Shown(
     what="sets",
@@ -33,32 +32,19 @@ _KEYS: Final = Shown(
 )
 
 
-@sets.command("list", epilog=example("entitlements set list --ladder plans"))
+@list_command(sets, "SETS", _SETS, epilog=example("entitlements set list --ladder plans"))
 def list_sets(
     ladder: Annotated[str, typer.Option("--ladder", help="Only of this plan ladder.", show_default=False)] = "",
     key: OfKey = "",
     versions: Annotated[bool, typer.Option("--versions", help="Every version, not the newest alone.")] = False,
-    limit: Limit = ROWS,
-    every: All = False,
-    cursor: Cursor = "",
-    as_json: AsJson = False,
-    data: Data = FOLDER,
-) -> None:
+) -> dict[str, Any]:
     """List the entitlement sets by id, each in its newest version."""
-    filters = {"ladder": ladder, "resource_key": key, "newest": None if versions else True}
-    asked = Asked(limit=limit, every=every, cursor=cursor, as_json=as_json, data=data)
-    listing.show("SETS", _SETS, asked, filters)
+    return {"ladder": ladder, "resource_key": key, "newest": None if versions else True}
 
 
-@keys.command("list", epilog=example("entitlements key list --type boolean"))
+@list_command(keys, "RESOURCE_KEYS", _KEYS, epilog=example("entitlements key list --type boolean"))
 def list_keys(
     data_type: Annotated[str, typer.Option("--type", help="Only: boolean or integer.", show_default=False)] = "",
-    limit: Limit = ROWS,
-    every: All = False,
-    cursor: Cursor = "",
-    as_json: AsJson = False,
-    data: Data = FOLDER,
-) -> None:
+) -> dict[str, Any]:
     """List the resource keys that are defined."""
-    asked = Asked(limit=limit, every=every, cursor=cursor, as_json=as_json, data=data)
-    listing.show("RESOURCE_KEYS", _KEYS, asked, {"data_type": one_of(data_type, "--type", "boolean", "integer")})
+    return {"data_type": one_of(data_type, "--type", "boolean", "integer")}

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
 
 from entitlements.cli import output
+from entitlements.cli.options import FOLDER, AsJson, Data
 from entitlements.cli.session import session
 
 #: Rows of a page, unless somebody says otherwise.
@@ -50,13 +51,37 @@ class Shown:
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """What of a list is wanted."""
+    """What of a list is wanted: the options that every `list` command has beside its filters."""
 
-    limit: int
-    every: bool
-    cursor: str
-    as_json: bool
-    data: Path
+    limit: Limit = ROWS
+    every: All = False
+    cursor: Cursor = ""
+    as_json: AsJson = False
+    data: Data = FOLDER
+
+
+#: A function of a list's own options: what they filter by. Its docstring is the help.
+Filters = Callable[..., Mapping[str, Any]]
+
+
+def list_command(group: typer.Typer, name: str, shown: Shown, epilog: str) -> Callable[[Filters], Filters]:
+    """Declare the `list` command of a group. name: of the list in entitlements_projections.reading.lists."""
+
+    def declare(filters: Filters) -> Filters:
+        own, paging = (inspect.signature(each, eval_str=True).parameters for each in (filters, Asked))
+
+        def run(**given: Any) -> None:
+            asked = Asked(**{option: given.pop(option) for option in paging})
+            show(name, shown, asked, filters(**given))
+
+        options = [*own.values(), *(option.replace(kind=option.POSITIONAL_OR_KEYWORD) for option in paging.values())]
+        run.__signature__ = inspect.Signature(options)  # type: ignore[attr-defined]
+        run.__annotations__ = {option.name: option.annotation for option in options}
+        run.__doc__ = filters.__doc__
+        group.command("list", epilog=epilog)(run)
+        return filters
+
+    return declare
 
 
 def show(name: str, shown: Shown, asked: Asked, filters: Mapping[str, Any]) -> None:

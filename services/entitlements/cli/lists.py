@@ -6,14 +6,8 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from entitlements.cli import listing
 from entitlements.cli.grants import grants
 from entitlements.cli.listing import (
-    ROWS,
-    All,
-    Asked,
-    Cursor,
-    Limit,
     OfCustomer,
     OfKey,
     OfPool,
@@ -23,10 +17,11 @@ from entitlements.cli.listing import (
     Status,
     Until,
     between,
+    list_command,
     one_of,
     organization_of,
 )
-from entitlements.cli.options import FOLDER, AsJson, Data, OrganizationId, example
+from entitlements.cli.options import OrganizationId, example
 from entitlements.cli.pools import pools
 from entitlements.cli.provisions import provisions
 from entitlements.cli.usages import usages
@@ -71,30 +66,29 @@ _USAGE: Final = Shown(
 )
 
 
-@pools.command("list", epilog=example("entitlements pool list --organization acme --status open"))
+@list_command(pools, "POOLS", _POOLS, epilog=example("entitlements pool list --organization acme --status open"))
 def list_pools(
     organization: OrganizationId,
     status: Status = "",
     customer: OfCustomer = "",
     since: Since = "",
     until: Until = "",
-    limit: Limit = ROWS,
-    every: All = False,
-    cursor: Cursor = "",
-    as_json: AsJson = False,
-    data: Data = FOLDER,
-) -> None:
+) -> dict[str, Any]:
     """List the pools of an organization, newest first. Status: open, suspended or closed."""
     filters = {
         "organization_id": organization_of(organization),
         "status": one_of(status, "--status", "open", "suspended", "closed"),
         "customer_id": customer,
     }
-    asked = Asked(limit=limit, every=every, cursor=cursor, as_json=as_json, data=data)
-    listing.show("POOLS", _POOLS, asked, filters | between(since, until))
+    return filters | between(since, until)
 
 
-@provisions.command("list", epilog=example("entitlements provision list --organization acme --set pro --status active"))
+@list_command(
+    provisions,
+    "PROVISIONS",
+    _PROVISIONS,
+    epilog=example("entitlements provision list --organization acme --set pro --status active"),
+)
 def list_provisions(
     organization: OrganizationId,
     status: Status = "",
@@ -107,12 +101,7 @@ def list_provisions(
     ] = "",
     since: Since = "",
     until: Until = "",
-    limit: Limit = ROWS,
-    every: All = False,
-    cursor: Cursor = "",
-    as_json: AsJson = False,
-    data: Data = FOLDER,
-) -> None:
+) -> dict[str, Any]:
     """List the provisions of an organization's pools, newest first. Status: scheduled, active, suspended or ended."""
     filters: dict[str, Any] = {
         "organization_id": organization_of(organization),
@@ -123,11 +112,10 @@ def list_provisions(
         "resource_key": key,
         "source": one_of(source, "--source", "subscription", "purchase", "grant"),
     }
-    asked = Asked(limit=limit, every=every, cursor=cursor, as_json=as_json, data=data)
-    listing.show("PROVISIONS", _PROVISIONS, asked, filters | between(since, until))
+    return filters | between(since, until)
 
 
-@grants.command("list", epilog=example("entitlements grant list --organization acme --since 30d"))
+@list_command(grants, "GRANTS", _GRANTS, epilog=example("entitlements grant list --organization acme --since 30d"))
 def list_grants(
     organization: OrganizationId,
     status: Status = "",
@@ -137,12 +125,7 @@ def list_grants(
     by: Annotated[str, typer.Option("--by", help="Only those that this actor gave.", show_default=False)] = "",
     since: Since = "",
     until: Until = "",
-    limit: Limit = ROWS,
-    every: All = False,
-    cursor: Cursor = "",
-    as_json: AsJson = False,
-    data: Data = FOLDER,
-) -> None:
+) -> dict[str, Any]:
     """List the grants of an organization's pools, newest first. Status: issued, revoked, expired or ended."""
     filters: dict[str, Any] = {
         "organization_id": organization_of(organization),
@@ -152,11 +135,12 @@ def list_grants(
         "set_id": set_id,
         "actor": by,
     }
-    asked = Asked(limit=limit, every=every, cursor=cursor, as_json=as_json, data=data)
-    listing.show("GRANTS", _GRANTS, asked, filters | between(since, until))
+    return filters | between(since, until)
 
 
-@usages.command("list", epilog=example("entitlements usage list --organization acme --customer ws-1 --since 24h"))
+@list_command(
+    usages, "USAGE", _USAGE, epilog=example("entitlements usage list --organization acme --customer ws-1 --since 24h")
+)
 def list_usage(
     organization: OrganizationId,
     pool: OfPool = "",
@@ -167,12 +151,7 @@ def list_usage(
     ] = "",
     since: Since = "",
     until: Until = "",
-    limit: Limit = ROWS,
-    every: All = False,
-    cursor: Cursor = "",
-    as_json: AsJson = False,
-    data: Data = FOLDER,
-) -> None:
+) -> dict[str, Any]:
     """List every line of recorded usage of an organization, newest first, with what it was charged to."""
     filters: dict[str, Any] = {
         "organization_id": organization_of(organization),
@@ -181,5 +160,4 @@ def list_usage(
         "resource_key": key,
         "mode": one_of(mode, "--mode", "strict", "report", "release", "correction"),
     }
-    asked = Asked(limit=limit, every=every, cursor=cursor, as_json=as_json, data=data)
-    listing.show("USAGE", _USAGE, asked, filters | between(since, until))
+    return filters | between(since, until)

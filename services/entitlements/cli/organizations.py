@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 
-from entitlements.cli import listing
 from entitlements.cli.listing import (
-    ROWS,
-    All,
-    Asked,
-    Cursor,
-    Limit,
     OfCustomer,
     OfPool,
     OfSet,
     Shown,
     Status,
+    list_command,
     one_of,
     organization_of,
 )
-from entitlements.cli.options import FOLDER, AsJson, Data, OrganizationId, example, group
+from entitlements.cli.options import OrganizationId, example, group
 
 customers = group("Customers: the workspaces that use pools.")
 units = group("Units of an organization, in trees.")
@@ -57,7 +52,9 @@ _CAMPAIGNS: Final = Shown(
 )
 
 
-@customers.command("list", epilog=example("entitlements customer list --organization acme --unit emea"))
+@list_command(
+    customers, "CUSTOMERS", _CUSTOMERS, epilog=example("entitlements customer list --organization acme --unit emea")
+)
 def list_customers(
     organization: OrganizationId,
     status: Status = "",
@@ -65,70 +62,49 @@ def list_customers(
     unit: Annotated[
         str, typer.Option("--unit", help="Only in this unit and the units below it.", show_default=False)
     ] = "",
-    limit: Limit = ROWS,
-    every: All = False,
-    cursor: Cursor = "",
-    as_json: AsJson = False,
-    data: Data = FOLDER,
-) -> None:
+) -> dict[str, Any]:
     """List the customers of an organization by id. Status: active (assigned to a pool) or inactive."""
-    filters = {
+    return {
         "organization_id": organization_of(organization),
         "status": one_of(status, "--status", "active", "inactive"),
         "pool_id": pool,
         "unit_id": unit,
     }
-    asked = Asked(limit=limit, every=every, cursor=cursor, as_json=as_json, data=data)
-    listing.show("CUSTOMERS", _CUSTOMERS, asked, filters)
 
 
-@units.command("list", epilog=example("entitlements unit list --organization acme"))
+@list_command(units, "UNITS", _UNITS, epilog=example("entitlements unit list --organization acme"))
 def list_units(
     organization: OrganizationId,
     status: Status = "",
     parent: Annotated[str, typer.Option("--parent", help="Only directly below this unit.", show_default=False)] = "",
-    limit: Limit = ROWS,
-    every: All = False,
-    cursor: Cursor = "",
-    as_json: AsJson = False,
-    data: Data = FOLDER,
-) -> None:
+) -> dict[str, Any]:
     """List the units of an organization by id. Status: active or removed."""
-    filters = {
+    return {
         "organization_id": organization_of(organization),
         "status": one_of(status, "--status", "active", "removed"),
         "parent_unit_id": parent,
     }
-    asked = Asked(limit=limit, every=every, cursor=cursor, as_json=as_json, data=data)
-    listing.show("UNITS", _UNITS, asked, filters)
 
 
-@members.command("list", epilog=example("entitlements member list --organization acme --unit emea"))
+@list_command(members, "MEMBERS", _MEMBERS, epilog=example("entitlements member list --organization acme --unit emea"))
 def list_members(
     organization: OrganizationId,
     unit: Annotated[str, typer.Option("--unit", help="Only of this unit.", show_default=False)] = "",
     customer: OfCustomer = "",
     subject: Annotated[str, typer.Option("--subject", help="Only of this subject.", show_default=False)] = "",
     role: Annotated[str, typer.Option("--role", help="Only: viewer, editor or admin.", show_default=False)] = "",
-    limit: Limit = ROWS,
-    every: All = False,
-    cursor: Cursor = "",
-    as_json: AsJson = False,
-    data: Data = FOLDER,
-) -> None:
+) -> dict[str, Any]:
     """List the roles that subjects have in an organization's units and customers."""
-    filters = {
+    return {
         "organization_id": organization_of(organization),
         "unit_id": unit,
         "customer_id": customer,
         "subject_id": subject,
         "role": one_of(role, "--role", "viewer", "editor", "admin"),
     }
-    asked = Asked(limit=limit, every=every, cursor=cursor, as_json=as_json, data=data)
-    listing.show("MEMBERS", _MEMBERS, asked, filters)
 
 
-@campaigns.command("list", epilog=example("entitlements campaign list --status active"))
+@list_command(campaigns, "CAMPAIGNS", _CAMPAIGNS, epilog=example("entitlements campaign list --status active"))
 def list_campaigns(
     organization: Annotated[
         str,
@@ -139,18 +115,11 @@ def list_campaigns(
     status: Status = "",
     pool: OfPool = "",
     set_id: OfSet = "",
-    limit: Limit = ROWS,
-    every: All = False,
-    cursor: Cursor = "",
-    as_json: AsJson = False,
-    data: Data = FOLDER,
-) -> None:
+) -> dict[str, Any]:
     """List campaigns by id. Status: active or inactive."""
-    filters = {
+    return {
         "organization_id": organization,
         "status": one_of(status, "--status", "active", "inactive"),
         "pool_id": pool,
         "set_id": set_id,
     }
-    asked = Asked(limit=limit, every=every, cursor=cursor, as_json=as_json, data=data)
-    listing.show("CAMPAIGNS", _CAMPAIGNS, asked, filters)
