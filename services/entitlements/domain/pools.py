@@ -111,11 +111,6 @@ class ResourcePool(Aggregate):
         """Whether it has ended for good."""
         return self.status == "closed"
 
-    def active_provisions(self) -> Iterator[Provision]:
-        """The provisions that contribute now, oldest first."""
-        if self.status == "open":
-            yield from (p for p in self.provisions.values() if p.status == "active")
-
     def refresh(self, resource_key: str) -> None:
         """Let an entitlement find anew which of its lines are usual."""
         entitlement = self.entitlements.get(resource_key)

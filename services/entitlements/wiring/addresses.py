@@ -11,7 +11,6 @@ from entitlements.errors import EntitlementsError
 from entitlements.kafka.properties import as_text
 from entitlements.settings import Settings
 
-DATA_VARIABLE: Final = "ENTITLEMENTS_DATA"
 _FILE: Final = "addresses.json"
 #: What belongs to a server: an address given in the environment brings its own, and nothing of the file's fits it.
 _OF_SERVER: Final = {
