@@ -7,7 +7,6 @@ them, and that organization's questions by the most expensive policies that can 
 
 from __future__ import annotations
 
-import asyncio
 import json
 import subprocess
 import sys
@@ -19,7 +18,7 @@ from typing import Any, Final
 
 import httpx
 
-from bench import serving
+from bench import questions, serving
 from bench.latency import percentile
 from bench.neighbours import CUSTOMER, KEY, worst_policies
 from bench.place import Place
@@ -40,7 +39,6 @@ QUIET_PER_S: Final = 200
 NOISY_PER_S: Final = 50
 CHANGES_PER_S: Final = 10
 SECONDS: Final = 20
-CONNECTIONS: Final = 16
 NOISY: Final = "noisy"
 READY_WITHIN_FOR: Final = 60.0
 
@@ -50,8 +48,8 @@ def measure(place: Place) -> dict[str, float]:
     with serving.an_installation(place) as (settings, key, _):
         place.say("alone")
         seconds = max(3.0, SECONDS * place.scale)
-        asyncio.run(asked(settings, key, 2.0, QUIET_PER_S))  # Code is warm afterwards.
-        alone = asyncio.run(asked(settings, key, seconds, QUIET_PER_S))
+        questions.asked(settings, key, 2.0, QUIET_PER_S)  # Code is warm afterwards.
+        alone = questions.asked(settings, key, seconds, QUIET_PER_S).answered
         place.say("beside its neighbours")
         noisy = a_noisy_organization(settings)
         with (
@@ -59,7 +57,7 @@ def measure(place: Place) -> dict[str, float]:
             changing(settings, CHANGES_PER_S),
             probing(settings) as probes,
         ):
-            beside = asyncio.run(asked(settings, key, seconds, QUIET_PER_S))
+            beside = questions.asked(settings, key, seconds, QUIET_PER_S).answered
         place.notes["quiet_check_p99_ms"] = (
             f"{QUIET_PER_S}/s open-loop beside {counts['silent']:,} silent connections ({counts['silent_closed']:,} closed), "
             f"{counts['streams']:,} streams ({counts['events']:,} changes sent), {NOISY_PER_S}/s by the worst policies "
@@ -71,33 +69,6 @@ def measure(place: Place) -> dict[str, float]:
             "quiet_check_p50_ms": percentile(beside, 50) * 1_000,
             "quiet_check_p99_ms": percentile(beside, 99) * 1_000,
         }
-
-
-async def asked(settings: Settings, key: str, seconds: float, per_s: float) -> list[float]:
-    """Ask on schedule; seconds from when each was due to its answer. Raises AssertionError for an answer that is none."""
-    loop = asyncio.get_running_loop()
-    free: asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = asyncio.Queue()
-    for _ in range(CONNECTIONS):
-        free.put_nowait(await asyncio.open_connection(settings.api_host, settings.api_port))
-    began, waited = loop.time() + 0.1, list[float]()
-
-    async def ask(number: int) -> None:
-        reader, writer = await free.get()
-        writer.write(serving._request(key, number % serving.ASKED_ABOUT))  # noqa: SLF001 - the same questions.
-        head = await reader.readuntil(b"\r\n\r\n")
-        assert head.startswith(b"HTTP/1.1 200"), head
-        length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
-        await reader.readexactly(int(length[15:]))
-        waited.append(loop.time() - (began + number / per_s))
-        free.put_nowait((reader, writer))
-
-    async with asyncio.TaskGroup() as tasks:
-        for number in range(int(seconds * per_s)):
-            await asyncio.sleep(max(0.0, began + number / per_s - loop.time()))
-            tasks.create_task(ask(number))
-    while not free.empty():
-        free.get_nowait()[1].close()
-    return waited
 
 
 def a_noisy_organization(settings: Settings) -> str:
@@ -150,6 +121,7 @@ def neighbours(
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
+        start_new_session=True,
     ) as process:
         reading_it = threading.Thread(target=read, daemon=True)
         reading_it.start()

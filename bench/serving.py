@@ -144,7 +144,7 @@ def _prepared(settings: Settings, caller: Caller) -> str:
 
 def _checks(place: Place, settings: Settings, key: str) -> dict[str, float]:
     """Connections that each ask again as soon as they are answered; customers in turns."""
-    requests = [_request(key, number) for number in range(ASKED_ABOUT)]
+    requests = [request(key, number) for number in range(ASKED_ABOUT)]
     _ask(settings, requests, place.sized(CHECKS) // 4)  # Connections are made, code is warm afterwards.
     seconds, waited = _ask(settings, requests, place.sized(CHECKS))
     waited.sort()
@@ -156,7 +156,7 @@ def _checks(place: Place, settings: Settings, key: str) -> dict[str, float]:
     }
 
 
-def _request(key: str, number: int) -> bytes:
+def request(key: str, number: int) -> bytes:
     body = orjson.dumps({"customer_id": f"ws-{number}", "resource_key": "sso"})
     head = (
         f"POST /v1/check HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {key}\r\n"

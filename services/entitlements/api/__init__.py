@@ -16,6 +16,7 @@ questions, question_bodies   check, checks, remaining, entitlements
 short_way     POST /v1/check without the routing of all others
 answering     decides questions; aside in a process of its own, apart in one thread, organizations in turns
 aside, apart  what takes long, beside the loop that answers
+disconnects   long work ends with the client that waits for it
 policies_in_force  the policies of each organization, compiled once for each worker
 connections, fanout   bounds of connections and streams; what happened, handed to streams a few at a time
 gathering     loads together what several requests miss at once

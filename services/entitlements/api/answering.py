@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeVar
 
 import orjson
 from starlette.requests import Request
@@ -13,6 +13,7 @@ from starlette.requests import Request
 from entitlements.access.judging import judge, view_for
 from entitlements.api import aside
 from entitlements.api.asking import at_least, services_of
+from entitlements.api.disconnects import while_connected
 from entitlements.api.identity import Identity
 from entitlements.api.policies_in_force import Policies
 from entitlements.api.problems import Problem
@@ -23,6 +24,8 @@ from entitlements.operations.request_id import REQUEST_ID
 from entitlements_client.deciding import Context, CustomerView, Decision
 from entitlements_client.deciding import Request as Asked
 from entitlements_client.deciding.decide import RESET_IS_DUE
+
+T = TypeVar("T")
 
 #: Costs are in tenths of a microsecond (deciding/policies.py): what is decided in the loop at most, what a slice elsewhere may cost, and
 #: what a question costs without its policies, its answer in JSON included.
@@ -58,7 +61,7 @@ async def answers_to(request: Request, identity: Identity, many: Sequence[Check]
         views = await services.views_of(organization_id, list({one.customer_id for one in many}), wanted)
     # After the views: what was waited for is in the policies, too.
     policies = await services.in_force.of(organization_id, anew=wanted is not None)
-    deciding = _Deciding(services, organization_id, policies)
+    deciding = _Deciding(request, organization_id, policies)
     found = []
     for those, is_cheap in _slices([_asked(one) for one in many], policies):
         answers = await deciding.decided([(views[asked.customer_id], asked) for asked in those], is_cheap=is_cheap)
@@ -73,19 +76,25 @@ async def answers_to(request: Request, identity: Identity, many: Sequence[Check]
 
 @dataclass(slots=True)
 class _Deciding:
-    services: Services
+    request: Request
     organization_id: str
     policies: Policies
 
     async def decided(self, pairs: Sequence[_Pair], *, is_cheap: bool) -> Sequence[_Answer]:
-        """Decide some questions. Raises TooManyRequests, ServerIsAway."""
+        """Decide some questions. Raises as `in_another_process`."""
         if is_cheap:
             return [_rendered(judge(view, self.policies.compiled, asked)) for view, asked in pairs]
         part = [(aside.needed(view, asked.resource_key), asked) for view, asked in pairs]
-        found = await self.services.aside(
-            self.organization_id, aside.answers, self.organization_id, self.policies.document, part
+        found = await in_another_process(
+            self.request, self.organization_id, aside.answers, self.organization_id, self.policies.document, part
         )
         return [(answer, answer.document) for answer in found]
+
+
+async def in_another_process(request: Request, organization_id: str, function: Callable[..., T], *arguments: Any) -> T:
+    """Call a function of aside.py there, for as long as the client waits. Raises as Services.aside; Problem: the client has gone."""
+    calling = services_of(request).aside(organization_id, function, *arguments)
+    return await while_connected(request.receive, calling)
 
 
 def _rendered(decision: Decision) -> _Answer:

@@ -11,6 +11,7 @@ import asyncio
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from threading import Lock
 from typing import Any, Final, TypeVar
 
@@ -35,24 +36,39 @@ class Apart:
         self._thread = ThreadPoolExecutor(1, "computing")
 
     async def call(self, owner: str, function: Callable[..., T], *arguments: Any) -> T:
-        """Call a function for an organization. Raises TooManyRequests, and what the function raises."""
+        """Call a function for an organization. Raises TooManyRequests, and what the function raises. Cancelled: it gives up its place."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
         with self._lock:
             jobs = self._waiting.setdefault(owner, deque())
             if len(jobs) >= self._waiting_max:
                 raise TooManyRequests(f"{len(jobs)} long decisions wait.")
-            jobs.append((lambda: function(*arguments), loop, future))
+            job = (lambda: function(*arguments), loop, future)
+            jobs.append(job)
         self._thread.submit(self._next)
-        return await future
+        try:
+            return await future
+        except asyncio.CancelledError:
+            self._forget(owner, job)
+            raise
 
     def close(self) -> None:
         """Compute nothing more."""
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    def _next(self) -> None:
-        """In the thread: one computation. It was submitted once for each that waits."""
+    def _forget(self, owner: str, job: _Job) -> None:
         with self._lock:
+            jobs = self._waiting.get(owner, deque())
+            with suppress(ValueError):  # It has had its turn.
+                jobs.remove(job)
+            if not jobs:
+                self._waiting.pop(owner, None)
+
+    def _next(self) -> None:
+        """In the thread: one computation. It was submitted once for each that waits, or has waited and given up."""
+        with self._lock:
+            if not self._waiting:
+                return
             owner, jobs = next(iter(self._waiting.items()))
             compute, loop, future = jobs.popleft()
             if jobs:

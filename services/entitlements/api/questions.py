@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from entitlements.api import aside, http_caching
 from entitlements.api.answer_bodies import DecisionBody, DecisionsBody, EntitlementBody, RemainingBody, ViewBody
-from entitlements.api.answering import answers_to, newer
+from entitlements.api.answering import answers_to, in_another_process, newer
 from entitlements.api.aside import SOURCE
 from entitlements.api.asking import at_least, etags_of, json_answer, services_of, who, who_for
 from entitlements.api.documents import PROBLEMS
@@ -169,15 +169,17 @@ async def try_policies(request: Request, body: DryRun) -> Response:
     document = in_force.document
     if body.policies is not None:
         document = _document(in_force.compiled, body.policies)
-        mistake = await services.aside(organization_id, aside.check, document)
+        mistake = await in_another_process(request, organization_id, aside.check, document)
         if mistake is not None:
             raise InvalidPolicyDocument("policies", PolicyIsInvalid(*mistake))
     asked = Asked.from_document(body.model_dump(exclude={"policies"}))
     view = views[body.customer_id]
-    (decision,) = await services.aside(organization_id, aside.answers, organization_id, document, [(view, asked)])
+    (decision,) = await in_another_process(
+        request, organization_id, aside.answers, organization_id, document, [(view, asked)]
+    )
     if decision.needs_service:
         view = await newer(services, organization_id, views, asked, decision.needs_service)
-    found = await services.aside(organization_id, aside.dry_run, organization_id, document, view, asked)
+    found = await in_another_process(request, organization_id, aside.dry_run, organization_id, document, view, asked)
     try:
         return json_answer(found | {"source": SOURCE})
     except orjson.JSONEncodeError as error:

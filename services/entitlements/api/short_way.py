@@ -46,7 +46,7 @@ class ShortWay:
             return
         scope["app"], scope["route"], scope["endpoint"] = self._app, _ROUTE, check
         try:
-            answer = await answer_to(Request(scope), await _read(receive))
+            answer = await answer_to(Request(scope, receive), await _read(receive))
         except Exception as error:  # noqa: BLE001 - whatever it is, it is answered.
             await _problem(error)(scope, receive, send)
             return
