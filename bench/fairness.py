@@ -1,20 +1,26 @@
 """What a quiet organization waits for its answers while its neighbours take all they can: silent connections, streams, expensive policies.
 
-Open-loop: questions are sent on schedule, whether or not answers come, and waited for from when they were due. First alone, then beside
-3,000 connections that say nothing (each that is closed is opened again), one organization's streams at their bound with changes on all of
-them, and that organization's questions by the most expensive policies that can be defined. Probes are asked all the while.
+Open-loop (questions.py), in rounds: alone, beside each kind of neighbour, and beside all of them at once. Each figure is the median of its
+rounds, and the ratio that of rounds: what else the machine does is in both. The neighbours hold 3,000 connections that say nothing (each that
+is closed is opened again), one organization's streams at their bound with changes on all of them, and ask by the most expensive policies
+that can be defined. Probes are asked all the while. Who asks and the neighbours are processes and sessions of their own, as they would be
+machines of their own.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import statistics
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any, Final
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, NamedTuple
 
 import httpx
 
@@ -38,37 +44,104 @@ SILENT: Final = 3_000
 QUIET_PER_S: Final = 200
 NOISY_PER_S: Final = 50
 CHANGES_PER_S: Final = 10
-SECONDS: Final = 20
+#: So long that all silent connections are closed once, at the same moment, and opened again.
+SECONDS: Final = 12
 NOISY: Final = "noisy"
 READY_WITHIN_FOR: Final = 60.0
+
+
+class Load(NamedTuple):
+    """What the neighbours do at once."""
+
+    silent: int = 0
+    streams: int = 0
+    checks_per_s: float = 0.0
+
+
+@dataclass(slots=True)
+class Round:
+    """What the quiet organization waited for beside one load, and what the machine did meanwhile."""
+
+    waits: questions.Waits
+    #: Share of the time of the processors that nobody needed.
+    idle: float
+    counts: Mapping[str, int]
+    probes: list[float] = field(default_factory=list)
+
+    def ms(self, of_hundred: int) -> float:
+        """Milliseconds that so many of a hundred answers did not exceed."""
+        return percentile(self.waits.answered, of_hundred) * 1_000
 
 
 def measure(place: Place) -> dict[str, float]:
     """Milliseconds of the quiet organization's checks, alone and beside the others."""
     with serving.an_installation(place) as (settings, key, _):
-        place.say("alone")
-        seconds = max(3.0, SECONDS * place.scale)
-        questions.asked(settings, key, 2.0, QUIET_PER_S)  # Code is warm afterwards.
-        alone = questions.asked(settings, key, seconds, QUIET_PER_S).answered
-        place.say("beside its neighbours")
         noisy = a_noisy_organization(settings)
-        with (
-            neighbours(settings, noisy, SILENT, settings.api_streams_max, NOISY_PER_S) as counts,
-            changing(settings, CHANGES_PER_S),
-            probing(settings) as probes,
-        ):
-            beside = questions.asked(settings, key, seconds, QUIET_PER_S).answered
-        place.notes["quiet_check_p99_ms"] = (
-            f"{QUIET_PER_S}/s open-loop beside {counts['silent']:,} silent connections ({counts['silent_closed']:,} closed), "
-            f"{counts['streams']:,} streams ({counts['events']:,} changes sent), {NOISY_PER_S}/s by the worst policies "
-            f"({counts.get('checks_200', 0)} answered, {counts.get('checks_429', 0)} refused); "
-            f"{len(probes)} probes, the longest {max(probes) * 1000:.0f} ms"
-        )
-        return {
-            "quiet_check_alone_p99_ms": percentile(alone, 99) * 1_000,
-            "quiet_check_p50_ms": percentile(beside, 50) * 1_000,
-            "quiet_check_p99_ms": percentile(beside, 99) * 1_000,
+        loads = {
+            "alone": Load(),
+            "silent": Load(silent=SILENT),
+            "streams": Load(streams=settings.api_streams_max),
+            "policies": Load(checks_per_s=NOISY_PER_S),
+            "all": Load(SILENT, settings.api_streams_max, NOISY_PER_S),
         }
+        found: dict[str, list[Round]] = {name: [] for name in loads}
+        questions.asked(settings, key, 2.0, QUIET_PER_S)  # Code is warm afterwards.
+        for number in range(place.rounds):
+            for name, load in loads.items():
+                place.say(f"beside: {name}")
+                found[name].append(a_round(settings, key, noisy, load, max(3.0, SECONDS * place.scale)))
+            place.progress((number + 1) / place.rounds)
+    place.notes["quiet_check_p99_ms"] = _note(found)
+    return {
+        "quiet_check_alone_p99_ms": _median(found["alone"], 99),
+        "quiet_check_p50_ms": _median(found["all"], 50),
+        "quiet_check_p99_ms": _median(found["all"], 99),
+        "quiet_check_times_alone": statistics.median(
+            beside.ms(99) / alone.ms(99) for alone, beside in zip(found["alone"], found["all"], strict=True)
+        ),
+    }
+
+
+def a_round(settings: Settings, key: str, noisy: str, load: Load, seconds: float) -> Round:
+    """Ask beside a load."""
+    with ExitStack() as stack:
+        counts: dict[str, int] = {}
+        if any(load):
+            counts = stack.enter_context(neighbours(settings, noisy, *load))
+        if load.streams:
+            stack.enter_context(changing(settings, CHANGES_PER_S))
+        probes = stack.enter_context(probing(settings))
+        idle, whole = _processors()
+        waits = questions.asked(settings, key, seconds, QUIET_PER_S)
+        idle_now, whole_now = _processors()
+    return Round(waits, (idle_now - idle) / max(1, whole_now - whole), counts, probes)
+
+
+def _processors() -> tuple[int, int]:
+    """The time of all processors since the system began, idle and whole, in the system's own unit; zeros where it does not tell."""
+    stat = Path("/proc/stat")
+    if not stat.exists():
+        return 0, 0
+    ticks = [int(number) for number in stat.read_text(encoding="ascii").partition("\n")[0].split()[1:9]]
+    return ticks[3] + ticks[4], sum(ticks)
+
+
+def _median(rounds: list[Round], of_hundred: int) -> float:
+    return statistics.median(each.ms(of_hundred) for each in rounds)
+
+
+def _note(found: Mapping[str, list[Round]]) -> str:
+    last, rounds = found["all"][-1].counts, [each for those in found.values() for each in those]
+    p99 = ", ".join(f"{name} {_median(those, 99):.0f}" for name, those in found.items())
+    own = percentile([one for each in rounds for one in each.waits.own], 99) * 1_000
+    idle = [each.idle for each in rounds]
+    return (
+        f"{QUIET_PER_S}/s open-loop, {len(found['all'])} rounds; p99 beside {p99} ms; who asks was itself late by {own:.1f} ms at p99; "
+        f"processors {min(idle):.0%} to {max(idle):.0%} idle, load average {os.getloadavg()[0]:.1f}; "
+        f"{last['silent']:,} silent connections ({last.get('silent_closed', 0):,} closed), {last['streams']:,} streams "
+        f"({last['events']:,} changes sent), {NOISY_PER_S}/s by the worst policies ({last.get('checks_200', 0)} answered, "
+        f"{last.get('checks_429', 0)} refused); the longest probe {max(max(each.probes) for each in rounds) * 1_000:.0f} ms"
+    )
 
 
 def a_noisy_organization(settings: Settings) -> str:

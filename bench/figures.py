@@ -84,6 +84,9 @@ FIGURES: Final[dict[str, Figure]] = {
         "ms", "the same beside 3,000 silent connections, a neighbour's 1,000 streams and its worst policies: half"
     ),
     "quiet_check_p99_ms": Figure("ms", "99 of 100 of them", "< 50, or 2 x alone"),
+    "quiet_check_times_alone": Figure(
+        "times", "that by what it is alone in the same round: the median of the rounds", "<= 2"
+    ),
     "broker_produce_mb_per_s": Figure("MB/s", "what the broker takes from one idempotent producer, 1 KB records"),
     "ratio_to_postgres": Figure("times", "strict_lines_per_s / postgres_update_per_s", ">= 15"),
     "ratio_to_eventsourcing": Figure("times", "strict_lines_per_s / eventsourcing_per_s"),

@@ -104,8 +104,10 @@ class _Listening:
         self._identity, self._customers = identity, customers
         self._organization_id = identity.organization_id
         self._loop = asyncio.get_running_loop()
-        self._queue: asyncio.Queue[Batch] = asyncio.Queue(QUEUED_MAX)
-        self._is_behind = False
+        #: None: nothing happened, but it is time to look whether the key still counts.
+        self._queue: asyncio.Queue[Batch | None] = asyncio.Queue(QUEUED_MAX)
+        self._is_behind = self._is_due = False
+        self._waking: asyncio.TimerHandle | None = None
         self._here: dict[Place, int] = {}
 
     async def events(
@@ -127,21 +129,39 @@ class _Listening:
                 await asyncio.sleep(0)
             self._here = here
             yield self._event("reset" if missed is None else "hello", b"{}")
-            alive_until = self._loop.time() + HEARTBEAT_FOR
-            while await is_let_in():
-                try:
-                    # Not all of those that came at once ask again at once.
-                    async with asyncio.timeout(ASK_AGAIN_FOR * random.uniform(0.6, 1.0)):  # noqa: S311
-                        batch = await self._queue.get()
-                except TimeoutError:
-                    if self._loop.time() >= alive_until and _hears(self._services):
-                        alive_until = self._loop.time() + HEARTBEAT_FOR
-                        yield b": alive\n\n"
-                    continue
-                if events := self._catch_up() if self._is_behind else await self._shared(batch):
-                    yield events
+            self._wake_up_later()
+            async for events in self._followed(is_let_in):
+                yield events
         finally:
             fanout.detach(self._organization_id, self)
+            if self._waking is not None:
+                self._waking.cancel()
+
+    async def _followed(self, is_let_in: Callable[[], Awaitable[bool]]) -> AsyncIterator[bytes]:
+        """What happens from now on and signs of life, until the key counts no more. An event costs neither a timer nor a look at the key."""
+        alive_until = self._loop.time() + HEARTBEAT_FOR
+        while True:
+            batch = await self._queue.get()
+            if self._is_due:
+                self._is_due = False
+                if not await is_let_in():
+                    return
+            if batch is not None:
+                if events := self._catch_up() if self._is_behind else await self._shared(batch):
+                    yield events
+            elif self._loop.time() >= alive_until and _hears(self._services):
+                alive_until = self._loop.time() + HEARTBEAT_FOR
+                yield b": alive\n\n"
+
+    def _wake_up_later(self) -> None:
+        # Not all of those that came at once ask again at once.
+        self._waking = self._loop.call_later(ASK_AGAIN_FOR * random.uniform(0.6, 1.0), self._wake_up)  # noqa: S311
+
+    def _wake_up(self) -> None:
+        self._is_due = True
+        if self._queue.empty():  # Else it wakes anyway, and however much waits is not sent first.
+            self._queue.put_nowait(None)
+        self._wake_up_later()
 
     def enqueue(self, batch: Batch | None) -> None:
         """Take what happened."""
