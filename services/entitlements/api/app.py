@@ -31,7 +31,7 @@ from entitlements.api import (
 )
 from entitlements.api.connections import give_up_unread
 from entitlements.api.documents import ProblemDocument
-from entitlements.api.openapi import page
+from entitlements.api.openapi import page, serving
 from entitlements.api.openapi.document import ABOUT, LICENSE, SERVERS, describe
 from entitlements.api.problems import Problem, problem_of
 from entitlements.api.services import Services
@@ -43,7 +43,7 @@ from entitlements_schemas import WireError
 _log = logging.getLogger(__name__)
 
 #: Open to everybody.
-OPEN_PATHS: Final = frozenset({"/healthz", "/readyz", "/openapi.json", *page.PATHS})
+OPEN_PATHS: Final = frozenset({"/healthz", "/readyz", serving.PATH, *page.PATHS})
 #: Opening the first pool of an organization brings it into being.
 CREATING_PATHS: Final = frozenset({"/v1/commands/OpenPool"})
 _PARTS: Final = (
@@ -79,14 +79,14 @@ def create(services: Services) -> FastAPI:
         servers=SERVERS,
         lifespan=lifespan,
         docs_url=None,
+        openapi_url=None,
         # One schema for what is sent and what is answered: clients have one class for it.
         separate_input_output_schemas=False,
         redoc_url=None,
         redirect_slashes=False,
     )
     app.state.services = services
-    for route in page.routes():
-        app.router.routes.append(route)
+    app.router.routes += [*page.routes(), serving.route(app)]
     for part in _PARTS:
         app.include_router(part.router)
     for kind in (EntitlementsError, CommandRefused, WireError):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
 import orjson
@@ -16,7 +16,7 @@ from entitlements.api import aside, http_caching
 from entitlements.api.answer_bodies import DecisionBody, DecisionsBody, EntitlementBody, RemainingBody, ViewBody
 from entitlements.api.answering import answers_to, in_another_process, newer
 from entitlements.api.aside import SOURCE
-from entitlements.api.asking import at_least, etags_of, json_answer, services_of, who, who_for
+from entitlements.api.asking import at_least, etags_of, json_answer, parsed, services_of, who, who_for
 from entitlements.api.documents import PROBLEMS
 from entitlements.api.media_types import require_json
 from entitlements.api.openapi.headers import CONSISTENCY, IF_NONE_MATCH, takes
@@ -36,6 +36,8 @@ from entitlements_client.deciding import (
     PolicySet,
 )
 from entitlements_client.deciding import Request as Asked
+
+T = TypeVar("T")
 
 router = APIRouter(tags=["access"], responses=PROBLEMS, route_class=Route)
 
@@ -60,7 +62,7 @@ async def answer_to(request: Request, body: bytes) -> bytes:
     """The answer to a question as JSON. Raises Problem and what problem_of knows."""
     identity = who(request, "read", within_unit=True)
     require_json(request)
-    (answer,) = await answers_to(request, identity, [_decoded(body, _DECODE)])
+    (answer,) = await answers_to(request, identity, [await parsed(request, body, _one)])
     return answer
 
 
@@ -69,12 +71,19 @@ async def answer_to(request: Request, body: bytes) -> bytes:
 async def check_many(request: Request) -> Response:
     """Many questions at once: 100 customers with 100 keys in one call."""
     identity = who(request, "read", within_unit=True)
-    asked = _decoded(await request.body(), _DECODE_MANY)
-    answers = await answers_to(request, identity, asked.all_of_them())
+    answers = await answers_to(request, identity, await parsed(request, await request.body(), _many))
     return json_answer({"decisions": [orjson.Fragment(answer) for answer in answers]})
 
 
-def _decoded(body: bytes, decode: Any) -> Any:
+def _one(body: bytes) -> Check:
+    return _decoded(body, _DECODE)
+
+
+def _many(body: bytes) -> list[Check]:
+    return _decoded(body, _DECODE_MANY).all_of_them()
+
+
+def _decoded(body: bytes, decode: Callable[[bytes], T]) -> T:
     try:
         found = decode(body)
         require_no_repeats(body)

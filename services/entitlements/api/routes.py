@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from entitlements.api.asking import parsed
 from entitlements.api.media_types import JSON, require_json
 from entitlements.api.problems import Problem
 from entitlements.api.repeats import require_no_repeats
@@ -76,20 +77,23 @@ def _check_query(request: Request, repeats: Mapping[str, bool]) -> None:
 
 class _Strict(Request):
     async def json(self) -> Any:
-        body = await self.body()
-        try:
-            found = orjson.loads(body)
-        except orjson.JSONDecodeError as error:
-            problem = number_out_of_range(body)
-            if problem is not None:
-                raise _NumberOutOfRange(problem) from error
-            raise HTTPException(422, f"The body is not valid JSON at byte {error.pos}.") from error
-        try:
-            orjson.dumps(found)
-        except orjson.JSONEncodeError as error:  # It reads deeper than it writes, and so do those behind it.
-            raise HTTPException(422, "The body is nested too deep: 250 levels at most.") from error
-        require_no_repeats(body, found)
-        return found
+        return await parsed(self, await self.body(), _strictly)
+
+
+def _strictly(body: bytes) -> Any:
+    try:
+        found = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        problem = number_out_of_range(body)
+        if problem is not None:
+            raise _NumberOutOfRange(problem) from error
+        raise HTTPException(422, f"The body is not valid JSON at byte {error.pos}.") from error
+    try:
+        orjson.dumps(found)
+    except orjson.JSONEncodeError as error:  # It reads deeper than it writes, and so do those behind it.
+        raise HTTPException(422, "The body is nested too deep: 250 levels at most.") from error
+    require_no_repeats(body, found)
+    return found
 
 
 class _NumberOutOfRange(HTTPException):

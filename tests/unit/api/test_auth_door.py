@@ -242,6 +242,47 @@ def test_requests_of_one_organization_under_way_are_bounded_and_streams_are_coun
     assert asyncio.run(both()) == [429, 200, 200, 200, 200, 200]
 
 
+def a_body(*parts: bytes) -> Any:
+    left = list(parts)
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": left.pop(0), "more_body": bool(left)}
+
+    return receive
+
+
+def test_a_body_of_many_values_is_refused_before_anybody_reads_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Empty lists take three bytes each, and as long to read as a thousand of a text."""
+    monkeypatch.setattr(bodies, "VALUES_MAX", 20)
+    door = Door(application, Authenticator(), Organizations())
+    assert asyncio.run(asked_of(door, a_body(b"[" + b"[]," * 5, b"1," * 15 + b"1]"))) == 413
+    assert asyncio.run(asked_of(door, a_body(b'["' + b"a" * 80, b'"]'))) == 200
+    door.close()
+
+
+def test_the_bodies_of_one_organization_are_bounded_together_until_they_are_answered() -> None:
+    door = Door(application, Authenticator(), Organizations(), limits=Limits(bodies_bytes_max=50))
+
+    async def several() -> list[int]:
+        stalls, goes_on = asyncio.Event(), asyncio.Event()
+        parts = [b"a" * 30, b"a"]
+
+        async def slowly() -> Any:
+            if len(parts) == 1:
+                stalls.set()
+                await goes_on.wait()
+            return {"type": "http.request", "body": parts.pop(0), "more_body": bool(parts)}
+
+        first = asyncio.create_task(asked_of(door, slowly))
+        await stalls.wait()
+        refused = await asked_of(door, a_body(b"a" * 15, b"a" * 15))
+        goes_on.set()
+        return [refused, await first, await asked_of(door, a_body(b"a" * 49))]
+
+    assert asyncio.run(several()) == [429, 200, 200]
+    door.close()
+
+
 class Clock:
     now = 50.0
 

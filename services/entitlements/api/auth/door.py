@@ -25,7 +25,7 @@ from entitlements.api.auth.errors import (
     TooManyRequests,
     UnknownOrganization,
 )
-from entitlements.api.auth.limits import Limits, UnderWay
+from entitlements.api.auth.limits import Answering, Limits, UnderWay
 from entitlements.api.auth.organizations import Organizations
 from entitlements.api.auth.rates import Rates
 from entitlements.api.http_caching import VARY
@@ -95,7 +95,7 @@ class Door:
         self._render = render
         self._rates = Rates()
         self._limits = limits or Limits()
-        self._under_way = UnderWay(self._limits.requests_max)
+        self._under_way = UnderWay(self._limits.requests_max, self._limits.bodies_bytes_max)
         self._threads = ThreadPoolExecutor(_STRANGERS_MAX, "strangers")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -110,18 +110,17 @@ class Door:
         try:
             identity = scope[IDENTITY] = await self._let_in(scope)
             is_stream = scope["path"] in self._limits.stream_paths
-            if not is_stream:
-                self._under_way.begin(identity.organization_id)
+            answering = None if is_stream else self._under_way.begin(identity.organization_id)
         except tuple(_STATUS) as error:
             await self._refuse(error, scope, send)
             return
-        if is_stream:
+        if answering is None:
             await self._app(scope, receive, send)
             return
         try:
-            await self._pass_on(identity, scope, receive, send)
+            await self._pass_on(identity, answering, scope, receive, send)
         finally:
-            self._under_way.end(identity.organization_id)
+            answering.end()
 
     async def _let_in(self, scope: Scope) -> Identity:
         """Who makes the request. Raises what the door answers by itself."""
@@ -138,15 +137,17 @@ class Door:
         self._take_one(identity)
         return identity
 
-    async def _pass_on(self, identity: Identity, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _pass_on(
+        self, identity: Identity, answering: Answering, scope: Scope, receive: Receive, send: Send
+    ) -> None:
         """Read the body and ask the application."""
         if scope["method"] not in _BODILESS:
             try:
                 bytes_max = self._limits.body_bytes(scope["path"], identity.body_bytes_max)
                 length = next((value for name, value in scope["headers"] if name == b"content-length"), None)
                 check_length(length, bytes_max)
-                receive = await taken(receive, bytes_max, self._limits.body_within_for)
-            except (BodyTooLarge, RequestTimeout) as error:
+                receive = await taken(receive, bytes_max, self._limits.body_within_for, answering.hold)
+            except (BodyTooLarge, RequestTimeout, TooManyRequests) as error:
                 await self._refuse(error, scope, send)
                 return
         await self._app(scope, receive, send)

@@ -1,4 +1,4 @@
-"""How much one request may send, and how many requests of an organization are under way at once in a worker."""
+"""How much one request may send, and how many requests of an organization, and bytes, are under way at once in a worker."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ QUESTION_BYTES_MAX: Final = 256 * 1024
 QUESTIONS_BYTES_MAX: Final = 8 * 1024 * 1024
 #: Bytes of a body that is no batch: a command is at most one record of 1 MiB in the log.
 BODY_BYTES_MAX: Final = 2 * 1024 * 1024
+#: Bytes of all bodies of an organization that are being read or answered: a thousand of the largest would be 16 GB.
+BODIES_BYTES_MAX: Final = 128 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +25,8 @@ class Limits:
 
     #: Requests of an organization under way.
     requests_max: int = 1_000
+    #: Bytes of their bodies together.
+    bodies_bytes_max: int = BODIES_BYTES_MAX
     #: Seconds that a body may take to arrive, beside those that its bytes earn (bodies.py).
     body_within_for: float = 10.0
     #: Bytes of a body, by path. The key's own limit holds for all.
@@ -41,21 +45,48 @@ class Limits:
 
 
 class UnderWay:
-    """Counts the requests of each organization that are being answered. For one event loop."""
+    """Counts the requests of each organization that are being answered, and the bytes of their bodies. For one event loop."""
 
-    def __init__(self, requests_max: int) -> None:
-        self._requests_max = requests_max
+    def __init__(self, requests_max: int, bytes_max: int = BODIES_BYTES_MAX) -> None:
+        self._requests_max, self._bytes_max = requests_max, bytes_max
         self._counts: Counter[str] = Counter()
+        self._bytes: Counter[str] = Counter()
 
-    def begin(self, organization_id: str) -> None:
-        """A request comes in. Raises TooManyRequests; else say `end` when it is answered."""
+    def begin(self, organization_id: str) -> Answering:
+        """A request comes in. Raises TooManyRequests; else say `end` of what is returned when it is answered."""
         count = self._counts[organization_id]
         if count >= self._requests_max:
             raise TooManyRequests(f"{count} are; send the next when one is answered.")
         self._counts[organization_id] = count + 1
+        return Answering(self, organization_id)
 
-    def end(self, organization_id: str) -> None:
-        """A request is answered."""
+    def hold(self, organization_id: str, size: int) -> None:
+        """So many bytes more are kept. Raises TooManyRequests: then they are not to be."""
+        if self._bytes[organization_id] + size > self._bytes_max:
+            raise TooManyRequests(f"Their bodies have {self._bytes_max} bytes; send the next when one is answered.")
+        self._bytes[organization_id] += size
+
+    def end(self, organization_id: str, size: int) -> None:
+        """A request is answered, and the bytes of its body are let go."""
         self._counts[organization_id] -= 1
+        self._bytes[organization_id] -= size
         if not self._counts[organization_id]:
-            del self._counts[organization_id]
+            del self._counts[organization_id], self._bytes[organization_id]
+
+
+class Answering:
+    """One request that is being answered."""
+
+    __slots__ = ("_organization_id", "_size", "_under_way")
+
+    def __init__(self, under_way: UnderWay, organization_id: str) -> None:
+        self._under_way, self._organization_id, self._size = under_way, organization_id, 0
+
+    def hold(self, size: int) -> None:
+        """So many bytes more of its body came. Raises TooManyRequests."""
+        self._under_way.hold(self._organization_id, size)
+        self._size += size
+
+    def end(self) -> None:
+        """It is answered."""
+        self._under_way.end(self._organization_id, self._size)

@@ -7,6 +7,7 @@ examples      an example of every body
 telling       what the document tells of a value that another part reads
 probes        /healthz and /readyz in the document
 document      puts it together: `describe` makes an application's `openapi()`
+serving       GET /openapi.json, rendered once
 page          GET /docs: Swagger UI from files that are installed with us
 Start reading at document.py.
 """
