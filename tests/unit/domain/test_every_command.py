@@ -418,9 +418,11 @@ def test_lines_of_usage_are_refused_as_events() -> None:
 
 @pytest.mark.parametrize("kind", [kind for kind in EVERY if issubclass(kind, asks.PoolCommand)])
 def test_a_pool_of_another_organization_is_unknown(kind: type[Command]) -> None:
-    given(EVERY[kind].past or POOL).when(replace(EVERY[kind].command, tenant="rival")).refused(UnknownPool)
+    given(EVERY[kind].past or POOL).when(replace(EVERY[kind].command, caller_organization_id="rival")).refused(
+        UnknownPool
+    )
 
 
 def test_one_organization_does_not_open_a_pool_for_another() -> None:
-    given().when(open_pool(tenant="rival")).refused(InvalidCommand)
-    given().when(open_pool(tenant="acme")).then(happens("PoolOpened"))
+    given().when(open_pool(caller_organization_id="rival")).refused(InvalidCommand)
+    given().when(open_pool(caller_organization_id="acme")).then(happens("PoolOpened"))
