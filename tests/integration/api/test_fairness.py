@@ -21,7 +21,7 @@ from entitlements.api.apart import WAITING_MAX
 SILENT = 1_100
 SECONDS, PER_S = 4.0, 25.0
 #: Questions of clients that wait for the answer.
-STAYING = 8
+STAYING = 4
 #: A share of what they would wait for without the bounds, and many times what they wait on a machine that has nothing else to do.
 P99_FOR_MAX = 1.5
 
