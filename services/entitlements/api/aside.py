@@ -12,8 +12,10 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import orjson
@@ -27,6 +29,7 @@ T = TypeVar("T")
 SOURCE: Final = "SERVICE"
 #: How much it leaves the processors to those that answer.
 _NICE: Final = 10
+_SESSION_NICE: Final = 5
 #: Organizations whose policies it keeps compiled.
 _COMPILED_MAX: Final = 100
 
@@ -112,6 +115,11 @@ def _begin(worker: int) -> None:
     die_with_supervisor()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Whoever asks it ends it.
     os.nice(_NICE)
+    # Where Linux shares processors by session first (autogroup), niceness counts within a session: in that of the worker it would take the
+    # worker's share.
+    os.setsid()
+    with suppress(OSError):
+        Path("/proc/self/autogroup").write_text(str(_SESSION_NICE), encoding="ascii")
 
 
 # --- In the worker -------------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from entitlements.api.apart import Apart
+from entitlements.api.aside import Aside
 from entitlements.api.auth.errors import TooManyRequests
 from entitlements.api.connections import OTHER_FILES, Streams, within_files
 from entitlements.api.fanout import AT_ONCE, Batch, Fanout
@@ -62,6 +64,14 @@ def test_what_is_too_much_is_refused_and_takes_no_turn_of_others() -> None:
         return await quiet
 
     assert asyncio.run(all_of_them()) == "answered"
+
+
+def test_the_process_that_decides_takes_neither_the_share_of_its_worker_nor_its_turns() -> None:
+    """Where processors are shared by session, all that one session computes is taken from all of it, whatever its niceness."""
+    aside = Aside()
+    assert aside.call(os.getsid, 0) != os.getsid(0)
+    assert aside.call(os.nice, 0) > os.nice(0)
+    aside.close()
 
 
 async def until(holds: Callable[[], bool]) -> None:
