@@ -9,12 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from openfeature import api
+from openfeature.evaluation_context import EvaluationContext
+from openfeature.transaction_context import ContextVarsTransactionContextPropagator
 from pytest_bdd.exceptions import StepDefinitionNotFoundError
 from tests.openfeature_scenarios import suite
+from tests.openfeature_scenarios.world import World
 from tests.serving import OPERATOR, Service, a_service
 
 from entitlements import testing
-from entitlements_client import Client
+from entitlements_client import Client, Entitlements
 from entitlements_client import Service as Address
 
 QUOTA = {"resource_key": "api_calls", "rule_type": "quota", "amount": 100, "period": "lifetime", "stacking": "sum"}
@@ -84,6 +88,35 @@ def flags(installation: Service) -> Iterator[Tenant]:
 
 
 # --- OpenFeature's scenarios ---
+
+
+@pytest.fixture(params=suite.WAYS)
+def way(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def entitlements(flags: Any) -> Iterator[dict[str, Entitlements]]:
+    made = {name: Entitlements(flags.address, way) for name, way in suite.WAYS.items()}
+    try:
+        local, cached = made["Local"], made["Cached"]
+        assert local.wait_until_connected()
+        suite.eventually(lambda: local.check(flags.customer_id, "boolean-flag").source == "LOCAL")
+        suite.eventually(lambda: cached.check(flags.customer_id, "boolean-flag").source == "CACHED")
+        yield made
+    finally:
+        for each in made.values():
+            each.close()
+
+
+@pytest.fixture
+def world(way: str, flags: Any) -> Iterator[World]:
+    api.set_transaction_context_propagator(ContextVarsTransactionContextPropagator())
+    api.set_evaluation_context(EvaluationContext(flags.customer_id, {}))
+    yield World(suite.WORDS[way])
+    api.set_transaction_context(EvaluationContext())
+    api.shutdown()
+
 
 _SCENARIO = pytest.StashKey[tuple[str, str]]()
 

@@ -1,17 +1,19 @@
-"""OpenFeature's own scenarios, against the running service, in the three ways to decide. What does not apply: tests/openfeature_scenarios."""
+"""OpenFeature's own scenarios, against the running service, in the three ways to decide.
+
+What does not apply: tests/openfeature_scenarios/README.md. Steps about contexts: test_openfeature_contexts.py.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 from openfeature import api
 from openfeature.evaluation_context import EvaluationContext
 from openfeature.provider import ProviderStatus
-from openfeature.transaction_context import ContextVarsTransactionContextPropagator
 from pytest_bdd import given, parsers, scenarios, then, when
 from tests.openfeature_scenarios import suite
 from tests.openfeature_scenarios.relay import Relay
@@ -22,42 +24,15 @@ from entitlements_client import Entitlements, Local
 
 KIND = r"an? (?P<kind>[Bb]oolean|[Ss]tring|[Ii]nteger|[Ff]loat|[Oo]bject)"
 
-scenarios(str(suite.FEATURES))
+pytestmark = pytest.mark.usefixtures("way")
 
-
-@pytest.fixture(params=suite.WAYS, autouse=True)
-def way(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@pytest.fixture(scope="module")
-def entitlements(flags: Any) -> Iterator[dict[str, Entitlements]]:
-    made = {name: Entitlements(flags.address, way) for name, way in suite.WAYS.items()}
-    try:
-        local, cached = made["Local"], made["Cached"]
-        assert local.wait_until_connected()
-        suite.eventually(lambda: local.check(flags.customer_id, "boolean-flag").source == "LOCAL")
-        suite.eventually(lambda: cached.check(flags.customer_id, "boolean-flag").source == "CACHED")
-        yield made
-    finally:
-        for each in made.values():
-            each.close()
-
-
-@pytest.fixture
-def world(way: str, flags: Any) -> Iterator[World]:
-    api.set_transaction_context_propagator(ContextVarsTransactionContextPropagator())
-    api.set_evaluation_context(EvaluationContext(flags.customer_id, {}))
-    yield World(suite.WORDS[way])
-    api.set_transaction_context(EvaluationContext())
-    api.shutdown()
+scenarios(*(str(file) for file in suite.FEATURES.glob("*.feature") if file.stem != "contextMerging"))
 
 
 # --- Providers ---
 
 
 @given("a stable provider")
-@given("a stable provider with retrievable context is registered")
 def _(world: World, entitlements: dict[str, Entitlements], way: str) -> None:
     world.use(suite.Recording(entitlements[way]))
 
@@ -66,7 +41,7 @@ def _(world: World, entitlements: dict[str, Entitlements], way: str) -> None:
 def _(world: World, way: str, request: pytest.FixtureRequest) -> None:
     away = Entitlements(suite.nowhere(a_free_port(except_for=set())), suite.WAYS[way])
     request.addfinalizer(away.close)
-    api.set_provider(suite.Recording(away, connect_within=1.0))
+    api.set_provider(suite.Recording(away, connect_within=60.0))
     if way != "Local":
         suite.eventually(lambda: world.client.get_provider_status() is ProviderStatus.READY)
 
@@ -86,7 +61,7 @@ def _(world: World, way: str, flags: Any, installation: Any, request: pytest.Fix
         heard = Entitlements(replace(flags.address, url=relay.url), followed)
         request.addfinalizer(heard.close)
         world.use(suite.Recording(heard))
-    assert world.client.get_provider_status() is ProviderStatus.READY
+        suite.eventually(lambda: world.client.get_provider_status() is ProviderStatus.READY)
     if way == "Local":
         suite.eventually(lambda: world.client.get_provider_status() is not ProviderStatus.READY)
 
@@ -214,40 +189,6 @@ def _(world: World) -> None:
     ]
 
 
-# --- Merging of contexts ---
-
-
-@given(parsers.parse('A context entry with key "{key}" and value "{value}" is added to the "{level}" level'))
-def _(world: World, key: str, value: str, level: str) -> None:
-    world.add(level, key, value)
-
-
-@given("A table with levels of increasing precedence", target_fixture="levels")
-def _(datatable: list[list[str]]) -> list[str]:
-    return [level for (level,) in datatable]
-
-
-@given(
-    parsers.re(
-        'Context entries for each level from API level down to the "(?P<last>.*)" level, with key "(?P<key>.*)" and value .*'
-    )
-)
-def _(world: World, levels: list[str], last: str, key: str) -> None:
-    for level in levels[: levels.index(last) + 1]:
-        world.add(level, key, level)
-
-
-@when("Some flag was evaluated")
-def _(world: World) -> None:
-    world.kind, world.key, world.default = "boolean", "boolean-flag", False
-    assert world.evaluate().value is True
-
-
-@then(parsers.parse('The merged context contains an entry with key "{key}" and value "{value}"'))
-def _(world: World, key: str, value: str) -> None:
-    assert world.provider.context.attributes[key] == value
-
-
 # --- The first suite for evaluations, which its authors keep for older SDKs ---
 
 
@@ -307,3 +248,11 @@ def test_the_condition_on_the_context_is_what_decides(
     asked = [EvaluationContext(None, {"email": email}) for email in (suite.CUSTOMERS_EMAIL, "ballmer@none.com")]
     found = [world.client.get_boolean_value("boolean-targeted-zero-flag", False, each) for each in asked]
     assert found == [True, False]
+
+
+def test_a_date_in_the_context_is_understood(world: World, entitlements: dict[str, Entitlements], way: str) -> None:
+    world.use(suite.Recording(entitlements[way]))
+    signed_up = datetime(2026, 6, 1, 14, tzinfo=timezone(timedelta(hours=2)))
+    asked = EvaluationContext(None, {"signed_up": signed_up, "orders": [{"at": signed_up.replace(tzinfo=None)}]})
+    found = world.client.get_boolean_details("boolean-flag", False, asked)
+    assert (found.value, found.error_code) == (True, None)
