@@ -178,6 +178,8 @@ def test_the_client_alone_is_enough_for_the_client(environment: Callable[..., En
     )
     done = alone.run(alone.python, "-c", f"{names}; import entitlements_client.deciding, entitlements_client.usage")
     assert (done.returncode, done.stderr) == (0, "")
+    said = alone.run(alone.python, "-c", "import entitlements_client.openfeature").stderr
+    assert said.endswith("needs the extra `openfeature`: pip install 'entitlements-client[openfeature]'.\n")
     assert "No module named 'entitlements'" in alone.run(alone.python, "-c", "import entitlements").stderr
 
 

@@ -21,12 +21,16 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Protocol
 
-from openfeature.evaluation_context import EvaluationContext
-from openfeature.event import ProviderEventDetails
-from openfeature.exception import ErrorCode
-from openfeature.flag_evaluation import FlagResolutionDetails, FlagValueType, Reason
-from openfeature.immutable_dict.mapping_proxy_type import MappingProxyType
-from openfeature.provider import AbstractProvider, Metadata
+try:
+    from openfeature.evaluation_context import EvaluationContext
+    from openfeature.event import ProviderEventDetails
+    from openfeature.exception import ErrorCode
+    from openfeature.flag_evaluation import FlagResolutionDetails, FlagValueType, Reason
+    from openfeature.immutable_dict.mapping_proxy_type import MappingProxyType
+    from openfeature.provider import AbstractProvider, Metadata
+except ModuleNotFoundError as error:
+    needed = "The provider needs the extra `openfeature`: pip install 'entitlements-client[openfeature]'."
+    raise ModuleNotFoundError(needed, name=error.name) from error
 
 from entitlements_client.asking.changes import Change
 from entitlements_client.asking.facades import Entitlements
