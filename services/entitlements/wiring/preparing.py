@@ -9,6 +9,14 @@ def prepare(settings: Settings) -> None:
     """Create topics and tables where they are missing. Raises TopicDiffers, ServerIsAway, MigrationError."""
     prepare_topics(settings)
     prepare_tables(settings)
+    prepare_reporting(settings)
+
+
+def prepare_reporting(settings: Settings) -> list[str]:
+    """Make or renew what analysts read; what is left for an administrator of Postgres to do, in sentences."""
+    from entitlements_projections.reporting import install
+
+    return install(settings.postgres)
 
 
 def prepare_tables(settings: Settings) -> list[str]:
