@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 import secrets
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from decimal import Decimal
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -18,6 +20,7 @@ from psycopg.rows import dict_row
 from entitlements import testing
 from entitlements.access.log import tables as of_access_log
 from entitlements.cli import dashboard
+from entitlements.cli.running import run
 from entitlements.domain.aggregate import from_ms
 from entitlements.examples import define_resource_key
 from entitlements.examples_of_governance import create_api_key
@@ -378,17 +381,25 @@ def test_where_roles_may_not_be_created_one_sentence_says_what_to_run(postgres: 
                 admin.execute(f"drop role {name}".encode())
 
 
-def test_where_schemas_may_not_be_created_one_sentence_says_what_to_run(postgres: str) -> None:
+def test_where_schemas_may_not_be_created_migrate_says_in_one_sentence_what_to_run(
+    postgres: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     owner = f"owner_{secrets.token_hex(4)}"
     with testing.a_database(postgres) as database, closing(psycopg.connect(database, autocommit=True)) as admin:
         admin.execute(f"create role {owner} login".encode())
         admin.execute("create extension btree_gist with schema public")
-        admin.execute(f"create schema entitlements authorization {owner}".encode())
+        for schema in ("entitlements", "entitlements_access_log"):
+            admin.execute(f"create schema {schema} authorization {owner}".encode())
         try:
             as_owner = psycopg.conninfo.make_conninfo(database, user=owner)
-            migrate(as_owner)
-            sentence = reporting.install(as_owner)[0]
-            admin.execute(sentence.split("`")[1].encode())
+            monkeypatch.setenv("ENTITLEMENTS_POSTGRES", as_owner)
+            assert run(["migrate", "--data", str(tmp_path)]) == 0
+            said = " ".join(capsys.readouterr().out.split())
+            assert f"The views for analysts are missing: {owner} may not create schemas." in said
+            (line,) = re.findall("`(create schema .*?;)`", said)
+            admin.execute(line.encode())
+            assert run(["migrate", "--json", "--data", str(tmp_path)]) == 0
+            assert json.loads(capsys.readouterr().out)["left_to_do"] == []
             assert reporting.install(as_owner) == []
         finally:
             admin.execute(f"drop owned by {owner} cascade".encode())
