@@ -345,6 +345,16 @@ def test_a_migration_may_change_what_a_view_reads(postgres: str) -> None:
         assert admin.execute(f"select count(*) > 0 from {SCHEMA}.grants".encode()).fetchone() == (True,)
 
 
+def test_views_that_others_built_on_them_stay_at_a_migration(postgres: str) -> None:
+    with made(postgres) as database, closing(psycopg.connect(database, autocommit=True)) as admin:
+        admin.execute(f"create view mine as select pool_id from {SCHEMA}.pool_entitlements".encode())
+        assert migrate(
+            database, migrations=known_migrations() | {"9999_more": "alter table grants add column more text"}
+        )
+        assert reporting.install(database) == []
+        assert admin.execute("select count(*) > 0 from mine").fetchone() == (True,)
+
+
 def test_a_view_of_another_version_is_replaced(filled: str, connection: Connection) -> None:
     connection.execute(f"drop view {SCHEMA}.freshness".encode())
     connection.execute(f"create view {SCHEMA}.freshness as select 1 as another, 2 as more".encode())

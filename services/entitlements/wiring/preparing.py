@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import logging
+
 from entitlements.settings import Settings
+
+_log = logging.getLogger(__name__)
 
 
 def prepare(settings: Settings) -> None:
     """Create topics and tables where they are missing. Raises TopicDiffers, ServerIsAway, MigrationError."""
     prepare_topics(settings)
     prepare_tables(settings)
-    prepare_reporting(settings)
+    for sentence in prepare_reporting(settings):
+        _log.warning(sentence)
 
 
 def prepare_reporting(settings: Settings) -> list[str]:
