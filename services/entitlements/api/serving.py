@@ -36,6 +36,7 @@ def application() -> ASGIApp:
     from entitlements.api.opening import open_services
     from entitlements.api.problems import problem_of
     from entitlements.api.short_way import PATH, ShortWay
+    from entitlements.operations import tracing
     from entitlements.operations.health import readiness_of
     from entitlements.operations.worker import operate
     from entitlements.wiring.logs import set_up_logs
@@ -43,6 +44,7 @@ def application() -> ASGIApp:
 
     die_with_supervisor()
     set_up_logs("api")
+    tracing.set_up("api")  # Before anything is opened that sends commands.
     sys.setswitchinterval(SWITCH_EVERY_FOR)
     services = open_services(Settings())
     way = ShortWay(create(services))

@@ -139,7 +139,7 @@ class _Span:
     def __init__(self, tracer: Any, scope: Scope, traceparent: bytes | None) -> None:
         from opentelemetry.trace import NonRecordingSpan, SpanKind, set_span_in_context
 
-        caller = tracing.context_of([(tracing.TRACEPARENT, traceparent)])
+        caller = tracing.read(traceparent)  # Also of a caller that does not trace: then nobody does.
         self._span = tracer.start_span(
             scope["method"],
             context=None if caller is None else set_span_in_context(NonRecordingSpan(caller)),

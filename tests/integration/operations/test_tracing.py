@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import re
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import wait
@@ -23,13 +26,14 @@ from prometheus_client import REGISTRY
 from tests.faults import driving
 from tests.faults.driving import line, open_pool, pools_on, provision, quota, use
 
-from entitlements.errors import OutcomeUnknown
+from entitlements.errors import OutcomeUnknown, SettingIsWrong
 from entitlements.ledger import clients, engine
 from entitlements.ledger.caller import Caller
 from entitlements.ledger.records import name_of_command, shape_of
 from entitlements.operations import tracing
 from entitlements.operations.requests import Observed
 from entitlements.settings import Settings
+from entitlements.wiring.processes import operated
 
 POOLS = [pool for pool, _ in zip(pools_on(0), range(3), strict=False)]
 
@@ -217,6 +221,36 @@ def test_the_engine_counts_what_it_decides(settings: Settings) -> None:
 )
 def test_the_standard_variables_switch_traces_on(variables: dict[str, str], wanted: bool) -> None:  # noqa: FBT001
     assert tracing.is_wanted(variables) is wanted
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"OTEL_TRACES_EXPORTER": "zipkin"}, "OTEL_TRACES_EXPORTER: must be otlp, console or none, not 'zipkin'."),
+        (
+            {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://x:4317", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"},
+            "OTEL_EXPORTER_OTLP_PROTOCOL: must be http/protobuf, not 'grpc'. Collectors take it on port 4318.",
+        ),
+    ],
+)
+def test_an_exporter_that_is_not_there_is_a_wrong_setting_of_every_process(
+    variables: dict[str, str], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    for process in ("api", "engine"):
+        with pytest.raises(SettingIsWrong, match=re.escape(said)), operated(Settings(), process):
+            pass
+    tracing.check(variables | {"OTEL_TRACES_EXPORTER": "none"})
+    tracing.check(variables | {"OTEL_TRACES_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "http/protobuf"})
+
+
+def test_a_process_without_traces_never_loads_what_makes_them() -> None:
+    modules = (
+        "entitlements.api.app, entitlements.ledger.engine, entitlements.ledger.publisher, entitlements.changes.app"
+    )
+    code = f"import sys, {modules}; sys.exit('opentelemetry.sdk' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 class Collector:
