@@ -147,6 +147,7 @@ class Engine:
             for at in given:
                 at.offset = self._take_over(at.partition)
             consumer.assign(given)
+            _log.info("deciding partitions %s", sorted(self._owned))
         except BaseException as error:  # noqa: BLE001  Errors in callbacks of the client are lost: the loop raises it.
             self._failure = error
 

@@ -110,6 +110,7 @@ class Publisher:
             consumer.assign(given)
             consumer.pause(given)
             self._tail.add({at.partition: self._resume(at) for at in consumer.committed(given, timeout=15)})
+            _log.info("publishing partitions %s", sorted(self._stored))
         except BaseException as error:  # noqa: BLE001  Errors in callbacks of the client are lost: the loop raises it.
             self._failure = error
 

@@ -52,12 +52,23 @@ class Observed:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request. Everything else passes through."""
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            await self._app(scope, receive, self._closing(send) if scope["type"] == "lifespan" else send)
             return
         if self._readiness is not None and scope["path"] in _PROBES:
             await self._probe(self._readiness, scope, send)
             return
         await self._observed(scope, receive, send)
+
+    @staticmethod
+    def _closing(send: Send) -> Send:
+        """What is traced of the last requests is exported before the worker says that it has ended, and is."""
+
+        async def send_when_closed(message: Message) -> None:
+            if message["type"].startswith("lifespan.shutdown."):
+                await asyncio.to_thread(tracing.close)
+            await send(message)
+
+        return send_when_closed
 
     async def _observed(self, scope: Scope, receive: Receive, send: Send) -> None:
         began = time.perf_counter()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
 #: The header that carries a context, as W3C Trace Context writes it.
 TRACEPARENT: Final = "traceparent"
 _WRITTEN: Final = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
-_EXPORT_WITHIN_MS: Final = 5_000
+#: Seconds for the last export: less than a process has for its end.
+_EXPORT_WITHIN_FOR: Final = 1.0
 _EXPORTERS: Final = ("otlp", "console")
 #: gRPC would bring a large package, and every collector takes this one.
 _PROTOCOL: Final = "http/protobuf"
@@ -53,7 +55,10 @@ def set_up(process: str) -> None:
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
     is_named = os.environ.get("OTEL_SERVICE_NAME") or "service.name=" in os.environ.get("OTEL_RESOURCE_ATTRIBUTES", "")
-    provider = TracerProvider(resource=Resource.create({} if is_named else {SERVICE_NAME: f"entitlements-{process}"}))
+    resource = Resource.create({} if is_named else {SERVICE_NAME: f"entitlements-{process}"})
+    provider = TracerProvider(
+        resource=resource, shutdown_on_exit=False
+    )  # It would wait for the collector; close does not.
     provider.add_span_processor(BatchSpanProcessor(_exporter()))
     use(provider)
 
@@ -90,12 +95,13 @@ def use(provider: TracerProvider | None) -> None:
 
 
 def close() -> None:
-    """Export what is left, for some seconds at most."""
+    """Export what is left, for a second at most: a collector that is away must not hold up the end of a process."""
     provider = _provider
     use(None)
     if provider is not None:
-        provider.force_flush(_EXPORT_WITHIN_MS)
-        provider.shutdown()
+        closing = threading.Thread(target=provider.shutdown, name="last-traces", daemon=True)
+        closing.start()
+        closing.join(_EXPORT_WITHIN_FOR)
 
 
 def tracer() -> Tracer | None:

@@ -8,7 +8,8 @@ import re
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from concurrent.futures import wait
 from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,7 +19,7 @@ import httpx
 import pytest
 from fastapi import APIRouter, FastAPI
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from opentelemetry.trace import SpanContext, StatusCode
@@ -33,7 +34,7 @@ from entitlements.ledger.records import name_of_command, shape_of
 from entitlements.operations import tracing
 from entitlements.operations.requests import Observed
 from entitlements.settings import Settings
-from entitlements.wiring.processes import operated
+from entitlements.wiring.processes import END_WITHIN_FOR, operated
 
 POOLS = [pool for pool, _ in zip(pools_on(0), range(3), strict=False)]
 
@@ -331,3 +332,48 @@ def test_a_request_is_a_child_of_its_callers_span_and_what_it_sends_is_its_own(s
     assert attributes(served)["http.response.status_code"] == 200
     assert (broken.status.status_code, lost.status.status_code) == (StatusCode.ERROR, StatusCode.UNSET)
     assert broken.parent is None
+
+
+class Hangs(SpanExporter):
+    """A collector that takes a connection and never answers."""
+
+    def __init__(self) -> None:
+        self.asked = threading.Event()
+        self.over = threading.Event()
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        self.asked.set()
+        self.over.wait(30)
+        return SpanExportResult.FAILURE
+
+
+def test_a_collector_that_does_not_answer_holds_up_nobodys_end() -> None:
+    exporter = Hangs()
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(BatchSpanProcessor(exporter))
+    tracing.use(provider)
+    provider.get_tracer("test").start_span("last").end()
+    began = time.monotonic()
+    tracing.close()
+    assert time.monotonic() - began < END_WITHIN_FOR
+    assert exporter.asked.is_set()
+    exporter.over.set()
+
+
+def test_a_worker_of_the_api_exports_what_is_left_before_it_ends(spans: InMemorySpanExporter) -> None:
+    told: list[tuple[str, bool]] = []
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        del scope, receive
+        for kind in ("lifespan.startup.complete", "lifespan.shutdown.complete"):
+            await send({"type": kind})
+
+    async def send(message: Any) -> None:
+        told.append((message["type"], tracing.tracer() is None))
+
+    async def receive() -> Any:
+        return {}
+
+    asyncio.run(Observed(application)({"type": "lifespan"}, receive, send))
+    assert told == [("lifespan.startup.complete", False), ("lifespan.shutdown.complete", True)]
+    assert not spans.get_finished_spans()
