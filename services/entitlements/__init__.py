@@ -3,7 +3,7 @@
 domain      the rules: pools, provisions, stacking, usage, periods; no I/O
 ledger      commands in, frames out; the only writer of the record of truth
 changes     the Faust app: pool events in, changes of one customer out
-policies    rolls out new set versions, campaign grants and unit assignments
+reconciler  rolls out new set versions, campaign grants and unit assignments
 access      answers "may they?" with a reason; caching and the access log
 api         the HTTP API
 registry    the Confluent registry API for our schemas

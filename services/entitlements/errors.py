@@ -3,7 +3,7 @@
 EntitlementsError
 ├── CommandRefused          domain/errors.py: a rule says no; the caller's business
 ├── RequestError            the request is invalid as it is
-│   ├── NotFound            UnknownPool, UnknownSet, UnknownLadder, UnknownKey, UnknownWorkspace
+│   ├── NotFound            UnknownPool, UnknownSet, UnknownLadder, UnknownKey, UnknownCustomer
 │   ├── AmbiguousCustomer
 │   ├── CommandIsTooLarge
 │   └── InvalidRequest
@@ -86,10 +86,10 @@ class UnknownKey(NotFound):
     code = "unknown_key"
 
 
-class UnknownWorkspace(NotFound):
-    """No pool is assigned to this workspace."""
+class UnknownCustomer(NotFound):
+    """No pool is assigned to this customer."""
 
-    code = "unknown_workspace"
+    code = "unknown_customer"
 
 
 class AmbiguousCustomer(RequestError):

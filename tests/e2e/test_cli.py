@@ -111,30 +111,32 @@ def pool(ask: Ask, define_plans: None) -> str:
 
 def test_a_newcomer_gets_from_a_plan_to_a_dashboard(ask: Ask, pool: str) -> None:
     workspace = f"ws-{pool}"
-    assert ask("use", "api_calls", "3", "--workspace", workspace)["pool_id"] == pool
-    assert ask("use", "api_calls", "48", "--workspace", workspace, status=1)["error"]["remaining"] == 47
-    assert ask("use", "bandwidth_bytes", "2000000000", "--workspace", workspace, "--report")["visible"] is True
-    shown = {row["resource_key"]: row for row in ask("usage", workspace)["entitlements"]}
+    assert ask("usage", "record", "api_calls", "3", "--customer", workspace)["pool_id"] == pool
+    assert ask("usage", "record", "api_calls", "48", "--customer", workspace, status=1)["error"]["remaining"] == 47
+    assert (
+        ask("usage", "record", "bandwidth_bytes", "2000000000", "--customer", workspace, "--report")["visible"] is True
+    )
+    shown = {row["resource_key"]: row for row in ask("customer", "show", workspace)["entitlements"]}
     assert [(row["consumed"], row["effective_limit"], row["status"]) for row in shown.values()] == [
         (3, 50, "OK"),
         (2_000_000_000, 1_000_000_000, "OVERAGE"),
         (None, None, "ACTIVE"),
     ]
-    answer = ask("check", "api_calls", "--workspace", workspace, "--quantity", "47")
+    answer = ask("check", "api_calls", "--customer", workspace, "--quantity", "47")
     assert (answer["allowed"], answer["remaining"], answer["pool_id"]) == (True, 47, pool)
     assert answer["provision_ids"] == ["sub"]
     assert answer["resets_at"].endswith("T00:00:00Z")
     assert answer["as_of"]["offset"] >= 0
-    assert ask("check", "api_calls", "--workspace", workspace, "--quantity", "48")["allowed"] is False
-    assert ask("check", "seats", "--workspace", workspace)["reason_code"] == "not_entitled"
-    assert ask("pool", "show", pool)["assignments"][0]["workspace_id"] == workspace
+    assert ask("check", "api_calls", "--customer", workspace, "--quantity", "48")["allowed"] is False
+    assert ask("check", "seats", "--customer", workspace)["reason_code"] == "not_entitled"
+    assert ask("pool", "show", pool)["assignments"][0]["customer_id"] == workspace
 
 
 def test_check_says_who_would_bear_it_and_pool_show_what_was_said_by_hand(
     ask: Ask, pool: str, installed: tuple[Path, dict[str, Any]]
 ) -> None:
     workspace, calls = f"ws-{pool}", "resource_key=api_calls"
-    ask("use", "api_calls", "45", "--workspace", workspace)
+    ask("usage", "record", "api_calls", "45", "--customer", workspace)
     price = ("unit_price=3", "price_per=1", "spending_cap=30", "currency=EUR")
     ask("send", "ConfigureOnDemand", f"pool_id={pool}", calls, "enabled=true", *price, "--no-wait")
     cap = ("send", "CapMember", f"pool_id={pool}", f"workspace_id={workspace}", calls)
@@ -143,17 +145,17 @@ def test_check_says_who_would_bear_it_and_pool_show_what_was_said_by_hand(
     ask("send", "SetOverride", f"pool_id={pool}", "override_id=o", calls, *said, "--actor", "ops")
 
     def check(quantity: int, *more: str) -> Any:
-        return ask("check", "api_calls", "--workspace", workspace, "--quantity", str(quantity), *more)
+        return ask("check", "api_calls", "--customer", workspace, "--quantity", str(quantity), *more)
 
     answer = check(12)
     assert (answer["allowed"], answer["remaining"]) == (True, 15)
     assert answer["left"] == {"included": 5, "by_credits": 0, "on_demand": 10, "as_overage": 0}
     assert (answer["borne"]["included"], answer["borne"]["on_demand"], answer["borne"]["charge"]) == (5, 7, 21)
     assert [answer["override"][name] for name in ("of", "override_id", "actor", "reason")] == [
-        "workspace", "o", "ops", "asked for",
+        "customer", "o", "ops", "asked for",
     ]  # fmt: skip
     assert check(16)["reason_code"] == "quota_exceeded"
-    key = ask("keys", "create", "--organization", "acme")["api_key"]
+    key = ask("api-key", "create", "--organization", "acme")["api_key"]
     for quantity in (12, 16):
         question = {"customer_id": workspace, "resource_key": "api_calls", "quantity": quantity}
         headers = {"authorization": f"Bearer {key}", "content-type": "application/json"}
@@ -163,7 +165,7 @@ def test_check_says_who_would_bear_it_and_pool_show_what_was_said_by_hand(
     for_ann = check(12, "--subject", "ann")
     assert (for_ann["reason_code"], for_ann["remaining"]) == ("member_cap_reached", 9)
     assert [(cap["of"], cap["amount"], cap["left"]) for cap in for_ann["caps"]] == [
-        ("workspace", 40, 40), ("subject", 9, 9),
+        ("customer", 40, 40), ("subject", 9, 9),
     ]  # fmt: skip
     shown = ask("pool", "show", pool)
     assert [(row["override_id"], row["reason"], row["actor"]) for row in shown["overrides"]] == [
@@ -209,9 +211,9 @@ def test_plans_grants_and_pools_come_and_go(ask: Ask, pool: str) -> None:
     assert ask("provision", "add", pool, "pro", status=1)["error"]["code"] == "ladder_is_occupied"
     ask("provision", "end", pool, "sub", "--when", "now", "--reason", "upgrade")
     bought = ask("provision", "add", pool, "pro", "--quantity", "2", "--source", "purchase")
-    ask("use", "seats", "3", "--pool", pool)
-    ask("release", "seats", "1", "--pool", pool)
-    seats = next(row for row in ask("usage", "--pool", pool)["entitlements"] if row["resource_key"] == "seats")
+    ask("usage", "record", "seats", "3", "--pool", pool)
+    ask("usage", "release", "seats", "1", "--pool", pool)
+    seats = next(row for row in ask("pool", "show", pool)["entitlements"] if row["resource_key"] == "seats")
     assert (seats["consumed"], seats["effective_limit"]) == (2, 10)
     ask("provision", "suspend", pool, bought["provision_id"])
     assert ask("check", "seats", "--pool", pool)["allowed"] is False
@@ -251,7 +253,7 @@ def test_plans_grants_and_pools_come_and_go(ask: Ask, pool: str) -> None:
     ask("pool", "resume", pool)
     ask("unassign", pool, f"ws-{pool}")
     ask("pool", "close", pool)
-    assert ask("use", "api_calls", "1", "--pool", pool, status=1)["error"]["code"] == "pool_is_closed"
+    assert ask("usage", "record", "api_calls", "1", "--pool", pool, status=1)["error"]["code"] == "pool_is_closed"
 
 
 def test_usage_goes_to_the_primary_pool_then_to_others_and_is_never_split(ask: Ask, pool: str) -> None:
@@ -259,12 +261,12 @@ def test_usage_goes_to_the_primary_pool_then_to_others_and_is_never_split(ask: A
     ask("pool", "open", second, "--organization", "acme")
     ask("provision", "add", second, "free")
     ask("assign", second, workspace, "--secondary")
-    assert ask("use", "api_calls", "30", "--workspace", workspace)["pool_id"] == pool
-    assert ask("use", "api_calls", "30", "--workspace", workspace, status=1)["error"]["pool_id"] == pool
+    assert ask("usage", "record", "api_calls", "30", "--customer", workspace)["pool_id"] == pool
+    assert ask("usage", "record", "api_calls", "30", "--customer", workspace, status=1)["error"]["pool_id"] == pool
     ask("assign", pool, workspace, "--overflow")
-    assert ask("use", "api_calls", "30", "--workspace", workspace)["pool_id"] == second
-    assert ask("use", "api_calls", "30", "--workspace", workspace, status=1)["error"]["remaining"] == 20
-    assert ask("use", "api_calls", "20", "--workspace", workspace)["pool_id"] == pool
+    assert ask("usage", "record", "api_calls", "30", "--customer", workspace)["pool_id"] == second
+    assert ask("usage", "record", "api_calls", "30", "--customer", workspace, status=1)["error"]["remaining"] == 20
+    assert ask("usage", "record", "api_calls", "20", "--customer", workspace)["pool_id"] == pool
 
 
 def test_usage_of_an_id_counts_once_in_whichever_pool_took_it(ask: Ask, pool: str) -> None:
@@ -274,20 +276,20 @@ def test_usage_of_an_id_counts_once_in_whichever_pool_took_it(ask: Ask, pool: st
     ask("provision", "add", second, "free", "--no-wait")
     ask("assign", second, workspace, "--secondary", "--no-wait")
     ask("assign", pool, workspace, "--overflow")
-    use = ("use", "api_calls", "7", "--workspace", workspace)
-    ask("use", "api_calls", "50", "--pool", pool, "--workspace", workspace, "--id", "fill")
+    use = ("usage", "record", "api_calls", "7", "--customer", workspace)
+    ask("usage", "record", "api_calls", "50", "--pool", pool, "--customer", workspace, "--id", "fill")
     assert ask(*use, "--id", "strict")["pool_id"] == second
     assert ask(*use, "--id", "reported", "--report")["pool_id"] == pool
     row = f"row,{datetime.now(UTC).isoformat()},{workspace},1"
-    Path("moved.csv").write_text(f"usage_id,occurred_at,workspace_id,bytes\n{row}\n")
+    Path("moved.csv").write_text(f"usage_id,occurred_at,customer_id,bytes\n{row}\n")
     ask("send", "ReverseUsage", f"pool_id={pool}", "usage_id=fill", "reason=x")
-    assert ask("import", "usage", "moved.csv")["accepted"] == 1
+    assert ask("usage", "import", "moved.csv")["accepted"] == 1
     ask("unassign", pool, workspace, "--no-wait")
     ask("assign", second, workspace)
     for name, how, took in (("strict", (), second), ("reported", ("--report",), pool)):
         again = ask(*use, "--id", name, *how)
         assert (again["pool_id"], again["repeated"]) == (took, True), name
-    again = ask("import", "usage", "moved.csv")
+    again = ask("usage", "import", "moved.csv")
     assert (again["accepted"], again["repeated"]) == (0, 1)
     assert ask(*use, "--id", "another")["pool_id"] == second
     rows = [ask("pool", "show", each)["entitlements"] for each in (pool, second)]
@@ -301,25 +303,25 @@ def test_customers_of_one_id_in_two_organizations_are_two_and_nobody_guesses_whi
     ask("pool", "open", theirs, "--organization", "rival", "--no-wait")
     ask("provision", "add", theirs, "free", "--id", "sub", "--no-wait")
     ask("assign", theirs, workspace)
-    Path("rows.csv").write_text(f"usage_id,occurred_at,workspace_id,bytes\nu,2015-05-17T10:05:00Z,{workspace},1\n")
-    using, checking = ("use", "api_calls", "1"), ("check", "api_calls")
-    for command in (using, ("release", "api_calls", "1"), checking):
-        assert_ambiguous(ask(*command, "--workspace", workspace, status=2), workspace)
-    assert_ambiguous(ask("usage", workspace, status=2), workspace)
-    assert_ambiguous(ask("import", "usage", "rows.csv", status=2), workspace)
+    Path("rows.csv").write_text(f"usage_id,occurred_at,customer_id,bytes\nu,2015-05-17T10:05:00Z,{workspace},1\n")
+    using, checking = ("usage", "record", "api_calls", "1"), ("check", "api_calls")
+    for command in (using, ("usage", "release", "api_calls", "1"), checking):
+        assert_ambiguous(ask(*command, "--customer", workspace, status=2), workspace)
+    assert_ambiguous(ask("customer", "show", workspace, status=2), workspace)
+    assert_ambiguous(ask("usage", "import", "rows.csv", status=2), workspace)
     for organization, pool_id, quantity in (("acme", pool, "3"), ("rival", theirs, "5")):
-        named = ("--workspace", workspace, "--organization", organization)
-        assert ask("use", "api_calls", quantity, *named)["pool_id"] == pool_id
+        named = ("--customer", workspace, "--organization", organization)
+        assert ask("usage", "record", "api_calls", quantity, *named)["pool_id"] == pool_id
         answer = ask(*checking, *named)
         assert (answer["pool_id"], answer["role"], answer["consumed"]) == (pool_id, "primary", int(quantity))
-        shown = ask("usage", workspace, "--organization", organization)
+        shown = ask("customer", "show", workspace, "--organization", organization)
         assert (shown["organization_id"], shown["entitlements"][0]["consumed"]) == (organization, int(quantity))
         assert [(row["pool_id"], row["role"]) for row in shown["pools"]] == [(pool_id, "primary")]
-    assert ask(*checking, "--workspace", workspace, "--pool", theirs)["consumed"] == 5, "the pool says whose"
+    assert ask(*checking, "--customer", workspace, "--pool", theirs)["consumed"] == 5, "the pool says whose"
     monkeypatch.setenv("ENTITLEMENTS_ORGANIZATION", "rival")
-    assert ask(*using, "--workspace", workspace)["pool_id"] == theirs
-    assert ask("usage", workspace)["organization_id"] == "rival"
-    assert ask("keys", "list") == ask("keys", "list", "--organization", "rival")
+    assert ask(*using, "--customer", workspace)["pool_id"] == theirs
+    assert ask("customer", "show", workspace)["organization_id"] == "rival"
+    assert ask("api-key", "list") == ask("api-key", "list", "--organization", "rival")
     assert ask(*using, "--pool", pool, status=1)["error"]["code"] == "unknown_pool", "it is of acme"
     deadline, told = time.monotonic() + 30, list[Any]()
     while len(told) < 3 and time.monotonic() < deadline:
@@ -327,7 +329,7 @@ def test_customers_of_one_id_in_two_organizations_are_two_and_nobody_guesses_whi
     assert {change["organization_id"] for change in told} == {"rival"}
     assert {change["type"] for change in told} == {"entitlement.granted"}
     monkeypatch.setenv("ENTITLEMENTS_ORGANIZATION", "nobody")
-    assert ask("usage", workspace, status=1)["error"]["code"] == "unknown_workspace"
+    assert ask("customer", "show", workspace, status=1)["error"]["code"] == "unknown_customer"
 
 
 def assert_ambiguous(refused: Any, customer_id: str) -> None:
@@ -338,17 +340,17 @@ def assert_ambiguous(refused: Any, customer_id: str) -> None:
 
 REFUSED: Final = (
     ("unknown_pool", "pool show nobody"),
-    ("unknown_pool", "use api_calls 1 --pool nobody"),
+    ("unknown_pool", "usage record api_calls 1 --pool nobody"),
     ("unknown_pool", "assign nobody ws"),
-    ("unknown_workspace", "use api_calls 1 --workspace nobody"),
-    ("unknown_workspace", "usage nobody"),
-    ("unknown_key", "use nothing 1 --pool POOL"),
+    ("unknown_customer", "usage record api_calls 1 --customer nobody"),
+    ("unknown_customer", "customer show nobody"),
+    ("unknown_key", "usage record nothing 1 --pool POOL"),
     ("unknown_key", "check nothing --pool POOL"),
     ("unknown_set", "provision add POOL nothing"),
     ("unknown_set", "set show free --version 99"),
     ("unknown_provision", "provision end POOL nothing --when now"),
-    ("key_is_not_metered", "use community_support 1 --pool POOL"),
-    ("workspace_is_not_assigned", "use api_calls 1 --pool POOL --workspace stranger"),
+    ("key_is_not_metered", "usage record community_support 1 --pool POOL"),
+    ("customer_is_not_assigned", "usage record api_calls 1 --pool POOL --customer stranger"),
     ("pool_already_exists", "pool open POOL --organization other"),
     ("invalid_command", "key define api_calls --type boolean"),
 )
@@ -368,7 +370,7 @@ def test_a_repeat_has_one_effect_and_another_body_is_an_error(ask: Ask, pool: st
     other = ask(*again[:4], "b", *again[5:], status=1)
     assert other["error"]["code"] == "idempotency_key_reused"
     ask("pool", "resume", pool)
-    usage = ["use", "api_calls", "5", "--pool", pool, "--id", "request-1"]
+    usage = ["usage", "record", "api_calls", "5", "--pool", pool, "--id", "request-1"]
     assert [ask(*usage)["repeated"], ask(*usage)["repeated"]] == [False, True]
     assert ask("check", "api_calls", "--pool", pool)["consumed"] == 5
 
@@ -435,7 +437,7 @@ def test_a_key_is_defined_by_its_document_and_grants_what_it_inherits_from(ask: 
     workspace, basic, premium = f"ws-{pool}", f"basic-{pool}", f"premium-{pool}"
 
     def check(key: str, *more: str) -> tuple[bool, str]:
-        answer = ask("check", key, "--workspace", workspace, *more)
+        answer = ask("check", key, "--customer", workspace, *more)
         return answer["allowed"], answer["reason_code"]
 
     document = {
@@ -460,7 +462,7 @@ def test_a_key_is_defined_by_its_document_and_grants_what_it_inherits_from(ask: 
     assert check(premium) == check(basic) == (False, "country_unknown")
     assert check(premium, "--country", "DE")[0] is True
     assert check(premium, "--country", "GB") == (False, "country_not_allowed")
-    answer = ask("check", basic, "--workspace", workspace, "--country", "DE")
+    answer = ask("check", basic, "--customer", workspace, "--country", "DE")
     assert (answer["allowed"], answer["reason_code"], answer["inherited_from"]) == (True, "inherited", [premium])
     assert answer["sentence"] == f"{basic} is granted by {premium}."
     override = [f"override_id=o-{pool}", f"resource_key={basic}", "allowed=false", "reason=abuse"]
@@ -502,17 +504,17 @@ def test_a_file_that_is_imported_twice_counts_once(ask: Ask, pool: str) -> None:
     ask("assign", "history", "old", *at)
     days = ("17", "18", "21")
     rows = [f"u{day}-{n},2015-05-{day}T10:05:{n:02}Z,old,100" for day in days for n in range(60)]
-    Path("usage.csv").write_text("usage_id,occurred_at,workspace_id,bytes\n" + "\n".join(rows) + "\n")
-    first, second = ask("import", "usage", "usage.csv"), ask("import", "usage", "usage.csv")
+    Path("usage.csv").write_text("usage_id,occurred_at,customer_id,bytes\n" + "\n".join(rows) + "\n")
+    first, second = ask("usage", "import", "usage.csv"), ask("usage", "import", "usage.csv")
     assert (first["rows"], first["accepted"], first["refused_by_code"]) == (180, 150, {"quota_exceeded": 30})
     assert (second["accepted"], second["refused"], second["repeated"]) == (0, 0, 180)
-    shown = {row["resource_key"]: row["consumed"] for row in ask("usage", "old")["entitlements"]}
+    shown = {row["resource_key"]: row["consumed"] for row in ask("customer", "show", "old")["entitlements"]}
     assert (shown["api_calls"], shown["bandwidth_bytes"]) == (50, 18_000)
-    Path("strangers.csv").write_text("usage_id,occurred_at,workspace_id,bytes\nu,2015-05-17T10:05:00Z,stranger,1\n")
-    assert ask("import", "usage", "strangers.csv", status=1)["error"]["code"] == "unknown_workspace"
+    Path("strangers.csv").write_text("usage_id,occurred_at,customer_id,bytes\nu,2015-05-17T10:05:00Z,stranger,1\n")
+    assert ask("usage", "import", "strangers.csv", status=1)["error"]["code"] == "unknown_customer"
     now = datetime.now(UTC).isoformat()
-    Path("now.csv").write_text(f"usage_id,occurred_at,workspace_id,bytes\nu,{now},ws-{pool},1\n")
-    assert ask("import", "usage", "now.csv")["accepted"] == 1, "a pool that is not in backfill decides it now"
+    Path("now.csv").write_text(f"usage_id,occurred_at,customer_id,bytes\nu,{now},ws-{pool},1\n")
+    assert ask("usage", "import", "now.csv")["accepted"] == 1, "a pool that is not in backfill decides it now"
 
 
 def test_changes_are_told_and_a_plain_reader_of_the_registry_finds_them(
@@ -531,15 +533,15 @@ def test_changes_are_told_and_a_plain_reader_of_the_registry_finds_them(
 
 
 def test_the_read_models_equal_what_the_log_says_and_can_be_replaced(ask: Ask, pool: str) -> None:
-    assert ask("project", "rebuild", "--compare-only")["equal"] is True
-    rebuilt = ask("project", "rebuild")
+    assert ask("read-models", "rebuild", "--compare-only")["equal"] is True
+    rebuilt = ask("read-models", "rebuild")
     assert (rebuilt["equal"], rebuilt["swapped"]) == (True, True)
-    assert ask("use", "api_calls", "1", "--pool", pool)["visible"] is True
+    assert ask("usage", "record", "api_calls", "1", "--pool", pool)["visible"] is True
 
 
 def test_a_changed_set_is_previewed_over_what_really_happened(ask: Ask, pool: str, tmp_path: Path) -> None:
-    ask("use", "api_calls", "40", "--pool", pool)
-    ask("use", "api_calls", "30", "--pool", pool, status=1)
+    ask("usage", "record", "api_calls", "40", "--pool", pool)
+    ask("usage", "record", "api_calls", "30", "--pool", pool, status=1)
     plan = ask("set", "example", "free")
     for rule in plan["rules"]:
         rule.update({"amount": 60} if rule["resource_key"] == "api_calls" else {})
@@ -561,7 +563,7 @@ def test_what_follows_a_set_a_campaign_and_a_unit_comes_by_itself(ask: Ask, pool
         ask("set", "define", "add-on.yaml")
 
     def limit() -> int:
-        rows = ask("usage", "--pool", pool)["entitlements"]
+        rows = ask("pool", "show", pool)["entitlements"]
         return next(row["effective_limit"] for row in rows if row["resource_key"] == "api_calls")
 
     defined(10)
@@ -580,7 +582,7 @@ def test_what_follows_a_set_a_campaign_and_a_unit_comes_by_itself(ask: Ask, pool
     ask("send", "DefineUnit", "organization_id=acme", "unit_id=sales")
     ask("send", "AssignUnit", "organization_id=acme", "unit_id=sales", f"pool_id={pool}", "role=secondary")
     ask("send", "PlaceWorkspace", "organization_id=acme", "unit_id=sales", "workspace_id=ws-unit")
-    _until(lambda: "ws-unit" in {row["workspace_id"] for row in ask("pool", "show", pool)["assignments"]})
+    _until(lambda: "ws-unit" in {row["customer_id"] for row in ask("pool", "show", pool)["assignments"]})
 
 
 def test_a_policy_is_defined_listed_shown_and_retired(ask: Ask, tmp_path: Path) -> None:
@@ -610,29 +612,29 @@ def test_a_policy_is_defined_listed_shown_and_retired(ask: Ask, tmp_path: Path) 
 
 
 def test_the_operators_key_acts_for_those_that_are_named(ask: Ask) -> None:
-    first = ask("keys", "create", "--act-for", "all", "--scope", "administer")
+    first = ask("api-key", "create", "--act-for", "all", "--scope", "administer")
     assert (first["organization_id"], first["act_for"], first["scopes"]) == ("operator", "all", ["administer"])
-    rotated = ask("keys", "create", "-o", "operator", "--rotate", first["key_id"])
+    rotated = ask("api-key", "create", "-o", "operator", "--rotate", first["key_id"])
     assert rotated["act_for"] == "all"
-    listed = ask("keys", "create", "--act-for", "globex, acme", "-o", "reseller")
+    listed = ask("api-key", "create", "--act-for", "globex, acme", "-o", "reseller")
     assert (listed["organization_id"], listed["act_for"]) == ("reseller", ["acme", "globex"])
-    found = {one["key_id"]: one["act_for"] for one in ask("keys", "list", "-o", "operator")["items"]}
+    found = {one["key_id"]: one["act_for"] for one in ask("api-key", "list", "-o", "operator")["items"]}
     assert found == dict.fromkeys((first["key_id"], rotated["key_id"]), "all")
-    assert ask("keys", "list", "-o", "reseller")["items"][0]["act_for"] == ["acme", "globex"]
-    both = ("keys", "create", "--act-for", "all", "--unit", "emea")
+    assert ask("api-key", "list", "-o", "reseller")["items"][0]["act_for"] == ["acme", "globex"]
+    both = ("api-key", "create", "--act-for", "all", "--unit", "emea")
     assert ask(*both, status=1)["error"]["code"] in {"unknown_unit", "invalid_command"}
 
 
 def test_a_key_is_shown_once_and_exchanged_with_an_overlap(ask: Ask) -> None:
     organization = f"org-{testing.unique_prefix().strip('.')}"
-    arguments = ("keys", "create", "-o", organization)
+    arguments = ("api-key", "create", "-o", organization)
     first = ask(
         *arguments, "--name", "shop", "--scope", "use", "--scope", "read", "--expires", "90d", "--requests-per-s", "50"
     )
     assert first["api_key"].startswith(f"ent_{first['key_id']}_")
     second = ask(*arguments, "--rotate", first["key_id"], "--overlap", "2h")
     assert (second["name"], second["scopes"], second["requests_per_s"]) == ("shop", ["read", "use"], 50)
-    listed = ask("keys", "list", "-o", organization)["items"]
+    listed = ask("api-key", "list", "-o", organization)["items"]
     assert [(one["key_id"], one["status"]) for one in listed] == [
         (second["key_id"], "active"),
         (first["key_id"], "active"),
@@ -640,16 +642,16 @@ def test_a_key_is_shown_once_and_exchanged_with_an_overlap(ask: Ask) -> None:
     assert listed[1]["revoked_at"] == second["counts_until"]
     secret = first["api_key"].rpartition("_")[2]
     assert secret not in json.dumps(listed)
-    ask("keys", "revoke", first["key_id"], "-o", organization, "--reason", "it was in a log")
-    assert ask("keys", "list", "-o", organization)["items"][1]["status"] == "revoked"
+    ask("api-key", "revoke", first["key_id"], "-o", organization, "--reason", "it was in a log")
+    assert ask("api-key", "list", "-o", organization)["items"][1]["status"] == "revoked"
     unit = ask("send", "DefineUnit", f"organization_id={organization}", "unit_id=emea")
     assert unit["status"] == "accepted"
     bound = ask(*arguments, "--unit", "emea", "--scope", "read")
     assert (bound["unit_id"], bound["act_for"]) == ("emea", [])
-    assert ask("keys", "list", "-o", organization)["items"][0]["unit_id"] == "emea"
+    assert ask("api-key", "list", "-o", organization)["items"][0]["unit_id"] == "emea"
     assert ask(*arguments, "--unit", "apac", status=1)["error"]["code"] == "unknown_unit"
     assert ask(*arguments, "--rotate", "k7654321", status=1)["error"]["code"] == "unknown_api_key"
-    assert ask("keys", "revoke", "k7654321", "-o", organization, status=1)["error"]["code"] == "unknown_api_key"
+    assert ask("api-key", "revoke", "k7654321", "-o", organization, status=1)["error"]["code"] == "unknown_api_key"
 
 
 def _until(happened: Callable[[], bool], within_for: float = 20.0) -> None:
@@ -672,7 +674,7 @@ def test_a_killed_process_is_started_again_and_nothing_is_lost(
         os.kill(before[name], signal.SIGKILL)
     # Until the broker has noticed, nobody decides: longer than a caller waits by itself.
     monkeypatch.setenv("ENTITLEMENTS_ANSWER_TIMEOUT_FOR", "40")
-    assert ask("use", "api_calls", "2", "--pool", pool, "--no-wait")["status"] == "accepted"
+    assert ask("usage", "record", "api_calls", "2", "--pool", pool, "--no-wait")["status"] == "accepted"
     now = addresses.read(installed[0])["processes"]
     assert all(now[name] not in {None, before[name]} for name in ("engine", "projector"))
     deadline = time.monotonic() + 60
@@ -696,7 +698,7 @@ def test_without_an_engine_the_outcome_is_unknown_and_says_how_to_retry(
     said = capsys.readouterr().err
     assert said.startswith("outcome_unknown: ")
     assert "--idempotency-key mine" in said
-    assert run(["use", "k", "1", "--pool", "p", "--id", "u1"]) == 1
+    assert run(["usage", "record", "k", "1", "--pool", "p", "--id", "u1"]) == 1
     assert "--pool p --id u1" in capsys.readouterr().err
 
 

@@ -23,7 +23,7 @@ def counted_independently(usage: Path, limit: int) -> dict[str, int]:
     seen: Counter[tuple[str, str]] = Counter()
     with gzip.open(usage, "rt") if usage.suffix == ".gz" else usage.open() as lines:
         for row in csv.DictReader(lines):
-            seen[row["workspace_id"], row["occurred_at"][:10]] += 1
+            seen[row["customer_id"], row["occurred_at"][:10]] += 1
     return {
         "accepted": sum(min(count, limit) for count in seen.values()),
         "refused": sum(max(0, count - limit) for count in seen.values()),

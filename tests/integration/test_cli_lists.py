@@ -25,7 +25,7 @@ from entitlements_projections.testing import AT_MS, SyntheticLedger, random_hist
 LISTS = {
     "pool": ("acme", "pool_id"), "customer": ("acme", "customer_id"), "provision": ("acme", "provision_id"),
     "grant": ("acme", "grant_id"), "usage": ("acme", "pool_version"), "unit": ("org-0", "unit_id"),
-    "member": ("org-0", "subject_id"), "policy": ("org-0", "policy_id"), "keys": ("org-0", "key_id"), "campaign": ("", "campaign_id"),
+    "member": ("org-0", "subject_id"), "policy": ("org-0", "policy_id"), "api-key": ("org-0", "key_id"), "campaign": ("", "campaign_id"),
     "key": ("", "resource_key"), "set": ("", "set_id"),
 }  # fmt: skip
 LONG = "x" * 100
@@ -140,12 +140,9 @@ def test_a_cursor_of_another_organization_is_refused(ask: Ask) -> None:
     assert told["error"]["code"] == "invalid_cursor"
 
 
-def test_usage_of_a_customer_is_still_asked_for_by_its_id_alone(
-    ask: Ask, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_a_customer_has_is_shown_by_its_id(ask: Ask, capsys: pytest.CaptureFixture[str]) -> None:
     (customer, *_) = [row for row in ask("customer", "--all", "--json")["items"] if row["pool_ids"]]
-    shown = []
-    for arguments in (["usage"], ["usage", "show"]):
-        assert run([*arguments, customer["customer_id"], "-o", "acme", "--json"]) == 0
-        shown.append(capsys.readouterr().out)
-    assert shown[0] == shown[1]
+    assert run(["customer", "show", customer["customer_id"], "-o", "acme", "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert (shown["customer_id"], shown["organization_id"]) == (customer["customer_id"], "acme")
+    assert {pool["pool_id"] for pool in shown["pools"]} == set(customer["pool_ids"])

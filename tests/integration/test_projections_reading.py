@@ -90,10 +90,10 @@ def test_a_pool_is_read_with_all_that_was_said_of_it(connection: Connection) -> 
     def listed(name: str, *columns: str) -> list[tuple[Any, ...]]:
         return [tuple(row[column] for column in columns) for row in pool[name]]
 
-    assert listed("overrides", "override_id", "workspace_id", "amount", "drawn", "reason", "actor", "expires_at") == [
+    assert listed("overrides", "override_id", "customer_id", "amount", "drawn", "reason", "actor", "expires_at") == [
         ("o", "ws", 30, 48, "asked for", "ops", later)
     ]
-    assert listed("caps", "workspace_id", "subject_id", "amount", "period", "drawn", "reserved") == [
+    assert listed("caps", "customer_id", "subject_id", "amount", "period", "drawn", "reserved") == [
         ("ws", "", 40, "hour", 48, 0), ("ws", "ann", 7, "day", 0, 0),
     ]  # fmt: skip
     # Ann has drawn nothing yet, and yet it is known when her day ends.

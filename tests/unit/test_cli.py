@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,10 +15,11 @@ from typing import Any
 import pytest
 import typer
 
-from entitlements.cli import dashboard, output, showing, tailing, values, workspaces
+from entitlements.cli import customers, dashboard, output, showing, tailing, values
 from entitlements.cli.app import app
 from entitlements.cli.failures import InvalidValue
 from entitlements.cli.running import run
+from entitlements.wiring.processes import PROCESSES
 
 #: Nothing listens there: connections are refused at once.
 NOWHERE = "127.0.0.1:1"
@@ -81,7 +83,18 @@ def test_the_ports_of_an_installation_are_named_and_fit_only_its_own_servers(
 
 def test_every_command_but_the_processes_speaks_json() -> None:
     silent = {path for path, command in commands(app) if "as_json" not in command.callback.__annotations__}
-    assert silent == {"engine", "publisher", "projector", "policies", "access-log", "api", "registry"}
+    assert silent == {f"run {name}" for name in PROCESSES}
+
+
+def test_every_process_has_its_command() -> None:
+    assert {path for path, _ in commands(app) if path.startswith("run ")} == {f"run {name}" for name in PROCESSES}
+
+
+def test_no_two_commands_are_told_apart_by_their_end_alone() -> None:
+    """As `key` and `keys`, `use` and `usage`, `project` and `projector` were: one is typed for the other."""
+    names = {path.split()[0] for path, _ in commands(app)}
+    stems = {name: re.sub(r"(ies|y|s|e|age|or|er)$", "", name) for name in names}
+    assert len(set(stems.values())) == len(names), sorted(stems.items())
 
 
 def test_a_setting_that_is_invalid_is_named(
@@ -89,7 +102,7 @@ def test_a_setting_that_is_invalid_is_named(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ENTITLEMENTS_PARTITIONS", "six")
-    assert run(["keys", "list", "--organization", "acme"]) == 2
+    assert run(["api-key", "list", "--organization", "acme"]) == 2
     said = capsys.readouterr().err
     assert said.startswith("setting_is_wrong: ")
     assert "ENTITLEMENTS_PARTITIONS" in said
@@ -104,7 +117,7 @@ def test_an_address_that_leads_nowhere_is_named_without_its_password(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv(f"ENTITLEMENTS_{name}", value)
-    assert run(["access-log"]) == 2
+    assert run(["run", "access-log"]) == 2
     said = capsys.readouterr().err
     assert said.startswith("setting_is_wrong: ")
     assert f"ENTITLEMENTS_{name}" in said
@@ -239,22 +252,22 @@ def a_pool(**lists: Any) -> dict[str, Any]:
 CALLS = {"resource_key": "calls"}
 SHOWN = {
     "overrides": (
-        {"override_id": "o1", "workspace_id": "ws-1", "allowed": True, "amount": 1250, "drawn": 7, "is_feature": False}
+        {"override_id": "o1", "customer_id": "ws-1", "allowed": True, "amount": 1250, "drawn": 7, "is_feature": False}
         | CALLS | {"reason": "asked for", "actor": "ops", "expires_at": AT},
         "o1 calls ws-1 12.50 0.07 asked for ops 2026-01-31T12:00:00Z",
     ),
     "caps": (
-        CALLS | {"workspace_id": "ws-1", "subject_id": "ann", "amount": 900, "period": "day", "drawn": 150, "reserved": 0}
+        CALLS | {"customer_id": "ws-1", "subject_id": "ann", "amount": 900, "period": "day", "drawn": 150, "reserved": 0}
         | {"actor": "ops", "resets_at": AT},
         "ann in ws-1 calls 9.00 / day 1.50 0.00 ops 2026-01-31T12:00:00Z",
     ),
     "reservations": (
         CALLS | {"reservation_id": "r1", "lease": True, "held": 400, "credit_units": 8, "credit_key": "credits", "spending": 3}
-        | {"workspace_id": "ws-1", "subject_id": "ann", "expires_at": AT},
+        | {"customer_id": "ws-1", "subject_id": "ann", "expires_at": AT},
         "r1 lease calls 4.00 8 units of credits, 3 minor units of spending ws-1 / ann 2026-01-31T12:00:00Z",
     ),
     "holders": (
-        CALLS | {"holder_id": "ann", "held": 100, "workspace_id": "ws-1", "changed_at": AT},
+        CALLS | {"holder_id": "ann", "held": 100, "customer_id": "ws-1", "changed_at": AT},
         "calls ann 1.00 ws-1 2026-01-31T12:00:00Z",
     ),
     "on_demand": (
@@ -306,11 +319,11 @@ def test_of_very_many_reservations_the_next_to_expire_are_shown(capsys: pytest.C
     ("arguments", "status", "code"),
     [
         (["pool", "show", "p1"], 1, "server_is_away"),
-        (["use", "api_calls", "1", "--pool", "p1", "--no-wait"], 1, "server_is_away"),
+        (["usage", "record", "api_calls", "1", "--pool", "p1", "--no-wait"], 1, "server_is_away"),
         (["changes", "tail", "--no-follow"], 1, "server_is_away"),
         (["topics"], 1, "server_is_away"),
-        (["use", "api_calls", "-3", "--pool", "p1"], 2, "invalid_quantity"),
-        (["use", "api_calls", "1.5", "--pool", "p1"], 2, "invalid_quantity"),
+        (["usage", "record", "api_calls", "-3", "--pool", "p1"], 2, "invalid_quantity"),
+        (["usage", "record", "api_calls", "1.5", "--pool", "p1"], 2, "invalid_quantity"),
         (["pool", "open", "x" * 129, "--organization", "o"], 2, "invalid_id"),
         (["pool", "open", "p1", "--organization", "o", "--backfill-from", "yesterday"], 2, "invalid_instant"),
         (["check", "api_calls", "--quantity", "0"], 2, "invalid_quantity"),
@@ -318,7 +331,7 @@ def test_of_very_many_reservations_the_next_to_expire_are_shown(capsys: pytest.C
         (["grant", "issue", "p1", "pro", "--reason", "r"], 2, "usage"),
         (["pool", "opne"], 2, "usage"),
         (["set", "define", "nowhere.yaml"], 2, "definition_is_invalid"),
-        (["import", "usage", "nowhere.csv"], 2, "file_is_invalid"),
+        (["usage", "import", "nowhere.csv"], 2, "file_is_invalid"),
         (["set", "example", "platinum"], 2, "invalid_request"),
     ],
 )
@@ -356,7 +369,7 @@ def test_a_change_is_shown_with_the_organization_of_its_customer(capsys: pytest.
     ],
 )
 def test_an_older_primary_pool_counts_as_secondary(pool: dict[str, Any], role: str | None) -> None:
-    assert workspaces.role_of(pool) == role
+    assert customers.role_of(pool) == role
 
 
 @pytest.mark.usefixtures("no_servers")

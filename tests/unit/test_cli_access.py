@@ -1,4 +1,4 @@
-"""`entitlements policy` and `entitlements keys` without servers: what is refused beforehand, and the dry run."""
+"""`entitlements policy` and `entitlements api-key` without servers: what is refused beforehand, and the dry run."""
 
 import json
 import re
@@ -88,16 +88,16 @@ def test_a_policy_that_is_invalid_is_sent_nowhere(
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
-        (["keys", "create", "-o", "acme", "--scope", "everything"], "invalid_scope"),
-        (["keys", "create", "-o", "acme", "--expires", "soon"], "invalid_instant"),
-        (["keys", "create", "-o", "acme", "--expires", "3y"], "invalid_instant"),
-        (["keys", "create", "-o", "acme", "--overlap", "a day"], "invalid_request"),
-        (["keys", "revoke", "k", "-o", "acme", "--at", "yesterday"], "invalid_instant"),
-        (["keys", "create"], "usage"),
-        (["keys", "create", "--act-for", "acme,,globex"], "invalid_id"),
-        (["keys", "create", "--act-for", "all,acme"], "invalid_request"),
-        (["keys", "create", "--act-for", "acme, all"], "invalid_request"),
-        (["keys", "create", "--act-for", ""], "usage"),
+        (["api-key", "create", "-o", "acme", "--scope", "everything"], "invalid_scope"),
+        (["api-key", "create", "-o", "acme", "--expires", "soon"], "invalid_instant"),
+        (["api-key", "create", "-o", "acme", "--expires", "3y"], "invalid_instant"),
+        (["api-key", "create", "-o", "acme", "--overlap", "a day"], "invalid_request"),
+        (["api-key", "revoke", "k", "-o", "acme", "--at", "yesterday"], "invalid_instant"),
+        (["api-key", "create"], "usage"),
+        (["api-key", "create", "--act-for", "acme,,globex"], "invalid_id"),
+        (["api-key", "create", "--act-for", "all,acme"], "invalid_request"),
+        (["api-key", "create", "--act-for", "acme, all"], "invalid_request"),
+        (["api-key", "create", "--act-for", ""], "usage"),
     ],
 )
 @pytest.mark.usefixtures("files")

@@ -152,9 +152,7 @@ def test_the_command_lines_of_help_exist(path: str, command: Any) -> None:
         words, found = shlex.split(line), APP
         while words and words[0] in getattr(found, "commands", {}):
             found = found.commands[words.pop(0)]
-        if found.name == "usage" and getattr(found, "commands", {}):
-            found = found.commands["show"]
-        assert not getattr(found, "commands", {}) or path.startswith("changes") or found.name == "changes", line
+        assert not getattr(found, "commands", {}), line
         assert {word for word in words if word.startswith("-")} <= {name for each in found.params for name in each.opts}
 
 

@@ -29,7 +29,7 @@ def test_what_people_are_told_to_type_exists(line: str) -> None:
     command: Any = get_command(app)
     while words and hasattr(command, "commands") and words[0] in command.commands:
         command = command.commands[words.pop(0)]
-    if hasattr(command, "default"):  # `entitlements usage ws-1` is `entitlements usage show ws-1`.
+    if hasattr(command, "default"):  # `entitlements customer show ws-1` is `entitlements usage show ws-1`.
         command = command.commands[command.default]
     assert not hasattr(command, "commands"), f"{line!r} is no command"
     known = {name for parameter in command.params for name in parameter.opts}
@@ -40,7 +40,7 @@ def test_the_service_template_starts_processes_that_exist() -> None:
     named = re.search(r"entitlements@engine, (.*)\.", (ROOT / "deploy/entitlements@.service").read_text())
     assert named is not None
     commands: Any = get_command(app)
-    assert {"engine", *re.findall(r"@([\w-]+)", named[1])} <= set(commands.commands)
+    assert {"engine", *re.findall(r"@([\w-]+)", named[1])} <= set(commands.commands["run"].commands)
 
 
 @pytest.mark.parametrize("page", ["api.md", "rules/exactly-once.md"])

@@ -25,7 +25,7 @@ from entitlements.intake.rows import FileIsInvalid, check, read_rows
 from entitlements.ledger.caller import Outcome
 from entitlements.settings import Settings
 
-HEAD = "usage_id,occurred_at,workspace_id,bytes,path\n"
+HEAD = "usage_id,occurred_at,customer_id,bytes,path\n"
 ROW = "u1,2015-05-17T10:05:00Z,ws-1,120,/\n"
 
 
@@ -40,22 +40,22 @@ def test_rows_are_numbered_from_1_and_a_gzipped_file_reads_the_same(tmp_path: Pa
     packed.write_bytes(gzip.compress(plain.read_bytes()))
     rows = list(read_rows(plain))
     assert rows == list(read_rows(packed))
-    assert [(row.number, row.workspace_id, row.bytes) for row in rows] == [(1, "ws-1", 120), (2, "ws-2", 0)]
+    assert [(row.number, row.customer_id, row.bytes) for row in rows] == [(1, "ws-1", 120), (2, "ws-2", 0)]
     assert rows[0].occurred_at == rows[1].occurred_at
-    assert check(plain).workspaces == ["ws-1", "ws-2"]
+    assert check(plain).customers == ["ws-1", "ws-2"]
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
         ("", "no column"),
-        ("usage_id,when\n", "no column occurred_at, workspace_id, bytes"),
+        ("usage_id,when\n", "no column occurred_at, customer_id, bytes"),
         (HEAD, "no rows"),
         (HEAD + ROW + "u2,2015-05-17T10:05:00,ws-1,1,/\n", "line 3, occurred_at"),
         (HEAD + "u1,2015-05-17T10:05:00Z,ws-1,-1,/\n", "line 2, bytes"),
         (HEAD + "u1,2015-05-17T10:05:00Z,ws-1,1.5,/\n", "line 2, bytes"),
         (HEAD + f"u1,2015-05-17T10:05:00Z,ws-1,{2**53 + 1},/\n", "line 2, bytes"),
-        (HEAD + f"u1,2015-05-17T10:05:00Z,{'w' * 129},1,/\n", "line 2, workspace_id"),
+        (HEAD + f"u1,2015-05-17T10:05:00Z,{'w' * 129},1,/\n", "line 2, customer_id"),
         (HEAD + ",2015-05-17T10:05:00Z,ws-1,1,/\n", "line 2, usage_id"),
         (HEAD + "u1\n", "line 2, occurred_at"),
         (HEAD + 'u1,"2015\n', "after line"),
@@ -220,7 +220,7 @@ def test_silence_ends_in_outcome_unknown() -> None:
 
 
 def test_a_row_of_the_epoch_is_not_taken_for_one_without_an_instant(tmp_path: Path) -> None:
-    text = "usage_id,occurred_at,workspace_id,bytes\nu-1,1970-01-01T00:00:00Z,ws-1,\n"
+    text = "usage_id,occurred_at,customer_id,bytes\nu-1,1970-01-01T00:00:00Z,ws-1,\n"
     (row,) = read_rows(written(tmp_path, text))
     (line,) = Meaning(source="s").command(row, "pool", in_backfill=False).groups[0]["lines"]
     assert line["occurred_at"] < 0, "the pool refuses it"

@@ -114,13 +114,13 @@ def test_all_that_is_decided_about_a_batch_is_one_frame() -> None:
 
 
 def test_usage_of_a_pool_of_another_organization_is_refused_by_the_short_way_too() -> None:
-    ledger, of_rival = opened(), {"tenant": "rival", "caller": "me"}
+    ledger, of_rival = opened(), {"caller_organization_id": "rival", "caller": "me"}
     plain, many = record_usage(line("api_calls", 60), **of_rival), record_usage_batch(line("seats", 1), **of_rival)
     results = [result for _, result in results_of(ledger.decide(plain, many))]
     assert [result["code"] for result in results] == ["unknown_pool", "unknown_pool"]
     assert results[1]["refused_lines"] == [{"index": 0, "code": "unknown_pool", "remaining": -1}]
     assert ledger.events() == []
-    ledger.decide(record_usage(line("api_calls", 60), tenant="acme"))
+    ledger.decide(record_usage(line("api_calls", 60), caller_organization_id="acme"))
     assert [name for name, _ in ledger.events()] == ["UsageRecorded"]
 
 

@@ -135,7 +135,7 @@ def test_the_page_names_every_shipped_scenario() -> None:
         ("{expect: {keys: {k: {burnt: {a: 1}}}}}", "k.burnt", {"a": 1}, {"a": 0}),
         ("{expect: {keys: {k: {resets_at: 2026-03-04}}}}", "k.resets_at", "2026-03-04T00:00:00Z", "2026-03-03T00:00:00Z"),
         ("{expect: {keys: {other: {allowed: true}}}}", "other.allowed", True, False),
-        ("{expect: {workspaces: {berlin: {k: {allowed: true}}}}}", "berlin: k.allowed", True, False),
+        ("{expect: {customers: {berlin: {k: {allowed: true}}}}}", "berlin: k.allowed", True, False),
         ("{expect: {status: closed}}", "status", "closed", "open"),
         ("{expect: {provisions: {a: ended}}}", "a.status", "ended", "active"),
         ("{expect: {provisions: {b: active}}}", "b", "it is there", None),
@@ -249,7 +249,7 @@ def test_what_is_invalid_is_said_with_its_place(tmp_path: Path, step: str, said:
                 "  - {do: {AssignWorkspace: {pool: b, workspace: w, role: primary}}}\n"
                 "  - {use: {key: k, workspace: w}}"
             ),
-            "it names its pool: acme, rival each have a workspace w",
+            "it names its pool: acme, rival each have a customer w",
         ),
     ],
 )

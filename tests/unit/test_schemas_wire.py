@@ -316,7 +316,7 @@ def test_a_field_that_is_new_gets_its_default_and_one_that_is_gone_is_dropped(mo
             "actor": "",
             "caller": None,
             "effective_at": None,
-            "tenant": None,
+            "caller_organization_id": None,
             "reason": "",
         },
     )

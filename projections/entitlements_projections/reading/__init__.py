@@ -106,15 +106,20 @@ def pool(connection: Connection, pool_id: str, at: datetime) -> Row | None:
         return row | {
             "provisions": _all(connection, "provisions_of_pool", (pool_id,)),
             "grants": _all(connection, "grants_of_pool", (pool_id,)),
-            "assignments": _all(connection, "assignments_of_pool", (pool_id,)),
+            "assignments": _of_customers(_all(connection, "assignments_of_pool", (pool_id,))),
             "entitlements": entitlements,
             "contributions": _all(connection, "contributions", parameters),
-            "overrides": _all(connection, "overrides_of_pool", parameters),
-            "caps": resets.with_resets(_all(connection, "caps_of_pool", parameters), entitlements),
-            "reservations": _all(connection, "reservations_of_pool", parameters),
-            "holders": _all(connection, "holders_of_pool", parameters),
+            "overrides": _of_customers(_all(connection, "overrides_of_pool", parameters)),
+            "caps": resets.with_resets(_of_customers(_all(connection, "caps_of_pool", parameters)), entitlements),
+            "reservations": _of_customers(_all(connection, "reservations_of_pool", parameters)),
+            "holders": _of_customers(_all(connection, "holders_of_pool", parameters)),
             "on_demand": _all(connection, "on_demand_of_pool", parameters),
         }
+
+
+def _of_customers(rows: list[Row]) -> list[Row]:
+    """Rows of the domain's tables for those who ask: its workspace is their customer."""
+    return [{"customer_id" if name == "workspace_id" else name: value for name, value in row.items()} for row in rows]
 
 
 def status_of_pool(connection: Connection, pool_id: str) -> str | None:

@@ -46,7 +46,7 @@ class Whose(Strict):
 
 
 async def pools_of(request: Request, identity: Identity, whose: Whose) -> list[tuple[str, bool]]:
-    """The pools to ask in their order, and whether usage may go on from each. Raises Problem: unknown_workspace; OutsideUnit,
+    """The pools to ask in their order, and whether usage may go on from each. Raises Problem: unknown_customer; OutsideUnit,
     ServerIsAway.
     """
     if identity.unit_id:
@@ -62,7 +62,7 @@ async def pools_of(request: Request, identity: Identity, whose: Whose) -> list[t
         identity.organization_id, [customer_id], await reached(request), lambda: caught_up(request)
     )
     if customer_id not in found:
-        raise Problem("unknown_workspace", "No pool is assigned to this workspace.")
+        raise Problem("unknown_customer", "No pool is assigned to this customer.")
     return found[customer_id]
 
 

@@ -134,7 +134,7 @@ async def _lines_of(
         if identity.unit_id and customer_id not in allowed:
             wrong = "outside_unit"
         elif pool_id is None:
-            wrong = "unknown_workspace"
+            wrong = "unknown_customer"
         elif not (is_id(pool_id) and is_id(customer_id, 0) and is_id(data.resource_key) and is_id(data.subject_id, 0)):
             wrong = wrong or "invalid_id"
         if wrong or pool_id is None:

@@ -49,7 +49,16 @@ router = APIRouter(tags=["commands"], responses=PROBLEMS, route_class=Route)
 
 #: Said by the request, not by its body, and what is looked up for it.
 _ENVELOPE: Final = frozenset(
-    {"command_id", "idempotency_key", "caller", "tenant", "looked_up", "ladder_rungs", "batch_key", "batch_digest"}
+    {
+        "command_id",
+        "idempotency_key",
+        "caller",
+        "caller_organization_id",
+        "looked_up",
+        "ladder_rungs",
+        "batch_key",
+        "batch_digest",
+    }
 )
 #: The catalogue and campaigns are the installation's own, not any one customer's.
 _OPERATORS: Final = (DefineResourceKey, DefineEntitlementSet, DefineLadder, CampaignCommand)
@@ -142,17 +151,19 @@ def _add(name: str, kind: type[Command]) -> None:
     )
 
 
-async def _looked_up(request: Request, kind: type[Command], facts: dict[str, Any], tenant: str) -> dict[str, Any]:
+async def _looked_up(
+    request: Request, kind: type[Command], facts: dict[str, Any], organization_id: str
+) -> dict[str, Any]:
     """As looked_up; what is not found is looked for once more among all that was decided until now."""
     services = services_of(request)
     first = partial(looked_up, is_all_known=False)
     try:
-        return await services.read(first, kind, facts, tenant, at_least=at_least(request))
+        return await services.read(first, kind, facts, organization_id, at_least=at_least(request))
     except (EntitlementsError, CommandRefused) as error:
         if not error.code.startswith("unknown_"):
             raise
     await services.catch_up()
-    return await services.read(looked_up, kind, facts, tenant)
+    return await services.read(looked_up, kind, facts, organization_id)
 
 
 async def _check_beside(request: Request, command: Command) -> None:

@@ -57,7 +57,7 @@ class PoolList(ListPage):
 
 
 class ListedCustomer(ListedRow):
-    """A customer (workspace)."""
+    """A customer."""
 
     organization_id: str = Field(description="Organization of the customer.")
     customer_id: str = Field(description="Id of the customer, unique in its organization. Sorts the list.")

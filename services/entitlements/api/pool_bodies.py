@@ -74,7 +74,7 @@ class PoolAssignment(BaseModel):
 
     pool_id: str
     organization_id: str
-    workspace_id: str
+    customer_id: str
     role: AssignmentRole
     may_overflow: bool
     assigned_at: datetime
@@ -156,7 +156,7 @@ class PoolOverride(BaseModel):
     pool_id: str
     override_id: str
     resource_key: str
-    workspace_id: str
+    customer_id: str
     status: Literal["set", "cleared", "expired"]
     allowed: bool
     amount: int | None
@@ -170,7 +170,7 @@ class PoolOverride(BaseModel):
     over_reason: str
     over_actor: str
     version: int
-    drawn: int | None = Field(description="What its workspace has drawn in the period; null: it is for the whole pool.")
+    drawn: int | None = Field(description="What its customer has drawn in the period; null: it is for the whole pool.")
     is_feature: bool = Field(description="The key is a feature and has no quantities.")
 
 
@@ -179,7 +179,7 @@ class PoolCap(BaseModel):
 
     model_config = described_by("member_caps")
 
-    workspace_id: str
+    customer_id: str
     subject_id: str
     resource_key: str
     amount: int
@@ -203,7 +203,7 @@ class PoolReservation(BaseModel):
     quantity: int
     held: int
     committed: int
-    workspace_id: str
+    customer_id: str
     subject_id: str
     lease: bool
     reserved_at: datetime
@@ -224,7 +224,7 @@ class PoolHolder(BaseModel):
     resource_key: str
     holder_id: str
     held: int
-    workspace_id: str
+    customer_id: str
     changed_at: datetime
     actor: str
 

@@ -21,7 +21,7 @@ def envelope(identity: Identity, key: str | None = None, actor: str = "") -> dic
         "command_id": new_id(),
         "actor": f"{identity.actor}/{actor}" if actor else identity.actor,
         "idempotency_key": key,
-        "tenant": identity.organization_id,
+        "caller_organization_id": identity.organization_id,
     }
 
 

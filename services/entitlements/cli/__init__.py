@@ -18,7 +18,7 @@ catalogue   set define, show, example
 keys        key define, show
 ladders     ladder define, show, list
 access_policies  policy define, test, list, retire
-api_keys    keys create, list, revoke
+api_keys    api-key create, list, revoke
 scenarios, previewing  scenario run, list, show, schema, preview
 sending     send
 explaining  what the commands of send take
@@ -26,17 +26,17 @@ progress    progress
 pools       pool open, show, suspend, resume, close
 provisions  provision add, suspend, resume, end
 grants      grant issue, revoke
-workspaces  assign · unassign · usage
+customers   assign · unassign · customer show
 checking    check
-metering    use · release
-importing   import usage
+metering    usage record, release
+importing   usage import
 tailing     changes tail
 listing     what every list command has
 lists       pool list · provision list · grant list · usage list
 organizations  customer list · unit list · member list · campaign list
 definition_lists  set list · key list
-usages      usage, which is usage show, and usage list
-operating   up · topics · migrate · project rebuild · engine, publisher, projector, changes, registry
+operating   up · topics · migrate · read-models rebuild
+processes   run engine, publisher, projector, changes, reconciler, access-log, api, registry
 demo        demo
 
 Nothing heavy is imported before a command needs it: `--help` answers in a quarter of a second.

@@ -1,4 +1,4 @@
-"""`entitlements keys`: who may ask the service, in the name of which organization, for what."""
+"""`entitlements api-key`: who may ask the service, in the name of which organization, for what."""
 
 from __future__ import annotations
 
@@ -58,12 +58,12 @@ To exchange a key make the new one with --rotate: it gets the name, the scopes a
     "create",
     help=prose(_CREATE_HELP),
     epilog=example(
-        "entitlements keys create --organization acme --name shop --scope read --scope use",
-        "entitlements keys create --organization acme --scope read --expires 90d",
-        "entitlements keys create --organization acme --rotate 3kTfq09sXa2B --overlap 24h",
-        "entitlements keys create --act-for all --scope read --scope use --scope administer --name billing",
-        "entitlements keys create --act-for acme,globex --scope read --scope use",
-        "entitlements keys create --organization acme --unit emea --scope read --scope use",
+        "entitlements api-key create --organization acme --name shop --scope read --scope use",
+        "entitlements api-key create --organization acme --scope read --expires 90d",
+        "entitlements api-key create --organization acme --rotate 3kTfq09sXa2B --overlap 24h",
+        "entitlements api-key create --act-for all --scope read --scope use --scope administer --name billing",
+        "entitlements api-key create --act-for acme,globex --scope read --scope use",
+        "entitlements api-key create --organization acme --unit emea --scope read --scope use",
     ),
 )
 def create(
@@ -137,7 +137,7 @@ def create(
             requests_per_s=before.get("requests_per_s") if requests_per_s is None else requests_per_s,
         )
         done = opened.do(
-            command, wait=not no_wait, retry="Retry: it makes another key; look with `entitlements keys list`."
+            command, wait=not no_wait, retry="Retry: it makes another key; look with `entitlements api-key list`."
         )
         old: dict[str, Any] = {}
         if rotate:
@@ -152,7 +152,7 @@ def create(
                     reason=reason,
                 ),
                 wait=not no_wait,
-                retry=f"Revoke {rotate} with `entitlements keys revoke`.",
+                retry=f"Revoke {rotate} with `entitlements api-key revoke`.",
             )
             old = {"rotated": rotate, "counts_until": revoke_at}
     facts = {"organization_id": organization_id, **_told(command), **old}
@@ -222,7 +222,7 @@ def _key(opened: Session, organization_id: str, key_id: str) -> dict[str, Any]:
     raise Refused("unknown_api_key", f"The organization {organization_id} has no API key {key_id}.")
 
 
-@list_command(api_keys, "API_KEYS", _KEYS, epilog=example("entitlements keys list --organization acme"))
+@list_command(api_keys, "API_KEYS", _KEYS, epilog=example("entitlements api-key list --organization acme"))
 def list_(
     organization: OrganizationId,
     status: Status = "",
@@ -237,8 +237,8 @@ def list_(
 @api_keys.command(
     "revoke",
     epilog=example(
-        "entitlements keys revoke 3kTfq09sXa2B --organization acme --reason 'it was in a log'",
-        "entitlements keys revoke 3kTfq09sXa2B --organization acme --at 24h",
+        "entitlements api-key revoke 3kTfq09sXa2B --organization acme --reason 'it was in a log'",
+        "entitlements api-key revoke 3kTfq09sXa2B --organization acme --at 24h",
     ),
 )
 def revoke(

@@ -11,6 +11,7 @@ from entitlements.cli import (
     api_keys,
     catalogue,
     checking,
+    customers,
     definition_lists,
     demo,
     grants,
@@ -23,21 +24,20 @@ from entitlements.cli import (
     organizations,
     output,
     pools,
+    processes,
     progress,
     provisions,
     scenarios,
     sending,
     tailing,
-    usages,
-    workspaces,
 )
 from entitlements.cli.options import group, prose
 
 _HELP = """
 Who may use how much, and why.
 
-A [bold]resource pool[/bold] holds what an organization may use. [bold]Provisions[/bold] (subscriptions, purchases, grants) confer
-[bold]entitlement sets[/bold] on it; [bold]workspaces[/bold], the customers, use it.
+A [bold]resource pool[/bold] holds what was bought or granted. [bold]Provisions[/bold] (subscriptions, purchases) and grants
+connect [bold]entitlement sets[/bold] (plans) to it. [bold]Customers[/bold] assigned to the pool use it.
 
 [bold]First steps[/bold]
 
@@ -51,14 +51,14 @@ Then, in a second terminal in the same directory:
   $ entitlements pool open p1 --organization acme
   $ entitlements provision add p1 free
   $ entitlements assign p1 ws-1
-  $ entitlements use api_calls 3 --workspace ws-1
-  $ entitlements usage ws-1
+  $ entitlements usage record api_calls 3 --customer ws-1
+  $ entitlements customer show ws-1
 
 Exit status: 0 done, 1 refused or failed, 2 usage error.
 """
 
-#: They add `list` to the groups of others.
-_ADDING = (definition_lists, lists)
+#: They add commands to the groups of others.
+_ADDING = (definition_lists, importing, lists, organizations)
 
 app = group(_HELP)
 app.info.context_settings = {"help_option_names": ["-h", "--help"]}
@@ -93,20 +93,17 @@ app.add_typer(pools.pools, name="pool", rich_help_panel=_DEFINE)
 app.add_typer(provisions.provisions, name="provision", rich_help_panel=_DEFINE)
 app.add_typer(grants.grants, name="grant", rich_help_panel=_DEFINE)
 app.add_typer(access_policies.access_policies, name="policy", rich_help_panel=_DEFINE)
-app.add_typer(api_keys.api_keys, name="keys", rich_help_panel=_DEFINE)
-app.add_typer(organizations.customers, name="customer", rich_help_panel=_DEFINE)
+app.add_typer(api_keys.api_keys, name="api-key", rich_help_panel=_DEFINE)
+app.add_typer(customers.customers, name="customer", rich_help_panel=_DEFINE)
 app.add_typer(organizations.units, name="unit", rich_help_panel=_DEFINE)
 app.add_typer(organizations.members, name="member", rich_help_panel=_DEFINE)
 app.add_typer(organizations.campaigns, name="campaign", rich_help_panel=_DEFINE)
-app.command("assign", rich_help_panel=_DEFINE, epilog=workspaces.ASSIGN_EXAMPLE)(workspaces.assign)
+app.command("assign", rich_help_panel=_DEFINE, epilog=customers.ASSIGN_EXAMPLE)(customers.assign)
 app.command("send", rich_help_panel=_DEFINE, epilog=sending.EXAMPLE, add_help_option=False)(sending.send)
-app.command("unassign", rich_help_panel=_DEFINE, epilog=workspaces.UNASSIGN_EXAMPLE)(workspaces.unassign)
+app.command("unassign", rich_help_panel=_DEFINE, epilog=customers.UNASSIGN_EXAMPLE)(customers.unassign)
 
-app.command("use", rich_help_panel=_USE, epilog=metering.USE_EXAMPLE)(metering.use)
-app.command("release", rich_help_panel=_USE, epilog=metering.RELEASE_EXAMPLE)(metering.release)
 app.command("check", rich_help_panel=_USE, epilog=checking.EXAMPLE)(checking.check)
-app.add_typer(usages.usages, name="usage", rich_help_panel=_USE)
-app.add_typer(importing.imports, name="import", rich_help_panel=_USE)
+app.add_typer(metering.usages, name="usage", rich_help_panel=_USE)
 app.add_typer(tailing.changes, name="changes", rich_help_panel=_USE)
 
 app.add_typer(scenarios.scenarios, name="scenario", rich_help_panel=_USE)
@@ -114,9 +111,8 @@ app.add_typer(scenarios.scenarios, name="scenario", rich_help_panel=_USE)
 app.command("progress", rich_help_panel=_OPERATE, epilog=progress.EXAMPLE)(progress.progress)
 app.command("topics", rich_help_panel=_OPERATE, epilog=operating.TOPICS_EXAMPLE)(operating.topics)
 app.command("migrate", rich_help_panel=_OPERATE, epilog=operating.MIGRATE_EXAMPLE)(operating.migrate)
-app.add_typer(operating.project, name="project", rich_help_panel=_OPERATE)
-for name in ("engine", "publisher", "projector", "policies", "access-log", "api", "registry"):
-    app.command(name, rich_help_panel=_OPERATE, epilog=operating.process_example(name))(operating.process_command(name))
+app.add_typer(operating.read_models, name="read-models", rich_help_panel=_OPERATE)
+app.add_typer(processes.processes, name="run", rich_help_panel=_OPERATE)
 
 
 def _fold_helps(typer_app: typer.Typer) -> None:

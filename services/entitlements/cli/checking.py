@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from entitlements.cli import output
+from entitlements.cli.customers import Customer, Pool, as_of, role_of, what_they_have
 from entitlements.cli.options import FOLDER, AsJson, Data, Organization, ResourceKey, example
 from entitlements.cli.session import session
 from entitlements.cli.showing import why_kept
-from entitlements.cli.workspaces import Pool, Workspace, as_of, role_of, what_they_have
 
 if TYPE_CHECKING:
     from entitlements.access.checking import Narrowing, PoolAnswer
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
     from entitlements_projections.database import Connection
 
 EXAMPLE = example(
-    "entitlements check api_calls --workspace ws-1",
-    "entitlements check api_calls --workspace ws-1 --subject ann --quantity 30",
+    "entitlements check api_calls --customer ws-1",
+    "entitlements check api_calls --customer ws-1 --subject ann --quantity 30",
     "entitlements check seats --pool p1 --quantity 3",
 )
 
 
 def check(
     resource_key: ResourceKey,
-    workspace: Workspace = "",
+    customer: Customer = "",
     pool: Pool = "",
     organization: Organization = "",
     subject: Annotated[
-        str, typer.Option("--subject", help="A subject in the workspace, with caps of its own.", show_default=False)
+        str, typer.Option("--subject", help="A subject in the customer, with caps of its own.", show_default=False)
     ] = "",
     quantity: Annotated[str, typer.Option(help="How much is wanted.")] = "1",
     country: Annotated[
@@ -42,7 +42,7 @@ def check(
     as_json: AsJson = False,
     data: Data = FOLDER,
 ) -> None:
-    """May this workspace use KEY, how much is left, until when? Changes nothing. Exit status 0 whatever the answer.
+    """May this customer use KEY, how much is left, until when? Changes nothing. Exit status 0 whatever the answer.
 
     The answer is what strict usage would get: included first, then credits, then on demand, under the caps of the member.
     Policies depend on each request; those about the key are named.
@@ -53,22 +53,22 @@ def check(
     from entitlements_projections.reading import Member
 
     wanted = values.quantity(quantity)
-    if subject and not workspace:
-        raise InvalidValue("invalid_request", "A subject belongs to a workspace.", "Add --workspace.")
+    if subject and not customer:
+        raise InvalidValue("invalid_request", "A subject belongs to a customer.", "Add --customer.")
     with session(data) as opened:
         key = opened.require_key(resource_key)
-        pools, _ = what_they_have(opened, workspace, pool, organization)
+        pools, _ = what_they_have(opened, customer, pool, organization)
         asked = Member(
             pool_ids=[row["pool_id"] for row in pools],
             resource_key=resource_key,
             organization_id=pools[0]["organization_id"],
-            workspace_id=workspace,
+            workspace_id=customer,
             subject_id=subject,
         )
         answer = ask(opened.database, asked, wanted, [bool(row.get("may_overflow")) for row in pools])
         decisive = answer.decisive
         found = _document(asked, wanted, decisive, key["scale"])
-        found = granting.judged(opened, found, pools, workspace, values.country(country))
+        found = granting.judged(opened, found, pools, customer, values.country(country))
         found["role"] = next((role_of(row) for row in pools if row["pool_id"] == found["pool_id"]), None)
         found["passed_over"] = [
             {"pool_id": other.pool_id, "reason_code": other.code} for other in answer.pools if other is not decisive
@@ -119,7 +119,7 @@ def _document(asked: Any, wanted: int, answer: PoolAnswer, scale: int) -> dict[s
     )
     return {
         "organization_id": asked.organization_id,
-        "workspace_id": asked.workspace_id or None,
+        "customer_id": asked.workspace_id or None,
         "subject_id": asked.subject_id or None,
         "resource_key": asked.resource_key,
         "quantity": wanted,
@@ -177,11 +177,11 @@ def _contribution(row: Row) -> dict[str, Any]:
 
 def _override(row: Row) -> dict[str, Any]:
     names = ("override_id", "allowed", "amount", "soft_limit", "hard_limit", "reason", "actor", "set_at", "expires_at")
-    return {"of": "workspace" if row["workspace_id"] else "pool", **{name: row[name] for name in names}}
+    return {"of": "customer" if row["workspace_id"] else "pool", **{name: row[name] for name in names}}
 
 
 def _cap(cap: Narrowing, asked: Any) -> dict[str, Any]:
-    of = {"of": "subject", "id": cap.subject_id} if cap.subject_id else {"of": "workspace", "id": asked.workspace_id}
+    of = {"of": "subject", "id": cap.subject_id} if cap.subject_id else {"of": "customer", "id": asked.workspace_id}
     names = ("amount", "period", "drawn", "reserved", "left", "resets_at")
     return {**of, **{name: getattr(cap, name) for name in names}, "override_id": cap.override_id or None}
 

@@ -23,7 +23,7 @@ def demo(
     limit: Annotated[int, typer.Option(min=0, max=2**53, help="Daily quota of api_calls of every client.")] = 50,
     usage: Annotated[
         Path | None,
-        typer.Option(help="Another CSV with usage_id, occurred_at, workspace_id, bytes.", show_default=False),
+        typer.Option(help="Another CSV with usage_id, occurred_at, customer_id, bytes.", show_default=False),
     ] = None,
     data: Annotated[
         Path | None,
@@ -33,7 +33,7 @@ def demo(
 ) -> None:
     """Run the main job from nothing: real Kafka, Postgres and Faust, 10,000 recorded requests of 1,753 clients, and a proof.
 
-    Every client is a workspace with its own pool on the first of three plans. Each request uses 1 of api_calls, which a daily
+    Every client is a customer with its own pool on the first of three plans. Each request uses 1 of api_calls, which a daily
     quota may refuse, and reports its bytes as bandwidth. Servers named in the environment are used, with topics and a database of
     our own. Exit status 1 when the counts or the read models are not right.
     """

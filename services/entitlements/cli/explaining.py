@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 ENVELOPE: Final = frozenset(
     {
         "command_id", "idempotency_key", "actor", "caller", "looked_up", "ladder_rungs", "batch_key", "batch_digest",
-        "tenant",
+        "caller_organization_id",
     }
 )  # fmt: skip
 GROUPS: Final[dict[str, tuple[str, ...]]] = {

@@ -26,10 +26,10 @@ _BY_COMMAND: Final[dict[str, str]] = {
     "unknown_key": "Define it with `entitlements key define`, and add it to a plan of the pool.",
     "unknown_parent": "Define it first with `entitlements set define FILE`.",
     "unknown_policy": "See `entitlements policy list`.",
-    "unknown_api_key": "See `entitlements keys list`.",
-    "unknown_workspace": "Assign it with `entitlements assign POOL WORKSPACE`.",
+    "unknown_api_key": "See `entitlements api-key list`.",
+    "unknown_customer": "Assign it with `entitlements assign POOL CUSTOMER`.",
     "ambiguous_customer": "Name the organization with --organization, or set ENTITLEMENTS_ORGANIZATION.",
-    "workspace_is_not_assigned": "Assign it with `entitlements assign POOL WORKSPACE`.",
+    "customer_is_not_assigned": "Assign it with `entitlements assign POOL CUSTOMER`.",
     "not_entitled": "Add a plan that includes it: `entitlements provision add --help`.",
     "ladder_is_occupied": "Change the plan with `entitlements send ChangePlan`, or end it with `entitlements provision end`.",
     "unknown_rung": "See `entitlements ladder show`, or define the ladder again with this rung.",
@@ -39,7 +39,7 @@ _BY_COMMAND: Final[dict[str, str]] = {
     "provision_suspended": "Resume it with `entitlements provision resume`.",
     "pool_is_suspended": "Resume it with `entitlements pool resume`.",
     "pool_already_exists": "Use another id, or see `entitlements pool show`.",
-    "not_reached_yet": "Check that a projector runs: `entitlements projector`.",
+    "not_reached_yet": "Check that a projector runs: `entitlements run projector`.",
     "not_ready_yet": "See the logs of the processes.",
 }
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def judged(
-    opened: Session, answer: dict[str, Any], pools: list[dict[str, Any]], workspace: str, country: str
+    opened: Session, answer: dict[str, Any], pools: list[dict[str, Any]], customer: str, country: str
 ) -> dict[str, Any]:
     """An answer as the definition of its key has it; where the key is had and does not fit, nothing is added.
 
@@ -29,22 +29,22 @@ def judged(
     pool_ids = (
         [answer["pool_id"]] if answer["allowed"] else [pool["pool_id"] for pool in pools if pool["status"] == "open"]
     )
-    said = definitions.said_of_keys(opened.database, pool_ids, workspace, graph, at)
+    said = definitions.said_of_keys(opened.database, pool_ids, customer, graph, at)
     where = country or None
     answers = [(pool_id, allowed(key, of_pool, graph, country=where, at=at)) for pool_id, of_pool in said.items()]
     granted = [(pool_id, found) for pool_id, found in answers if found.allowed]
     telling = [(pool_id, found) for pool_id, found in answers if found.reason_code != "not_entitled"]
     if not telling or (granted and granted[0][1].reason_code == "held"):
         return answer
-    return answer | _told(key, *(granted or telling)[0], workspace)
+    return answer | _told(key, *(granted or telling)[0], customer)
 
 
-def _told(key: str, pool_id: str, found: KeyAnswer, workspace: str) -> dict[str, Any]:
+def _told(key: str, pool_id: str, found: KeyAnswer, customer: str) -> dict[str, Any]:
     from entitlements_client.deciding.sentences import sentence_of
 
     path = list(found.path[:-1])
     facts: dict[str, Any] = {"allowed": found.allowed, "reason_code": found.reason_code, "pool_id": pool_id}
-    customer = workspace or f"Pool {pool_id}"
+    customer = customer or f"Pool {pool_id}"
     if found.allowed:
         sentence = sentence_of(found.reason_code, key=key, customer=customer, path=", ".join(path))
         return facts | {"sentence": sentence, "entitlement_type": "boolean", "inherited_from": path}

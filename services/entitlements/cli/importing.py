@@ -1,4 +1,4 @@
-"""`entitlements import usage`: requests from a file."""
+"""`entitlements usage import`: requests from a file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import typer
 
 from entitlements.cli import output
 from entitlements.cli.failures import Refused
-from entitlements.cli.options import FOLDER, AsJson, Data, Organization, example, group
+from entitlements.cli.metering import usages
+from entitlements.cli.options import FOLDER, AsJson, Data, Organization, example
 from entitlements.cli.session import Session, session
 
 if TYPE_CHECKING:
@@ -21,12 +22,10 @@ if TYPE_CHECKING:
     from entitlements.intake.rows import Row, Summary
     from entitlements.ledger.caller import Outcome
 
-imports = group("Bring usage in from files.")
 
-
-@imports.command(
-    "usage",
-    epilog=example("entitlements import usage web-usage.csv.gz", "entitlements import usage growing.csv --source web"),
+@usages.command(
+    "import",
+    epilog=example("entitlements usage import web-usage.csv.gz", "entitlements usage import growing.csv --source web"),
 )
 def import_usage(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A CSV file, plain or gzipped.", show_default=False)],
@@ -46,9 +45,9 @@ def import_usage(
     as_json: AsJson = False,
     data: Data = FOLDER,
 ) -> None:
-    """Import requests: columns usage_id, occurred_at, workspace_id, bytes, in the order of time. Other columns may be there.
+    """Import requests: columns usage_id, occurred_at, customer_id, bytes, in the order of time. Other columns may be there.
 
-    Each row goes to the primary pool of its workspace, or to the pool that took it before. A pool in backfill decides it at the instant it occurred; any other
+    Each row goes to the primary pool of its customer, or to the pool that took it before. A pool in backfill decides it at the instant it occurred; any other
     pool now. Imported twice, a file counts once. The whole file is checked before the first row is sent.
     """
     from entitlements.cli import values
@@ -85,30 +84,30 @@ _ROWS_AT_ONCE = 1_000
 def _pools_of_all(
     opened: Session, summary: Summary, keys: tuple[str, ...], organization: str
 ) -> dict[str, dict[str, bool]]:
-    """The pools of each workspace of a file, the primary one first and those of before last, and whether each is in backfill.
+    """The pools of each customer of a file, the primary one first and those of before last, and whether each is in backfill.
 
-    Raises UnknownKey, UnknownWorkspace, AmbiguousCustomer before anything is sent.
+    Raises UnknownKey, UnknownCustomer, AmbiguousCustomer before anything is sent.
     """
     from contextlib import suppress
 
-    from entitlements.cli.workspaces import organization_of
-    from entitlements.errors import UnknownWorkspace
+    from entitlements.cli.customers import organization_of
+    from entitlements.errors import UnknownCustomer
     from entitlements_projections import reading
 
     for key in keys:
         opened.require_key(key)
     found: dict[str, dict[str, bool]] = {}
-    for workspace in summary.workspaces:
-        found[workspace] = {}
-        with suppress(UnknownWorkspace):
-            of = organization_of(opened, workspace, organization)
-            pools = reading.pools_ever_of_workspace(opened.database, of, workspace)
+    for customer in summary.customers:
+        found[customer] = {}
+        with suppress(UnknownCustomer):
+            of = organization_of(opened, customer, organization)
+            pools = reading.pools_ever_of_workspace(opened.database, of, customer)
             if any(row["is_used"] for row in pools):
-                found[workspace] = {row["pool_id"]: row["backfilling"] for row in pools}
-    unknown = [workspace for workspace, pools in found.items() if not pools]
+                found[customer] = {row["pool_id"]: row["backfilling"] for row in pools}
+    unknown = [customer for customer, pools in found.items() if not pools]
     if unknown:
         more = f" and {len(unknown) - 3} more" if len(unknown) > 3 else ""
-        raise UnknownWorkspace(f"{', '.join(unknown[:3])}{more}. Nothing was sent.")
+        raise UnknownCustomer(f"{', '.join(unknown[:3])}{more}. Nothing was sent.")
     several = {pool_id for pools in found.values() if len(pools) > 1 for pool_id in pools}
     if several:
         opened.catch_up(several)
@@ -131,16 +130,16 @@ def _placed(
         asked = [
             (pool_id, usage_id)
             for row in together
-            if len(pools[row.workspace_id]) > 1
+            if len(pools[row.customer_id]) > 1
             for usage_id in meaning.usage_ids(row)
-            for pool_id in pools[row.workspace_id]
+            for pool_id in pools[row.customer_id]
         ]
         took = pools_with_usages(opened.database, asked) if asked else {}
         for row in together:
-            of_workspace = pools[row.workspace_id]
-            before = [took[usage_id] for usage_id in meaning.usage_ids(row) if took.get(usage_id) in of_workspace]
-            pool_id = next(iter([*before, *of_workspace]))
-            yield row, pool_id, of_workspace[pool_id]
+            of_customer = pools[row.customer_id]
+            before = [took[usage_id] for usage_id in meaning.usage_ids(row) if took.get(usage_id) in of_customer]
+            pool_id = next(iter([*before, *of_customer]))
+            yield row, pool_id, of_customer[pool_id]
 
 
 class _Tally:

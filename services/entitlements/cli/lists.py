@@ -21,10 +21,10 @@ from entitlements.cli.listing import (
     one_of,
     organization_of,
 )
+from entitlements.cli.metering import usages
 from entitlements.cli.options import OrganizationId, example
 from entitlements.cli.pools import pools
 from entitlements.cli.provisions import provisions
-from entitlements.cli.usages import usages
 
 _POOLS: Final = Shown(
     what="pools",

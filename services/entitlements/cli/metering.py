@@ -1,4 +1,4 @@
-"""`entitlements use, release`: what was consumed, and what is given back."""
+"""`entitlements usage record, usage release`: what is consumed, and what is returned."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from entitlements.cli import output
+from entitlements.cli.customers import Customer, Pool
 from entitlements.cli.failures import Refused
 from entitlements.cli.options import (
     FOLDER,
@@ -21,18 +22,21 @@ from entitlements.cli.options import (
     Quantity,
     ResourceKey,
     example,
+    group,
 )
 from entitlements.cli.session import Done, Session, envelope, report, session
-from entitlements.cli.workspaces import Pool, Workspace
 
 if TYPE_CHECKING:
     from entitlements.domain.commands import RecordUsage
 
-USE_EXAMPLE = example(
-    "entitlements use api_calls 3 --workspace ws-1",
-    "entitlements use bandwidth_bytes 1500 --pool p1 --report --id req-17",
+_RECORD_EXAMPLE = example(
+    "entitlements usage record api_calls 3 --customer ws-1",
+    "entitlements usage record bandwidth_bytes 1500 --pool p1 --report --id req-17",
 )
-RELEASE_EXAMPLE = example("entitlements release seats 1 --pool p1")
+_RELEASE_EXAMPLE = example("entitlements usage release seats 1 --pool p1")
+
+
+usages = group("Usage: record it, release what is held, import files, list every line.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,10 +67,11 @@ class _Usage:
         return RecordUsage(**carried, pool_id=pool_id, lines=[line], effective_at=effective_at)
 
 
-def use(
+@usages.command("record", epilog=_RECORD_EXAMPLE)
+def record(
     resource_key: ResourceKey,
     quantity: Quantity,
-    workspace: Workspace = "",
+    customer: Customer = "",
     pool: Pool = "",
     organization: Organization = "",
     has_happened: Annotated[
@@ -84,10 +89,10 @@ def use(
 ) -> None:
     """Record usage. It is refused whole when it does not fit into what is left, unless it is a --report.
 
-    A workspace draws on its primary pool first, then on the others if it may overflow; one usage is never split.
+    A customer draws on its primary pool first, then on the others if it may overflow; one usage is never split.
     """
     from entitlements.cli import values
-    from entitlements.cli.workspaces import pool_in
+    from entitlements.cli.customers import pool_in
     from entitlements.intake.instants import occurred_ms
     from entitlements.ledger.caller import new_id
 
@@ -95,7 +100,7 @@ def use(
         resource_key=values.id_of("resource key", resource_key),
         quantity=values.quantity(quantity),
         mode="report" if has_happened else "strict",
-        workspace_id=values.id_of("workspace", workspace) if workspace else "",
+        workspace_id=values.id_of("customer", customer) if customer else "",
         usage_id=values.id_of("usage", usage_id) if usage_id else new_id(),
         occurred_at_ms=occurred_ms(values.instant(occurred_at)),
     )
@@ -103,7 +108,7 @@ def use(
         if pool:
             candidates = {pool_in(opened, pool, organization): False}
         else:
-            was_in = _where_it_was(opened, wanted, organization) if usage_id and workspace else None
+            was_in = _where_it_was(opened, wanted, organization) if usage_id and customer else None
             candidates = {was_in: False} if was_in else _pools_of(opened, wanted, organization)
         effective = values.instant(effective_at)
         pool_id, done = _use_first_that_fits(opened, wanted, candidates, actor, effective, wait=not no_wait)
@@ -118,7 +123,7 @@ def use(
 
 def _pools_of(opened: Session, wanted: _Usage, organization: str) -> dict[str, bool]:
     """The pools to ask, in order, and whether usage may overflow from each. What has happened goes to the first that has the key: it is never refused for being too much."""
-    from entitlements.cli.workspaces import what_they_have
+    from entitlements.cli.customers import what_they_have
 
     pools, rows = what_they_have(opened, wanted.workspace_id, "", organization)
     ids = {row["pool_id"]: bool(row.get("may_overflow")) for row in pools}
@@ -129,8 +134,8 @@ def _pools_of(opened: Session, wanted: _Usage, organization: str) -> dict[str, b
 
 
 def _where_it_was(opened: Session, wanted: _Usage, organization: str) -> str | None:
-    """The pool that took the usage before: a repeat counts there, whichever of the workspace's pools comes first by now."""
-    from entitlements.cli.workspaces import organization_of
+    """The pool that took the usage before: a repeat counts there, whichever of the customer's pools comes first by now."""
+    from entitlements.cli.customers import organization_of
     from entitlements_projections import reading
     from entitlements_projections.reading.views import pool_with_usage
 
@@ -168,10 +173,11 @@ def _use_first_that_fits(
     raise refusals[which_decides([refusal.code for refusal in refusals])]
 
 
+@usages.command("release", epilog=_RELEASE_EXAMPLE)
 def release(
     resource_key: ResourceKey,
     quantity: Quantity,
-    workspace: Workspace = "",
+    customer: Customer = "",
     pool: Pool = "",
     organization: Organization = "",
     actor: Actor = "",
@@ -183,7 +189,7 @@ def release(
 ) -> None:
     """Give back what is held of a limit, such as seats."""
     from entitlements.cli import values
-    from entitlements.cli.workspaces import pool_in, what_they_have
+    from entitlements.cli.customers import pool_in, what_they_have
     from entitlements.domain.commands import ReleaseUsage
 
     number = values.quantity(quantity)
@@ -191,13 +197,13 @@ def release(
         if pool:
             pool_id = pool_in(opened, pool, organization)
         else:
-            pool_id = _holder(resource_key, *what_they_have(opened, workspace, "", organization))
+            pool_id = _holder(resource_key, *what_they_have(opened, customer, "", organization))
         command = ReleaseUsage(
             **envelope(actor, key),
             pool_id=pool_id,
             resource_key=values.id_of("resource key", resource_key),
             quantity=number,
-            workspace_id=workspace,
+            workspace_id=customer,
             effective_at=values.instant(effective_at),
         )
         done = opened.do(command, wait=not no_wait)
@@ -206,6 +212,6 @@ def release(
 
 
 def _holder(resource_key: str, pools: list[dict[str, Any]], rows: list[dict[str, Any]]) -> str:
-    """The first of the workspace's pools that holds something of a key."""
+    """The first of the customer's pools that holds something of a key."""
     holding = [row["pool_id"] for row in rows if row["resource_key"] == resource_key and row["consumed"]]
     return str([*holding, pools[0]["pool_id"]][0])

@@ -1,9 +1,8 @@
-"""`entitlements up, topics, migrate, project rebuild` and one command for each process."""
+"""`entitlements up, topics, migrate, read-models rebuild`."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,18 +20,9 @@ UP_EXAMPLE = example("entitlements up", "ENTITLEMENTS_KAFKA=broker:9092 entitlem
 TOPICS_EXAMPLE = example("entitlements topics")
 MIGRATE_EXAMPLE = example("entitlements migrate")
 
-project = group("The read models in Postgres.")
+read_models = group("The read models: tables in Postgres that can be rebuilt from the ledger.")
 
 _READY_WITHIN_FOR = 60.0
-_DOES = {
-    "engine": "Run an engine: it decides commands and writes the ledger. Several share the partitions.",
-    "publisher": "Run a publisher: it unfolds the ledger into entitlements.events and entitlements.usage.",
-    "projector": "Run a projector: it keeps the read models in Postgres.",
-    "policies": "Run the policies: they roll out new set versions, campaign grants and org-unit assignments.",
-    "access-log": "Run a keeper of the access log: it takes the topic to Postgres, and drops what is not kept any more.",
-    "api": "Run the HTTP API: it answers questions, and takes usage and commands.",
-    "registry": "Run the schema registry: it answers the read part of Confluent's REST API.",
-}
 
 
 def _port(option: str, what: str, first: str, envvar: str | None = None) -> Any:
@@ -207,8 +197,8 @@ def migrate(as_json: AsJson = False, data: Data = FOLDER) -> None:
         output.say(f"The tables at {where} are up to date.")
 
 
-@project.command(
-    "rebuild", epilog=example("entitlements project rebuild", "entitlements project rebuild --compare-only")
+@read_models.command(
+    "rebuild", epilog=example("entitlements read-models rebuild", "entitlements read-models rebuild --compare-only")
 )
 def rebuild(
     compare_only: Annotated[bool, typer.Option("--compare-only", help="Leave the live tables as they are.")] = False,
@@ -241,21 +231,3 @@ def rebuild(
         output.say(verdict + (" The new tables are in place." if report.swapped else ""))
     if compare_only and not report.equal:
         raise typer.Exit(1)
-
-
-def process_command(name: str) -> Callable[..., None]:
-    """The command that runs one process in the foreground."""
-
-    def run(data: Data = FOLDER) -> None:
-        from entitlements.wiring.addresses import settings_at
-        from entitlements.wiring.processes import end_with, run_process
-
-        end_with(run_process(name, settings_at(data)))
-
-    run.__doc__ = f"{_DOES[name]}\n\nIn the foreground, until SIGTERM or Ctrl-C; one line a message on standard error."
-    return run
-
-
-def process_example(name: str) -> str:
-    """An example for a process."""
-    return example(f"ENTITLEMENTS_KAFKA=broker:9092 entitlements {name}")

@@ -71,9 +71,7 @@ Organization = Annotated[
 PoolId = Annotated[str, typer.Argument(metavar="POOL", help="Id of the pool.", show_default=False)]
 SetId = Annotated[str, typer.Argument(metavar="SET", help="Id of the entitlement set.", show_default=False)]
 ProvisionId = Annotated[str, typer.Argument(metavar="PROVISION", help="Id of the provision.", show_default=False)]
-WorkspaceId = Annotated[
-    str, typer.Argument(metavar="WORKSPACE", help="Id of the workspace, the customer.", show_default=False)
-]
+CustomerId = Annotated[str, typer.Argument(metavar="CUSTOMER", help="Id of the customer.", show_default=False)]
 ResourceKey = Annotated[
     str, typer.Argument(metavar="KEY", help="The resource key, such as api_calls.", show_default=False)
 ]

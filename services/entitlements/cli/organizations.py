@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from entitlements.cli.customers import customers
 from entitlements.cli.listing import (
     OfCustomer,
     OfPool,
@@ -18,7 +19,6 @@ from entitlements.cli.listing import (
 )
 from entitlements.cli.options import OrganizationId, example, group
 
-customers = group("Customers: the workspaces that use pools.")
 units = group("Units of an organization, in trees.")
 members = group("Members: the roles that subjects have in units and customers.")
 campaigns = group("Campaigns: sets that are granted on many pools for a window of time.")

@@ -43,7 +43,7 @@ def line_of_json(content: Mapping[str, Any]) -> None:
 
 
 def say(sentence: str = "") -> None:
-    """Print a sentence, with rich's markup. Put what tenants have named in by `strong` or `literal`."""
+    """Print a sentence, with rich's markup. Put in names that callers chose by `strong` or `literal`."""
     from rich.errors import MarkupError
     from rich.text import Text
 

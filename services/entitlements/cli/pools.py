@@ -97,7 +97,7 @@ def _default_of(opened: Session, resource_key: str) -> Rule:
 def show_pool(pool_id: PoolId, as_json: AsJson = False, data: Data = FOLDER) -> None:
     """Show a pool: what it has and from where, who uses it, and what was said of it by hand.
 
-    Its calendar, provisions, grants and workspaces; overrides, caps of members, reservations, holders, on-demand.
+    Its calendar, provisions, grants and customers; overrides, caps of members, reservations, holders, on-demand.
     """
     from entitlements.cli import showing
 

@@ -19,7 +19,7 @@ EXAMPLE: Final = example(
     "entitlements send ReserveUsage --help",
     "entitlements send ReserveUsage --file reservation.yaml",
 )
-#: Lines of usage are sent by `entitlements use` and `entitlements import usage`.
+#: Lines of usage are sent by `entitlements usage record` and `entitlements usage import`.
 _USAGE: Final = ("RecordUsage", "RecordUsageBatch")
 
 
@@ -46,7 +46,7 @@ def send(
     `entitlements send COMMAND --help` explains the fields of a command and shows an example. The rules are in docs/rules/README.md.
 
     `set=NAME` (and `then_set=NAME` of a trial) stands for the newest version of an entitlement set: its id, version, ladder, rung and
-    rules. Usage has commands of its own: `entitlements use` and `entitlements import usage`.
+    rules. Usage has commands of its own: `entitlements usage record` and `entitlements usage import`.
     """
     from entitlements.ledger.records import COMMANDS
 

@@ -94,13 +94,13 @@ def _contribution(row: Row, amount: Amount) -> Sequence[Any]:
 
 
 def _assignment(row: Row, _: Amount) -> Sequence[Any]:
-    return row["workspace_id"], row["role"], "may" if row["may_overflow"] else "", row["assigned_at"]
+    return row["customer_id"], row["role"], "may" if row["may_overflow"] else "", row["assigned_at"]
 
 
 def _override(row: Row, amount: Amount) -> Sequence[Any]:
     value = "taken away" if not row["allowed"] else "given" if row["is_feature"] else amount(row, "amount")
     drawn = "" if row["drawn"] is None else amount(row, "drawn")
-    of = row["workspace_id"] or "the whole pool"
+    of = row["customer_id"] or "the whole pool"
     return (
         row["override_id"],
         row["resource_key"],
@@ -114,13 +114,13 @@ def _override(row: Row, amount: Amount) -> Sequence[Any]:
 
 
 def _cap(row: Row, amount: Amount) -> Sequence[Any]:
-    of = f"{row['subject_id']} in {row['workspace_id']}" if row["subject_id"] else row["workspace_id"]
+    of = f"{row['subject_id']} in {row['customer_id']}" if row["subject_id"] else row["customer_id"]
     limit = amount(row, "amount") + (f" / {row['period']}" if row["period"] else "")
     return of, row["resource_key"], limit, amount(row, "drawn"), amount(row, "reserved"), row["actor"], row["resets_at"]
 
 
 def _reservation(row: Row, amount: Amount) -> Sequence[Any]:
-    who = " / ".join(name for name in (row["workspace_id"], row["subject_id"]) if name)
+    who = " / ".join(name for name in (row["customer_id"], row["subject_id"]) if name)
     beside = [f"{row['credit_units']:,} units of {row['credit_key']}"] if row["credit_units"] else []
     beside += [f"{row['spending']:,} minor units of spending"] if row["spending"] else []
     kind = "lease" if row["lease"] else "reservation"
@@ -136,7 +136,7 @@ def _reservation(row: Row, amount: Amount) -> Sequence[Any]:
 
 
 def _holder(row: Row, amount: Amount) -> Sequence[Any]:
-    return row["resource_key"], row["holder_id"], amount(row, "held"), row["workspace_id"], row["changed_at"]
+    return row["resource_key"], row["holder_id"], amount(row, "held"), row["customer_id"], row["changed_at"]
 
 
 def _on_demand(row: Row, amount: Amount) -> Sequence[Any]:
@@ -153,10 +153,10 @@ _TABLES: Final[tuple[tuple[str, tuple[str, ...], Cells], ...]] = (
     ("contributions", ("Contribution to", "From", ">Includes", ">Rolled over", "~Note"), _contribution),
     ("provisions", ("Provision", "Source", "Set", ">Quantity", "Ladder", "Status", "Starts", "Ends"), _provision),
     ("grants", ("Grant", "~Reason", "By", "Status", "Ends"), _grant),
-    ("assignments", ("Workspace", "Role", "Overflow", "Since"), _assignment),
+    ("assignments", ("Customer", "Role", "Overflow", "Since"), _assignment),
     ("overrides", ("Override", "Of", "For", ">Value", ">Drawn", "~Reason", "By", "Until"), _override),
     ("caps", ("Cap of", "On", ">At most", ">Drawn", ">Reserved", "By", "Resets"), _cap),
     ("reservations", ("Reserved", "Kind", "Of", ">Held", "~Beside", "For", "Expires"), _reservation),
-    ("holders", ("Limit", "Holder", ">Holds", "Workspace", "Since"), _holder),
+    ("holders", ("Limit", "Holder", ">Holds", "Customer", "Since"), _holder),
     ("on_demand", ("On demand", "Allowed", "Payer", "~Price in minor units", "~Spent", ">Cap", "~Alerts at"), _on_demand),
 )  # fmt: skip

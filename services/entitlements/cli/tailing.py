@@ -1,4 +1,4 @@
-"""`entitlements changes`: the worker that tells them, and `changes tail`, which listens."""
+"""`entitlements changes tail`: changes as they come."""
 
 from __future__ import annotations
 
@@ -9,25 +9,10 @@ from typing import Annotated, Any
 import typer
 
 from entitlements.cli import output
-from entitlements.cli.options import FOLDER, ORGANIZATION_VARIABLE, AsJson, Data, example
+from entitlements.cli.options import FOLDER, ORGANIZATION_VARIABLE, AsJson, Data, example, group
 from entitlements.cli.session import session
 
-changes = typer.Typer(
-    help="What changed for each customer. Without a command: run the Faust worker that tells it.",
-    invoke_without_command=True,
-    rich_markup_mode="rich",
-)
-
-
-@changes.callback(epilog=example("entitlements changes", "entitlements changes tail --from-beginning --count 20"))
-def changes_worker(context: typer.Context, data: Data = FOLDER) -> None:
-    """What changed for each customer. Without a command: run the Faust worker that tells it, until SIGTERM or Ctrl-C."""
-    if context.invoked_subcommand is not None:
-        return
-    from entitlements.wiring.addresses import settings_at
-    from entitlements.wiring.processes import end_with, run_process
-
-    end_with(run_process("changes", settings_at(data)))
+changes = group("Changes: what was granted, revoked or exceeded, customer by customer.")
 
 
 @changes.command(

@@ -122,15 +122,15 @@ class _Demo:
     def open_pools(self, caller: Caller, summary: Summary) -> None:
         ladder = opening.plans(self.result.limit)
         begins_at = summary.begins_at.replace(hour=0, minute=0, second=0, microsecond=0)
-        with self.phase("open", f"Opening {len(summary.workspaces):,} pools on the {ladder[0].name} plan") as progress:
+        with self.phase("open", f"Opening {len(summary.customers):,} pools on the {ladder[0].name} plan") as progress:
             self._send(caller, opening.definitions(ladder), lambda done, total: None)  # noqa: ARG005
-            commands = list(opening.openings(summary.workspaces, ladder[0], begins_at))
+            commands = list(opening.openings(summary.customers, ladder[0], begins_at))
             self._send(caller, commands, progress)
 
     def record_usage(self, caller: Caller, file: Path) -> None:
         rows = _in_time_order(file)
         meaning = Meaning(source="demo")
-        commands = [meaning.command(row, opening.pool_of(row.workspace_id), in_backfill=True) for row in rows]
+        commands = [meaning.command(row, opening.pool_of(row.customer_id), in_backfill=True) for row in rows]
         with self.phase("usage", f"Recording {len(rows):,} requests at the instants they were made") as progress:
             self._send(caller, commands, progress)
 

@@ -145,7 +145,7 @@ def create_api_key(held: Organization | None, command: CreateApiKey, now: dateti
     The operator alone gives act_for: whoever sends commands beside the installation, in no organization's name. So no key hands it on.
     """
     _check_key(command)
-    if (command.act_for or command.acts_for_all) and command.tenant is not None:
+    if (command.act_for or command.acts_for_all) and command.caller_organization_id is not None:
         raise ActForNotAllowed
     if command.unit_id and (held is None or held.unit(command.unit_id) is None):
         raise UnknownUnit(command.unit_id)

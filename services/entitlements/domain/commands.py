@@ -37,8 +37,8 @@ class Command:
     actor: str = ""
     caller: str | None = None
     effective_at: datetime | None = None
-    #: The organization in whose name it is asked; None: whoever runs the installation.
-    tenant: str | None = None
+    #: The organization of the caller, who sees no pools of others; None: the operator.
+    caller_organization_id: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -124,7 +124,7 @@ def decide(aggregate: Aggregate | None, command: Command, logged_ms: int) -> Ans
     check_fields(command)
     if isinstance(command, PoolCommand):
         assert aggregate is None or isinstance(aggregate, ResourcePool)
-        if aggregate is not None and not is_of(aggregate, command.tenant):
+        if aggregate is not None and not is_of(aggregate, command.caller_organization_id):
             raise UnknownPool(command.pool_id)
         return _decide_pool(aggregate, command, logged_ms)
     now = from_ms(logged_ms if aggregate is None else max(logged_ms, aggregate.clock_ms))
@@ -142,17 +142,17 @@ def decide(aggregate: Aggregate | None, command: Command, logged_ms: int) -> Ans
     return Answer(decided, repeated=repeated)
 
 
-def is_of(pool: ResourcePool, tenant: str | None) -> bool:
+def is_of(pool: ResourcePool, organization_id: str | None) -> bool:
     """Whether a pool may be known to who asks. Decided here and not before: only the aggregate itself is never behind."""
-    return tenant is None or tenant == pool.organization_id
+    return organization_id is None or organization_id == pool.organization_id
 
 
 def _decide_pool(pool: ResourcePool | None, command: PoolCommand, logged_ms: int) -> Answer:
     if pool is None:
         if not isinstance(command, OpenPool):
             raise UnknownPool(command.pool_id)
-        if command.tenant not in {None, command.organization_id}:
-            raise InvalidCommand(f"{command.tenant} opens no pools for {command.organization_id}")
+        if command.caller_organization_id not in {None, command.organization_id}:
+            raise InvalidCommand(f"{command.caller_organization_id} opens no pools for {command.organization_id}")
         if command.effective_at is not None:
             raise EffectiveAtIsNotAllowed
         opened = lifecycle.open_pool(None, command, from_ms(logged_ms))

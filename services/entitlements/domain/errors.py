@@ -9,7 +9,7 @@ CommandRefused
 │                TooManyProvisions, ProvisionIsSuspended, NoBillingPeriod
 ├── ladders      UnknownRung, LadderMismatch
 ├── grants       UnknownGrant, GrantAlreadyExists, GrantIsOver
-├── assignments  WorkspaceIsNotAssigned
+├── assignments  CustomerIsNotAssigned
 ├── terms        UnknownOverride, OverrideAlreadyExists, LadderIsEmpty
 ├── reservations UnknownReservation, ReservationAlreadyExists, TooManyReservations
 ├── corrections  UnknownUsage, MoreThanWasUsed, MoreThanIsOwed
@@ -214,10 +214,10 @@ class GrantIsOver(CommandRefused):
     code = "grant_is_over"
 
 
-class WorkspaceIsNotAssigned(CommandRefused):
-    """The workspace is not assigned to the pool."""
+class CustomerIsNotAssigned(CommandRefused):
+    """The customer is not assigned to the pool."""
 
-    code = "workspace_is_not_assigned"
+    code = "customer_is_not_assigned"
 
 
 class UnknownKey(CommandRefused):
@@ -281,7 +281,7 @@ class ReservationAlreadyExists(CommandRefused):
 
 
 class TooManyReservations(CommandRefused):
-    """A workspace has at most 1,000 outstanding reservations on a pool."""
+    """A customer has at most 1,000 outstanding reservations on a pool."""
 
     code = "too_many_reservations"
 
@@ -335,7 +335,7 @@ class UnitCycle(CommandRefused):
 
 
 class UnitIsNotEmpty(CommandRefused):
-    """The unit still has units, workspaces, assignments or members."""
+    """The unit still has units, customers, assignments or members."""
 
     code = "unit_is_not_empty"
 

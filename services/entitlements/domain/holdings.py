@@ -9,6 +9,7 @@ from entitlements.domain.commands import ReleaseUsage
 from entitlements.domain.cover import affordable, cover, fits
 from entitlements.domain.entitlement import Entitlement
 from entitlements.domain.errors import (
+    CustomerIsNotAssigned,
     InvalidCommand,
     InvalidQuantity,
     KeyIsNotHeld,
@@ -17,7 +18,6 @@ from entitlements.domain.errors import (
     PoolIsSuspended,
     QuotaIsExceeded,
     UnknownKey,
-    WorkspaceIsNotAssigned,
 )
 from entitlements.domain.lines import check_countable
 from entitlements.domain.members import what_narrows
@@ -78,7 +78,7 @@ def _limit(pool: ResourcePool, resource_key: str, workspace_id: str) -> Entitlem
     if entitlement.entitlement_type != "limit":
         raise KeyIsNotHeld(resource_key)
     if workspace_id and workspace_id not in pool.assignments:
-        raise WorkspaceIsNotAssigned(workspace_id)
+        raise CustomerIsNotAssigned(workspace_id)
     return entitlement
 
 

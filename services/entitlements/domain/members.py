@@ -8,6 +8,7 @@ from entitlements.domain.cover import affordable
 from entitlements.domain.entitlement import Entitlement
 from entitlements.domain.errors import (
     CommandRefused,
+    CustomerIsNotAssigned,
     InvalidCommand,
     InvalidQuantity,
     KeyIsNotMetered,
@@ -15,7 +16,6 @@ from entitlements.domain.errors import (
     NotEntitled,
     PoolIsClosed,
     UnknownKey,
-    WorkspaceIsNotAssigned,
 )
 from entitlements.domain.periods import check_period
 from entitlements.domain.plan_commands import CapMember
@@ -80,7 +80,7 @@ def cap_member(pool: ResourcePool, command: CapMember, now: datetime) -> None:
     if pool.is_closed:
         raise PoolIsClosed
     if command.workspace_id not in pool.assignments:
-        raise WorkspaceIsNotAssigned(command.workspace_id)
+        raise CustomerIsNotAssigned(command.workspace_id)
     entitlement = pool.entitlements.get(command.resource_key)
     if entitlement is None:
         raise UnknownKey(command.resource_key)

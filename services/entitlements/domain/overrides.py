@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from entitlements.domain.errors import (
+    CustomerIsNotAssigned,
     InvalidCommand,
     InvalidInstant,
     InvalidRules,
@@ -13,7 +14,6 @@ from entitlements.domain.errors import (
     TooManyProvisions,
     UnknownKey,
     UnknownOverride,
-    WorkspaceIsNotAssigned,
 )
 from entitlements.domain.plan_commands import ClearOverride, SetOverride
 from entitlements.domain.plan_events import OverrideCleared, OverrideSet
@@ -56,7 +56,7 @@ def _check(pool: ResourcePool, command: SetOverride, now: datetime) -> None:
     if command.expires_at is not None and command.expires_at <= now:
         raise InvalidInstant(f"it would have expired at {command.expires_at.isoformat()} already")
     if command.workspace_id and command.workspace_id not in pool.assignments:
-        raise WorkspaceIsNotAssigned(command.workspace_id)
+        raise CustomerIsNotAssigned(command.workspace_id)
     if len(pool.overrides) >= PROVISIONS_MAX:
         raise TooManyProvisions("nor more than so many overrides")
     amounts = (command.amount, command.soft_limit, command.hard_limit)

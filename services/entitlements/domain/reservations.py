@@ -9,6 +9,7 @@ from entitlements.domain.aggregate import to_ms
 from entitlements.domain.cover import Cover, affordable, cover, cover_of_reserved, fits
 from entitlements.domain.entitlement import Entitlement
 from entitlements.domain.errors import (
+    CustomerIsNotAssigned,
     IdempotencyKeyReused,
     InvalidInstant,
     KeyIsNotMetered,
@@ -20,7 +21,6 @@ from entitlements.domain.errors import (
     TooManyReservations,
     UnknownKey,
     UnknownReservation,
-    WorkspaceIsNotAssigned,
 )
 from entitlements.domain.lines import check_countable
 from entitlements.domain.members import what_narrows
@@ -60,7 +60,7 @@ def reserve_usage(pool: ResourcePool, command: ReserveUsage, now: datetime) -> N
     entitlement = _metered(pool, command.resource_key)
     expires_at = _expiry(command, now)
     if command.workspace_id and command.workspace_id not in pool.assignments:
-        raise WorkspaceIsNotAssigned(command.workspace_id)
+        raise CustomerIsNotAssigned(command.workspace_id)
     value = _require_entitled(pool, entitlement, command.workspace_id)
     held = sum(reservation.workspace_id == command.workspace_id for reservation in pool.reservations.values())
     if held >= RESERVATIONS_MAX:

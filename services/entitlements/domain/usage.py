@@ -14,6 +14,7 @@ from entitlements.domain.cover import Cover, affordable, cover, fits
 from entitlements.domain.entitlement import Entitlement
 from entitlements.domain.errors import (
     CommandRefused,
+    CustomerIsNotAssigned,
     InvalidId,
     InvalidInstant,
     InvalidQuantity,
@@ -22,7 +23,6 @@ from entitlements.domain.errors import (
     PoolIsSuspended,
     QuotaIsExceeded,
     UnknownKey,
-    WorkspaceIsNotAssigned,
 )
 from entitlements.domain.late_usage import decide_late
 from entitlements.domain.lines import CLOCK_SKEW_MS_MAX, UsageAnswer, recorded, refuse, repeat, take
@@ -137,7 +137,7 @@ def _what_is_invalid(
         return InvalidId
     workspace_id = line["workspace_id"]
     if workspace_id and workspace_id not in pool.assignments:
-        return WorkspaceIsNotAssigned
+        return CustomerIsNotAssigned
     if entitlement.entitlement_type == "boolean":
         return KeyIsNotMetered
     if line["occurred_at"] > now_ms + CLOCK_SKEW_MS_MAX or line["occurred_at"] < 0:

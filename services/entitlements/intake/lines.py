@@ -42,7 +42,7 @@ class Meaning:
             "quantity": 1,
             "mode": "strict",
             "occurred_at": row.occurred_at_ms,
-            "workspace_id": row.workspace_id,
+            "workspace_id": row.customer_id,
             "usage_id": usage_id,
             "subject_id": "",
         }

@@ -1,4 +1,4 @@
-"""A CSV file of requests: one row is one request of one workspace, in the order of time."""
+"""A CSV file of requests: one row is one request of one customer, in the order of time."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from entitlements.intake.strict import Digits, Id, Instant, NewId, said_of
 from entitlements.settings import QUANTITY_MAX
 from entitlements_client.deciding.refusals import shown
 
-COLUMNS: Final = ("usage_id", "occurred_at", "workspace_id", "bytes")
+COLUMNS: Final = ("usage_id", "occurred_at", "customer_id", "bytes")
 _GZIP: Final = b"\x1f\x8b"
 
 
@@ -39,7 +39,7 @@ class Row(BaseModel):
     number: int
     usage_id: NewId
     occurred_at: Instant
-    workspace_id: Id
+    customer_id: Id
     bytes: Annotated[Digits, Field(ge=0, le=QUANTITY_MAX), BeforeValidator(lambda text: text or 0)]
 
     @property
@@ -53,7 +53,7 @@ class Summary:
     """What is in a file that was checked to its end."""
 
     rows: int
-    workspaces: list[str]
+    customers: list[str]
     #: The earliest instant; aware UTC.
     begins_at: datetime
     #: SHA-256 of the bytes as they lie in the file, in hex: the same file is the same source.
@@ -76,16 +76,16 @@ def read_rows(path: Path) -> Iterator[Row]:
 
 def check(path: Path) -> Summary:
     """Read a file to its end. Raises FileIsInvalid: then nothing of it has been sent yet."""
-    count, workspaces, begins_at = 0, dict[str, None](), datetime.max.replace(tzinfo=UTC)
+    count, customers, begins_at = 0, dict[str, None](), datetime.max.replace(tzinfo=UTC)
     for row in read_rows(path):
         count += 1
-        workspaces[row.workspace_id] = None
+        customers[row.customer_id] = None
         begins_at = min(begins_at, row.occurred_at)
     if count == 0:
         raise FileIsInvalid(f"{path} has no rows.")
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return Summary(rows=count, workspaces=list(workspaces), begins_at=begins_at, digest=digest)
+    return Summary(rows=count, customers=list(customers), begins_at=begins_at, digest=digest)
 
 
 def _row(path: Path, line: int, number: int, record: dict[str, Any]) -> Row:

@@ -76,13 +76,16 @@ def looked_up(
     connection: Connection,
     kind: type[Command],
     facts: Mapping[str, Any],
-    tenant: str | None = None,
+    organization_id: str | None = None,
     *,
     is_all_known: bool = True,
 ) -> dict[str, Any]:
     """The facts of a command with what its sets and its ladder say where they say nothing.
 
-    is_all_known: False where the tables may be behind: then a set that they do not know is unknown, whatever rules are stated. tenant: the organization in whose name it is asked, to which pools of others are unknown; None: whoever runs the installation. Raises UnknownSet, LadderMismatch; for rules that are stated beside a set nobody has defined UnknownLadder, UnknownRung and
+    organization_id: the caller's, which does not see pools of other organizations; None: the operator. is_all_known: False where
+    the tables may be behind: then a set that they do not know is unknown, whatever rules are stated.
+
+    Raises UnknownSet, LadderMismatch; for rules that are stated beside a set nobody has defined UnknownLadder, UnknownRung and
     InvalidCommand; for a definition of a set what is on its ladder is looked up.
     """
     from entitlements.domain.commands import DefineEntitlementSet
@@ -91,7 +94,7 @@ def looked_up(
     if kind is DefineEntitlementSet:
         return dict(facts) | on_ladder(connection, facts.get("ladder"))
     if kind is ReviseProvision:
-        return _of_provision(connection, facts, tenant, is_all_known=is_all_known)
+        return _of_provision(connection, facts, organization_id, is_all_known=is_all_known)
     takes = {field.name for field in fields(kind)}
     found = dict(facts)
     for prefix in prefixes(kind):
@@ -112,7 +115,7 @@ def looked_up(
 
 
 def _of_provision(
-    connection: Connection, facts: Mapping[str, Any], tenant: str | None, *, is_all_known: bool
+    connection: Connection, facts: Mapping[str, Any], organization_id: str | None, *, is_all_known: bool
 ) -> dict[str, Any]:
     """What the set of a provision says: of an id it is always the same one. Raises UnknownPool, UnknownProvision, UnknownSet."""
     from entitlements.domain.errors import UnknownPool, UnknownProvision
@@ -123,7 +126,7 @@ def _of_provision(
     if not isinstance(pool_id, str) or not isinstance(provision_id, str):
         return dict(facts)  # It is refused for that.
     found = reading.provision(connection, pool_id, provision_id)
-    if found is None or tenant not in {None, found["organization_id"]}:
+    if found is None or organization_id not in {None, found["organization_id"]}:
         raise UnknownPool(pool_id)
     if found["set_id"] is None:
         raise UnknownProvision(provision_id)

@@ -196,7 +196,7 @@ class Partition:
         pool, key = self._pools.get(usage["pool_id"]), usage["idempotency_key"]
         return (
             pool is not None
-            and is_of(pool, usage["tenant"])
+            and is_of(pool, usage["caller_organization_id"])
             and not usage["batch_key"]
             and (key is None or (key not in pool.answers and [line["usage_id"] for line in usage["lines"]] == [key]))
             and 0 < len(usage["lines"]) <= LINES_PER_COMMAND_MAX
@@ -249,7 +249,7 @@ class Partition:
         for group in command.groups:
             pool_id, lines = group["pool_id"], group["lines"]
             pool = self._pools.get(pool_id)
-            if pool is None or not is_of(pool, command.tenant):
+            if pool is None or not is_of(pool, command.caller_organization_id):
                 reason = self._why_unknown(pool_id)
                 told = pool_id[:ID_CHARACTERS_MAX]
                 batch.refusals.append(Refusal(logged.offset, command.command_id, told, reason.code, str(reason)))

@@ -85,7 +85,7 @@ def readiness_of(process: str, settings: Settings, lag: ProjectionLag | None = N
     closes: Callable[[], None] = lambda: None  # noqa: E731
     if process != "registry":
         checks["kafka"] = kafka_check(settings)
-    if process in {"api", "projector", "policies", "access-log"}:
+    if process in {"api", "projector", "reconciler", "access-log"}:
         checks["postgres"] = lambda: check_postgres(settings.postgres)
     if process in {"api", "projector"}:
         watched = lag or ProjectionLag(settings)

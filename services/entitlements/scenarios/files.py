@@ -76,10 +76,10 @@ class KeyExpected(Words):
 
 
 class MemberExpected(Words):
-    """What a workspace has of a key in a pool: any of these."""
+    """What a customer has of a key in a pool: any of these."""
 
     allowed: bool = Field(default=False, description="Whether it has it.")
-    limit: Number = Field(default=None, description="The pool's, or what the workspace is capped at.")
+    limit: Number = Field(default=None, description="The pool's, or the cap of the customer.")
     consumed: int = Field(default=0, description="What it drew, if it is capped.")
     remaining: Number = Field(default=None, description="The most of what is included that it could draw now.")
     resets_at: Instant | None = Field(default=None, description="When its cap is counted anew, or the key.")
@@ -123,7 +123,7 @@ class PoolExpected(Words):
     )
     status: PoolStatus = "open"
     keys: dict[str, KeyExpected] = Field(default={}, description="What the pool has, by key.")
-    workspaces: dict[str, dict[str, MemberExpected]] = Field(default={}, description="By workspace and key.")
+    customers: dict[str, dict[str, MemberExpected]] = Field(default={}, description="By customer and key.")
     provisions: dict[str, ProvisionOrStatus] = Field(default={}, description="By provision: its status, or more.")
 
 
@@ -195,7 +195,7 @@ def model() -> type[ScenarioFile]:
     """The model of a file, with everything in it that is made from the commands there are."""
     by_name: dict[str, Any] = {name: (model_of(kind), None) for name, kind in commands().items()}
     asked = create_model("Command", __base__=Asked, __doc__=Asked.__doc__, **by_name)
-    pool = (str, Field(default="", description="Of which pool; if left out the only one, or the workspace's in order."))
+    pool = (str, Field(default="", description="Of which pool; if left out the only one, or the customer's in order."))
     line = _made(UsageLine, pool_id=pool)
     lines = Annotated[
         list[line],  # type: ignore[valid-type]

@@ -88,7 +88,7 @@ def _as(kind: type[PoolCommand], **more: Any) -> Callable[[Any], list[PoolComman
         "idempotency_key",
         "caller",
         "effective_at",
-        "tenant",
+        "caller_organization_id",
     }
 
     def made(event: Any) -> list[PoolCommand]:

@@ -142,7 +142,7 @@ class World:
         pools = [pool_id for name, pool_id in self._assigned if name == workspace_id]
         owners = sorted({self.pools[pool_id].organization_id for pool_id in pools})
         if len(owners) > 1:  # Workspaces of one id in two organizations are two.
-            raise CannotBeMeant(f"it names its pool: {', '.join(owners)} each have a workspace {workspace_id}")
+            raise CannotBeMeant(f"it names its pool: {', '.join(owners)} each have a customer {workspace_id}")
         primaries = [pool_id for pool_id in pools if self.pools[pool_id].assignments[workspace_id] == "primary"]
         ordered = dict.fromkeys(primaries[-1:] + pools)
         if command.lines[0]["mode"] == "report":  # It has happened: the first that has the key takes it.

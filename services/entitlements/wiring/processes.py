@@ -55,10 +55,10 @@ def _projector(settings: Settings, stopping: threading.Event) -> None:
     projector.run(settings, stopping)
 
 
-def _policies(settings: Settings, stopping: threading.Event) -> None:
-    from entitlements import policies
+def _reconciler(settings: Settings, stopping: threading.Event) -> None:
+    from entitlements import reconciler
 
-    policies.run(settings, stopping)
+    reconciler.run(settings, stopping)
 
 
 def _access_log(settings: Settings, stopping: threading.Event) -> None:
@@ -85,7 +85,7 @@ PROCESSES: Final[dict[str, str]] = {
     "publisher": "unfolds the ledger into entitlements.events and entitlements.usage",
     "projector": "keeps the read models in Postgres",
     "changes": "tells what changed for each customer (Faust)",
-    "policies": "rolls out new set versions, campaign grants and org-unit assignments",
+    "reconciler": "rolls out new set versions, campaign grants and org-unit assignments",
     "access-log": "takes the access log to Postgres",
     "registry": "serves the Avro schemas over HTTP",
     "api": "answers over HTTP: may they, how much is left; takes usage and commands",
@@ -94,7 +94,7 @@ _RUNS: Final[dict[str, Run]] = {
     "engine": _engine,
     "publisher": _publisher,
     "projector": _projector,
-    "policies": _policies,
+    "reconciler": _reconciler,
     "access-log": _access_log,
     "registry": _registry,
     "api": _api,

@@ -21,7 +21,7 @@ NEEDS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
     "publisher": {"Kafka": ()},
     "changes": {"Kafka": ()},
     "projector": {"Kafka": (), "Postgres": ("read models",)},
-    "policies": {"Kafka": (), "Postgres": ("read models",)},
+    "reconciler": {"Kafka": (), "Postgres": ("read models",)},
     "access-log": {"Kafka": (), "Postgres": ()},
     "api": {"Kafka": (), "Postgres": ("read models", "access log")},
     "registry": {},

@@ -117,7 +117,7 @@ def test_who_was_made_just_now_is_not_unknown_for_good(service: Any, tenant: Any
         assert made.post("/v1/commands/AssignWorkspace", json=assign).is_success
     assert said(tenant.http.post("/v1/usage", json=line | {"customer_id": "nobody"})) == (
         404,
-        "unknown_workspace",
+        "unknown_customer",
         False,
     )
 
@@ -129,7 +129,7 @@ def test_an_end_that_no_read_model_reaches_makes_nobody_wait_for_ever(service: A
     for within in (9.0, 1.5):  # Then it is known that nothing counts there.
         began = time.monotonic()
         answer = tenant.http.post("/v1/usage", json=nobody)
-        assert said(answer) == (404, "unknown_workspace", False), answer.text
+        assert said(answer) == (404, "unknown_customer", False), answer.text
         assert time.monotonic() - began < within
     with projector_stopped(service):
         tenant.command("AssignWorkspace", workspace_id="made-after-the-rival", role="primary")

@@ -76,7 +76,7 @@ def test_what_is_refused_is_named_and_stops_nothing(tenant: Any) -> None:
     assert answer.json()["accepted"] == 2
     assert [(each["index"], each["id"], each["code"], each["remaining"]) for each in answer.json()["refused"]] == [
         (1, "e-2", "quota_exceeded", 40),
-        (2, "e-3", "unknown_workspace", None),
+        (2, "e-3", "unknown_customer", None),
         (3, "e-4", "unknown_key", None),
         (4, "e-5", "invalid_instant", None),
         (5, "e-6", "unknown_pool", None),
@@ -183,7 +183,7 @@ def test_an_event_of_a_batch_that_cannot_be_meant_is_refused_and_the_others_are_
 @pytest.mark.parametrize(
     ("change", "status", "code"),
     [
-        ({"subject": "nobody"}, 404, "unknown_workspace"),
+        ({"subject": "nobody"}, 404, "unknown_customer"),
         ({"data": {"resource_key": "api_calls", "quantity": 101, "mode": "strict"}}, 409, "quota_exceeded"),
         ({"time": "2026-01-01T00:00:00"}, 422, "invalid_instant"),
     ],

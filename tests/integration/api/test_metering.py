@@ -120,8 +120,8 @@ def test_many_usages_are_decided_each_by_itself(tenant: Any) -> None:
     key = {"idempotency-key": secrets.token_hex(8)}
     first = tenant.http.post("/v1/usage/batch", json=body, headers=key)
     codes = [result.get("code", "recorded") for result in first.json()["results"]]
-    assert sorted(codes) == ["quota_exceeded", "recorded", "recorded", "unknown_workspace"]
-    assert codes[2] == "unknown_workspace"
+    assert sorted(codes) == ["quota_exceeded", "recorded", "recorded", "unknown_customer"]
+    assert codes[2] == "unknown_customer"
     again = tenant.http.post("/v1/usage/batch", json=body, headers=key)
     recorded = [result for result in first.json()["results"] if "code" not in result]
     assert [result for result in again.json()["results"] if "code" not in result] == recorded
@@ -297,7 +297,7 @@ def test_whoever_does_not_wait_gets_a_place_in_the_log(tenant: Any) -> None:
     ("body", "status", "code"),
     [
         ({"resource_key": CALLS}, 422, "invalid_request"),
-        ({"customer_id": "nobody-at-all", "resource_key": CALLS}, 404, "unknown_workspace"),
+        ({"customer_id": "nobody-at-all", "resource_key": CALLS}, 404, "unknown_customer"),
         ({"pool_id": "no-such-pool", "resource_key": CALLS}, 404, "unknown_pool"),
         ({"customer_id": "c", "resource_key": CALLS, "quantity": 0}, 422, "invalid_quantity"),
         ({"customer_id": "c", "resource_key": CALLS, "quantity": 2**53 + 1}, 422, "invalid_quantity"),

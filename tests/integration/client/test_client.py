@@ -90,7 +90,7 @@ def test_usage_with_one_key_has_one_effect_and_a_read_with_its_token_knows_it(te
 def test_a_batch_says_of_each_line_what_became_of_it(tenant: Any) -> None:
     good = {"customer_id": tenant.customer_id, "resource_key": "api_calls", "quantity": 2, "mode": "report"}
     results = tenant.client.record_usage_batch([good, good | {"customer_id": "nobody"}, good])
-    assert [each.get("code") for each in results] == [None, "unknown_workspace", None]
+    assert [each.get("code") for each in results] == [None, "unknown_customer", None]
 
 
 def test_a_reservation_is_extended_committed_in_parts_and_released(tenant: Any) -> None:

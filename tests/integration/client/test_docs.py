@@ -45,7 +45,7 @@ def test_every_snippet_does_what_it_says(
 
 def answers(app: Any, customer_id: str) -> Any:
     """Ask an application of the page for its reports; gives what it asks by."""
-    headers = {"x-workspace": customer_id}
+    headers = {"x-customer": customer_id}
     if hasattr(app, "test_client"):
         assert app.test_client().get("/reports", headers=headers).status_code == 200
         return app.extensions["entitlements"].entitlements
@@ -57,5 +57,5 @@ def answers(app: Any, customer_id: str) -> Any:
 
     with TestClient(app) as client:
         assert client.get("/reports", headers=headers).json() == {"hello": "world"}
-        assert client.get("/reports", headers={"x-workspace": "nobody"}).status_code == 403
+        assert client.get("/reports", headers={"x-customer": "nobody"}).status_code == 403
     return app.user_middleware[0].kwargs["asked"].entitlements

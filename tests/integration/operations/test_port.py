@@ -73,7 +73,7 @@ def test_a_process_whose_servers_answer_is_ready_and_says_what_it_looked_at(sett
 
 
 def test_tables_that_are_missing_are_a_reason_of_their_own(settings: Settings) -> None:
-    with operations_port(settings, "policies") as port:
+    with operations_port(settings, "reconciler") as port:
         status, document = ready(port)
     assert status == 503
     assert document["checks"]["postgres"] == {"ok": False, "reason": "The tables are missing."}
@@ -109,7 +109,7 @@ def test_servers_that_hang_are_told_in_bounded_time_and_tell_nobody_where_they_a
     hanging = Settings(
         kafka=f"127.0.0.1:{silent}", postgres=f"postgresql://alice:secret@127.0.0.1:{silent}/x", operations_port=0
     )
-    with operations_port(hanging, "policies") as port:
+    with operations_port(hanging, "reconciler") as port:
         for _ in range(2):
             began = time.monotonic()
             status, document = ready(port)
@@ -123,7 +123,7 @@ def test_servers_that_hang_are_told_in_bounded_time_and_tell_nobody_where_they_a
 
 def test_many_who_ask_at_once_cost_one_look(settings: Settings) -> None:
     migrate(settings.postgres)
-    with operations_port(settings, "policies") as port:
+    with operations_port(settings, "reconciler") as port:
         answers: list[int] = []
         threads = [threading.Thread(target=lambda: answers.append(ready(port)[0])) for _ in range(40)]
         began = time.monotonic()

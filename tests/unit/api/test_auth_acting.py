@@ -70,7 +70,7 @@ def test_the_request_is_made_for_the_organization_and_says_by_whom() -> None:
         "command_id": "",
         "actor": "key:k1@reseller for acme/ann",
         "idempotency_key": "key-1",
-        "tenant": "acme",
+        "caller_organization_id": "acme",
     }
     assert envelope(acting_for(own, [b"reseller"], OPERATOR))["actor"] == "key:k1"
 

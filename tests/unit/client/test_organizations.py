@@ -176,14 +176,14 @@ def test_usage_waits_in_one_file_and_is_told_to_its_organization(serve: Serve, t
 
 def test_usage_that_is_never_taken_is_put_aside_with_its_organization(serve: Serve, tmp_path: Path) -> None:
     def refuse(_: Asked) -> Reply:
-        return 200, {"results": [{"status": 404, "code": "unknown_workspace"}]}
+        return 200, {"results": [{"status": 404, "code": "unknown_customer"}]}
 
     buffer = UsageBuffer(tmp_path / "usage.sqlite")
     buffer.add({"customer_id": "ws", "resource_key": "k", "quantity": 1}, organization="acme")
     with Client(serve(refuse).service()) as client:
         buffer.flush(client)
     (aside,) = buffer.aside()
-    assert (aside["organization"], aside["code"]) == ("acme", "unknown_workspace")
+    assert (aside["organization"], aside["code"]) == ("acme", "unknown_customer")
     buffer.close()
 
 

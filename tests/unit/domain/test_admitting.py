@@ -137,8 +137,8 @@ def test_the_operator_alone_gives_act_for_and_no_key_hands_it_on(whom: dict[str,
     story.when(create_api_key(**whom)).then_nothing()
     story.when(create_api_key()).refused(ApiKeyAlreadyExists)
     # In an organization's name it is whoever has a key of it: the operator's too, and whoever acts for it.
-    given().when(create_api_key(tenant="org-1", **whom)).refused(ActForNotAllowed)
-    given(create_api_key()).when(create_api_key(tenant="org-1", **whom)).refused(ActForNotAllowed)
+    given().when(create_api_key(caller_organization_id="org-1", **whom)).refused(ActForNotAllowed)
+    given(create_api_key()).when(create_api_key(caller_organization_id="org-1", **whom)).refused(ActForNotAllowed)
 
 
 def test_whom_a_key_acts_for_is_a_set_told_in_one_order() -> None:
@@ -150,7 +150,7 @@ def test_whom_a_key_acts_for_is_a_set_told_in_one_order() -> None:
 def test_a_key_is_bound_to_a_unit_that_there_is() -> None:
     given().when(create_api_key(unit_id="emea")).refused(UnknownUnit)
     given(define_unit("emea"), remove_unit("emea")).when(create_api_key(unit_id="emea")).refused(UnknownUnit)
-    story = given(define_unit("emea")).when(create_api_key(unit_id="emea", tenant="org-1"))
+    story = given(define_unit("emea")).when(create_api_key(unit_id="emea", caller_organization_id="org-1"))
     story.then(Happens("ApiKeyCreated", {"unit_id": "emea"}))
     story.when(create_api_key()).refused(ApiKeyAlreadyExists)
 

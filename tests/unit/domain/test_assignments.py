@@ -3,7 +3,7 @@
 import pytest
 from specification import given, happens, pool_with, recorded, refused_line, used
 
-from entitlements.domain.errors import InvalidId, PoolIsClosed, UnknownPool, WorkspaceIsNotAssigned
+from entitlements.domain.errors import CustomerIsNotAssigned, InvalidId, PoolIsClosed, UnknownPool
 from entitlements.examples import (
     assign_workspace,
     close_pool,
@@ -74,13 +74,13 @@ def test_usage_of_a_workspace_that_is_not_assigned_is_refused(mode: str) -> None
     (
         given(pool_with(quota("api_calls", 10)), assign_workspace("berlin"), unassign_workspace("berlin"))
         .when(used("api_calls", 4, mode, workspace_id="berlin"))  # type: ignore[arg-type]
-        .then(refused_line("api_calls", code=WorkspaceIsNotAssigned.code, workspace_id="berlin"))
+        .then(refused_line("api_calls", code=CustomerIsNotAssigned.code, workspace_id="berlin"))
     )
 
 
 def test_only_an_assigned_workspace_gives_back() -> None:
     story = given(pool_with(limit("seats", 5)), assign_workspace("berlin"), used("seats", 2, workspace_id="berlin"))
-    story.when(release_usage("seats", 1, workspace_id="paris")).refused(WorkspaceIsNotAssigned)
+    story.when(release_usage("seats", 1, workspace_id="paris")).refused(CustomerIsNotAssigned)
     story.when(release_usage("seats", 1, workspace_id="berlin")).then(
         happens("UsageReleased", resource_key="seats", quantity=1, workspace_id="berlin", total={"consumed": 1})
     )

@@ -17,6 +17,7 @@ from entitlements.domain.errors import (
     ApiKeyAlreadyExists,
     CampaignIsActive,
     CommandRefused,
+    CustomerIsNotAssigned,
     IdempotencyKeyReused,
     InvalidCommand,
     InvalidInstant,
@@ -51,7 +52,6 @@ from entitlements.domain.errors import (
     UnknownReservation,
     UnknownUnit,
     UnknownUsage,
-    WorkspaceIsNotAssigned,
 )
 from entitlements.examples import (
     NOON,
@@ -261,7 +261,7 @@ EVERY: dict[type[Command], Cases] = {
         InvalidCommand,
     ),
     terms.CapMember: Cases(
-        [PROVISIONED, assign_workspace()], cap_member(), "MemberCapped", PROVISIONED, cap_member(), WorkspaceIsNotAssigned
+        [PROVISIONED, assign_workspace()], cap_member(), "MemberCapped", PROVISIONED, cap_member(), CustomerIsNotAssigned
     ),
     holds.ReserveUsage: Cases(
         PROVISIONED,
@@ -410,7 +410,7 @@ def test_lines_of_usage_are_refused_as_events() -> None:
     """Usage that is refused is a fact: somebody wanted more than there was."""
     given(*PROVISIONED).when(used("api_calls", 101)).lines((0, QuotaIsExceeded, 100))
     given(*PROVISIONED, suspend_pool()).when(used("api_calls", 1)).lines((0, PoolIsSuspended, -1))
-    given(*PROVISIONED).when(used("api_calls", 1, workspace_id="x")).lines((0, WorkspaceIsNotAssigned, -1))
+    given(*PROVISIONED).when(used("api_calls", 1, workspace_id="x")).lines((0, CustomerIsNotAssigned, -1))
     given(*PROVISIONED, record_usage(LINE)).when(record_usage(line(quantity=2, usage_id="u-1"))).lines(
         (0, IdempotencyKeyReused, -1)
     )
@@ -418,9 +418,11 @@ def test_lines_of_usage_are_refused_as_events() -> None:
 
 @pytest.mark.parametrize("kind", [kind for kind in EVERY if issubclass(kind, asks.PoolCommand)])
 def test_a_pool_of_another_organization_is_unknown(kind: type[Command]) -> None:
-    given(EVERY[kind].past or POOL).when(replace(EVERY[kind].command, tenant="rival")).refused(UnknownPool)
+    given(EVERY[kind].past or POOL).when(replace(EVERY[kind].command, caller_organization_id="rival")).refused(
+        UnknownPool
+    )
 
 
 def test_one_organization_does_not_open_a_pool_for_another() -> None:
-    given().when(open_pool(tenant="rival")).refused(InvalidCommand)
-    given().when(open_pool(tenant="acme")).then(happens("PoolOpened"))
+    given().when(open_pool(caller_organization_id="rival")).refused(InvalidCommand)
+    given().when(open_pool(caller_organization_id="acme")).then(happens("PoolOpened"))

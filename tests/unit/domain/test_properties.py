@@ -173,7 +173,7 @@ def test_generated_histories_reach_every_event_and_most_refusals() -> None:
         "QuotaReset", "AnswerRemembered",
         "pool_already_exists", "pool_is_closed", "pool_is_suspended", "unknown_provision", "provision_already_exists",
         "provision_is_over", "ladder_is_occupied", "rules_conflict", "unknown_grant", "grant_already_exists",
-        "workspace_is_not_assigned", "not_entitled", "unknown_key", "key_is_not_metered", "key_is_not_held",
+        "customer_is_not_assigned", "not_entitled", "unknown_key", "key_is_not_metered", "key_is_not_held",
         "quota_exceeded", "period_is_closed", "more_than_is_held", "idempotency_key_reused", "invalid_instant",
         "invalid_quantity", "provision_suspended", "no_billing_period",
     }  # fmt: skip

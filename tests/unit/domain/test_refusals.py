@@ -51,7 +51,7 @@ def test_codes_are_for_ever() -> None:
         "more_than_is_held", "not_entitled", "parents_disagree", "period_is_closed", "pool_already_exists", "pool_is_closed",
         "pool_is_elsewhere", "pool_is_suspended", "provision_already_exists", "provision_is_over", "quota_exceeded",
         "rules_conflict", "too_many_provisions", "unknown_grant", "unknown_key", "unknown_parent", "unknown_pool", "unknown_provision",
-        "workspace_is_not_assigned", "effective_at_not_allowed", "grant_is_over", "invalid_ladder", "ladder_mismatch", "no_billing_period",
+        "customer_is_not_assigned", "effective_at_not_allowed", "grant_is_over", "invalid_ladder", "ladder_mismatch", "no_billing_period",
         "provision_suspended", "unknown_rung", "api_key_is_over",
     }  # fmt: skip
 

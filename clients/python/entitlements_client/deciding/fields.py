@@ -40,7 +40,7 @@ def action_of(request: Request) -> str:
 
 
 def role_of(view: CustomerView, request: Request) -> str | None:
-    """The role of the subject in the workspace; None: it has none, or the view does not tell."""
+    """The role of the subject in the customer; None: it has none, or the view does not tell."""
     subject: Any = request.subject_id
     return view.members.get(subject) if isinstance(subject, str) else None
 

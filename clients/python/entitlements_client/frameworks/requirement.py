@@ -91,7 +91,7 @@ class EntitlementRequired(Refusal):
 class Asked(Generic[R]):
     """How a framework's requests are understood.
 
-    customer     who the customer of a request is (its workspace)
+    customer     who the customer of a request is
     subject      who in it asks; none: nobody in particular
     context      under which circumstances; none: none
     organization whose customer it is, with a key that acts for several; none: that of the key

@@ -48,7 +48,7 @@ class Service:
             raise ValueError(f"the service has an address such as https://entitlements.example.com, not {self.url!r}")
         if not self.api_key.isascii() or not self.api_key.isprintable() or self.api_key.split() != [self.api_key]:
             raise ValueError(
-                "an API key is what `entitlements keys create` printed: not empty, no blanks, no line's end"
+                "an API key is what `entitlements api-key create` printed: not empty, no blanks, no line's end"
             )
 
     @property

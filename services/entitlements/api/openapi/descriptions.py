@@ -38,12 +38,16 @@ def of_record(name: str) -> Mapping[str, str]:
 
 
 def described_by(*tables: str) -> ConfigDict:
-    """The configuration of a model whose fields are columns of these tables: the first that has a column says what it means."""
+    """The configuration of a model whose fields are columns of these tables: the first that has a column says what it means.
+
+    The tables' workspace is the API's customer.
+    """
 
     def describe(schema: dict[str, Any]) -> None:
         for name, field in schema.get("properties", {}).items():
-            said = next((comments[name] for table in tables if name in (comments := of_columns(table))), None)
+            column = "workspace_id" if name == "customer_id" else name
+            said = next((comments[column] for table in tables if column in (comments := of_columns(table))), None)
             if said is not None:
-                field.setdefault("description", said)
+                field.setdefault("description", said.replace("workspace", "customer"))
 
     return ConfigDict(json_schema_extra=describe)

@@ -1,4 +1,4 @@
-"""Runs the policies: round after round, until nothing is behind; then it looks again every second."""
+"""Runs the rollouts: round after round, until nothing is behind; then it looks again every second."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import psycopg
 
 from entitlements.errors import OutcomeUnknown, ServerIsAway
 from entitlements.ledger.caller import Caller, Outcome
-from entitlements.policies.wanted import POLICIES, Policy, Source
+from entitlements.reconciler.wanted import ROLLOUTS, Rollout, Source
 from entitlements.settings import Settings
 from entitlements_projections import reading
 from entitlements_projections.database import Connection, connect
@@ -28,7 +28,7 @@ REFUSED_FOR_MIN: Final = 5.0
 REFUSED_FOR_MAX: Final = 600.0
 
 _log = logging.getLogger(__name__)
-#: A policy's query, and the place of a row in it.
+#: A rollout's query, and the place of a row in it.
 _Place = tuple[str, tuple[str, str]]
 
 
@@ -61,26 +61,26 @@ class Rounds:
     _reached: dict[int, int] = field(default_factory=dict)
 
     def go(self, stopping: threading.Event) -> int:
-        """One round of every policy; how many commands were accepted."""
+        """One round of every rollout; how many commands were accepted."""
         accepted, source = 0, Source(self.connection)
-        for policy in POLICIES:
+        for rollout in ROLLOUTS:
             after = ("", "")
             while not stopping.is_set():
-                rows = policy.page(self.connection, after, self.page)
-                accepted += self._ask(policy, source, rows)
+                rows = rollout.page(self.connection, after, self.page)
+                accepted += self._ask(rollout, source, rows)
                 if len(rows) < self.page:
                     break
                 after = rows[-1][0]
         self._wait_until_visible()
         return accepted
 
-    def _ask(self, policy: Policy, source: Source, rows: list[tuple[tuple[str, str], dict[str, object]]]) -> int:
+    def _ask(self, rollout: Rollout, source: Source, rows: list[tuple[tuple[str, str], dict[str, object]]]) -> int:
         now = time.monotonic()
         asked = []
         for place, row in rows:
-            refused = self._refused.get((policy.query, place))
+            refused = self._refused.get((rollout.query, place))
             if refused is None or refused.until <= now:
-                command = policy.ask(source, row)
+                command = rollout.ask(source, row)
                 if command is not None:
                     asked.append((place, command, self.caller.send(command)))
         accepted = 0
@@ -89,21 +89,21 @@ class Rounds:
                 outcome = self.caller.wait(command, future)
             except OutcomeUnknown:
                 continue  # The next round sees what became of it.
-            accepted += self._note(policy, place, outcome)
+            accepted += self._note(rollout, place, outcome)
         if accepted:
-            _log.info("%s: brought up to date: %d", policy.name, accepted)
+            _log.info("%s: brought up to date: %d", rollout.name, accepted)
         return accepted
 
-    def _note(self, policy: Policy, place: tuple[str, str], outcome: Outcome) -> int:
+    def _note(self, rollout: Rollout, place: tuple[str, str], outcome: Outcome) -> int:
         if outcome.is_accepted:
-            self._refused.pop((policy.query, place), None)
+            self._refused.pop((rollout.query, place), None)
             self._reached[outcome.partition] = max(outcome.frame_offset, self._reached.get(outcome.partition, -1))
             return 1
-        known = self._refused.get((policy.query, place))
+        known = self._refused.get((rollout.query, place))
         pause_for = REFUSED_FOR_MIN if known is None else min(2 * known.pause_for, REFUSED_FOR_MAX)
-        self._refused[policy.query, place] = _Refusal(time.monotonic() + pause_for, pause_for)
+        self._refused[rollout.query, place] = _Refusal(time.monotonic() + pause_for, pause_for)
         if known is None:
-            _log.warning("%s: %s of pool %s was refused: %s", policy.name, place[1], place[0], outcome.message)
+            _log.warning("%s: %s of pool %s was refused: %s", rollout.name, place[1], place[0], outcome.message)
         return 0
 
     def _wait_until_visible(self) -> None:

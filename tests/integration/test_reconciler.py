@@ -18,7 +18,7 @@ from entitlements import testing
 from entitlements.domain.commands import Command
 from entitlements.ledger.caller import Caller, new_id
 from entitlements.ledger.topics import create_topics
-from entitlements.policies.running import Rounds
+from entitlements.reconciler.running import Rounds
 from entitlements.settings import Settings
 from entitlements.wiring import addresses
 from entitlements.wiring.supervisor import Supervisor

@@ -47,7 +47,7 @@ def test_a_revision_of_thousands_of_pools_survives_kills_of_the_policy(
         _ask(caller, connection, [ask.define_entitlement_set("plan", replace(QUOTA, amount=250))])
 
         kills = 0
-        with Supervisor(("policies",), variables, tmp_path / "logs") as supervisor:
+        with Supervisor(("reconciler",), variables, tmp_path / "logs") as supervisor:
             deadline, seen = time.monotonic() + DONE_WITHIN_FOR, 0
             while (done := _done(connection)) < POOLS:
                 assert time.monotonic() < deadline, f"{done} of {POOLS} after {kills} kills"

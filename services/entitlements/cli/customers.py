@@ -1,4 +1,4 @@
-"""`entitlements assign, unassign, usage`: who uses a pool, and how much of it."""
+"""`entitlements assign, unassign, customer show`: who uses a pool, and what a customer has."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from entitlements.cli.options import (
     FOLDER,
     Actor,
     AsJson,
+    CustomerId,
     Data,
     EffectiveAt,
     Key,
@@ -19,32 +20,38 @@ from entitlements.cli.options import (
     Organization,
     PoolId,
     Reason,
-    WorkspaceId,
     example,
+    group,
 )
 from entitlements.cli.session import Session, envelope, report, session
 
 ASSIGN_EXAMPLE = example("entitlements assign p1 ws-1")
 UNASSIGN_EXAMPLE = example("entitlements unassign p1 ws-1 --reason 'moved to another team'")
-USAGE_EXAMPLE = example(
-    "entitlements usage ws-1", "entitlements usage ws-1 --json", "entitlements usage ws-1 --organization acme-inc"
+_SHOW_EXAMPLE = example(
+    "entitlements customer show ws-1",
+    "entitlements customer show ws-1 --json",
+    "entitlements customer show ws-1 --organization acme-inc",
 )
 #: Organizations that a sentence names; JSON names all.
 _NAMED_MAX = 10
 
-Workspace = Annotated[str, typer.Option("--workspace", "-w", help="The workspace, the customer.", show_default=False)]
+customers = group("Customers: who uses pools, and what each of them has.")
+
+Customer = Annotated[str, typer.Option("--customer", "-c", help="Id of the customer.", show_default=False)]
 Pool = Annotated[
     str,
-    typer.Option("--pool", "-p", help="A pool; else those of the workspace, the primary first.", show_default=False),
+    typer.Option(
+        "--pool", "-p", help="Id of a pool (default: the customer's pools, the primary one first).", show_default=False
+    ),
 ]
 
 
 def assign(
     pool_id: PoolId,
-    workspace_id: WorkspaceId,
+    customer_id: CustomerId,
     secondary: Annotated[bool, typer.Option("--secondary", help="Draw on it only after the primary pool.")] = False,
     overflow: Annotated[
-        bool, typer.Option("--overflow", help="Usage without room here may draw on the workspace's next pool.")
+        bool, typer.Option("--overflow", help="Usage that does not fit may draw on the customer's next pool.")
     ] = False,
     actor: Actor = "",
     key: Key = "",
@@ -53,14 +60,14 @@ def assign(
     as_json: AsJson = False,
     data: Data = FOLDER,
 ) -> None:
-    """Let a workspace use a pool, as its primary one unless said otherwise."""
+    """Let a customer use a pool: as its primary pool, or as a secondary one."""
     from entitlements.cli import values
     from entitlements.domain.commands import AssignWorkspace
 
     command = AssignWorkspace(
         **envelope(actor, key),
         pool_id=values.id_of("pool", pool_id),
-        workspace_id=values.new_id_of("workspace", workspace_id),
+        workspace_id=values.new_id_of("customer", customer_id),
         role="secondary" if secondary else "primary",
         may_overflow=overflow,
         effective_at=values.instant(effective_at),
@@ -68,14 +75,14 @@ def assign(
     with session(data) as opened:
         done = opened.do(command, wait=not no_wait)
         sentence = (
-            f"Workspace {output.strong(workspace_id)} uses pool {output.strong(pool_id)} as its {command.role} one."
+            f"Customer {output.strong(customer_id)} uses pool {output.strong(pool_id)} as its {command.role} pool."
         )
-        report(done, sentence, as_json=as_json, pool_id=pool_id, workspace_id=workspace_id, role=command.role)
+        report(done, sentence, as_json=as_json, pool_id=pool_id, customer_id=customer_id, role=command.role)
 
 
 def unassign(
     pool_id: PoolId,
-    workspace_id: WorkspaceId,
+    customer_id: CustomerId,
     reason: Reason = "",
     actor: Actor = "",
     key: Key = "",
@@ -84,40 +91,40 @@ def unassign(
     as_json: AsJson = False,
     data: Data = FOLDER,
 ) -> None:
-    """Stop a workspace from using a pool."""
+    """Stop a customer from using a pool."""
     from entitlements.cli import values
     from entitlements.domain.commands import UnassignWorkspace
 
     command = UnassignWorkspace(
         **envelope(actor, key),
         pool_id=values.id_of("pool", pool_id),
-        workspace_id=values.id_of("workspace", workspace_id),
+        workspace_id=values.id_of("customer", customer_id),
         reason=reason,
         effective_at=values.instant(effective_at),
     )
     with session(data) as opened:
         done = opened.do(command, wait=not no_wait)
-        sentence = f"Workspace {output.strong(workspace_id)} does not use pool {output.strong(pool_id)} any more."
-        report(done, sentence, as_json=as_json, pool_id=pool_id, workspace_id=workspace_id)
+        sentence = f"Customer {output.strong(customer_id)} no longer uses pool {output.strong(pool_id)}."
+        report(done, sentence, as_json=as_json, pool_id=pool_id, customer_id=customer_id)
 
 
-def organization_of(opened: Session, workspace: str, organization: str) -> str:
-    """The organization of a workspace: the one that is named, else the only one that has a workspace of this id.
+def organization_of(opened: Session, customer: str, organization: str) -> str:
+    """The organization of a customer: the one that is named, else the only one that has a customer of this id.
 
-    Raises UnknownWorkspace, AmbiguousCustomer.
+    Raises UnknownCustomer, AmbiguousCustomer.
     """
-    from entitlements.errors import AmbiguousCustomer, UnknownWorkspace
+    from entitlements.errors import AmbiguousCustomer, UnknownCustomer
     from entitlements_projections import reading
 
     if organization:
         return organization
-    found = reading.organizations_of_workspace(opened.database, workspace)
+    found = reading.organizations_of_workspace(opened.database, customer)
     if not found:
-        raise UnknownWorkspace(f"{workspace}.")
+        raise UnknownCustomer(f"{customer}.")
     if len(found) > 1:
         more = f" and {len(found) - _NAMED_MAX} more" if len(found) > _NAMED_MAX else ""
-        error = AmbiguousCustomer(f"{workspace}: {', '.join(found[:_NAMED_MAX])}{more}.")
-        error.facts = {"customer_id": workspace, "organizations": found}  # type: ignore[attr-defined]
+        error = AmbiguousCustomer(f"{customer}: {', '.join(found[:_NAMED_MAX])}{more}.")
+        error.facts = {"customer_id": customer, "organizations": found}  # type: ignore[attr-defined]
         raise error
     return found[0]
 
@@ -135,39 +142,39 @@ def pool_in(opened: Session, pool: str, organization: str) -> str:
 
 
 def role_of(pool: dict[str, Any]) -> str | None:
-    """What a pool is to its workspace: an older primary counts as secondary. None: nobody asked for a workspace."""
+    """What a pool is to its customer: an older primary counts as secondary. None: nobody asked for a customer."""
     return None if "is_primary" not in pool else "primary" if pool["is_primary"] else "secondary"
 
 
 def what_they_have(
-    opened: Session, workspace: str, pool: str, organization: str
+    opened: Session, customer: str, pool: str, organization: str
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """The pools in question, in the order of use, and what they have; all of one organization.
 
-    Raises UnknownPool, UnknownWorkspace, AmbiguousCustomer.
+    Raises UnknownPool, UnknownCustomer, AmbiguousCustomer.
     """
     from entitlements.cli.failures import InvalidValue
-    from entitlements.errors import UnknownWorkspace
+    from entitlements.errors import UnknownCustomer
     from entitlements_projections import reading
 
-    if not workspace and not pool:
-        raise InvalidValue("invalid_request", "No workspace or pool is given.", "Add --workspace or --pool.")
+    if not customer and not pool:
+        raise InvalidValue("invalid_request", "No customer or pool is given.", "Add --customer or --pool.")
     now = datetime.now(UTC)
     if pool:
         found = opened.require_pool(pool_in(opened, pool, organization))
-        if not workspace:
+        if not customer:
             return [found], found["entitlements"]
         organization = str(found["organization_id"])  # A pool tells which of several customers is meant.
-    organization = organization_of(opened, workspace, organization)
-    pools = reading.pools_of_workspace(opened.database, organization, workspace)
+    organization = organization_of(opened, customer, organization)
+    pools = reading.pools_of_workspace(opened.database, organization, customer)
     if not pools:
-        raise UnknownWorkspace(f"{workspace} of organization {organization}.")
+        raise UnknownCustomer(f"{customer} of organization {organization}.")
     if pool:
         pools = [row for row in pools if row["pool_id"] == pool]
         if not pools:
-            raise UnknownWorkspace(f"{workspace} in pool {pool}.")
+            raise UnknownCustomer(f"{customer} in pool {pool}.")
     ids = {row["pool_id"] for row in pools}
-    rows = reading.entitlements_of_workspace(opened.database, organization, workspace, now)
+    rows = reading.entitlements_of_workspace(opened.database, organization, customer, now)
     return pools, [row for row in rows if row["pool_id"] in ids]
 
 
@@ -182,25 +189,24 @@ def as_of(opened: Session, pool_id: str) -> dict[str, Any]:
     return {"partition": partition, "offset": offset, "decided_at": decided_at}
 
 
-def usage(
-    workspace_id: Annotated[
-        str, typer.Argument(metavar="WORKSPACE", help="Id of the workspace, the customer.", show_default=False)
-    ] = "",
+@customers.command("show", epilog=_SHOW_EXAMPLE)
+def show(
+    customer: CustomerId,
     pool: Pool = "",
     organization: Organization = "",
     as_json: AsJson = False,
     data: Data = FOLDER,
 ) -> None:
-    """The dashboard of a workspace: what it has, how much of it is used, and how it stands."""
+    """Show what a customer has, how much of it is used, and the status of each entitlement."""
     from entitlements.cli import dashboard
 
     with session(data) as opened:
-        pools, rows = what_they_have(opened, workspace_id, pool, organization)
+        pools, rows = what_they_have(opened, customer, pool, organization)
         positions = {row["pool_id"]: as_of(opened, row["pool_id"]) for row in pools}
     if as_json:
         found = {
             "organization_id": pools[0]["organization_id"],
-            "workspace_id": workspace_id or None,
+            "customer_id": customer,
             "pools": [],
             "entitlements": [dashboard.fact(row) for row in rows],
         }
@@ -220,6 +226,6 @@ def usage(
         output.table(
             ("Entitlement", ">Current", ">Quota", "Status"),
             [dashboard.cells(entitlement) for entitlement in rows if entitlement["pool_id"] == row["pool_id"]],
-            title=f"{workspace_id or 'Everybody'} in pool {row['pool_id']}{role}"
+            title=f"{customer} in pool {row['pool_id']}{role}"
             + ("" if row["status"] == "open" else f" ({row['status']})"),
         )

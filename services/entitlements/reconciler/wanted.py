@@ -1,4 +1,4 @@
-"""What each policy wants: a query for what is behind, and the command that brings one row of it up to date."""
+"""What each rollout wants: a query for what is behind, and the command that brings one row of it up to date."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from entitlements_projections import reading
 from entitlements_projections.database import Connection, Row
 
 #: Who the commands say they come from.
-OF_REVISIONS: Final = "policy:revisions"
-OF_CAMPAIGNS: Final = "policy:campaigns"
-OF_UNITS: Final = "policy:units"
+OF_REVISIONS: Final = "rollout:revisions"
+OF_CAMPAIGNS: Final = "rollout:campaigns"
+OF_UNITS: Final = "rollout:units"
 
 
 @dataclass(frozen=True)
-class Policy:
+class Rollout:
     """Finds what is behind, by the name of its query, and says what to do about a row of it."""
 
     name: str
@@ -110,9 +110,9 @@ def _assign(_: Source, row: Row, envelope: dict[str, Any]) -> PoolCommand:
 
 
 #: Revoking comes before issuing: a campaign that is activated anew is never conferred twice.
-POLICIES: Final = (
-    Policy("revisions", OF_REVISIONS, "followers_behind", "provision_id", _revise),
-    Policy("campaigns", OF_CAMPAIGNS, "campaign_grants_left", "grant_id", _revoke),
-    Policy("campaigns", OF_CAMPAIGNS, "campaign_grants_missing", "grant_id", _issue),
-    Policy("units", OF_UNITS, "assignments_behind", "workspace_id", _assign),
+ROLLOUTS: Final = (
+    Rollout("revisions", OF_REVISIONS, "followers_behind", "provision_id", _revise),
+    Rollout("campaigns", OF_CAMPAIGNS, "campaign_grants_left", "grant_id", _revoke),
+    Rollout("campaigns", OF_CAMPAIGNS, "campaign_grants_missing", "grant_id", _issue),
+    Rollout("units", OF_UNITS, "assignments_behind", "workspace_id", _assign),
 )
