@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from entitlements.changes.facts import Unfit
 from entitlements.changes.records import Outgoing
-from entitlements.operations.spans import derived
+from entitlements.operations.onward import derived
 from entitlements.operations.tracing import TRACEPARENT
 from entitlements_schemas import WireError
 

@@ -25,7 +25,7 @@ from entitlements.ledger.frames import decode_plain_events
 from entitlements.ledger.quarantine import Quarantine
 from entitlements.ledger.records import aggregate_type_of
 from entitlements.ledger.tail import LedgerFrame, LedgerTail
-from entitlements.operations.spans import contexts_of_events, published
+from entitlements.operations.onward import contexts_of_events, published
 from entitlements.operations.tracing import TRACEPARENT
 from entitlements.registry import wire_for
 from entitlements.settings import Settings

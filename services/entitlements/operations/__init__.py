@@ -2,7 +2,8 @@
 
 metrics      every metric, declared once with its kind and unit
 tracing      set up by OpenTelemetry's variables; nothing when it is off
-spans        from a request through Kafka to the engine, and on to events and changes
+spans        from the caller through Kafka to the engine and back
+onward       from a decision to events, rows and changes
 requests     the API's middleware: seconds, request ids and spans of requests
 request_id   the id of the request that is being answered
 logs         how a log message looks: text or JSON

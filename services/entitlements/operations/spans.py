@@ -1,13 +1,11 @@
-"""Spans through Kafka, from a request to the changes that follow from it. A context travels in the header traceparent (W3C).
+"""Spans through Kafka, from the caller to the engine and back. A context travels in the header traceparent (W3C).
 
-caller     a span for each command, from sending it to its outcome
-engine     a span for each command that came with a context, as its child, and one for the frame that holds what was decided:
-           a frame holds many commands, so it is nobody's child and links to all of them, as they do to it
-outcome    carries the frame's context back, and the caller's span links to it
-publisher  a span for each event that followed from such a command, as a child of its decision
-changes    a span for each event, and each fact made of it, that something followed from
+caller   a span for each command, from sending it to its outcome
+engine   a span for each command that came with a context, as its child, and one for the frame that holds what was decided:
+         a frame holds many commands, so it is nobody's child and links to all of them, as they do to it
+outcome  carries the frame's context back, and the caller's span links to it
 
-Only what the caller's sampler chose is traced; a frame without any such command has no span.
+Only what the caller's sampler chose is traced; a frame without any such command has no span. onward.py has what follows.
 """
 
 from __future__ import annotations
@@ -126,7 +124,7 @@ class FrameSpans:
             "write frame",
             kind=SpanKind.PRODUCER,
             links=[Link(context) for _, context in found[:LINKS_MAX]],
-            context=_within(_nothing()),
+            context=within(_nothing()),
             attributes=about | {"messaging.operation.type": "send"},
             start_time=began_ns,
         )
@@ -134,7 +132,7 @@ class FrameSpans:
         self._commands = {
             message.offset(): tracer.start_span(
                 "decide",
-                context=_within(context),
+                context=within(context),
                 kind=SpanKind.CONSUMER,
                 links=to_frame,
                 attributes=about
@@ -196,69 +194,8 @@ class FrameSpans:
         self.frame.end()
 
 
-def contexts_of_events(written: bytes | None) -> dict[int, list[SpanContext]]:
-    """By its place in a frame, the decisions from which an event followed. written: the frame's header EVENT_TRACEPARENTS."""
-    found: dict[int, list[SpanContext]] = {}
-    for part in (written or b"").split(b","):
-        place, _, traceparent = part.partition(b":")
-        context = tracing.read(traceparent)
-        if context is not None and place.isdigit():
-            found.setdefault(int(place), []).append(context)
-    return found
-
-
-def published(name: str, topic: str, contexts: Sequence[SpanContext]) -> tuple[Span | None, bytes]:
-    """An event is about to be published: its span, a child of the first decision with links to the others, and what its record carries.
-
-    Without traces in this process there is no span, and the record carries the decision's own context.
-    """
-    tracer = tracing.tracer()
-    if tracer is None:
-        return None, tracing.written(contexts[0])
-    from opentelemetry.trace import Link, SpanKind
-
-    span = tracer.start_span(
-        f"publish {name}",
-        kind=SpanKind.PRODUCER,
-        context=_within(contexts[0]),
-        links=[Link(context) for context in contexts[1 : LINKS_MAX + 1]],
-        attributes={
-            "messaging.system": "kafka",
-            "messaging.operation.type": "send",
-            "messaging.destination.name": topic,
-        },
-    )
-    return span, traceparent_of(span)
-
-
-def derived(step: str, topic: str, offset: int, headers: Iterable[tuple[str, Any]] | None) -> tuple[Span | None, bytes]:
-    """What followed from a record with these headers is about to be written: its span, and what those records carry.
-
-    Empty: the record came without a context. Without traces in this process there is no span; the context is passed on.
-    """
-    context = context_of(headers)
-    if context is None:
-        return None, b""
-    tracer = tracing.tracer()
-    if tracer is None:
-        return None, tracing.written(context)
-    from opentelemetry.trace import SpanKind
-
-    span = tracer.start_span(
-        f"derive {step}",
-        kind=SpanKind.CONSUMER,
-        context=_within(context),
-        attributes={
-            "messaging.system": "kafka",
-            "messaging.operation.type": "process",
-            "messaging.destination.name": topic,
-            "messaging.kafka.offset": offset,
-        },
-    )
-    return span, traceparent_of(span)
-
-
-def _within(context: SpanContext) -> Any:
+def within(context: SpanContext) -> Any:
+    """For spans that are to be its children."""
     from opentelemetry.trace import NonRecordingSpan, set_span_in_context
 
     return set_span_in_context(NonRecordingSpan(context))

@@ -22,7 +22,7 @@ from entitlements.ledger import clients
 from entitlements_schemas.cloudevents import attributes
 
 WITHIN_FOR = 20.0
-PROCESSES = {f"entitlements-{name}" for name in ("api", "engine", "publisher", "changes")}
+PROCESSES = {f"entitlements-{name}" for name in ("api", "engine", "publisher", "projector", "changes")}
 
 
 class Collector:
@@ -158,7 +158,7 @@ def test_a_trace_runs_from_a_request_through_the_engine_to_the_event_and_on_to_t
 
     event, of_event = record_of(traced, "events", trace_id)
     change, of_change = record_of(traced, "changes", trace_id)
-    spans = collector.trace(trace_id, "publish WorkspaceAssigned", "derive changes", "send AssignWorkspace")
+    spans = collector.trace(trace_id, "publish WorkspaceAssigned", "derive changes", "send AssignWorkspace", "project")
 
     assert event["type"] == "entitlements.events.WorkspaceAssigned"
     assert change["type"] == "entitlement.granted"
@@ -173,6 +173,7 @@ def test_a_trace_runs_from_a_request_through_the_engine_to_the_event_and_on_to_t
         ("api", "POST /v1/commands/AssignWorkspace"),
         ("", caller),
     ]
+    assert chain(spans, "project")[:2] == [("projector", "project"), ("engine", "decide")]
     assert {of for of, _ in spans.values()} == PROCESSES
 
 
