@@ -18,7 +18,7 @@ INSTALLED := $(VENV)/.installed
 KAFKA     := $(VENV)/.kafka
 NODE      := tests/node/node_modules/.installed
 
-.PHONY: help setup demo up test soak lint check format bench lock clean
+.PHONY: help setup demo up test soak lint check format bench lock wheels clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -57,12 +57,18 @@ lock: setup ## Renew requirements*.txt, the lock file of tests/node and the list
 	echo uv | $(BIN)/uv pip compile -q - --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-annotate --custom-compile-command 'make lock' --upgrade -o requirements-installer.txt
 	$(BIN)/uv pip compile -q pyproject.toml --extra local --universal --python-version 3.11 --generate-hashes \
-		--no-emit-index-url --no-annotate --custom-compile-command 'make lock' --upgrade -o requirements.txt
+		--no-emit-index-url --no-emit-package entitlements-client --no-annotate --custom-compile-command 'make lock' --upgrade \
+		-o requirements.txt
 	$(BIN)/uv pip compile -q pyproject.toml --extra local --extra dev -c requirements.txt --universal --python-version 3.11 \
-		--generate-hashes --no-emit-index-url --no-annotate --custom-compile-command 'make lock' --upgrade -o requirements-dev.txt
+		--generate-hashes --no-emit-index-url --no-emit-package entitlements-client --no-annotate --custom-compile-command 'make lock' \
+		--upgrade -o requirements-dev.txt
 	$(MAKE) $(INSTALLED)
 	$(BIN)/npm --prefix tests/node install --package-lock-only
 	$(BIN)/python -m entitlements.local --lock
+
+wheels: setup ## Build the wheels of the service and of the client into dist
+	@cd clients/python && $(abspath $(BIN))/python -m hatchling build -t wheel -d $(abspath dist)
+	@$(BIN)/python -m hatchling build -t wheel -d $(abspath dist)
 
 clean: ## Remove .venv, local data and what the tools left
 	@rm -rf $(VENV) tests/node/node_modules .entitlements .soak .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
@@ -74,14 +80,14 @@ $(BIN)/python:
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "$(PYTHON) could not make a virtual environment; on Debian and Ubuntu the package python3-venv is missing." >&2; exit 1; }
 
 # The stamp is written last, so an interrupted set-up starts again. The requirements are whole: nothing is resolved again.
-$(INSTALLED): $(BIN)/python requirements-installer.txt requirements-dev.txt pyproject.toml
+$(INSTALLED): $(BIN)/python requirements-installer.txt requirements-dev.txt pyproject.toml clients/python/pyproject.toml
 	@echo "Installing pinned packages into $(VENV) ..."
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-installer.txt
 	@$(UV) --require-hashes --no-deps --compile-bytecode -r requirements-dev.txt || { \
 		echo "uv could not; pip, which knows its own settings, takes a minute longer ..." >&2; \
 		$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-dev.txt; }
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e clients/python -e .
 	@touch $@
 
 $(KAFKA): $(INSTALLED) services/entitlements/local/kafka.lock

@@ -86,6 +86,19 @@ def subject_of(full_name: str, topic_prefix: str = "") -> str:
 
 
 @cache
+def subjects_by_topic() -> dict[str, str]:
+    """The subjects of TopicNameStrategy (`<topic>-value`, `<topic>-key`) to the one record that they can mean.
+
+    Connect and Flink look for these by default. A topic with several kinds of values has none: no schema describes them all.
+    """
+    kinds: dict[str, list[str]] = {}
+    for name in travelling():
+        side = "key" if name == CUSTOMER_KEY else "value"
+        kinds.setdefault(f"{sources.NAMESPACE}.{topic_of(name)}-{side}", []).append(name)
+    return {subject: names[0] for subject, names in kinds.items() if len(names) == 1}
+
+
+@cache
 def entries() -> tuple[Entry, ...]:
     """All frozen versions, by id; the versions of one record rise."""
     listed = json.loads(files(__package__).joinpath("frozen", "catalogue.json").read_text(encoding="utf-8"))

@@ -155,7 +155,8 @@ def test_a_serializer_that_registers_by_itself_finds_what_is_there_already(clien
 
 
 def test_subjects_versions_and_ids_belong_together(client: SchemaRegistryClient) -> None:
-    assert set(client.get_subjects()) == {catalogue.subject_of(name) for name in catalogue.travelling()}
+    by_record = {catalogue.subject_of(name) for name in catalogue.travelling()}
+    assert set(client.get_subjects()) == by_record | set(catalogue.subjects_by_topic())
     assert client.get_versions(SUBJECT) == list(range(1, NEWEST.version + 1))
     latest = client.get_latest_version(SUBJECT)
     assert (latest.subject, latest.version, latest.schema_id) == (SUBJECT, NEWEST.version, NEWEST.id)
@@ -164,6 +165,29 @@ def test_subjects_versions_and_ids_belong_together(client: SchemaRegistryClient)
     (found,) = client.get_schema_versions(NEWEST.id)
     assert (found.subject, found.version) == (SUBJECT, NEWEST.version)
     assert client.get_schema_types() == ["AVRO"]
+
+
+def test_a_topic_with_one_kind_of_record_has_the_subject_that_tools_look_for_by_default(
+    client: SchemaRegistryClient,
+) -> None:
+    """Connect and Flink use Confluent's TopicNameStrategy unless they are told otherwise."""
+    subject, name = "entitlements.access-log-value", "entitlements.access.AccessDecided"
+    newest = catalogue.newest(name)
+    assert client.get_versions(subject) == list(range(1, newest.version + 1))
+    latest = client.get_latest_version(subject)
+    assert (latest.subject, latest.version, latest.schema_id) == (subject, newest.version, newest.id)
+    assert client.lookup_schema(subject, Schema(json.dumps(text(name)), "AVRO")).version == newest.version
+    assert client.get_subjects_by_schema_id(newest.id) == [catalogue.subject_of(name), subject]
+    assert {each.subject for each in client.get_schema_versions(newest.id)} == {catalogue.subject_of(name), subject}
+    key = {"organization_id": "acme-inc", "customer_id": "w-1"}
+    serialize = AvroSerializer(client, json.dumps(text(catalogue.CUSTOMER_KEY)), conf={"auto.register.schemas": False})
+    context = SerializationContext("entitlements.changes", MessageField.KEY)
+    assert serialize(key, context) == Wire().encode(catalogue.CUSTOMER_KEY, key)
+
+
+@pytest.mark.parametrize("topic", ["changes", "events", "usage"])
+def test_a_topic_with_several_kinds_has_no_such_subject(client: SchemaRegistryClient, topic: str) -> None:
+    assert refusal(client.get_latest_version, f"entitlements.{topic}-value") == (404, 40401)
 
 
 def test_a_look_up_finds_a_schema_however_it_is_spelled(client: SchemaRegistryClient) -> None:

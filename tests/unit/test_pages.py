@@ -141,6 +141,29 @@ def test_the_table_of_topics_is_what_the_code_creates() -> None:
     assert dict(rows) == ours
 
 
+def test_the_page_for_consumers_says_how_long_records_stay() -> None:
+    table = (ROOT / "docs/consumers.md").read_text().partition("| topic |")[2].partition("\n\n")[0]
+    rows = dict(re.findall(r"^\| `([\w-]+)` \| ([^|]+) \|$", table, re.MULTILINE))
+    ours = {topic.name: _kept(topic.retention_ms, compacted=topic.compacted) for topic in TOPICS}
+    assert rows == {name: ours[name] for name in ("changes", "events", "usage")}
+
+
+def test_the_page_for_consumers_names_the_subjects_of_topics_that_there_are() -> None:
+    from entitlements_schemas import catalogue
+
+    section = (ROOT / "docs/consumers.md").read_text().partition("# The registry\n")[2].partition("\n# ")[0]
+    row = next(line for line in section.splitlines() if line.startswith("| `<topic>-value`"))
+    assert set(re.findall(r"`(entitlements\.[\w.-]+)`", row)) == set(catalogue.subjects_by_topic())
+    several = next(part for part in section.split("\n\n") if "do not exist" in part)
+    named = set(re.findall(r"`(entitlements\.[\w.-]+-value)`", several))
+    assert named
+    assert not named & set(catalogue.subjects_by_topic())
+    topics = {f"entitlements.{catalogue.topic_of(name)}-value" for name in catalogue.travelling()}
+    assert named == topics - set(catalogue.subjects_by_topic()) - {
+        f"entitlements.{internal}-value" for internal in ("commands", "snapshots")
+    }
+
+
 def _kept(retention_ms: int, *, compacted: bool) -> str:
     if compacted:
         return "compacted"

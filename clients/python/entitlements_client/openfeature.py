@@ -17,14 +17,20 @@ GENERAL              the service is away, and nothing is known that may be relie
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Protocol
 
-from openfeature.evaluation_context import EvaluationContext
-from openfeature.event import ProviderEventDetails
-from openfeature.exception import ErrorCode
-from openfeature.flag_evaluation import FlagResolutionDetails, FlagValueType, Reason
-from openfeature.provider import AbstractProvider, Metadata
+try:
+    from openfeature.evaluation_context import EvaluationContext
+    from openfeature.event import ProviderEventDetails
+    from openfeature.exception import ErrorCode
+    from openfeature.flag_evaluation import FlagResolutionDetails, FlagValueType, Reason
+    from openfeature.immutable_dict.mapping_proxy_type import MappingProxyType
+    from openfeature.provider import AbstractProvider, Metadata
+except ModuleNotFoundError as error:
+    needed = "The provider needs the extra `openfeature`: pip install 'entitlements-client[openfeature]'."
+    raise ModuleNotFoundError(needed, name=error.name) from error
 
 from entitlements_client.asking.changes import Change
 from entitlements_client.asking.facades import Entitlements
@@ -112,6 +118,39 @@ class EntitlementsProvider(AbstractProvider):
 
         return self._resolve(flag_key, default_value, evaluation_context, number)
 
+    # The SDK's own ones would block the event loop while the service is asked.
+
+    async def resolve_boolean_details_async(
+        self,
+        flag_key: str,
+        default_value: bool,  # noqa: FBT001 - OpenFeature's.
+        evaluation_context: EvaluationContext | None = None,
+    ) -> FlagResolutionDetails[bool]:
+        return await asyncio.to_thread(self.resolve_boolean_details, flag_key, default_value, evaluation_context)
+
+    async def resolve_integer_details_async(
+        self, flag_key: str, default_value: int, evaluation_context: EvaluationContext | None = None
+    ) -> FlagResolutionDetails[int]:
+        return await asyncio.to_thread(self.resolve_integer_details, flag_key, default_value, evaluation_context)
+
+    async def resolve_object_details_async(
+        self,
+        flag_key: str,
+        default_value: Sequence[FlagValueType] | Mapping[str, FlagValueType],
+        evaluation_context: EvaluationContext | None = None,
+    ) -> FlagResolutionDetails[Sequence[FlagValueType] | Mapping[str, FlagValueType]]:
+        return await asyncio.to_thread(self.resolve_object_details, flag_key, default_value, evaluation_context)
+
+    async def resolve_string_details_async(
+        self, flag_key: str, default_value: str, evaluation_context: EvaluationContext | None = None
+    ) -> FlagResolutionDetails[str]:
+        return await asyncio.to_thread(self.resolve_string_details, flag_key, default_value, evaluation_context)
+
+    async def resolve_float_details_async(
+        self, flag_key: str, default_value: float, evaluation_context: EvaluationContext | None = None
+    ) -> FlagResolutionDetails[float]:
+        return await asyncio.to_thread(self.resolve_float_details, flag_key, default_value, evaluation_context)
+
     def _resolve(
         self, flag_key: str, default: Any, context: EvaluationContext | None, convert: _Convert
     ) -> FlagResolutionDetails[Any]:
@@ -185,13 +224,16 @@ def _remaining(decision: Decision) -> int | None:
     return WITHOUT_END if decision.remaining is None else decision.remaining
 
 
-def _metadata(decision: Decision) -> dict[str, bool | int | float | str]:
-    return {
-        "decision_id": decision.decision_id,
-        "source": decision.source,
-        "policy_version": decision.policy_version,
-        "as_of": decision.as_of.position,
-    }
+def _metadata(decision: Decision) -> Mapping[str, bool | int | float | str]:
+    """What is told beside the value. Nobody changes it afterwards (OpenFeature 1.4.15.1)."""
+    return MappingProxyType(
+        {
+            "decision_id": decision.decision_id,
+            "source": decision.source,
+            "policy_version": decision.policy_version,
+            "as_of": decision.as_of.position,
+        }
+    )
 
 
 def _error(default: Any, code: ErrorCode, said: str) -> FlagResolutionDetails[Any]:

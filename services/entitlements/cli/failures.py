@@ -41,6 +41,7 @@ _BY_COMMAND: Final[dict[str, str]] = {
     "pool_already_exists": "Use another id, or see `entitlements pool show`.",
     "not_reached_yet": "Check that a projector runs: `entitlements run projector`.",
     "not_ready_yet": "See the logs of the processes.",
+    "package_is_missing": "Install what `pip check` lists.",
 }
 
 
@@ -102,6 +103,8 @@ def explained(error: Exception) -> Failure | None:
         failure = _failure(error.code, str(error), USAGE if invalid else FAILED, facts)
         advice = getattr(error, "advice", "")
         return replace(failure, advice=advice) if advice else failure
+    if isinstance(error, ModuleNotFoundError):
+        return _of_packages(error)
     return _of_domain(error) or _of_kafka(error) or _of_postgres(error) or _of_wire(error) or _of_settings(error)
 
 
@@ -114,6 +117,14 @@ def _failure(code: str, sentence: str, status: int = FAILED, facts: dict[str, An
         status,
         facts or {},
     )
+
+
+def _of_packages(error: ModuleNotFoundError) -> Failure | None:
+    """A package that we depend on was uninstalled; a module of ours that is not there is a bug."""
+    missing = (error.name or "").partition(".")[0]
+    if not missing or missing in {"entitlements", "entitlements_projections", "entitlements_schemas"}:
+        return None
+    return _failure("package_is_missing", f"The Python package `{missing}` is not installed.")
 
 
 # Of modules that were never imported nothing can have been raised, and importing them now would take its time.

@@ -60,7 +60,7 @@ def up(
     from entitlements.wiring import addresses
     from entitlements.wiring.environment import settings_of_the_environment
     from entitlements.wiring.installation import installation_in
-    from entitlements.wiring.servers import servers_in
+    from entitlements.wiring.servers import require_packages, servers_in
     from entitlements.wiring.signals import until_told_to_stop
 
     folder = data.absolute()
@@ -70,6 +70,7 @@ def up(
     stopped = False
     with until_told_to_stop() as wait:
         asked = settings_of_the_environment().model_copy(update=chosen)
+        require_packages(valkey=valkey)
         with installation_in(folder, asked) as ours:
             if not as_json:
                 output.say("Starting Kafka and Postgres ...")

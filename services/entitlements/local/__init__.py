@@ -11,6 +11,7 @@ server      what they have in common: start, stop, kill, restart, log
 ports       is a port free, who has it, keeping one for ourselves
 folder      a server's folder: its lock and what it remembers, such as ports
 supervisor  the small process above each server: when we die, it stops the server
+extra       the packages that local servers need
 privileges  how root runs a program as somebody else
 errors      what can go wrong
 
@@ -19,13 +20,20 @@ in whatever way. Ports are chosen once per folder and kept, so addresses stay go
 Start reading at server.py.
 """
 
-from entitlements.local.errors import FolderIsInUse, JarIsNotTheLockedOne, LocalServerError, ServerDidNotStart
+from entitlements.local.errors import (
+    ExtraIsMissing,
+    FolderIsInUse,
+    JarIsNotTheLockedOne,
+    LocalServerError,
+    ServerDidNotStart,
+)
 from entitlements.local.kafka import LocalKafka
 from entitlements.local.postgres import LocalPostgres, LocalReplica
 from entitlements.local.stack import LocalStack
 from entitlements.local.valkey import LocalValkey
 
 __all__ = [
+    "ExtraIsMissing",
     "FolderIsInUse",
     "JarIsNotTheLockedOne",
     "LocalKafka",

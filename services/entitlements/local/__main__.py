@@ -2,8 +2,12 @@
 
 import sys
 
+from entitlements.local.errors import ExtraIsMissing
 from entitlements.local.jars import kafka_home, write_lock
 
-if sys.argv[1:] == ["--lock"]:
-    write_lock()
-kafka_home()
+try:
+    if sys.argv[1:] == ["--lock"]:
+        write_lock()
+    kafka_home()
+except ExtraIsMissing as error:
+    sys.exit(str(error))

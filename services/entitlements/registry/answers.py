@@ -1,7 +1,8 @@
 """What a Confluent registry answers, from the frozen catalogue. No I/O.
 
 The read part of the API: subjects, versions, ids, look-up, compatibility, config and mode. Schemas are self-contained:
-one look-up by id is all that a consumer needs. Whatever would change something is refused as in a registry whose mode
+one look-up by id is all that a consumer needs. Subjects are named `<topic>-<record>`; a topic with one kind of record
+has `<topic>-value` too. Whatever would change something is refused as in a registry whose mode
 is READONLY. Paths, bodies and error codes: Confluent, "Schema Registry API Reference".
 """
 
@@ -62,11 +63,15 @@ class Registry:
         catalogue.require_frozen()
         self._by_id = {entry.id: entry for entry in catalogue.entries()}
         self._subjects: dict[str, dict[int, catalogue.Entry]] = {}
-        self._subject_of: dict[str, str] = {}
+        self._subjects_of: dict[str, list[str]] = {}
+        by_topic = {name: subject for subject, name in catalogue.subjects_by_topic().items()}
         for entry in catalogue.entries():
-            subject = catalogue.subject_of(entry.name, topic_prefix)
-            self._subjects.setdefault(subject, {})[entry.version] = entry
-            self._subject_of[entry.name] = subject
+            subjects = [catalogue.subject_of(entry.name, topic_prefix)]
+            if entry.name in by_topic:
+                subjects.append(topic_prefix + by_topic[entry.name])
+            for subject in subjects:
+                self._subjects.setdefault(subject, {})[entry.version] = entry
+            self._subjects_of[entry.name] = subjects
 
     def answer(self, method: str, path: str, query: Mapping[str, str], body: bytes = b"") -> Answer:
         """The answer to one request; path is decoded and starts with a slash."""
@@ -100,7 +105,7 @@ class Registry:
 
     def _schemas(self, *, query: Mapping[str, str], **_: Any) -> list[dict[str, Any]]:
         return [
-            self._described(versions[version])
+            _described(subject, versions[version])
             for subject, versions in sorted(self._subjects.items())
             if subject.startswith(query.get("subjectPrefix", ""))
             for version in ([max(versions)] if query.get("latestOnly") == "true" else sorted(versions))
@@ -119,11 +124,11 @@ class Registry:
         return catalogue.frozen_text(self._entry_of_id(id_text))
 
     def _schema_subjects(self, *, id_text: str, **_: Any) -> list[str]:
-        return [self._subject_of[self._entry_of_id(id_text).name]]
+        return self._subjects_of[self._entry_of_id(id_text).name]
 
     def _schema_versions(self, *, id_text: str, **_: Any) -> list[dict[str, Any]]:
         entry = self._entry_of_id(id_text)
-        return [{"subject": self._subject_of[entry.name], "version": entry.version}]
+        return [{"subject": subject, "version": entry.version} for subject in self._subjects_of[entry.name]]
 
     # --- subjects ----------------------------------------------------------------------------------------------------
 
@@ -155,7 +160,7 @@ class Registry:
         return versions[version]
 
     def _version(self, *, subject: str, version_text: str, **_: Any) -> dict[str, Any]:
-        return self._described(self._entry_of_version(subject, version_text))
+        return _described(subject, self._entry_of_version(subject, version_text))
 
     def _version_text(self, *, subject: str, version_text: str, **_: Any) -> str:
         return catalogue.frozen_text(self._entry_of_version(subject, version_text))
@@ -165,7 +170,7 @@ class Registry:
         return []  # Every schema is self-contained.
 
     def _look_up(self, *, subject: str, body: bytes, **_: Any) -> dict[str, Any]:
-        return self._described(self._found(subject, body))
+        return _described(subject, self._found(subject, body))
 
     def _register(self, *, subject: str, body: bytes, **_: Any) -> dict[str, Any]:
         # Serializers that register by themselves only want the id; what is here already needs no registering.
@@ -210,15 +215,6 @@ class Registry:
             self._versions_of(subject)
         return {"mode": MODE}
 
-    def _described(self, entry: catalogue.Entry) -> dict[str, Any]:
-        return {
-            "subject": self._subject_of[entry.name],
-            "version": entry.version,
-            "id": entry.id,
-            "schemaType": "AVRO",
-            "schema": catalogue.frozen_text(entry),
-        }
-
     # --- the table of contents -------------------------------------------------------------------------------------
 
     _routes: ClassVar[tuple[tuple[str, str, Callable[..., Any]], ...]] = (
@@ -243,6 +239,16 @@ class Registry:
         ("GET", r"/mode", _mode),
         ("GET", rf"/mode/{_SUBJECT}", _mode),
     )
+
+
+def _described(subject: str, entry: catalogue.Entry) -> dict[str, Any]:
+    return {
+        "subject": subject,
+        "version": entry.version,
+        "id": entry.id,
+        "schemaType": "AVRO",
+        "schema": catalogue.frozen_text(entry),
+    }
 
 
 def _integer(text: str) -> int:

@@ -34,6 +34,15 @@ RESTART_PAUSE_FOR_MAX: Final = 10.0
 _log = logging.getLogger(__name__)
 
 
+def require_packages(*, valkey: bool = False) -> None:
+    """Look for the packages of the servers that the environment does not name. Raises ExtraIsMissing."""
+    from entitlements.local.extra import require_extra
+
+    for setting, server in (("kafka", "Kafka"), ("postgres", "Postgres"), *((("valkey", "Valkey"),) if valkey else ())):
+        if variable(setting) not in os.environ:
+            require_extra(server)
+
+
 @contextmanager
 def servers_in(
     folder: Path,
@@ -58,6 +67,7 @@ def servers_in(
     for server, port in (("kafka", kafka_port), ("postgres", postgres_port)):
         if port is not None and variable(server) in os.environ:
             raise SettingIsWrong(f"--{server}-port is for a local server, and {variable(server)} names another.")
+    require_packages(valkey=valkey)
     kafka = None if variable("kafka") in os.environ else LocalKafka(folder / "kafka", port=kafka_port)
     postgres = (
         None
