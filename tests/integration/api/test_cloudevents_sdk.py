@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -21,15 +22,16 @@ def attributes(tenant: Any, **more: str) -> dict[str, Any]:
 
 
 def forms(said: dict[str, Any], data: dict[str, Any]) -> dict[str, tuple[dict[str, str], bytes]]:
-    """(headers, body) of every form in which the SDK sends an event."""
-    coded = json.dumps(data).encode()
+    """(headers, body) of every form in which the SDK sends an event. Without a time it would stamp each with another."""
+    coded, at = json.dumps(data).encode(), datetime.now(UTC)
+    said, of_1 = said | {"time": at}, said | {"time": at.isoformat()}
     found = {
         "binary": to_binary_event(CloudEvent(dict(said), data)),
         "structured": to_structured_event(CloudEvent(dict(said), data)),
         "structured, data_base64": to_structured_event(CloudEvent(dict(said), coded)),
-        "binary of 1.x": conversion.to_binary(CloudEventOf1(dict(said), data), None),
-        "structured of 1.x": conversion.to_structured(CloudEventOf1(dict(said), data), None),
-        "structured of 1.x, data_base64": conversion.to_structured(CloudEventOf1(dict(said), coded), None),
+        "binary of 1.x": conversion.to_binary(CloudEventOf1(dict(of_1), data), None),
+        "structured of 1.x": conversion.to_structured(CloudEventOf1(dict(of_1), data), None),
+        "structured of 1.x, data_base64": conversion.to_structured(CloudEventOf1(dict(of_1), coded), None),
     }
     return {
         form: (dict(made.headers), made.body) if hasattr(made, "headers") else (dict(made[0]), made[1])
