@@ -7,6 +7,7 @@ assignment   which partitions a projector reads
 rebuild      all tables anew from the whole ledger, compared with the live ones and swapped in
 comparing    are two schemas the same, row by row?
 read_model   what every read model is; rows folded from events
+reporting    views for analysts, and the role that may read them
 database     connections that see one set of tables
 statements   SQL from files
 bearing      what credits and payers are charged, by key

@@ -18,12 +18,14 @@ from psycopg import sql
 
 from entitlements.ledger.chain import ChainPosition
 from entitlements.ledger.tail import LedgerTail
+from entitlements_projections import reporting
 from entitlements_projections.comparing import TableComparison, compare
 from entitlements_projections.database import LIVE, Connection, connect
 from entitlements_projections.errors import LedgerIsShort
 from entitlements_projections.migrations import migrate
 from entitlements_projections.positions import read_offsets, read_positions
 from entitlements_projections.projector import batches, projected
+from entitlements_projections.reporting.rights import READER, grant_reading
 from entitlements_projections.statements import statement
 from entitlements_projections.writing import Writer
 
@@ -82,9 +84,12 @@ def rebuild(
     migrate(conninfo)
     with closing(connect(conninfo)) as guard:
         guard.execute("select pg_advisory_lock(hashtextextended('entitlements.rebuild', 0))")
+        # Before anything is dropped: after a crash between swap and renewal the views read tables that were swapped out.
+        reporting.install(conninfo)
         for left_over in (SHADOW, RETIRED):
             _drop(guard, left_over)
         migrate(conninfo, SHADOW)
+        grant_reading(guard, SHADOW, READER)
         try:
             with closing(connect(conninfo, SHADOW)) as connection:
                 new = _NewTables(settings, connection, progress)
@@ -94,6 +99,8 @@ def rebuild(
                     new.catch_up(new.ends(offsets))
                     new.swap()
             if not compare_only:
+                # After the swap and apart from it: this waits for those who read a view, and projectors shall not.
+                reporting.install(conninfo)
                 _drop(guard, RETIRED)
         finally:
             _drop(guard, SHADOW)

@@ -47,6 +47,7 @@ _OTHER_TOPICS: Final = {
     "entitlements.events.KeyAnswerRemembered": None,
     "entitlements.events.OrganizationAnswerRemembered": None,
     "entitlements.events.CampaignAnswerRemembered": None,
+    "entitlements.ledger.ApiKeyCreated": None,
 }
 
 

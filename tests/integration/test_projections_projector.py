@@ -19,7 +19,7 @@ from entitlements.ledger import clients
 from entitlements.ledger.chain import HASH_HEADER
 from entitlements.ledger.tail import LedgerFrame
 from entitlements.settings import Settings
-from entitlements_projections import projector
+from entitlements_projections import projector, reporting
 from entitlements_projections.comparing import TABLES, compare
 from entitlements_projections.database import Connection, connect
 from entitlements_projections.errors import FrameCannotBeProjected
@@ -143,8 +143,8 @@ def test_what_a_projector_keeps_equals_a_rebuild_although_its_connections_are_cu
     assert told[0] == (0, len(frames))
     assert told[-1] == (len(frames), len(frames))
     assert told == sorted(told)
-    schemas = b"select nspname from pg_namespace where nspname like 'entitlements%'"
-    assert connection.execute(schemas).fetchall() == [("entitlements",)]
+    schemas = b"select nspname from pg_namespace where nspname like 'entitlements%' order by 1"
+    assert connection.execute(schemas).fetchall() == [("entitlements",), ("entitlements_reporting",)]
 
 
 def test_a_rebuild_names_what_differs_and_puts_it_right(
@@ -166,6 +166,45 @@ def test_a_rebuild_names_what_differs_and_puts_it_right(
 
     assert different(rebuild(settings)) == ["resource_pools", "grants"]
     assert rebuild(settings, compare_only=True).equal
+
+
+def test_views_of_analysts_and_views_on_them_read_the_rebuilt_tables_even_after_a_crash_in_between(
+    settings: Settings, connection: Connection, append: Append, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = SyntheticLedger(PARTITIONS)
+    random_history(ledger, Random(17), 150)
+    frames = [frame for stream in ledger.streams.values() for frame in stream]
+    append(frames)
+    write(connection, frames)
+    reporting.install(settings.postgres)
+    connection.execute(
+        b"create view public.mine as select distinct pool_id, pool_name from entitlements_reporting.pool_entitlements"
+    )
+    mine = b"select * from public.mine order by 1"
+    before = connection.execute(mine).fetchall()
+    connection.execute(b"update resource_pools set name = 'Forged'")
+
+    installs: list[None] = []
+
+    def crashing(conninfo: str) -> list[str]:
+        installs.append(None)
+        if len(installs) == 2:
+            raise KeyboardInterrupt  # Swapped, and not renewed yet.
+        return install(conninfo)
+
+    install = reporting.install
+    monkeypatch.setattr(reporting, "install", crashing)
+    with pytest.raises(KeyboardInterrupt):
+        rebuild(settings)
+    assert connection.execute(mine).fetchall() != before, "the view still reads the tables that were swapped out"
+    assert rebuild(settings).swapped
+    assert len(installs) == 4
+    assert connection.execute(mine).fetchall() == before
+    connection.execute(b"set role entitlements_reader")
+    assert connection.execute(b"select count(*) > 0 from entitlements.pool_provisions").fetchone() == (True,)
+    assert connection.execute(b"select count(*) > 0 from entitlements_reporting.customer_entitlements").fetchone() == (
+        True,
+    )
 
 
 def test_a_projector_goes_on_in_rebuilt_tables_that_were_swapped_in_under_it(

@@ -55,9 +55,11 @@ from entitlements.ledger.partitioning import murmur2, partition_of
 from entitlements.ledger.records import (
     COMMANDS,
     EVENTS,
+    PRIVATE_FIELDS,
     command_from_record,
     event_from_record,
     event_to_record,
+    name_in_ledger,
     name_of_command,
     shape_of,
 )
@@ -131,7 +133,7 @@ def schema_doc(full_name: str) -> str:
 def test_a_class_has_the_fields_of_its_schema(full_name: str) -> None:
     kind = (MESSAGES | ENTITIES)[full_name]
     hints = get_type_hints(kind)
-    stated = {field["name"]: field["type"] for field in schema_of(full_name)["fields"]}
+    stated = {field["name"]: field["type"] for field in schema_of(name_in_ledger(full_name))["fields"]}
     own = set(hints) if is_typeddict(kind) else {field.name for field in fields(kind)}
     assert own == set(stated)
     differing = [name for name, node in stated.items() if not agrees(hints[name], node, plain=is_typeddict(kind))]
@@ -199,8 +201,8 @@ def test_any_record_of_a_commands_schema_is_that_command_and_back(full_name: str
 @given(data=st.data())
 @GENERATED
 def test_any_record_of_an_events_schema_is_that_event_and_back(full_name: str, data: st.DataObject) -> None:
-    record = data.draw(generated_records(full_name, plain=True))
-    value = a_frame([(full_name, record)])
+    record = data.draw(generated_records(name_in_ledger(full_name), plain=True))
+    value = a_frame([(name_in_ledger(full_name), record)])
     ((short_name, read),) = decode_plain_events(value).events
     event = event_from_record(f"entitlements.events.{short_name}", read)
     assert a_frame([event_to_record(event)]) == value
@@ -414,3 +416,10 @@ def test_this_file_reads_the_schemas_that_are_shipped() -> None:
     text = (Path(sources.__file__).parent / "events" / "PoolOpened.avsc").read_text()
     assert json.loads(text)["doc"] == schema_doc("entitlements.events.PoolOpened")
     assert issubclass(EVENTS["entitlements.events.PoolOpened"], Event)
+
+
+def test_what_the_ledger_has_beyond_the_published_event_is_the_hash_of_a_keys_secret_alone() -> None:
+    for name in EVENTS:
+        published, kept = (schema_of(each)["fields"] for each in (name, name_in_ledger(name)))
+        assert [field for field in kept if field in published] == published, "the same fields in the same order"
+    assert {"ApiKeyCreated": {"secret_sha256"}} == PRIVATE_FIELDS

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.nightly import examples
 
+from entitlements.ledger.records import name_in_ledger
 from entitlements_schemas import Undecodable, Wire, WireError, catalogue, names, plain_schema
 from entitlements_schemas.compiled import Unusual, reader_of, writer_of
 from entitlements_schemas.testing import records
@@ -85,6 +86,7 @@ def test_the_bytes_are_those_of_fastavro_and_are_read_back(name: str, data: st.D
 def test_every_event_of_a_frame_is_read_back(name: str, data: st.DataObject) -> None:
     """There are more of them than one byte of Avro can tell apart."""
     frame = "entitlements.ledger.Frame"
+    name = name_in_ledger(name)
     event = (name, data.draw(records(name, plain=True)))
     record = {"partition": 0, "first_command": 0, "last_command": 0, "previous_offset": 0, "previous_hash": b"",
               "decided_at": 0, "engine": "", "events": [event], "refusals": []}  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import fastavro
 import pytest
 
 import entitlements_schemas
+from entitlements.ledger.publisher import INTERNAL
 from entitlements_schemas import catalogue, names, plain_schema, schema, sources, text
 
 if TYPE_CHECKING:
@@ -79,7 +81,7 @@ def test_a_frame_may_hold_every_event() -> None:
         for field in sources.sources()["entitlements.ledger.Frame"]["fields"]
         if field["name"] == "events"
     )
-    assert set(events) == set(names("events"))
+    assert {name.replace(".ledger.", ".events.") for name in events} == set(names("events"))
 
 
 @pytest.mark.parametrize("name", names("events"))
@@ -103,6 +105,26 @@ def test_an_unknown_name_is_refused_by_name() -> None:
 def test_a_text_is_a_copy_of_ones_own() -> None:
     text("entitlements.events.PoolOpened")["fields"].clear()
     assert text("entitlements.events.PoolOpened")["fields"]
+
+
+#: What may look like a secret and is none: the SHA-256 of the document of a policy, which the event has beside.
+NO_SECRET = {"entitlements.events.AccessPolicyDefined.digest"}
+SECRETIVE = re.compile(r"secret|sha|digest|hash|password|token|idempotency")
+
+
+@pytest.mark.parametrize("topic", ["events", "usage", "changes"])
+def test_no_public_topic_has_a_field_for_a_secret_or_a_hash(topic: str) -> None:
+    internal = {f"entitlements.events.{name}" for name in INTERNAL}
+    public = [name for name in catalogue.travelling() if catalogue.topic_of(name) == topic and name not in internal]
+    assert public
+    found = {
+        f"{name}.{field['name']}"
+        for name in public
+        for type_ in named_types(text(name))
+        for field in type_.get("fields", ())
+        if SECRETIVE.search(field["name"])
+    }
+    assert found <= NO_SECRET
 
 
 # --- the catalogue ---------------------------------------------------------------------------------------------------

@@ -9,9 +9,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from importlib.resources import files
+from typing import Final
 
 from psycopg import sql
 
+from entitlements_projections import reporting
 from entitlements_projections.database import LIVE, Connection, connect
 from entitlements_projections.errors import MigrationIsMissing, MigrationIsOutOfOrder, MigrationWasChanged
 
@@ -35,6 +37,8 @@ def migrate(conninfo: str, schema: str = LIVE, migrations: Mapping[str, str] | N
         _begin(connection, schema)
         applied = dict(connection.execute("select name, checksum from schema_migrations order by name").fetchall())
         missing = _check(applied, known)
+        if applied and missing and schema == LIVE:
+            reporting.drop(connection)  # Whoever migrates makes them again: what they read may change now.
         for name in missing:
             connection.execute(known[name].encode())
             connection.execute("insert into schema_migrations values (%s, %s)", (name, checksum(known[name])))
@@ -66,9 +70,16 @@ def _begin(connection: Connection, schema: str) -> None:
     connection.execute("""
         create table if not exists schema_migrations (
             name text primary key, checksum text not null, applied_at timestamptz not null default now())""")
-    connection.execute(
-        "comment on table schema_migrations is 'Migrations that made these tables, with the SHA-256 of their text.'"
-    )
+    for what, text in _DESCRIBED.items():
+        connection.execute(sql.SQL("comment on {} is {}").format(sql.SQL(what), sql.Literal(text)))
+
+
+_DESCRIBED: Final = {
+    "table schema_migrations": "Migrations that made these tables, with the SHA-256 of their text.",
+    "column schema_migrations.name": "Name of the migration: its number and what it is about.",
+    "column schema_migrations.checksum": "SHA-256 of its text, in hex.",
+    "column schema_migrations.applied_at": "When it was applied.",
+}
 
 
 def _check(applied: Mapping[str, str], known: Mapping[str, str]) -> list[str]:

@@ -66,14 +66,16 @@ async def pools_of(request: Request, identity: Identity, whose: Whose) -> list[t
     return found[customer_id]
 
 
-async def where_it_was(
-    request: Request, pools: list[tuple[str, bool]], find: Callable[..., str | None], id: str
+async def pools_for(
+    request: Request, identity: Identity, whose: Whose, find: Callable[..., str | None], id: str, *, is_named: bool
 ) -> list[tuple[str, bool]]:
-    """The pool alone that took an id before, else all of them: a repeat counts there, whichever of them comes first by now.
+    """As pools_of; only the pool that took an id before, if one did. find: asks the read models for it. is_named: the caller knows
+    the id and may repeat it.
 
-    The first may have room again, have the key only now, or have become the first since.
+    A repeat counts there, whichever pool comes first by now: it may have room again, have the key only now, or be the first since.
     """
-    if len(pools) < 2:
+    pools = await pools_of(request, identity, whose)
+    if len(pools) < 2 or not is_named:
         return pools
     found = await services_of(request).pool_with(find, [pool_id for pool_id, _ in pools], id)
     return pools if found is None else [(found, False)]

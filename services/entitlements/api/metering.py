@@ -17,8 +17,7 @@ from entitlements.api.choosing import (
     Whose,
     first_that_takes,
     many,
-    pools_of,
-    where_it_was,
+    pools_for,
 )
 from entitlements.api.documents import ACCEPTED, PROBLEMS, ProblemDocument
 from entitlements.api.identity import Identity
@@ -128,9 +127,7 @@ async def _pools_of(
     request: Request, identity: Identity, usage: Usage, usage_id: str, *, is_named: bool
 ) -> list[tuple[str, bool]]:
     """The pools to ask. is_named: the caller knows the id and may repeat it."""
-    pools = await pools_of(request, identity, usage)
-    if is_named:
-        pools = await where_it_was(request, pools, pool_with_usage, usage_id)
+    pools = await pools_for(request, identity, usage, pool_with_usage, usage_id, is_named=is_named)
     return pools[:1] if usage.mode == "report" else pools  # What has happened is never refused for being too much.
 
 

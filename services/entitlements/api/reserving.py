@@ -23,8 +23,7 @@ from entitlements.api.choosing import (
     Together,
     first_that_takes,
     many,
-    pools_of,
-    where_it_was,
+    pools_for,
 )
 from entitlements.api.documents import ACCEPTED, PROBLEMS
 from entitlements.api.identity import Identity
@@ -67,7 +66,14 @@ async def reserve(request: Request, body: Reserve) -> Response:
     identity, part = who(request, "use", within_unit=True), Part(key=key_of(request))
     if wants_no_answer(request):
         reservation_id = body.reservation_id or part.key or new_id()
-        pools = await _pools_of(request, identity, body, reservation_id, is_named=bool(body.reservation_id or part.key))
+        pools = await pools_for(
+            request,
+            identity,
+            body,
+            pool_with_reservation,
+            reservation_id,
+            is_named=bool(body.reservation_id or part.key),
+        )
         return await accepted(request, _reserving(identity, body, pools[0][0], reservation_id, part))
     document, outcome = await _reserve(request, identity, body, part)
     return json_answer(document, headers_of(outcome))
@@ -77,7 +83,9 @@ async def _reserve(
     request: Request, identity: Identity, body: Reserve, part: Part, together: Together | None = None
 ) -> tuple[dict[str, Any], Outcome]:
     reservation_id = body.reservation_id or part.id or new_id()
-    pools = await _pools_of(request, identity, body, reservation_id, is_named=bool(body.reservation_id or part.key))
+    pools = await pools_for(
+        request, identity, body, pool_with_reservation, reservation_id, is_named=bool(body.reservation_id or part.key)
+    )
     if part.digest and together is not None and len(pools) > 1:
         await together.require_same()
     pool_id, outcome = await first_that_takes(
@@ -91,14 +99,6 @@ async def _reserve(
         "expires_in": body.expires_in,
     }
     return document, outcome
-
-
-async def _pools_of(
-    request: Request, identity: Identity, body: Reserve, reservation_id: str, *, is_named: bool
-) -> list[tuple[str, bool]]:
-    """The pools to ask. is_named: the caller knows the id and may repeat it."""
-    pools = await pools_of(request, identity, body)
-    return await where_it_was(request, pools, pool_with_reservation, reservation_id) if is_named else pools
 
 
 def _reserving(identity: Identity, body: Reserve, pool_id: str, reservation_id: str, part: Part) -> ReserveUsage:

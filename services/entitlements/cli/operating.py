@@ -184,18 +184,22 @@ def _kept(retention_ms: int, *, compacted: bool) -> str:
 
 def migrate(as_json: AsJson = False, data: Data = FOLDER) -> None:
     """Bring the tables in Postgres to this version. Nothing happens when they are."""
-    from entitlements.wiring.preparing import prepare_tables
+    from entitlements.wiring.preparing import prepare_reporting, prepare_tables
 
     with session(data) as opened:
         _ = opened.database
         applied = prepare_tables(opened.settings)
+        left = prepare_reporting(opened.settings)
         where = address_of_postgres(opened.settings.postgres)
     if as_json:
-        output.document({"postgres": where, "applied": applied})
-    elif applied:
+        output.document({"postgres": where, "applied": applied, "left_to_do": left})
+        return
+    if applied:
         output.say(f"Applied to {where}: {', '.join(applied)}.")
     else:
         output.say(f"The tables at {where} are up to date.")
+    for sentence in left:
+        output.say(sentence)
 
 
 @read_models.command(

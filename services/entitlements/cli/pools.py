@@ -21,7 +21,7 @@ from entitlements.cli.options import (
     example,
     group,
 )
-from entitlements.cli.session import Session, envelope, report, session
+from entitlements.cli.session import Session, change, envelope, report, session
 
 if TYPE_CHECKING:
     from entitlements.domain.values import Rule
@@ -109,19 +109,6 @@ def show_pool(pool_id: PoolId, as_json: AsJson = False, data: Data = FOLDER) -> 
     showing.show(found)
 
 
-def _change(
-    command: type, sentence: str, pool_id: str, reason: str, at: str, way: tuple[str, str, bool, bool], data: Any
-) -> None:
-    from entitlements.cli import values
-
-    actor, key, no_wait, as_json = way
-    asked = command(
-        **envelope(actor, key), pool_id=values.id_of("pool", pool_id), reason=reason, effective_at=values.instant(at)
-    )
-    with session(data) as opened:
-        report(opened.do(asked, wait=not no_wait), sentence, as_json=as_json, pool_id=pool_id)
-
-
 @pools.command("suspend", epilog=example("entitlements pool suspend p1 --reason 'invoice 17 is overdue'"))
 def suspend(
     pool_id: PoolId,
@@ -137,7 +124,7 @@ def suspend(
     from entitlements.domain.commands import SuspendPool
 
     sentence = f"Pool {output.strong(pool_id)} is suspended and confers nothing."
-    _change(SuspendPool, sentence, pool_id, reason, effective_at, (actor, key, no_wait, as_json), data)
+    change(SuspendPool, sentence, {"pool_id": pool_id}, reason, effective_at, (actor, key, no_wait, as_json), data)
 
 
 @pools.command("resume", epilog=example("entitlements pool resume p1"))
@@ -155,7 +142,7 @@ def resume(
     from entitlements.domain.commands import ResumePool
 
     sentence = f"Pool {output.strong(pool_id)} is open again."
-    _change(ResumePool, sentence, pool_id, reason, effective_at, (actor, key, no_wait, as_json), data)
+    change(ResumePool, sentence, {"pool_id": pool_id}, reason, effective_at, (actor, key, no_wait, as_json), data)
 
 
 @pools.command("close", epilog=example("entitlements pool close p1 --reason 'contract ended'"))
@@ -173,4 +160,4 @@ def close(
     from entitlements.domain.commands import ClosePool
 
     sentence = f"Pool {output.strong(pool_id)} is closed for good."
-    _change(ClosePool, sentence, pool_id, reason, effective_at, (actor, key, no_wait, as_json), data)
+    change(ClosePool, sentence, {"pool_id": pool_id}, reason, effective_at, (actor, key, no_wait, as_json), data)

@@ -23,7 +23,7 @@ from entitlements.cli.options import (
     example,
     group,
 )
-from entitlements.cli.session import conferred_by, envelope, report, session, set_named
+from entitlements.cli.session import Done, Session, change, conferred_by, envelope, report, session, set_named
 
 provisions = group("Provisions: what was bought, connected to a pool for a period.")
 
@@ -121,24 +121,16 @@ def _change(
     """sentence: what is so now; or made of the provision as the read models have it, None if nobody waited for them. more: further
     fields of the command.
     """
-    from entitlements.cli import values
+    pool_id, provision_id = which
 
-    (pool_id, provision_id), (actor, key, no_wait, as_json) = which, way
-    asked = command(
-        **envelope(actor, key),
-        pool_id=values.id_of("pool", pool_id),
-        provision_id=values.id_of("provision", provision_id),
-        reason=reason,
-        effective_at=values.instant(at),
-        **more,
-    )
-    with session(data) as opened:
-        done = opened.do(asked, wait=not no_wait)
-        if callable(sentence):
-            there = opened.require_pool(pool_id)["provisions"] if done.visible else []
-            sentence = sentence(next((row for row in there if row["provision_id"] == provision_id), None))
-        sentence = f"Provision {output.strong(provision_id)} {sentence}."
-        report(done, sentence, as_json=as_json, pool_id=pool_id, provision_id=provision_id)
+    def what_is_so(opened: Session, done: Done) -> str:
+        if not callable(sentence):
+            return f"Provision {output.strong(provision_id)} {sentence}."
+        there = opened.require_pool(pool_id)["provisions"] if done.visible else []
+        row = next((row for row in there if row["provision_id"] == provision_id), None)
+        return f"Provision {output.strong(provision_id)} {sentence(row)}."
+
+    change(command, what_is_so, {"pool_id": pool_id, "provision_id": provision_id}, reason, at, way, data, **more)
 
 
 @provisions.command("suspend", epilog=example("entitlements provision suspend p1 sub-17 --reason 'payment failed'"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -194,6 +194,31 @@ def report(done: Done, sentence: str, *, as_json: bool, **facts: Any) -> None:
         output.document(done.document(**facts))
     else:
         output.say(sentence + (" [dim](It was so already.)[/dim]" if done.outcome.repeated else ""))
+
+
+def change(
+    command: type,
+    sentence: str | Callable[[Session, Done], str],
+    which: Mapping[str, str],
+    reason: str,
+    at: str,
+    way: tuple[str, str, bool, bool],
+    data: Path,
+    **more: Any,
+) -> None:
+    """Send a command about a pool, or about a provision of one, and report it.
+
+    sentence: markup, or what makes it when the command is done. which: ids by their fields. way: actor, idempotency key, whether not
+    to wait for the read models, whether to print JSON. more: further fields of the command.
+    """
+    from entitlements.cli import values
+
+    actor, key, no_wait, as_json = way
+    ids = {field: values.id_of(field.removesuffix("_id"), given) for field, given in which.items()}
+    asked = command(**envelope(actor, key), **ids, reason=reason, effective_at=values.instant(at), **more)
+    with session(data) as opened:
+        done = opened.do(asked, wait=not no_wait)
+        report(done, sentence(opened, done) if callable(sentence) else sentence, as_json=as_json, **which)
 
 
 def conferred_by(command: Command, done: Done, *names: str) -> dict[str, Any]:

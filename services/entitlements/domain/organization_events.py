@@ -143,7 +143,7 @@ class AccessPolicyRetired(OrganizationEvent):
 
 
 class ApiKeyCreated(OrganizationEvent):
-    """Whoever holds a secret may act for the organization."""
+    """An API key was created: whoever has its secret may act for the organization."""
 
     key_id: str
     secret_sha256: str

@@ -23,9 +23,9 @@ from entitlements.ledger import clients
 from entitlements.ledger.chain import ChainPosition
 from entitlements.ledger.frames import decode_plain_events
 from entitlements.ledger.quarantine import Quarantine
-from entitlements.ledger.records import aggregate_type_of
+from entitlements.ledger.records import PRIVATE_FIELDS, aggregate_type_of
 from entitlements.ledger.tail import LedgerFrame, LedgerTail
-from entitlements.operations.onward import contexts_of_events, published
+from entitlements.operations.onward import contexts_of_events, publishing
 from entitlements.operations.tracing import TRACEPARENT
 from entitlements.registry import wire_for
 from entitlements.settings import Settings
@@ -174,10 +174,10 @@ class Publisher:
         ]
         on_delivery = self._on_delivery
         if contexts:
-            span, traceparent = published(short_name, topic, contexts)
+            span, traceparent = publishing(short_name, topic, contexts)
             headers.append((TRACEPARENT, traceparent))
             on_delivery = partial(self._on_traced_delivery, span)
-        value = self._wire.encode_plain(name, record)
+        value = self._wire.encode_plain(name, published(short_name, record))
         while True:
             try:
                 self._producer.produce(
@@ -228,6 +228,12 @@ class Publisher:
         self._producer.flush(5)
         self._group.close()
         self._tail.close()
+
+
+def published(short_name: str, record: dict[str, Any]) -> dict[str, Any]:
+    """An event of the ledger without its private fields, such as the hash of an API key's secret."""
+    private = PRIVATE_FIELDS.get(short_name)
+    return {name: value for name, value in record.items() if name not in private} if private else record
 
 
 def _last_place(settings: Settings, topic: str, partition: int) -> Place:

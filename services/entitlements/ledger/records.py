@@ -30,7 +30,7 @@ from entitlements.domain import (
 )
 from entitlements.domain.aggregate import AggregateType, Event, from_ms, to_ms
 from entitlements.domain.commands import Command
-from entitlements_schemas import NotEncodable
+from entitlements_schemas import EVENT_PREFIX, NotEncodable, names, text
 
 #: Every module that defines commands or events: their classes are found by looking at subclasses.
 _DEFINED_IN: Final = (
@@ -119,6 +119,16 @@ def _classes(base: type, abstract: set[type], folder: str) -> dict[str, type]:
     return {f"entitlements.{folder}.{kind.__name__}": kind for kind in _subclasses(base) if kind not in abstract}
 
 
+def _fields_of(full_name: str) -> list[str]:
+    return [field["name"] for field in text(full_name)["fields"]]
+
+
+def name_in_ledger(event_name: str) -> str:
+    """The full name under which frames hold an event. `entitlements.ledger.X` has fields that `entitlements.events.X` does not publish."""
+    private = event_name.replace(EVENT_PREFIX, "entitlements.ledger.")
+    return private if private in names("ledger") else event_name
+
+
 _ABSTRACT: Final[set[type]] = {
     campaigns.CampaignEvent,
     commands.PoolCommand,
@@ -132,7 +142,13 @@ _ABSTRACT: Final[set[type]] = {
 EVENTS: Final[dict[str, type[Event]]] = _classes(Event, _ABSTRACT, "events")
 COMMANDS: Final[dict[str, type[Command]]] = _classes(Command, _ABSTRACT, "commands")
 
-_EVENT_NAMES: Final = {kind: name for name, kind in EVENTS.items()}
+_LEDGER_NAMES: Final = {kind: name_in_ledger(name) for name, kind in EVENTS.items()}
+#: What the ledger alone has of an event, by its short name: the fields that are not published.
+PRIVATE_FIELDS: Final = {
+    kind.__name__: frozenset(_fields_of(name_in_ledger(name))) - frozenset(_fields_of(name))
+    for name, kind in EVENTS.items()
+    if name_in_ledger(name) != name
+}
 _COMMAND_NAMES: Final = {kind: name for name, kind in COMMANDS.items()}
 _KINDS: Final[dict[str, AggregateType]] = {kind.__name__: kind.aggregate_type for kind in EVENTS.values()}
 
@@ -143,9 +159,9 @@ def name_of_command(command: Command) -> str:
 
 
 def event_to_record(event: Event) -> tuple[str, dict[str, Any]]:
-    """Full name and plain record of an event, as a union of records takes it."""
+    """Full name, as frames have it, and plain record of an event, as a union of records takes it."""
     kind = type(event)
-    return _EVENT_NAMES[kind], shape_of(kind).to_record(event)
+    return _LEDGER_NAMES[kind], shape_of(kind).to_record(event)
 
 
 def event_from_record(name: str, record: dict[str, Any]) -> Event:

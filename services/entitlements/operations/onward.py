@@ -33,7 +33,7 @@ def contexts_of_events(written: bytes | None) -> dict[int, list[SpanContext]]:
     return found
 
 
-def published(name: str, topic: str, contexts: Sequence[SpanContext]) -> tuple[Span | None, bytes]:
+def publishing(name: str, topic: str, contexts: Sequence[SpanContext]) -> tuple[Span | None, bytes]:
     """An event is about to be published: its span, a child of the first decision with links to the others, and what its record carries.
 
     Without traces in this process there is no span, and the record carries the decision's own context.

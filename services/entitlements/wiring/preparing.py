@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import logging
+
 from entitlements.settings import Settings
+
+_log = logging.getLogger(__name__)
 
 
 def prepare(settings: Settings) -> None:
     """Create topics and tables where they are missing. Raises TopicDiffers, ServerIsAway, MigrationError."""
     prepare_topics(settings)
     prepare_tables(settings)
+    for sentence in prepare_reporting(settings):
+        _log.warning(sentence)
+
+
+def prepare_reporting(settings: Settings) -> list[str]:
+    """Make or renew what analysts read; what is left for an administrator of Postgres to do, in sentences."""
+    from entitlements_projections.reporting import install
+
+    return install(settings.postgres)
 
 
 def prepare_tables(settings: Settings) -> list[str]:

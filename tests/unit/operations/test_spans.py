@@ -37,7 +37,7 @@ def commands(count: int) -> Any:
 def test_a_process_that_exports_nothing_passes_on_what_came() -> None:
     caller = tracing.read(CALLER)
     assert caller is not None
-    assert onward.published("PoolOpened", "events", [caller]) == (None, CALLER)
+    assert onward.publishing("PoolOpened", "events", [caller]) == (None, CALLER)
     assert onward.derived("facts", "events", 7, HEADERS) == (None, CALLER)
     assert onward.derived("facts", "events", 7, HEADERS[:1]) == (None, b"")
     assert onward.derived("facts", "events", 7, None) == (None, b"")
