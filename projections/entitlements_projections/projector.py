@@ -17,6 +17,7 @@ from entitlements.ledger.chain import ChainPosition
 from entitlements.ledger.frames import decode_plain_events
 from entitlements.ledger.tail import LedgerFrame, LedgerTail
 from entitlements.operations.metrics import PROJECTOR_FRAMES, PROJECTOR_WRITE_SECONDS
+from entitlements.operations.onward import projecting
 from entitlements_projections.assignment import Membership
 from entitlements_projections.database import connect
 from entitlements_projections.errors import FrameCannotBeProjected, PositionMoved
@@ -110,7 +111,7 @@ class _Session:
                 stopping.wait(IDLE_FOR)
                 continue
             for batch in batches(self._tail.read(BATCH_FRAMES_MAX, IDLE_FOR)):
-                with PROJECTOR_WRITE_SECONDS.time():
+                with PROJECTOR_WRITE_SECONDS.time(), projecting([frame.event_traceparents for frame in batch]):
                     self._writer.write([projected(frame) for frame in batch])
                 PROJECTOR_FRAMES.inc(len(batch))
                 self.has_written = True

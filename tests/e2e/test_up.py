@@ -1,9 +1,10 @@
-"""Two installations that start in the same second: each says Ready with its own API, keeps its ports, and stops at once."""
+"""Two installations that start in the same second: each says Ready with its own API, keeps its ports, logs little, and stops at once."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,8 +16,14 @@ from typing import Any
 import httpx
 
 from entitlements import testing
+from entitlements.wiring.processes import PROCESSES
 
 STOPPED_WITHIN_FOR = 3.0
+#: All that a healthy installation logs; a server that is slow to answer is waited for, and that is said.
+EXPECTED = re.compile(
+    r"starting: |serving at http://|Stopped\.$|Waiting for |\S+ is ready; going on"
+    r"|(\S+: )?(deciding|publishing|projecting|keeping|working on) partitions \["
+)
 
 
 class Up:
@@ -83,3 +90,21 @@ def test_two_that_start_in_one_second_have_an_api_each_and_keep_it(kafka: str, p
         assert "--api-port" in taken.stderr
         for up in started:
             up.stop()
+        for folder in folders:
+            written = {log.stem: messages_in(log) for log in (folder / "logs").glob("*.log")}
+            assert set(written) == set(PROCESSES)
+            assert {name: strange for name, lines in written.items() if (strange := strange_among(lines))} == {}
+            assert [name for name, lines in written.items() if lines[-1] != ("info", "Stopped.")] == []
+
+
+def messages_in(log: Path) -> list[tuple[str, str]]:
+    """(level, message) of each line; a line that is no message of ours has no level."""
+    found = [re.match(r'at=\S+ level=(\w+) .*?message="(.*?)"', line) for line in log.read_text().splitlines()]
+    lines = log.read_text().splitlines()
+    return [(match[1], match[2]) if match else ("", line) for match, line in zip(found, lines, strict=True)]
+
+
+def strange_among(lines: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """What says neither that a process starts or ends, nor what it works on."""
+    usual = "info", "warning"
+    return [(level, message) for level, message in lines if level not in usual or not EXPECTED.match(message)]

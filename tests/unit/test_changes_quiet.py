@@ -1,8 +1,6 @@
-import logging
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
-from entitlements.changes.quiet import OnceAMinute
 from entitlements.changes.records import Quarantine
 from entitlements.changes.watchdog import Look, Standstill
 from entitlements.settings import Settings
@@ -47,18 +45,6 @@ def test_a_broker_that_does_not_answer_is_nobodys_standstill() -> None:
     standstill.see({HERE: Look(5, 0, 9)}, now=0)
     standstill.forget()
     assert standstill.see({HERE: Look(5, 0, 9)}, now=100) == []
-
-
-# --- What a worker says ------------------------------------------------------------------------------------------------
-
-
-def test_a_flood_of_a_librarys_messages_is_one_line_a_minute() -> None:
-    once = OnceAMinute()
-    flood = [logging.LogRecord("aiokafka", logging.ERROR, "f", 1, "node %s\nis away", (n,), None) for n in range(100)]
-    passed = [record.getMessage() for record in flood if once.filter(record)]
-    assert passed == ["node 0"]
-    other = logging.LogRecord("aiokafka", logging.ERROR, "f", 1, "something else", (), None)
-    assert once.filter(other)
 
 
 # --- What the quarantine is told ---------------------------------------------------------------------------------------

@@ -42,6 +42,8 @@ class Gathering:
         self._begin()
 
     async def _work(self) -> None:
+        if not self._waiting:
+            return  # Several were missed in one turn of the loop, and a load that began before this one took all of them.
         organization_id, those = next(iter(self._waiting.items()))
         asked = dict(list(those.items())[:TOGETHER_MAX])
         for customer_id in asked:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import gc
+import logging
 import os
 import socket
 import sys
@@ -22,6 +23,8 @@ from entitlements.local.ports import owner_of
 from entitlements.settings import Settings
 from entitlements.wiring.addresses import environment_of
 
+_log = logging.getLogger(__name__)
+
 #: Seconds for which a thread that loads views may hold up the loop that answers: Python's own 5 ms would be seen in the p99.
 SWITCH_EVERY_FOR: Final = 0.0005
 #: Seconds for requests under way when a worker ends; streams are cut then.
@@ -36,6 +39,7 @@ def application() -> ASGIApp:
     from entitlements.api.opening import open_services
     from entitlements.api.problems import problem_of
     from entitlements.api.short_way import PATH, ShortWay
+    from entitlements.operations import tracing
     from entitlements.operations.health import readiness_of
     from entitlements.operations.worker import operate
     from entitlements.wiring.logs import set_up_logs
@@ -43,6 +47,7 @@ def application() -> ASGIApp:
 
     die_with_supervisor()
     set_up_logs("api")
+    tracing.set_up("api")  # Before anything is opened that sends commands.
     sys.setswitchinterval(SWITCH_EVERY_FOR)
     services = open_services(Settings())
     way = ShortWay(create(services))
@@ -115,6 +120,7 @@ def claimed(host: str, port: int) -> Iterator[None]:
 def _serve(settings: Settings, stopping: threading.Event) -> None:
     from granian.constants import HTTPModes, Interfaces, Loops
     from granian.http import HTTP1Settings
+    from granian.log import LogLevels
     from granian.server import Server
 
     from entitlements.wiring.processes import SUPERVISOR_VARIABLE
@@ -137,11 +143,15 @@ def _serve(settings: Settings, stopping: threading.Event) -> None:
         backlog=BACKLOG,
         backpressure=settings.api_connections_max,
         log_access=False,
-        # Its messages are written as ours are.
-        log_dictconfig={"handlers": {}, "formatters": {}, "loggers": {"_granian": {"level": "INFO"}}},
+        # Its messages are written as ours are; that workers come and go as they should is nobody's news.
+        log_dictconfig={"handlers": {}, "formatters": {}, "loggers": {"_granian": {}}},
+        log_level=LogLevels.warning,
         workers_kill_timeout=END_WITHIN_FOR,
         respawn_failed_workers=True,
     )
+    host = f"[{settings.api_host}]" if ":" in settings.api_host else settings.api_host
+    url = f"http://{host}:{settings.api_port}"
+    server.on_startup(lambda: _log.info("serving at %s, workers: %d", url, settings.api_workers))
     threading.Thread(target=lambda: (stopping.wait(), server.signal_handler_interrupt()), daemon=True).start()
     server.serve()
     stopping.set()  # The server takes the signals to itself: that it ended means that it was told to.

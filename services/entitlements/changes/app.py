@@ -182,7 +182,7 @@ def _follow_the_partitions(app: App, lanes: list[Lane], broken: Callable[[BaseEx
             for lane in lanes:
                 ours = {tp.partition for tp in assigned if tp.topic == lane.step.topic}
                 await lane.begin(ours, generation, still=lambda: turn == turns)
-            log.info("Working on %s.", ", ".join(f"{tp.topic}/{tp.partition}" for tp in sorted(assigned)) or "nothing")
+                log.info("%s: working on partitions %s", lane.step.topic, sorted(ours))
         except Exception as error:  # noqa: BLE001
             broken(error)
 

@@ -30,10 +30,14 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from entitlements.changes.facts import Unfit
 from entitlements.changes.records import Outgoing
+from entitlements.operations.onward import derived
+from entitlements.operations.tracing import TRACEPARENT
 from entitlements_schemas import WireError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
+
+    from opentelemetry.trace import Span
 
     from entitlements.changes.records import Incoming, Quarantine
     from entitlements.changes.steps import Step
@@ -89,6 +93,7 @@ class _Pending:
     rows: dict[tuple[int, bytes], Any] = field(default_factory=dict)
     results: list[Outgoing] = field(default_factory=list)
     next_offsets: dict[int, int] = field(default_factory=dict)
+    spans: list[Span] = field(default_factory=list)
 
 
 class Lane:
@@ -221,7 +226,7 @@ class Lane:
                 row = pending.rows.get(place)
                 if row is None:
                     row = self.step.row(self.rows.get(*place))
-                pending.results += self.step.apply(row, work, message.offset)
+                pending.results += self._traced(message, self.step.apply(row, work, message.offset), pending)
                 pending.rows[place] = row
         except (Unfit, WireError) as error:
             said = (type(error).__doc__ or "").strip().splitlines()[0]
@@ -230,6 +235,17 @@ class Lane:
             self._put_aside(message, pending, "unexpected_error", f"{type(error).__name__}: {error}")
         pending.next_offsets[partition] = message.offset + 1
         self.handled += 1
+
+    def _traced(self, message: Incoming, following: list[Outgoing], pending: _Pending) -> list[Outgoing]:
+        """What follows carries on the trace of what it follows from."""
+        if not following:
+            return following
+        span, traceparent = derived(self.step.follow, message.topic, message.offset, message.headers)
+        if span is not None:
+            pending.spans.append(span)
+        if not traceparent:
+            return following
+        return [each._replace(headers=[*each.headers, (TRACEPARENT, traceparent)]) for each in following]
 
     def _put_aside(self, message: Incoming, pending: _Pending, code: str, reason: str) -> None:
         log.warning(
@@ -245,6 +261,8 @@ class Lane:
     async def _flush(self, turn: Turn, pending: _Pending, started_at: float) -> None:
         """Steps 2 to 4."""
         await self._written(pending.results)
+        for span in pending.spans:
+            span.end()
         if time.monotonic() - started_at > self._turn_for:
             raise Broken(
                 f"A batch took longer than {self._turn_for:.0f} s; the partitions may be somebody else's by now."
@@ -259,6 +277,7 @@ class Lane:
         turn.next_offsets.update(pending.next_offsets)
         pending.rows.clear()
         pending.results.clear()
+        pending.spans.clear()
         pending.next_offsets.clear()
 
     async def _written(self, records: list[Outgoing]) -> None:

@@ -75,6 +75,8 @@ class Step(Protocol[R, W]):
     """Reads one topic; keeps one row a key; writes one topic."""
 
     name: str
+    #: What follows, as spans call it.
+    follow: str
     topic: str
     rows_topic: str
     bytes_max: int
@@ -96,6 +98,7 @@ class Pools:
     """Step 1: events to facts, one row a pool."""
 
     name = "pools"
+    follow = "facts"
     bytes_max = RECORD_BYTES_MAX
 
     def __init__(self, settings: Settings, wire: Wire) -> None:
@@ -145,6 +148,7 @@ class Workspaces:
     """Step 2: facts to changes, one row a workspace of an organization."""
 
     name = "workspaces"
+    follow = "changes"
     bytes_max = FRAME_BYTES_MAX
 
     def __init__(self, settings: Settings, wire: Wire) -> None:

@@ -13,6 +13,7 @@ engine       the process: polls, decides, writes, reads back, answers
 states       the state of an aggregate as bytes, for snapshots
 ends         where topics end
 observing    metrics and traces of the engine
+causes       which events followed from which traced commands
 ticker       asks for what has become due by time alone
 snapshots    state at a version, in a compacted topic
 outcomes     answers on their way back

@@ -20,7 +20,7 @@ from entitlements.ledger.outcomes import OUTCOME
 from entitlements.ledger.partitioning import partition_of
 from entitlements.ledger.records import name_of_command, shape_of
 from entitlements.operations.metrics import COMMANDS_ANSWERED, COMMANDS_SENT
-from entitlements.operations.tracing import CallerSpans
+from entitlements.operations.spans import CallerSpans
 from entitlements.registry import wire_for
 from entitlements.settings import RECORD_BYTES_MAX, Settings
 from entitlements_schemas import WireError

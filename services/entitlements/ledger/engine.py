@@ -20,6 +20,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from entitlements.errors import EntitlementsError
 from entitlements.ledger import clients
+from entitlements.ledger.causes import Causes
 from entitlements.ledger.chain import HASH_HEADER
 from entitlements.ledger.observing import WrittenFrame, note_load, note_start_over
 from entitlements.ledger.outcomes import Outcomes, Result
@@ -29,6 +30,7 @@ from entitlements.ledger.recovery import Stopped, recover
 from entitlements.ledger.snapshots import Snapshots
 from entitlements.ledger.tail import LedgerFrame, LedgerTail
 from entitlements.ledger.ticker import Ticker
+from entitlements.operations.spans import TracedCommands
 from entitlements.registry import wire_for
 from entitlements.settings import FRAME_BYTES_MAX, Settings
 
@@ -145,6 +147,7 @@ class Engine:
             for at in given:
                 at.offset = self._take_over(at.partition)
             consumer.assign(given)
+            _log.info("deciding partitions %s", sorted(self._owned))
         except BaseException as error:  # noqa: BLE001  Errors in callbacks of the client are lost: the loop raises it.
             self._failure = error
 
@@ -209,8 +212,9 @@ class Engine:
         began = time.monotonic()
         logged = [LoggedCommand(m.offset(), m.timestamp()[1], m.value()) for m in messages]  # type: ignore[arg-type]
         poison = frozenset(offset for number, offset in self._poison if number == partition.number)
+        traced = TracedCommands.among(messages)
         try:
-            batch = partition.decide(logged, poison)
+            batch = partition.decide(logged, poison, None if traced is None else Causes(traced.offsets))
         except CannotBeDecided as error:
             _log.exception("The decision broke; the command is put in quarantine", exc_info=error.__cause__)
             self._put_aside(partition.number, next(m for m in messages if m.offset() == error.offset))
@@ -230,7 +234,7 @@ class Engine:
             self._split(owned, messages, f"of {len(value)} bytes")
             return
         owned.batch_commands_max = BATCH_COMMANDS_MAX
-        seen = WrittenFrame(batch, messages, len(value), self._topic, began)
+        seen = WrittenFrame(batch, len(messages), traced, len(value), self._topic, began)
         owned.under_way = under_way = UnderWay(digest, results_of(batch), seen)
 
         def delivered(error: KafkaError | None, _: Message) -> None:
@@ -240,7 +244,7 @@ class Engine:
             self._ledger_topic,
             value,
             partition=partition.number,
-            headers=[(HASH_HEADER, digest), *seen.headers],
+            headers=[(HASH_HEADER, digest), *seen.headers, *seen.event_headers],
             on_delivery=delivered,
         )
 

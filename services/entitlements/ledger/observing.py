@@ -4,38 +4,42 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from entitlements.operations import metrics
-from entitlements.operations.tracing import FrameSpans, Headers
+from entitlements.operations.spans import FrameSpans, TracedCommands
+from entitlements.operations.tracing import Headers
 
 if TYPE_CHECKING:
-    from confluent_kafka import Message
-
     from entitlements.ledger.partition import Batch
 
 
 class WrittenFrame:
     """A frame on its way: what it holds is counted now, how long it was away when it is read back."""
 
-    def __init__(self, batch: Batch, messages: Sequence[Message], frame_bytes: int, topic: str, began: float) -> None:
-        """Began: when deciding it began, in seconds of the monotonic clock. topic: of the commands."""
+    def __init__(
+        self, batch: Batch, commands: int, traced: TracedCommands | None, frame_bytes: int, topic: str, began: float
+    ) -> None:
+        """Commands: how many. topic: of the commands. began: when deciding it began, in seconds of the monotonic clock."""
         self._written_at = time.monotonic()
         deciding_for = self._written_at - began
-        metrics.ENGINE_COMMANDS.inc(len(messages))
+        metrics.ENGINE_COMMANDS.inc(commands)
         metrics.ENGINE_LINES.inc(batch.lines)
         metrics.ENGINE_FRAME_BYTES.inc(frame_bytes)
         metrics.ENGINE_DECIDING_SECONDS.inc(deciding_for)
         for code, count in Counter(refusal.code for refusal in batch.refusals).items():
             metrics.ENGINE_REFUSALS.labels(code).inc(count)
-        self._spans = FrameSpans.begin(messages, topic, deciding_for)
+        self._spans = FrameSpans.begin(traced, topic, deciding_for)
+        #: What the frame's record carries of its events.
+        self.event_headers: Headers = []
         if self._spans is not None:
             self._spans.decided(batch.first_command, batch.last_command, batch.refusals)
+            if batch.causes is not None:
+                self.event_headers = self._spans.event_headers(batch.causes.found)
 
     @property
     def headers(self) -> Headers:
-        """What the frame's record and its outcomes carry."""
+        """What the frame's record and its outcomes carry of it."""
         return [] if self._spans is None else self._spans.headers
 
     def read_back(self, offset: int) -> None:

@@ -18,6 +18,7 @@ from entitlements.domain.lines import UsageAnswer
 from entitlements.domain.pools import ResourcePool
 from entitlements.domain.values import ID_CHARACTERS_MAX, is_id
 from entitlements.ledger import outcomes, records
+from entitlements.ledger.causes import Causes
 from entitlements.ledger.chain import ChainPosition
 from entitlements.ledger.frames import FrameHead, Refusal, decode_plain_events, wire, write_frame
 from entitlements.ledger.outcomes import Result
@@ -59,6 +60,8 @@ class Batch:
     #: (index in the batch of commands, code, reason) of records that go to the quarantine.
     unreadable: list[tuple[int, str, str]] = field(default_factory=list)
     touched: dict[tuple[AggregateType, str], Aggregate] = field(default_factory=dict)
+    #: Which events follow from commands that are traced; None: none is.
+    causes: Causes | None = None
 
 
 class Partition:
@@ -141,11 +144,13 @@ class Partition:
 
     # --- Deciding: what the commands ask -----------------------------------------------------------------------------
 
-    def decide(self, commands_logged: Sequence[LoggedCommand], poison: frozenset[int]) -> Batch:
+    def decide(
+        self, commands_logged: Sequence[LoggedCommand], poison: frozenset[int], causes: Causes | None = None
+    ) -> Batch:
         """Decide commands in the order of the log. Raises CannotBeDecided: then the state is worth nothing."""
         first = self.position.last_command + 1 if self.position.offset >= 0 else commands_logged[0].offset
         last = commands_logged[-1]
-        batch = Batch(first, last.offset, last.timestamp_ms)
+        batch = Batch(first, last.offset, last.timestamp_ms, causes=causes)
         for index, logged in enumerate(commands_logged):
             if logged.offset in poison:
                 self._unreadable(batch, index, logged, "could_not_be_decided", "The decision failed twice.")
@@ -153,6 +158,8 @@ class Partition:
             command = self._read(batch, index, logged)
             if command is None:
                 continue
+            if causes is not None:
+                causes.before(logged.offset, command, self.aggregates)
             try:
                 if type(command) is dict:
                     self._decide_usage(batch, command, logged)
@@ -162,6 +169,8 @@ class Partition:
                     self._decide_one(batch, command, logged)
             except Exception as error:
                 raise CannotBeDecided(logged.offset) from error
+            if causes is not None:
+                causes.after(logged.offset, self.aggregates)
         return batch
 
     def _read(self, batch: Batch, index: int, logged: LoggedCommand) -> Any:
@@ -286,6 +295,8 @@ class Partition:
             if taken:
                 self._note(address, aggregate)
                 events.extend(map(records.event_to_record, taken))
+        if batch.causes is not None:
+            batch.causes.note(events)
         head = FrameHead(self.number, batch.first_command, batch.last_command, self.position.offset, self.position.hash)
         value = write_frame(
             head, decided_at_ms=batch.decided_at_ms, engine=engine, events=events, refusals=batch.refusals

@@ -10,7 +10,9 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from typing import Any, Final, NamedTuple
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
@@ -23,9 +25,14 @@ from entitlements.ledger.frames import decode_plain_events
 from entitlements.ledger.quarantine import Quarantine
 from entitlements.ledger.records import PRIVATE_FIELDS, aggregate_type_of
 from entitlements.ledger.tail import LedgerFrame, LedgerTail
+from entitlements.operations.onward import contexts_of_events, publishing
+from entitlements.operations.tracing import TRACEPARENT
 from entitlements.registry import wire_for
 from entitlements.settings import Settings
 from entitlements_schemas import cloudevents
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Span, SpanContext
 
 _log = logging.getLogger(__name__)
 
@@ -103,6 +110,7 @@ class Publisher:
             consumer.assign(given)
             consumer.pause(given)
             self._tail.add({at.partition: self._resume(at) for at in consumer.committed(given, timeout=15)})
+            _log.info("publishing partitions %s", sorted(self._stored))
         except BaseException as error:  # noqa: BLE001  Errors in callbacks of the client are lost: the loop raises it.
             self._failure = error
 
@@ -129,6 +137,7 @@ class Publisher:
     # --- Publishing --------------------------------------------------------------------------------------------------
 
     def _publish(self, frame: LedgerFrame) -> None:
+        traces = {} if frame.event_traceparents is None else contexts_of_events(frame.event_traceparents)
         for index, (short_name, record) in enumerate(decode_plain_events(frame.value).events):
             if short_name in INTERNAL:
                 continue
@@ -138,9 +147,17 @@ class Publisher:
             place = Place(frame.offset, index)
             if place > self._published[topic, frame.partition]:
                 self._published[topic, frame.partition] = place
-                self._produce(topic, frame.partition, place, short_name, record)
+                self._produce(topic, frame.partition, place, short_name, record, traces.get(index))
 
-    def _produce(self, topic: str, partition: int, place: Place, short_name: str, record: dict[str, Any]) -> None:
+    def _produce(
+        self,
+        topic: str,
+        partition: int,
+        place: Place,
+        short_name: str,
+        record: dict[str, Any],
+        contexts: Sequence[SpanContext] | None,
+    ) -> None:
         name = f"entitlements.events.{short_name}"
         aggregate_id = record["originator_id"]
         headers: list[Any] = [
@@ -155,11 +172,16 @@ class Publisher:
             ("ledger_offset", str(place.offset).encode()),
             ("ledger_index", str(place.place).encode()),
         ]
+        on_delivery = self._on_delivery
+        if contexts:
+            span, traceparent = publishing(short_name, topic, contexts)
+            headers.append((TRACEPARENT, traceparent))
+            on_delivery = partial(self._on_traced_delivery, span)
         value = self._wire.encode_plain(name, published(short_name, record))
         while True:
             try:
                 self._producer.produce(
-                    topic, value, key=aggregate_id, partition=partition, headers=headers, on_delivery=self._on_delivery
+                    topic, value, key=aggregate_id, partition=partition, headers=headers, on_delivery=on_delivery
                 )
             except BufferError:  # The broker is slower than we are.
                 if self.stopping.is_set():
@@ -174,6 +196,11 @@ class Publisher:
         if error is not None and self._failure is None:
             # We begin anew where the output ends.
             self._failure = OutputFailed(f"{message.topic()}: {error.str()}")
+
+    def _on_traced_delivery(self, span: Span | None, error: KafkaError | None, message: Message) -> None:
+        if span is not None:
+            span.end()
+        self._on_delivery(error, message)
 
     def _on_foreign(self, message: Message) -> None:
         self._quarantine.put(message, "not_a_frame", "The ledger holds a record that is no frame.")

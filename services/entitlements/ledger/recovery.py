@@ -74,7 +74,8 @@ def _fold(settings: Settings, partition: Partition, stopping: threading.Event) -
         partition.position = tail.position(number)
     finally:
         tail.close()
-    _log.info(
+    _log.log(
+        logging.INFO if frames else logging.DEBUG,  # A partition without anything new is read in no time.
         "Partition %s stands at command %s after %s frames, %.2f s",
         number,
         partition.position.last_command,

@@ -13,6 +13,7 @@ from entitlements.errors import LedgerError, LedgerHasAGap, LedgerIsCorrupt
 from entitlements.ledger import clients
 from entitlements.ledger.chain import HASH_HEADER, ChainPosition, ChainReader, Verdict
 from entitlements.ledger.frames import FrameHead
+from entitlements.operations.spans import EVENT_TRACEPARENTS
 from entitlements.settings import Settings
 
 #: Seconds for the client library to close; it takes milliseconds.
@@ -46,6 +47,8 @@ class LedgerFrame:
     value: bytes
     head: FrameHead
     position_after: ChainPosition
+    #: Which of its events carry a trace, as the header EVENT_TRACEPARENTS says it; None: none.
+    event_traceparents: bytes | None = None
 
 
 class LedgerTail:
@@ -152,7 +155,8 @@ class LedgerTail:
         if verdict is not Verdict.VALID:
             return None
         assert chain.head is not None
-        return LedgerFrame(partition, offset, value, chain.head, chain.position)
+        traces = next((v for name, v in headers if name == EVENT_TRACEPARENTS), None)
+        return LedgerFrame(partition, offset, value, chain.head, chain.position, traces)
 
     def _ask_again(self, partition: int, offset: int) -> None:
         """The ledger has no holes: it is never compacted and nobody writes to it in transactions."""

@@ -1,7 +1,9 @@
 """What operators see of the processes, and how: docs/operations.md is their page.
 
 metrics      every metric, declared once with its kind and unit
-tracing      spans from the caller through Kafka to the engine and back; nothing when it is off
+tracing      set up by OpenTelemetry's variables; nothing when it is off
+spans        from the caller through Kafka to the engine and back
+onward       from a decision to events, rows and changes
 requests     the API's middleware: seconds, request ids and spans of requests
 request_id   the id of the request that is being answered
 logs         how a log message looks: text or JSON

@@ -15,6 +15,8 @@ from __future__ import annotations
 import json
 import logging
 import os
+import time
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -22,6 +24,10 @@ from entitlements.operations import tracing
 from entitlements.operations.request_id import REQUEST_ID
 
 FORMAT_VARIABLE: Final = "ENTITLEMENTS_LOG_FORMAT"
+#: What exports traces: it retries by itself, and says so each time.
+EXPORTERS: Final = ("opentelemetry",)
+_ONCE_EVERY: Final = 60.0
+_ONE_KIND: Final = frozenset({"aiokafka", *EXPORTERS})
 #: Written without quotation marks in the text format.
 _BARE: Final = frozenset({"at", "level", "process", "logger", "code", "request_id", "trace_id", "span_id"})
 
@@ -76,3 +82,37 @@ def formatter_for(process: str) -> logging.Formatter:
     """The format that the environment asks for."""
     as_json = os.environ.get(FORMAT_VARIABLE, "").lower() == "json"
     return OneDocument(process) if as_json else OneLine(process)
+
+
+class OnceAMinute(logging.Filter):
+    """Lets each kind of message of a library pass once a minute, cut to one line.
+
+    All messages of a library that retries by itself are one kind: a broker or a collector that is away is many messages of its parts.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._passed_at: dict[tuple[str, str], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the message may pass."""
+        library, now = record.name.partition(".")[0], time.monotonic()
+        kind = (library, "") if library in _ONE_KIND else (record.name, str(record.msg)[:80])
+        if now - self._passed_at.get(kind, -_ONCE_EVERY) < _ONCE_EVERY:
+            return False
+        self._passed_at[kind] = now
+        record.msg, record.args = record.getMessage().partition("\n")[0][:500], ()
+        record.exc_info = record.exc_text = record.stack_info = None
+        return True
+
+
+def hush(names: Iterable[str], formatter: logging.Formatter | None, level: int) -> None:
+    """Write the messages of these libraries from a level on, each kind once a minute."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(formatter)
+    handler.addFilter(OnceAMinute())
+    for name in names:
+        logger = logging.getLogger(name)
+        logger.handlers = [handler]
+        logger.setLevel(level)
+        logger.propagate = False

@@ -52,12 +52,23 @@ class Observed:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request. Everything else passes through."""
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            await self._app(scope, receive, self._closing(send) if scope["type"] == "lifespan" else send)
             return
         if self._readiness is not None and scope["path"] in _PROBES:
             await self._probe(self._readiness, scope, send)
             return
         await self._observed(scope, receive, send)
+
+    @staticmethod
+    def _closing(send: Send) -> Send:
+        """What is traced of the last requests is exported before the worker says that it has ended, and is."""
+
+        async def send_when_closed(message: Message) -> None:
+            if message["type"].startswith("lifespan.shutdown."):
+                await asyncio.to_thread(tracing.close)
+            await send(message)
+
+        return send_when_closed
 
     async def _observed(self, scope: Scope, receive: Receive, send: Send) -> None:
         began = time.perf_counter()
@@ -139,7 +150,7 @@ class _Span:
     def __init__(self, tracer: Any, scope: Scope, traceparent: bytes | None) -> None:
         from opentelemetry.trace import NonRecordingSpan, SpanKind, set_span_in_context
 
-        caller = tracing.context_of([(tracing.TRACEPARENT, traceparent)])
+        caller = tracing.read(traceparent)  # Also of a caller that does not trace: then nobody does.
         self._span = tracer.start_span(
             scope["method"],
             context=None if caller is None else set_span_in_context(NonRecordingSpan(caller)),

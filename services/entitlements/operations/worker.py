@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 
 from starlette.types import ASGIApp
 
-from entitlements.operations import tracing
 from entitlements.operations.cache_counts import CacheCounts
 from entitlements.operations.health import Readiness, readiness_of
 from entitlements.operations.port import operations_port
@@ -25,12 +24,11 @@ _OPEN: Final = ExitStack()
 def operate(
     app: ASGIApp, settings: Settings, caches: Mapping[str, Counted], readiness: Readiness | None = None
 ) -> ASGIApp:
-    """Measure and trace the requests of an application, which the answer is to be served in place of, and serve the port.
+    """Measure, and trace if tracing is set up, the requests of an application, which the answer is to be served in place of; serve the port.
 
     /healthz and /readyz are answered before the application is asked, and so open to everybody. caches: the counts of each level.
     Raises NoPortIsFree.
     """
-    tracing.set_up("api")
     readiness = readiness or readiness_of("api", settings)
     CacheCounts(caches).register()
     _OPEN.enter_context(operations_port(settings, "api", readiness))

@@ -114,7 +114,6 @@ def serve(settings: Settings, stopping: Event, started: Callable[[str], None] | 
         serving.start()
         bracketed = f"[{host}]" if ":" in host else host
         url = f"http://{bracketed}:{server.server_address[1]}"
-        _log.info("registry: answers at %s", url)
         try:
             if started is not None:
                 started(url)

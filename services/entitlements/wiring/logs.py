@@ -7,7 +7,7 @@ import os
 import warnings
 from typing import Final
 
-from entitlements.operations.logs import formatter_for
+from entitlements.operations.logs import EXPORTERS, formatter_for, hush
 
 LEVEL_VARIABLE: Final = "ENTITLEMENTS_LOG"
 
@@ -23,3 +23,4 @@ def set_up_logs(process: str) -> None:
     logging.getLogger("entitlements").setLevel(level if level in logging.getLevelNamesMapping() else "INFO")
     # librdkafka reports every reconnect; what matters reaches us as errors of calls.
     logging.getLogger("entitlements.kafka").setLevel(logging.CRITICAL)
+    hush(EXPORTERS, handler.formatter, logging.WARNING)

@@ -156,15 +156,16 @@ def _run(name: str, settings: Settings, stopping: threading.Event) -> int:
 
 @contextmanager
 def operated(settings: Settings, name: str) -> Iterator[None]:
-    """What operators see of a process while the block lasts. Raises NoPortIsFree.
+    """What operators see of a process while the block lasts. Raises NoPortIsFree, SettingIsWrong.
 
     The workers of the API do this by themselves (operations/worker.py): the process that starts them answers nobody.
     """
-    if name == "api":
-        yield
-        return
     from entitlements.operations import tracing
 
+    if name == "api":
+        tracing.check()  # Said here once: workers would end by it again and again.
+        yield
+        return
     tracing.set_up(name)
     try:
         if settings.operations_port is None:

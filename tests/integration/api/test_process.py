@@ -33,11 +33,11 @@ def test_another_installation_at_the_same_address_does_not_start(service: Any) -
 def test_rules_of_the_access_log_that_nobody_understands_are_said_before_it_serves(service: Any) -> None:
     said = ended(service, 2, access_log="{", api_port=0)
     assert "access_log_rules_are_wrong" in said
-    assert "Listening" not in said
+    assert "serving at" not in said
 
 
 def test_every_line_it_writes_is_a_message_of_ours(service: Any) -> None:
     [log] = [program.log for program in service.supervisor.programs if program.name == "api"]
     lines = log.read_text().splitlines()
     assert [line for line in lines if not re.match(r"at=\S+Z level=\w+ process=api ", line)] == []
-    assert any("Listening at" in line for line in lines)
+    assert any(f'message="serving at {service.url}, workers: 1"' in line for line in lines)

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import re
+import subprocess
+import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from concurrent.futures import wait
 from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,7 +19,7 @@ import httpx
 import pytest
 from fastapi import APIRouter, FastAPI
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from opentelemetry.trace import SpanContext, StatusCode
@@ -23,13 +27,14 @@ from prometheus_client import REGISTRY
 from tests.faults import driving
 from tests.faults.driving import line, open_pool, pools_on, provision, quota, use
 
-from entitlements.errors import OutcomeUnknown
+from entitlements.errors import OutcomeUnknown, SettingIsWrong
 from entitlements.ledger import clients, engine
 from entitlements.ledger.caller import Caller
 from entitlements.ledger.records import name_of_command, shape_of
 from entitlements.operations import tracing
 from entitlements.operations.requests import Observed
 from entitlements.settings import Settings
+from entitlements.wiring.processes import END_WITHIN_FOR, operated
 
 POOLS = [pool for pool, _ in zip(pools_on(0), range(3), strict=False)]
 
@@ -219,6 +224,36 @@ def test_the_standard_variables_switch_traces_on(variables: dict[str, str], want
     assert tracing.is_wanted(variables) is wanted
 
 
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"OTEL_TRACES_EXPORTER": "zipkin"}, "OTEL_TRACES_EXPORTER: must be otlp, console or none, not 'zipkin'."),
+        (
+            {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://x:4317", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"},
+            "OTEL_EXPORTER_OTLP_PROTOCOL: must be http/protobuf, not 'grpc'. Collectors take it on port 4318.",
+        ),
+    ],
+)
+def test_an_exporter_that_is_not_there_is_a_wrong_setting_of_every_process(
+    variables: dict[str, str], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    for process in ("api", "engine"):
+        with pytest.raises(SettingIsWrong, match=re.escape(said)), operated(Settings(), process):
+            pass
+    tracing.check(variables | {"OTEL_TRACES_EXPORTER": "none"})
+    tracing.check(variables | {"OTEL_TRACES_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "http/protobuf"})
+
+
+def test_a_process_without_traces_never_loads_what_makes_them() -> None:
+    modules = (
+        "entitlements.api.app, entitlements.ledger.engine, entitlements.ledger.publisher, entitlements.changes.app"
+    )
+    code = f"import sys, {modules}; sys.exit('opentelemetry.sdk' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
 class Collector:
     """Takes what OpenTelemetry exports over HTTP."""
 
@@ -297,3 +332,48 @@ def test_a_request_is_a_child_of_its_callers_span_and_what_it_sends_is_its_own(s
     assert attributes(served)["http.response.status_code"] == 200
     assert (broken.status.status_code, lost.status.status_code) == (StatusCode.ERROR, StatusCode.UNSET)
     assert broken.parent is None
+
+
+class Hangs(SpanExporter):
+    """A collector that takes a connection and never answers."""
+
+    def __init__(self) -> None:
+        self.asked = threading.Event()
+        self.over = threading.Event()
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        self.asked.set()
+        self.over.wait(30)
+        return SpanExportResult.FAILURE
+
+
+def test_a_collector_that_does_not_answer_holds_up_nobodys_end() -> None:
+    exporter = Hangs()
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(BatchSpanProcessor(exporter))
+    tracing.use(provider)
+    provider.get_tracer("test").start_span("last").end()
+    began = time.monotonic()
+    tracing.close()
+    assert time.monotonic() - began < END_WITHIN_FOR
+    assert exporter.asked.is_set()
+    exporter.over.set()
+
+
+def test_a_worker_of_the_api_exports_what_is_left_before_it_ends(spans: InMemorySpanExporter) -> None:
+    told: list[tuple[str, bool]] = []
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        del scope, receive
+        for kind in ("lifespan.startup.complete", "lifespan.shutdown.complete"):
+            await send({"type": kind})
+
+    async def send(message: Any) -> None:
+        told.append((message["type"], tracing.tracer() is None))
+
+    async def receive() -> Any:
+        return {}
+
+    asyncio.run(Observed(application)({"type": "lifespan"}, receive, send))
+    assert told == [("lifespan.startup.complete", False), ("lifespan.shutdown.complete", True)]
+    assert not spans.get_finished_spans()

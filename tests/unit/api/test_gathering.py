@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Sequence
 
 import pytest
@@ -85,3 +86,25 @@ def test_whoever_goes_away_leaves_the_others_theirs() -> None:
         assert await second == b"acme/a"
 
     asyncio.run(story())
+
+
+@pytest.mark.parametrize("customer_ids", [("a", "b"), ("a", "b", "c")])
+def test_what_is_missed_in_one_turn_of_the_loop_is_one_load_and_no_work_is_left_without_any(
+    customer_ids: tuple[str, ...],
+) -> None:
+    unheard: list[dict[str, object]] = []
+
+    async def story() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: unheard.append(context))
+        slow = Slow()
+        slow.go.set()
+        gathering = Gathering(slow)
+        found = await asyncio.gather(*(gathering.one("acme", each) for each in customer_ids))
+        assert found == [f"acme/{each}".encode() for each in customer_ids]
+        assert slow.loads == [[f"acme/{each}" for each in customer_ids]]
+        await settled()
+        gc.collect()  # A task whose error nobody took says so when it goes.
+        await settled()
+
+    asyncio.run(story())
+    assert unheard == []

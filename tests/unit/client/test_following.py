@@ -124,19 +124,36 @@ def test_a_revocation_counts_before_the_view_is_read_again_and_a_grant_after(loc
     assert "0:12" in told.consistency, "the read includes the change"
 
 
+def readers_rest(local: Entitlements) -> bool:
+    """Whether nothing is read or wanted: then as much was read as ever will be without another reason."""
+    readers = local._readers
+    with readers._something:
+        return not (readers._wanted or readers._reading or readers._later)
+
+
 def test_a_cut_stream_is_resumed_where_it_was_and_nothing_is_read_again(
     local: Entitlements, told: Told, server: ScriptedService
 ) -> None:
-    reads = len(told.consistency)
+    follower = local._follower
+    assert follower is not None
+    heard: list[str] = []
+    follower.listeners.append(lambda change: heard.append(change.customer_id))
     told.tell("change", '{"customer_id": "somebody", "position": "0:11"}', "c0:7")
-    eventually(lambda: local._follower and local._follower._lines.last_event_id == "c0:7")
+    eventually(lambda: "somebody" in heard)
+    eventually(lambda: readers_rest(local))
+    reads, vouched_since = len(told.consistency), follower._heard.covered_since
+
     told.lines, told.ends_after = [], 0
     eventually(lambda: len(streams(server)) > 1)
     told.ends_after = 1_000_000
     eventually(lambda: streams(server)[-1].headers.get("last-event-id") == "c0:7")
-    time.sleep(0.1)
-    assert local.decide(SSO).source == "LOCAL"
+    told.tell("change", '{"customer_id": "another", "position": "0:12"}', "c0:8")
+    eventually(lambda: "another" in heard)  # And so all that the resumed stream began with.
+    eventually(lambda: readers_rest(local))
+
     assert len(told.consistency) == reads
+    assert follower._heard.covered_since == vouched_since
+    eventually(lambda: local.decide(SSO).source == "LOCAL")
 
 
 def test_a_stream_that_was_cut_vouches_for_nothing_until_what_was_missed_is_told(
@@ -189,6 +206,7 @@ def test_a_customer_that_is_invalidated_is_read_at_once_and_again(
     local: Entitlements, told: Told, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(following, "BEHIND_FOR", 1.5)  # Time to see the first before the second.
+    eventually(lambda: readers_rest(local))
     reads = len(told.consistency)
     told.tell("invalidate", '{"customer_id": "somebody"}', "c0:8")
     told.tell("invalidate", '{"customer_id": "acme"}', "c0:9")

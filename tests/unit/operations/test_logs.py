@@ -11,7 +11,7 @@ from opentelemetry.sdk.trace import TracerProvider
 
 from entitlements.errors import ServerIsAway
 from entitlements.operations import tracing
-from entitlements.operations.logs import FORMAT_VARIABLE, OneDocument, OneLine, formatter_for
+from entitlements.operations.logs import FORMAT_VARIABLE, OnceAMinute, OneDocument, OneLine, formatter_for
 from entitlements.operations.request_id import REQUEST_ID
 
 
@@ -66,3 +66,17 @@ def test_text_is_what_one_gets_without_asking(monkeypatch: pytest.MonkeyPatch) -
     assert type(formatter_for("engine")) is OneLine
     monkeypatch.setenv(FORMAT_VARIABLE, "json")
     assert type(formatter_for("engine")) is OneDocument
+
+
+def test_a_flood_of_a_librarys_messages_is_one_line_a_minute() -> None:
+    once = OnceAMinute()
+
+    def passes(logger: str, message: str, *arguments: object) -> str | None:
+        record = logging.LogRecord(logger, logging.ERROR, "f", 1, message, arguments, None)
+        return record.getMessage() if once.filter(record) else None
+
+    assert [passes("aiokafka", "node %s\nis away", number) for number in range(3)] == ["node 0", None, None]
+    assert passes("aiokafka.consumer.fetcher", "something else") is None, "one broker is many messages of one client"
+    assert passes("opentelemetry.exporter", "retrying in %s", 1)
+    assert passes("opentelemetry.sdk", "given up") is None
+    assert [passes("faust.app", message) for message in ("one", "two", "one")] == ["one", "two", None]
