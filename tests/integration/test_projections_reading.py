@@ -11,11 +11,13 @@ from typing import Any
 
 import pytest
 
+from entitlements.cli import dashboard
 from entitlements.domain import commands as asks
 from entitlements.domain.aggregate import from_ms, to_ms
 from entitlements.domain.periods import Calendar, period_bounds
 from entitlements.domain.plan_commands import CapMember, ClearOverride, ConfigureOnDemand, SetOverride
 from entitlements.domain.usage_commands import AllocateLimit, ReserveUsage
+from entitlements.domain.values import Constraints, KeyTerms
 from entitlements_projections import reading
 from entitlements_projections.database import Connection, connect
 from entitlements_projections.errors import NotReachedYet
@@ -106,6 +108,62 @@ def test_a_pool_is_read_with_all_that_was_said_of_it(connection: Connection) -> 
         (QUOTA, "pro-1", 50, False, False), (FEATURE, "pro-1", None, False, True), (LIMIT, "pro-1", 5, False, False),
     ]  # fmt: skip
     assert (pool["time_zone"], pool["anchor_at"]) == ("UTC", None)
+
+
+def test_what_is_paused_is_still_listed(connection: Connection) -> None:
+    """A customer whose payment is late would else look as if it had bought nothing."""
+    ledger, shown = SyntheticLedger(), []
+    pool_with_a_plan(ledger)
+
+    def status_of_all(*asked: Any) -> dict[str, str]:
+        ledger.ask(AT_MS + 1 + len(shown), *asked)
+        shown.append(asked)
+        write(connection, all_frames(ledger))
+        rows = reading.entitlements_of_pools(connection, ["pool"], from_ms(AT_MS + 1 + len(shown)))
+        return {row["resource_key"]: dashboard.status_of(row) for row in rows}
+
+    of_pool: dict[str, Any] = {"command_id": "s", "pool_id": "pool"}
+    of_plan = of_pool | {"provision_id": "pro-1"}
+    before = status_of_all()
+    assert set(before) == {QUOTA, LIMIT, FEATURE}
+    paused = dict.fromkeys(before, "SUSPENDED")
+    assert status_of_all(asks.SuspendProvision(**of_plan)) == paused
+    assert status_of_all(asks.ResumeProvision(**of_plan)) == before
+    assert status_of_all(asks.SuspendPool(**of_pool)) == paused
+    assert status_of_all(asks.ResumePool(**of_pool)) == before
+    assert status_of_all(asks.EndProvision(when="now", **of_plan)) == {}
+
+
+@pytest.mark.parametrize(
+    ("starts", "ends", "status"),
+    [
+        (None, 0, "ACTIVE"),
+        (None, -1, "UNAVAILABLE"),
+        (1, None, "UNAVAILABLE"),
+        (0, None, "ACTIVE"),
+        (None, None, "ACTIVE"),
+    ],
+)
+def test_a_key_is_unavailable_outside_of_its_dates(
+    connection: Connection, starts: int | None, ends: int | None, status: str
+) -> None:
+    """Days from now; the whole second of end_date still counts."""
+    ledger = SyntheticLedger()
+    pool_with_a_plan(ledger)
+    at = from_ms(AT_MS + 1)
+    start, end = (None if days is None else at + timedelta(days=days) for days in (starts, ends))
+    constraints = Constraints(start_date=start, end_date=end and end.replace(microsecond=0))
+    key = asks.DefineResourceKey(
+        command_id="dates",
+        resource_key=FEATURE,
+        name=FEATURE,
+        data_type="boolean",
+        terms=KeyTerms(entitlement_type="boolean", constraints=constraints),
+    )
+    ledger.ask(AT_MS, key)
+    write(connection, all_frames(ledger))
+    rows = reading.entitlements_of_pools(connection, ["pool"], at)
+    assert {row["resource_key"]: dashboard.status_of(row) for row in rows}[FEATURE] == status
 
 
 def test_a_period_that_has_ended_counts_nothing(connection: Connection) -> None:

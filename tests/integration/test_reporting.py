@@ -216,6 +216,7 @@ def test_a_row_of_customer_entitlements_is_what_the_dashboard_shows(filled: str,
     [
         ({"held": False, "suspended": True}, "SUSPENDED"),
         ({"held": False}, "ENDED"),
+        ({"available": False, "owed": 1}, "UNAVAILABLE"),
         ({"entitlement_type": "boolean"}, "ACTIVE"),
         ({"owed": 1, "remaining": 0, "consumed": 9, "soft_limit": 5}, "OVERAGE"),
         ({"remaining": 0, "consumed": 9, "soft_limit": 5}, "LIMIT REACHED"),
@@ -228,13 +229,14 @@ def test_statuses_are_the_words_of_the_dashboard(connection: Connection, row: di
     whole = {
         "held": True,
         "suspended": False,
+        "available": True,
         "entitlement_type": "quota",
         "owed": 0,
         "remaining": 9,
         "consumed": 0,
         "soft_limit": None,
     } | row
-    query = f"""select {SCHEMA}.status_of(%(held)s, %(suspended)s, %(entitlement_type)s, %(owed)s::bigint, %(remaining)s::bigint,
+    query = f"""select {SCHEMA}.status_of(%(held)s, %(suspended)s, %(available)s, %(entitlement_type)s, %(owed)s::bigint, %(remaining)s::bigint,
         %(consumed)s::bigint, %(soft_limit)s::bigint)"""
     ((found,),) = connection.execute(query.encode(), whole)
     assert found == status == dashboard.status_of(whole)

@@ -182,7 +182,7 @@ def test_quantities_are_shown_with_the_decimals_of_their_key(quantity: int | Non
 def held(**more: Any) -> dict[str, Any]:
     """A quota of 50, warned from 40, of which 10 are used."""
     row = {
-        "entitlement_type": "quota", "held": True, "suspended": False, "consumed": 10, "effective_limit": 50, "soft_limit": 40,
+        "entitlement_type": "quota", "held": True, "suspended": False, "available": True, "consumed": 10, "effective_limit": 50, "soft_limit": 40,
         "owed": 0, "reserved": 0, "exceeded_at": None, "changed_at": datetime(2026, 1, 1, tzinfo=UTC),
     } | more  # fmt: skip
     limit = row["effective_limit"]

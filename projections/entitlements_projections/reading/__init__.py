@@ -142,7 +142,7 @@ def provision(connection: Connection, pool_id: str, provision_id: str) -> Row | 
 def entitlements_of_pools(connection: Connection, pool_ids: list[str], at: datetime) -> list[Row]:
     """What pools have at an instant: limit, consumed, remaining and period of each key, by pool and key.
 
-    And keys that are not `held` any more, or whose provision is `suspended`, while something of them is consumed or owed.
+    And keys that are no longer `held`: while they are `suspended`, or something of them is consumed or owed.
     """
     rows = _all(connection, "entitlements", {"pool_ids": pool_ids, "at": at})
     return [{name: value for name, value in with_period(row).items() if name not in _CALENDAR} for row in rows]

@@ -7,27 +7,35 @@ from typing import Any, Final, Literal
 
 from entitlements.cli import output
 
-Status = Literal["OVERAGE", "LIMIT REACHED", "WARNING", "OK", "ACTIVE", "SUSPENDED", "ENDED"]
+Status = Literal["OVERAGE", "LIMIT REACHED", "WARNING", "OK", "ACTIVE", "UNAVAILABLE", "SUSPENDED", "ENDED"]
 
 _COLOURS: Final[dict[Status, str]] = {
     "OVERAGE": "bold red", "LIMIT REACHED": "red", "WARNING": "yellow", "OK": "green", "ACTIVE": "green",
-    "SUSPENDED": "yellow", "ENDED": "dim",
+    "UNAVAILABLE": "yellow", "SUSPENDED": "yellow", "ENDED": "dim",
 }  # fmt: skip
 
 
 def status_of(row: Mapping[str, Any]) -> Status:
     """How a customer stands, by what is so now. A refused request changes nothing: it used nothing.
 
-    SUSPENDED, ENDED  nothing is included any more, but something was used in this period or is owed
-    ACTIVE            a feature
-    OVERAGE           some overage is neither paid nor forgiven
-    LIMIT REACHED     nothing is left of what is included; reservations count
-    WARNING           at or above the soft limit
+    SUSPENDED      the pool, or what includes the key, is suspended
+    ENDED          no longer included, but something was used in this period or is owed
+    UNAVAILABLE    the key has dates (start_date, end_date), and now is outside of them
+    ACTIVE         a feature
+    OVERAGE        some overage is neither paid nor forgiven
+    LIMIT REACHED  nothing is left of what is included; reservations count
+    WARNING        at or above the soft limit
     """
     if not row["held"]:
         return "SUSPENDED" if row["suspended"] else "ENDED"
+    if not row["available"]:
+        return "UNAVAILABLE"
     if row["entitlement_type"] == "boolean":
         return "ACTIVE"
+    return _status_of_quantity(row)
+
+
+def _status_of_quantity(row: Mapping[str, Any]) -> Status:
     if row["owed"]:
         return "OVERAGE"
     if row["remaining"] == 0:  # None: unlimited.
@@ -43,7 +51,7 @@ def cells(row: Mapping[str, Any]) -> tuple[str, str, str, output.Styled]:
     status = status_of(row)
     shown = output.Styled(status, _COLOURS[status])
     name = row["name"] or row["resource_key"]
-    if status == "ACTIVE":
+    if row["entitlement_type"] == "boolean":
         return name, "", "", shown
     unit = f" {row['unit']}s" if row["unit"] else ""
     quota = output.amount(row["effective_limit"], row["scale"]) + (f" / {row['period']}" if row["period"] else "")

@@ -8,7 +8,7 @@ select
     k.unit,
     coalesce(k.scale, 0) as scale,
     entitlements_reporting.status_of(
-        e.held, e.pool_status = 'suspended' or entitlements.is_suspended(e.pool_id, e.resource_key),
+        e.held, entitlements.is_paused(e.pool_id, e.resource_key), entitlements.is_available(k.constraints, e.at),
         e.entitlement_type, e.owed, e.remaining, e.consumed, e.soft_limit
     ) as status,
     e.entitlement_type,
@@ -17,22 +17,22 @@ select
     e.pool_order,
     e.period,
     e.resets_at,
-    case when e.held then e.effective_limit else 0 end as included,
-    entitlements_reporting.decimal_of(case when e.held then e.effective_limit else 0 end, k.scale) as included_decimal,
+    case when e.held or e.entitlement_type = 'boolean' then e.effective_limit else 0 end as included,
+    entitlements_reporting.decimal_of(case when e.held or e.entitlement_type = 'boolean' then e.effective_limit else 0 end, k.scale) as included_decimal,
     e.consumed,
     entitlements_reporting.decimal_of(e.consumed, k.scale) as consumed_decimal,
     e.reserved,
     entitlements_reporting.decimal_of(e.reserved, k.scale) as reserved_decimal,
-    case when e.held then e.remaining else 0 end as remaining,
-    entitlements_reporting.decimal_of(case when e.held then e.remaining else 0 end, k.scale) as remaining_decimal,
+    case when e.held or e.entitlement_type = 'boolean' then e.remaining else 0 end as remaining,
+    entitlements_reporting.decimal_of(case when e.held or e.entitlement_type = 'boolean' then e.remaining else 0 end, k.scale) as remaining_decimal,
     e.owed,
     entitlements_reporting.decimal_of(e.owed, k.scale) as owed_decimal,
     e.elsewhere as paid,
     entitlements_reporting.decimal_of(e.elsewhere, k.scale) as paid_decimal,
     e.soft_limit,
     entitlements_reporting.decimal_of(e.soft_limit, k.scale) as soft_limit_decimal,
-    case when e.held then e.hard_limit else 0 end as hard_limit,
-    entitlements_reporting.decimal_of(case when e.held then e.hard_limit else 0 end, k.scale) as hard_limit_decimal,
+    case when e.held or e.entitlement_type = 'boolean' then e.hard_limit else 0 end as hard_limit,
+    entitlements_reporting.decimal_of(case when e.held or e.entitlement_type = 'boolean' then e.hard_limit else 0 end, k.scale) as hard_limit_decimal,
     e.cap,
     entitlements_reporting.decimal_of(e.cap, k.scale) as cap_decimal,
     e.cap_drawn,
@@ -50,7 +50,7 @@ select
     e.at as as_of
 from entitlements.workspace_entitlements e
 join entitlements.resource_keys k using (resource_key)
-where e.held or e.consumed > 0 or e.owed > 0;
+where e.held or e.consumed > 0 or e.owed > 0 or entitlements.is_paused(e.pool_id, e.resource_key);
 
 comment on view entitlements_reporting.customer_entitlements is
     'What each customer has of each resource key now, from each of its pools, and how much is left. '
@@ -63,7 +63,8 @@ comment on column entitlements_reporting.customer_entitlements.unit is 'Unit of 
 comment on column entitlements_reporting.customer_entitlements.scale is 'How many decimals people see: 1250 at scale 2 is shown as 12.50. Columns without _decimal are integers in the smallest unit.';
 comment on column entitlements_reporting.customer_entitlements.status is
     'OVERAGE: some overage is neither paid nor forgiven. LIMIT REACHED: nothing is left. WARNING: at or above the soft limit. OK. ACTIVE: a feature. '
-    'SUSPENDED, ENDED: nothing is included any more, but something was used in this period or is owed.';
+    'UNAVAILABLE: today is outside of the start_date and end_date of the key. '
+    'SUSPENDED: the pool, or what includes the key, is suspended. ENDED: no longer included, but something was used in this period or is owed.';
 comment on column entitlements_reporting.customer_entitlements.entitlement_type is 'boolean, limit, quota or credit.';
 comment on column entitlements_reporting.customer_entitlements.pool_id is 'The pool that it comes from.';
 comment on column entitlements_reporting.customer_entitlements.role is 'primary or secondary: how the customer is assigned to the pool.';

@@ -8,11 +8,12 @@ comment on function entitlements_reporting.decimal_of is
     'A quantity in smallest units as people see it: 1250 at scale 2 is 12.50. Exact.';
 
 create or replace function entitlements_reporting.status_of(
-    held boolean, suspended boolean, entitlement_type text, owed bigint, remaining bigint, consumed bigint, soft_limit bigint
+    held boolean, suspended boolean, available boolean, entitlement_type text, owed bigint, remaining bigint, consumed bigint, soft_limit bigint
 ) returns text
 language sql immutable parallel safe
 return case
     when not held then case when suspended then 'SUSPENDED' else 'ENDED' end
+    when not available then 'UNAVAILABLE'
     when entitlement_type = 'boolean' then 'ACTIVE'
     when owed > 0 then 'OVERAGE'
     when remaining = 0 then 'LIMIT REACHED'
@@ -21,4 +22,4 @@ return case
 end;
 
 comment on function entitlements_reporting.status_of is
-    'OVERAGE, LIMIT REACHED, WARNING, OK, ACTIVE, SUSPENDED or ENDED: the words of the dashboards of the command line.';
+    'OVERAGE, LIMIT REACHED, WARNING, OK, ACTIVE, UNAVAILABLE, SUSPENDED or ENDED: the words of the dashboards of the command line.';

@@ -12,20 +12,20 @@ select
     k.unit,
     coalesce(k.scale, 0) as scale,
     entitlements_reporting.status_of(
-        e.held, e.pool_status = 'suspended' or entitlements.is_suspended(e.pool_id, e.resource_key),
+        e.held, entitlements.is_paused(e.pool_id, e.resource_key), entitlements.is_available(k.constraints, e.at),
         e.entitlement_type, e.owed, e.remaining, e.consumed, e.soft_limit
     ) as status,
     e.entitlement_type,
     e.period,
     e.resets_at,
-    case when e.held then e.effective_limit else 0 end as included,
-    entitlements_reporting.decimal_of(case when e.held then e.effective_limit else 0 end, k.scale) as included_decimal,
+    case when e.held or e.entitlement_type = 'boolean' then e.effective_limit else 0 end as included,
+    entitlements_reporting.decimal_of(case when e.held or e.entitlement_type = 'boolean' then e.effective_limit else 0 end, k.scale) as included_decimal,
     e.consumed,
     entitlements_reporting.decimal_of(e.consumed, k.scale) as consumed_decimal,
     e.reserved,
     entitlements_reporting.decimal_of(e.reserved, k.scale) as reserved_decimal,
-    case when e.held then e.remaining else 0 end as remaining,
-    entitlements_reporting.decimal_of(case when e.held then e.remaining else 0 end, k.scale) as remaining_decimal,
+    case when e.held or e.entitlement_type = 'boolean' then e.remaining else 0 end as remaining,
+    entitlements_reporting.decimal_of(case when e.held or e.entitlement_type = 'boolean' then e.remaining else 0 end, k.scale) as remaining_decimal,
     e.owed,
     entitlements_reporting.decimal_of(e.owed, k.scale) as owed_decimal,
     e.elsewhere as paid,
@@ -45,7 +45,7 @@ from entitlements.pool_entitlements(now()) e
 join entitlements.resource_pools p using (pool_id)
 join entitlements.resource_keys k using (resource_key)
 left join entitlements.pool_ondemand_config d on d.pool_id = e.pool_id and d.resource_key = e.resource_key
-where e.held or e.consumed > 0 or e.owed > 0;
+where e.held or e.consumed > 0 or e.owed > 0 or entitlements.is_paused(e.pool_id, e.resource_key);
 
 comment on view entitlements_reporting.pool_entitlements is 'What each pool has of each resource key now, and how much is left. Quantities may be summed over pools.';
 comment on column entitlements_reporting.pool_entitlements.organization_id is 'The organization that owns the pool.';
