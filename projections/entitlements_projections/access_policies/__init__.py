@@ -1,4 +1,4 @@
-"""Access policies: one row for each, those that count no more too."""
+"""Access policies: one row for each, including retired ones."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _retired(event: Event, row: Row | None) -> Row:
 
 
 class AccessPolicies(FoldedByEvent):
-    """Access policies: one row for each, those that count no more too."""
+    """Access policies: one row for each, including retired ones."""
 
     folder = "access_policies"
     staged = ("access_policies",)

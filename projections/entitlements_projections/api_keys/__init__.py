@@ -1,4 +1,4 @@
-"""API keys: one row for each, those that count no more too. Never a secret."""
+"""API keys: one row for each, including revoked ones. Never a secret."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _revoked(event: Event, row: Row | None) -> Row:
 
 
 class ApiKeys(FoldedByEvent):
-    """API keys: one row for each, those that count no more too. Never a secret."""
+    """API keys: one row for each, including revoked ones. Never a secret."""
 
     folder = "api_keys"
     staged = ("api_keys",)

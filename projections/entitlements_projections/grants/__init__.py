@@ -1,4 +1,4 @@
-"""Grants: what was given away, by whom, why, until when."""
+"""Grants: entitlements that nobody pays for, with actor, reason and end."""
 
 from __future__ import annotations
 

@@ -15,13 +15,12 @@ create table resource_keys (
 );
 
 comment on table resource_keys is
-    'Resource keys: what one can be entitled to. A key that is used before its definition has been read is a row without '
-    'description; the definition completes it.';
-comment on column resource_keys.resource_key is 'The key, such as api_calls.';
-comment on column resource_keys.name is 'Its name for people; null: not defined yet.';
-comment on column resource_keys.data_type is 'Type of its values.';
+    'Resource keys (features). A key that is used before its definition was read is a row without a name; the definition completes it.';
+comment on column resource_keys.resource_key is 'The resource key, such as api_calls.';
+comment on column resource_keys.name is 'Display name; null: not defined yet.';
+comment on column resource_keys.data_type is 'Type of its values: boolean or integer.';
 comment on column resource_keys.unit is 'Unit of its quantities, such as call or byte; empty for features.';
-comment on column resource_keys.scale is 'How many decimals people see: 1250 at scale 2 is shown as 12.50.';
-comment on column resource_keys.defined_at is 'When this description was given.';
-comment on column resource_keys.actor is 'Who gave it.';
-comment on column resource_keys.version is 'Version of the key''s aggregate; 0: only mentioned so far.';
+comment on column resource_keys.scale is 'Decimal places shown: 1250 at scale 2 is displayed as 12.50.';
+comment on column resource_keys.defined_at is 'When this definition was made.';
+comment on column resource_keys.actor is 'Who defined it.';
+comment on column resource_keys.version is 'Version of the resource key; 0: used but not defined yet.';

@@ -13,10 +13,10 @@ create table entitlement_sets (
 
 comment on table entitlement_sets is 'Versions of entitlement sets.';
 comment on column entitlement_sets.set_id is 'The set.';
-comment on column entitlement_sets.set_version is 'Number of the version, from 1.';
-comment on column entitlement_sets.name is 'Its name for people.';
-comment on column entitlement_sets.ladder is 'The plan ladder it is a rung of; null: none.';
-comment on column entitlement_sets.rung is 'Its place on the ladder, higher is more.';
+comment on column entitlement_sets.set_version is 'Version number, from 1.';
+comment on column entitlement_sets.name is 'Display name.';
+comment on column entitlement_sets.ladder is 'The plan ladder it is on; null: none.';
+comment on column entitlement_sets.rung is 'Its rung on the ladder; a higher number is a higher tier.';
 comment on column entitlement_sets.defined_at is 'When this version was defined.';
 comment on column entitlement_sets.actor is 'Who defined it.';
 
@@ -49,26 +49,26 @@ create table entitlement_set_rules (
 
 create index entitlement_set_rules_of_key on entitlement_set_rules (resource_key);
 
-comment on table entitlement_set_rules is 'The rules of every version of every set; one table for all four types of rule.';
+comment on table entitlement_set_rules is 'Rules of all versions of all sets; one table for all four types of rules.';
 comment on column entitlement_set_rules.set_id is 'The set.';
-comment on column entitlement_set_rules.set_version is 'Its version.';
-comment on column entitlement_set_rules.position is 'Place of the rule in its set, from 0.';
-comment on column entitlement_set_rules.resource_key is 'The key the rule is about.';
+comment on column entitlement_set_rules.set_version is 'Version.';
+comment on column entitlement_set_rules.position is 'Index of the rule in its set, from 0.';
+comment on column entitlement_set_rules.resource_key is 'The resource key.';
 comment on column entitlement_set_rules.rule_type is 'boolean, limit, quota or credit.';
-comment on column entitlement_set_rules.amount is 'Included quantity in the smallest unit; null is unlimited. Without meaning for boolean rules.';
-comment on column entitlement_set_rules.soft_limit is 'Warn from here on; null: no warning.';
-comment on column entitlement_set_rules.hard_limit is 'Refuse strict usage above; null: the amount is the hard limit.';
-comment on column entitlement_set_rules.period is 'When a quota or a balance resets: hour, day, week, month, year, lifetime or an ISO 8601 duration; null for limits and features.';
+comment on column entitlement_set_rules.amount is 'Included quantity in the smallest unit; null: unlimited. Not used for boolean rules.';
+comment on column entitlement_set_rules.soft_limit is 'Warning threshold; null: none.';
+comment on column entitlement_set_rules.hard_limit is 'Strict usage above this is refused; null: the amount is the hard limit.';
+comment on column entitlement_set_rules.period is 'How often a quota or balance resets: hour, day, week, month, year, lifetime or an ISO 8601 duration; null for limits and features.';
 comment on column entitlement_set_rules.stacking is 'How contributions combine: any, sum, max, min or override.';
-comment on column entitlement_set_rules.per_unit is 'True: the amounts are multiplied by the quantity of the provision.';
-comment on column entitlement_set_rules.denied is 'Of a feature that stacks by override: it is taken away.';
-comment on column entitlement_set_rules.anchored is 'The period is counted from the billing anchor.';
-comment on column entitlement_set_rules.recurs is 'Inside a longer period the amount comes anew so often; null: it does not.';
-comment on column entitlement_set_rules.rollover_min is 'At least so much is carried over at a reset.';
-comment on column entitlement_set_rules.rollover_max is 'At most so much is carried over.';
-comment on column entitlement_set_rules.overage_at_reset is 'forgive or preserve.';
-comment on column entitlement_set_rules.grace_for is 'Seconds for which late usage still counts in its own period.';
-comment on column entitlement_set_rules.credit_key is 'The credits that bear what is not included; null: none.';
-comment on column entitlement_set_rules.credit_rate is 'Credit units for every credit_per of quantity.';
-comment on column entitlement_set_rules.credit_per is 'See credit_rate.';
-comment on column entitlement_set_rules.min_role is 'The least role of a member that has the feature; empty: every member.';
+comment on column entitlement_set_rules.per_unit is 'True: amounts are multiplied by the quantity of the provision.';
+comment on column entitlement_set_rules.denied is 'True: denies the feature; only with override stacking.';
+comment on column entitlement_set_rules.anchored is 'True: periods start from the billing anchor.';
+comment on column entitlement_set_rules.recurs is 'How often the amount is refilled within a longer period; null: never.';
+comment on column entitlement_set_rules.rollover_min is 'Rollover minimum: least quantity carried over at a reset.';
+comment on column entitlement_set_rules.rollover_max is 'Rollover maximum: most that is carried over at a reset.';
+comment on column entitlement_set_rules.overage_at_reset is 'What happens to overage at a reset: forgive or preserve.';
+comment on column entitlement_set_rules.grace_for is 'Grace in seconds: how long late usage still counts in its own period.';
+comment on column entitlement_set_rules.credit_key is 'The credit balance that pays for usage above the included amount; null: none.';
+comment on column entitlement_set_rules.credit_rate is 'Credit units charged per credit_per of quantity.';
+comment on column entitlement_set_rules.credit_per is 'Quantity that costs credit_rate credit units.';
+comment on column entitlement_set_rules.min_role is 'Minimum role a member needs for the feature; empty: any member.';

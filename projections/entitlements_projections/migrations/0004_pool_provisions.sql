@@ -31,26 +31,26 @@ create index pool_provisions_of_source on pool_provisions (source_id);
 
 comment on table pool_provisions is 'Provisions of pools: scheduled, active, suspended, ended.';
 comment on column pool_provisions.pool_id is 'The pool.';
-comment on column pool_provisions.provision_id is 'The provision; unique in its pool.';
-comment on column pool_provisions.source is 'Where it comes from: subscription, purchase or grant.';
-comment on column pool_provisions.source_id is 'Its id in the billing system, or the grant.';
-comment on column pool_provisions.billing_account_id is 'Who pays.';
-comment on column pool_provisions.set_id is 'The entitlement set it confers.';
+comment on column pool_provisions.provision_id is 'Id of the provision, unique within its pool.';
+comment on column pool_provisions.source is 'What it was bought or given through: subscription, purchase or grant.';
+comment on column pool_provisions.source_id is 'Its id in the billing system, or the id of the grant.';
+comment on column pool_provisions.billing_account_id is 'The billing account that pays.';
+comment on column pool_provisions.set_id is 'The entitlement set it provides.';
 comment on column pool_provisions.set_version is 'Version of the set.';
-comment on column pool_provisions.quantity is 'How many times it was bought.';
+comment on column pool_provisions.quantity is 'How many times the set is provided.';
 comment on column pool_provisions.status is 'scheduled, active, suspended or ended.';
-comment on column pool_provisions.starts_at is 'When it is to start.';
-comment on column pool_provisions.ends_at is 'When it is to end, exclusive; null: open end.';
-comment on column pool_provisions.priority is 'Burn order: lower burns first.';
-comment on column pool_provisions.follows is 'True: revised when its set has a new version.';
-comment on column pool_provisions.billing_period is 'How often it is billed; null: by no calendar that is known.';
-comment on column pool_provisions.scheduled_at is 'When it was connected to the pool.';
-comment on column pool_provisions.started_at is 'When it did start; null: not yet.';
-comment on column pool_provisions.ended_at is 'When it did end; null: not yet.';
+comment on column pool_provisions.starts_at is 'Scheduled start.';
+comment on column pool_provisions.ends_at is 'Scheduled end, exclusive; null: open-ended.';
+comment on column pool_provisions.priority is 'Burn order: the lowest priority is consumed first.';
+comment on column pool_provisions.follows is 'True: moves to new versions of its set; false: pinned to this version.';
+comment on column pool_provisions.billing_period is 'Billing period; null: unknown.';
+comment on column pool_provisions.scheduled_at is 'When it was added to the pool.';
+comment on column pool_provisions.started_at is 'Actual start; null: not yet.';
+comment on column pool_provisions.ended_at is 'Actual end; null: not yet.';
 comment on column pool_provisions.end_reason is 'Why it ended: expired, ended, revoked, replaced or pool_closed.';
-comment on column pool_provisions.status_reason is 'Reason of the last suspension, resumption or change of its end, for an auditor.';
-comment on column pool_provisions.actor is 'Who acted on it last.';
-comment on column pool_provisions.version is 'Version of the pool at its newest event about this provision.';
+comment on column pool_provisions.status_reason is 'Reason for the last suspension, resumption or change of its end, for the audit trail.';
+comment on column pool_provisions.actor is 'Who last changed it.';
+comment on column pool_provisions.version is 'Version of the pool at the last event about this provision.';
 
 create table pool_provision_ladders (
     pool_id text not null,
@@ -70,11 +70,11 @@ create table pool_provision_ladders (
 );
 
 comment on table pool_provision_ladders is
-    'Which provision occupied which plan ladder of a pool, and when. No two overlap on one ladder of one pool.';
+    'Which provision was on which plan ladder of a pool, and when. On one ladder of one pool no two overlap.';
 comment on column pool_provision_ladders.pool_id is 'The pool.';
 comment on column pool_provision_ladders.provision_id is 'The provision.';
 comment on column pool_provision_ladders.ladder is 'The plan ladder.';
-comment on column pool_provision_ladders.rung is 'Place on the ladder, higher is more.';
-comment on column pool_provision_ladders.started_at is 'From when it occupied the ladder; null: not yet. A suspended provision still occupies it.';
-comment on column pool_provision_ladders.ended_at is 'Until when, exclusive; null: it still does.';
-comment on column pool_provision_ladders.version is 'Version of the pool at its newest event about this row.';
+comment on column pool_provision_ladders.rung is 'Rung on the ladder; a higher number is a higher tier.';
+comment on column pool_provision_ladders.started_at is 'When it came onto the ladder; null: not yet. A suspended provision stays on it.';
+comment on column pool_provision_ladders.ended_at is 'When it left the ladder, exclusive; null: it is on it.';
+comment on column pool_provision_ladders.version is 'Version of the pool at the last event about this row.';

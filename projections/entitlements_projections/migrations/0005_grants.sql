@@ -19,15 +19,15 @@ create table grants (
 create index grants_of_actor on grants (actor);
 
 comment on table grants is 'Grants: entitlements that nobody pays for.';
-comment on column grants.pool_id is 'The pool that was given something.';
-comment on column grants.grant_id is 'The grant; unique in its pool, and the id of its provision.';
-comment on column grants.status is 'issued; revoked: taken back; expired: came to its end; ended: its provision or pool ended before.';
-comment on column grants.reason is 'Why it was given.';
-comment on column grants.actor is 'Who gave it.';
-comment on column grants.issued_at is 'When it was given.';
-comment on column grants.starts_at is 'From when it holds.';
-comment on column grants.ends_at is 'Until when it holds, exclusive; null: until revoked.';
-comment on column grants.over_at is 'When it was over; null: it is not.';
-comment on column grants.over_reason is 'Why it was taken back.';
-comment on column grants.over_actor is 'Who took it back.';
-comment on column grants.version is 'Version of the pool at its newest event about this grant.';
+comment on column grants.pool_id is 'The pool that received the grant.';
+comment on column grants.grant_id is 'Id of the grant, unique within its pool; also the id of its provision.';
+comment on column grants.status is 'issued, revoked, expired (reached its end) or ended (its provision or pool ended first).';
+comment on column grants.reason is 'Reason for the grant.';
+comment on column grants.actor is 'Who issued it.';
+comment on column grants.issued_at is 'When it was issued.';
+comment on column grants.starts_at is 'When it takes effect.';
+comment on column grants.ends_at is 'End, exclusive; null: until revoked.';
+comment on column grants.over_at is 'When it ended; null: it has not ended.';
+comment on column grants.over_reason is 'Why it was revoked.';
+comment on column grants.over_actor is 'Who revoked it.';
+comment on column grants.version is 'Version of the pool at the last event about this grant.';

@@ -18,18 +18,18 @@ create table pool_ondemand_config (
     primary key (pool_id, resource_key)
 );
 
-comment on table pool_ondemand_config is 'On-demand consumption of pools: above what is included, up to a cap, charged to a payer.';
+comment on table pool_ondemand_config is 'On-demand settings of pools: usage above what is included, charged to a payer up to a spending cap.';
 comment on column pool_ondemand_config.pool_id is 'The pool.';
-comment on column pool_ondemand_config.resource_key is 'The key.';
-comment on column pool_ondemand_config.enabled is 'Whether it is allowed.';
-comment on column pool_ondemand_config.payer is 'Who is charged; empty: the billing account of the pool.';
-comment on column pool_ondemand_config.currency is 'ISO 4217 code of the currency; empty: not said.';
+comment on column pool_ondemand_config.resource_key is 'The resource key.';
+comment on column pool_ondemand_config.enabled is 'Whether on-demand usage is allowed.';
+comment on column pool_ondemand_config.payer is 'The billing account charged; empty: that of the pool.';
+comment on column pool_ondemand_config.currency is 'ISO 4217 code of the currency; empty: not set.';
 comment on column pool_ondemand_config.unit_price is 'Price of price_per units of the key, in minor units of the currency.';
-comment on column pool_ondemand_config.price_per is 'So many of the smallest unit cost unit_price.';
-comment on column pool_ondemand_config.spending_cap is 'The most that is spent in a period, in minor units; null: no cap.';
-comment on column pool_ondemand_config.alert_at is 'Percentages of the cap at which an alert is told.';
-comment on column pool_ondemand_config.alerted is 'The highest of them that was told in the period that was under way then; 0: none.';
-comment on column pool_ondemand_config.alerted_at is 'When; null: never.';
-comment on column pool_ondemand_config.configured_at is 'When this was configured.';
-comment on column pool_ondemand_config.actor is 'Who did.';
-comment on column pool_ondemand_config.version is 'Version of the pool at its newest event about this row.';
+comment on column pool_ondemand_config.price_per is 'Quantity, in the smallest unit, that costs unit_price.';
+comment on column pool_ondemand_config.spending_cap is 'Maximum spending per period, in minor units of the currency; null: no cap.';
+comment on column pool_ondemand_config.alert_at is 'Percentages of the spending cap at which an alert is sent.';
+comment on column pool_ondemand_config.alerted is 'The highest percentage alerted in the period of the last alert; 0: none.';
+comment on column pool_ondemand_config.alerted_at is 'When it was last alerted; null: never.';
+comment on column pool_ondemand_config.configured_at is 'When it was configured.';
+comment on column pool_ondemand_config.actor is 'Who configured it.';
+comment on column pool_ondemand_config.version is 'Version of the pool at the last event about this row.';

@@ -11,13 +11,13 @@ create table boolean_entitlements (
     primary key (pool_id, resource_key)
 );
 
-comment on table boolean_entitlements is 'Features of pools. One that was lost stays as a row that is not held.';
+comment on table boolean_entitlements is 'Features of pools. A feature the pool no longer has stays as a row with held = false.';
 comment on column boolean_entitlements.pool_id is 'The pool.';
-comment on column boolean_entitlements.resource_key is 'The feature.';
+comment on column boolean_entitlements.resource_key is 'The resource key of the feature.';
 comment on column boolean_entitlements.held is 'Whether the pool has it.';
-comment on column boolean_entitlements.stacking is 'The policy that combined the contributions.';
-comment on column boolean_entitlements.provision_ids is 'The active provisions that contribute it, oldest first.';
-comment on column boolean_entitlements.changed_at is 'Since when it is so.';
+comment on column boolean_entitlements.stacking is 'How the contributions were combined.';
+comment on column boolean_entitlements.provision_ids is 'Active provisions that contribute it, oldest first.';
+comment on column boolean_entitlements.changed_at is 'When it last changed.';
 comment on column boolean_entitlements.version is 'Version of the pool at the last change.';
 
 create table numeric_entitlements (
@@ -43,25 +43,25 @@ create table numeric_entitlements (
 );
 
 comment on table numeric_entitlements is
-    'Limits (a cap on what is held at once) and quotas (consumption per period) of pools. One that was lost stays as a row '
-    'that is not held.';
+    'Limits (a maximum held at once), quotas (consumption per period) and credits (balances) of pools. One the pool no longer has '
+    'stays as a row with held = false.';
 comment on column numeric_entitlements.pool_id is 'The pool.';
-comment on column numeric_entitlements.resource_key is 'What is limited.';
+comment on column numeric_entitlements.resource_key is 'The resource key.';
 comment on column numeric_entitlements.entitlement_type is 'limit, quota or credit (a balance).';
 comment on column numeric_entitlements.held is 'Whether the pool has it; if not, the limits are null.';
-comment on column numeric_entitlements.effective_limit is 'Included quantity after stacking, in the smallest unit; null is unlimited.';
-comment on column numeric_entitlements.soft_limit is 'Warn from here on; null: no warning.';
-comment on column numeric_entitlements.hard_limit is 'Refuse strict usage above; null is unlimited.';
-comment on column numeric_entitlements.period is 'When it resets: hour, day, week, month, year, lifetime or an ISO 8601 duration. Kept when the quota is lost: regained, it goes on counting.';
-comment on column numeric_entitlements.stacking is 'The policy that combined the contributions.';
-comment on column numeric_entitlements.anchored is 'True: the period is counted from the billing anchor.';
-comment on column numeric_entitlements.anchor_at is 'Its own anchor since a reset by hand; null: none.';
-comment on column numeric_entitlements.grace_for is 'Seconds for which late usage still counts in its own period.';
-comment on column numeric_entitlements.credit_key is 'The credits that bear what is not included; null: none.';
-comment on column numeric_entitlements.override_id is 'The override that set this; empty: stacking did.';
-comment on column numeric_entitlements.over_allocated is 'True: more of a limit is held than the pool has now.';
-comment on column numeric_entitlements.changed_at is 'Since when it is so.';
-comment on column numeric_entitlements.counts_from is 'Usage totals of older versions of the pool do not count: another period began to count anew here.';
+comment on column numeric_entitlements.effective_limit is 'Included quantity after stacking, in the smallest unit; null: unlimited.';
+comment on column numeric_entitlements.soft_limit is 'Warning threshold; null: none.';
+comment on column numeric_entitlements.hard_limit is 'Strict usage above this is refused; null: never.';
+comment on column numeric_entitlements.period is 'How often it resets: hour, day, week, month, year, lifetime or an ISO 8601 duration. Kept if the pool loses the quota, so that counting continues when it has it again.';
+comment on column numeric_entitlements.stacking is 'How the contributions were combined.';
+comment on column numeric_entitlements.anchored is 'True: periods start from the billing anchor.';
+comment on column numeric_entitlements.anchor_at is 'Its own anchor since a manual reset; null: none.';
+comment on column numeric_entitlements.grace_for is 'Grace in seconds: how long late usage still counts in its own period.';
+comment on column numeric_entitlements.credit_key is 'The credit balance that pays for usage above the included amount; null: none.';
+comment on column numeric_entitlements.override_id is 'The override that sets this value; empty: it comes from stacking.';
+comment on column numeric_entitlements.over_allocated is 'True: more of a limit is allocated than the pool has now.';
+comment on column numeric_entitlements.changed_at is 'When it last changed.';
+comment on column numeric_entitlements.counts_from is 'Version of the pool from which usage totals count; older ones belong to another period.';
 comment on column numeric_entitlements.version is 'Version of the pool at the last change.';
 
 create table numeric_entitlement_contributions (
@@ -82,12 +82,12 @@ create table numeric_entitlement_contributions (
 comment on table numeric_entitlement_contributions is 'What each active provision adds to a numeric entitlement.';
 comment on column numeric_entitlement_contributions.pool_id is 'The pool.';
 comment on column numeric_entitlement_contributions.resource_key is 'The limit or quota.';
-comment on column numeric_entitlement_contributions.provision_id is 'The provision that contributes; empty: the default of the key. No reference, for that.';
-comment on column numeric_entitlement_contributions.position is 'Place in burn order, from 0.';
-comment on column numeric_entitlement_contributions.included_limit is 'Its included quantity, in the smallest unit, times the provision''s quantity where the rule is per unit; null is unlimited.';
-comment on column numeric_entitlement_contributions.soft_limit is 'Its soft limit; null: none.';
-comment on column numeric_entitlement_contributions.hard_limit is 'Its hard limit; null: as its included quantity.';
-comment on column numeric_entitlement_contributions.carried is 'What its amount was raised by: carried over, or consumed before it came anew.';
-comment on column numeric_entitlement_contributions.consumed is 'What was consumed of it when this was said.';
-comment on column numeric_entitlement_contributions.kept is 'True: the provision has left within the period, and what was consumed of it stays.';
-comment on column numeric_entitlement_contributions.version is 'Version of the pool at the change that said so.';
+comment on column numeric_entitlement_contributions.provision_id is 'The provision that contributes; empty: the default of the key (so there is no foreign key).';
+comment on column numeric_entitlement_contributions.position is 'Index in burn order, from 0.';
+comment on column numeric_entitlement_contributions.included_limit is 'Included quantity in the smallest unit, multiplied by the provision''s quantity if the rule is per unit; null: unlimited.';
+comment on column numeric_entitlement_contributions.soft_limit is 'Warning threshold; null: none.';
+comment on column numeric_entitlement_contributions.hard_limit is 'Hard limit; null: the same as the included quantity.';
+comment on column numeric_entitlement_contributions.carried is 'Quantity added to its amount: rolled over, or consumed before the last refill.';
+comment on column numeric_entitlement_contributions.consumed is 'Consumed at the time of the last change of this row, in the smallest unit.';
+comment on column numeric_entitlement_contributions.kept is 'True: the provision left within the period, and what was consumed of it stays counted.';
+comment on column numeric_entitlement_contributions.version is 'Version of the pool at that change.';

@@ -16,18 +16,18 @@ create table numeric_entitlement_usage (
 ) with (fillfactor = 60);
 
 comment on table numeric_entitlement_usage is
-    'What each pool consumed of each quota in each period, and what it holds of each limit. A period without a row: nothing. '
-    'Whether a period is over is for the reader to see; nothing is written when it ends.';
-comment on column numeric_entitlement_usage.pool_id is 'The pool. No reference: this is the busiest row, and it is only written after the pool''s.';
-comment on column numeric_entitlement_usage.resource_key is 'What was consumed or is held.';
+    'Quantity each pool consumed of each quota per period, and holds of each limit. A period without a row: nothing consumed. '
+    'Nothing is written when a period ends: readers compare period_end with the time.';
+comment on column numeric_entitlement_usage.pool_id is 'The pool. No foreign key: this is the busiest row, and it is only written after the pool''s.';
+comment on column numeric_entitlement_usage.resource_key is 'The resource key.';
 comment on column numeric_entitlement_usage.period_start is 'Start of the period; null for limits.';
 comment on column numeric_entitlement_usage.period_end is 'Its end, exclusive; null for limits.';
 comment on column numeric_entitlement_usage.consumed is 'Consumed in the period, or held now, in the smallest unit.';
-comment on column numeric_entitlement_usage.owed is 'Overage that is neither paid nor forgiven, of this period and preserved from earlier ones; null: none.';
-comment on column numeric_entitlement_usage.elsewhere is 'The part of it that credits or an on-demand payer bear; null: none.';
-comment on column numeric_entitlement_usage.warned_at is 'When the soft limit was reached, the last time; null: it was not.';
-comment on column numeric_entitlement_usage.exceeded_at is 'When usage was refused or lay above the limit for the first time since then; null: never.';
-comment on column numeric_entitlement_usage.counted_at is 'Instant of the newest event that counted here.';
+comment on column numeric_entitlement_usage.owed is 'Overage of this and earlier periods that is neither paid nor forgiven; null: none.';
+comment on column numeric_entitlement_usage.elsewhere is 'The part charged to credits or an on-demand payer; null: none.';
+comment on column numeric_entitlement_usage.warned_at is 'When the soft limit was last reached; null: never.';
+comment on column numeric_entitlement_usage.exceeded_at is 'When usage was first refused or above the limit since then; null: never.';
+comment on column numeric_entitlement_usage.counted_at is 'Time of the last event counted here.';
 comment on column numeric_entitlement_usage.version is 'Version of the pool at that event.';
 
 create table usage_events (
@@ -54,28 +54,28 @@ create table usage_events (
 ) partition by range (occurred_at);
 
 comment on table usage_events is
-    'Every line of recorded usage, with billing attribution. Append-only: no row is ever updated or deleted. One partition per '
-    'month of occurred_at, made when it is needed.';
-comment on column usage_events.pool_id is 'The pool that was used.';
+    'Every line of recorded usage, with billing attribution. Append-only: rows are never updated or deleted. One partition per '
+    'month of occurred_at, created when it is needed.';
+comment on column usage_events.pool_id is 'The pool.';
 comment on column usage_events.version is 'Version of the pool at the event that recorded the line.';
-comment on column usage_events.line is 'Place of the line in that event, from 0.';
+comment on column usage_events.line is 'Index of the line in that event, from 0.';
 comment on column usage_events.occurred_at is 'When it happened.';
-comment on column usage_events.part is 'Place among those who bear the line, from 0.';
-comment on column usage_events.recorded_at is 'When it was decided, by the pool''s clock.';
-comment on column usage_events.resource_key is 'What was used.';
-comment on column usage_events.quantity is 'How much, in the smallest unit; negative where something held was given back.';
-comment on column usage_events.overage is 'The part of the quantity that lies above the effective limit.';
-comment on column usage_events.mode is 'strict: could have been refused; report: had already happened; release: given back; correction: taken back or added later.';
-comment on column usage_events.late is 'True: it occurred in a period that was closed already, and changed no total.';
-comment on column usage_events.workspace_id is 'Who used it; null: nobody in particular.';
-comment on column usage_events.subject_id is 'The subject within the workspace, or the named holder; null: nobody in particular.';
-comment on column usage_events.usage_id is 'Idempotency key of the line, or of the one that is corrected; null: none.';
-comment on column usage_events.bearer is 'included: a provision, with its overage beside; credit: a credit balance; on_demand: the payer; overage: nobody.';
-comment on column usage_events.charge is 'Credit units, or minor units of the payer''s currency for on-demand.';
-comment on column usage_events.reservation_id is 'The reservation it was committed from; null: none.';
-comment on column usage_events.provision_id is 'The provision that bears it; null: none.';
+comment on column usage_events.part is 'Index of the part among those the line was charged in, from 0.';
+comment on column usage_events.recorded_at is 'When it was recorded, by the pool''s clock.';
+comment on column usage_events.resource_key is 'The resource key.';
+comment on column usage_events.quantity is 'Quantity in the smallest unit; negative if an allocation was released or usage corrected down.';
+comment on column usage_events.overage is 'The part of the quantity above the effective limit.';
+comment on column usage_events.mode is 'strict: could have been refused; report: had already happened; release: an allocation was released; correction: reversed or adjusted later.';
+comment on column usage_events.late is 'True: its period was already closed, so it changed no total.';
+comment on column usage_events.workspace_id is 'The customer (`customer_id` in the API); null: none.';
+comment on column usage_events.subject_id is 'The subject (user or service) within the customer, or the named holder; null: none.';
+comment on column usage_events.usage_id is 'Idempotency key of the line, or of the line that is corrected; null: none.';
+comment on column usage_events.bearer is 'What it was charged to. included: a provision, together with its overage; credit: a credit balance; on_demand: the payer; overage: nobody.';
+comment on column usage_events.charge is 'Credit units; for on_demand, minor units of the payer''s currency.';
+comment on column usage_events.reservation_id is 'Reservation it was committed from; null: none.';
+comment on column usage_events.provision_id is 'The provision it was charged to; null: none.';
 comment on column usage_events.billing_account_id is
-    'Who pays: the provision''s payer, else the pool''s. Null: nobody, as for what a grant includes.';
+    'The billing account that pays: the provision''s, otherwise the pool''s; null: nobody, such as for a grant.';
 
 -- Bounded: an instant that makes no sense makes no partition.
 create table usage_events_before_2000 partition of usage_events for values from (minvalue) to ('2000-01-01 00:00:00+00');
@@ -87,7 +87,7 @@ begin
         using errcode = 'restrict_violation', hint = 'A correction is a further line.';
 end
 $$;
-comment on function refuse_change is 'Refuses whatever statement it is a trigger of.';
+comment on function refuse_change is 'Trigger function that refuses the statement.';
 
 create function make_append_only(target text) returns void language plpgsql as $$
 begin
@@ -99,7 +99,7 @@ begin
     execute format('revoke update, delete, truncate on %I from public, current_user', target);
 end
 $$;
-comment on function make_append_only is 'Takes away every way to change or delete rows of a table.';
+comment on function make_append_only is 'Makes a table append-only: rows can be neither changed nor deleted.';
 
 create function add_usage_month(month date) returns void language plpgsql as $$
 declare
@@ -114,6 +114,6 @@ begin
     perform make_append_only(name);
 end
 $$;
-comment on function add_usage_month is 'Makes the partition of the month that starts on a day, unless it is there.';
+comment on function add_usage_month is 'Creates the partition of the month that starts on a day, if it does not exist.';
 
 select make_append_only(name) from unnest(array['usage_events', 'usage_events_before_2000', 'usage_events_from_2100']) name;

@@ -9,6 +9,6 @@ create table projection_positions (
 
 comment on table projection_positions is 'Positions of the projector: one row per partition of the ledger.';
 comment on column projection_positions.partition is 'Partition of the ledger.';
-comment on column projection_positions.ledger_offset is 'Offset of the last frame that is in the tables.';
+comment on column projection_positions.ledger_offset is 'Offset of the last frame applied to the tables.';
 comment on column projection_positions.position is 'Position of the chain reader after that frame, as JSON.';
-comment on column projection_positions.decided_at is 'When that frame''s last command was written, by the log''s clock.';
+comment on column projection_positions.decided_at is 'When that frame''s last command was written, by the clock of the log.';

@@ -21,24 +21,24 @@ create table pool_overrides (
     primary key (pool_id, override_id)
 );
 
-comment on table pool_overrides is 'What administrators said by hand that a pool, or one of its workspaces, has of a key. It outranks stacking.';
+comment on table pool_overrides is 'Overrides: values set by administrators for a pool or one of its customers. They outrank stacking.';
 comment on column pool_overrides.pool_id is 'The pool.';
-comment on column pool_overrides.override_id is 'The override; unique in its pool.';
-comment on column pool_overrides.resource_key is 'The key.';
-comment on column pool_overrides.workspace_id is 'The workspace it is for; empty: the whole pool.';
+comment on column pool_overrides.override_id is 'Id of the override, unique within its pool.';
+comment on column pool_overrides.resource_key is 'The resource key.';
+comment on column pool_overrides.workspace_id is 'The customer it applies to; empty: the whole pool.';
 comment on column pool_overrides.status is 'set, cleared or expired.';
-comment on column pool_overrides.allowed is 'False: the key is taken away.';
+comment on column pool_overrides.allowed is 'False: access to the key is removed.';
 comment on column pool_overrides.amount is 'The amount in the smallest unit; null: unlimited, or a feature.';
-comment on column pool_overrides.soft_limit is 'Warn from here on; null: no warning.';
-comment on column pool_overrides.hard_limit is 'Refuse strict usage above; null: the amount.';
+comment on column pool_overrides.soft_limit is 'Warning threshold; null: none.';
+comment on column pool_overrides.hard_limit is 'Strict usage above this is refused; null: the amount is the hard limit.';
 comment on column pool_overrides.reason is 'Why it was set.';
 comment on column pool_overrides.actor is 'Who set it.';
 comment on column pool_overrides.set_at is 'When.';
-comment on column pool_overrides.expires_at is 'When it ends by itself; null: when it is cleared.';
-comment on column pool_overrides.over_at is 'When it was over; null: it holds.';
-comment on column pool_overrides.over_reason is 'Why it was cleared; empty: it was not.';
-comment on column pool_overrides.over_actor is 'Who cleared it; empty: nobody.';
-comment on column pool_overrides.version is 'Version of the pool at its newest event about this row.';
+comment on column pool_overrides.expires_at is 'When it expires; null: when it is cleared.';
+comment on column pool_overrides.over_at is 'When it ended; null: it is in force.';
+comment on column pool_overrides.over_reason is 'Why it was cleared; empty: not cleared.';
+comment on column pool_overrides.over_actor is 'Who cleared it; empty: not cleared.';
+comment on column pool_overrides.version is 'Version of the pool at the last event about this row.';
 
 create table member_caps (
     pool_id text not null references resource_pools,
@@ -53,16 +53,16 @@ create table member_caps (
     primary key (pool_id, workspace_id, subject_id, resource_key)
 );
 
-comment on table member_caps is 'What workspaces, and subjects in them, can draw of a key in a period.';
+comment on table member_caps is 'Caps on what customers, and subjects in them, can use of a key per period.';
 comment on column member_caps.pool_id is 'The pool.';
-comment on column member_caps.workspace_id is 'The workspace.';
-comment on column member_caps.subject_id is 'The subject in it; empty: the whole workspace.';
-comment on column member_caps.resource_key is 'The key.';
-comment on column member_caps.amount is 'The most it can draw in a period; null: the cap was lifted.';
+comment on column member_caps.workspace_id is 'The customer (`customer_id` in the API).';
+comment on column member_caps.subject_id is 'The subject (user or service) in it; empty: the whole customer.';
+comment on column member_caps.resource_key is 'The resource key.';
+comment on column member_caps.amount is 'Maximum per period, in the smallest unit; null: the cap was removed.';
 comment on column member_caps.period is 'Period of the cap; null: that of the key.';
-comment on column member_caps.capped_at is 'Since when.';
-comment on column member_caps.actor is 'Who said so.';
-comment on column member_caps.version is 'Version of the pool at its newest event about this row.';
+comment on column member_caps.capped_at is 'Since when it applies.';
+comment on column member_caps.actor is 'Who set it.';
+comment on column member_caps.version is 'Version of the pool at the last event about this row.';
 
 create table pool_reservations (
     pool_id text not null references resource_pools,
@@ -82,21 +82,21 @@ create table pool_reservations (
     primary key (pool_id, reservation_id)
 );
 
-comment on table pool_reservations is 'Reservations and leases: quantities held until they are committed or released or expire.';
+comment on table pool_reservations is 'Reservations and leases: quantities held until they are committed, released or expire.';
 comment on column pool_reservations.pool_id is 'The pool.';
 comment on column pool_reservations.reservation_id is 'The reservation.';
-comment on column pool_reservations.resource_key is 'The key.';
+comment on column pool_reservations.resource_key is 'The resource key.';
 comment on column pool_reservations.status is 'held, committed, released or expired.';
-comment on column pool_reservations.quantity is 'What was asked for, in the smallest unit.';
-comment on column pool_reservations.held is 'What is held now.';
-comment on column pool_reservations.committed is 'What of it was used.';
-comment on column pool_reservations.workspace_id is 'Who holds it; empty: nobody in particular.';
-comment on column pool_reservations.subject_id is 'The subject; empty: nobody in particular.';
-comment on column pool_reservations.lease is 'Whether a client draws it down by itself.';
+comment on column pool_reservations.quantity is 'Quantity reserved, in the smallest unit.';
+comment on column pool_reservations.held is 'Quantity held now.';
+comment on column pool_reservations.committed is 'Quantity committed (used), in the smallest unit.';
+comment on column pool_reservations.workspace_id is 'The customer; empty: none.';
+comment on column pool_reservations.subject_id is 'The subject (user or service) within the customer; empty: none.';
+comment on column pool_reservations.lease is 'Whether it is a lease, drawn down by the client that holds it.';
 comment on column pool_reservations.reserved_at is 'When it was reserved.';
-comment on column pool_reservations.expires_at is 'When it expires by itself.';
-comment on column pool_reservations.over_at is 'When nothing of it was held any more; null: it is held.';
-comment on column pool_reservations.version is 'Version of the pool at its newest event about this row.';
+comment on column pool_reservations.expires_at is 'When it expires.';
+comment on column pool_reservations.over_at is 'When it ended; null: it is held.';
+comment on column pool_reservations.version is 'Version of the pool at the last event about this row.';
 
 create index pool_reservations_held on pool_reservations (pool_id, resource_key) where status = 'held';
 
@@ -112,12 +112,12 @@ create table limit_holders (
     primary key (pool_id, resource_key, holder_id)
 );
 
-comment on table limit_holders is 'Named holders of limits, such as who has a seat.';
+comment on table limit_holders is 'Named holders of limits, such as users with a seat.';
 comment on column limit_holders.pool_id is 'The pool.';
-comment on column limit_holders.resource_key is 'The key.';
-comment on column limit_holders.holder_id is 'Who holds it.';
-comment on column limit_holders.held is 'How much, in the smallest unit; 0: given back.';
-comment on column limit_holders.workspace_id is 'For which workspace; empty: none in particular.';
-comment on column limit_holders.changed_at is 'Since when.';
-comment on column limit_holders.actor is 'Who said so.';
-comment on column limit_holders.version is 'Version of the pool at its newest event about this row.';
+comment on column limit_holders.resource_key is 'The resource key.';
+comment on column limit_holders.holder_id is 'The named holder, such as a user with a seat.';
+comment on column limit_holders.held is 'Quantity held, in the smallest unit; 0: released.';
+comment on column limit_holders.workspace_id is 'The customer; empty: none.';
+comment on column limit_holders.changed_at is 'Since when it applies.';
+comment on column limit_holders.actor is 'Who set it.';
+comment on column limit_holders.version is 'Version of the pool at the last event about this row.';

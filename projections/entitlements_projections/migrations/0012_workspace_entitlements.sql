@@ -81,10 +81,10 @@ left join member_caps c on c.pool_id = e.pool_id and c.workspace_id = n.workspac
     and c.resource_key = e.resource_key;
 
 comment on view workspace_entitlements is
-    'What each workspace has of each key from each of its pools now; the present of a pool in backfill is its clock.';
-comment on column workspace_entitlements.held is 'False: the pool has it, but an override takes it from this workspace.';
-comment on column workspace_entitlements.pool_order is 'Place of the pool among those of the workspace, from 1: its primary.';
-comment on column workspace_entitlements.elsewhere is 'The part of what is consumed that credits or an on-demand payer bear.';
-comment on column workspace_entitlements.remaining is 'What remains of what is included, for the whole pool; null: unlimited, or a feature.';
-comment on column workspace_entitlements.cap is 'The most this workspace can draw in cap_period, by its override or its cap; null: no cap.';
-comment on column workspace_entitlements.resets_at is 'End of the period under way; null: nothing was counted in it, so the calendar says it (reading.workspace_entitlements does).';
+    'What each customer has of each key from each of its pools now. For a pool in backfill, now is its clock.';
+comment on column workspace_entitlements.held is 'False: the pool has it, but an override removes it from this customer.';
+comment on column workspace_entitlements.pool_order is 'Position of the pool among the customer''s, from 1: its primary.';
+comment on column workspace_entitlements.elsewhere is 'The part of what is consumed that is charged to credits or an on-demand payer.';
+comment on column workspace_entitlements.remaining is 'Included quantity that remains, for the whole pool; null: unlimited, or a feature.';
+comment on column workspace_entitlements.cap is 'Maximum this customer can use per cap_period, by its override or cap; null: no cap.';
+comment on column workspace_entitlements.resets_at is 'End of the current period; null: nothing was counted in it, so the calendar determines it.';

@@ -11,14 +11,14 @@ alter table numeric_entitlements
     add column moved_start timestamptz,
     add column moved_end timestamptz;
 
-comment on column numeric_entitlements.counts_from is 'Usage totals of older versions of the pool do not count: it began to count anew here, by a reset or in another period.';
-comment on column numeric_entitlements.credit_rate is 'Credit units for every credit_per of quantity.';
-comment on column numeric_entitlements.credit_per is 'See credit_rate.';
-comment on column numeric_entitlements.credit_quantity is 'What credits bear of the period under way at the present rate.';
-comment on column numeric_entitlements.credit_units is 'The credit units that this took; rounding is over their sum.';
-comment on column numeric_entitlements.uncounted is 'The part of what is consumed in the period under way that takes nothing from the limit, beside what credits and payers bear.';
-comment on column numeric_entitlements.begins_with is 'What a period begins with in which nothing is counted yet: overage that was preserved at the reset.';
-comment on column numeric_entitlements.moved_start is 'Start of a period whose end another calendar has moved; null: none.';
+comment on column numeric_entitlements.counts_from is 'Version of the pool from which usage totals count; older ones precede a reset or belong to another period.';
+comment on column numeric_entitlements.credit_rate is 'Credit units charged per credit_per of quantity.';
+comment on column numeric_entitlements.credit_per is 'Quantity that costs credit_rate credit units.';
+comment on column numeric_entitlements.credit_quantity is 'Quantity of the current period charged to credits at the current rate.';
+comment on column numeric_entitlements.credit_units is 'Credit units charged for credit_quantity; the total is rounded, not each charge.';
+comment on column numeric_entitlements.uncounted is 'The part of the current period''s consumption that does not count against the limit, apart from what is charged to credits and payers.';
+comment on column numeric_entitlements.begins_with is 'Preserved overage at the start of a period in which nothing is counted yet.';
+comment on column numeric_entitlements.moved_start is 'Start of a period whose end moved with a change of the calendar; null: none.';
 comment on column numeric_entitlements.moved_end is 'Its end now.';
 
 alter table pool_ondemand_config
@@ -26,9 +26,9 @@ alter table pool_ondemand_config
     add column bought bigint not null default 0,
     add column charged bigint not null default 0;
 
-comment on column pool_ondemand_config.spent is 'What was spent in the period under way, in minor units.';
-comment on column pool_ondemand_config.bought is 'The quantity that was charged at the present price.';
-comment on column pool_ondemand_config.charged is 'For how much; rounding is over their sum.';
+comment on column pool_ondemand_config.spent is 'Spending in the current period, in minor units of the currency.';
+comment on column pool_ondemand_config.bought is 'Quantity charged at the current price.';
+comment on column pool_ondemand_config.charged is 'Total charged for bought, in minor units of the currency; the total is rounded, not each charge.';
 
 alter table pool_reservations
     add column paid bigint not null default 0,
@@ -36,10 +36,10 @@ alter table pool_reservations
     add column credit_units bigint not null default 0,
     add column spending bigint not null default 0;
 
-comment on column pool_reservations.paid is 'What of it credits or a payer would bear: it does not count against the limit.';
-comment on column pool_reservations.credit_key is 'The credits it holds beside; empty: none.';
-comment on column pool_reservations.credit_units is 'So many units of them are held now.';
-comment on column pool_reservations.spending is 'So much on-demand spending is held now, in minor units.';
+comment on column pool_reservations.paid is 'The part that credits or a payer would pay for; it does not count against the limit.';
+comment on column pool_reservations.credit_key is 'The credit balance it also holds; empty: none.';
+comment on column pool_reservations.credit_units is 'Credit units held now.';
+comment on column pool_reservations.spending is 'On-demand spending held now, in minor units of the currency.';
 
 create index pool_reservations_of_credits on pool_reservations (pool_id, credit_key) where status = 'held' and credit_key <> '';
 
@@ -54,14 +54,14 @@ alter table member_caps
     add primary key (pool_id, workspace_id, subject_id, resource_key, override_id);
 
 comment on table member_caps is
-    'What workspaces, and subjects in them, can draw of a key in a period, and what they drew: by caps, and by overrides with an amount.';
-comment on column member_caps.amount is 'The most it can draw in a period; null: it was lifted.';
-comment on column member_caps.override_id is 'The override of the workspace that says so; empty: a cap does.';
-comment on column member_caps.time_zone is 'By which time zone its own period is counted; null: it has none.';
-comment on column member_caps.drawn is 'What was drawn in the period from drawn_from until before drawn_until.';
-comment on column member_caps.drawn_from is 'Null: from the beginning, or nothing was drawn.';
-comment on column member_caps.drawn_until is 'Null: for ever, or nothing was drawn.';
-comment on column member_caps.counts_from is 'Version of the pool from which on it counts.';
+    'Caps on what customers, and subjects in them, can use of a key per period, and what they used. Overrides with an amount count as caps.';
+comment on column member_caps.amount is 'Maximum per period, in the smallest unit; null: the cap was removed.';
+comment on column member_caps.override_id is 'The customer''s override that sets it; empty: a cap sets it.';
+comment on column member_caps.time_zone is 'Time zone of its own period; null: no period of its own.';
+comment on column member_caps.drawn is 'Quantity used from drawn_from until before drawn_until.';
+comment on column member_caps.drawn_from is 'Start of the period of drawn; null: unbounded, or nothing was used.';
+comment on column member_caps.drawn_until is 'End of the period of drawn, exclusive; null: unbounded, or nothing was used.';
+comment on column member_caps.counts_from is 'Version of the pool from which usage counts.';
 
 drop view workspace_entitlements;
 
@@ -149,7 +149,7 @@ left join lateral (
 end;
 
 comment on function pool_entitlements is
-    'What each pool has, or had once (not held), of each key at an instant, with what is consumed, reserved and left of what is included.';
+    'What each pool has, or had (held = false), of each key at a given time, with quantities consumed, reserved and remaining.';
 
 -- One place says in which order a workspace draws on its pools. Workspaces of one id in two organizations are two, each with a primary
 -- pool of its own.
@@ -168,15 +168,15 @@ from (
     where unassigned_at is null
 ) assigned;
 
-comment on view workspace_pools is 'The pools of each workspace of each organization, in the order in which it draws on them.';
-comment on column workspace_pools.organization_id is 'The organization that owns the pool. Workspace ids are unique within an organization only.';
-comment on column workspace_pools.workspace_id is 'The workspace (the customer), by its id within the organization.';
+comment on view workspace_pools is 'The pools of each customer, in the order in which usage draws on them.';
+comment on column workspace_pools.organization_id is 'The organization that owns the pool. Customer ids are unique within an organization only.';
+comment on column workspace_pools.workspace_id is 'The customer (`customer_id` in the API); its id is unique within the organization.';
 comment on column workspace_pools.pool_id is 'The pool.';
-comment on column workspace_pools.role is 'primary or secondary, as it was assigned last.';
-comment on column workspace_pools.is_primary is 'True: the one most recently assigned as primary. An older primary counts as secondary.';
-comment on column workspace_pools.pool_order is 'Place of the pool among those of the workspace, from 1: the primary first, then as they were assigned.';
-comment on column workspace_pools.may_overflow is 'Whether usage without room here may draw on later pools of the workspace.';
-comment on column workspace_pools.assigned_at is 'When it was assigned in this role.';
+comment on column workspace_pools.role is 'primary or secondary, as last assigned.';
+comment on column workspace_pools.is_primary is 'True: the pool most recently assigned as primary. Older primaries count as secondary.';
+comment on column workspace_pools.pool_order is 'Position of the pool among the customer''s, from 1: the primary first, then in the order of assignment.';
+comment on column workspace_pools.may_overflow is 'Whether usage that does not fit here may draw on the customer''s next pools.';
+comment on column workspace_pools.assigned_at is 'When it was assigned with this role.';
 
 create function workspace_entitlements_at(asked_at timestamptz) returns table (
     organization_id text, workspace_id text, resource_key text,
@@ -231,62 +231,62 @@ left join member_caps c on c.pool_id = e.pool_id and c.workspace_id = a.workspac
     and c.resource_key = e.resource_key and c.override_id = coalesce(o.override_id, '');
 end;
 
-comment on function workspace_entitlements_at is 'As the view workspace_entitlements, at an instant.';
+comment on function workspace_entitlements_at is 'The view workspace_entitlements at a given time.';
 
 create view workspace_entitlements as select * from workspace_entitlements_at(now());
 
 comment on view workspace_entitlements is
-    'What each workspace of each organization has, or had once (not held), of each key from each of its pools now, and what is left of it; '
-    'the present of a pool in backfill is its clock.';
-comment on column workspace_entitlements.organization_id is 'The organization that owns the pool. Workspace ids are unique within an organization only.';
-comment on column workspace_entitlements.workspace_id is 'The workspace (the customer), by its id within the organization.';
-comment on column workspace_entitlements.resource_key is 'The key, such as api_calls.';
-comment on column workspace_entitlements.pool_id is 'The pool it has it from.';
-comment on column workspace_entitlements.role is 'primary or secondary, as the workspace was assigned to the pool last.';
-comment on column workspace_entitlements.is_primary is 'True: its primary pool, the one most recently assigned as primary. An older primary counts as secondary.';
-comment on column workspace_entitlements.pool_order is 'Place of the pool among those of the workspace in its organization, from 1: its primary first, then as they were assigned.';
-comment on column workspace_entitlements.may_overflow is 'Whether usage without room here may draw on later pools of the workspace.';
+    'What each customer has, or had (held = false), of each key from each of its pools now, and what remains. '
+    'For a pool in backfill, now is its clock.';
+comment on column workspace_entitlements.organization_id is 'The organization that owns the pool. Customer ids are unique within an organization only.';
+comment on column workspace_entitlements.workspace_id is 'The customer (`customer_id` in the API); its id is unique within the organization.';
+comment on column workspace_entitlements.resource_key is 'The resource key, such as api_calls.';
+comment on column workspace_entitlements.pool_id is 'The pool.';
+comment on column workspace_entitlements.role is 'primary or secondary, as last assigned.';
+comment on column workspace_entitlements.is_primary is 'True: the pool most recently assigned as primary. Older primaries count as secondary.';
+comment on column workspace_entitlements.pool_order is 'Position of the pool among the customer''s, from 1: the primary first, then in the order of assignment.';
+comment on column workspace_entitlements.may_overflow is 'Whether usage that does not fit here may draw on the customer''s next pools.';
 comment on column workspace_entitlements.pool_status is 'open, suspended or closed.';
 comment on column workspace_entitlements.entitlement_type is 'boolean, limit, quota or credit.';
-comment on column workspace_entitlements.held is 'False: the pool has it not any more, or an override takes it from this workspace.';
+comment on column workspace_entitlements.held is 'False: the pool no longer has it, or an override removes it from this customer.';
 comment on column workspace_entitlements.stacking is 'How contributions combine: sum, max, min or override; for a boolean any or override.';
-comment on column workspace_entitlements.effective_limit is 'What is included, in the smallest unit of the key; null: unlimited, or a feature.';
-comment on column workspace_entitlements.soft_limit is 'Warned from here; null: no warning.';
-comment on column workspace_entitlements.hard_limit is 'Strict usage is refused above; null: never.';
-comment on column workspace_entitlements.period is 'How often a quota resets, such as day or month; null: it does not.';
-comment on column workspace_entitlements.consumed is 'What is consumed in the period under way, or held of a limit, for the whole pool.';
-comment on column workspace_entitlements.elsewhere is 'The part of what is consumed that credits or an on-demand payer bear.';
-comment on column workspace_entitlements.uncounted is 'The part of what is consumed that takes nothing from the limit, beside what is borne elsewhere.';
-comment on column workspace_entitlements.owed is 'Overage that is neither paid nor forgiven, of this period and preserved from earlier ones.';
-comment on column workspace_entitlements.reserved is 'What reservations hold of it, for the whole pool.';
-comment on column workspace_entitlements.remaining is 'What remains of what is included, for the whole pool; null: unlimited, or a feature.';
-comment on column workspace_entitlements.credit_key is 'The credits that bear what is not included; null: none.';
-comment on column workspace_entitlements.credit_rate is 'Credit units for every credit_per of quantity.';
-comment on column workspace_entitlements.credit_per is 'See credit_rate.';
-comment on column workspace_entitlements.credit_quantity is 'What credits bear of the period at the present rate.';
-comment on column workspace_entitlements.credit_units is 'The credit units that credit_quantity took.';
-comment on column workspace_entitlements.on_demand is 'Whether a payer bears what is neither included nor borne by credits, up to spending_cap.';
-comment on column workspace_entitlements.payer is 'Who pays for on-demand usage; empty: the billing account of the pool; null: nothing is said of on-demand.';
-comment on column workspace_entitlements.currency is 'ISO 4217 code of the currency of unit_price, spending_cap and spent; empty: not said.';
+comment on column workspace_entitlements.effective_limit is 'Included quantity in the smallest unit of the key; null: unlimited, or a feature.';
+comment on column workspace_entitlements.soft_limit is 'Warning threshold; null: none.';
+comment on column workspace_entitlements.hard_limit is 'Strict usage above this is refused; null: never.';
+comment on column workspace_entitlements.period is 'How often a quota resets, such as day or month; null: never.';
+comment on column workspace_entitlements.consumed is 'Quantity consumed in the current period, or held of a limit, for the whole pool.';
+comment on column workspace_entitlements.elsewhere is 'The part of what is consumed that is charged to credits or an on-demand payer.';
+comment on column workspace_entitlements.uncounted is 'The part of what is consumed that does not count against the limit, apart from what is charged elsewhere.';
+comment on column workspace_entitlements.owed is 'Overage of this and earlier periods that is neither paid nor forgiven.';
+comment on column workspace_entitlements.reserved is 'Quantity held by reservations, for the whole pool.';
+comment on column workspace_entitlements.remaining is 'Included quantity that remains, for the whole pool; null: unlimited, or a feature.';
+comment on column workspace_entitlements.credit_key is 'The credit balance that pays for usage above the included amount; null: none.';
+comment on column workspace_entitlements.credit_rate is 'Credit units charged per credit_per of quantity.';
+comment on column workspace_entitlements.credit_per is 'Quantity that costs credit_rate credit units.';
+comment on column workspace_entitlements.credit_quantity is 'Quantity of the period charged to credits at the current rate.';
+comment on column workspace_entitlements.credit_units is 'Credit units charged for credit_quantity.';
+comment on column workspace_entitlements.on_demand is 'Whether usage that is neither included nor paid by credits is charged to a payer, up to spending_cap.';
+comment on column workspace_entitlements.payer is 'The billing account charged for on-demand usage; empty: that of the pool; null: on-demand is not configured.';
+comment on column workspace_entitlements.currency is 'ISO 4217 code of the currency of unit_price, spending_cap and spent; empty: not set.';
 comment on column workspace_entitlements.unit_price is 'Price of price_per of quantity, in minor units of the currency.';
 comment on column workspace_entitlements.price_per is 'See unit_price.';
 comment on column workspace_entitlements.spending_cap is 'The most that may be spent in a period, in minor units; null: no cap.';
-comment on column workspace_entitlements.spent is 'What was spent in the period under way, in minor units.';
-comment on column workspace_entitlements.spending_reserved is 'What reservations hold of the spending, in minor units.';
-comment on column workspace_entitlements.bought is 'The quantity that was charged at the present price.';
-comment on column workspace_entitlements.charged is 'What was charged for bought, in minor units.';
-comment on column workspace_entitlements.cap is 'The most this workspace can draw in cap_period, by its override or its cap; null: no cap.';
-comment on column workspace_entitlements.cap_period is 'The period of the cap: its own, else that of the key; null: no cap, or one without a period.';
-comment on column workspace_entitlements.cap_drawn is 'What it drew in the period of the cap under way; cap_reserved counts as drawn too.';
-comment on column workspace_entitlements.cap_reserved is 'What reservations of this workspace hold; null: no cap.';
-comment on column workspace_entitlements.cap_resets_at is 'End of the period of the cap under way; null: nothing was drawn in it, or it has no end.';
-comment on column workspace_entitlements.workspace_override_id is 'The override of this workspace that decides; null: none.';
-comment on column workspace_entitlements.pool_override_id is 'The override of the whole pool that decides; null: none.';
-comment on column workspace_entitlements.over_allocated is 'True: more of a limit is held than there is.';
-comment on column workspace_entitlements.period_start is 'Start of the period under way; null: nothing was counted in it.';
-comment on column workspace_entitlements.resets_at is 'End of the period under way; null: nothing was counted in it, so the calendar says it (reading.workspace_entitlements does).';
-comment on column workspace_entitlements.at is 'The instant this row is about: now, or the clock of a pool in backfill.';
-comment on column workspace_entitlements.time_zone is 'By which time zone periods are counted.';
+comment on column workspace_entitlements.spent is 'Spending in the current period, in minor units of the currency.';
+comment on column workspace_entitlements.spending_reserved is 'Spending held by reservations, in minor units of the currency.';
+comment on column workspace_entitlements.bought is 'Quantity charged at the current price.';
+comment on column workspace_entitlements.charged is 'Total charged for bought, in minor units of the currency.';
+comment on column workspace_entitlements.cap is 'Maximum this customer can use per cap_period, by its override or cap; null: no cap.';
+comment on column workspace_entitlements.cap_period is 'Period of the cap: its own, or that of the key; null: no cap, or one without a period.';
+comment on column workspace_entitlements.cap_drawn is 'Quantity used in the current period of the cap; cap_reserved counts as used too.';
+comment on column workspace_entitlements.cap_reserved is 'Quantity held by reservations of this customer; null: no cap.';
+comment on column workspace_entitlements.cap_resets_at is 'End of the current period of the cap; null: nothing was used in it, or it has no end.';
+comment on column workspace_entitlements.workspace_override_id is 'The override of this customer in force; null: none.';
+comment on column workspace_entitlements.pool_override_id is 'The override of the whole pool in force; null: none.';
+comment on column workspace_entitlements.over_allocated is 'True: more of a limit is allocated than there is.';
+comment on column workspace_entitlements.period_start is 'Start of the current period; null: nothing was counted in it.';
+comment on column workspace_entitlements.resets_at is 'End of the current period; null: nothing was counted in it, so the calendar determines it.';
+comment on column workspace_entitlements.at is 'The time of this row: now, or the clock of a pool in backfill.';
+comment on column workspace_entitlements.time_zone is 'Time zone of its periods.';
 comment on column workspace_entitlements.anchor_at is 'From when anchored periods are counted; null: calendar periods.';
-comment on column workspace_entitlements.changed_at is 'When the effective value changed last.';
+comment on column workspace_entitlements.changed_at is 'When the effective value last changed.';
 comment on column workspace_entitlements.provision_ids is 'The provisions that contribute, in burn order.';

@@ -16,19 +16,19 @@ create table access_policies (
     primary key (organization_id, policy_id)
 );
 
-comment on table access_policies is 'Policies that say when a key may be used or may not, whatever was bought.';
+comment on table access_policies is 'Access policies: allow or deny keys regardless of plans.';
 comment on column access_policies.organization_id is 'The organization.';
-comment on column access_policies.policy_id is 'The policy.';
-comment on column access_policies.policy_version is 'Its version: rises by one with each definition and retirement.';
-comment on column access_policies.policies_version is 'Version of the organization''s policies together when this one was changed last; the highest is the present one.';
-comment on column access_policies.name is 'Name for people.';
+comment on column access_policies.policy_id is 'The access policy.';
+comment on column access_policies.policy_version is 'Version of the policy; increases by one with each definition and retirement.';
+comment on column access_policies.policies_version is 'Version of all policies of the organization at the last change of this one; the highest is the current one.';
+comment on column access_policies.name is 'Display name.';
 comment on column access_policies.effect is 'ALLOW or DENY.';
-comment on column access_policies.priority is 'Of the policies that hold the highest wins; of two with the same DENY.';
-comment on column access_policies.document is 'The whole policy as canonical JSON.';
-comment on column access_policies.changed_at is 'When it was defined or retired last.';
-comment on column access_policies.retired_at is 'Since when it counts no more; null: it counts.';
-comment on column access_policies.actor is 'Who did that.';
-comment on column access_policies.version is 'Version of the aggregate at its newest event about this row.';
+comment on column access_policies.priority is 'Among policies that match, the highest priority wins; at the same priority DENY wins.';
+comment on column access_policies.document is 'The policy as canonical JSON.';
+comment on column access_policies.changed_at is 'When it was last defined or retired.';
+comment on column access_policies.retired_at is 'When it was retired; null: it applies.';
+comment on column access_policies.actor is 'Who last changed it.';
+comment on column access_policies.version is 'Version of the aggregate at the last event about this row.';
 
 create table api_keys (
     organization_id text not null,
@@ -50,18 +50,18 @@ create table api_keys (
 
 create index api_keys_by_id on api_keys (key_id, created_at);
 
-comment on table api_keys is 'Who may act for an organization. Secrets are nowhere: only their SHA-256.';
+comment on table api_keys is 'API keys. Only the SHA-256 of a secret is stored.';
 comment on column api_keys.organization_id is 'The organization.';
-comment on column api_keys.key_id is 'The part of the key that is no secret.';
+comment on column api_keys.key_id is 'Id of the API key; not secret.';
 comment on column api_keys.secret_sha256 is 'SHA-256 of the secret, in hex.';
-comment on column api_keys.name is 'Name for people.';
-comment on column api_keys.scopes is 'What it may be used for: read, use, administer, audit.';
+comment on column api_keys.name is 'Display name.';
+comment on column api_keys.scopes is 'Scopes: read, use, administer, audit.';
 comment on column api_keys.act_for is 'Organizations that its holder may act for by naming them.';
-comment on column api_keys.acts_for_all is 'Whether its holder may act for every organization by naming it.';
-comment on column api_keys.unit_id is 'The unit whose customers alone it is for, with the units below it; empty: the whole organization.';
-comment on column api_keys.created_at is 'Since when it counts.';
-comment on column api_keys.expires_at is 'When it ends by itself; null: never.';
-comment on column api_keys.revoked_at is 'From when on it counts no more, which may be to come; null: nobody revokes it.';
-comment on column api_keys.requests_per_s is 'Requests it may make in a second; null: as many as the service allows everybody.';
-comment on column api_keys.actor is 'Who made it, or revoked it.';
-comment on column api_keys.version is 'Version of the aggregate at its newest event about this row.';
+comment on column api_keys.acts_for_all is 'Whether the key may act for every organization.';
+comment on column api_keys.unit_id is 'The unit it is bound to, including the units below it; empty: the whole organization.';
+comment on column api_keys.created_at is 'When it was created.';
+comment on column api_keys.expires_at is 'When it expires; null: never.';
+comment on column api_keys.revoked_at is 'When it stops working; may be in the future. null: not revoked.';
+comment on column api_keys.requests_per_s is 'Rate limit in requests per second; null: the default of the service.';
+comment on column api_keys.actor is 'Who created or revoked it.';
+comment on column api_keys.version is 'Version of the aggregate at the last event about this row.';

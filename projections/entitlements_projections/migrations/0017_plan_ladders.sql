@@ -10,13 +10,13 @@ create table plan_ladders (
     check ((version > 0) = (rungs is not null))
 );
 
-comment on table plan_ladders is 'Plan ladders: those that were defined, and those that a set or a provision names.';
+comment on table plan_ladders is 'Plan ladders, defined or only used by a set or provision.';
 comment on column plan_ladders.ladder is 'The ladder.';
-comment on column plan_ladders.name is 'Its name for people; null: nobody has defined it.';
-comment on column plan_ladders.rungs is 'Its rungs, the service tiers, by rising number: [{"rung": 1, "name": "Free"}]; null: nobody has defined it, so it has those of its sets.';
-comment on column plan_ladders.defined_at is 'When it was defined last; null: nobody has.';
-comment on column plan_ladders.actor is 'Who defined it last.';
-comment on column plan_ladders.version is 'Version of the aggregate at its newest definition; 0: it was only named.';
+comment on column plan_ladders.name is 'Display name; null: not defined.';
+comment on column plan_ladders.rungs is 'Its rungs (service tiers) by ascending number: [{"rung": 1, "name": "Free"}]; null: not defined, so it has the rungs of its sets.';
+comment on column plan_ladders.defined_at is 'When it was last defined; null: never.';
+comment on column plan_ladders.actor is 'Who last defined it.';
+comment on column plan_ladders.version is 'Version of the ladder at its last definition; 0: used but not defined.';
 
 insert into plan_ladders (ladder)
 select ladder from entitlement_sets where ladder is not null
@@ -33,8 +33,8 @@ alter table pool_provisions
     add column planned_ends_at timestamptz,
     add column resource_keys text[] not null default '{}';
 
-comment on column pool_provisions.planned_ends_at is 'The end that it has of its own: ends_at is earlier where it was cancelled; null: open.';
-comment on column pool_provisions.resource_keys is 'The keys that its rules confer.';
+comment on column pool_provisions.planned_ends_at is 'Its end without a cancellation; ends_at is earlier if it was cancelled. null: open-ended.';
+comment on column pool_provisions.resource_keys is 'The resource keys its rules include.';
 
 create index pool_provisions_suspended on pool_provisions (pool_id) where status = 'suspended';
 
@@ -45,4 +45,4 @@ select exists (
 );
 end;
 
-comment on function is_suspended is 'Whether a suspended provision of a pool would confer a key.';
+comment on function is_suspended is 'Whether a suspended provision of a pool includes a key.';

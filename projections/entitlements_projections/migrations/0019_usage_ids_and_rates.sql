@@ -5,4 +5,4 @@ create index usage_events_of_usage_id on usage_events (usage_id) where usage_id 
 
 alter table numeric_entitlements add column rated_at text;
 comment on column numeric_entitlements.rated_at is
-    'The rate at which it drew on credits last (units for so much, and of which key): rounding goes on at the same rate after a pause; null: it never did.';
+    'The last rate of credits (units, quantity and credit key), so that rounding continues at the same rate after a pause; null: never charged.';

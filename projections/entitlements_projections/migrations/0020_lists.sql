@@ -49,4 +49,4 @@ with recursive below (unit_id) as (
 select unit_id from below;
 end;
 
-comment on function units_within is 'A unit of an organization and all units below it; nothing, where it was removed.';
+comment on function units_within is 'A unit of an organization and all units below it; empty if it was removed.';

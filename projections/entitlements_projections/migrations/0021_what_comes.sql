@@ -2,11 +2,11 @@
 
 alter table numeric_entitlement_contributions add column recurs text;
 
-comment on column numeric_entitlement_contributions.recurs is 'Inside a longer period it comes anew so often; null: it does not.';
+comment on column numeric_entitlement_contributions.recurs is 'How often it is refilled within a longer period; null: never.';
 
 alter table pool_provisions add column lowering_keys text[] not null default '{}';
 
 comment on column pool_provisions.lowering_keys is
-    'Keys of which there may be less once it starts: its rules deny them, or stack by min or override.';
+    'Resource keys of which there may be less once it starts, because its rules deny them or stack by min or override.';
 
 create index pool_provisions_scheduled on pool_provisions (pool_id) where status = 'scheduled';

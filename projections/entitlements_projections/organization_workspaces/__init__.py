@@ -1,4 +1,4 @@
-"""Where workspaces lie: one row for each."""
+"""Units of workspaces: one row for each."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def _placed(event: Event, _: Row | None) -> Row:
 
 
 class OrganizationWorkspaces(FoldedByEvent):
-    """Where workspaces lie: one row for each."""
+    """Units of workspaces: one row for each."""
 
     folder = "organization_workspaces"
     staged = ("organization_workspaces",)

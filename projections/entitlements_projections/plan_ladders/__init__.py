@@ -1,7 +1,7 @@
 """Plan ladders: what sets and provisions are rungs of.
 
-Partitions are independent: a set or a provision may name a ladder before its definition has been read from another. So whoever
-names one makes a row without description, as for resource keys, and the definition completes it; the rows are the same whichever comes
+Partitions are independent: a set or a provision may name a ladder before its definition has been read from another. So the first use
+makes a row without description, as for resource keys, and the definition completes it; the rows are the same whichever comes
 first. What refers to a ladder is written after this table, in the same transaction: the foreign keys always hold. Rows are written in the
 order of ladders: two projectors never wait for each other in a circle.
 """

@@ -1,7 +1,7 @@
 """Where the tables stand in the ledger: moved by compare-and-set, in the transaction that moves the rows.
 
-Positions come from here and never from Kafka. Whoever moves one holds its row until commit, so of two projectors that
-both believe they own a partition one writes a batch and the other hears PositionMoved: nothing is written twice.
+Positions come from here and never from Kafka. Moving one locks its row until commit, so of two projectors that both
+believe they own a partition one writes a batch and the other gets PositionMoved: nothing is written twice.
 """
 
 from __future__ import annotations

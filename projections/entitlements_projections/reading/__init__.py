@@ -7,7 +7,7 @@ resets       when member caps reset
 views        the views of many customers in a few statements
 
 Rows are dicts with the names of the columns; instants are aware UTC, quantities integers in the smallest unit, and a
-limit of None is unlimited. Whoever needs to read what was just written calls `wait_for` first.
+limit of None is unlimited. To read your own writes, call `wait_for` first.
 """
 
 from __future__ import annotations

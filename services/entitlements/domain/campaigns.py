@@ -65,7 +65,7 @@ class CampaignEvent(Event):
 
 
 class CampaignDefined(CampaignEvent):
-    """A campaign confers this, in this window, from now on."""
+    """A campaign was defined, or redefined."""
 
     name: str
     set_id: str
@@ -86,7 +86,7 @@ class CampaignDefined(CampaignEvent):
 
 
 class CampaignPoolsChanged(CampaignEvent):
-    """Pools were added to a campaign, or taken out of it."""
+    """Pools were added to a campaign, or removed from it."""
 
     added: list[str]
     removed: list[str]
@@ -99,7 +99,7 @@ class CampaignPoolsChanged(CampaignEvent):
 
 
 class CampaignActivated(CampaignEvent):
-    """The campaign's set is conferred on its pools."""
+    """The campaign was activated: its set is granted to its pools."""
 
     activation: int
     actor: str
@@ -109,7 +109,7 @@ class CampaignActivated(CampaignEvent):
 
 
 class CampaignDeactivated(CampaignEvent):
-    """What the campaign conferred is taken back."""
+    """The campaign was deactivated: its grants are revoked."""
 
     reason: str
     actor: str

@@ -32,7 +32,7 @@ class ResourceKey(Aggregate):
 
 
 class ResourceKeyDefined(Event):
-    """A resource key has a description from now on."""
+    """A resource key was defined, or its definition changed."""
 
     aggregate_type: ClassVar[AggregateType] = "resource_key"
 
@@ -68,7 +68,7 @@ class EntitlementSet(Aggregate):
 
 
 class EntitlementSetDefined(Event):
-    """A set has a new version."""
+    """A new version of an entitlement set was defined."""
 
     aggregate_type: ClassVar[AggregateType] = "entitlement_set"
 

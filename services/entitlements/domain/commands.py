@@ -43,7 +43,7 @@ class Command:
 
 @dataclass(frozen=True, kw_only=True)
 class DefineResourceKey(Command):
-    """Bring a resource key into the shared namespace, or change its description."""
+    """Define a resource key in the catalogue, or change its definition."""
 
     aggregate_type: ClassVar[AggregateType] = "resource_key"
     addressed_by: ClassVar[str] = "resource_key"
@@ -78,7 +78,7 @@ class DefineEntitlementSet(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class DefineLadder(Command):
-    """Define a plan ladder: its rungs, which are the service tiers, from the least to the most."""
+    """Define a plan ladder: its rungs (service tiers), lowest first."""
 
     aggregate_type: ClassVar[AggregateType] = "plan_ladder"
     addressed_by: ClassVar[str] = "ladder"
@@ -110,28 +110,28 @@ class OpenPool(PoolCommand):
 
 @dataclass(frozen=True, kw_only=True)
 class SuspendPool(PoolCommand):
-    """Take everything a pool confers away until it is resumed."""
+    """Suspend a pool: it provides nothing until it is resumed."""
 
     reason: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ResumePool(PoolCommand):
-    """Give a suspended pool back what it confers."""
+    """Resume a suspended pool."""
 
     reason: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClosePool(PoolCommand):
-    """End a pool and all its provisions for good."""
+    """Close a pool and end all its provisions, permanently."""
 
     reason: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ProvisionPool(PoolCommand):
-    """Connect a billing source to a pool for a period and confer a set of rules."""
+    """Connect a billing source to a pool for a period, with the entitlements it provides."""
 
     provision_id: str
     source: ProvisionSource
@@ -153,7 +153,7 @@ class ProvisionPool(PoolCommand):
 
 @dataclass(frozen=True, kw_only=True)
 class SuspendProvision(PoolCommand):
-    """Stop what a provision confers until it is resumed."""
+    """Suspend a provision: it provides nothing until it is resumed."""
 
     provision_id: str
     reason: str = ""
@@ -161,7 +161,7 @@ class SuspendProvision(PoolCommand):
 
 @dataclass(frozen=True, kw_only=True)
 class ResumeProvision(PoolCommand):
-    """Let a suspended provision confer again."""
+    """Resume a suspended provision."""
 
     provision_id: str
     reason: str = ""
@@ -169,7 +169,7 @@ class ResumeProvision(PoolCommand):
 
 @dataclass(frozen=True, kw_only=True)
 class EndProvision(PoolCommand):
-    """End a provision now, when its billing period ends, or at an instant."""
+    """End a provision now, at the end of its billing period, or at a given time."""
 
     provision_id: str
     when: EndAt
@@ -179,7 +179,7 @@ class EndProvision(PoolCommand):
 
 @dataclass(frozen=True, kw_only=True)
 class UncancelProvision(PoolCommand):
-    """Withdraw the end that was scheduled for a provision."""
+    """Withdraw the scheduled end of a provision."""
 
     provision_id: str
     reason: str = ""
@@ -187,7 +187,7 @@ class UncancelProvision(PoolCommand):
 
 @dataclass(frozen=True, kw_only=True)
 class IssueGrant(PoolCommand):
-    """Give a pool a set of rules that nobody pays for."""
+    """Grant a pool entitlements that nobody pays for."""
 
     grant_id: str
     reason: str
@@ -204,7 +204,7 @@ class IssueGrant(PoolCommand):
 
 @dataclass(frozen=True, kw_only=True)
 class RevokeGrant(PoolCommand):
-    """Take a grant back before it expires."""
+    """Revoke a grant before it expires."""
 
     grant_id: str
     reason: str = ""
@@ -212,7 +212,7 @@ class RevokeGrant(PoolCommand):
 
 @dataclass(frozen=True, kw_only=True)
 class AssignWorkspace(PoolCommand):
-    """Let a workspace use a pool."""
+    """Assign a customer to a pool."""
 
     workspace_id: str
     role: AssignmentRole
@@ -221,7 +221,7 @@ class AssignWorkspace(PoolCommand):
 
 @dataclass(frozen=True, kw_only=True)
 class UnassignWorkspace(PoolCommand):
-    """Stop a workspace from using a pool."""
+    """Remove a customer's assignment to a pool."""
 
     workspace_id: str
     reason: str = ""
@@ -229,7 +229,7 @@ class UnassignWorkspace(PoolCommand):
 
 @dataclass(frozen=True, kw_only=True)
 class RecordUsage(PoolCommand):
-    """Record usage of one pool; every line is decided by itself, in order."""
+    """Record usage of one pool. Each line is decided separately, in order."""
 
     lines: list[UsageLine]
     #: Where one request travels as several commands: its idempotency key, and what all of it says, hashed. Empty: this one is whole.
@@ -239,7 +239,7 @@ class RecordUsage(PoolCommand):
 
 @dataclass(frozen=True, kw_only=True)
 class RecordUsageBatch(Command):
-    """Record usage of many pools of one partition; every line is decided by itself, in order."""
+    """Record usage of many pools of one partition. Each line is decided separately, in order."""
 
     source: str = ""
     sequence: int = 0
@@ -248,7 +248,7 @@ class RecordUsageBatch(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class ReleaseUsage(PoolCommand):
-    """Give back what is held of a limit."""
+    """Release an allocated part of a limit."""
 
     resource_key: str
     quantity: int
@@ -259,7 +259,7 @@ class ReleaseUsage(PoolCommand):
 
 @dataclass(frozen=True, kw_only=True)
 class AdvanceClock(PoolCommand):
-    """Let happen what has become due on a pool."""
+    """Apply what is due on a pool: starts, ends, resets and expiries."""
 
 
 def address_of(command: Command) -> tuple[AggregateType, str]:

@@ -23,7 +23,7 @@ class OrganizationCommand(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class DefineUnit(OrganizationCommand):
-    """Add a unit to an organization, or move or rename one. Its workspaces go with it."""
+    """Add a unit to an organization, or move or rename one. Its customers move with it."""
 
     unit_id: str
     parent_unit_id: str = ""
@@ -32,14 +32,14 @@ class DefineUnit(OrganizationCommand):
 
 @dataclass(frozen=True, kw_only=True)
 class RemoveUnit(OrganizationCommand):
-    """Remove a unit in which there is nothing any more."""
+    """Remove an empty unit."""
 
     unit_id: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class PlaceWorkspace(OrganizationCommand):
-    """Put a workspace into a unit, or move it to another; without a unit it is taken out."""
+    """Put a customer into a unit, or move it to another; no unit removes it from its unit."""
 
     workspace_id: str
     unit_id: str = ""
@@ -47,7 +47,7 @@ class PlaceWorkspace(OrganizationCommand):
 
 @dataclass(frozen=True, kw_only=True)
 class AssignUnit(OrganizationCommand):
-    """Let every workspace in a unit, and in the units below it, use a pool."""
+    """Assign a pool to every customer in a unit and in the units below it."""
 
     unit_id: str
     pool_id: str
@@ -57,7 +57,7 @@ class AssignUnit(OrganizationCommand):
 
 @dataclass(frozen=True, kw_only=True)
 class UnassignUnit(OrganizationCommand):
-    """Take back what a unit was assigned."""
+    """Remove a unit's assignment to a pool."""
 
     unit_id: str
     pool_id: str
@@ -65,7 +65,7 @@ class UnassignUnit(OrganizationCommand):
 
 @dataclass(frozen=True, kw_only=True)
 class SetMemberRole(OrganizationCommand):
-    """Give a subject a role in a unit (and all below it) or in a workspace; no role takes it away."""
+    """Give a subject a role in a unit (and all units below it) or in a customer; no role removes it."""
 
     subject_id: str
     role: str = ""
@@ -85,7 +85,7 @@ class CampaignCommand(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class DefineCampaign(CampaignCommand):
-    """Say what a campaign confers, when, and why. While it is active it stays as it is."""
+    """Define a campaign: what it grants, when and why. It cannot be changed while it is active."""
 
     name: str = ""
     set_id: str
@@ -101,7 +101,7 @@ class DefineCampaign(CampaignCommand):
 
 @dataclass(frozen=True, kw_only=True)
 class ChangeCampaignPools(CampaignCommand):
-    """Add pools to a campaign, or take some out of it."""
+    """Add pools to a campaign, or remove some."""
 
     add: list[str] = field(default_factory=list)
     remove: list[str] = field(default_factory=list)
@@ -109,19 +109,19 @@ class ChangeCampaignPools(CampaignCommand):
 
 @dataclass(frozen=True, kw_only=True)
 class ActivateCampaign(CampaignCommand):
-    """Confer the campaign's set on each of its pools, for its window."""
+    """Activate a campaign: grant its set to each of its pools, for its window."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DeactivateCampaign(CampaignCommand):
-    """Take back what the campaign confers, from all of its pools."""
+    """Deactivate a campaign: revoke its grants in all of its pools."""
 
     reason: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class DefineAccessPolicy(OrganizationCommand):
-    """Say when a key may be used or may not, whatever was bought, or say it anew."""
+    """Define an access policy, or a new version of one. It allows or denies keys regardless of plans."""
 
     policy_id: str
     name: str = ""
@@ -134,7 +134,7 @@ class DefineAccessPolicy(OrganizationCommand):
 
 @dataclass(frozen=True, kw_only=True)
 class RetireAccessPolicy(OrganizationCommand):
-    """Let a policy count no more. It may be defined again later, as its next version."""
+    """Retire an access policy: it no longer applies. It can be defined again, as its next version."""
 
     policy_id: str
     reason: str = ""
@@ -142,7 +142,7 @@ class RetireAccessPolicy(OrganizationCommand):
 
 @dataclass(frozen=True, kw_only=True)
 class CreateApiKey(OrganizationCommand):
-    """Let whoever holds a secret act for the organization, within scopes. The secret itself is never sent."""
+    """Create an API key for the organization. Only the SHA-256 of its secret is sent."""
 
     key_id: str
     #: In hex, small letters.
@@ -164,7 +164,7 @@ class CreateApiKey(OrganizationCommand):
 
 @dataclass(frozen=True, kw_only=True)
 class RevokeApiKey(OrganizationCommand):
-    """Take a key back, now or at an instant to come."""
+    """Revoke an API key, now or at a future time."""
 
     key_id: str
     #: None: now. Until then the key that replaces it counts beside it.

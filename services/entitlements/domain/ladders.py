@@ -33,7 +33,7 @@ class PlanLadder(Aggregate):
 
 
 class LadderDefined(Event):
-    """A plan ladder has these rungs from now on."""
+    """A plan ladder was defined, or redefined."""
 
     aggregate_type: ClassVar[AggregateType] = "plan_ladder"
 

@@ -73,7 +73,7 @@ def suspend_pool(pool: ResourcePool, command: SuspendPool, now: datetime) -> Non
 
 
 def resume_pool(pool: ResourcePool, command: ResumePool, now: datetime) -> None:
-    """Give a suspended pool back what it confers."""
+    """Resume a suspended pool."""
     if pool.is_closed:
         raise PoolIsClosed
     if pool.status == "open":

@@ -66,7 +66,7 @@ class UsageRefused(Event):
 
 
 class UsageReleased(PoolEvent):
-    """What was held of a limit was given back."""
+    """An allocated part of a limit was released."""
 
     resource_key: str
     quantity: int
@@ -96,7 +96,7 @@ class QuotaWarned(PoolEvent):
 
 
 class QuotaExceeded(PoolEvent):
-    """Usage was refused or lies above the limit for the first time in the period."""
+    """Usage was refused or went above the limit for the first time in the period."""
 
     resource_key: str
     period_start: datetime | None
@@ -122,7 +122,7 @@ class QuotaExceeded(PoolEvent):
 
 
 class QuotaReset(PoolEvent):
-    """A period ended; the next one starts with nothing consumed but overage that is preserved."""
+    """A period ended. The next one starts at zero, or with preserved overage."""
 
     resource_key: str
     period_start: datetime
@@ -170,7 +170,7 @@ class QuotaReset(PoolEvent):
 
 
 class OveragePaid(PoolEvent):
-    """Contributions that have something left paid what was owed of the key, oldest first."""
+    """Owed overage of the key was paid from contributions with quantity left, oldest first."""
 
     resource_key: str
     parts: list[Share]
@@ -186,7 +186,7 @@ class OveragePaid(PoolEvent):
 
 
 class OverageForgiven(PoolEvent):
-    """Overage is owed no more, though nobody has paid it."""
+    """Overage was forgiven: it is no longer owed, though nobody paid it."""
 
     resource_key: str
     quantity: int
@@ -210,7 +210,7 @@ class OverageForgiven(PoolEvent):
 
 
 class PeriodsClosed(PoolEvent):
-    """Periods in which nothing was used have ended; usage of them that arrives late still counts there."""
+    """Periods without usage ended. Late usage still counts in them."""
 
     resource_key: str
     periods: list[KeyPeriod]

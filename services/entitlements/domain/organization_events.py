@@ -16,7 +16,7 @@ from entitlements.domain.values import ApiScope, AssignmentChange, AssignmentRol
 
 
 class UnitDefined(OrganizationEvent):
-    """A unit exists, or lies elsewhere or is called otherwise from now on."""
+    """A unit was added, moved or renamed."""
 
     unit_id: str
     parent_unit_id: str
@@ -33,7 +33,7 @@ class UnitDefined(OrganizationEvent):
 
 
 class UnitRemoved(OrganizationEvent):
-    """A unit is no more."""
+    """A unit was removed."""
 
     unit_id: str
     actor: str
@@ -43,7 +43,7 @@ class UnitRemoved(OrganizationEvent):
 
 
 class WorkspacePlaced(OrganizationEvent):
-    """A workspace lies in another unit than before, or in none."""
+    """A customer was put into a unit, moved to another, or removed from its unit."""
 
     workspace_id: str
     unit_id: str
@@ -59,7 +59,7 @@ class WorkspacePlaced(OrganizationEvent):
 
 
 class UnitAssigned(OrganizationEvent):
-    """The workspaces in a unit may use a pool."""
+    """A pool was assigned to the customers in a unit."""
 
     unit_id: str
     pool_id: str
@@ -74,7 +74,7 @@ class UnitAssigned(OrganizationEvent):
 
 
 class UnitUnassigned(OrganizationEvent):
-    """The workspaces in a unit may use a pool no more, unless a unit above says so."""
+    """A pool is no longer assigned to the customers in a unit, unless a unit above has it."""
 
     unit_id: str
     pool_id: str
@@ -86,7 +86,7 @@ class UnitUnassigned(OrganizationEvent):
 
 
 class MemberRoleSet(OrganizationEvent):
-    """A subject has a role in a unit or a workspace, or has none there any more."""
+    """A subject was given a role in a unit or a customer, or lost it."""
 
     unit_id: str
     workspace_id: str
@@ -108,7 +108,7 @@ class MemberRoleSet(OrganizationEvent):
 
 
 class AccessPolicyDefined(OrganizationEvent):
-    """A policy counts from now on as its document says."""
+    """An access policy was defined, or redefined."""
 
     policy_id: str
     policy_version: int
@@ -128,7 +128,7 @@ class AccessPolicyDefined(OrganizationEvent):
 
 
 class AccessPolicyRetired(OrganizationEvent):
-    """A policy counts no more."""
+    """An access policy was retired."""
 
     policy_id: str
     policy_version: int
@@ -143,7 +143,7 @@ class AccessPolicyRetired(OrganizationEvent):
 
 
 class ApiKeyCreated(OrganizationEvent):
-    """An API key was created: whoever has its secret may act for the organization."""
+    """An API key was created for the organization."""
 
     key_id: str
     secret_sha256: str
@@ -170,7 +170,7 @@ class ApiKeyCreated(OrganizationEvent):
 
 
 class ApiKeyRevoked(OrganizationEvent):
-    """A key counts no more, from revoke_at on."""
+    """An API key was revoked. It stops working at revoke_at."""
 
     key_id: str
     revoke_at: datetime

@@ -14,7 +14,7 @@ PlanChangeAt = Literal["now", "period_end"]
 
 @dataclass(frozen=True, kw_only=True)
 class ChangePlan(PoolCommand):
-    """Move a ladder of the pool to another plan, now or when what runs there ends."""
+    """Switch a pool to another plan on a ladder, now or when the current plan ends."""
 
     ladder: str
     provision_id: str
@@ -37,7 +37,7 @@ class ChangePlan(PoolCommand):
 
 @dataclass(frozen=True, kw_only=True)
 class StartTrial(PoolCommand):
-    """Try a plan until an instant, and go on with another rung of its ladder then."""
+    """Start a trial of a plan until a given time, then continue on another rung of its ladder."""
 
     ladder: str
     provision_id: str
@@ -60,7 +60,7 @@ class StartTrial(PoolCommand):
 
 @dataclass(frozen=True, kw_only=True)
 class ChangeQuantity(PoolCommand):
-    """Buy more or less of a provision."""
+    """Change the quantity of a provision."""
 
     provision_id: str
     quantity: int
@@ -69,7 +69,7 @@ class ChangeQuantity(PoolCommand):
 
 @dataclass(frozen=True, kw_only=True)
 class ReviseProvision(PoolCommand):
-    """Give a provision a newer version of its set."""
+    """Move a provision to a newer version of its set."""
 
     provision_id: str
     set_version: int
@@ -80,14 +80,14 @@ class ReviseProvision(PoolCommand):
 
 @dataclass(frozen=True, kw_only=True)
 class ChangeDefaults(PoolCommand):
-    """Say what the pool has of a key to which nothing contributes."""
+    """Set what the pool has of keys to which no provision contributes."""
 
     rules: list[Rule]
 
 
 @dataclass(frozen=True, kw_only=True)
 class ChangeCalendar(PoolCommand):
-    """Change the time zone or the billing anchor by which periods are counted."""
+    """Change the time zone or billing anchor of a pool's periods."""
 
     time_zone: str = "UTC"
     anchor_at: datetime | None = None
@@ -95,7 +95,7 @@ class ChangeCalendar(PoolCommand):
 
 @dataclass(frozen=True, kw_only=True)
 class ForgiveOverage(PoolCommand):
-    """Forgive overage that is owed, the oldest first."""
+    """Forgive overage, oldest first."""
 
     resource_key: str
     #: In the smallest unit; None: all that is owed.
@@ -105,7 +105,7 @@ class ForgiveOverage(PoolCommand):
 
 @dataclass(frozen=True, kw_only=True)
 class ResetUsage(PoolCommand):
-    """Start a period of a quota anew before its end; without keeping the anchor, periods are counted from now on."""
+    """Reset a quota before its period ends. Without keep_anchor, periods are counted from now on."""
 
     resource_key: str
     keep_anchor: bool = True
@@ -115,7 +115,7 @@ class ResetUsage(PoolCommand):
 
 @dataclass(frozen=True, kw_only=True)
 class SetOverride(PoolCommand):
-    """Say by hand what the pool, or one of its workspaces, has of a key. It outranks stacking."""
+    """Override what the pool, or one customer, has of a key. An override outranks stacking."""
 
     override_id: str
     resource_key: str
@@ -130,7 +130,7 @@ class SetOverride(PoolCommand):
 
 @dataclass(frozen=True, kw_only=True)
 class ClearOverride(PoolCommand):
-    """Take an override back."""
+    """Remove an override."""
 
     override_id: str
     reason: str = ""
@@ -138,7 +138,7 @@ class ClearOverride(PoolCommand):
 
 @dataclass(frozen=True, kw_only=True)
 class ConfigureOnDemand(PoolCommand):
-    """Allow, price, cap or stop consumption above what is included."""
+    """Allow or stop on-demand usage above what is included, with its price and spending cap."""
 
     resource_key: str
     enabled: bool
@@ -152,7 +152,7 @@ class ConfigureOnDemand(PoolCommand):
 
 @dataclass(frozen=True, kw_only=True)
 class CapMember(PoolCommand):
-    """Cap what a workspace, or one subject in it, can draw of a key in a period; no amount lifts the cap."""
+    """Cap what a customer, or one subject in it, can use of a key per period; no amount removes the cap."""
 
     workspace_id: str
     subject_id: str = ""

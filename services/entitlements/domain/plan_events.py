@@ -14,7 +14,7 @@ from entitlements.domain.values import CapPeriod, KeyPeriod, PeriodName, Rule
 
 
 class ProvisionRevised(PoolEvent):
-    """A provision confers another version of its set from now on."""
+    """A provision moved to another version of its set."""
 
     provision_id: str
     set_version: int
@@ -29,7 +29,7 @@ class ProvisionRevised(PoolEvent):
 
 
 class ProvisionQuantityChanged(PoolEvent):
-    """A provision was bought more or fewer times."""
+    """The quantity of a provision changed."""
 
     provision_id: str
     quantity: int
@@ -42,7 +42,7 @@ class ProvisionQuantityChanged(PoolEvent):
 
 
 class DefaultsChanged(PoolEvent):
-    """The pool has something else where nothing contributes."""
+    """The defaults of the pool changed."""
 
     rules: list[Rule]
     actor: str
@@ -53,7 +53,7 @@ class DefaultsChanged(PoolEvent):
 
 
 class CalendarChanged(PoolEvent):
-    """Periods are counted by another time zone or anchor; those under way end at another instant."""
+    """The time zone or billing anchor of the pool's periods changed, and with it the end of current periods."""
 
     time_zone: str
     anchor_at: datetime | None
@@ -91,7 +91,7 @@ class CalendarChanged(PoolEvent):
 
 
 class ContributionRecurred(PoolEvent):
-    """Inside its period a contribution came anew; what was left of it lapsed."""
+    """A contribution was refilled within its period. What was left of it lapsed."""
 
     resource_key: str
     provision_id: str
@@ -108,7 +108,7 @@ class ContributionRecurred(PoolEvent):
 
 
 class OverrideSet(PoolEvent):
-    """An administrator said what the pool, or one workspace, has of a key."""
+    """An administrator overrode what the pool, or one customer, has of a key."""
 
     override_id: str
     resource_key: str
@@ -142,7 +142,7 @@ class OverrideSet(PoolEvent):
 
 
 class OverrideCleared(PoolEvent):
-    """An override was taken back."""
+    """An override was removed."""
 
     override_id: str
     reason: str
@@ -155,7 +155,7 @@ class OverrideCleared(PoolEvent):
 
 
 class OverrideExpired(PoolEvent):
-    """An override has come to its end."""
+    """An override expired."""
 
     override_id: str
 
@@ -166,7 +166,7 @@ class OverrideExpired(PoolEvent):
 
 
 class OnDemandConfigured(PoolEvent):
-    """Consumption above what is included was allowed, priced, capped or stopped."""
+    """On-demand usage was allowed, priced, capped or stopped."""
 
     resource_key: str
     enabled: bool
@@ -203,7 +203,7 @@ class OnDemandConfigured(PoolEvent):
 
 
 class SpendingAlerted(PoolEvent):
-    """On-demand spending has reached a share of its cap for the first time in the period."""
+    """On-demand spending reached a percentage of its cap for the first time in the period."""
 
     resource_key: str
     percent: int
@@ -216,7 +216,7 @@ class SpendingAlerted(PoolEvent):
 
 
 class MemberCapped(PoolEvent):
-    """What a workspace, or one subject in it, can draw of a key was capped, or the cap lifted."""
+    """What a customer, or one subject in it, can use of a key was capped, or the cap was removed."""
 
     workspace_id: str
     subject_id: str

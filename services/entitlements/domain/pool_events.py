@@ -31,7 +31,7 @@ class PoolEvent(Event):
 
 
 class PoolOpened(PoolEvent):
-    """A pool exists from now on."""
+    """A pool was opened."""
 
     organization_id: str
     billing_account_id: str | None
@@ -48,14 +48,14 @@ class PoolOpened(PoolEvent):
 
 
 class BackfillEnded(PoolEvent):
-    """The pool is decided at the log's time from now on."""
+    """Backfill of the pool ended. From now on it is decided at the time of the log."""
 
     def apply(self, aggregate: ResourcePool) -> None:
         aggregate.is_backfilling, aggregate.backfilled_at_ms = False, to_ms(self.timestamp)
 
 
 class PoolSuspended(PoolEvent):
-    """The pool confers nothing until it is resumed."""
+    """The pool was suspended: it provides nothing until it is resumed."""
 
     reason: str
     actor: str
@@ -65,7 +65,7 @@ class PoolSuspended(PoolEvent):
 
 
 class PoolResumed(PoolEvent):
-    """The pool confers again."""
+    """The pool was resumed."""
 
     reason: str
     actor: str
@@ -75,7 +75,7 @@ class PoolResumed(PoolEvent):
 
 
 class PoolClosed(PoolEvent):
-    """The pool has ended for good."""
+    """The pool was closed permanently."""
 
     reason: str
     actor: str
@@ -86,7 +86,7 @@ class PoolClosed(PoolEvent):
 
 
 class ProvisionScheduled(PoolEvent):
-    """A billing source is connected to the pool."""
+    """A provision was added to the pool."""
 
     provision_id: str
     source: ProvisionSource
@@ -129,7 +129,7 @@ class ProvisionScheduled(PoolEvent):
 
 
 class ProvisionStarted(PoolEvent):
-    """The provision contributes from now on."""
+    """The provision started and contributes from now on."""
 
     provision_id: str
 
@@ -149,7 +149,7 @@ def _reschedule(pool: ResourcePool, provision: Provision, at: datetime) -> None:
 
 
 class ProvisionSuspended(PoolEvent):
-    """The provision contributes nothing until it is resumed."""
+    """The provision was suspended: it contributes nothing until it is resumed."""
 
     provision_id: str
     reason: str
@@ -161,7 +161,7 @@ class ProvisionSuspended(PoolEvent):
 
 
 class ProvisionResumed(PoolEvent):
-    """The provision contributes again."""
+    """The provision was resumed and contributes again."""
 
     provision_id: str
     reason: str
@@ -174,7 +174,7 @@ class ProvisionResumed(PoolEvent):
 
 
 class ProvisionEndScheduled(PoolEvent):
-    """The provision will end at another instant than before."""
+    """The scheduled end of a provision changed."""
 
     provision_id: str
     ends_at: datetime
@@ -189,7 +189,7 @@ class ProvisionEndScheduled(PoolEvent):
 
 
 class ProvisionEndWithdrawn(PoolEvent):
-    """A cancellation was withdrawn: the provision has the end again that it has of its own."""
+    """A cancellation was withdrawn: the provision has its planned end again."""
 
     provision_id: str
     ends_at: datetime | None
@@ -202,7 +202,7 @@ class ProvisionEndWithdrawn(PoolEvent):
 
 
 class ProvisionEnded(PoolEvent):
-    """The provision is over for good."""
+    """The provision ended permanently."""
 
     provision_id: str
     reason: EndReason
@@ -217,7 +217,7 @@ class ProvisionEnded(PoolEvent):
 
 
 class GrantIssued(PoolEvent):
-    """The pool was given something that nobody pays for."""
+    """A grant was issued: entitlements that nobody pays for."""
 
     grant_id: str
     reason: str
@@ -231,7 +231,7 @@ class GrantIssued(PoolEvent):
 
 
 class GrantRevoked(PoolEvent):
-    """A grant was taken back."""
+    """A grant was revoked."""
 
     grant_id: str
     reason: str
@@ -242,7 +242,7 @@ class GrantRevoked(PoolEvent):
 
 
 class GrantExpired(PoolEvent):
-    """A grant has come to its end."""
+    """A grant expired."""
 
     grant_id: str
 
@@ -251,7 +251,7 @@ class GrantExpired(PoolEvent):
 
 
 class WorkspaceAssigned(PoolEvent):
-    """A workspace may use the pool."""
+    """A customer was assigned to the pool."""
 
     workspace_id: str
     role: AssignmentRole
@@ -264,7 +264,7 @@ class WorkspaceAssigned(PoolEvent):
 
 
 class WorkspaceUnassigned(PoolEvent):
-    """A workspace may not use the pool any more."""
+    """A customer's assignment to the pool was removed."""
 
     workspace_id: str
     reason: str
@@ -276,7 +276,7 @@ class WorkspaceUnassigned(PoolEvent):
 
 
 class EntitlementsChanged(PoolEvent):
-    """What the pool has after stacking has changed."""
+    """The effective entitlements of the pool changed."""
 
     changes: list[EntitlementChange]
 
@@ -304,7 +304,7 @@ class EntitlementsChanged(PoolEvent):
 
 
 class AnswerRemembered(PoolEvent):
-    """A command with an idempotency key was accepted; a repeat gets the same answer."""
+    """A command with an idempotency key was accepted. A repeat gets the same answer."""
 
     idempotency_key: str
     body_digest: str

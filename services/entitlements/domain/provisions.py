@@ -165,7 +165,7 @@ def suspend_provision(pool: ResourcePool, command: SuspendProvision, now: dateti
 
 
 def resume_provision(pool: ResourcePool, command: ResumeProvision, now: datetime) -> None:
-    """Let a suspended provision confer again."""
+    """Resume a suspended provision."""
     provision = find(pool, command.provision_id)
     if provision.is_over:
         raise ProvisionIsOver(command.provision_id)

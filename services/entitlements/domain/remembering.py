@@ -11,7 +11,7 @@ from entitlements.domain.aggregate import Aggregate, AggregateType, Event, to_ms
 
 
 class Remembered(Event):
-    """A command with an idempotency key was accepted; a repeat gets the same answer."""
+    """A command with an idempotency key was accepted. A repeat gets the same answer."""
 
     command_id: str
     idempotency_key: str
@@ -22,31 +22,31 @@ class Remembered(Event):
 
 
 class SetAnswerRemembered(Remembered):
-    """A command about an entitlement set was accepted under an idempotency key."""
+    """A command about an entitlement set was accepted with an idempotency key."""
 
     aggregate_type: ClassVar[AggregateType] = "entitlement_set"
 
 
 class KeyAnswerRemembered(Remembered):
-    """A command about a resource key was accepted under an idempotency key."""
+    """A command about a resource key was accepted with an idempotency key."""
 
     aggregate_type: ClassVar[AggregateType] = "resource_key"
 
 
 class OrganizationAnswerRemembered(Remembered):
-    """A command about an organization was accepted under an idempotency key."""
+    """A command about an organization was accepted with an idempotency key."""
 
     aggregate_type: ClassVar[AggregateType] = "organization"
 
 
 class CampaignAnswerRemembered(Remembered):
-    """A command about a campaign was accepted under an idempotency key."""
+    """A command about a campaign was accepted with an idempotency key."""
 
     aggregate_type: ClassVar[AggregateType] = "campaign"
 
 
 class LadderAnswerRemembered(Remembered):
-    """A command about a plan ladder was accepted under an idempotency key."""
+    """A command about a plan ladder was accepted with an idempotency key."""
 
     aggregate_type: ClassVar[AggregateType] = "plan_ladder"
 

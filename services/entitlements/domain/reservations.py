@@ -260,7 +260,7 @@ def _line_of(reservation: Reservation, command: CommitReservation, now_ms: int) 
 
 
 def release_reservation(pool: ResourcePool, command: ReleaseReservation, now: datetime) -> None:
-    """Give a reservation back unused."""
+    """Release a reservation unused."""
     reservation = find(pool, command.reservation_id)
     pool.happen(
         ReservationReleased,

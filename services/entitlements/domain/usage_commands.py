@@ -11,7 +11,7 @@ from entitlements.domain.values import UsageMode
 
 @dataclass(frozen=True, kw_only=True)
 class ReserveUsage(PoolCommand):
-    """Hold a quantity until it is committed or released or expires. A lease is drawn down by the client that holds it."""
+    """Hold a quantity until it is committed, released or expires. A client draws a lease down by itself."""
 
     reservation_id: str
     resource_key: str
@@ -29,7 +29,7 @@ class ReserveUsage(PoolCommand):
 
 @dataclass(frozen=True, kw_only=True)
 class ExtendReservation(PoolCommand):
-    """Hold a reservation until a later instant."""
+    """Extend a reservation to a later time."""
 
     reservation_id: str
     expires_at: datetime | None = None
@@ -41,7 +41,7 @@ class ExtendReservation(PoolCommand):
 
 @dataclass(frozen=True, kw_only=True)
 class CommitReservation(PoolCommand):
-    """Use what was reserved: part, all, or more of it. What is left is released unless it is kept."""
+    """Record usage from a reservation: part, all or more of it. The rest is released unless it is kept."""
 
     reservation_id: str
     quantity: int
@@ -55,7 +55,7 @@ class CommitReservation(PoolCommand):
 
 @dataclass(frozen=True, kw_only=True)
 class ReleaseReservation(PoolCommand):
-    """Give a reservation back unused."""
+    """Release a reservation unused."""
 
     reservation_id: str
     reason: str = ""
@@ -66,7 +66,7 @@ class ReleaseReservation(PoolCommand):
 
 @dataclass(frozen=True, kw_only=True)
 class AllocateLimit(PoolCommand):
-    """Hold some of a limit: a quantity, or a named holder's such as the seat of a subject."""
+    """Allocate part of a limit: a quantity, or one for a named holder, such as a user's seat."""
 
     resource_key: str
     quantity: int = 1
@@ -76,7 +76,7 @@ class AllocateLimit(PoolCommand):
 
 @dataclass(frozen=True, kw_only=True)
 class SetAllocation(PoolCommand):
-    """Say how much of a limit is held, altogether by nobody in particular or by a named holder; 0 gives all back."""
+    """Set how much of a limit is allocated, to a named holder or in total without one; 0 releases it."""
 
     resource_key: str
     held: int
@@ -86,7 +86,7 @@ class SetAllocation(PoolCommand):
 
 @dataclass(frozen=True, kw_only=True)
 class ReverseUsage(PoolCommand):
-    """Take recorded usage back, exactly: to the contributions, credits and payers it came from. 0: all that is left of it."""
+    """Reverse recorded usage exactly: to the contributions, credits and payers it was charged to."""
 
     usage_id: str
     part: int = 0
@@ -95,7 +95,7 @@ class ReverseUsage(PoolCommand):
 
 @dataclass(frozen=True, kw_only=True)
 class CorrectUsage(PoolCommand):
-    """Correct the total of a period by a quantity, up or down, where no single recorded line is to be taken back."""
+    """Adjust the total of a period, up or down. To undo one recorded line, use ReverseUsage."""
 
     resource_key: str
     adjustment: int

@@ -14,7 +14,7 @@ from entitlements.domain.values import Share, UsagePart, UsageTotal
 
 
 class UsageReserved(PoolEvent):
-    """A quantity is held until it is committed or released or expires."""
+    """A quantity was reserved until it is committed, released or expires."""
 
     reservation_id: str
     resource_key: str
@@ -60,7 +60,7 @@ class UsageReserved(PoolEvent):
 
 
 class ReservationExtended(PoolEvent):
-    """A reservation is held until another instant than before."""
+    """The end of a reservation changed."""
 
     reservation_id: str
     expires_at: datetime
@@ -72,7 +72,7 @@ class ReservationExtended(PoolEvent):
 
 
 class ReservationCommitted(PoolEvent):
-    """So much of a reservation is no longer held, because it is used; the usage is recorded beside this."""
+    """Part of a reservation was used and is no longer held. The usage is recorded in the same frame."""
 
     reservation_id: str
     quantity: int
@@ -96,7 +96,7 @@ class ReservationCommitted(PoolEvent):
 
 
 class ReservationReleased(PoolEvent):
-    """A reservation was given back unused."""
+    """A reservation was released unused."""
 
     reservation_id: str
     quantity: int
@@ -109,7 +109,7 @@ class ReservationReleased(PoolEvent):
 
 
 class ReservationExpired(PoolEvent):
-    """A reservation has come to its end; nothing of it is held any more."""
+    """A reservation expired; its quantity is released."""
 
     reservation_id: str
     quantity: int
@@ -120,7 +120,7 @@ class ReservationExpired(PoolEvent):
 
 
 class HoldingChanged(PoolEvent):
-    """What is held of a limit has changed: of a named holder, or of nobody in particular."""
+    """The allocated quantity of a limit changed, of a named holder or without one."""
 
     resource_key: str
     holder_id: str
@@ -145,7 +145,7 @@ class HoldingChanged(PoolEvent):
 
 
 class LimitOverAllocated(PoolEvent):
-    """More of a limit is held than the pool has now; nothing is taken away, and nothing more can be allocated."""
+    """More of a limit is allocated than the pool has now. Nothing is released; nothing more can be allocated."""
 
     resource_key: str
     held: int
@@ -156,7 +156,7 @@ class LimitOverAllocated(PoolEvent):
 
 
 class OverAllocationEnded(PoolEvent):
-    """What is held of a limit fits into it again."""
+    """The allocated quantity fits into the limit again."""
 
     resource_key: str
     held: int
@@ -167,7 +167,7 @@ class OverAllocationEnded(PoolEvent):
 
 
 class UsageCorrected(PoolEvent):
-    """Recorded usage was corrected: negative parts are what each bearer gets back, others what it bears more."""
+    """Recorded usage was corrected. Negative parts are refunded, positive parts are charged in addition."""
 
     resource_key: str
     corrects: str
@@ -194,7 +194,7 @@ class UsageCorrected(PoolEvent):
 
 
 class ExceededWithdrawn(PoolEvent):
-    """By a correction nothing of the period lies above the limit any more: it was not exceeded."""
+    """After a correction, usage of the period is no longer above the limit."""
 
     resource_key: str
     period_start: datetime | None

@@ -47,7 +47,7 @@ def is_id(text: str, characters_min: int = 1) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """What one entitlement set version confers on one resource key. Amounts in the smallest unit; None is unlimited."""
+    """What one version of an entitlement set includes of one resource key. Amounts in the smallest unit; null: unlimited."""
 
     resource_key: str
     rule_type: RuleType
@@ -79,7 +79,7 @@ class Rule:
 
 @dataclass(frozen=True, kw_only=True)
 class ParentSet:
-    """A version of a set that another set extends."""
+    """A set version that another set extends."""
 
     set_id: str
     version: int
@@ -87,7 +87,7 @@ class ParentSet:
 
 @dataclass(frozen=True, kw_only=True)
 class LadderRung:
-    """A place on a plan ladder: a service tier. A higher number is more."""
+    """A rung of a plan ladder: a service tier. A higher number is a higher tier."""
 
     rung: int
     name: str
@@ -95,7 +95,7 @@ class LadderRung:
 
 @dataclass(frozen=True, kw_only=True)
 class OwnRule:
-    """What a set that extends others says itself of one resource key: the fields of the rule that are in `stated`."""
+    """A set's own rule for one resource key, if the set extends others: the fields of the rule listed in `stated`."""
 
     rule: Rule
     stated: list[str]
@@ -113,7 +113,7 @@ class UsageTracking:
 
 @dataclass(frozen=True, kw_only=True)
 class Constraints:
-    """Where and when a resource key may be used by those who have it: in these places, through the second of end_date."""
+    """Where and when a resource key may be used: in these places, through the second of end_date."""
 
     geographic_restrictions: list[str] = field(default_factory=list)
     start_date: datetime | None = None
@@ -122,9 +122,9 @@ class Constraints:
 
 @dataclass(frozen=True, kw_only=True)
 class KeyTerms:
-    """What the definition document of a resource key says beyond its name and the type of its values.
+    """Definition document of a resource key, apart from its name and data type.
 
-    default_value in the smallest unit; of a feature 1: pools have it when nothing confers it. None: nothing.
+    default_value: in the smallest unit; for a feature 1 (on). null: nothing.
     """
 
     entitlement_type: EntitlementType
@@ -212,7 +212,7 @@ class EntitlementChange:
 
 @dataclass(frozen=True, kw_only=True)
 class AssignmentChange:
-    """What a workspace may use by its unit from now on; without a role it may use the pool no more."""
+    """A pool assigned to a customer through its unit from now on; without a role the assignment ends."""
 
     workspace_id: str
     pool_id: str
@@ -222,7 +222,7 @@ class AssignmentChange:
 
 @dataclass(frozen=True, kw_only=True)
 class KeyPeriod:
-    """The period under way of one key."""
+    """The current period of one key."""
 
     resource_key: str
     period_start: datetime
@@ -231,7 +231,7 @@ class KeyPeriod:
 
 @dataclass(frozen=True, kw_only=True)
 class CapPeriod:
-    """Where caps with this period of their own end that are under way; whenever they began."""
+    """Current end of all caps that have this period of their own, whenever they started."""
 
     period: PeriodName
     period_end: datetime
@@ -271,7 +271,7 @@ class UsageLine(TypedDict):
 
 
 class UsagePart(TypedDict):
-    """A part of a recorded line and who bears it.
+    """A part of a recorded line and what it was charged to.
 
     charge: credit units, or minor units of the payer's currency for on-demand; 0 for what is included and for overage.
     credit_key: whose units they are. Of a part that is taken back, lapsed: its period or recurrence is over, so who bore it can
