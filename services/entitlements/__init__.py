@@ -1,4 +1,4 @@
-"""Decides who may use how much, and remembers why.
+"""Decides who may use how much, and records why.
 
 domain      the rules: pools, provisions, stacking, usage, periods; no I/O
 ledger      commands in, frames out; the only writer of the record of truth
@@ -6,18 +6,18 @@ changes     the Faust app: pool events in, changes of one customer out
 reconciler  rolls out new set versions, campaign grants and unit assignments
 access      answers "may they?" with a reason; caching and the access log
 api         the HTTP API
-registry    the Confluent registry API for our schemas
+registry    the Confluent schema registry API for our schemas
 scenarios   timelines against the rules, without servers
-intake      files that are read in: definitions, policies, usage
+intake      parses files: definitions, policies, usage
 cli         the command `entitlements`
 operations  health, metrics, traces, logs
-wiring      the one place where parts are put together
+wiring      the composition root: settings become processes
 local       real Kafka and Postgres on this machine, without containers
-demo        the main job from nothing, and a proof
-kafka       how Kafka is reached: addresses, TLS, SASL
+demo        a full run from nothing, with verification
+kafka       connections to Kafka: addresses, TLS, SASL
 settings    every setting, its unit and its default
-errors      the tree of everything that can be refused or go wrong
-advice      what to do about each
+errors      the exceptions, each with a stable code
+advice      what to do about each error
 examples, examples_of_terms, examples_of_governance   one example of each command and event
 testing     servers for tests: given, in containers, or local
 

@@ -13,7 +13,7 @@ from entitlements.access.log.reporting import accept
 from entitlements.api.asking import json_answer, services_of, who, who_for
 from entitlements.api.documents import PROBLEMS
 from entitlements.api.listing import LIMIT_DEFAULT, Cursor, Limit, Since, Until
-from entitlements.api.log_bodies import Decisions, Reported, Taken
+from entitlements.api.log_bodies import DecisionReport, Decisions, ReportResult
 from entitlements.api.openapi.headers import takes
 from entitlements.api.routes import Route
 from entitlements.intake.strict import Id
@@ -21,29 +21,31 @@ from entitlements.intake.strict import Id
 router = APIRouter(tags=["access log"], responses=PROBLEMS, route_class=Route)
 
 
-@router.post("/v1/access-log", response_model=Taken, operation_id="reportDecisions")
-async def report(request: Request, body: Reported) -> Response:
-    """Report decisions that a client made by itself. What is reported twice is logged once."""
+@router.post(
+    "/v1/access-log", response_model=ReportResult, operation_id="reportDecisions", summary="Report local decisions"
+)
+async def report(request: Request, body: DecisionReport) -> Response:
+    """Report decisions a client made locally. A decision that is reported twice is logged once."""
     named = {customer_id for each in body.decisions if isinstance(customer_id := each.get("customer_id"), str)}
     identity = await who_for(request, "use", named)
     return json_answer(accept(services_of(request).access_log, identity, body.decisions))
 
 
-@router.get("/v1/access-log", response_model=Decisions, operation_id="accessLog")
+@router.get("/v1/access-log", response_model=Decisions, operation_id="accessLog", summary="List access decisions")
 @takes()
 async def read(  # noqa: PLR0913, PLR0917 - each is a filter of its own.
     request: Request,
     customer_id: Annotated[Id | None, Query(description="Only this customer.")] = None,
-    resource_key: Annotated[Id | None, Query(description="Only this key.")] = None,
+    resource_key: Annotated[Id | None, Query(description="Only this resource key.")] = None,
     result: Annotated[
-        str | None, Query(pattern="^(allowed|denied)$", description="Only these: `allowed` or `denied`.")
+        str | None, Query(pattern="^(allowed|denied)$", description="Only decisions with this result.")
     ] = None,
     since: Since = None,
     until: Until = None,
     cursor: Cursor = None,
     limit: Limit = LIMIT_DEFAULT,
 ) -> Response:
-    """Who asked for what, and what was answered."""
+    """Logged access decisions, newest first: the caller, the request and the result."""
     identity = who(request, "audit")
     services = services_of(request)
 

@@ -42,7 +42,7 @@ class Apart:
         with self._lock:
             jobs = self._waiting.setdefault(owner, deque())
             if len(jobs) >= self._waiting_max:
-                raise TooManyRequests(f"{len(jobs)} long decisions wait.")
+                raise TooManyRequests(f"{len(jobs)} long decisions are queued.")
             job = (lambda: function(*arguments), loop, future)
             jobs.append(job)
         self._thread.submit(self._next)

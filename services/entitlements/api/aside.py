@@ -140,7 +140,7 @@ class Aside:
             return self._pool.submit(function, *arguments).result()
         except BrokenProcessPool as error:
             self._pool = None
-            raise ServerIsAway("The process that decides has ended.") from error
+            raise ServerIsAway("The decision process exited.") from error
 
     def close(self) -> None:
         """End it."""

@@ -116,7 +116,7 @@ async def still_let_in(request: Request) -> bool:
     except Unauthenticated:
         return False
     except ServerIsAway as error:
-        _log.debug("It goes on, though nobody can say whether its key does: %s", error)
+        _log.debug("Keeping the stream open, its key cannot be verified: %s", error)
         return True
     operator = services.settings.operator_organization
     return may_act_for(identity, identity_of(request.scope).organization_id, operator)
@@ -127,12 +127,12 @@ def key_of(request: Request) -> str | None:
     require_taken(request.scope, IDEMPOTENCY_KEY)
     keys = request.headers.getlist("idempotency-key")
     if len(keys) > 1:
-        raise Problem("invalid_request", "A request has one Idempotency-Key; this one has several.")
+        raise Problem("invalid_request", "Send one Idempotency-Key, not several.")
     key = keys[0] if keys else None
     # Nobody can tell in which encoding a header is that is not ASCII (RFC 9110, 5.5): the usage would have another id than was meant.
     if key is not None and (not is_id(key) or is_derived(key) or not (key.isascii() and key.isprintable())):
         form = f"1 to 128 printable ASCII characters and does not begin with {DERIVED}"
-        raise Problem("invalid_id", f"An Idempotency-Key has {form}.")
+        raise Problem("invalid_id", f"An Idempotency-Key must have {form}.")
     return key
 
 
@@ -204,7 +204,7 @@ def positions_of(token: str) -> dict[int, int]:
     found: dict[int, int] = {}
     for part in token.split(","):
         if not _TOKEN.fullmatch(part.strip()):
-            raise Problem("invalid_consistency_token", "A consistency token is what an answer had in its header.")
+            raise Problem("invalid_consistency_token", "Use the value of the response header Entitlements-Consistency.")
         partition, offset = (int(number) for number in part.split(":"))
         found[partition] = max(found.get(partition, -1), offset)
     return found

@@ -27,7 +27,7 @@ LadderId = Annotated[Id, Path(description="The plan ladder.")]
 ResourceKeyId = Annotated[Id, Path(description="The resource key.")]
 
 
-@router.get("/v1/pools/{pool_id}", operation_id="pool", response_model=PoolBody)
+@router.get("/v1/pools/{pool_id}", operation_id="pool", summary="Get a pool", response_model=PoolBody)
 async def pool(request: Request, pool_id: PoolId) -> Response:
     """A pool with its provisions, grants, assignments, entitlements, overrides, caps, reservations and holders."""
     identity = who(request, "read")
@@ -37,13 +37,15 @@ async def pool(request: Request, pool_id: PoolId) -> Response:
     return json_answer(found)
 
 
-@router.get("/v1/sets/{set_id}", operation_id="entitlementSet", response_model=SetBody)
+@router.get(
+    "/v1/sets/{set_id}", operation_id="entitlementSet", summary="Get an entitlement set", response_model=SetBody
+)
 async def entitlement_set(
     request: Request,
     set_id: SetId,
-    version: Annotated[Digits | None, Query(description="Its version; left out: the newest.")] = None,
+    version: Annotated[Digits | None, Query(description="Version of the set. Default: the newest.")] = None,
 ) -> Response:
-    """A version of an entitlement set, the newest unless said otherwise, with its rules."""
+    """A version of an entitlement set with its rules; by default the newest."""
     who(request, "read", within_unit=True)
     if version is not None and not 0 < version < 2**31:
         raise Problem("unknown_set", "There is no such version.")
@@ -53,9 +55,9 @@ async def entitlement_set(
     return json_answer(found)
 
 
-@router.get("/v1/ladders/{ladder}", operation_id="planLadder", response_model=LadderBody)
+@router.get("/v1/ladders/{ladder}", operation_id="planLadder", summary="Get a plan ladder", response_model=LadderBody)
 async def plan_ladder(request: Request, ladder: LadderId) -> Response:
-    """A plan ladder: its rungs, which are the service tiers (null: nobody has defined it), and the sets that are on them."""
+    """A plan ladder: its rungs (service tiers) and the entitlement sets on them."""
     who(request, "read")
     found = await _read(request, definitions.plan_ladder, ladder)
     if found is None:
@@ -63,9 +65,14 @@ async def plan_ladder(request: Request, ladder: LadderId) -> Response:
     return json_answer(found)
 
 
-@router.get("/v1/resource-keys/{resource_key}", operation_id="resourceKey", response_model=ResourceKeyBody)
+@router.get(
+    "/v1/resource-keys/{resource_key}",
+    operation_id="resourceKey",
+    summary="Get a resource key",
+    response_model=ResourceKeyBody,
+)
 async def resource_key(request: Request, resource_key: ResourceKeyId) -> Response:
-    """What a resource key is: its name, data type, unit and scale, and its definition document."""
+    """A resource key: its name, data type, unit, scale and definition document."""
     who(request, "read", within_unit=True)
     found = await _read(request, reading.resource_key, resource_key)
     if found is None:

@@ -19,14 +19,14 @@ from entitlements.domain.values import (
 
 
 class SetParent(BaseModel):
-    """A version of a set that another one extends."""
+    """A set version that another set extends."""
 
     set_id: str = Field(description="The set.")
-    version: int = Field(description="Its version.")
+    version: int = Field(description="Version.")
 
 
 class RuleBody(BaseModel):
-    """What a set confers on one resource key, as it was defined."""
+    """What a set includes of one resource key, as defined."""
 
     model_config = described_by("entitlement_set_rules")
 
@@ -52,24 +52,26 @@ class RuleBody(BaseModel):
 
 
 class SetRule(RuleBody):
-    """What a version of a set confers on one resource key, with what is said of the key."""
+    """What a version of a set includes of one resource key, with the definition of the key."""
 
     model_config = described_by("entitlement_set_rules", "resource_keys")
 
     set_id: str
     set_version: int
     position: int
-    name: str | None = Field(description="The key's name for people; null: it is not defined.")
+    name: str | None = Field(description="Display name of the key; null: the key is not defined.")
     data_type: DataType | None
     unit: str | None
     scale: int | None
 
 
 class SetOwnRule(BaseModel):
-    """What a set that extends others says itself of one key."""
+    """A set's own rule for one resource key, if the set extends others."""
 
     rule: RuleBody = Field(description="The rule.")
-    stated: list[str] = Field(description="The fields of the rule that the set states; the others are inherited.")
+    stated: list[str] = Field(
+        description="Names of the rule's fields that the set states itself; the others are inherited."
+    )
 
 
 class SetBody(BaseModel):
@@ -86,23 +88,23 @@ class SetBody(BaseModel):
     actor: str
     inheritance: Inheritance
     own_rules: list[SetOwnRule]
-    extends: list[SetParent] = Field(description="The versions of sets that it extends, in their order.")
-    rules: list[SetRule] = Field(description="What it confers, inherited rules included.")
+    extends: list[SetParent] = Field(description="The set versions it extends, in order.")
+    rules: list[SetRule] = Field(description="Its rules, including inherited ones.")
 
 
 class Rung(BaseModel):
     """A rung of a plan ladder: a service tier."""
 
-    rung: int = Field(description="Its number; higher is more.")
-    name: str = Field(description="Its name for people.")
+    rung: int = Field(description="Its number; a higher number is a higher tier.")
+    name: str = Field(description="Display name.")
 
 
 class SetOnLadder(BaseModel):
-    """A set that is on a ladder, in its newest version."""
+    """A set on a ladder, in its newest version."""
 
     set_id: str = Field(description="The set.")
     set_version: int = Field(description="Its newest version.")
-    name: str = Field(description="Its name for people.")
+    name: str = Field(description="Display name.")
     rung: int | None = Field(description="Its rung.")
 
 
@@ -116,27 +118,29 @@ class LadderBody(BaseModel):
     rungs: list[Rung] | None
     defined_at: datetime | None
     actor: str | None
-    is_defined: bool = Field(description="False: sets name it, and nobody has defined it.")
-    sets: list[SetOnLadder] = Field(description="The sets that are on it now, by rung.")
+    is_defined: bool = Field(description="False: sets use it, but it is not defined.")
+    sets: list[SetOnLadder] = Field(description="The sets on it, by rung.")
 
 
 class KeyUsageTracking(BaseModel):
-    """How the usage of a key is counted."""
+    """How the usage of a resource key is counted."""
 
     enabled: bool = Field(description="Whether usage is counted.")
-    reset_period: str | None = Field(description="How often it resets, such as month; null: it does not.")
-    soft_limit: int | None = Field(description="Warn from here on, in the smallest unit; null: no warning.")
-    hard_limit: int | None = Field(description="Refuse strict usage above, in the smallest unit; null: no limit.")
+    reset_period: str | None = Field(description="How often it resets, such as month; null: never.")
+    soft_limit: int | None = Field(description="Warning threshold, in the smallest unit; null: none.")
+    hard_limit: int | None = Field(
+        description="Strict usage above this is refused, in the smallest unit; null: no limit."
+    )
 
 
 class KeyConstraints(BaseModel):
-    """Where and when a key may be used."""
+    """Where and when a resource key may be used."""
 
     geographic_restrictions: list[str] = Field(
-        description="Countries (DE), subdivisions (US-CA) or regions (EU, EEA); empty: everywhere."
+        description="Countries (DE), subdivisions (US-CA) or regions (EU, EEA); empty: anywhere."
     )
-    start_date: datetime | None = Field(description="From when on; null: always before end_date.")
-    end_date: datetime | None = Field(description="Through this second; null: always after start_date.")
+    start_date: datetime | None = Field(description="Usable from this time on; null: no start.")
+    end_date: datetime | None = Field(description="Usable through this second; null: no end.")
 
 
 class ResourceKeyBody(BaseModel):
@@ -157,4 +161,4 @@ class ResourceKeyBody(BaseModel):
     override_policy: OverridePolicy | None
     usage_tracking: KeyUsageTracking | None
     constraints: KeyConstraints | None
-    inherits_from: list[str] = Field(description="The keys that it inherits from, in their order.")
+    inherits_from: list[str] = Field(description="The keys it inherits from, in order.")

@@ -85,7 +85,7 @@ def what_follows(settings: Settings, known: Mapping[int, ChainPosition], ends: M
                 for partition in [each for each in behind if tail.next_offset(each) >= ends[each]]:
                     found[partition] = (behind.pop(partition).offset, None, ends[partition])
                 if behind and time.monotonic() > until:
-                    raise ServerIsAway("The ledger is not read in time.")
+                    raise ServerIsAway("Reading the ledger timed out.")
     except (LedgerError, KafkaException) as error:
         raise ServerIsAway(f"The ledger cannot be read: {error}") from error
     return found

@@ -23,8 +23,10 @@ from entitlements.errors import EntitlementsError
 from entitlements.intake.strict import Id, MaybeId, Strict
 from entitlements.ledger.caller import Outcome
 
-Quantity = Annotated[int, Field(ge=1, le=QUANTITY_MAX, description="In the smallest unit of the key.")]
-Seconds = Annotated[int, Field(ge=1, le=30 * 86_400, description="Seconds from the decision on.")]
+Quantity = Annotated[int, Field(ge=1, le=QUANTITY_MAX, description="Quantity in the smallest unit of the key.")]
+Seconds = Annotated[
+    int, Field(ge=1, le=30 * 86_400, description="Seconds until it expires, counted from the decision.")
+]
 #: Single requests that one call may hold.
 MANY_MAX = 10_000
 #: Of these so many are under way at once.
@@ -34,14 +36,14 @@ _AT_ONCE = 256
 class Whose(Strict):
     """Who uses it: a customer, by its pools in their order; or one pool."""
 
-    customer_id: Id | None = Field(None, description="The customer. Its pools are asked in their order.")
-    pool_id: Id | None = Field(None, description="Only this pool is asked.")
-    subject_id: MaybeId = Field("", description="The member of the customer; empty: nobody in particular.")
+    customer_id: Id | None = Field(None, description="The customer. Its pools are tried in their order.")
+    pool_id: Id | None = Field(None, description="Use this pool only.")
+    subject_id: MaybeId = Field("", description="The member of the customer; empty: none.")
 
     @model_validator(mode="after")
     def _somebody(self) -> Whose:
         if self.customer_id is None and self.pool_id is None:
-            raise ValueError("say whose it is: customer_id, pool_id or both")
+            raise ValueError("customer_id or pool_id is required")
         return self
 
 
@@ -62,7 +64,7 @@ async def pools_of(request: Request, identity: Identity, whose: Whose) -> list[t
         identity.organization_id, [customer_id], await reached(request), lambda: caught_up(request)
     )
     if customer_id not in found:
-        raise Problem("unknown_customer", "No pool is assigned to this customer.")
+        raise Problem("unknown_customer", "The customer is not assigned to a pool.")
     return found[customer_id]
 
 

@@ -43,25 +43,26 @@ LINES_MAX: Final = 2_500
 OTHERS_AFTER: Final = 100
 
 
-class Ingested(BaseModel):
-    """What became of the events. Those that are not refused were recorded, now or before."""
+class IngestResult(BaseModel):
+    """Result of the events. All that are not listed as refused are recorded."""
 
-    accepted: int = Field(description="How many were recorded, now or before.")
-    refused: list[RefusedEvent] = Field(description="Those that were refused, by their index.")
+    accepted: int = Field(description="Number of events recorded, including repeats.")
+    refused: list[RefusedEvent] = Field(description="The refused events.")
 
 
 @router.post(
     "/v1/events",
-    response_model=Ingested,
+    response_model=IngestResult,
     responses=ACCEPTED,
     operation_id="ingest",
+    summary="Ingest a CloudEvent",
     openapi_extra={"requestBody": {"required": True, "content": SCHEMAS}},
 )
 @takes(PREFER, CONSISTENCY, *CE_ATTRIBUTES)
 async def ingest(request: Request) -> Response:
-    """Record usage as a CloudEvent. Binary mode: the attributes are headers (ce-id, ce-source, ...; percent-encoded), the body is the data.
+    """Record usage as a CloudEvent. In binary mode the attributes are headers (ce-id, ce-source, ...; percent-encoded) and the body is the data.
 
-    A refused event is a problem with its code. Batches (`application/cloudevents-batch+json`) are taken here as in /v1/events/batch.
+    A refused event is answered with a problem and its code. Batches (`application/cloudevents-batch+json`) are accepted as by /v1/events/batch.
     """
     identity = who(request, "use", within_unit=True)
     return await _ingested(request, identity, events_of(media_type_of(request), request.headers, await request.body()))
@@ -69,16 +70,17 @@ async def ingest(request: Request) -> Response:
 
 @router.post(
     "/v1/events/batch",
-    response_model=Ingested,
+    response_model=IngestResult,
     responses=ACCEPTED,
     operation_id="ingestBatch",
+    summary="Ingest a batch of CloudEvents",
     openapi_extra={"requestBody": {"required": True, "content": BATCH_SCHEMAS}},
 )
 @takes(PREFER, CONSISTENCY)
 async def ingest_batch(request: Request) -> Response:
-    """Record usage as a list of CloudEvents; `application/json` is taken too. Refused events are listed; all others are recorded.
+    """Record usage as a list of CloudEvents. `application/json` is accepted too. Refused events are listed; all others are recorded.
 
-    If the only event is refused, the answer is a problem with its code.
+    If the only event is refused, the response is a problem with its code.
     """
     identity = who(request, "use", within_unit=True)
     return await _ingested(request, identity, batch_of(media_type_of(request), await request.body()))

@@ -16,7 +16,7 @@ from starlette.responses import Response
 
 from entitlements.api.asking import at_least, key_of, services_of, who
 from entitlements.api.auth import require_own
-from entitlements.api.documents import ACCEPTED, PROBLEMS, Done
+from entitlements.api.documents import ACCEPTED, PROBLEMS, CommandResult
 from entitlements.api.identity import Identity
 from entitlements.api.openapi.headers import CHANGES, CONSISTENCY, takes
 from entitlements.api.problems import Problem
@@ -86,13 +86,15 @@ def body_of(kind: type[Command]) -> type[BaseModel]:
             kind.__name__, __base__=Strict, __doc__=kind.__doc__, **made
         )  # It is no set that is looked up.
     for prefix in ("",) if kind is ReviseProvision else prefixes(kind):
-        made[f"{prefix}rules"] = (written(list[Rule] | None), Field(None, description="Left out: those of the set."))
-        made[f"{prefix}set_version"] = (Narrow | None, Field(None, description="Left out: the newest."))
+        made[f"{prefix}rules"] = (written(list[Rule] | None), Field(None, description="Default: the rules of the set."))
+        made[f"{prefix}set_version"] = (Narrow | None, Field(None, description="Default: the newest version."))
         if f"{prefix}rung" in made:
-            of_set = Field(None, description="That of the set; another one is a mistake (`ladder_mismatch`).")
+            of_set = Field(
+                None, description="Default: that of the set. Any other value is refused with `ladder_mismatch`."
+            )
             made |= {"ladder": (Id | None, of_set), f"{prefix}rung": (Narrow | None, of_set)}
     if "organization_id" in made:
-        made["organization_id"] = (Id | None, Field(None, description="Left out: the organization of the key."))
+        made["organization_id"] = (Id | None, Field(None, description="Default: the organization of the API key."))
     return create_model(kind.__name__, __base__=Strict, __doc__=kind.__doc__, **made)
 
 
@@ -115,7 +117,7 @@ def _add(name: str, kind: type[Command]) -> None:
             issubclass(kind, _OPERATORS)
             and identity.organization_id != services_of(request).settings.operator_organization
         ):
-            raise Problem("not_found", "The catalogue is defined by whoever runs this installation.")
+            raise Problem("not_found", "Only the operator can define the catalogue.")
         facts = {field: getattr(body, field) for field in body.model_fields_set}
         _check_organization(names, facts, identity)
         if looks_up(kind):
@@ -146,7 +148,7 @@ def _add(name: str, kind: type[Command]) -> None:
         summary=(kind.__doc__ or "").split("\n", maxsplit=1)[0],
         description=_about(kind),
         operation_id=name,
-        response_model=Done,
+        response_model=CommandResult,
         responses=ACCEPTED,
     )
 

@@ -20,20 +20,22 @@ EntitlementType: TypeAlias = Literal["boolean", "limit", "quota", "credit"]
 class ListedSet(ListedRow):
     """A version of an entitlement set. `GET /v1/sets/{set_id}` has its rules."""
 
-    set_id: str = Field(description="Id of the set. Sorts the list, then the version.")
+    set_id: str = Field(description="Id of the set. The list is sorted by it, then by version.")
     set_version: int = Field(description="Its version, from 1.")
     name: str = Field(description="Display name.")
-    ladder: str | None = Field(description="Plan ladder that it is on; null: none.")
-    rung: int | None = Field(description="Its rung there.")
-    inheritance: Literal["merge", "replace", "additive"] = Field(description="How it changes what it extends.")
+    ladder: str | None = Field(description="Plan ladder it is on; null: none.")
+    rung: int | None = Field(description="Its rung on the ladder.")
+    inheritance: Literal["merge", "replace", "additive"] = Field(
+        description="How its own rules combine with inherited ones."
+    )
     defined_at: datetime = Field(description="When this version was defined.")
     actor: str = Field(description="Who defined it.")
     is_newest: bool = Field(description="Whether it is the newest version.")
-    resource_keys: list[str] = Field(description="Keys that it has rules for.")
+    resource_keys: list[str] = Field(description="Resource keys it has rules for.")
 
 
 class SetList(ListPage):
-    """Entitlement sets, by id."""
+    """A page of entitlement sets."""
 
     items: list[ListedSet] = Field(description="The rows of this page.")
 
@@ -41,19 +43,23 @@ class SetList(ListPage):
 class ListedResourceKey(ListedRow):
     """A resource key. `GET /v1/resource-keys/{resource_key}` has its definition document."""
 
-    resource_key: str = Field(description="The key. Sorts the list.")
+    resource_key: str = Field(description="The resource key. The list is sorted by it.")
     name: str | None = Field(description="Display name.")
-    data_type: DataType | None = Field(description="Type of its values.")
-    entitlement_type: EntitlementType | None = Field(description="Type of its rules; null: no definition document.")
+    data_type: DataType | None = Field(description="Type of its values: boolean or integer.")
+    entitlement_type: EntitlementType | None = Field(
+        description="Entitlement type of its rules; null: no definition document."
+    )
     unit: str | None = Field(description="Unit of its quantities; empty for features.")
-    scale: int | None = Field(description="Decimals shown: 1250 at scale 2 is 12.50.")
-    default_value: int | None = Field(description="What pools have when nothing confers it; a feature: 1 or 0.")
-    defined_at: datetime | None = Field(description="When it was described last.")
-    actor: str | None = Field(description="Who described it last.")
+    scale: int | None = Field(description="Decimal places shown: 1250 at scale 2 is displayed as 12.50.")
+    default_value: int | None = Field(
+        description="Default for pools without a provision of this key; a feature: 1 or 0."
+    )
+    defined_at: datetime | None = Field(description="When it was last defined.")
+    actor: str | None = Field(description="Who last defined it.")
 
 
 class ResourceKeyList(ListPage):
-    """Resource keys, by key."""
+    """A page of resource keys."""
 
     items: list[ListedResourceKey] = Field(description="The rows of this page.")
 
@@ -62,44 +68,44 @@ class ListedPolicy(ListedRow):
     """An access policy."""
 
     organization_id: str = Field(description="Organization of the policy.")
-    policy_id: str = Field(description="Id of the policy, unique in its organization.")
+    policy_id: str = Field(description="Id of the policy, unique within its organization.")
     name: str = Field(description="Display name; may be empty.")
-    effect: Effect = Field(description="Of two policies with one priority DENY wins.")
-    priority: int = Field(description="Higher wins. Sorts the list: the policy that wins comes first.")
+    effect: Effect = Field(description="ALLOW or DENY; at the same priority DENY wins.")
+    priority: int = Field(description="The highest priority wins. The list is sorted by it, highest precedence first.")
     status: PolicyStatus = Field(description="retired: it no longer applies.")
     policy_version: int = Field(description="Version of this policy.")
     policies_version: int = Field(description="Version of all policies of the organization at its last change.")
     document: dict[str, Any] = Field(description="The policy as it was defined.")
-    changed_at: datetime = Field(description="When it was defined or retired last.")
-    retired_at: datetime | None = Field(description="When it was retired; null: it counts.")
-    actor: str = Field(description="Who changed it last.")
+    changed_at: datetime = Field(description="When it was last defined or retired.")
+    retired_at: datetime | None = Field(description="When it was retired; null: it applies.")
+    actor: str = Field(description="Who last changed it.")
 
 
 class PolicyList(ListPage):
-    """Access policies; the one that wins comes first."""
+    """A page of access policies, highest precedence first."""
 
     items: list[ListedPolicy] = Field(description="The rows of this page.")
 
 
 class ListedCampaign(ListedRow):
-    """A campaign: a set that is conferred on many pools for a window of time."""
+    """A campaign: an entitlement set granted to many pools for a limited time."""
 
-    campaign_id: str = Field(description="Id of the campaign. Sorts the list.")
+    campaign_id: str = Field(description="Id of the campaign. The list is sorted by it.")
     name: str = Field(description="Display name; may be empty.")
-    set_id: str = Field(description="Entitlement set that it confers.")
+    set_id: str = Field(description="Entitlement set it provides.")
     set_version: int = Field(description="Version of the set.")
-    quantity: int = Field(description="How many times the set is conferred.")
-    priority: int = Field(description="Burn order: lower is used first.")
-    status: CampaignStatus = Field(description="Whether it is activated.")
+    quantity: int = Field(description="How many times the set is provided.")
+    priority: int = Field(description="Burn order: the lowest priority is consumed first.")
+    status: CampaignStatus = Field(description="Whether it is active.")
     starts_at: datetime = Field(description="Start of its window.")
     ends_at: datetime = Field(description="End of its window, exclusive.")
-    reason: str = Field(description="Why.")
-    changed_at: datetime = Field(description="When it was changed last.")
-    actor: str = Field(description="Who changed it last.")
+    reason: str = Field(description="Reason.")
+    changed_at: datetime = Field(description="When it was last changed.")
+    actor: str = Field(description="Who last changed it.")
 
 
 class CampaignList(ListPage):
-    """Campaigns, by id."""
+    """A page of campaigns."""
 
     items: list[ListedCampaign] = Field(description="The rows of this page.")
 
@@ -107,21 +113,23 @@ class CampaignList(ListPage):
 class ListedApiKey(ListedRow):
     """An API key, without its secret."""
 
-    organization_id: str = Field(description="Organization of the key.")
-    key_id: str = Field(description="Id of the key: what follows ent_.")
+    organization_id: str = Field(description="Organization of the API key.")
+    key_id: str = Field(description="Id of the API key: the part after ent_.")
     name: str = Field(description="Display name; may be empty.")
-    scopes: list[str] = Field(description="What it may be used for: read, use, administer, audit.")
-    act_for: list[str] | Literal["all"] = Field(description="Organizations that it may act for by naming them.")
-    unit_id: str | None = Field(description="Unit that it is bound to, with all units below it; null: none.")
+    scopes: list[str] = Field(description="Scopes: read, use, administer, audit.")
+    act_for: list[str] | Literal["all"] = Field(description="Organizations the key may act for.")
+    unit_id: str | None = Field(description="Unit it is bound to, including the units below it; null: none.")
     status: ApiKeyStatus = Field(description="active until revoked_at and expires_at.")
-    created_at: datetime = Field(description="When it was made. Sorts the list, newest first.")
+    created_at: datetime = Field(description="When it was created. The list is sorted by it, newest first.")
     expires_at: datetime | None = Field(description="When it expires; null: never.")
-    revoked_at: datetime | None = Field(description="When it stops working; may be in the future.")
-    requests_per_s: int | None = Field(description="Its rate limit; null: the service's.")
-    actor: str = Field(description="Who made or revoked it.")
+    revoked_at: datetime | None = Field(description="When it stops working; may be in the future. null: not revoked.")
+    requests_per_s: int | None = Field(
+        description="Rate limit in requests per second; null: the default of the service."
+    )
+    actor: str = Field(description="Who created or revoked it.")
 
 
 class ApiKeyList(ListPage):
-    """API keys, newest first."""
+    """A page of API keys."""
 
     items: list[ListedApiKey] = Field(description="The rows of this page.")

@@ -31,7 +31,7 @@ from entitlements_projections.reading import lists
 router = APIRouter(tags=["lists"], responses=PROBLEMS, route_class=Route)
 
 
-@router.get("/v1/sets", response_model=SetList, operation_id="listSets")
+@router.get("/v1/sets", response_model=SetList, operation_id="listSets", summary="List entitlement sets")
 async def sets(
     request: Request,
     set_id: Id | None = None,
@@ -41,7 +41,7 @@ async def sets(
     cursor: Cursor = None,
     limit: Limit = LIMIT_DEFAULT,
 ) -> Response:
-    """The entitlement sets by id, each in its newest version. resource_key: those with a rule for the key."""
+    """The entitlement sets, by id, each in its newest version."""
     who(request, "read", within_unit=True)
     return await listed(
         request, lists.SETS, limit, cursor, set_id=set_id, ladder=ladder, resource_key=resource_key,
@@ -49,7 +49,9 @@ async def sets(
     )  # fmt: skip
 
 
-@router.get("/v1/resource-keys", response_model=ResourceKeyList, operation_id="listResourceKeys")
+@router.get(
+    "/v1/resource-keys", response_model=ResourceKeyList, operation_id="listResourceKeys", summary="List resource keys"
+)
 async def resource_keys(
     request: Request,
     data_type: DataType | None = None,
@@ -57,14 +59,14 @@ async def resource_keys(
     cursor: Cursor = None,
     limit: Limit = LIMIT_DEFAULT,
 ) -> Response:
-    """The resource keys that are defined, by key."""
+    """The defined resource keys, by key."""
     who(request, "read", within_unit=True)
     return await listed(
         request, lists.RESOURCE_KEYS, limit, cursor, data_type=data_type, entitlement_type=entitlement_type
     )
 
 
-@router.get("/v1/policies", response_model=PolicyList, operation_id="listPolicies")
+@router.get("/v1/policies", response_model=PolicyList, operation_id="listPolicies", summary="List access policies")
 async def policies(
     request: Request,
     status: PolicyStatus | None = None,
@@ -72,14 +74,14 @@ async def policies(
     cursor: Cursor = None,
     limit: Limit = LIMIT_DEFAULT,
 ) -> Response:
-    """The organization's access policies, retired ones too; the one that wins comes first. `GET /v1/policy-set` is what decides."""
+    """The organization's access policies, highest precedence first, including retired ones. `GET /v1/policy-set` has those in force."""
     organization_id = who(request, "read", within_unit=True).organization_id
     return await listed(
         request, lists.POLICIES, limit, cursor, organization_id=organization_id, status=status, effect=effect
     )
 
 
-@router.get("/v1/campaigns", response_model=CampaignList, operation_id="listCampaigns")
+@router.get("/v1/campaigns", response_model=CampaignList, operation_id="listCampaigns", summary="List campaigns")
 async def campaigns(
     request: Request,
     status: CampaignStatus | None = None,
@@ -88,7 +90,7 @@ async def campaigns(
     cursor: Cursor = None,
     limit: Limit = LIMIT_DEFAULT,
 ) -> Response:
-    """The campaigns that a pool of the organization is in, by id; to the operator's organization all of them."""
+    """The campaigns that include a pool of the organization, by id. The operator's organization sees all campaigns."""
     organization_id = who(request, "read").organization_id
     filters: dict[str, Any] = {"status": status, "set_id": set_id}
     if organization_id == services_of(request).settings.operator_organization:
@@ -98,7 +100,7 @@ async def campaigns(
     )
 
 
-@router.get("/v1/keys", response_model=ApiKeyList, operation_id="listApiKeys")
+@router.get("/v1/keys", response_model=ApiKeyList, operation_id="listApiKeys", summary="List API keys")
 async def api_keys(
     request: Request,
     status: ApiKeyStatus | None = None,
@@ -106,7 +108,7 @@ async def api_keys(
     cursor: Cursor = None,
     limit: Limit = LIMIT_DEFAULT,
 ) -> Response:
-    """The organization's API keys without their secrets, revoked ones too, newest first."""
+    """The organization's API keys, newest first, including revoked ones. Secrets are not included."""
     organization_id = who(request, "administer").organization_id
     return await listed(
         request, lists.API_KEYS, limit, cursor, organization_id=organization_id, status=status, unit_id=unit_id

@@ -73,36 +73,43 @@ class Malformed(msgspec.Struct):
     detail: str
 
 
-class UsedBody(BaseModel):
-    """The data of an event about usage."""
+class UsageData(BaseModel):
+    """Data of a usage event."""
 
-    resource_key: Id = Field(description="The key.", examples=["api_calls"])
-    quantity: int = Field(1, ge=1, le=QUANTITY_MAX, description="How much, in the smallest unit of the key.")
-    customer_id: MaybeId = Field("", description="The customer; left out: the event's subject.")
-    pool_id: MaybeId = Field("", description="Only this pool; left out: the customer's first.")
-    subject_id: MaybeId = Field("", description="The member of the customer; left out: nobody in particular.")
-    mode: UsageMode = Field("report", description="strict: refused whole if it does not fit; report: it has happened.")
+    resource_key: Id = Field(description="The resource key.", examples=["api_calls"])
+    quantity: int = Field(1, ge=1, le=QUANTITY_MAX, description="Quantity in the smallest unit of the key.")
+    customer_id: MaybeId = Field("", description="The customer. Default: the subject of the event.")
+    pool_id: MaybeId = Field("", description="Use this pool only. Default: the customer's first pool.")
+    subject_id: MaybeId = Field("", description="The member of the customer. Default: none.")
+    mode: UsageMode = Field(
+        "report",
+        description="strict: refused as a whole if it does not fit; report: it already happened and is always recorded.",
+    )
 
 
 class EventBody(BaseModel):
-    """A CloudEvent about usage. It has `data`, or the same as bytes in `data_base64`."""
+    """A CloudEvent about usage, with `data` or `data_base64`."""
 
-    id: str = Field(min_length=1, description="Unique for its source: the same again counts once.", examples=["req-17"])
-    source: str = Field(min_length=1, description="Who sends it.", examples=["/gateway/eu-1"])
-    type: str = Field(min_length=1, description="What happened, by your own name.", examples=["com.example.api.called"])
-    specversion: Literal["1.0"] = Field(description="The version of CloudEvents.")
-    subject: MaybeId = Field("", description="The customer, unless the data names it.", examples=["ws-1"])
+    id: str = Field(
+        min_length=1,
+        description="Id of the event, unique within its source. The same id counts once.",
+        examples=["req-17"],
+    )
+    source: str = Field(min_length=1, description="The sender of the event.", examples=["/gateway/eu-1"])
+    type: str = Field(min_length=1, description="Type of the event; any name.", examples=["com.example.api.called"])
+    specversion: Literal["1.0"] = Field(description="Version of CloudEvents.")
+    subject: MaybeId = Field("", description="The customer, unless the data contains it.", examples=["ws-1"])
     time: str = Field(
         default_factory=str,
-        description="When it happened, RFC 3339, to the millisecond; left out: when it is recorded.",
+        description="When it happened, RFC 3339, to the millisecond. Default: when it is recorded.",
         examples=["2026-11-21T14:07:20Z"],
     )
-    data: UsedBody = Field(default_factory=UsedBody.model_construct, description="What was used.")
-    data_base64: str = Field("", description="The data as base64, instead of `data`.")
+    data: UsageData = Field(default_factory=UsageData.model_construct, description="The usage.")
+    data_base64: str = Field("", description="The data in base64, instead of `data`.")
 
 
 #: Bodies that are decoded by hand, for the OpenAPI document.
-BODIES: Final = (EventBody, UsedBody)
+BODIES: Final = (EventBody, UsageData)
 _DECODE: Final = msgspec.json.Decoder(Event).decode
 _DECODE_BATCH: Final = msgspec.json.Decoder(list[Event]).decode
 _DECODE_LIST: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
@@ -114,7 +121,7 @@ _EVENT: Final = {"$ref": "#/components/schemas/EventBody"}
 #: list among several bodies is what generators of clients cannot make.
 SCHEMAS: Final = {
     SINGLE: {"schema": _EVENT},
-    "application/json": {"schema": {"anyOf": [_EVENT, {"$ref": "#/components/schemas/UsedBody"}]}},
+    "application/json": {"schema": {"anyOf": [_EVENT, {"$ref": "#/components/schemas/UsageData"}]}},
 }
 BATCH_SCHEMAS: Final = {BATCH: {"schema": {"type": "array", "items": _EVENT, "maxItems": EVENTS_MAX}}}
 _ATTRIBUTES: Final = ("id", "source", "type", "specversion", "subject", "time")
@@ -168,7 +175,7 @@ def _batch(body: bytes) -> Sequence[Event | Malformed]:
 
 def _check_count(count: int) -> None:
     if count > EVENTS_MAX:
-        raise Problem("invalid_request", f"One call takes {EVENTS_MAX} events; these are {count}.")
+        raise Problem("invalid_request", f"The maximum is {EVENTS_MAX} events; the request has {count}.")
 
 
 def _event_or_why_not(body: bytes) -> Event | Malformed:

@@ -11,11 +11,11 @@ from starlette.responses import Response
 
 from entitlements.api.asking import headers_of, json_answer, key_of, services_of, who
 from entitlements.api.auth import require_own
-from entitlements.api.documents import ACCEPTED, PROBLEMS, Done
+from entitlements.api.documents import ACCEPTED, PROBLEMS, CommandResult
 from entitlements.api.identity import Scope
 from entitlements.api.openapi.headers import CHANGES, IDEMPOTENCY_KEY, takes
 from entitlements.api.openapi.telling import ToldAs
-from entitlements.api.policy_bodies import PolicyToPut
+from entitlements.api.policy_bodies import PolicyDefinition
 from entitlements.api.problems import Problem
 from entitlements.api.routes import Route
 from entitlements.api.sending import answered, decided, envelope
@@ -30,7 +30,7 @@ router = APIRouter(tags=["governance"], responses=PROBLEMS, route_class=Route)
 
 
 KeyId = Annotated[Id, Path(description="The API key.")]
-PolicyId = Annotated[Id, Path(description="The policy.")]
+PolicyId = Annotated[Id, Path(description="The access policy.")]
 #: An example.
 POLICY: Final = {
     "effect": "DENY",
@@ -39,41 +39,47 @@ POLICY: Final = {
 }
 
 
-class NewKey(Strict):
-    """An API key to be made."""
+class NewApiKey(Strict):
+    """An API key to create."""
 
-    name: MaybeId = Field("", description="Its name for people.", examples=["checkout"])
+    name: MaybeId = Field("", description="Display name.", examples=["checkout"])
     scopes: list[Scope] = Field(
-        min_length=1, description="What it may be used for. No scope implies another.", examples=[["read", "use"]]
+        min_length=1, description="Scopes of the key. No scope implies another.", examples=[["read", "use"]]
     )
     act_for: Literal["all"] | list[Id] = Field(
         default_factory=list[str],
-        description="Organizations to act for. Only the operator gives it, by the command line: 403 `act_for_not_allowed` here.",
+        description="Organizations the key may act for. Only the operator can set it, on the command line; here it is refused with 403 `act_for_not_allowed`.",
     )
-    unit_id: MaybeId = Field("", description="Only for customers in this unit and the units below it; empty: for all.")
-    expires_at: Instant | None = Field(None, description="When it ends; left out: when it is revoked.")
+    unit_id: MaybeId = Field(
+        "", description="Restricts the key to customers in this unit and the units below it. Default: all customers."
+    )
+    expires_at: Instant | None = Field(None, description="When the key expires. Default: never.")
     requests_per_s: int | None = Field(
-        None, ge=1, le=1_000_000, description="Requests it may make in a second; left out: what the service allows all."
+        None, ge=1, le=1_000_000, description="Rate limit in requests per second. Default: that of the service."
     )
 
 
-class KeyMade(BaseModel):
-    """An API key. Its secret is told here and never again."""
+class CreatedApiKey(BaseModel):
+    """An API key. This is the only response that contains its secret."""
 
-    key_id: str = Field(description="Its id; no secret.")
-    key: str = Field(description="What is sent as a bearer token.", examples=["ent_k3f9a1c2d_..."])
+    key_id: str = Field(description="Id of the API key; not secret.")
+    key: str = Field(
+        description="The API key, to be sent as a bearer token. It is shown only once.", examples=["ent_k3f9a1c2d_..."]
+    )
     organization_id: str = Field(description="Its organization.")
-    scopes: list[Scope] = Field(description="What it may be used for.")
-    unit_id: str = Field(description="The unit whose customers alone it is for; empty: all customers.")
+    scopes: list[Scope] = Field(description="Scopes of the key: read, use, administer, audit.")
+    unit_id: str = Field(
+        description="The unit it is bound to: customers in it and in units below it. Empty: all customers."
+    )
 
 
-@router.post("/v1/keys", response_model=KeyMade, operation_id="createApiKey")
+@router.post("/v1/keys", response_model=CreatedApiKey, operation_id="createApiKey", summary="Create an API key")
 @takes(IDEMPOTENCY_KEY)
-async def create_key(request: Request, body: NewKey) -> Response:
-    """Create an API key. A key creates none that may do more, lives longer or has a higher rate than itself. It is valid as soon as the read models know it.
+async def create_key(request: Request, body: NewApiKey) -> Response:
+    """Create an API key. It cannot have more scopes, a later expiry or a higher rate limit than the key that creates it.
 
-    The secret is made here and nobody keeps it. A repeat under the same Idempotency-Key makes no second key and is 409
-    `api_key_already_created` with the `key_id` of the first, since its secret cannot be told again.
+    The key works as soon as the read models have it. The secret is not stored and is returned once: a repeat with the same
+    `Idempotency-Key` creates no second key and is refused with 409 `api_key_already_created` and the `key_id`.
     """
     identity, key = who(request, "administer"), key_of(request)
     made = new_api_key(key_id_under(identity.organization_id, key) if key else "")
@@ -119,15 +125,21 @@ def _created_before(key_id: str) -> Problem:
     return Problem("api_key_already_created", said, key_id=key_id)
 
 
-@router.delete("/v1/keys/{key_id}", response_model=Done, responses=ACCEPTED, operation_id="revokeApiKey")
+@router.delete(
+    "/v1/keys/{key_id}",
+    response_model=CommandResult,
+    responses=ACCEPTED,
+    operation_id="revokeApiKey",
+    summary="Revoke an API key",
+)
 @takes(*CHANGES)
 async def revoke_key(
     request: Request,
     key_id: KeyId,
-    revoke_at: Annotated[Instant | None, Query(description="When it ends; left out: now.")] = None,
-    reason: Annotated[str, Query(description="Why, for the audit.")] = "",
+    revoke_at: Annotated[Instant | None, Query(description="When the key stops working. Default: now.")] = None,
+    reason: Annotated[str, Query(description="Reason, for the audit trail.")] = "",
 ) -> Response:
-    """Take an API key back, now or at an instant: until then the key that replaces it counts beside it."""
+    """Revoke an API key, now or at a given time. Until then, the key and its replacement both work."""
     identity = who(request, "administer")
     command = RevokeApiKey(
         **envelope(identity, key_of(request)),
@@ -141,26 +153,38 @@ async def revoke_key(
     return answer
 
 
-@router.put("/v1/policies/{policy_id}", response_model=Done, responses=ACCEPTED, operation_id="definePolicy")
+@router.put(
+    "/v1/policies/{policy_id}",
+    response_model=CommandResult,
+    responses=ACCEPTED,
+    operation_id="definePolicy",
+    summary="Define an access policy",
+)
 @takes(*CHANGES)
 async def define_policy(
     request: Request,
     policy_id: PolicyId,
-    body: Annotated[dict[str, Any], ToldAs(PolicyToPut), Body(examples=[POLICY])],
+    body: Annotated[dict[str, Any], ToldAs(PolicyDefinition), Body(examples=[POLICY])],
 ) -> Response:
-    """Define an access policy, or change it. Refused with the place of what is invalid."""
+    """Create or change an access policy. An invalid policy is refused with the path of the error."""
     identity = who(request, "administer")
     (policy,) = parse_policies({"policy_id": policy_id} | body, "policy")
     if policy["policy_id"] != policy_id:
-        raise Problem("invalid_policy", "The body names another policy than the path.", path="policy_id")
+        raise Problem("invalid_policy", "The policy ids in body and path differ.", path="policy_id")
     command = policy_command(policy, identity.organization_id, envelope(identity, key_of(request)))
     return await answered(request, command, {"status": "accepted", "command": "DefineAccessPolicy", "id": policy_id})
 
 
-@router.delete("/v1/policies/{policy_id}", response_model=Done, responses=ACCEPTED, operation_id="retirePolicy")
+@router.delete(
+    "/v1/policies/{policy_id}",
+    response_model=CommandResult,
+    responses=ACCEPTED,
+    operation_id="retirePolicy",
+    summary="Retire an access policy",
+)
 @takes(*CHANGES)
 async def retire_policy(request: Request, policy_id: PolicyId) -> Response:
-    """Let an access policy count no more."""
+    """Retire an access policy: it no longer applies."""
     identity = who(request, "administer")
     command = RetireAccessPolicy(
         **envelope(identity, key_of(request)), organization_id=identity.organization_id, policy_id=policy_id

@@ -29,8 +29,8 @@ class ListPage(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    next: str | None = Field(description="Cursor of the next page; null: this is the last.")
-    previous: str | None = Field(description="Cursor of the previous page; null: this is the first.")
+    next: str | None = Field(description="Cursor of the next page; null: this is the last page.")
+    previous: str | None = Field(description="Cursor of the previous page; null: this is the first page.")
 
 
 class ListedPool(ListedRow):
@@ -39,19 +39,21 @@ class ListedPool(ListedRow):
     pool_id: str = Field(description="Id of the pool.")
     organization_id: str = Field(description="Organization that owns it.")
     name: str = Field(description="Display name; may be empty.")
-    status: PoolStatus = Field(description="closed is final.")
-    status_reason: str = Field(description="Why it has this status; may be empty.")
+    status: PoolStatus = Field(description="Status of the pool; closed is permanent.")
+    status_reason: str = Field(description="Reason for the status; may be empty.")
     status_actor: str = Field(description="Who set this status.")
-    status_at: datetime = Field(description="Since when it has this status.")
-    billing_account_id: str | None = Field(description="Who pays, unless a provision says otherwise.")
-    time_zone: str = Field(description="Time zone by which periods are counted.")
-    anchor_at: datetime | None = Field(description="Billing anchor of anchored periods.")
-    backfilling: bool = Field(description="True: it is still taking in history from another system.")
-    opened_at: datetime = Field(description="When it was opened. Sorts the list, newest first.")
+    status_at: datetime = Field(description="When it got this status.")
+    billing_account_id: str | None = Field(
+        description="The billing account that pays, unless a provision names another."
+    )
+    time_zone: str = Field(description="Time zone of its periods.")
+    anchor_at: datetime | None = Field(description="Billing anchor: anchored periods start from here.")
+    backfilling: bool = Field(description="True: history from another system is still being imported.")
+    opened_at: datetime = Field(description="When it was opened. The list is sorted by it, newest first.")
 
 
 class PoolList(ListPage):
-    """Pools, newest first."""
+    """A page of pools."""
 
     items: list[ListedPool] = Field(description="The rows of this page.")
 
@@ -60,107 +62,117 @@ class ListedCustomer(ListedRow):
     """A customer."""
 
     organization_id: str = Field(description="Organization of the customer.")
-    customer_id: str = Field(description="Id of the customer, unique in its organization. Sorts the list.")
-    unit_id: str | None = Field(description="Unit that it is in; null: none.")
-    pool_ids: list[str] = Field(description="Pools that it may use now, in the order in which it draws on them.")
-    status: CustomerStatus = Field(description="active: it is assigned to a pool now.")
+    customer_id: str = Field(
+        description="Id of the customer, unique within its organization. The list is sorted by it."
+    )
+    unit_id: str | None = Field(description="Its unit; null: none.")
+    pool_ids: list[str] = Field(description="Pools it may use now, in the order in which usage draws on them.")
+    status: CustomerStatus = Field(description="active: assigned to a pool now.")
 
 
 class CustomerList(ListPage):
-    """Customers, by id."""
+    """A page of customers."""
 
     items: list[ListedCustomer] = Field(description="The rows of this page.")
 
 
 class ListedProvision(ListedRow):
-    """A provision: what connects a billing source to a pool."""
+    """A provision: connects a subscription, purchase or grant to a pool."""
 
-    pool_id: str = Field(description="Pool that it provides for.")
-    provision_id: str = Field(description="Id of the provision, unique in its pool.")
+    pool_id: str = Field(description="Pool it belongs to.")
+    provision_id: str = Field(description="Id of the provision, unique within its pool.")
     organization_id: str = Field(description="Organization that owns the pool.")
-    status: ProvisionStatus = Field(description="Only an active one confers its set.")
-    source: Source = Field(description="Where it comes from.")
-    source_id: str = Field(description="Its id in the billing system, or the grant; may be empty.")
-    billing_account_id: str | None = Field(description="Who pays; null: the pool's account.")
-    set_id: str = Field(description="Entitlement set that it confers.")
+    status: ProvisionStatus = Field(description="Only an active provision contributes its set.")
+    source: Source = Field(description="What it was bought or given through: subscription, purchase or grant.")
+    source_id: str = Field(description="Its id in the billing system, or the id of the grant; may be empty.")
+    billing_account_id: str | None = Field(description="The billing account that pays; null: the pool's.")
+    set_id: str = Field(description="Entitlement set it provides.")
     set_version: int = Field(description="Version of the set.")
-    ladder: str | None = Field(description="Plan ladder that it is on; null: none.")
-    rung: int | None = Field(description="Its rung there.")
-    quantity: int = Field(description="How many times it was bought.")
-    priority: int = Field(description="Burn order: lower is used first.")
-    follows: bool = Field(description="True: it is moved to new versions of its set.")
-    billing_period: str | None = Field(description="How often it is billed.")
-    resource_keys: list[str] = Field(description="Keys that its rules confer.")
-    scheduled_at: datetime = Field(description="When it was added. Sorts the list, newest first.")
+    ladder: str | None = Field(description="Plan ladder it is on; null: none.")
+    rung: int | None = Field(description="Its rung on the ladder.")
+    quantity: int = Field(description="How many times the set is provided.")
+    priority: int = Field(description="Burn order: the lowest priority is consumed first.")
+    follows: bool = Field(description="True: moves to new versions of its set; false: pinned to this version.")
+    billing_period: str | None = Field(description="Billing period.")
+    resource_keys: list[str] = Field(description="Resource keys its rules include.")
+    scheduled_at: datetime = Field(description="When it was added. The list is sorted by it, newest first.")
     starts_at: datetime = Field(description="Planned start.")
     started_at: datetime | None = Field(description="Actual start; null: not yet.")
-    ends_at: datetime | None = Field(description="End, exclusive; null: open.")
-    planned_ends_at: datetime | None = Field(description="End before it was cancelled; null: open.")
+    ends_at: datetime | None = Field(description="End, exclusive; null: open-ended.")
+    planned_ends_at: datetime | None = Field(description="End before it was cancelled; null: open-ended.")
     ended_at: datetime | None = Field(description="Actual end; null: not yet.")
     end_reason: str | None = Field(description="Why it ended: expired, ended, revoked, replaced or pool_closed.")
     status_reason: str = Field(description="Reason of the last change; may be empty.")
-    actor: str = Field(description="Who changed it last.")
+    actor: str = Field(description="Who last changed it.")
 
 
 class ProvisionList(ListPage):
-    """Provisions, newest first."""
+    """A page of provisions."""
 
     items: list[ListedProvision] = Field(description="The rows of this page.")
 
 
 class ListedGrant(ListedRow):
-    """A grant: an entitlement that nobody pays for."""
+    """A grant: entitlements that nobody pays for."""
 
-    pool_id: str = Field(description="Pool that was given something.")
-    grant_id: str = Field(description="Id of the grant, unique in its pool.")
+    pool_id: str = Field(description="Pool that received the grant.")
+    grant_id: str = Field(description="Id of the grant, unique within its pool.")
     organization_id: str = Field(description="Organization that owns the pool.")
-    status: GrantStatus = Field(description="expired: it reached its end; ended: its provision or pool ended before.")
-    set_id: str | None = Field(description="Entitlement set that it confers.")
+    status: GrantStatus = Field(description="expired: it reached its end; ended: its provision or pool ended first.")
+    set_id: str | None = Field(description="Entitlement set it provides.")
     set_version: int | None = Field(description="Version of the set.")
-    quantity: int | None = Field(description="How many times the set is conferred.")
-    reason: str = Field(description="Why it was given.")
-    actor: str = Field(description="Who gave it.")
-    issued_at: datetime = Field(description="When it was given. Sorts the list, newest first.")
+    quantity: int | None = Field(description="How many times the set is provided.")
+    reason: str = Field(description="Reason for the grant.")
+    actor: str = Field(description="Who issued it.")
+    issued_at: datetime = Field(description="When it was issued. The list is sorted by it, newest first.")
     starts_at: datetime = Field(description="Start.")
-    ends_at: datetime | None = Field(description="End, exclusive; null: until it is revoked.")
-    over_at: datetime | None = Field(description="When it ended; null: it has not.")
+    ends_at: datetime | None = Field(description="End, exclusive; null: until revoked.")
+    over_at: datetime | None = Field(description="When it ended; null: it has not ended.")
     over_reason: str | None = Field(description="Why it was revoked.")
     over_actor: str | None = Field(description="Who revoked it.")
 
 
 class GrantList(ListPage):
-    """Grants, newest first."""
+    """A page of grants."""
 
     items: list[ListedGrant] = Field(description="The rows of this page.")
 
 
 class ListedUsage(ListedRow):
-    """A line of recorded usage, or the part of it that one bearer was charged."""
+    """A line of recorded usage, or the part of it charged to one bearer."""
 
     organization_id: str = Field(description="Organization that owns the pool.")
     pool_id: str = Field(description="Pool that was used.")
-    occurred_at: datetime = Field(description="When it happened. Sorts the list, newest first.")
+    occurred_at: datetime = Field(description="When it happened. The list is sorted by it, newest first.")
     recorded_at: datetime = Field(description="When it was recorded.")
-    resource_key: str = Field(description="What was used.")
-    quantity: int = Field(description="How much, in the smallest unit of the key; negative where it was given back.")
-    overage: int = Field(description="Part of the quantity above the effective limit.")
-    mode: UsageMode = Field(description="strict or report; release: given back; correction: adjusted later.")
-    late: bool = Field(description="True: its period was closed already, so it changed no total.")
+    resource_key: str = Field(description="The resource key.")
+    quantity: int = Field(
+        description="Quantity in the smallest unit of the key; negative if it was released or corrected down."
+    )
+    overage: int = Field(description="The part of the quantity above the effective limit.")
+    mode: UsageMode = Field(
+        description="strict or report, as recorded; release: an allocation was released; correction: a later adjustment."
+    )
+    late: bool = Field(description="True: its period was already closed, so it changed no total.")
     customer_id: str | None = Field(description="Customer that used it.")
-    subject_id: str | None = Field(description="Who used it within the customer.")
+    subject_id: str | None = Field(description="The member of the customer that used it.")
     usage_id: str | None = Field(description="Id of the line; of a correction that of the corrected line.")
     bearer: Bearer = Field(description="What it was charged to.")
     provision_id: str | None = Field(description="Provision that it was charged to.")
-    charge: int = Field(description="Credit units; for on_demand minor units of the payer's currency.")
-    billing_account_id: str | None = Field(description="Who pays; null: nobody, as for what a grant includes.")
-    reservation_id: str | None = Field(description="Reservation that it was committed from.")
-    pool_version: int = Field(description="Version of the pool that recorded it; with line and part the row's id.")
-    line: int = Field(description="Place of the line in that version, from 0.")
-    part: int = Field(description="Place of the bearer among those of the line, from 0.")
+    charge: int = Field(description="Credit units; for on_demand, minor units of the payer's currency.")
+    billing_account_id: str | None = Field(
+        description="The billing account that pays; null: nobody, such as for a grant."
+    )
+    reservation_id: str | None = Field(description="Reservation it was committed from.")
+    pool_version: int = Field(
+        description="Version of the pool that recorded it. Together with line and part it identifies the row."
+    )
+    line: int = Field(description="Index of the line in that version, from 0.")
+    part: int = Field(description="Index of the bearer within the line, from 0.")
 
 
 class UsageList(ListPage):
-    """Usage rows, newest first."""
+    """A page of usage rows."""
 
     items: list[ListedUsage] = Field(description="The rows of this page.")
 
@@ -169,17 +181,17 @@ class ListedUnit(ListedRow):
     """A unit of an organization."""
 
     organization_id: str = Field(description="Organization of the unit.")
-    unit_id: str = Field(description="Id of the unit, unique in its organization. Sorts the list.")
-    parent_unit_id: str | None = Field(description="Unit above it; null: none.")
+    unit_id: str = Field(description="Id of the unit, unique within its organization. The list is sorted by it.")
+    parent_unit_id: str | None = Field(description="Parent unit; null: none.")
     name: str = Field(description="Display name; may be empty.")
-    status: UnitStatus = Field(description="Whether it is there.")
+    status: UnitStatus = Field(description="Whether it exists or was removed.")
     defined_at: datetime = Field(description="When it was defined, or last moved or renamed.")
-    removed_at: datetime | None = Field(description="When it was removed; null: it was not.")
-    actor: str = Field(description="Who changed it last.")
+    removed_at: datetime | None = Field(description="When it was removed; null: it was not removed.")
+    actor: str = Field(description="Who last changed it.")
 
 
 class UnitList(ListPage):
-    """Units, by id."""
+    """A page of units."""
 
     items: list[ListedUnit] = Field(description="The rows of this page.")
 
@@ -188,17 +200,15 @@ class ListedMember(ListedRow):
     """A role that a subject has in a unit or in one customer."""
 
     organization_id: str = Field(description="Organization of the member.")
-    subject_id: str = Field(description="Who has the role.")
+    subject_id: str = Field(description="The subject (user or service) with the role.")
     role: Role = Field(description="Its role.")
-    unit_id: str | None = Field(
-        description="Unit in which the role holds, with all units below it; null: in a customer."
-    )
-    customer_id: str | None = Field(description="Customer in which the role holds; null: in a unit.")
-    set_at: datetime = Field(description="Since when.")
+    unit_id: str | None = Field(description="Unit the role applies to, including the units below it; null: a customer.")
+    customer_id: str | None = Field(description="Customer the role applies to; null: a unit.")
+    set_at: datetime = Field(description="Since when it applies.")
     actor: str = Field(description="Who gave the role.")
 
 
 class MemberList(ListPage):
-    """Members, those of customers first, by id."""
+    """A page of members, members of customers first."""
 
     items: list[ListedMember] = Field(description="The rows of this page.")

@@ -17,24 +17,24 @@ CURSOR_CHARACTERS_MAX: Final = 2_000
 FILTERS: Final = {
     "status": "Only rows with this status.",
     "pool_id": "Only rows of this pool.",
-    "customer_id": "Only this customer. Of pools and what is in them: those that the customer may use now.",
+    "customer_id": "Only this customer. For pools, provisions and grants: only pools the customer may use now.",
     "subject_id": "Only this member of a customer.",
-    "unit_id": "Only this unit; of customers also the units below it.",
+    "unit_id": "Only this unit; for customers, including the units below it.",
     "parent_unit_id": "Only units directly below this one.",
     "role": "Only members with this role.",
     "billing_account_id": "Only pools of this billing account.",
-    "set_id": "Only this set.",
+    "set_id": "Only this entitlement set.",
     "set_version": "Only this version of the set.",
-    "all_versions": "Every version of each set; otherwise the newest.",
-    "source": "Only provisions of this kind of source.",
+    "all_versions": "True: every version of each set; false: the newest.",
+    "source": "Only provisions with this kind of source.",
     "source_id": "Only the provision with this id in the billing system.",
     "ladder": "Only this plan ladder.",
-    "resource_key": "Only this resource key, or what includes it.",
-    "actor": "Only what this actor did.",
-    "mode": "Only usage recorded in this way.",
-    "bearer": "Only usage charged to this bearer.",
-    "data_type": "Only keys of this type of value.",
-    "entitlement_type": "Only keys defined for this type of entitlement.",
+    "resource_key": "Only rows of this resource key, or that include it.",
+    "actor": "Only changes by this actor.",
+    "mode": "Only usage with this mode.",
+    "bearer": "Only usage charged to this kind of bearer.",
+    "data_type": "Only keys with this data type.",
+    "entitlement_type": "Only keys with this entitlement type.",
     "effect": "Only policies with this effect.",
 }
 
@@ -43,7 +43,7 @@ Limit: TypeAlias = Annotated[
     Query(
         ge=1,
         le=LIMIT_MAX,
-        description="Rows of a page.",
+        description="Maximum number of rows per page.",
         # What is read from digits does not say its bounds by itself.
         json_schema_extra={"minimum": 1, "maximum": LIMIT_MAX},
     ),
@@ -52,11 +52,11 @@ Cursor: TypeAlias = Annotated[
     str | None,
     Query(
         max_length=CURSOR_CHARACTERS_MAX,
-        description="`next` or `previous` of another page of the same list, organization and filters; else 422 `invalid_cursor`.",
+        description="`next` or `previous` from a page of the same list, organization and filters; otherwise 422 `invalid_cursor`.",
     ),
 ]
-Since: TypeAlias = Annotated[Instant | None, Query(description="Only rows from this instant on.")]
-Until: TypeAlias = Annotated[Instant | None, Query(description="Only rows before this instant.")]
+Since: TypeAlias = Annotated[Instant | None, Query(description="Only rows at or after this time.")]
+Until: TypeAlias = Annotated[Instant | None, Query(description="Only rows before this time.")]
 __all__ = ["LIMIT_DEFAULT", "Cursor", "Limit", "Since", "Until", "listed"]
 
 

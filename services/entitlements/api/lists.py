@@ -37,7 +37,7 @@ from entitlements_projections.reading import lists
 router = APIRouter(tags=["lists"], responses=PROBLEMS, route_class=Route)
 
 
-@router.get("/v1/pools", response_model=PoolList, operation_id="listPools")
+@router.get("/v1/pools", response_model=PoolList, operation_id="listPools", summary="List pools")
 async def pools(  # noqa: PLR0913, PLR0917 - each is a filter of its own, here and below.
     request: Request,
     status: PoolStatus | None = None,
@@ -48,7 +48,7 @@ async def pools(  # noqa: PLR0913, PLR0917 - each is a filter of its own, here a
     cursor: Cursor = None,
     limit: Limit = LIMIT_DEFAULT,
 ) -> Response:
-    """The organization's pools, newest first. customer_id: those that the customer may use now."""
+    """The organization's pools, newest first."""
     organization_id = who(request, "read").organization_id
     return await listed(
         request, lists.POOLS, limit, cursor, organization_id=organization_id, status=status, customer_id=customer_id,
@@ -56,7 +56,7 @@ async def pools(  # noqa: PLR0913, PLR0917 - each is a filter of its own, here a
     )  # fmt: skip
 
 
-@router.get("/v1/customers", response_model=CustomerList, operation_id="listCustomers")
+@router.get("/v1/customers", response_model=CustomerList, operation_id="listCustomers", summary="List customers")
 async def customers(
     request: Request,
     status: CustomerStatus | None = None,
@@ -65,7 +65,7 @@ async def customers(
     cursor: Cursor = None,
     limit: Limit = LIMIT_DEFAULT,
 ) -> Response:
-    """The organization's customers by id. unit_id: those in the unit and in units below it; pool_id: those that may use the pool now."""
+    """The organization's customers, by id."""
     identity = who(request, "read", within_unit=True)
     return await listed(
         request, lists.CUSTOMERS, limit, cursor, within_unit=identity.unit_id, organization_id=identity.organization_id,
@@ -73,7 +73,7 @@ async def customers(
     )  # fmt: skip
 
 
-@router.get("/v1/provisions", response_model=ProvisionList, operation_id="listProvisions")
+@router.get("/v1/provisions", response_model=ProvisionList, operation_id="listProvisions", summary="List provisions")
 async def provisions(  # noqa: PLR0913, PLR0917
     request: Request,
     status: ProvisionStatus | None = None,
@@ -90,7 +90,7 @@ async def provisions(  # noqa: PLR0913, PLR0917
     cursor: Cursor = None,
     limit: Limit = LIMIT_DEFAULT,
 ) -> Response:
-    """The provisions of the organization's pools, newest first. customer_id: of pools that the customer may use now."""
+    """The provisions of the organization's pools, newest first."""
     organization_id = who(request, "read").organization_id
     return await listed(
         request, lists.PROVISIONS, limit, cursor, organization_id=organization_id, status=status, pool_id=pool_id,
@@ -99,7 +99,7 @@ async def provisions(  # noqa: PLR0913, PLR0917
     )  # fmt: skip
 
 
-@router.get("/v1/grants", response_model=GrantList, operation_id="listGrants")
+@router.get("/v1/grants", response_model=GrantList, operation_id="listGrants", summary="List grants")
 async def grants(  # noqa: PLR0913, PLR0917
     request: Request,
     status: GrantStatus | None = None,
@@ -112,7 +112,7 @@ async def grants(  # noqa: PLR0913, PLR0917
     cursor: Cursor = None,
     limit: Limit = LIMIT_DEFAULT,
 ) -> Response:
-    """The grants of the organization's pools, newest first. customer_id: of pools that the customer may use now."""
+    """The grants of the organization's pools, newest first."""
     organization_id = who(request, "read").organization_id
     return await listed(
         request, lists.GRANTS, limit, cursor, organization_id=organization_id, status=status, pool_id=pool_id,
@@ -120,7 +120,7 @@ async def grants(  # noqa: PLR0913, PLR0917
     )  # fmt: skip
 
 
-@router.get("/v1/usage", response_model=UsageList, operation_id="listUsage")
+@router.get("/v1/usage", response_model=UsageList, operation_id="listUsage", summary="List usage")
 async def usage(  # noqa: PLR0913, PLR0917
     request: Request,
     pool_id: Id | None = None,
@@ -134,7 +134,7 @@ async def usage(  # noqa: PLR0913, PLR0917
     cursor: Cursor = None,
     limit: Limit = LIMIT_DEFAULT,
 ) -> Response:
-    """Every line of the organization's usage by when it happened, newest first; a line that several bear has a row for each."""
+    """The organization's usage, newest first. A line that was charged to several bearers has one row for each."""
     identity = who(request, "read", within_unit=True)
     return await listed(
         request, lists.USAGE, limit, cursor, within_unit=identity.unit_id, organization_id=identity.organization_id,
@@ -143,7 +143,7 @@ async def usage(  # noqa: PLR0913, PLR0917
     )  # fmt: skip
 
 
-@router.get("/v1/units", response_model=UnitList, operation_id="listUnits")
+@router.get("/v1/units", response_model=UnitList, operation_id="listUnits", summary="List units")
 async def units(
     request: Request,
     status: UnitStatus | None = None,
@@ -151,7 +151,7 @@ async def units(
     cursor: Cursor = None,
     limit: Limit = LIMIT_DEFAULT,
 ) -> Response:
-    """The organization's units by id. parent_unit_id: those directly below it."""
+    """The organization's units, by id."""
     identity = who(request, "read", within_unit=True)
     return await listed(
         request, lists.UNITS, limit, cursor, within_unit=identity.unit_id, organization_id=identity.organization_id,
@@ -159,7 +159,7 @@ async def units(
     )  # fmt: skip
 
 
-@router.get("/v1/members", response_model=MemberList, operation_id="listMembers")
+@router.get("/v1/members", response_model=MemberList, operation_id="listMembers", summary="List members")
 async def members(
     request: Request,
     unit_id: Id | None = None,
@@ -169,7 +169,7 @@ async def members(
     cursor: Cursor = None,
     limit: Limit = LIMIT_DEFAULT,
 ) -> Response:
-    """The roles that subjects have in the organization's units and customers now."""
+    """The current roles of subjects in the organization's units and customers."""
     identity = who(request, "read", within_unit=True)
     return await listed(
         request, lists.MEMBERS, limit, cursor, within_unit=identity.unit_id, organization_id=identity.organization_id,

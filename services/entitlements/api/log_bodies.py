@@ -19,105 +19,109 @@ from entitlements.intake.strict import Id, Strict
 class LogPosition(BaseModel):
     """How fresh the answer was."""
 
-    position: str = Field(description="Up to where the ledger was read.", examples=["0:17,3:201"])
-    lag_ms: int | None = Field(description="Milliseconds that the read models were behind; null: unknown.")
+    position: str = Field(description="Ledger position of the answer.", examples=["0:17,3:201"])
+    lag_ms: int | None = Field(description="Lag of the read models behind the ledger, in milliseconds; null: unknown.")
 
 
 class ReportedPosition(BaseModel):
     """How fresh the answer was."""
 
-    position: str = Field("", description="Up to where the ledger was read.", examples=["0:17,3:201"])
-    lag_ms: int | None = Field(None, description="Milliseconds that the read models were behind; left out: unknown.")
+    position: str = Field("", description="Ledger position of the answer.", examples=["0:17,3:201"])
+    lag_ms: int | None = Field(
+        None, description="Lag of the read models behind the ledger, in milliseconds. Default: unknown."
+    )
 
 
 class ReportedDecision(BaseModel):
-    """A decision that a client made by itself: its document, with what it was asked. Other members are ignored."""
+    """A decision that a client made locally, with its request. Other members are ignored."""
 
     decision_id: str = Field(
-        "", description="Its id; left out: one that follows from all else it says.", max_length=128
+        "", description="Id of the decision. Default: derived from the other members.", max_length=128
     )
-    decided_at: datetime = Field(description="When it was decided, with a time zone.")
+    decided_at: datetime = Field(description="Time of the decision, with a time zone.")
     customer_id: Id = Field(description="The customer.")
-    resource_key: Id = Field(description="The key.")
+    resource_key: Id = Field(description="The resource key.")
     entitlement_type: str | None = Field(None, description="Type of the entitlement.")
-    quantity: int | None = Field(
-        None, ge=0, le=QUANTITY_MAX, description="The quantity asked for, in the smallest unit."
-    )
+    quantity: int | None = Field(None, ge=0, le=QUANTITY_MAX, description="Requested quantity in the smallest unit.")
     subject_id: str | None = Field(None, description="The member of the customer.")
-    action: str | None = Field(None, description="What was to be done.")
-    allowed: bool = Field(description="What was decided.")
-    reason_code: Id = Field(description="Why.")
-    policy_version: int | None = Field(None, description="Version of the policies that were asked.")
+    action: str | None = Field(None, description="The requested action.")
+    allowed: bool = Field(description="The decision: allowed or denied.")
+    reason_code: Id = Field(description="Reason.")
+    policy_version: int | None = Field(None, description="Version of the organization's policies.")
     as_of: ReportedPosition | None = Field(None, description="How fresh the answer was.")
-    source: str = Field(description="Where the answer was from.", json_schema_extra={"enum": [*sorted(SOURCES)]})
-    count: int = Field(1, ge=1, le=COUNT_MAX, description="For how many decisions it stands, where the client samples.")
-    context: ContextBody | None = Field(None, description="The circumstances of the request.")
+    source: str = Field(description="Where it was decided.", json_schema_extra={"enum": [*sorted(SOURCES)]})
+    count: int = Field(
+        1, ge=1, le=COUNT_MAX, description="Number of decisions this one stands for, if the client samples."
+    )
+    context: ContextBody | None = Field(None, description="Context of the request.")
 
 
-class Reported(Strict):
-    """Decisions that a client made by itself, as their documents."""
+class DecisionReport(Strict):
+    """Decisions that a client made locally."""
 
     decisions: Annotated[
         list[dict[str, Any]],
         ToldAs(Annotated[list[ReportedDecision], Field(min_length=1, max_length=REPORTED_MAX)]),
-    ] = Field(min_length=1, max_length=REPORTED_MAX, description="The decisions. Each is taken or refused by itself.")
+    ] = Field(
+        min_length=1, max_length=REPORTED_MAX, description="The decisions. Each is accepted or refused separately."
+    )
 
 
 class RefusedReport(BaseModel):
-    """A reported decision that is not valid."""
+    """A reported decision that is invalid."""
 
-    index: int = Field(description="Its place in the request, from 0.")
-    code: str = Field(description="Why, for programs.", examples=["invalid_request"])
-    detail: str = Field(description="Why, for people.")
+    index: int = Field(description="Index in the request, from 0.")
+    code: str = Field(description="Stable error code, for programs.", examples=["invalid_request"])
+    detail: str = Field(description="The reason as text.")
 
 
-class Taken(BaseModel):
-    """What became of reported decisions."""
+class ReportResult(BaseModel):
+    """How many of the reported decisions were logged."""
 
-    accepted: int = Field(description="How many are logged.")
-    sampled_out: int = Field(description="How many are left out by the sampling of the log.")
-    refused: list[RefusedReport] = Field(description="Those that are not valid.")
+    accepted: int = Field(description="Number of decisions logged.")
+    sampled_out: int = Field(description="Number of decisions not logged because the log is sampled.")
+    refused: list[RefusedReport] = Field(description="The invalid decisions.")
 
 
 class LoggedResource(BaseModel):
-    """What a request was about."""
+    """The requested resource."""
 
-    type: str = Field(description="Its type; empty: it was not said.")
-    id: str = Field(description="Its id; empty: it was not said.")
+    type: str = Field(description="Type of the resource; empty: not given.")
+    id: str = Field(description="Id of the resource; empty: not given.")
 
 
 class LoggedContext(BaseModel):
-    """The circumstances of a request."""
+    """Context of a request."""
 
-    ip_address: str = Field(description="Where it came from; empty: it was not said.")
-    user_agent: str = Field(description="What program it came from; empty: it was not said.")
-    resource: LoggedResource = Field(description="What it was about.")
+    ip_address: str = Field(description="IP address of the end user; empty: not given.")
+    user_agent: str = Field(description="User agent of the end user; empty: not given.")
+    resource: LoggedResource = Field(description="The resource of the request.")
 
 
 class LoggedDecision(BaseModel):
     """A decision of the access log."""
 
     timestamp: datetime = Field(description="When it was decided.")
-    request_id: str = Field(description="Names the request; the answer had it as `X-Request-Id`.")
+    request_id: str = Field(description="Id of the request, as in the response header `X-Request-Id`.")
     customer_id: str = Field(description="The customer.")
-    entitlement: str = Field(description="The key.")
-    entitlement_type: str | None = Field(description="Type of the entitlement; null: there was none.")
-    quantity: int | None = Field(description="The quantity asked for, in the smallest unit; null: none.")
-    subject_id: str = Field(description="The member of the customer; empty: nobody in particular.")
-    action: str = Field(description="What was to be done; empty: it was not said.")
-    result: Literal["allowed", "denied"] = Field(description="What was decided.")
-    reason: str = Field(description="Why, as `reason_code` of the decision.")
-    context: LoggedContext = Field(description="The circumstances.")
+    entitlement: str = Field(description="The resource key.")
+    entitlement_type: str | None = Field(description="Type of the entitlement; null: none.")
+    quantity: int | None = Field(description="Requested quantity in the smallest unit; null: access in general.")
+    subject_id: str = Field(description="The member of the customer; empty: none.")
+    action: str = Field(description="The requested action; empty: not given.")
+    result: Literal["allowed", "denied"] = Field(description="The decision: allowed or denied.")
+    reason: str = Field(description="The `reason_code` of the decision.")
+    context: LoggedContext = Field(description="Context of the request.")
     decision_id: str = Field(description="The id of the decision.")
-    policy_version: int = Field(description="Version of the policies that were asked.")
-    as_of: LogPosition = Field(description="How fresh its facts were.")
-    source: str = Field(description="Who decided.", examples=["SERVICE", "LOCAL"])
-    count: int = Field(description="For how many decisions it stands, where the log samples.")
+    policy_version: int = Field(description="Version of the organization's policies.")
+    as_of: LogPosition = Field(description="How fresh the data behind the decision was.")
+    source: str = Field(description="Where it was decided.", examples=["SERVICE", "LOCAL"])
+    count: int = Field(description="Number of decisions this record stands for; more than 1 if the log is sampled.")
     asked_by: str = Field(description="The API key.")
-    asked_by_organization: str = Field(description="The organization whose key it is.")
+    asked_by_organization: str = Field(description="The organization of that API key.")
 
 
 class Decisions(ListPage):
-    """Decisions, the newest first."""
+    """A page of decisions, newest first."""
 
     items: list[LoggedDecision] = Field(description="The decisions of this page.")

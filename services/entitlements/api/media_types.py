@@ -25,7 +25,7 @@ def media_type_of(request: Request) -> str:
     media_type, _, parameters = said.partition(";")
     found = _CHARSET.search(said) if parameters else None
     if found is not None and found[1].lower() not in _UTF_8:
-        raise Problem("unsupported_media_type", f"The charset of JSON is UTF-8, not {found[1]}.")
+        raise Problem("unsupported_media_type", f"The charset of JSON must be UTF-8, not {found[1]}.")
     return media_type.strip().lower()
 
 
@@ -33,4 +33,4 @@ def require_json(request: Request) -> None:
     """The one rule for bodies: they are application/json. Raises Problem: unsupported_media_type."""
     media_type = media_type_of(request)
     if media_type != JSON:
-        raise Problem("unsupported_media_type", f"Send the body as {JSON}, not as {media_type or 'no type'}.")
+        raise Problem("unsupported_media_type", f"Send the body as {JSON}; Content-Type is {media_type or 'missing'}.")

@@ -35,45 +35,52 @@ router = APIRouter(tags=["usage"], responses=PROBLEMS, route_class=Route)
 
 
 class Usage(Whose):
-    """What was used, or is wanted."""
+    """Usage to record."""
 
-    resource_key: Id = Field(description="The key.", examples=["api_calls"])
+    resource_key: Id = Field(description="The resource key.", examples=["api_calls"])
     quantity: Quantity = 1
-    mode: UsageMode = Field("strict", description="strict: refused whole if it does not fit; report: it has happened.")
+    mode: UsageMode = Field(
+        "strict",
+        description="strict: refused as a whole if it does not fit; report: it already happened and is always recorded.",
+    )
     occurred_at: Instant | None = Field(
-        None, description="When it happened, to the millisecond; left out: when it is recorded."
+        None, description="When it happened, to the millisecond. Default: when it is recorded."
     )
     usage_id: NewId | None = Field(
-        None, description="The same id counts once; left out: the `Idempotency-Key`, or a new id."
+        None, description="Id of the usage: the same id counts once. Default: the `Idempotency-Key`, or a generated id."
     )
 
 
 class Recorded(BaseModel):
-    """Usage that was recorded, now or before."""
+    """Recorded usage; a repeat gets the original answer."""
 
-    status: Literal["recorded"] = Field(description="It is decided and durable.")
-    usage_id: str = Field(description="Its id: `ReverseUsage` takes it.")
-    pool_id: str = Field(description="The pool that took it.")
-    resource_key: str = Field(description="The key.")
-    quantity: int = Field(description="How much, in the smallest unit of the key.")
+    status: Literal["recorded"] = Field(description="The command was decided, and the decision is durable.")
+    usage_id: str = Field(description="Id of the usage, accepted by `ReverseUsage`.")
+    pool_id: str = Field(description="The pool it was recorded in.")
+    resource_key: str = Field(description="The resource key.")
+    quantity: int = Field(description="Quantity in the smallest unit of the key.")
 
 
 class UsageResults(BaseModel):
-    """What became of each usage, in the order of the request."""
+    """One result per usage, in the order of the request."""
 
-    results: list[Recorded | ProblemDocument] = Field(description="An answer or a problem for each.")
-
-
-class ManyUsages(Strict):
-    """Usage of several customers."""
-
-    usage: list[Usage] = Field(min_length=1, max_length=MANY_MAX, description="The usage. Each is decided by itself.")
+    results: list[Recorded | ProblemDocument] = Field(description="One result per operation: an answer, or a problem.")
 
 
-@router.post("/v1/usage", response_model=Recorded, responses=ACCEPTED, operation_id="recordUsage")
+class UsageBatch(Strict):
+    """A batch of usage of several customers."""
+
+    usage: list[Usage] = Field(
+        min_length=1, max_length=MANY_MAX, description="The usage to record. Each is decided separately."
+    )
+
+
+@router.post(
+    "/v1/usage", response_model=Recorded, responses=ACCEPTED, operation_id="recordUsage", summary="Record usage"
+)
 @takes(*CHANGES, CONSISTENCY)
 async def record_usage(request: Request, body: Usage) -> Response:
-    """Record usage. Refused whole when it does not fit into what is left, unless it has happened already (mode report)."""
+    """Record usage. With mode `strict` it is refused as a whole if it does not fit; with mode `report` it is always recorded."""
     identity, part = who(request, "use", within_unit=True), Part(key=key_of(request))
     if wants_no_answer(request):
         usage_id = body.usage_id or part.key or new_id()
@@ -83,12 +90,14 @@ async def record_usage(request: Request, body: Usage) -> Response:
     return json_answer(document, headers_of(outcome))
 
 
-@router.post("/v1/usage/batch", response_model=UsageResults, operation_id="recordUsages")
+@router.post(
+    "/v1/usage/batch", response_model=UsageResults, operation_id="recordUsages", summary="Record usage in bulk"
+)
 @takes(IDEMPOTENCY_KEY, CONSISTENCY)
-async def record_usages(request: Request, body: ManyUsages) -> Response:
-    """Record usage of several customers; each is decided by itself.
+async def record_usages(request: Request, body: UsageBatch) -> Response:
+    """Record usage of several customers. Each is decided separately.
 
-    Under an Idempotency-Key the first usage without an id has the key as its id, every further one an id that the answer tells.
+    With an `Idempotency-Key`, the first usage without an id gets the key as its id. The others get generated ids, which the response contains.
     """
     identity, parts = who(request, "use", within_unit=True), parts_of(request, body.usage)
     under_key = {

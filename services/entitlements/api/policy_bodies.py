@@ -25,22 +25,22 @@ _ABOUT = ConfigDict(extra="forbid", populate_by_name=True)
 
 
 class Comparison(BaseModel):
-    """A comparison of one field of the request with a value. It does not hold if the field is missing or of another type."""
+    """Compares one field of the request with a value. It does not match if the field is missing or of another type."""
 
     model_config = _ABOUT
 
-    field: str = Field(description="What is compared.", examples=["customer.region", "subject.role"])
+    field: str = Field(description="The field of the request to compare.", examples=["customer.region", "subject.role"])
     operator: str = Field(
-        description="How it is compared.", examples=["equals"], json_schema_extra={"enum": [*sorted(OPERATORS)]}
+        description="The comparison operator.", examples=["equals"], json_schema_extra={"enum": [*sorted(OPERATORS)]}
     )
     value: JsonValue = Field(
         None,
-        description=f"What it is compared with: of the type that the operator takes, at most {LIST_MAX} in a list.",
+        description=f"The value to compare with, of a type that the operator accepts. A list has at most {LIST_MAX} values.",
     )
 
 
 class AllOf(BaseModel):
-    """Holds if every condition holds."""
+    """Matches if all conditions match."""
 
     model_config = _ABOUT
 
@@ -48,7 +48,7 @@ class AllOf(BaseModel):
 
 
 class AnyOf(BaseModel):
-    """Holds if one of the conditions holds."""
+    """Matches if at least one condition matches."""
 
     model_config = _ABOUT
 
@@ -56,7 +56,7 @@ class AnyOf(BaseModel):
 
 
 class NotOf(BaseModel):
-    """Holds if the condition is judged and does not hold."""
+    """Matches if the condition can be evaluated and does not match."""
 
     model_config = _ABOUT
 
@@ -73,129 +73,133 @@ class Temporal(BaseModel):
 
     model_config = _ABOUT
 
-    starts_at: datetime | None = Field(None, description="From this instant on.")
-    ends_at: datetime | None = Field(None, description="Before this instant.")
-    weekdays: list[Weekday] | None = Field(None, description="Only on these days; left out: on every day.")
-    from_: str | None = Field(None, alias="from", description="From this time of day on.", examples=["09:00"])
-    until: str | None = Field(None, description="Before this time of day; it may be past midnight.", examples=["17:30"])
+    starts_at: datetime | None = Field(None, description="Applies from this time on.")
+    ends_at: datetime | None = Field(None, description="Applies before this time.")
+    weekdays: list[Weekday] | None = Field(None, description="Days on which it applies. Default: every day.")
+    from_: str | None = Field(None, alias="from", description="Applies from this time of day on.", examples=["09:00"])
+    until: str | None = Field(
+        None, description="Applies before this time of day; may be after midnight.", examples=["17:30"]
+    )
     time_zone: str | None = Field(
-        None, description="Whose days and hours these are; left out: UTC.", examples=["Europe/Berlin"]
+        None, description="Time zone of these days and hours. Default: UTC.", examples=["Europe/Berlin"]
     )
 
 
-class PolicyToPut(BaseModel):
-    """An access policy whose id is that of the path: allows or denies resource keys under conditions."""
+class PolicyDefinition(BaseModel):
+    """An access policy: allows or denies resource keys under conditions. Its id is in the path."""
 
     model_config = _ABOUT
 
     policy_id: str = Field(
         default_factory=str,
-        description="Its id; left out: that of the path. Another one is a mistake.",
+        description="Id of the policy. Default: that of the path, which it must equal.",
         min_length=1,
         max_length=ID_CHARACTERS_MAX,
     )
-    name: str | None = Field(None, description="Its name for people; left out: its id.", max_length=ID_CHARACTERS_MAX)
-    effect: PolicyEffect = Field(description="What it does when its conditions hold.")
+    name: str | None = Field(None, description="Display name. Default: the id.", max_length=ID_CHARACTERS_MAX)
+    effect: PolicyEffect = Field(description="Effect if its conditions match: ALLOW or DENY.")
     priority: int = Field(
         0,
         ge=-PRIORITY_MAX,
         le=PRIORITY_MAX,
-        description="Of the policies that hold the highest priority wins; at the same priority DENY wins.",
+        description="Among policies that match, the highest priority wins; at the same priority DENY wins.",
     )
     resource_keys: list[str] | None = Field(
         None,
         max_length=RESOURCE_KEYS_MAX,
-        description="The keys that it is about; `*` stands for any characters. Left out: all.",
+        description="The resource keys it applies to; `*` matches any characters. Default: all.",
         examples=[["export", "report.*"]],
     )
     actions: list[str] | None = Field(
-        None, max_length=ACTIONS_MAX, description="The actions that it is about; left out: all."
+        None, max_length=ACTIONS_MAX, description="The actions it applies to. Default: all."
     )
-    conditions: list[Condition] | None = Field(None, description="All of them must hold; left out: it always holds.")
-    temporal: Temporal | None = Field(None, description="When it applies; left out: always.")
-    reason: str | None = Field(
-        None, max_length=REASON_CHARACTERS_MAX, description="Why, for the people whom it concerns."
+    conditions: list[Condition] | None = Field(
+        None, description="Conditions, which must all match. Default: always matches."
     )
-    enabled: bool = Field(True, description="False: it is kept and not asked.")
+    temporal: Temporal | None = Field(None, description="When it applies. Default: always.")
+    reason: str | None = Field(None, max_length=REASON_CHARACTERS_MAX, description="Reason, for the people affected.")
+    enabled: bool = Field(True, description="False: the policy is stored but not evaluated.")
 
 
-class PolicyBody(PolicyToPut):
+class PolicyBody(PolicyDefinition):
     """An access policy: allows or denies resource keys under conditions."""
 
     policy_id: str = Field(description="Its id.", min_length=1, max_length=ID_CHARACTERS_MAX, examples=["eu-only"])
 
 
 class PoliciesBody(BaseModel):
-    """The policies of the organization that are in force."""
+    """The organization's access policies in force."""
 
     organization_id: str = Field(description="The organization.")
-    version: int = Field(description="Rises with every change of a policy.")
-    policies: list[PolicyBody] = Field(description="The policies, as they were defined.")
-    metered_keys: list[str] = Field(description="The keys that are numbers: no policy grants one.")
+    version: int = Field(description="Version of the policies; increases with every change.")
+    policies: list[PolicyBody] = Field(description="The access policies.")
+    metered_keys: list[str] = Field(
+        description="The resource keys with quantities. Policies can deny them but not grant them."
+    )
     keys: dict[str, DataType] = Field(
-        description="The type of every resource key that is defined.",
+        description="Data type of every defined resource key.",
         examples=[{"api_calls": "integer", "sso": "boolean"}],
     )
 
 
-class AskedBody(BaseModel):
-    """The question of a dry run."""
+class DryRunRequest(BaseModel):
+    """The request that a dry run evaluates."""
 
     customer_id: str = Field(description="The customer.")
-    resource_key: str = Field(description="The key.")
-    quantity: int | None = Field(description="How much, in the smallest unit; null: whether there is access at all.")
-    subject_id: str = Field(description="The member; empty: nobody in particular.")
-    action: str = Field(description="What is to be done; empty: it is not said.")
+    resource_key: str = Field(description="The resource key.")
+    quantity: int | None = Field(description="Requested quantity in the smallest unit; null: access in general.")
+    subject_id: str = Field(description="The member of the customer; empty: none.")
+    action: str = Field(description="The requested action; empty: not given.")
 
 
 class DryRunContext(BaseModel):
-    """Step 1: everything that is known of the request."""
+    """Step 1: the context of the request."""
 
     now: datetime = Field(description="When it was decided.")
-    request: AskedBody = Field(description="The question.")
-    context: ContextBody = Field(description="The circumstances that the request names.")
+    request: DryRunRequest = Field(description="The request.")
+    context: ContextBody = Field(description="Context that the request contains.")
     subscription: SubscriptionBody | None = Field(description="The customer's main subscription.")
-    entitlement: EntryBody | None = Field(description="What the customer has of the key; null: nothing.")
-    fields: dict[str, JsonValue] = Field(description="The value of every field that a condition reads; null: missing.")
+    entitlement: EntryBody | None = Field(description="What the customer has of the resource key; null: nothing.")
+    fields: dict[str, JsonValue] = Field(description="The value of each field that a condition uses; null: missing.")
 
 
 class Matching(MatchedPolicy):
-    """Step 2: whether a policy is about this request."""
+    """Step 2: whether a policy applies to this request."""
 
-    name: str = Field(description="The policy's name.")
-    matches: bool = Field(description="Whether its conditions are asked.")
+    name: str = Field(description="Display name of the policy.")
+    matches: bool = Field(description="Whether its conditions are evaluated.")
     why_not: Literal["disabled", "resource_key", "action", "temporal"] | None = Field(
-        description="What does not match; null: it matches."
+        description="Why it does not match; null: it matches."
     )
 
 
 class ConditionOutcome(BaseModel):
-    """What a condition came to: a comparison with `field`, or `all`, `any` or `not` with its parts."""
+    """Outcome of a condition: of a comparison (`field`), or of `all`, `any` or `not` with its parts."""
 
     model_config = ConfigDict(populate_by_name=True)
 
-    outcome: Literal["holds", "does_not_hold", "cannot_be_judged"] = Field(description="What it came to.")
-    field: str = Field("", description="Of a comparison: the field.")
-    operator: str = Field("", description="Of a comparison: how it is compared.")
-    value: JsonValue = Field(None, description="Of a comparison: what the policy states.")
-    found: JsonValue = Field(None, description="Of a comparison: the value of the field; null: missing.")
-    all: list[ConditionOutcome] = Field([], description="Every part of `all`.")
-    any: list[ConditionOutcome] = Field([], description="Every part of `any`.")
-    not_: ConditionOutcome | None = Field(None, alias="not", description="The part of `not`.")
+    outcome: Literal["holds", "does_not_hold", "cannot_be_judged"] = Field(description="The outcome.")
+    field: str = Field("", description="The field of a comparison.")
+    operator: str = Field("", description="The operator of a comparison.")
+    value: JsonValue = Field(None, description="The value in the policy, of a comparison.")
+    found: JsonValue = Field(None, description="The value of the field in the request, of a comparison; null: missing.")
+    all: list[ConditionOutcome] = Field([], description="Outcomes of the conditions in `all`.")
+    any: list[ConditionOutcome] = Field([], description="Outcomes of the conditions in `any`.")
+    not_: ConditionOutcome | None = Field(None, alias="not", description="Outcome of the condition in `not`.")
 
 
 class ConditionsOutcome(MatchedPolicy):
-    """Step 3: whether the conditions of a policy hold."""
+    """Step 3: whether the conditions of a policy match."""
 
-    holds: bool = Field(description="Whether all of them hold.")
-    conditions: list[ConditionOutcome] = Field(description="What each of them came to.")
+    holds: bool = Field(description="Whether all conditions match.")
+    conditions: list[ConditionOutcome] = Field(description="Outcome of each condition.")
 
 
 class ConflictResolution(BaseModel):
-    """Step 4: which of the policies that hold wins."""
+    """Step 4: which of the matching policies wins."""
 
-    held: list[MatchedPolicy] = Field(description="The policies that hold, the winner first.")
-    winner: MatchedPolicy | None = Field(description="The policy that wins; null: none holds.")
+    held: list[MatchedPolicy] = Field(description="The policies whose conditions match, the winner first.")
+    winner: MatchedPolicy | None = Field(description="The winning policy; null: no policy matches.")
     because: str = Field(description="Why it wins.")
 
 
@@ -207,12 +211,12 @@ class DryRunBody(BaseModel):
     conditions: list[ConditionsOutcome] = Field(description="Step 3, for the policies that match.")
     conflict_resolution: ConflictResolution = Field(description="Step 4.")
     decision: DecisionBody = Field(description="Step 5.")
-    source: str = Field(description="Who decided.", examples=["SERVICE"])
+    source: str = Field(description="Where it was decided.", examples=["SERVICE"])
 
 
 class DryRun(CheckBody):
-    """A question, and the policies to try instead of those in force."""
+    """A check, and policies to evaluate instead of those in force."""
 
     policies: Annotated[list[dict[str, Any]] | None, ToldAs(list[PolicyBody] | None)] = Field(
-        None, description="The policies to try; left out: those in force."
+        None, description="The policies to evaluate. Default: those in force."
     )

@@ -14,7 +14,7 @@ ProvisionStatus = Literal["scheduled", "active", "suspended", "ended"]
 
 
 class PoolProvision(BaseModel):
-    """A provision of a pool: a subscription, purchase or grant with the set that it confers."""
+    """A provision of a pool: a subscription, purchase or grant, with its entitlement set."""
 
     model_config = described_by("pool_provisions", "pool_provision_ladders")
 
@@ -48,7 +48,7 @@ class PoolProvision(BaseModel):
 
 
 class PoolGrant(BaseModel):
-    """A grant of a pool, whatever became of it."""
+    """A grant of a pool."""
 
     model_config = described_by("grants")
 
@@ -68,7 +68,7 @@ class PoolGrant(BaseModel):
 
 
 class PoolAssignment(BaseModel):
-    """A customer that uses the pool."""
+    """A customer assigned to the pool."""
 
     model_config = described_by("pool_assignments")
 
@@ -85,13 +85,13 @@ class PoolAssignment(BaseModel):
 
 
 class PoolEntitlement(BaseModel):
-    """What the pool has of one key now."""
+    """What the pool has of one resource key now."""
 
     model_config = described_by("workspace_entitlements", "resource_keys")
 
     pool_id: str
     resource_key: str
-    name: str | None = Field(description="The key's name for people; null: it is not defined.")
+    name: str | None = Field(description="Display name of the key; null: the key is not defined.")
     data_type: DataType | None
     unit: str | None
     scale: int | None
@@ -101,7 +101,7 @@ class PoolEntitlement(BaseModel):
     hard_limit: int | None
     period: str | None
     period_start: datetime | None
-    resets_at: datetime | None = Field(description="When the period under way ends; null: it has no end.")
+    resets_at: datetime | None = Field(description="End of the current period; null: no end.")
     consumed: int | None
     elsewhere: int | None
     uncounted: int | None
@@ -115,10 +115,12 @@ class PoolEntitlement(BaseModel):
     changed_at: datetime
     over_allocated: bool
     held: bool = Field(
-        description="Whether the pool includes the key now. A key that it includes no longer is listed while something is consumed or owed."
+        description="Whether the pool has the key now. A key it no longer has is listed while quantity is consumed or owed."
     )
-    suspended: bool = Field(description="Nothing includes the key because the pool, or what includes it, is suspended.")
-    override_id: str = Field(description="The override of the pool that decides; empty: none.")
+    suspended: bool = Field(
+        description="True: the pool has none of the key because the pool, or the provision with the key, is suspended."
+    )
+    override_id: str = Field(description="The override in force; empty: none.")
     provision_ids: list[str]
 
 
@@ -136,7 +138,7 @@ class PoolContribution(BaseModel):
     carried: int
     kept: bool
     recurs: str | None
-    is_feature: bool = Field(description="The key is a feature and has no quantities.")
+    is_feature: bool = Field(description="True: the key is a feature and has no quantities.")
     source: ProvisionSource | None
     source_id: str | None
     billing_account_id: str | None
@@ -149,7 +151,7 @@ class PoolContribution(BaseModel):
 
 
 class PoolOverride(BaseModel):
-    """An override that is in force."""
+    """An override in force."""
 
     model_config = described_by("pool_overrides")
 
@@ -170,12 +172,14 @@ class PoolOverride(BaseModel):
     over_reason: str
     over_actor: str
     version: int
-    drawn: int | None = Field(description="What its customer has drawn in the period; null: it is for the whole pool.")
-    is_feature: bool = Field(description="The key is a feature and has no quantities.")
+    drawn: int | None = Field(
+        description="Quantity its customer used in the period; null: it applies to the whole pool."
+    )
+    is_feature: bool = Field(description="True: the key is a feature and has no quantities.")
 
 
 class PoolCap(BaseModel):
-    """A cap on what one customer, or one member of it, can draw in a period."""
+    """A cap on what one customer, or one member of it, can use per period."""
 
     model_config = described_by("member_caps")
 
@@ -183,16 +187,16 @@ class PoolCap(BaseModel):
     subject_id: str
     resource_key: str
     amount: int
-    period: str | None = Field(description="Its own period, else that of the key; null: it has none.")
+    period: str | None = Field(description="Period of the cap: its own, or that of the key; null: none.")
     capped_at: datetime
     actor: str
-    drawn: int = Field(description="What was drawn in the period under way.")
-    reserved: int = Field(description="What reservations hold; counts as drawn.")
-    resets_at: datetime | None = Field(description="When the period under way ends; null: it has no end.")
+    drawn: int = Field(description="Quantity used in the current period.")
+    reserved: int = Field(description="Quantity held by reservations; counts as used.")
+    resets_at: datetime | None = Field(description="End of the current period; null: no end.")
 
 
 class PoolReservation(BaseModel):
-    """A quantity that is held."""
+    """The reservation."""
 
     model_config = described_by("pool_reservations")
 
@@ -217,7 +221,7 @@ class PoolReservation(BaseModel):
 
 
 class PoolHolder(BaseModel):
-    """Who holds a part of a limit by name, such as a seat."""
+    """A named holder of part of a limit, such as a seat."""
 
     model_config = described_by("limit_holders")
 
@@ -230,7 +234,7 @@ class PoolHolder(BaseModel):
 
 
 class PoolOnDemand(BaseModel):
-    """How usage above what is included is paid for."""
+    """On-demand usage of a resource key: its price, cap and spending."""
 
     model_config = described_by("pool_ondemand_config")
 
@@ -251,11 +255,11 @@ class PoolOnDemand(BaseModel):
     spent: int
     bought: int
     charged: int
-    spending_reserved: int = Field(description="What reservations hold of the spending, in minor units.")
+    spending_reserved: int = Field(description="Spending held by reservations, in minor units of the currency.")
 
 
 class PoolBody(BaseModel):
-    """A pool with everything that is provisioned, used and held."""
+    """A pool with its entitlements and usage."""
 
     model_config = described_by("resource_pools")
 
@@ -274,13 +278,17 @@ class PoolBody(BaseModel):
     anchor_at: datetime | None
     clock: datetime
     version: int
-    provisions: list[PoolProvision] = Field(description="In the order in which they were connected, ended ones too.")
-    grants: list[PoolGrant] = Field(description="The oldest first, those that are over too.")
-    assignments: list[PoolAssignment] = Field(description="The customers that use it, in the order of assignment.")
-    entitlements: list[PoolEntitlement] = Field(description="What it has now, by key.")
-    contributions: list[PoolContribution] = Field(description="What each provision adds, by key in burn order.")
-    overrides: list[PoolOverride] = Field(description="Those in force, the newest last.")
-    caps: list[PoolCap] = Field(description="By customer, member and key.")
-    reservations: list[PoolReservation] = Field(description="Those that are held, the next to expire first.")
-    holders: list[PoolHolder] = Field(description="Who holds limits by name.")
-    on_demand: list[PoolOnDemand] = Field(description="By key.")
+    provisions: list[PoolProvision] = Field(
+        description="Its provisions in the order they were added, including ended ones."
+    )
+    grants: list[PoolGrant] = Field(description="Its grants, oldest first, including ended ones.")
+    assignments: list[PoolAssignment] = Field(description="The customers assigned to it, in the order of assignment.")
+    entitlements: list[PoolEntitlement] = Field(description="What it has now, by resource key.")
+    contributions: list[PoolContribution] = Field(
+        description="What each provision adds, by resource key, in burn order."
+    )
+    overrides: list[PoolOverride] = Field(description="Its overrides in force, newest last.")
+    caps: list[PoolCap] = Field(description="Member caps, by customer, member and resource key.")
+    reservations: list[PoolReservation] = Field(description="Reservations that are held, next to expire first.")
+    holders: list[PoolHolder] = Field(description="Named holders of limits, such as seats.")
+    on_demand: list[PoolOnDemand] = Field(description="On-demand settings, by resource key.")

@@ -106,7 +106,9 @@ def problem_of(error: Exception) -> Problem:
         return error
     if isinstance(error, CommandRefused | EntitlementsError) or hasattr(error, "code"):
         return Problem(str(error.code), str(error), **getattr(error, "facts", {}))
-    return Problem("internal", "Something went wrong here. It is in our log under this request's id.")
+    return Problem(
+        "internal", "Internal error. The log of the server has the details under the id of this request (X-Request-Id)."
+    )
 
 
 def refused(code: str, message: str = "", **facts: Any) -> Problem:

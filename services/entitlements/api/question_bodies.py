@@ -40,7 +40,7 @@ class Circumstances(msgspec.Struct):
 
 
 class Check(msgspec.Struct, forbid_unknown_fields=True):
-    """May this customer use this key? Without a quantity: has it access at all."""
+    """A check: whether a customer may use a resource key. Without a quantity: access in general."""
 
     customer_id: str
     resource_key: str
@@ -65,10 +65,10 @@ class Checks(msgspec.Struct, forbid_unknown_fields=True):
         """The questions. Raises Problem: invalid_request."""
         customers, keys = self.customer_ids or [], self.resource_keys or []
         if (self.checks is None) == (not customers or not keys):
-            raise Problem("invalid_request", "Give checks, or customer_ids and resource_keys.")
+            raise Problem("invalid_request", "Set checks, or customer_ids and resource_keys.")
         count = len(customers) * len(keys) if self.checks is None else len(self.checks)
         if not 0 < count <= MANY_MAX:
-            raise Problem("invalid_request", f"One call asks 1 to {MANY_MAX} questions, not {count}.")
+            raise Problem("invalid_request", f"A request has 1 to {MANY_MAX} checks, not {count}.")
         if self.checks is not None:
             return self.checks
         same = (self.quantity, self.subject_id, self.action, self.context)
@@ -76,62 +76,62 @@ class Checks(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class ContextBody(Strict):
-    """The circumstances of a request; values of JSON."""
+    """Context of a request, as JSON values."""
 
     model_config = ConfigDict(strict=True, extra="ignore")
 
-    request_id: str | None = Field(None, description="Names the request in logs.", examples=["req-17"])
+    request_id: str | None = Field(None, description="Id of the request in logs.", examples=["req-17"])
     timestamp: str | None = Field(
-        None, description="When it was made, RFC 3339; left out: now.", examples=["2026-11-21T12:00:00Z"]
+        None, description="Time of the request, RFC 3339. Default: now.", examples=["2026-11-21T12:00:00Z"]
     )
     client: dict[str, JsonValue] | None = Field(
         None,
-        description="Where it comes from: `ip_address`, `user_agent`, `location` (a country, such as DE or US-CA).",
+        description="Origin of the request: `ip_address`, `user_agent`, `location` (a country or subdivision, such as DE or US-CA).",
         examples=[{"ip_address": "203.0.113.7", "location": "DE"}],
     )
     resource: dict[str, JsonValue] | None = Field(
         None,
-        description="What it is about: `type`, `id`, `action`.",
+        description="Requested resource: `type`, `id`, `action`.",
         examples=[{"type": "report", "id": "r-1", "action": "export"}],
     )
     customer: dict[str, JsonValue] | None = Field(
-        None, description="What is known of the customer, such as its region.", examples=[{"region": "eu"}]
+        None, description="Attributes of the customer, such as its region.", examples=[{"region": "eu"}]
     )
-    metadata: dict[str, JsonValue] | None = Field(None, description="Anything else that policies look at.")
+    metadata: dict[str, JsonValue] | None = Field(None, description="Any other attributes that policies use.")
 
 
-_QUANTITY: Final = "In the smallest unit of the key; left out: whether there is access at all."
-_SUBJECT: Final = "The member of the customer that it is asked for; empty: nobody in particular."
-_ACTION: Final = "What is to be done, for policies; empty: it is not said."
+_QUANTITY: Final = "Quantity in the smallest unit of the key. Default: access in general."
+_SUBJECT: Final = "The member of the customer. Default: none."
+_ACTION: Final = "The requested action, for policies. Default: none."
 
 
 class CheckBody(Strict):
-    """May this customer use this key? Without a quantity: has it access at all."""
+    """A check: whether a customer may use a resource key. Without a quantity: access in general."""
 
     customer_id: Id = Field(description="The customer.", examples=["ws-1"])
-    resource_key: Id = Field(description="The key.", examples=["api_calls"])
+    resource_key: Id = Field(description="The resource key.", examples=["api_calls"])
     quantity: int | None = Field(None, ge=INTEGER_MIN, le=INTEGER_MAX, description=_QUANTITY, examples=[3])
     subject_id: MaybeId = Field("", description=_SUBJECT)
     action: str = Field("", max_length=128, description=_ACTION)
-    context: ContextBody | None = Field(None, description="The circumstances of the request, for policies.")
+    context: ContextBody | None = Field(None, description="Context of the request, for policies.")
 
 
 class ChecksBody(Strict):
-    """Several questions: either `checks`, or every customer of `customer_ids` with every key of `resource_keys`."""
+    """Many checks: either `checks`, or each of `customer_ids` with each of `resource_keys`."""
 
     checks: list[CheckBody] | None = Field(
-        None, min_length=1, max_length=MANY_MAX, description="Questions one by one; the fields below are not used then."
+        None, min_length=1, max_length=MANY_MAX, description="The checks, each with fields of its own."
     )
     customer_ids: list[Id] | None = Field(None, description="The customers.", examples=[["ws-1", "ws-2"]])
-    resource_keys: list[Id] | None = Field(None, description="The keys.", examples=[["api_calls", "sso"]])
+    resource_keys: list[Id] | None = Field(None, description="The resource keys.", examples=[["api_calls", "sso"]])
     quantity: int | None = Field(None, ge=INTEGER_MIN, le=INTEGER_MAX, description=_QUANTITY)
     subject_id: MaybeId = Field("", description=_SUBJECT)
     action: str = Field("", max_length=128, description=_ACTION)
-    context: ContextBody | None = Field(None, description="The circumstances of the request, for policies.")
+    context: ContextBody | None = Field(None, description="Context of the request, for policies.")
 
 
-class RemainingAsked(Strict):
-    """Customers and keys: every customer with every key."""
+class RemainingQuery(Strict):
+    """Customers and resource keys: each customer is combined with each key."""
 
     customer_ids: list[Id] = Field(min_length=1, max_length=MANY_MAX, description="The customers.")
-    resource_keys: list[Id] = Field(min_length=1, max_length=MANY_MAX, description="The keys.")
+    resource_keys: list[Id] = Field(min_length=1, max_length=MANY_MAX, description="The resource keys.")

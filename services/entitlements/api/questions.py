@@ -23,7 +23,7 @@ from entitlements.api.openapi.headers import CONSISTENCY, IF_NONE_MATCH, takes
 from entitlements.api.openapi.telling import body_as
 from entitlements.api.policy_bodies import DryRun, DryRunBody, PoliciesBody
 from entitlements.api.problems import Problem
-from entitlements.api.question_bodies import MANY_MAX, Check, CheckBody, Checks, ChecksBody, RemainingAsked
+from entitlements.api.question_bodies import MANY_MAX, Check, CheckBody, Checks, ChecksBody, RemainingQuery
 from entitlements.api.repeats import require_no_repeats
 from entitlements.api.routes import Route
 from entitlements.api.validation import explained_decoding
@@ -51,10 +51,16 @@ _DECODE: Final = msgspec.json.Decoder(Check).decode
 _DECODE_MANY: Final = msgspec.json.Decoder(Checks).decode
 
 
-@router.post("/v1/check", response_model=DecisionBody, openapi_extra=body_as(CheckBody), operation_id="check")
+@router.post(
+    "/v1/check",
+    response_model=DecisionBody,
+    openapi_extra=body_as(CheckBody),
+    operation_id="check",
+    summary="Check access",
+)
 @takes(CONSISTENCY)
 async def check(request: Request) -> Response:
-    """May this customer use this key (and so much of it), and why? As strict usage would be decided; nothing is changed."""
+    """Check whether a customer may use a resource key, and how much of it. Decided as strict usage would be; nothing is recorded."""
     return Response(await answer_to(request, await request.body()), media_type="application/json")
 
 
@@ -66,10 +72,16 @@ async def answer_to(request: Request, body: bytes) -> bytes:
     return answer
 
 
-@router.post("/v1/checks", response_model=DecisionsBody, openapi_extra=body_as(ChecksBody), operation_id="checkMany")
+@router.post(
+    "/v1/checks",
+    response_model=DecisionsBody,
+    openapi_extra=body_as(ChecksBody),
+    operation_id="checkMany",
+    summary="Check access in bulk",
+)
 @takes(CONSISTENCY)
 async def check_many(request: Request) -> Response:
-    """Many questions at once: 100 customers with 100 keys in one call."""
+    """Check many customers and resource keys in one call: up to 10,000 checks."""
     identity = who(request, "read", within_unit=True)
     answers = await answers_to(request, identity, await parsed(request, await request.body(), _many))
     return json_answer({"decisions": [orjson.Fragment(answer) for answer in answers]})
@@ -92,10 +104,15 @@ def _decoded(body: bytes, decode: Callable[[bytes], T]) -> T:
     return found
 
 
-@router.get("/v1/customers/{customer_id}/entitlements", response_model=ViewBody, operation_id="entitlementsOfCustomer")
+@router.get(
+    "/v1/customers/{customer_id}/entitlements",
+    response_model=ViewBody,
+    operation_id="entitlementsOfCustomer",
+    summary="Get a customer's entitlements",
+)
 @takes(CONSISTENCY, IF_NONE_MATCH)
 async def entitlements(request: Request, customer_id: CustomerId) -> Response:
-    """All that a customer has: a client that holds this document can decide by itself."""
+    """Everything a customer is entitled to. A client can decide locally by this document."""
     identity = await who_for(request, "read", [customer_id])
     documents = await services_of(request).view_documents(identity.organization_id, [customer_id], at_least(request))
     return services_of(request).cacheable(request, documents[customer_id], identity.organization_id, customer_id)
@@ -105,9 +122,10 @@ async def entitlements(request: Request, customer_id: CustomerId) -> Response:
     "/v1/customers/{customer_id}/entitlements/{resource_key}",
     response_model=EntitlementBody,
     operation_id="remaining",
+    summary="Get an entitlement and what remains",
 )
 async def remaining(request: Request, customer_id: CustomerId, resource_key: ResourceKeyId) -> Response:
-    """What a customer has of one key, and what is left of it."""
+    """What a customer has of one resource key, and what remains."""
     identity = await who_for(request, "read", [customer_id])
     views = await services_of(request).views_of(identity.organization_id, [customer_id], at_least(request))
     view = views[customer_id]
@@ -120,13 +138,15 @@ async def remaining(request: Request, customer_id: CustomerId, resource_key: Res
     )
 
 
-@router.post("/v1/remaining", response_model=RemainingBody, operation_id="remainingOfMany")
+@router.post(
+    "/v1/remaining", response_model=RemainingBody, operation_id="remainingOfMany", summary="Get what remains in bulk"
+)
 @takes(CONSISTENCY)
-async def remaining_of_many(request: Request, body: RemainingAsked) -> Response:
-    """What many customers have of many keys, and what is left of it."""
+async def remaining_of_many(request: Request, body: RemainingQuery) -> Response:
+    """What many customers have of many resource keys, and what remains."""
     identity = await who_for(request, "read", body.customer_ids)
     if len(body.customer_ids) * len(body.resource_keys) > MANY_MAX:
-        raise Problem("invalid_request", f"One call asks at most {MANY_MAX} times.")
+        raise Problem("invalid_request", f"A request has at most {MANY_MAX} checks.")
     views = await services_of(request).views_of(identity.organization_id, body.customer_ids, at_least(request))
     wanted = [(customer_id, key) for customer_id in body.customer_ids for key in body.resource_keys]
     found = await services_of(request).in_slices(
@@ -146,10 +166,12 @@ def _entry(view: CustomerView, key: str) -> dict[str, Any]:
     return (view.entitlements.get(key) or Entry(key, {})).to_document()
 
 
-@router.get("/v1/policy-set", response_model=PoliciesBody, operation_id="policySet")
+@router.get(
+    "/v1/policy-set", response_model=PoliciesBody, operation_id="policySet", summary="Get the access policies in force"
+)
 @takes(CONSISTENCY, IF_NONE_MATCH)
 async def policy_set(request: Request) -> Response:
-    """The policies that count, as one document: a client that holds it decides by the same. `GET /v1/policies` lists them."""
+    """The access policies in force as one document, by which clients decide locally. `GET /v1/policies` lists all policies."""
     identity = who(request, "read", within_unit=True)
     services = services_of(request)
     if wanted := at_least(request):
@@ -166,10 +188,12 @@ async def policy_set(request: Request) -> Response:
     return Response(document, headers=headers, media_type="application/json")
 
 
-@router.post("/v1/policies/dry-run", operation_id="dryRun", response_model=DryRunBody)
+@router.post(
+    "/v1/policies/dry-run", operation_id="dryRun", summary="Dry-run access policies", response_model=DryRunBody
+)
 @takes(CONSISTENCY)
 async def try_policies(request: Request, body: DryRun) -> Response:
-    """The five steps of a decision with the outcome of every condition. Nothing is changed, and nothing logged."""
+    """Evaluate access policies without effect: the five steps of a decision, with the outcome of every condition. Nothing is recorded or logged."""
     identity = who(request, "administer")
     services, organization_id = services_of(request), identity.organization_id
     wanted = at_least(request)
@@ -192,9 +216,7 @@ async def try_policies(request: Request, body: DryRun) -> Response:
     try:
         return json_answer(found | {"source": SOURCE})
     except orjson.JSONEncodeError as error:
-        raise Problem(
-            "invalid_request", "What was sent cannot be sent back: it holds a text or number that JSON cannot hold."
-        ) from error
+        raise Problem("invalid_request", "The request has a string or number that JSON cannot represent.") from error
 
 
 def _document(in_force: PolicySet, policies: list[dict[str, Any]]) -> bytes:
@@ -205,4 +227,4 @@ def _document(in_force: PolicySet, policies: list[dict[str, Any]]) -> bytes:
             {"organization_id": in_force.organization_id, "version": in_force.version, "policies": policies, **known}
         )
     except orjson.JSONEncodeError as error:
-        raise Problem("invalid_request", f"What was sent cannot be decided by: {error}.") from error
+        raise Problem("invalid_request", f"The context is invalid: {error}.") from error

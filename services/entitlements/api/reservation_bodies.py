@@ -14,73 +14,80 @@ from entitlements.intake.strict import Id, NewId, NewSegment, Strict
 
 
 class Reserve(Whose):
-    """Hold a quantity for so many seconds."""
+    """Reserve a quantity for `expires_in` seconds."""
 
-    resource_key: Id = Field(description="The key.")
+    resource_key: Id = Field(description="The resource key.")
     quantity: Quantity = 1
-    expires_in: Seconds = Field(60, description="Seconds from the decision on.")
-    lease: bool = Field(False, description="Drawn down by the client that holds it.")
-    reservation_id: NewSegment | None = Field(None, description="Its id; left out: the `Idempotency-Key`, or a new id.")
+    expires_in: Seconds = Field(60, description="Seconds until it expires, counted from the decision.")
+    lease: bool = Field(False, description="Whether it is a lease, drawn down by the client that holds it.")
+    reservation_id: NewSegment | None = Field(
+        None, description="Id of the reservation. Default: the `Idempotency-Key`, or a generated id."
+    )
 
 
 class Reserved(BaseModel):
-    """A quantity that is held."""
+    """The reservation."""
 
     reservation_id: str = Field(description="The reservation.")
-    pool_id: str = Field(description="The pool that holds it.")
-    resource_key: str = Field(description="The key.")
-    quantity: int = Field(description="How much, in the smallest unit of the key.")
-    expires_in: int = Field(description="Seconds from the decision on.")
+    pool_id: str = Field(description="The pool of the reservation.")
+    resource_key: str = Field(description="The resource key.")
+    quantity: int = Field(description="Quantity in the smallest unit of the key.")
+    expires_in: int = Field(description="Seconds until it expires, counted from the decision.")
 
 
 class Extend(Strict):
-    """Hold it for so many seconds from now on."""
+    """Extend a reservation: it expires `expires_in` seconds from now."""
 
-    pool_id: Id = Field(description="The pool that holds it.")
+    pool_id: Id = Field(description="The pool of the reservation.")
     expires_in: Seconds
 
 
 class Commit(Strict):
-    """Use a part of what is held."""
+    """Record usage from a reservation."""
 
-    pool_id: Id = Field(description="The pool that holds it.")
+    pool_id: Id = Field(description="The pool of the reservation.")
     quantity: Quantity
-    mode: UsageMode = Field("strict", description="strict: refused whole if it does not fit; report: it has happened.")
-    final: bool = Field(False, description="Release what is left of it.")
-    usage_id: NewId | None = Field(None, description="The same id counts once; left out: the `Idempotency-Key`.")
+    mode: UsageMode = Field(
+        "strict",
+        description="strict: refused as a whole if it does not fit; report: it already happened and is always recorded.",
+    )
+    final: bool = Field(False, description="Whether to release the rest of the reservation.")
+    usage_id: NewId | None = Field(
+        None, description="Id of the usage: the same id counts once. Default: the `Idempotency-Key`."
+    )
 
 
 class Release(Strict):
-    """Give it back unused."""
+    """Release a reservation unused."""
 
-    pool_id: Id = Field(description="The pool that holds it.")
-    reason: str = Field("", max_length=500, description="Why, for the audit.")
+    pool_id: Id = Field(description="The pool of the reservation.")
+    reason: str = Field("", max_length=500, description="Reason, for the audit trail.")
 
 
 class ReserveOperation(Reserve):
-    """Reserve, as one of several operations."""
+    """A reservation in a batch of operations."""
 
-    op: Literal["reserve"] = Field(description="Hold a quantity.")
+    op: Literal["reserve"] = Field(description="Reserve a quantity.")
 
 
 class ExtendOperation(Extend):
-    """Extend, as one of several operations."""
+    """An extension in a batch of operations."""
 
-    op: Literal["extend"] = Field(description="Hold it longer.")
+    op: Literal["extend"] = Field(description="Extend a reservation.")
     reservation_id: Id = Field(description="The reservation.")
 
 
 class CommitOperation(Commit):
-    """Commit, as one of several operations."""
+    """A commit in a batch of operations."""
 
-    op: Literal["commit"] = Field(description="Use a part of what is held.")
+    op: Literal["commit"] = Field(description="Record usage from a reservation.")
     reservation_id: Id = Field(description="The reservation.")
 
 
 class ReleaseOperation(Release):
-    """Release, as one of several operations."""
+    """A release in a batch of operations."""
 
-    op: Literal["release"] = Field(description="Give it back unused.")
+    op: Literal["release"] = Field(description="Release a reservation unused.")
     reservation_id: Id = Field(description="The reservation.")
 
 
@@ -96,23 +103,25 @@ class Operation(Strict):
     reservation_id: Id | None = None
 
 
-class ManyOperations(Strict):
-    """Several operations on reservations, under way at the same time."""
+class OperationBatch(Strict):
+    """A batch of operations on reservations, executed concurrently."""
 
     operations: Annotated[list[Operation], ToldAs(Annotated[list[_EACH], Field(min_length=1, max_length=MANY_MAX)])] = (
-        Field(min_length=1, max_length=MANY_MAX, description="The operations. Each is decided by itself.")
+        Field(min_length=1, max_length=MANY_MAX, description="The operations. Each is decided separately.")
     )
 
 
-class Changed(BaseModel):
-    """A reservation that was extended, committed or released."""
+class ReservationResult(BaseModel):
+    """The reservation after the change."""
 
-    status: Literal["extended", "committed", "released"] = Field(description="What was done.")
+    status: Literal["extended", "committed", "released"] = Field(description="Result of the operation.")
     reservation_id: str = Field(description="The reservation.")
-    pool_id: str = Field(description="The pool that holds it.")
+    pool_id: str = Field(description="The pool of the reservation.")
 
 
 class OperationResults(BaseModel):
-    """What became of each operation, in the order of the request."""
+    """One result per operation, in the order of the request."""
 
-    results: list[Reserved | Changed | ProblemDocument] = Field(description="An answer or a problem for each.")
+    results: list[Reserved | ReservationResult | ProblemDocument] = Field(
+        description="One result per operation: an answer, or a problem."
+    )

@@ -30,13 +30,13 @@ from entitlements.api.identity import Identity
 from entitlements.api.openapi.headers import CHANGES, CONSISTENCY, IDEMPOTENCY_KEY, takes
 from entitlements.api.problems import Problem
 from entitlements.api.reservation_bodies import (
-    Changed,
     Commit,
     Extend,
-    ManyOperations,
     Operation,
+    OperationBatch,
     OperationResults,
     Release,
+    ReservationResult,
     Reserve,
     Reserved,
 )
@@ -59,10 +59,16 @@ router = APIRouter(tags=["reservations"], responses=PROBLEMS, route_class=Route)
 ReservationId = Annotated[Id, Path(description="The reservation.")]
 
 
-@router.post("/v1/reservations", response_model=Reserved, responses=ACCEPTED, operation_id="reserve")
+@router.post(
+    "/v1/reservations",
+    response_model=Reserved,
+    responses=ACCEPTED,
+    operation_id="reserve",
+    summary="Reserve a quantity",
+)
 @takes(*CHANGES, CONSISTENCY)
 async def reserve(request: Request, body: Reserve) -> Response:
-    """Hold a quantity. It counts against strict usage until it is committed or released or expires."""
+    """Reserve a quantity. It counts against strict usage until it is committed, released or expires."""
     identity, part = who(request, "use", within_unit=True), Part(key=key_of(request))
     if wants_no_answer(request):
         reservation_id = body.reservation_id or part.key or new_id()
@@ -116,10 +122,15 @@ def _reserving(identity: Identity, body: Reserve, pool_id: str, reservation_id: 
     )
 
 
-@router.post("/v1/reservations/batch", response_model=OperationResults, operation_id="operateReservations")
+@router.post(
+    "/v1/reservations/batch",
+    response_model=OperationResults,
+    operation_id="operateReservations",
+    summary="Change reservations in bulk",
+)
 @takes(IDEMPOTENCY_KEY, CONSISTENCY)
-async def operate(request: Request, body: ManyOperations) -> Response:
-    """Reserve, extend, commit and release, many at once; each is decided by itself."""
+async def operate(request: Request, body: OperationBatch) -> Response:
+    """Reserve, extend, commit and release in one call. Each operation is decided separately."""
     identity, parts = who(request, "use", within_unit=True), parts_of(request, body.operations)
 
     extras = [operation.model_dump() for operation in body.operations]
@@ -136,7 +147,7 @@ async def operate(request: Request, body: ManyOperations) -> Response:
             return await _reserve(request, identity, _parsed(Reserve, fields), part, together)
         reservation_id = fields.pop("reservation_id", None)
         if reservation_id is None:
-            raise Problem("invalid_request", "Say which reservation: reservation_id.")
+            raise Problem("invalid_request", "reservation_id is required.")
         parsed = _parsed({"extend": Extend, "commit": Commit, "release": Release}[operation.op], fields)
         await _require_of_unit(request, identity, parsed.pool_id, reservation_id)
         command = _changing(identity, reservation_id, parsed, part)
@@ -157,29 +168,41 @@ def _parsed(model: Any, fields: dict[str, Any]) -> Any:
 
 
 @router.post(
-    "/v1/reservations/{reservation_id}/extend", response_model=Changed, responses=ACCEPTED, operation_id="extend"
+    "/v1/reservations/{reservation_id}/extend",
+    response_model=ReservationResult,
+    responses=ACCEPTED,
+    operation_id="extend",
+    summary="Extend a reservation",
 )
 @takes(*CHANGES)
 async def extend(request: Request, reservation_id: ReservationId, body: Extend) -> Response:
-    """Hold a reservation for so many seconds from now on."""
+    """Extend a reservation: it expires `expires_in` seconds from now."""
     return await _change(request, reservation_id, body)
 
 
 @router.post(
-    "/v1/reservations/{reservation_id}/commit", response_model=Changed, responses=ACCEPTED, operation_id="commit"
+    "/v1/reservations/{reservation_id}/commit",
+    response_model=ReservationResult,
+    responses=ACCEPTED,
+    operation_id="commit",
+    summary="Commit a reservation",
 )
 @takes(*CHANGES)
 async def commit(request: Request, reservation_id: ReservationId, body: Commit) -> Response:
-    """Use a part of what is held, or all, or more if it fits."""
+    """Record usage from a reservation: part, all, or more if it fits."""
     return await _change(request, reservation_id, body)
 
 
 @router.post(
-    "/v1/reservations/{reservation_id}/release", response_model=Changed, responses=ACCEPTED, operation_id="release"
+    "/v1/reservations/{reservation_id}/release",
+    response_model=ReservationResult,
+    responses=ACCEPTED,
+    operation_id="release",
+    summary="Release a reservation",
 )
 @takes(*CHANGES)
 async def release(request: Request, reservation_id: ReservationId, body: Release) -> Response:
-    """Give back what is held."""
+    """Release a reservation unused."""
     return await _change(request, reservation_id, body)
 
 

@@ -41,7 +41,7 @@ def _unknown(error: OutcomeUnknown, command: Command) -> Problem:
     key = getattr(command, "batch_key", "") or command.idempotency_key
     if isinstance(command, RecordUsage):
         key = key or command.lines[0]["usage_id"]  # What makes a repeat of usage harmless.
-    how = "It had no idempotency key: read whether it took effect before you send it again."
+    how = "The request had no idempotency key: check whether it took effect before you send it again."
     if key or isinstance(command, RecordUsageBatch):
         how = "Retry with the same idempotency key, or the same events: it takes effect once."
     found = problem_of(error)

@@ -195,7 +195,7 @@ class Services:
         except (psycopg.OperationalError, PoolTimeout) as error:
             raise ServerIsAway("Postgres.") from error
         except psycopg.DataError as error:
-            raise InvalidRequest("It holds a value that nothing can have.") from error
+            raise InvalidRequest("A value is out of range.") from error
 
     async def reach(self, at_least: Mapping[int, int] | None, within_for: float | None = None) -> None:
         """Wait until the tables know the ledger up to an offset of each partition. Raises NotReachedYet, ServerIsAway.

@@ -111,7 +111,7 @@ def claimed(host: str, port: int) -> Iterator[None]:
             probe.bind((host, port))
         except OSError as error:
             whose = f" ({owner_of(port)} listens there)" if error.errno == errno.EADDRINUSE else ""
-            advice = "Stop that, or set another port by ENTITLEMENTS_API_PORT."
+            advice = "Stop that process, or set another port with ENTITLEMENTS_API_PORT."
             raise AddressIsTaken(f"{host}:{port}: {error.strerror}{whose}. {advice}") from error
         probe.close()
         yield

@@ -44,24 +44,29 @@ _PLACE: Final = re.compile(r"([ce])(\d{1,6}):(\d{1,18})")
 @router.get(
     "/v1/changes",
     operation_id="changes",
+    summary="Stream changes",
     response_class=Response,
-    responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}, "description": "Events."}},
+    responses={
+        200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}, "description": "A stream of events."}
+    },
 )
 @takes(LAST_EVENT_ID)
 async def changes(
-    request: Request, customer_id: Annotated[list[Id] | None, Query(description="Only these; none: all.")] = None
+    request: Request,
+    customer_id: Annotated[list[Id] | None, Query(description="Only these customers. Default: all.")] = None,
 ) -> Response:
-    """What changes for the organization's customers. `Last-Event-ID` goes on where another connection ended.
+    """Stream changes to the customers of the organization, as server-sent events.
 
-    Events: change (what is told in `entitlements.changes`), policies (they changed), invalidate (load a customer, or all, again), reset
-    (load everything again: the place asked for is not kept any more), hello (where the stream begins). It ends with the key it was asked with.
+    Events: `change` (as in the topic `entitlements.changes`), `policies` (access policies changed), `invalidate` (reload one customer, or
+    all), `reset` (reload everything, because the place in `Last-Event-ID` is no longer kept), `hello` (start of the stream).
+    `Last-Event-ID` resumes an earlier stream. The stream ends when its API key ends.
     """
     identity = who(request, "read", within_unit=True)
     require_taken(request.scope, LAST_EVENT_ID)
     since = _places(request.headers.get("last-event-id"))
     services = services_of(request)
     if not _hears(services):
-        raise ServerIsAway("What changes is not heard at the moment.")
+        raise ServerIsAway("The stream of changes is not available at the moment.")
     listening = _Listening(services, identity, frozenset(customer_id or ()))
     services.streams.begin(identity.organization_id)
     return _Stream(services, identity.organization_id, listening.events(since, partial(still_let_in, request)))
@@ -92,7 +97,7 @@ def _places(last_event_id: str | None) -> dict[Place, int] | None:
         return None
     found = [_PLACE.fullmatch(part) for part in last_event_id.split(",")]
     if not all(found):
-        raise Problem("invalid_last_event_id", "Last-Event-ID is the id of an event of this stream.")
+        raise Problem("invalid_last_event_id", "Last-Event-ID must be the id of an event of this stream.")
     return {(m[1], int(m[2])): int(m[3]) for m in found if m is not None}
 
 

@@ -103,7 +103,7 @@ def explained_decoding(error: Exception, body: bytes | None = None) -> Problem:
     expected = _EXPECTED.match(told)
     if expected is None:  # One of several words, or an integer beyond all bounds.
         is_too_large = "out of range" in told
-        message = "is too large" if is_too_large else "is not one of the values that are taken here"
+        message = "is too large" if is_too_large else "is not an allowed value"
         code = "invalid_quantity" if is_too_large and name in QUANTITIES else INVALID_REQUEST
     else:
         kinds, got, is_length, sign, bound = expected.groups()

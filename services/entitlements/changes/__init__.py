@@ -1,9 +1,9 @@
 """Turns pool events into changes of one customer: granted, revoked, changed, quota warning, exceeded, withdrawn, reset.
 
-facts       the words between the two steps: a cause, a held value, a fact
-pools       step 1, rules: a pool's event says something about each workspace concerned (facts)
-workspaces  step 2, rules: a fact about a workspace says what changed for this customer (changes)
-keys        what a customer is called on Kafka, and its partition
+facts       the records between the two steps: a cause, a held value, a fact
+pools       step 1, rules: an event of a pool to facts about the customers concerned
+workspaces  step 2, rules: a fact about a customer to changes
+keys        record keys of customers, and their partitions
 codec       rows and facts as bytes
 steps       what each step reads, keeps and writes
 lane        how a step works through its topic: at least once, in order, nothing missing
@@ -12,9 +12,9 @@ records     what cannot be handled goes to the quarantine
 topics      the topics that only this part uses
 driver      the few places where Faust's own Kafka driver is not safe enough, and what we do instead
 credentials  TLS and SASL for Faust
-quiet       what a worker prints
-watchdog    ends the process when it stands still
+quiet       the log output of a worker
+watchdog    ends the process when it is stuck
 app         the Faust app and its start: `python -m entitlements.changes`
 
-Start reading at pools.py and workspaces.py. What happens at a crash is told in lane.py.
+Start reading at pools.py and workspaces.py. lane.py describes what happens at a crash.
 """

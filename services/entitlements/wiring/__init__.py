@@ -3,12 +3,12 @@
 addresses     where the servers are: the environment, else what `entitlements up` wrote into its data folder
 installation  what an installation keeps in its folder: its id and its ports
 environment   the settings of the environment, or what is wrong with them
-waiting       before a process works: wait for what it needs, and say what is missing
+waiting       waits for what a process needs, and reports what is missing
 processes     the processes by name, and how one of them runs in the foreground
 logs          one line a message on standard error
 supervisor    starts processes, starts those again that end, stops all of them
 preparing     topics and tables, before processes start
 readiness     has every process taken up its work, and is it done with what there is?
-signals       being told to stop, once
+signals       handling of SIGTERM and SIGINT
 servers       the servers of `up` and `demo`: given ones, or local ones in a folder
 """

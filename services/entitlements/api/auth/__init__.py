@@ -1,18 +1,18 @@
-"""Who asks, and how much they may ask: API keys, OIDC bearer tokens, scopes, rates and sizes.
+"""Authentication and limits: API keys, OIDC bearer tokens, scopes, rate limits and body sizes.
 
-errors     what is refused at the door
+errors     refusals of the middleware
 scopes     what a request may do; none implies another
 keys       API keys, and where they come from: Postgres
 api_keys   identity by an API key, remembered for a stated time
 signing    the issuer's public keys: fetched, kept, renewed in the background
-claims     what a bearer token says: organization, scopes, actor
+claims     claims of a bearer token: organization, scopes, actor
 oidc       identity by a bearer token
-either     the one or the other, by the form of what is presented
+either     API key or bearer token, by its format
 acting     for which organization a request is made
-organizations  which organizations there are
-rates      requests a second of each key, and organization
+organizations  the known organizations
+rates      rate limits per key and organization
 bodies     reads bodies: how large they may be, and how long they may take
-limits     how large bodies may be by path, and how many requests of an organization may be under way
+limits     how large bodies may be by path, and how many concurrent requests an organization may have
 door       the middleware that does all of it before anything else happens
 
 Start reading at door.py.

@@ -52,11 +52,11 @@ def _organization_in(named: Sequence[bytes]) -> str:
     if not named:
         return ""
     if len(named) > 1:
-        raise InvalidOrganization("It is named more than once.")
+        raise InvalidOrganization("It is sent more than once.")
     try:
         organization_id = unquote_to_bytes(named[0].strip()).decode()
     except UnicodeDecodeError as error:
-        raise InvalidOrganization("It is not UTF-8, percent-encoded.") from error
+        raise InvalidOrganization("It must be percent-encoded UTF-8.") from error
     if not is_id(organization_id, 0):
-        raise InvalidOrganization("An organization has 1 to 128 characters, none of them zero.")
+        raise InvalidOrganization("An id has 1 to 128 characters, without NUL.")
     return organization_id

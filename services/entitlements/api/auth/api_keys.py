@@ -34,7 +34,7 @@ _TRY_AGAIN_AFTER_FOR: Final = 0.5
 REMEMBERED_MAX: Final = 10_000
 
 _log = logging.getLogger(__name__)
-_AWAY: Final = "Whose key this is cannot be said at the moment."
+_AWAY: Final = "The API key cannot be verified at the moment."
 _SCHEME: Final = "bearer "
 _Value = TypeVar("_Value")
 
@@ -157,9 +157,9 @@ class ApiKeys:
             self._read(key_id)
         except ServerIsAway as error:
             # It is tried again at the next use, and what was read holds for HONOURED_FOR_MAX.
-            _log.debug("The key %s was not read again: %s", key_id, error)
+            _log.debug("Key %s not refreshed: %s", key_id, error)
         except Exception:  # noqa: BLE001 - nobody waits for this thread: what it meets is said here.
-            _log.exception("The key %s was not read again", key_id)
+            _log.exception("Key %s not refreshed", key_id)
 
     def _identity(self, key: ApiKey) -> Identity:
         return Identity(

@@ -54,7 +54,7 @@ async def taken(receive: Receive, bytes_max: int, within_for: float, hold: Calla
                     break
                 deadline.reschedule((deadline.when() or 0.0) + len(part) / BYTES_PER_S_MIN)
     except TimeoutError:
-        raise RequestTimeout(f"{size} bytes came within {within_for:g} s and the time that they earn.") from None
+        raise RequestTimeout(f"{size} bytes arrived within {within_for:g} s and the time allowed for them.") from None
     body = parts[0] if len(parts) == 1 else b"".join(parts)
     return _after([{"type": "http.request", "body": body, "more_body": False}], receive)
 

@@ -154,7 +154,7 @@ class Door:
 
     async def _identify(self, authorization: bytes | None) -> Identity:
         if authorization is None:
-            raise Unauthenticated("It has no header Authorization.")
+            raise Unauthenticated("The header Authorization is missing.")
         text = authorization.decode("latin-1")
         identity = self._authenticator.known(text)
         if identity is None:

@@ -56,7 +56,7 @@ class UnderWay:
         """A request comes in. Raises TooManyRequests; else say `end` of what is returned when it is answered."""
         count = self._counts[organization_id]
         if count >= self._requests_max:
-            raise TooManyRequests(f"{count} are; send the next when one is answered.")
+            raise TooManyRequests(f"{count} are in progress; wait for one of them to finish.")
         self._counts[organization_id] = count + 1
         return Answering(self, organization_id)
 

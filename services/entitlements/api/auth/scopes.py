@@ -37,9 +37,9 @@ def require_own(identity: Identity, command: CreateApiKey, default_requests_per_
     ends_at = float("inf") if command.expires_at is None else command.expires_at.timestamp()
     if ends_at > identity.ends_at:
         until = datetime.fromtimestamp(identity.ends_at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        raise ExceedsOwnKey(f"This key ends at {until}; give the new key an expires_at up to then.")
+        raise ExceedsOwnKey(f"This key expires at {until}; set expires_at to that or earlier.")
     requests_per_s = command.requests_per_s or default_requests_per_s
     if requests_per_s > identity.requests_per_s:
         raise ExceedsOwnKey(
-            f"This key has {identity.requests_per_s:g} requests/s and the new one would have {requests_per_s:g}; set requests_per_s."
+            f"This key has {identity.requests_per_s:g} requests/s, the new key would have {requests_per_s:g}; lower requests_per_s."
         )

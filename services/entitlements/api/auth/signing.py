@@ -77,7 +77,7 @@ class SigningKeys:
         if key is not None:
             return key
         if not self._fetching.acquire(timeout=ANSWER_WITHIN_FOR):
-            raise ServerIsAway(f"The issuer {self._issuer} is being asked for its keys.")
+            raise ServerIsAway(f"The keys of the issuer {self._issuer} are being fetched.")
         try:
             # Whoever held the lock may have found it.
             key = self._named(key_id) if self._monotonic() - self._fetched_at <= KEPT_FOR_MAX else None
@@ -90,8 +90,8 @@ class SigningKeys:
         if key is not None:
             return key
         if self._failure is not None:
-            raise ServerIsAway(f"The issuer {self._issuer} does not tell its keys: {self._failure}")
-        raise Unauthenticated("It is signed by an unknown key.")
+            raise ServerIsAway(f"The keys of the issuer {self._issuer} cannot be fetched: {self._failure}")
+        raise Unauthenticated("The signing key of the token is unknown.")
 
     def _named(self, key_id: str) -> SigningKey | None:
         keys = self._keys
@@ -113,18 +113,18 @@ class SigningKeys:
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             self._failure = str(error) or type(error).__name__
             self._url = self._given_url  # What was discovered may have moved.
-            _log.warning("the keys of %s cannot be had: %s", self._issuer, self._failure)
+            _log.warning("Cannot fetch the signing keys of %s: %s", self._issuer, self._failure)
             return
         self._failure = None
         if keys.keys() != self._keys.keys():
-            _log.info("the issuer %s signs by %s", self._issuer, ", ".join(sorted(keys)) or "nothing")
+            _log.info("Issuer %s uses signing keys %s", self._issuer, ", ".join(sorted(keys)) or "nothing")
         self._keys, self._fetched_at = keys, self._monotonic()
 
     def _discovered(self, client: httpx.Client) -> str:
         """Where the keys are, by OpenID Connect Discovery."""
         told = _document(client, f"{self._issuer.rstrip('/')}/.well-known/openid-configuration")
         if told.get("issuer") != self._issuer or not isinstance(told.get("jwks_uri"), str):
-            raise ValueError("its openid-configuration is another issuer's or names no keys")
+            raise ValueError("the openid-configuration names another issuer or no jwks_uri")
         return str(told["jwks_uri"])
 
 
@@ -137,10 +137,10 @@ def _document(client: httpx.Client, url: str) -> dict[str, Any]:
         for part in response.iter_bytes():
             body += part
             if len(body) > DOCUMENT_BYTES_MAX or time.monotonic() > until:
-                raise ValueError(f"{url} answers too much or too slowly")
+                raise ValueError(f"the response of {url} is too large or too slow")
     told = httpx.Response(200, content=bytes(body)).json()
     if not isinstance(told, dict):
-        raise ValueError(f"{url} answers no object")  # noqa: TRY004 - the content is wrong, not our use of it.
+        raise ValueError(f"{url} did not return a JSON object")  # noqa: TRY004 - the content is wrong, not our use of it.
     return told
 
 
@@ -149,7 +149,7 @@ def _usable(document: dict[str, Any]) -> dict[str, SigningKey]:
     found: dict[str, SigningKey] = {}
     listed = document.get("keys")
     if not isinstance(listed, list):
-        raise ValueError("there is no list of keys")  # noqa: TRY004 - as above.
+        raise ValueError("the response has no list of keys")  # noqa: TRY004 - as above.
     for told in listed:
         if not isinstance(told, dict) or told.get("use", "sig") != "sig" or told.get("kty") not in _BY_KIND:
             continue

@@ -13,12 +13,12 @@ _TEXT: Final = {"type": "string"}
 #: Every header, as the document's components tell it.
 HEADERS: Final[dict[str, dict[str, Any]]] = {
     "Entitlements-Consistency": {
-        "description": "Where the change stands in the ledger. A request that sends it back sees the change.",
+        "description": "Consistency token: the position of the change in the ledger. A request that sends it includes the change.",
         "schema": _TEXT,
         "example": "3:201",
     },
     "Idempotent-Replay": {
-        "description": "The request is a repeat, and this is the original answer.",
+        "description": "Present if the request is a repeat and this is the original response.",
         "schema": {"type": "string", "enum": ["true"]},
     },
     "Preference-Applied": {
@@ -26,12 +26,12 @@ HEADERS: Final[dict[str, dict[str, Any]]] = {
         "schema": {"type": "string", "enum": ["respond-async"]},
     },
     "ETag": {"description": "A validator for `If-None-Match`.", "schema": _TEXT, "example": '"3f9a1c2d"'},
-    "Cache-Control": {"description": "How long the answer may be kept, and by whom.", "schema": _TEXT},
-    "Vary": {"description": "The request headers that the answer depends on.", "schema": _TEXT},
+    "Cache-Control": {"description": "Caching rules.", "schema": _TEXT},
+    "Vary": {"description": "The request headers the response depends on.", "schema": _TEXT},
     "Retry-After": {"description": "Seconds after which to retry.", "schema": {"type": "integer"}},
     "WWW-Authenticate": {"description": "How to authenticate.", "schema": _TEXT},
     "X-Request-Id": {
-        "description": "Names the request in logs: yours if it is a short word, else a new one.",
+        "description": "Id of the request in logs: the one you sent, if it is short and plain, or a generated one.",
         "schema": _TEXT,
     },
 }

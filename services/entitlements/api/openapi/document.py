@@ -17,27 +17,28 @@ from entitlements.api.openapi import answers, headers, probes
 from entitlements.api.openapi.descriptions import of_record
 from entitlements.api.openapi.examples import example_of
 
-ABOUT: Final = """Who may use how much, how much is left, and why.
+ABOUT: Final = """Entitlements, usage and limits of your customers: check access, record usage, manage plans.
 
 - Send `Authorization: Bearer <API key>`. Keys have scopes: `read`, `use`, `administer`, `audit`.
-- Quantities are integers in the smallest unit of their resource key; instants are RFC 3339 with a time zone.
-- An error is a problem document (RFC 9457) with a stable `code`.
-- The answer to a change has `Entitlements-Consistency`. A request that sends it back sees that change.
+- Quantities are integers in the smallest unit of their resource key. Times are RFC 3339 with a time zone.
+- Errors are problem documents (RFC 9457) with a stable `code`.
+- The response to a change has a header `Entitlements-Consistency`. A request that sends it back includes that change.
 - A request with an `Idempotency-Key` takes effect once, however often it is sent.
+- A customer is called a workspace in the names and fields of commands: `workspace_id` there is `customer_id` elsewhere.
 """
 LICENSE: Final = {"name": "Apache 2.0", "identifier": "Apache-2.0"}
-SERVERS: Final = [{"url": "/", "description": "The service that answered with this document."}]
+SERVERS: Final = [{"url": "/", "description": "The service that served this document."}]
 TAGS: Final = {
-    "access": "May a customer use something, and how much is left? Nothing is changed here.",
-    "usage": "Record usage: one, many, or as CloudEvents.",
-    "reservations": "Hold a quantity before it is used, and leases that a client draws down by itself.",
-    "changes": "What changes for customers, as it happens (server-sent events).",
-    "commands": "Every change to pools, customers, plans, grants, limits, organizations and the catalogue.",
+    "access": "Check whether a customer may use a resource key, and how much remains.",
+    "usage": "Record usage: single, in batches, or as CloudEvents.",
+    "reservations": "Reserve a quantity before it is used. A lease is a reservation that a client draws down locally.",
+    "changes": "A stream of changes to customers' entitlements (server-sent events).",
+    "commands": "Change pools, customers, plans, grants, limits, organizations and the catalogue.",
     "catalogue": "Pools, plans and resource keys.",
-    "lists": "Everything that an organization has, page by page.",
-    "governance": "API keys and access policies of an organization.",
-    "access log": "Who asked for what, and what was answered.",
-    "operations": "Is the service alive, and ready for requests?",
+    "lists": "List an organization's resources, with pagination.",
+    "governance": "Manage the organization's API keys and access policies.",
+    "access log": "Logged access decisions, newest first: the caller, the request and the result.",
+    "operations": "Liveness and readiness probes.",
 }
 _JSON_VALUE: Final = {"title": "JsonValue", "description": "Any JSON value."}
 

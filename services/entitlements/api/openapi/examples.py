@@ -14,6 +14,10 @@ _NAMED: Final = {
     "set_id": "pro",
     "ladder": "plans",
     "secret_sha256": "0" * 64,
+    "name": "Pro",
+    "reason": "Requested by the customer.",
+    "reason_code": "allowed",
+    "document": '{"effect":"ALLOW","policy_id":"policy-1","resource_keys":["sso"]}',
 }
 _AT: Final = "2030-01-01T00:00:00Z"
 #: How deep values are told that hold others.

@@ -32,51 +32,51 @@ _ENCODED_MAX: Final = 128 * 4 * 3
 #: Every header, as the document's components tell it. Without examples: pages fill them in and send them.
 PARAMETERS: Final[Mapping[str, dict[str, Any]]] = {
     ORGANIZATION: {
-        "description": "The organization that the request is made for, percent-encoded, such as `acme-inc`. Required for a key with `act_for`.",
+        "description": "The organization the request is for, percent-encoded, such as `acme-inc`. Required for a key with `act_for`.",
         "schema": {"type": "string", "minLength": 1, "maxLength": _ENCODED_MAX},
     },
     CONSISTENCY: {
-        "description": "A token from the answer to a change, such as `3:201`: this request sees that change. It waits, or answers 409 `not_reached_yet`.",
+        "description": "A consistency token from the response to a change, such as `3:201`. The response includes that change; the request waits for it, or is answered with 409 `not_reached_yet`.",
         "schema": {"type": "string", "pattern": r"^[0-9]{1,6}:[0-9]{1,18}(, *[0-9]{1,6}:[0-9]{1,18})*$"},
     },
     IDEMPOTENCY_KEY: {
-        "description": "A repeat with the same key takes effect once and gets the original answer. Remembered for 24 hours.",
+        "description": "Makes the request safe to repeat: with the same key it takes effect once, and repeats get the original response. Kept for 24 hours.",
         "schema": _ID | {"pattern": _CHOSEN_ASCII},
     },
     PREFER: {
-        "description": "`respond-async`: answer 202 when the request is in the log, without waiting for the decision (RFC 7240).",
+        "description": "`respond-async`: respond with 202 when the request is in the log, without waiting for the decision (RFC 7240).",
         "schema": {"type": "string"},
     },
     IF_NONE_MATCH: {
-        "description": "The `ETag` of an earlier answer: 304 without a body if nothing has changed.",
+        "description": "The `ETag` of an earlier response: 304 without a body if nothing has changed.",
         "schema": {"type": "string"},
     },
     LAST_EVENT_ID: {
-        "description": "The id of the last event received: the stream goes on from there.",
+        "description": "The id of the last event received. The stream resumes after it.",
         "schema": {"type": "string", "pattern": r"^([ce][0-9]{1,6}:[0-9]{1,18}(,[ce][0-9]{1,6}:[0-9]{1,18})*)?$"},
     },
     "ce-specversion": {
-        "description": "Binary mode: the version of CloudEvents.",
+        "description": "Binary mode: version of CloudEvents.",
         "schema": {"type": "string", "enum": ["1.0"]},
     },
     "ce-id": {
-        "description": "Binary mode: the event's id, percent-encoded. With `ce-source` it counts once.",
+        "description": "Binary mode: id of the event, percent-encoded, unique within `ce-source`. The same id counts once.",
         "schema": {"type": "string", "minLength": 1},
     },
     "ce-source": {
-        "description": "Binary mode: who sends the event, percent-encoded.",
+        "description": "Binary mode: sender of the event, percent-encoded.",
         "schema": {"type": "string", "minLength": 1},
     },
     "ce-type": {
-        "description": "Binary mode: what happened.",
+        "description": "Binary mode: type of the event.",
         "schema": {"type": "string", "minLength": 1},
     },
     "ce-subject": {
-        "description": "Binary mode: the customer, percent-encoded, unless the data names it.",
+        "description": "Binary mode: the customer, percent-encoded, unless the data contains it.",
         "schema": {"type": "string", "maxLength": _ENCODED_MAX},
     },
     "ce-time": {
-        "description": "Binary mode: when it happened, RFC 3339; left out: when it is recorded.",
+        "description": "Binary mode: when it happened, RFC 3339. Default: when it is recorded.",
         "schema": {"type": "string"},
     },
 }

@@ -10,26 +10,26 @@ from entitlements.api.openapi.telling import ref
 
 
 class ReadinessCheck(BaseModel):
-    """What one check of the readiness came to."""
+    """Result of one readiness check."""
 
     ok: bool = Field(description="Whether it passed.")
-    seconds: float | None = Field(None, description="How long it took.")
+    seconds: float | None = Field(None, description="Duration in seconds.")
     reason: str | None = Field(None, description="Why it failed.")
 
 
 class Probe(BaseModel):
-    """What a probe found."""
+    """Result of a probe."""
 
-    status: Literal["alive", "ready", "not_ready"] = Field(description="What it found.")
+    status: Literal["alive", "ready", "not_ready"] = Field(description="Status of the process.")
     process: str = Field(description="The process that answers.", examples=["api"])
-    checks: dict[str, ReadinessCheck] | None = Field(None, description="Of /readyz: every check by its name.")
+    checks: dict[str, ReadinessCheck] | None = Field(None, description="The checks by name; only for /readyz.")
 
 
 def paths() -> dict[str, Any]:
     """The paths of the probes."""
     return {
-        "/healthz": _probe("alive", "Is the process alive?", "The process answers. It asks nothing else."),
-        "/readyz": _probe("ready", "Is the service ready?", "Kafka, Postgres and the read models answer."),
+        "/healthz": _probe("alive", "Liveness", "The process is alive. No other server is contacted."),
+        "/readyz": _probe("ready", "Readiness", "Ready: Kafka, Postgres and the read models respond."),
     }
 
 
@@ -38,8 +38,8 @@ def _probe(name: str, summary: str, yes: str) -> dict[str, Any]:
     problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}}
     responses = {
         "200": {"description": yes, "content": content},
-        "405": {"description": "Another method than GET or HEAD.", "content": problem},
-        "503": {"description": "No; `checks` says why.", "content": content},
+        "405": {"description": "Only GET and HEAD are allowed.", "content": problem},
+        "503": {"description": "Not ready; `checks` has the reasons.", "content": content},
     }
     return {
         "get": {
