@@ -1,16 +1,16 @@
-"""Asks Entitlements what a customer may do, in microseconds, and reports what was used.
+"""Client for Entitlements: check access in microseconds, record usage, use every route of the service.
 
-deciding      may they? pure: the service decides by the same code
+deciding      decisions, without I/O; the service uses the same code
 transport     HTTP: Client and AsyncClient, with every route of the service
-asking        three ways to decide: Remote, Cached, Local; what is answered while the service is away
-leasing       local quota: a lease is drawn down in memory, and a strict limit stays strict
-usage         usage that waits on disk until it is reported
-errors        the tree of what can go wrong
-access_log    tells the service what was decided here
+asking        three modes: Remote, Cached, Local; failure modes for outages
+leasing       local quota: a lease is drawn down in memory; strict limits stay strict
+usage         buffer on disk for usage that is reported in the background
+errors        the exceptions
+access_log    reports local decisions to the access log
 openfeature   a provider for OpenFeature
 frameworks    requires_entitlement for FastAPI and Starlette, Flask, and Django
 
-Start reading at asking/facades.py. Names are imported when they are first used: the service itself takes `deciding` alone.
+Start reading at asking/facades.py. Names are imported on first use: the service itself needs `deciding` only.
 """
 
 from importlib import import_module

@@ -31,26 +31,26 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Sampling:
-    """Which part of the decisions is told (0 to 1), by key ("premium_*"); refusals apart, since they are what people ask about."""
+    """Sampling of reported decisions: rates from 0 to 1 by resource key ("premium_*"), with separate rates for refusals."""
 
     allowed: float = 0.01
     refused: float = 1.0
     by_key: Mapping[str, float] = field(default_factory=dict)
 
     def rate(self, decision: Decision) -> float:
-        """Which part of decisions like this one is told."""
+        """The sampling rate for this kind of decision."""
         for pattern, rate in self.by_key.items():
             if fnmatchcase(decision.resource_key, pattern):
                 return rate
         return self.allowed if decision.allowed else self.refused
 
     def count(self, decision: Decision) -> int:
-        """For how many like it one that is told stands."""
+        """How many decisions one reported decision stands for."""
         return max(1, round(1 / rate)) if (rate := self.rate(decision)) > 0 else 1
 
 
 class AccessReports:
-    """Notes decisions and tells them every second. dropped: how many were noted and never told."""
+    """Queues decisions and reports them every second. dropped: queued decisions that were never reported."""
 
     def __init__(self, client: Client, sampling: Sampling, stopping: threading.Event) -> None:
         self.dropped = 0
@@ -61,7 +61,7 @@ class AccessReports:
         self._thread: threading.Thread | None = None
 
     def note(self, request: Request, decision: Decision, organization: str = "") -> None:
-        """Note a decision, or not: as sampling says. Never raises, never waits."""
+        """Queue a decision, subject to sampling. Never raises, never blocks."""
         if decision.source in TOLD or not may_exist(request.customer_id):
             return
         if random.random() >= self._sampling.rate(decision):  # noqa: S311 - sampling.
@@ -75,7 +75,7 @@ class AccessReports:
             self._thread.start()
 
     def stop(self) -> None:
-        """Tell what waits, once, and end; stopping is set already."""
+        """Report what is queued once, and end. stopping is already set."""
         if self._thread is not None:
             self._thread.join(5.0)
 
@@ -109,7 +109,7 @@ class AccessReports:
 
 
 def entry_of(request: Request, decision: Decision, count: int) -> dict[str, Any]:
-    """A decision as the access log takes it."""
+    """A decision in the format of the access log."""
     return decision.to_document() | {
         "subject_id": request.subject_id,
         "action": request.action,

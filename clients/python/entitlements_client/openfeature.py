@@ -53,7 +53,7 @@ class _Convert(Protocol):
 
 
 class EntitlementsProvider(AbstractProvider):
-    """Answers flags by an Entitlements, which whoever made it closes."""
+    """OpenFeature provider backed by an Entitlements client, which the application closes."""
 
     def __init__(self, entitlements: Entitlements, connect_within: float = 5.0) -> None:
         """connect_within: seconds that initialize waits for the stream of changes, where it is followed."""
@@ -66,7 +66,7 @@ class EntitlementsProvider(AbstractProvider):
         return Metadata(name="entitlements")
 
     def initialize(self, evaluation_context: EvaluationContext) -> None:
-        """Wait until changes are heard. The SDK then says READY. Raises TimeoutError: it says ERROR."""
+        """Wait for the stream of changes. The provider is then READY. Raises TimeoutError, and the provider is in ERROR."""
         del evaluation_context
         if not self._entitlements.wait_until_connected(self._connect_within):
             raise TimeoutError("the stream of changes is not heard")

@@ -76,7 +76,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """How far reporting is. oldest_for: seconds that the oldest line has waited; failure: why the last attempt failed, empty: it did not."""
+    """Progress of reporting. oldest_for: seconds that the oldest line has waited; failure: why the last attempt failed, or empty."""
 
     waiting: int
     reported: int
@@ -86,7 +86,7 @@ class Progress:
 
 
 class UsageBuffer:
-    """A file of usage lines. Safe to use from threads, and from several processes that name the same file."""
+    """A usage buffer in a file. Safe to use from threads, and from several processes with the same file."""
 
     def __init__(self, path: str | Path, *, lines_max: int = LINES_WAITING_MAX) -> None:
         """lines_max: so many lines wait at most."""
@@ -133,16 +133,16 @@ class UsageBuffer:
                 raise
 
     def add(self, line: Line, *, usage_id: str = "", organization: str = "") -> str:
-        """Note a line; it is on disk when this returns. Gives its id. The same id twice is one line of its organization.
+        """Add a line: written to disk before this returns. Returns its id. The same id counts once in its organization.
 
-        Without an instant it occurred now. organization: whose usage it is, where that is not the key's own. After close() too: what has
-        happened has, and it waits for the next start. Raises BufferIsFull.
+        Without a time it occurred now. organization: the customer's organization, if it is not that of the key. Works after close()
+        too: the line is reported after the next start. Raises BufferIsFull.
         """
         whole: Line = {**line, "usage_id": usage_id or line.get("usage_id") or new_id()}
         return self.add_all([whole], organization=organization)[0]
 
     def add_all(self, lines: Sequence[Line], *, organization: str = "") -> list[str]:
-        """Note many lines, all or none, as add does. Raises BufferIsFull."""
+        """Add many lines, all or none. Raises BufferIsFull."""
         now = time.time()
         rows = [(organization, *_row(line, now)) for line in lines]
         try:
@@ -164,7 +164,7 @@ class UsageBuffer:
             _count(connection, "waiting", connection.total_changes - before)
 
     def progress(self) -> Progress:
-        """How far reporting is."""
+        """Progress of reporting."""
         with self._transaction() as connection:
             oldest = connection.execute("select noted_at from waiting order by place limit 1").fetchone()
             return Progress(
@@ -176,7 +176,7 @@ class UsageBuffer:
             )
 
     def aside(self, lines_max: int = 100) -> list[dict[str, Any]]:
-        """The newest lines that the service will never take, each with the code of its reason, and its organization if one was named."""
+        """The newest lines that the service refused permanently, each with its reason code, and its organization if one was given."""
         with self._transaction() as connection:
             rows = connection.execute(
                 "select organization, code, line from aside order by place desc limit ?", (lines_max,)
@@ -187,7 +187,7 @@ class UsageBuffer:
     # --- Reporting ---
 
     def flush_to(self, service: Service) -> None:
-        """Report in the background from now on."""
+        """Start reporting in the background."""
         self._client = Client(service, pause=self._stopping.wait)
         self._thread = threading.Thread(target=self._report, name="entitlements-usage", daemon=True)
         self._thread.start()
@@ -213,7 +213,7 @@ class UsageBuffer:
                 pass
 
     def flush(self, client: Client | None = None) -> bool:
-        """Report one batch of each organization. Whether more waits. Raises what the service answers to the batches, if it took none."""
+        """Report one batch per organization; returns whether more is waiting. Raises the error of the service if it accepted no batch."""
         client = client or self._client
         assert client is not None, "somebody is told where to report: flush_to"
         with self._alone() as is_alone:
@@ -308,7 +308,7 @@ class UsageBuffer:
             os.close(file)
 
     def close(self) -> None:
-        """Report what the service takes at once; the rest waits on disk for the next start."""
+        """Report what the service accepts at once. The rest stays on disk for the next start."""
         self._stopping.set()
         self._something.set()
         if self._thread is not None:

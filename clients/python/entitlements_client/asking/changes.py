@@ -12,7 +12,7 @@ REVOKED: Final = "entitlement.revoked"
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A public fact about one customer of an organization. position: where in the ledger it was decided, "partition:offset"."""
+    """A change event about one customer. position: "partition:offset" of the decision in the ledger."""
 
     type: str
     organization_id: str
@@ -24,7 +24,7 @@ class Change:
 
     @property
     def revokes(self) -> bool:
-        """Whether the customer has the key no longer."""
+        """Whether the customer lost the key."""
         return self.type == REVOKED
 
     @classmethod

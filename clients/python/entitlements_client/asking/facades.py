@@ -81,9 +81,9 @@ class Shared:
             self._follower.start()
 
     def for_organization(self, organization: str) -> Self:
-        """The same for one organization, with a key that acts for several: what `organization=` of each call stands for.
+        """The same client for one organization, with a key that acts for several. Equals passing `organization=` to each call.
 
-        It shares connections, leases and the buffer for usage with this, which closes it. Raises ClientIsClosed.
+        It shares connections, leases and the usage buffer with this client, which closes it. Raises ClientIsClosed.
         """
         if not self._is_part and organization in {"", self.service.organization}:
             return self
@@ -93,7 +93,7 @@ class Shared:
         return part
 
     def become(self, organization: str) -> Self:
-        """What a copy does that is to be the part of an organization: it begins to know and to follow on its own."""
+        """Turn a copy into the client of one organization, with views and a stream of its own."""
         self.service = replace(self.service, organization=organization)
         if isinstance(self._way, Local):
             self._way = replace(self._way, customers=())  # Those are customers of the first organization.
@@ -108,7 +108,7 @@ class Shared:
 
     @property
     def staleness_bound(self) -> float:
-        """Seconds: what an answer that says neither STALE nor FALLBACK rests on was true no longer ago."""
+        """Maximum age in seconds of the data behind an answer that is neither STALE nor FALLBACK."""
         match self._way:
             case Local(bound=bound):
                 return bound
@@ -118,7 +118,7 @@ class Shared:
                 return 0.0
 
     def lease(self, customer_id: str, resource_key: str, *, organization: str = "") -> Lease:
-        """The lease of a customer on a key: one per pair, made when it is first asked for."""
+        """The lease of a customer on a resource key: one per pair, created on first use."""
         return self._leases.of(customer_id, resource_key, organization or self.service.organization)
 
     def report_usage(
@@ -132,7 +132,7 @@ class Shared:
         occurred_at: str = "",
         organization: str = "",
     ) -> str:
-        """Note usage that happened; it is on disk when this returns, and reported in the background. Gives its id.
+        """Record usage that happened: written to disk before this returns, and reported in the background. Returns its id.
 
         Raises BufferIsFull.
         """
@@ -156,7 +156,7 @@ class Shared:
             _log.exception("%s of %s by %s were allowed and are not reported", quantity, resource_key, customer_id)
 
     def on_change(self, listener: Callable[[Change], None], *, organization: str = "") -> None:
-        """Call a listener with every change that is heard of, in a background thread. Only the local way hears of changes."""
+        """Call a listener with every change received, in a background thread. Only in Local mode."""
         part = self.for_organization(organization)
         if part is not self:
             part.on_change(listener)
@@ -164,7 +164,7 @@ class Shared:
             self._follower.listeners.append(listener)
 
     def on_standing(self, listener: Callable[[bool], None], *, organization: str = "") -> None:
-        """Call a listener whenever the service begins to be heard (True) or is silent for too long (False); the local way only."""
+        """Call a listener when the stream of changes becomes healthy (True) or is silent for too long (False). Only in Local mode."""
         part = self.for_organization(organization)
         if part is not self:
             part.on_standing(listener)
@@ -172,7 +172,7 @@ class Shared:
             self._follower.on_standing.append(listener)
 
     def wait_until_connected(self, within: float = 10.0, *, organization: str = "") -> bool:
-        """Wait until the stream of changes is followed; False: not within so many seconds. Other ways need not wait."""
+        """Wait until the stream of changes is connected; False: not within this many seconds. Other modes return at once."""
         part = self.for_organization(organization)
         if part is not self:
             return part.wait_until_connected(within)
@@ -181,9 +181,9 @@ class Shared:
     def wait_until(
         self, request: Request, holds: Callable[[Decision], bool], within: float = 10.0, *, organization: str = ""
     ) -> float | None:
-        """Wait until the answer from memory is as wanted: the instant (time.monotonic) at which it was; None: not within seconds.
+        """Wait until the answer from memory is as expected. Returns the time (time.monotonic) at which it was; None: not within seconds.
 
-        With it, change to client is measured: the difference to the instant at which the command was sent.
+        The difference to the time at which a command was sent is the latency from change to client.
         """
         part = self.for_organization(organization)
         if part is not self:
@@ -200,11 +200,11 @@ class Shared:
 
     @property
     def dropped_reports(self) -> int:
-        """Local decisions that were to be told to the access log and could not."""
+        """Local decisions that could not be reported to the access log."""
         return self._reports.dropped
 
     def _stop(self) -> None:
-        """Give leases back, report what waits, end all threads. Takes some seconds at most; a second time there is nothing to do."""
+        """Release leases, report buffered usage and stop all threads. Takes some seconds at most; a second time there is nothing to do."""
         if self._is_part or self._stopping.is_set():
             return
         self._leases.close()
@@ -214,7 +214,7 @@ class Shared:
             self.usage.close()
 
     def stop(self, meanwhile: Callable[[], None] = lambda: None) -> None:
-        """End the threads that keep it up to date: it hears of nothing any more. close() ends the rest too."""
+        """Stop the threads that receive updates. close() stops everything."""
         self._stopping.set()
         self._readers.stop()
         if self._follower is not None:
@@ -224,7 +224,7 @@ class Shared:
 
 
 class Entitlements(Shared):
-    """Decides for programs with threads. Safe to use from all of them; close it, or use it in `with`."""
+    """Client for threaded programs. Thread-safe; close it, or use it in `with`."""
 
     def __init__(self, service: Service, way: Way | None = None, **more: Any) -> None:
         """As of Shared: way, failure_modes, otherwise, usage, leases, access_log."""
@@ -243,16 +243,16 @@ class Entitlements(Shared):
         context: Context | None = None,
         organization: str = "",
     ) -> Decision:
-        """May this customer use this key? quantity in the smallest unit; None asks only whether the customer has access.
+        """Check whether a customer may use a resource key. quantity in the smallest unit; None: access in general.
 
-        organization: whose customer it is, with a key that acts for several. Answers in an outage too, as the failure mode of the key
-        says. Raises RequestError where the request itself is wrong.
+        organization: the customer's organization, for a key that acts for several. In an outage the failure mode of the key decides.
+        Raises RequestError if the request is invalid.
         """
         request = Request(customer_id, resource_key, quantity, subject_id, action, context)
         return self.decide(request, organization=organization)
 
     def decide(self, request: Request, *, organization: str = "", draws: bool = False) -> Decision:
-        """As check, for a request that is made already. draws: what is allowed is then taken from a lease (leasing/admitting.py)."""
+        """As check, for a Request. draws: the allowed quantity is then drawn from a lease (leasing/admitting.py)."""
         if (organization or self._is_part) and (part := self.for_organization(organization)) is not self:
             return part.decide(request, draws=draws)
         decision = self._asking.known(request)
@@ -263,7 +263,7 @@ class Entitlements(Shared):
         return decision
 
     def decide_all(self, requests: Sequence[Request], *, organization: str = "") -> list[Decision]:
-        """A decision on each of many requests, all of one organization."""
+        """Decide many requests of one organization."""
         if (organization or self._is_part) and (part := self.for_organization(organization)) is not self:
             return part.decide_all(requests)
         decisions = self.client.run(self._asking.finding_out_all(requests))
@@ -276,7 +276,7 @@ class Entitlements(Shared):
         return super().become(organization)
 
     def close(self) -> None:
-        """Give leases back, report what waits, end all threads."""
+        """Release leases, report buffered usage and stop all threads."""
         self._stop()
         self.client.close()
 
@@ -288,7 +288,7 @@ class Entitlements(Shared):
 
 
 class AsyncEntitlements(Shared):
-    """Decides for asyncio programs. What memory answers is answered without a switch; close it, or use it in `async with`."""
+    """Client for asyncio programs. Answers from memory do not yield to the event loop. Close it, or use it in `async with`."""
 
     def __init__(self, service: Service, way: Way | None = None, **more: Any) -> None:
         """As of Shared: way, failure_modes, otherwise, usage, leases, access_log."""
@@ -307,12 +307,12 @@ class AsyncEntitlements(Shared):
         context: Context | None = None,
         organization: str = "",
     ) -> Decision:
-        """May this customer use this key? As Entitlements.check."""
+        """As Entitlements.check, to be awaited."""
         request = Request(customer_id, resource_key, quantity, subject_id, action, context)
         return await self.decide(request, organization=organization)
 
     async def decide(self, request: Request, *, organization: str = "", draws: bool = False) -> Decision:
-        """As check, for a request that is made already. draws: what is allowed is then taken from a lease (leasing/admitting.py)."""
+        """As check, for a Request. draws: the allowed quantity is then drawn from a lease (leasing/admitting.py)."""
         if (organization or self._is_part) and (part := self.for_organization(organization)) is not self:
             return await part.decide(request, draws=draws)
         decision = self._asking.known(request)
@@ -323,7 +323,7 @@ class AsyncEntitlements(Shared):
         return decision
 
     async def decide_all(self, requests: Sequence[Request], *, organization: str = "") -> list[Decision]:
-        """A decision on each of many requests, all of one organization."""
+        """Decide many requests of one organization."""
         if (organization or self._is_part) and (part := self.for_organization(organization)) is not self:
             return await part.decide_all(requests)
         decisions = await self.client.run(self._asking.finding_out_all(requests))
@@ -336,7 +336,7 @@ class AsyncEntitlements(Shared):
         return super().become(organization)
 
     async def close(self) -> None:
-        """Give leases back, report what waits, end all threads."""
+        """Release leases, report buffered usage and stop all threads."""
         import asyncio
 
         await asyncio.to_thread(self._stop)

@@ -14,17 +14,17 @@ from entitlements_client.deciding import Decision, Request
 
 @dataclass(frozen=True)
 class FailOpen:
-    """Yes: nobody is kept out by an outage."""
+    """Allow during an outage."""
 
 
 @dataclass(frozen=True)
 class FailClosed:
-    """No: nothing is given away by an outage."""
+    """Deny during an outage."""
 
 
 @dataclass(frozen=True)
 class Grace:
-    """What was known last, for so many seconds; then no."""
+    """Use the last known decision for a number of seconds, then deny."""
 
     seconds: float
 
@@ -41,7 +41,7 @@ _SENTENCES: Final = {
 
 
 class FailureModes:
-    """The failure mode of each key: that of the first pattern ("premium_*") that fits, in the order in which they are given."""
+    """The failure mode of each resource key: that of the first matching pattern ("premium_*"), in the given order."""
 
     def __init__(self, modes: Mapping[str, FailureMode] | None = None, otherwise: FailureMode = DEFAULT_MODE) -> None:
         self._modes = tuple((modes or {}).items())

@@ -9,14 +9,14 @@ from typing import TypeAlias
 
 @dataclass(frozen=True, kw_only=True)
 class Remote:
-    """The service decides every time: as fresh as its read models, a round trip each."""
+    """The service makes every decision: as fresh as its read models, one round trip each."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cached:
-    """Decides here by views that are remembered. An answer is never older than ttl + stale_for; CACHED up to ttl, STALE after.
+    """Decides locally by cached views. An answer is never older than ttl + stale_for seconds: CACHED up to ttl, then STALE.
 
-    A STALE answer is given at once and its view revalidated behind it. Seconds.
+    A STALE answer is returned at once and its view is revalidated in the background.
     """
 
     ttl: float = 30.0
@@ -26,11 +26,11 @@ class Cached:
 
 @dataclass(frozen=True, kw_only=True)
 class Local:
-    """Decides here by views that the stream of changes keeps up to date: microseconds, and a revocation counts as soon as it is heard.
+    """Decides locally by views that the stream of changes keeps up to date: microseconds, with revocations effective on arrival.
 
-    bound       seconds: when nothing was heard of the service for longer, answers are STALE and follow the failure mode of their key
-    customers   those to load at the start and to follow; none: follow the whole organization, and load who is asked about
-    refresh     seconds after which the view of somebody who is asked about is read again: what was consumed is not in the stream
+    bound       seconds of silence after which answers are STALE and the failure mode of their key applies
+    customers   customers to load at the start and to follow; empty: follow the whole organization, and load customers on first use
+    refresh     seconds after which the view of a customer in use is read again, because consumption is not in the stream
     """
 
     bound: float = 30.0

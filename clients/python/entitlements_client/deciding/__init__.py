@@ -1,12 +1,12 @@
-"""May they? Pure: a customer, the policies and the circumstances in, a decision out. Server and client decide by this.
+"""Decisions, without I/O: a customer, access policies and a context in, a decision out. Service and client share this code.
 
-view        what one customer has, as the service tells it
-context     what is asked, and under which circumstances
+view        what one customer has, as the service sends it
+context     the request and its context
 policies    the policies of an organization, compiled once
 refusals    what is wrong with an invalid policy
 decide      the decision
 decision    what was decided, and why
-sentences   what each reason means, for people
+sentences   the text of each reason
 explain     the dry run: every step, with the outcome of every condition
 
 conditions  trees of `all`, `any` and `not`, compiled once
@@ -19,7 +19,7 @@ temporal    windows, weekdays and hours of a policy
 zones       time zones, from the pinned package tzdata only
 places      where and when a key may be used
 
-Start reading at decide.py; docs/policies.md tells the same to people who write policies.
+Start reading at decide.py; docs/policies.md explains the same to authors of policies.
 """
 
 from entitlements_client.deciding.context import Context, Request

@@ -16,11 +16,11 @@ DEPTH_MAX: Final = 8
 
 
 class Context:
-    """The circumstances of a request: values of JSON, as the caller sends them. What is not there is missing.
+    """Context of a request, as JSON values sent by the caller.
 
-    request_id  names the request in logs            client    ip_address, user_agent, location (a country such as DE or US-CA)
+    request_id  id of the request in logs           client    ip_address, user_agent, location (a country such as DE or US-CA)
     timestamp   when it was made, RFC 3339           resource  type, id, action
-    customer    what the caller knows of the customer: region, country, ...
+    customer    attributes of the customer: region, country, ...
     metadata    anything else
     """
 
@@ -47,7 +47,7 @@ class Context:
 
     @property
     def fits(self) -> bool:
-        """Whether it is within its bounds. Measured once: one that is changed after a decision is not measured again."""
+        """Whether it is within its bounds. Measured once: do not change a context after a decision."""
         if self._fits is None:
             parts = [part for part in (self.client, self.resource, self.customer, self.metadata) if part]
             texts = (self.request_id, self.timestamp)
@@ -114,7 +114,7 @@ NO_CONTEXT: Final = Context()
 
 @dataclass(slots=True)
 class Request:
-    """May this customer use this key? quantity in the smallest unit; None asks only whether the customer has access."""
+    """A request: may a customer use a resource key? quantity in the smallest unit; None: access in general."""
 
     customer_id: str
     resource_key: str
@@ -126,7 +126,7 @@ class Request:
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Self:
-        """Read a request as POST /v1/check has it. Raises KeyError without a customer or a key."""
+        """Read a request in the format of POST /v1/check. Raises KeyError without a customer or a resource key."""
         context = document.get("context")
         return cls(
             document["customer_id"],

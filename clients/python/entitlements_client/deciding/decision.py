@@ -20,11 +20,11 @@ REVOKED_JUST_NOW: Final = "revoked"
 
 
 class Decision:
-    """May they? Everything beyond the answer itself is made when somebody looks at it.
+    """A decision on a request. Everything but the answer itself is computed on first use.
 
-    source         SERVICE, LOCAL, CACHED, STALE, LEASE or FALLBACK: where the answer is from
-    needs_service  not empty: only the service can answer for sure, and this says why: subject_caps (the subject may have a cap of its
-                   own), members_incomplete (the view does not tell the subject's role), valid_until_over (something has ended),
+    source         SERVICE, LOCAL, CACHED, STALE, LEASE or FALLBACK: where it was decided
+    needs_service  not empty: the service may decide otherwise, for this reason: subject_caps (the subject may have a cap of its
+                   own), members_incomplete (the view does not contain the subject's role), valid_until_over (something has ended),
                    reset_is_due (there may be more by now: what is allowed is allowed, what is refused may not be)
     """
 
@@ -91,7 +91,7 @@ class Decision:
 
     @property
     def quantity(self) -> int | None:
-        """What was asked for, in the smallest unit; None: only whether the customer has access."""
+        """The requested quantity, in the smallest unit; None: access in general."""
         return self._request.quantity
 
     @property
@@ -116,12 +116,12 @@ class Decision:
 
     @property
     def owed(self) -> int | None:
-        """Overage that nobody has paid, of this period and earlier ones; None: a feature, or nothing is known of it."""
+        """Unpaid overage of this and earlier periods; None: a feature, or unknown."""
         return None if self._entry is None else self._entry.owed
 
     @property
     def remaining(self) -> int | None:
-        """The largest quantity that strict usage could have; None: without end, or a feature."""
+        """The largest quantity that strict usage could record; None: unlimited, or a feature."""
         return None if self._entry is None else self._entry.remaining
 
     @property
@@ -130,7 +130,7 @@ class Decision:
 
     @property
     def data_type(self) -> str | None:
-        """What the key is, "boolean" or "integer"; None: neither has the customer anything of it, nor is it defined."""
+        """Data type of the key, "boolean" or "integer"; None: the customer has nothing of it, and it is not defined."""
         if self._entry is not None:
             return "boolean" if self._entry.is_feature else "integer"
         if self._policies is None:
@@ -139,8 +139,8 @@ class Decision:
 
     @property
     def ends_at(self) -> str | None:
-        """From then on the answer may be another, by itself: something that it rests on ends or expires, or a policy begins or ceases to
-        apply. A reset takes nothing away. None: nothing does.
+        """When the answer may change without a command: a provision or override ends, or a policy starts or stops applying. Resets
+        are not included. None: never.
         """
         if self._policies is None:
             return self._ends_at
@@ -161,7 +161,7 @@ class Decision:
 
     @property
     def contributions(self) -> Sequence[Mapping[str, Any]]:
-        """The provisions that the answer rests on."""
+        """The provisions that contribute to the answer."""
         return () if self._entry is None else self._entry.contributions
 
     @property
@@ -176,19 +176,19 @@ class Decision:
 
     @property
     def matched_policies(self) -> list[dict[str, Any]]:
-        """The policies that held, the one that won first: policy_id, effect, priority."""
+        """The policies that matched, the winner first: policy_id, effect, priority."""
         return [dict(one) if isinstance(one, Mapping) else one.named() for one in self._matched]
 
     @property
     def decision_id(self) -> str:
-        """Names this decision in logs; made when it is first asked for."""
+        """Id of this decision in logs, generated on first use."""
         if not self._decision_id:
             self._decision_id = uuid4().hex
         return self._decision_id
 
     @property
     def sentence(self) -> str:
-        """The reason, for people."""
+        """The reason as text."""
         if self._sentence:
             return self._sentence
         reason = next((one.reason for one in self._matched[:1] if isinstance(one, Policy)), "")
@@ -208,7 +208,7 @@ class Decision:
         return self._sentence
 
     def to_document(self) -> dict[str, Any]:
-        """The decision as JSON: what POST /v1/check answers."""
+        """The decision as JSON, as in the response of POST /v1/check."""
         same = (
             "decision_id", "allowed", "reason_code", "sentence", "customer_id", "resource_key", "quantity", "entitlement_type",
             "pool_id", "limit", "consumed", "owed", "remaining", "resets_at", "ends_at", "data_type", "matched_policies",
@@ -224,7 +224,7 @@ class Decision:
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any], source: str = "") -> Self:
-        """A decision that somebody else made. source: another than the document says. Raises KeyError without an answer."""
+        """Read a decision from its document. source: replaces that of the document. Raises KeyError if `allowed` is missing."""
         as_of = AsOf.from_document(document.get("as_of") or {})
         customer, key = document.get("customer_id", ""), document.get("resource_key", "")
         is_known = document.get("entitlement_type") is not None

@@ -14,7 +14,7 @@ _FOREVER: Final = float("inf")
 
 @dataclass(frozen=True, slots=True)
 class AsOf:
-    """How fresh an answer is. position: "partition:offset,.." of the ledger; the consistency token has the same form."""
+    """How fresh an answer is. position: "partition:offset,.." of the ledger, in the format of the consistency token."""
 
     position: str = ""
     #: When the last thing known was decided; None: nothing is known.

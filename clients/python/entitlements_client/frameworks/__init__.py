@@ -1,9 +1,9 @@
-"""requires_entitlement for web frameworks: a view that needs an entitlement says so in one line above it.
+"""requires_entitlement for web frameworks: one line above a view that needs an entitlement.
 
-requirement  what all of them share: the question, the answers 403 and 503, and what is recorded of a success
+requirement  shared code: the check, the responses 403 and 503, and recording of usage
 starlette    FastAPI and Starlette: a middleware and a decorator
 flask        Flask: an extension and a decorator
 django       Django: a middleware and a decorator
 
-Each is imported by its name; the framework itself is installed by whoever uses it.
+Import each by its name. The framework itself is not a dependency of this package.
 """

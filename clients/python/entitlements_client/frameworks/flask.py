@@ -26,7 +26,7 @@ _PASSED: Final = "entitlements_passed"
 
 
 def entitle(app: Flask, asked: Asked[Request]) -> None:
-    """Let an application ask: its views may require entitlements from now on."""
+    """Set up an application, so that its views can require entitlements."""
     app.extensions[_EXTENSION] = asked
     app.register_error_handler(Refusal, _refuse)
     app.after_request(_answered)
@@ -62,10 +62,10 @@ def requires_entitlement(
     record_usage: RecordUsage = False,
     quantity: int | Callable[[Request], int] | None = None,
 ) -> Callable[[Callable[P, T]], Callable[P, T]]:
-    """Let a view be reached by customers only who are entitled to a key. Stands below the route's decorator.
+    """Require an entitlement to a resource key for a view. Put it below the decorator of the route.
 
-    record_usage   "after": the quantity is recorded after a successful answer; "lease": it is taken from a lease before
-    quantity       how much a request uses, or how to tell from it; none: whether there is access (1 where usage is recorded)
+    record_usage   "after": the quantity is recorded after a successful response; "lease": it is taken from a lease before
+    quantity       quantity per request, or a function of the request; None: access in general (1 if usage is recorded)
     """
     requirement = Requirement[Request](resource_key=resource_key, record_usage=record_usage, quantity=quantity)
 

@@ -47,7 +47,7 @@ class Refusal(Exception):
 
 
 class EntitlementsUnavailable(Refusal):
-    """Nobody could say whether the customer is entitled, and the failure mode of the key lets nobody pass. It is not the customer's fault."""
+    """The entitlement could not be checked, and the failure mode of the key denies."""
 
     status = UNAVAILABLE
     headers: ClassVar[Mapping[str, str]] = {"Retry-After": str(RETRY_AFTER)}
@@ -68,7 +68,7 @@ class EntitlementsUnavailable(Refusal):
 
 
 class EntitlementRequired(Refusal):
-    """The customer is not entitled to what the request wants."""
+    """The customer lacks the required entitlement."""
 
     status = FORBIDDEN
 
@@ -89,13 +89,13 @@ class EntitlementRequired(Refusal):
 
 @dataclass(frozen=True, kw_only=True)
 class Asked(Generic[R]):
-    """How a framework's requests are understood.
+    """How requests of a framework are mapped to checks.
 
-    customer     who the customer of a request is
-    subject      who in it asks; none: nobody in particular
-    context      under which circumstances; none: none
-    organization whose customer it is, with a key that acts for several; none: that of the key
-    upgrade_url  where a refused customer can get what is missing; one URL, or by the key
+    customer     the customer of a request
+    subject      the subject (user) in it; None: none
+    context      the context for access policies; None: none
+    organization the customer's organization, for a key that acts for several; None: that of the key
+    upgrade_url  where a refused customer can upgrade: one URL, or a function of the resource key
     """
 
     entitlements: Entitlements | AsyncEntitlements

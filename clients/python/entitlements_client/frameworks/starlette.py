@@ -83,10 +83,10 @@ def requires_entitlement(
     record_usage: RecordUsage = False,
     quantity: int | Callable[[HTTPConnection], int] | None = None,
 ) -> Callable[[Callable[P, T]], Callable[P, T]]:
-    """Let an endpoint be reached by customers only who are entitled to a key. Stands below the route's decorator.
+    """Require an entitlement to a resource key for an endpoint. Put it below the decorator of the route.
 
-    record_usage   "after": the quantity is recorded after a successful answer; "lease": it is taken from a lease before
-    quantity       how much a request uses, or how to tell from it; none: whether there is access (1 where usage is recorded)
+    record_usage   "after": the quantity is recorded after a successful response; "lease": it is taken from a lease before
+    quantity       quantity per request, or a function of the request; None: access in general (1 if usage is recorded)
     """
     requirement = Requirement[HTTPConnection](resource_key=resource_key, record_usage=record_usage, quantity=quantity)
 

@@ -1,10 +1,10 @@
-"""Local quota: a client takes a lease, draws it down in memory, and gives back what is left. A strict limit stays strict.
+"""Local quota: a client takes a lease, draws it down in memory and releases the rest. Strict limits stay strict.
 
-terms     how leases are taken, and what one holds
+terms     settings of leases, and what a lease holds
 account   the arithmetic of one customer's lease on one key: what may be drawn, what has to be done next; no clock, no input or output
-lease     what an application takes units from: from memory, and in a queue where none are left
+lease     the object from which an application takes units: from memory, or in a queue if none are left
 admitting  the decision that comes before a lease is drawn on
-errands   what a lease has to do with the service
+errands   requests of a lease to the service
 leases    all leases of a process, and the threads that run their errands
 journal   what was drawn, in a file that survives the process
 

@@ -49,7 +49,7 @@ class Office(Protocol):
 
 
 class Lease:
-    """One customer's lease on one key: take units from it. Safe to use from threads and from asyncio."""
+    """A customer's lease on a resource key, from which units are taken. Safe to use from threads and from asyncio."""
 
     def __init__(
         self, office: Office, customer_id: str, resource_key: str, account: Account, organization: str = ""
@@ -73,25 +73,25 @@ class Lease:
 
     @property
     def worst_unused(self) -> int:
-        """So much may be held here and not used, at most until it expires: others cannot have it meanwhile."""
+        """Maximum quantity held here without being used, until it expires. Others cannot use it meanwhile."""
         return self._account.terms.quantity
 
     @property
     def unused(self) -> int:
-        """What is held now and not drawn."""
+        """Quantity held now and not drawn."""
         with self._lock:
             return self._account.unused(self._office.clock())
 
     @property
     def unsettled(self) -> int:
-        """What was handed out and is not counted by the service yet."""
+        """Quantity handed out and not yet committed to the service."""
         with self._lock:
             return self._account.unsettled
 
     def take(self, quantity: int = 1, *, wait_for: float = 2.0) -> Decision:
-        """Take units: from memory; only where none are left it waits for the service, so many seconds at most.
+        """Take units from memory. If none are left, wait for the service, up to a number of seconds.
 
-        Allowed: they are taken, and counted without anything more to do; its source is LEASE.
+        If allowed, the units are taken and will be committed in the background; the decision has the source LEASE.
         """
         future = self._draw(quantity)
         if future is None:
@@ -118,7 +118,7 @@ class Lease:
         return self._decision(quantity, code)
 
     def give_back(self, quantity: int = 1) -> None:
-        """Units that were taken and not used after all: they can be taken again."""
+        """Give back units that were taken and not used; they can be taken again."""
         with self._lock:
             self._account.give_back(quantity)
             self._serve()
@@ -228,7 +228,7 @@ class Lease:
         self._account.forget()
 
     def close(self) -> None:
-        """Hand nothing out any more; what was drawn is committed and what is left given back, by the workers."""
+        """Close the lease: the workers commit what was drawn and release the rest."""
         with self._lock:
             self._account.is_closing = True
             self._serve()

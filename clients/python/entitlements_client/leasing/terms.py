@@ -15,16 +15,16 @@ QUANTITY_MAX: Final = 2**53
 
 @dataclass(frozen=True, kw_only=True)
 class LeaseTerms:
-    """How leases are taken. Quantities in the smallest unit, durations in seconds.
+    """Settings of leases. Quantities in the smallest unit, durations in seconds.
 
-    quantity        held and not used at most: what others cannot have meanwhile (worst_unused)
-    term            for so long it is held without being extended; what a lost client held is free again after it
-    margin          so long before its end nothing is drawn from it: the difference of clocks, and the time to commit
-    unsettled_max   handed out and not counted by the service at most. Only when that can neither be told before the term is over, nor
-                    by the journal, could a strict limit be passed by so much. 0: every unit is counted before it is handed out.
-                    None: a tenth of the quantity
-    settle_every    what was drawn is counted by the service after so long at the latest
-    folder          where the journal is kept: what a killed process had drawn is settled by the next one there. None: no journal
+    quantity        most that is held without being used, so unavailable to others (worst_unused)
+    term            how long it is held without an extension; what a lost client held is free again afterwards
+    margin          a lease is treated as expired this long before its end, for clock skew and the time to commit
+    unsettled_max   most that is handed out and not yet committed to the service. A strict limit can be exceeded by at most this much,
+                    and only if it is committed neither within the term nor later from the journal. 0: every unit is committed
+                    before it is handed out. None: a tenth of the quantity
+    settle_every    drawn units are committed to the service after this time at the latest
+    folder          folder of the journal, from which the next process settles what a killed one had drawn. None: no journal
     """
 
     quantity: int = 100

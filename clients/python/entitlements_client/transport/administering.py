@@ -1,4 +1,4 @@
-"""Routes of those who administer: commands, API keys, reports to the access log. As methods.py has the others."""
+"""Routes for administrators: commands, API keys, reports to the access log. methods.py has the others."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from entitlements_client.transport.results import changed_of, document_of
 def report_access(
     decisions: Iterable[Mapping[str, Any]], *, idempotency_key: str = "", organization: str = ""
 ) -> Call[dict[str, Any]]:
-    """Tell the access log what was decided here."""
+    """Report local decisions to the access log."""
     body = {"decisions": list(decisions)}
     return changing("/v1/access-log", document_of, body, idempotency_key=idempotency_key, organization=organization)
 
@@ -20,9 +20,9 @@ def report_access(
 def command(
     name: str, fields: Mapping[str, Any], *, idempotency_key: str = "", wait: bool = True, organization: str = ""
 ) -> Call[dict[str, Any]]:
-    """Any command of the domain, such as ("OpenPool", {...}); its answer has a consistency_token.
+    """Send a command, such as ("OpenPool", {...}). The answer has a consistency_token.
 
-    wait: for the decision; without it the answer is only where in the log the command stands.
+    wait: for the decision; otherwise the answer is the position of the command in the log.
     """
     headers = {} if wait else {"Prefer": "respond-async"}
     path = f"/v1/commands/{path_id(name)}"
@@ -32,7 +32,7 @@ def command(
 
 
 def create_key(fields: Mapping[str, Any], *, idempotency_key: str = "", organization: str = "") -> Call[dict[str, Any]]:
-    """Create an API key (name, scopes, expires_at, ...); the answer tells its secret once."""
+    """Create an API key (name, scopes, expires_at, ...). Only this answer contains its secret."""
     return changing("/v1/keys", document_of, fields, idempotency_key=idempotency_key, organization=organization)
 
 

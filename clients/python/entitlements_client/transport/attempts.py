@@ -21,7 +21,7 @@ _ANYBODYS: Final = frozenset({401, 403, 413})
 
 @dataclass(frozen=True, kw_only=True)
 class Retries:
-    """How long the same request is sent again. Seconds; pauses double from the first to the longest, each a random part of it."""
+    """How long a request is retried. Seconds; exponential backoff from the first to the longest pause, with full jitter."""
 
     read_within: float = 5.0
     change_within: float = 30.0

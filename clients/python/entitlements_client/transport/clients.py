@@ -31,9 +31,9 @@ _LIMITS: Final = httpx.Limits(max_connections=100, max_keepalive_connections=100
 
 @dataclass(frozen=True)
 class Service:
-    """Where the service is, who asks, and how patiently. connect_within in seconds. Raises ValueError: nothing could be sent by these.
+    """Address of the service, API key, timeouts and retries. connect_within in seconds. Raises ValueError if a value is invalid.
 
-    organization: for a key that acts for several, the one that requests are made for which name none.
+    organization: default organization of requests, for a key that acts for several.
     """
 
     url: str
@@ -53,18 +53,18 @@ class Service:
 
     @property
     def opening(self) -> dict[str, Any]:
-        """The arguments with which a client of httpx is made."""
+        """Arguments of an httpx client."""
         # Reading the certificates takes a tenth of a second, and a process has several clients. Without https nothing is verified.
         verify = _certificates() if self.url.startswith("https") else False
         return {"base_url": self.url, "headers": self.headers, "verify": verify, "limits": _LIMITS}
 
     @property
     def headers(self) -> dict[str, str]:
-        """What every request says."""
+        """Headers of every request."""
         return {"Authorization": f"Bearer {self.api_key}", "User-Agent": "entitlements-client-python"}
 
     def request_of(self, step: Send) -> dict[str, Any]:
-        """The arguments with which httpx sends an attempt."""
+        """Arguments of one httpx request."""
         call, content = step.call, step.call.content()
         kind = {} if content is None else {"Content-Type": "application/json"}
         return {
@@ -94,7 +94,7 @@ class Stream:
 
 
 class Client(Methods):
-    """Asks the service and waits for its answers. Safe to use from several threads."""
+    """HTTP client of the service. Thread-safe."""
 
     def __init__(self, service: Service, *, pause: Callable[[float], object] = time.sleep) -> None:
         """pause: how to wait between attempts; an Event's wait lets somebody who stops not wait for it."""
@@ -105,13 +105,13 @@ class Client(Methods):
         self.is_borrowing = False
 
     def acting_for(self, organization: str) -> Self:
-        """The same for requests that name no other organization than this. It shares the connections."""
+        """The same client with another default organization. It shares the connections."""
         found = copy(self)
         found.service, found.is_borrowing = replace(self.service, organization=organization), True
         return found
 
     def send(self, call: Call[T], /) -> T:
-        """Send a call, as often as it takes. Raises an EntitlementsError."""
+        """Send a call, with retries. Raises an EntitlementsError."""
         return self._carry_out(attempts(call, self.service.retries))
 
     def run(self, steps: Steps[T]) -> T:
@@ -136,7 +136,7 @@ class Client(Methods):
     def stream(
         self, path: str, query: Sequence[tuple[str, str]], headers: Mapping[str, str], silent_for: float
     ) -> Iterator[Stream]:
-        """An answer that does not end. Raises ServiceIsAway when it is silent for so many seconds, RequestError when it is refused."""
+        """A streamed response. Raises ServiceIsAway after this many seconds of silence, RequestError if it is refused."""
         timeout = httpx.Timeout(silent_for, connect=self.service.connect_within)
         said = naming(self.service.organization) | dict(headers)
         try:
@@ -170,7 +170,7 @@ class Client(Methods):
 
 
 class AsyncClient(Methods):
-    """Asks the service; its answers are awaited, in as many event loops as there are: each has connections of its own."""
+    """HTTP client of the service for asyncio. Each event loop has connections of its own."""
 
     def __init__(self, service: Service) -> None:
         self.service = service
@@ -181,7 +181,7 @@ class AsyncClient(Methods):
         self.is_borrowing = False
 
     def acting_for(self, organization: str) -> Self:
-        """The same for requests that name no other organization than this. It shares the connections."""
+        """The same client with another default organization. It shares the connections."""
         found = copy(self)
         found.service, found.is_borrowing = replace(self.service, organization=organization), True
         return found
@@ -201,7 +201,7 @@ class AsyncClient(Methods):
         return found
 
     async def asend(self, call: Call[T], /) -> T:
-        """Send a call, as often as it takes. Raises an EntitlementsError."""
+        """Send a call, with retries. Raises an EntitlementsError."""
         return await self._carry_out(attempts(call, self.service.retries))
 
     async def run(self, steps: Steps[T]) -> T:

@@ -22,7 +22,7 @@ At: TypeAlias = datetime | str | None
 
 
 class Page(TypedDict):
-    """Rows, and the cursors of the pages around them; None: there is none."""
+    """Rows of a page, and the cursors of the next and previous page; None: no such page."""
 
     items: list[Row]
     next: str | None
@@ -106,9 +106,9 @@ def pools(  # noqa: PLR0913 - each is a filter of its own.
     *, status: Literal["open", "suspended", "closed", ""] = "", customer_id: str = "", billing_account_id: str = "",
     since: At = None, until: At = None, page_size: int = 0, consistency: str = "", organization: str = "",
 ) -> Call[Any]:  # fmt: skip
-    """Pools, newest first. page_size: rows of each request, as of all lists; 0: the service's default.
+    """Pools, newest first. page_size: rows per request, as in all lists; 0: the default of the service.
 
-    consistency: the token of a command's answer, which the list then includes.
+    consistency: the token of an earlier response, which the list then includes.
     """
     return _list(
         "/v1/pools", page_size, consistency, organization, status=status, customer_id=customer_id,
@@ -120,7 +120,7 @@ def customers(
     *, status: Literal["active", "inactive", ""] = "", pool_id: str = "", unit_id: str = "",
     page_size: int = 0, consistency: str = "", organization: str = "",
 ) -> Call[Any]:  # fmt: skip
-    """Customers by id; of a unit with all units below it."""
+    """Customers by id; with a unit, including the units below it."""
     filters = {"status": status, "pool_id": pool_id, "unit_id": unit_id}
     return _list("/v1/customers", page_size, consistency, organization, **filters)
 
@@ -205,7 +205,7 @@ def policies(
     *, status: Literal["active", "retired", ""] = "", effect: Literal["ALLOW", "DENY", ""] = "",
     page_size: int = 0, consistency: str = "", organization: str = "",
 ) -> Call[Any]:  # fmt: skip
-    """Access policies; the one that wins comes first."""
+    """Access policies, highest precedence first."""
     return _list("/v1/policies", page_size, consistency, organization, status=status, effect=effect)
 
 
@@ -213,7 +213,7 @@ def campaigns(
     *, status: Literal["active", "inactive", ""] = "", set_id: str = "", pool_id: str = "",
     page_size: int = 0, consistency: str = "", organization: str = "",
 ) -> Call[Any]:  # fmt: skip
-    """Campaigns that a pool of the organization is in; for the operator all."""
+    """Campaigns that include a pool of the organization; all of them for the operator."""
     return _list("/v1/campaigns", page_size, consistency, organization, status=status, set_id=set_id, pool_id=pool_id)
 
 
@@ -229,7 +229,7 @@ def access_log(
     *, customer_id: str = "", resource_key: str = "", result: Literal["allowed", "denied", ""] = "",
     since: At = None, until: At = None, page_size: int = 0, organization: str = "",
 ) -> Call[Any]:  # fmt: skip
-    """Decisions of the past, newest first."""
+    """Logged access decisions, newest first."""
     return _list(
         "/v1/access-log", page_size, "", organization, customer_id=customer_id, resource_key=resource_key, result=result,
         since=since, until=until,

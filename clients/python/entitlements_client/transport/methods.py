@@ -38,7 +38,7 @@ LINES_MAX: Final = 10_000
 
 
 def ask(request: Request, consistency: str = "", *, organization: str = "") -> Call[Decision]:
-    """May this customer use this key, as the service knows it now?"""
+    """Check a request with the service."""
     return reading("/v1/check", decision_of, body=body_of(request), consistency=consistency, organization=organization)
 
 
@@ -65,17 +65,17 @@ def check(  # noqa: PLR0913 - what a question has.
     consistency: str = "",
     organization: str = "",
 ) -> Call[Decision]:
-    """May this customer use this key? quantity in the smallest unit; None asks only whether the customer has access.
+    """Check whether a customer may use a resource key. quantity in the smallest unit; None: access in general.
 
-    consistency: the token of a command's answer, which the answer then includes. organization: as every method takes it, for a key
-    that acts for several: the organization of the request.
+    consistency: the token of an earlier response, which the answer then includes. organization: as in every method, for a key
+    that acts for several.
     """
     request = Request(customer_id, resource_key, quantity, subject_id, action, context)
     return ask(request, consistency, organization=organization)
 
 
 def check_all(requests: Sequence[Request], *, organization: str = "") -> Call[list[Decision]]:
-    """Many questions at once, at most 10,000."""
+    """Check many requests at once, at most 10,000."""
     body = {"checks": [body_of(request) for request in requests]}
     return reading("/v1/checks", decisions_of, body=body, organization=organization)
 
@@ -88,7 +88,7 @@ def check_each(
     context: Context | None = None,
     organization: str = "",
 ) -> Call[list[Decision]]:
-    """Every customer by every key, at most 10,000 pairs."""
+    """Check each customer with each resource key, at most 10,000 pairs."""
     body = without_none(
         customer_ids=list(customer_ids),
         resource_keys=list(resource_keys),
@@ -101,7 +101,7 @@ def check_each(
 def entitlements(
     customer_id: str, *, etag: str = "", consistency: str = "", organization: str = ""
 ) -> Call[Fetched[CustomerView]]:
-    """All that a customer has. etag: of what is known already; it may come back unchanged."""
+    """Everything a customer is entitled to. etag: of an earlier answer; the value is None if nothing changed."""
     path = f"/v1/customers/{path_id(customer_id)}/entitlements"
     return reading(
         path, fetched(CustomerView.from_document), etag=etag, consistency=consistency, organization=organization
@@ -111,7 +111,7 @@ def entitlements(
 def entitlement(
     customer_id: str, resource_key: str, *, consistency: str = "", organization: str = ""
 ) -> Call[dict[str, Any]]:
-    """What a customer has of one key: {customer_id, as_of, entitlement}."""
+    """What a customer has of one resource key: {customer_id, as_of, entitlement}."""
     path = f"/v1/customers/{path_id(customer_id)}/entitlements/{path_id(resource_key)}"
     return reading(path, document_of, consistency=consistency, organization=organization)
 
@@ -119,7 +119,7 @@ def entitlement(
 def remaining(
     customer_ids: Sequence[str], resource_keys: Sequence[str], *, organization: str = ""
 ) -> Call[list[dict[str, Any]]]:
-    """What is left, of every customer by every key."""
+    """What remains, for each customer with each resource key."""
     body = {"customer_ids": list(customer_ids), "resource_keys": list(resource_keys)}
     return reading(
         "/v1/remaining", lambda answer: list(answer.document()["remaining"]), body=body, organization=organization
@@ -127,14 +127,14 @@ def remaining(
 
 
 def policy_set(*, etag: str = "", organization: str = "") -> Call[Fetched[dict[str, Any]]]:
-    """The organization's access policies that count, as the document to decide by."""
+    """The organization's access policies in force, as one document."""
     return reading("/v1/policy-set", fetched(dict), etag=etag, organization=organization)
 
 
 def dry_run(
     request: Request, policies: Sequence[Mapping[str, Any]] | None = None, *, organization: str = ""
 ) -> Call[dict[str, Any]]:
-    """How a question would be decided, step by step; by other policies than those in force, if some are given."""
+    """Dry-run access policies: the steps of a decision, with the given policies or those in force."""
     body = body_of(request) | without_none(policies=None if policies is None else list(policies))
     return reading("/v1/policies/dry-run", document_of, body=body, organization=organization)
 
@@ -143,12 +143,12 @@ def dry_run(
 
 
 def usage_line(line: Line) -> dict[str, Any]:
-    """A line of usage as the routes take it; it gets an id if it has none, so that it counts once."""
+    """A line of usage for the routes. It gets an id if it has none, so that it counts once."""
     return {**line, "usage_id": line.get("usage_id") or new_id()}
 
 
 def record_usage(line: Line, *, idempotency_key: str = "", organization: str = "") -> Call[Recorded]:
-    """Record usage. Raises QuotaExceeded, NotEntitled where strict usage does not fit."""
+    """Record usage. Raises QuotaExceeded or NotEntitled if strict usage is refused."""
     return changing(
         "/v1/usage", recorded_of, usage_line(line), idempotency_key=idempotency_key, organization=organization
     )
@@ -157,7 +157,7 @@ def record_usage(line: Line, *, idempotency_key: str = "", organization: str = "
 def record_usage_batch(
     usage: Sequence[Line], *, idempotency_key: str = "", organization: str = ""
 ) -> Call[list[dict[str, Any]]]:
-    """Record at most 10,000 lines; for each what was recorded, or the problem that it met."""
+    """Record up to 10,000 lines. Returns what was recorded, or the problem, for each."""
     body = {"usage": [usage_line(line) for line in usage]}
     return changing("/v1/usage/batch", lines_of, body, idempotency_key=idempotency_key, organization=organization)
 
@@ -192,7 +192,7 @@ def reserve(  # noqa: PLR0913 - what a reservation has.
     idempotency_key: str = "",
     organization: str = "",
 ) -> Call[Reserved]:
-    """Hold a quantity for expires_in seconds. Raises QuotaExceeded, NotEntitled."""
+    """Reserve a quantity for expires_in seconds. Raises QuotaExceeded, NotEntitled."""
     body = without_none(
         customer_id=customer_id,
         resource_key=resource_key,
@@ -208,7 +208,7 @@ def reserve(  # noqa: PLR0913 - what a reservation has.
 def extend(
     reservation_id: str, pool_id: str, *, expires_in: int, idempotency_key: str = "", organization: str = ""
 ) -> Call[dict[str, Any]]:
-    """Hold a reservation for expires_in seconds from now."""
+    """Extend a reservation to expires_in seconds from now."""
     body = {"pool_id": pool_id, "expires_in": expires_in}
     return _of_reservation(reservation_id, "extend", body, idempotency_key, organization)
 
@@ -222,7 +222,7 @@ def commit(
     idempotency_key: str = "",
     organization: str = "",
 ) -> Call[dict[str, Any]]:
-    """Use a part of what is held; final gives the rest back."""
+    """Record usage from a reservation. final: release the rest."""
     body = {"pool_id": pool_id, "quantity": quantity, "final": final}
     return _of_reservation(reservation_id, "commit", body, idempotency_key, organization)
 
@@ -230,7 +230,7 @@ def commit(
 def release(
     reservation_id: str, pool_id: str, *, idempotency_key: str = "", organization: str = ""
 ) -> Call[dict[str, Any]]:
-    """Give a reservation back unused."""
+    """Release a reservation unused."""
     return _of_reservation(reservation_id, "release", {"pool_id": pool_id}, idempotency_key, organization)
 
 
@@ -244,7 +244,7 @@ def _of_reservation(
 def reservations(
     operations: Sequence[Mapping[str, Any]], *, idempotency_key: str = "", organization: str = ""
 ) -> Call[dict[str, Any]]:
-    """Reserve, extend, commit and release in one request; each names its `op`."""
+    """Reserve, extend, commit and release in one request; each operation has its `op`."""
     body = {"operations": list(operations)}
     return changing(
         "/v1/reservations/batch", changed_of, body, idempotency_key=idempotency_key, organization=organization
@@ -255,7 +255,7 @@ def reservations(
 
 
 class Methods(Lists):
-    """What both clients can be asked."""
+    """Methods of both clients."""
 
     check = Method(check)
     check_all = Method(check_all)

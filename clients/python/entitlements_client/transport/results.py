@@ -14,7 +14,7 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 class Line(TypedDict):
-    """A line of usage: whose, of what, how much. Names a customer or a pool; quantity in the smallest unit of the key."""
+    """A line of usage of a customer or a pool; quantity in the smallest unit of the key."""
 
     resource_key: str
     quantity: int
@@ -31,7 +31,7 @@ class Line(TypedDict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded:
-    """Usage that was recorded. document: all that the service said."""
+    """Recorded usage. document: the whole response."""
 
     usage_id: str
     pool_id: str
@@ -41,7 +41,7 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reserved:
-    """A quantity that is held, for expires_in seconds from the decision on: not shorter than from when it was asked for."""
+    """A reservation, for expires_in seconds from the decision, which is later than the request."""
 
     reservation_id: str
     pool_id: str
@@ -53,7 +53,7 @@ class Reserved:
 
 @dataclass(frozen=True, slots=True)
 class Fetched(Generic[T_co]):
-    """A document with its ETag. value: None where what was known already is still so."""
+    """A document with its ETag. value: None if nothing changed."""
 
     value: T_co | None
     etag: str
@@ -90,7 +90,7 @@ def decision_of(answer: Answer) -> Decision:
 
 
 def decisions_of(answer: Answer) -> list[Decision]:
-    """Decisions in the order in which they were asked for."""
+    """Decisions in the order of the requests."""
     return [Decision.from_document(document) for document in answer.document()["decisions"]]
 
 
