@@ -160,7 +160,7 @@ def test_problems_tell_their_members(document: dict[str, Any]) -> None:
 
 
 def test_it_says_where_and_under_which_license(document: dict[str, Any]) -> None:
-    assert document["servers"] == [{"url": "/", "description": "The service that answered with this document."}]
+    assert document["servers"] == [{"url": "/", "description": "The service that served this document."}]
     assert document["info"]["license"]["identifier"] == "Apache-2.0"
     assert document["security"] == [{"key": []}]
 

@@ -114,7 +114,7 @@ def test_a_python_client_compiles_and_works(tenant: Any, made: str) -> None:
     events = [
         models.EventBody(
             id=f"e-{number}", source="/python", type_="com.example.called", specversion="1.0", subject=tenant.customer_id,
-            data=models.UsedBody(resource_key="api_calls", quantity=1),
+            data=models.UsageData(resource_key="api_calls", quantity=1),
         )
         for number in (1, 2)
     ]  # fmt: skip
