@@ -115,11 +115,12 @@ class PoolEntitlement(BaseModel):
     changed_at: datetime
     over_allocated: bool
     held: bool = Field(
-        description="Whether the pool has the key now. A key it no longer has is listed while quantity is consumed or owed."
+        description="Whether the pool has the key now. A key it no longer has is listed while it is suspended, or quantity is consumed or owed."
     )
     suspended: bool = Field(
         description="True: the pool has none of the key because the pool, or the provision with the key, is suspended."
     )
+    available: bool = Field(description="False: outside the start_date and end_date of the resource key.")
     override_id: str = Field(description="The override in force; empty: none.")
     provision_ids: list[str]
 
