@@ -60,11 +60,15 @@ def up(
     The ports of the first start are saved in the data folder. If one of them is in use at a later start, that is an error.
     """
     from entitlements.wiring import addresses
-    from entitlements.wiring.environment import settings_of_the_environment
+    from entitlements.wiring.environment import settings_of_the_environment, unknown_variables
     from entitlements.wiring.installation import installation_in
+    from entitlements.wiring.logs import check_log_settings
     from entitlements.wiring.servers import require_packages, servers_in
     from entitlements.wiring.signals import until_told_to_stop
 
+    check_log_settings()
+    for sentence in unknown_variables():
+        output.note(sentence)
     folder = data.absolute()
     chosen = {
         name: port for name, port in (("api_port", api_port), ("registry_port", registry_port)) if port is not None
@@ -143,6 +147,19 @@ def _tell_what_runs(
     output.say(
         f"Logs are in {folder / 'logs'}. Try `entitlements --help` in a second terminal. Ctrl-C stops everything."
     )
+    _tell_how_to_query(settings)
+
+
+def _tell_how_to_query(settings: Settings) -> None:
+    """The Postgres that we started, for psql and pg_dump of its own version. Whoever named one knows how."""
+    from entitlements.wiring.addresses import variable
+
+    if variable("postgres") in os.environ:
+        return
+    from entitlements.local.postgres import program
+
+    output.say("For psql and pg_dump, which come with it:")
+    output.plain(f'  export {variable("postgres")}={settings.postgres} PATH="{program("psql").parent}:$PATH"\n')
 
 
 def topics(as_json: AsJson = False, data: Data = FOLDER) -> None:

@@ -53,7 +53,10 @@ class Session:
 
     def __init__(self, data: Path) -> None:
         from entitlements.wiring.addresses import settings_at
+        from entitlements.wiring.environment import unknown_variables
 
+        for sentence in unknown_variables():
+            output.note(sentence)
         self.settings = settings_at(data)
         self._stack = ExitStack()
 

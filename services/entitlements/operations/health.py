@@ -95,9 +95,7 @@ def readiness_of(process: str, settings: Settings, lag: ProjectionLag | None = N
     if process in {"api", "projector"}:
         watched = lag or ProjectionLag(settings)
         closes = closes if lag else watched.close
-        checks["projection_lag"] = lambda: check_lag(
-            watched.seconds, watched.catching_up, settings.ready_lag_for_max
-        )
+        checks["projection_lag"] = lambda: check_lag(watched.seconds, watched.catching_up, settings.ready_lag_for_max)
     readiness = Readiness(process, checks, closes)
     readiness.installation = settings.installation
     return readiness
@@ -151,9 +149,7 @@ def check_lag(
         partition, (known, goal) = min(catching_up.items())
         more = len(catching_up) - 1
         others = f", and {more} more {'partition is' if more == 1 else 'partitions are'} incomplete" if more else ""
-        raise NotReady(
-            f"The read models have {known} of {goal} frames of partition {partition}{others}.", **measured
-        )
+        raise NotReady(f"The read models have {known} of {goal} frames of partition {partition}{others}.", **measured)
     if seconds > seconds_max:
         raise NotReady(
             f"The read models are {seconds:.0f} s behind the ledger; the maximum is {seconds_max:.0f} s.", **measured

@@ -57,7 +57,9 @@ def test_a_partition_is_first_caught_up_with_and_again_when_its_position_goes_ba
 
 
 def test_read_models_that_are_incomplete_are_not_ready_however_small_their_lag_is() -> None:
-    with pytest.raises(NotReady, match=r"have 0 of 11 frames of partition 0, and 1 more partition is incomplete\.") as error:
+    with pytest.raises(
+        NotReady, match=r"have 0 of 11 frames of partition 0, and 1 more partition is incomplete\."
+    ) as error:
         check_lag(0.0, {0: (0, 11), 2: (3, 4)}, 30.0)
     assert error.value.measured == {"lag_seconds": 0.0}
     with pytest.raises(NotReady, match="are 45 s behind"):
