@@ -85,7 +85,8 @@ def interrupt(started: dict[str, Running]) -> None:
 
 
 def test_without_servers_every_process_says_so_and_stops_when_told(tmp_path: Path) -> None:
-    settings = Settings(kafka="127.0.0.1:9", postgres="postgresql://u:secret@127.0.0.1:9/x")
+    port = a_free_port(except_for=set())
+    settings = Settings(kafka="127.0.0.1:9", postgres="postgresql://u:secret@127.0.0.1:9/x", api_port=port)
     with running(settings, tmp_path, *[name for name in PROCESSES if NEEDS[name]]) as started:
         for name, each in started.items():
             each.says_at_once(
