@@ -34,7 +34,9 @@ def terminal(service: Service, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     monkeypatch.chdir(tmp_path)
 
 
-@pytest.mark.parametrize(("page", "section", "steps"), [("README.md", "## Five minutes", 9), ("docs/definitions.md", "", 9)])
+@pytest.mark.parametrize(("page", "section", "steps"), [
+    ("README.md", "## Five minutes", 9), ("docs/definitions.md", "", 9), ("docs/rules/limits.md", "", 10),
+])  # fmt: skip
 @pytest.mark.usefixtures("terminal")
 def test_a_page_can_be_followed(page: str, section: str, steps: int, capsys: pytest.CaptureFixture[str]) -> None:
     text = (ROOT / page).read_text().partition(section)[2] if section else (ROOT / page).read_text()
