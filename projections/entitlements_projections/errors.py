@@ -17,7 +17,7 @@ from entitlements.errors import EntitlementsError
 
 
 class ProjectionError(EntitlementsError):
-    """The read models cannot be kept."""
+    """The read models cannot be updated."""
 
     code = "projection_error"
 
@@ -29,42 +29,42 @@ class MigrationError(ProjectionError):
 
 
 class MigrationWasChanged(MigrationError):
-    """A migration that is applied already has another text now; undo the edit and add a new migration instead."""
+    """An applied migration was edited; undo the edit and add a new migration."""
 
     code = "migration_was_changed"
 
 
 class MigrationIsMissing(MigrationError):
-    """The database has a migration that this version of the service does not know; run a newer version."""
+    """The database has migrations of a newer version of the service; run that version."""
 
     code = "migration_is_missing"
 
 
 class MigrationIsOutOfOrder(MigrationError):
-    """A new migration sorts before one that is applied already; give it a higher number."""
+    """A new migration has a lower number than an applied one; give it a higher number."""
 
     code = "migration_is_out_of_order"
 
 
 class PositionMoved(ProjectionError):
-    """Another projector has moved the position; nothing of this batch was written."""
+    """Another projector wrote this position first; this batch was rolled back."""
 
     code = "position_moved"
 
 
 class FrameCannotBeProjected(ProjectionError):
-    """The database refuses what the ledger says."""
+    """The database rejected a ledger frame."""
 
     code = "frame_cannot_be_projected"
 
 
 class LedgerIsShort(ProjectionError):
-    """The ledger gives fewer frames than the live tables have seen, or it does not answer."""
+    """The ledger has fewer frames than the live tables, or is unreachable."""
 
     code = "ledger_is_short"
 
 
 class NotReachedYet(ProjectionError):
-    """The read models have not reached the position in time."""
+    """The read models did not reach the position in time."""
 
     code = "not_reached_yet"

@@ -68,9 +68,9 @@ def run(settings: Settings, stopping: Event) -> None:
                 session = _Session(settings, membership)
                 session.run(stopping)
             except PositionMoved as moved:
-                _log.info("starting again from the stored positions: %s", moved)
+                _log.info("Restarting from the stored positions: %s", moved)
             except _AWAY as away:
-                _log.warning("trying again in %.1f s: %s", backoff_for, away)
+                _log.warning("Retrying in %.1f s: %s", backoff_for, away)
             except psycopg.Error as refused:
                 # Once may be chance, such as a schema that was exchanged in between; again and again is a fact.
                 refusals += 1
@@ -130,7 +130,7 @@ class _Session:
         self._writer.offsets = {partition: position.offset for partition, position in stored.items()}
         self._tail.assign({partition: stored.get(partition, ChainPosition()) for partition in partitions})
         self._partitions = partitions
-        _log.info("projecting partitions %s", sorted(partitions))
+        _log.info("Projecting partitions %s", sorted(partitions))
 
 
 def projected(frame: LedgerFrame) -> ProjectedFrame:

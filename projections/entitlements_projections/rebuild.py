@@ -132,7 +132,7 @@ class _NewTables:
                 if frames:
                     heard_at = time.monotonic()
                 elif time.monotonic() - heard_at > SILENCE_FOR_MAX:
-                    raise LedgerIsShort(f"The tables are at {self._writer.offsets}, to be at {dict(targets)}.")
+                    raise LedgerIsShort(f"The tables are at {self._writer.offsets}, the target is {dict(targets)}.")
                 wanted = [frame for frame in frames if frame.offset <= targets[frame.partition]]
                 for batch in batches(wanted, _BATCH_BYTES_MAX):
                     self._writer.write([projected(frame) for frame in batch])
@@ -161,7 +161,7 @@ class _NewTables:
                 if frames:
                     heard_at = time.monotonic()
                 elif time.monotonic() - heard_at > SILENCE_FOR_MAX:
-                    raise LedgerIsShort(f"Its ends are {goals}.")
+                    raise LedgerIsShort(f"It ends at {goals}.")
                 for frame in frames:
                     if frame.offset < goals[frame.partition]:
                         ends[frame.partition] = frame.offset

@@ -107,7 +107,7 @@ class Replicas:
                 self._look(url, connection)
                 self._stopping.wait(LOOK_EVERY_FOR)
             except psycopg.Error as error:
-                _log.warning("A server of Postgres is passed by: %s", error)
+                _log.warning("Skipping a Postgres server: %s", error)
                 if url != self._primary:
                     self.failed(url)
                 if connection is not None:

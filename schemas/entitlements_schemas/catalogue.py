@@ -82,7 +82,7 @@ def subject_of(full_name: str, topic_prefix: str = "") -> str:
     """The registry's subject: `<topic>-<record full name>`."""
     topic = topic_of(full_name)
     if topic is None:
-        raise sources.SchemaError(f"{full_name} travels in no topic.")
+        raise sources.SchemaError(f"{full_name} belongs to no topic.")
     return f"{topic_prefix}{sources.NAMESPACE}.{topic}-{full_name}"
 
 

@@ -48,9 +48,9 @@ def headers(
     Raises ValueError for an empty id, type or source, a naive time or a bad name of an extension.
     """
     if not (id and type and source):
-        raise ValueError("A CloudEvent has an id, a type and a source.")
+        raise ValueError("A CloudEvent needs an id, a type and a source.")
     if time.tzinfo is None:
-        raise ValueError("The time of a CloudEvent is aware.")
+        raise ValueError("The time of a CloudEvent needs a time zone.")
     instant = time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     made = [
         *_FIXED,
@@ -63,7 +63,7 @@ def headers(
         made.append(("ce_subject", subject.encode()))
     for name, value in others.items():
         if not (name.isascii() and name.isalnum() and name == name.lower()):
-            raise ValueError(f"{name!r} is no name of a CloudEvents attribute.")
+            raise ValueError(f"{name!r} is not a valid CloudEvents attribute name.")
         made.append((f"ce_{name}", value.encode()))
     return made
 

@@ -26,7 +26,7 @@ _NAMED: Final = frozenset(("record", "enum", "fixed"))
 
 
 class SchemaError(Exception):
-    """A schema is not as it must be."""
+    """Invalid schema."""
 
 
 @cache

@@ -35,7 +35,7 @@ _ADDRESS: Final = re.compile(r" at 0x[0-9a-fA-F]+")
 
 
 class WireError(Exception):
-    """A message cannot be handled as it is."""
+    """The message cannot be processed."""
 
     code: ClassVar[str] = "wire_error"
 
@@ -47,19 +47,19 @@ class NotFramed(WireError):
 
 
 class UnknownSchemaId(WireError):
-    """The value's schema id is none of ours."""
+    """Unknown schema id."""
 
     code = "unknown_schema_id"
 
 
 class Undecodable(WireError):
-    """The value's bytes are not exactly one record of its schema."""
+    """The value is not exactly one record of its schema."""
 
     code = "undecodable"
 
 
 class NotEncodable(WireError):
-    """The record does not fit the schema it is to be written with."""
+    """The record does not match its schema."""
 
     code = "not_encodable"
 
@@ -114,14 +114,14 @@ class Wire:
         try:
             return self._ids[full_name]
         except KeyError:
-            raise NotEncodable(f"{full_name} travels in no topic.") from None
+            raise NotEncodable(f"{full_name} belongs to no topic.") from None
 
     def name_of(self, schema_id: int) -> str:
         """The record's full name. Raises UnknownSchemaId."""
         try:
             return self._entries[_PREFIX.pack(MAGIC, schema_id)].name
         except (KeyError, struct.error):
-            raise UnknownSchemaId(f"Schema id {schema_id} is none of ours.") from None
+            raise UnknownSchemaId(f"Schema id {schema_id}.") from None
 
     def encode(self, full_name: str, record: Mapping[str, Any]) -> bytes:
         """The framed record. Instants are aware datetimes; in a union of records give (full name, record).
@@ -148,7 +148,7 @@ class Wire:
         Raises NotFramed, UnknownSchemaId or Undecodable, each with its stable code.
         """
         if value is None:
-            raise NotFramed("There is no value.")
+            raise NotFramed("The value is empty.")
         prefix = value[:PREFIX_BYTES]
         reader = self._readers.get(prefix) or self._reader(prefix, plain=False)
         return _decode(reader, value)
@@ -156,7 +156,7 @@ class Wire:
     def decode_plain(self, value: bytes | None) -> Decoded:
         """As decode, but instants are integers, milliseconds since 1970 (UTC), of any size."""
         if value is None:
-            raise NotFramed("There is no value.")
+            raise NotFramed("The value is empty.")
         prefix = value[:PREFIX_BYTES]
         reader = self._plain_readers.get(prefix) or self._reader(prefix, plain=True)
         if reader.fast is not None:

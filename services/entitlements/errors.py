@@ -24,7 +24,7 @@ from typing import ClassVar
 
 
 class EntitlementsError(Exception):
-    """Something went wrong."""
+    """Internal error."""
 
     code: ClassVar[str] = "error"
 
@@ -43,7 +43,7 @@ class RequestError(EntitlementsError):
 
 
 class NotFound(RequestError):
-    """No such thing."""
+    """Not found."""
 
     code = "unknown_thing"
 
@@ -57,7 +57,7 @@ class InvalidRequest(RequestError):
 
 
 class CommandIsTooLarge(RequestError):
-    """The command is larger than the log accepts."""
+    """The command is too large."""
 
     code = "command_is_too_large"
 
@@ -87,7 +87,7 @@ class UnknownKey(NotFound):
 
 
 class UnknownCustomer(NotFound):
-    """No pool is assigned to this customer."""
+    """The customer is not assigned to a pool."""
 
     code = "unknown_customer"
 
@@ -99,42 +99,42 @@ class AmbiguousCustomer(RequestError):
 
 
 class OutcomeUnknown(EntitlementsError):
-    """No answer came in time: the command may or may not have taken effect."""
+    """Timeout: the command may or may not have taken effect."""
 
     code = "outcome_unknown"
 
 
 class LedgerError(EntitlementsError):
-    """The ledger does not continue."""
+    """The ledger is inconsistent."""
 
     code = "ledger_error"
 
 
 class LedgerIsCorrupt(LedgerError):
-    """A frame's bytes do not match its hash."""
+    """The bytes of a ledger frame do not match its hash."""
 
     code = "ledger_is_corrupt"
 
 
 class LedgerHasAGap(LedgerError):
-    """A frame does not continue any frame seen before."""
+    """Ledger frames are missing."""
 
     code = "ledger_has_a_gap"
 
 
 class ServerIsAway(EntitlementsError):
-    """A server does not answer."""
+    """A server is unreachable."""
 
     code = "server_is_away"
 
 
 class AddressIsTaken(EntitlementsError):
-    """The server cannot listen on its address."""
+    """Cannot listen on the address."""
 
     code = "address_is_taken"
 
 
 class SettingIsWrong(EntitlementsError):
-    """A setting is wrong."""
+    """Invalid setting."""
 
     code = "setting_is_wrong"

@@ -29,103 +29,100 @@ class Settings(KafkaSettings):
         default="postgresql://127.0.0.1/entitlements", description="Connection URL of the read models."
     )
     registry_url: str | None = Field(
-        default=None, description="A Confluent compatible registry; none: the bundled schema ids."
+        default=None, description="URL of a Confluent-compatible schema registry (default: the bundled schema ids)."
     )
     registry_ca_file: Path | None = Field(
-        default=None, description="PEM file with the certificates trusted for it; none: those this machine trusts."
+        default=None, description="PEM file of trusted CA certificates (default: those of the system)."
     )
     registry_username: str | None = Field(default=None, description="User, or API key, for that registry.")
     registry_password: SecretStr | None = Field(default=None, description="Its password, or API secret.")
     registry_password_file: Path | None = Field(default=None, description="File with that password.")
-    registry_host: str = Field(default="127.0.0.1", description="Where our own registry listens.")
-    registry_port: int = Field(default=8081, description="Port of our own registry; 0: any free one.")
+    registry_host: str = Field(default="127.0.0.1", description="Listen address of the bundled registry.")
+    registry_port: int = Field(default=8081, description="Port of the bundled registry; 0: any free port.")
     installation: str = Field(
-        default="", description="Id of the installation: its API and its registry name it when they are asked."
+        default="", description="Id of the installation, returned by the API and the registry in a header."
     )
     topic_prefix: str = Field(
-        default="", description="Set before every topic name and consumer group, to keep installations apart."
+        default="", description="Prefix of all topic names and consumer groups, for several installations on one Kafka."
     )
     partitions: int = Field(
         default=6, ge=1, description="Partitions of every keyed topic. Never change it for a topic that exists."
     )
     replication_factor: int = Field(default=1, ge=1)
     answer_timeout_for: float = Field(
-        default=10.0, gt=0, description="Seconds a caller waits before it hears outcome_unknown."
+        default=10.0, gt=0, description="Seconds a caller waits for a decision before outcome_unknown."
     )
     session_timeout_for: float = Field(
         default=10.0, ge=1, description="Seconds after which a silent engine or publisher is replaced."
     )
-    api_host: str = Field(default="127.0.0.1", description="Where the HTTP API listens.")
-    api_port: int = Field(default=8080, description="Port of the HTTP API; 0: any free one.")
+    api_host: str = Field(default="127.0.0.1", description="Listen address of the HTTP API.")
+    api_port: int = Field(default=8080, description="Port of the HTTP API; 0: any free port.")
     api_workers: int = Field(default=1, ge=1, description="Processes that serve the HTTP API.")
-    api_streams_max: int = Field(
-        default=1_000, ge=1, description="Streams of changes that an organization may have open at each worker."
-    )
+    api_streams_max: int = Field(default=1_000, ge=1, description="Change streams per organization and worker.")
     api_streams_total_max: int = Field(
         default=4_000,
         ge=1,
-        description="Streams of changes that all organizations together may have open at each worker.",
+        description="Change streams of all organizations per worker.",
     )
     api_connections_max: int = Field(
         default=10_000,
         ge=16,
-        description="TCP connections that each worker holds open; more wait. At least twice as many as streams.",
+        description="TCP connections per worker; more wait. At least twice api_streams_total_max.",
     )
     api_idle_for: float = Field(
         default=10.0,
         ge=0.1,
-        description="Seconds after which a silent connection is closed: between requests, or before a request's headers are complete.",
+        description="Seconds after which an idle connection is closed, between requests or before the headers are complete.",
     )
     api_requests_max: int = Field(
-        default=1_000, ge=1, description="Requests of an organization under way at each worker, its streams apart."
+        default=1_000, ge=1, description="Concurrent requests per organization and worker, without streams."
     )
     operator_organization: str = Field(
         default="operator",
-        description="The organization of whoever runs the installation: its keys define the catalogue, and no other key acts for it.",
+        description="Organization of the platform operator: only its keys can define the catalogue, and no other key can act for it.",
     )
     replicas: str = Field(
         default="",
-        description="Connection URLs of Postgres' streaming replicas for reads, comma separated; none: the primary.",
+        description="Connection URLs of Postgres read replicas, comma separated (default: read from the primary).",
     )
     replica_lag_for: float = Field(
-        default=1.0, gt=0.2, description="Seconds by which a replica that is read may be behind, at most."
+        default=1.0, gt=0.2, description="Maximum lag in seconds of a replica used for reads."
     )
     cache_size: int = Field(
-        default=10_000, ge=0, description="Customers whose views a process keeps in memory; 0: none."
+        default=10_000, ge=0, description="Customer views cached in memory per process; 0: no cache."
     )
-    cache_ttl_for: float = Field(default=2.0, gt=0, description="Seconds for which a process keeps a view.")
+    cache_ttl_for: float = Field(default=2.0, gt=0, description="Seconds a view is cached in memory.")
     cache_features_ttl_for: float = Field(
         default=10.0,
         ge=0,
-        description="Seconds for which such a view still tells of features, if longer: usage changes none of them.",
+        description="Seconds a cached view is used for features, if longer.",
     )
     cache_behind_ttl_for: float = Field(
-        default=0.5, ge=0, description="Seconds for which it does while news from Kafka are late; 0: not at all."
+        default=0.5,
+        ge=0,
+        description="Seconds a view is cached while invalidations from Kafka are late; 0: not cached.",
     )
     valkey: str | None = Field(
         default=None,
         pattern="^(valkeys?|rediss?|unix)://",
-        description="The shared cache: valkey://, redis:// or unix:// address of a server; none: no such level.",
+        description="Shared cache: valkey://, redis:// or unix:// URL (default: no shared cache).",
     )
-    valkey_ttl_for: float = Field(default=10.0, gt=0, description="Seconds for which the shared cache keeps a view.")
-    http_client_ttl_for: int = Field(
-        default=0, ge=0, description="Seconds for which whoever asks over HTTP may keep a view without asking again."
-    )
+    valkey_ttl_for: float = Field(default=10.0, gt=0, description="Seconds a view is kept in the shared cache.")
+    http_client_ttl_for: int = Field(default=0, ge=0, description="max-age in seconds for HTTP clients.")
     http_shared_ttl_for: int = Field(
         default=0,
         ge=0,
-        description="Seconds for which a cache before the service may, one that looks answers up by Authorization; 0: none may.",
+        description="s-maxage in seconds for a cache in front of the service that keys responses by Authorization; 0: no shared caching.",
     )
-    http_stale_for: int = Field(
-        default=0, ge=0, description="Seconds after that in which it may still be given out while a new one is fetched."
-    )
+    http_stale_for: int = Field(default=0, ge=0, description="stale-while-revalidate in seconds.")
     http_purge: str = Field(
-        default="", description="URLs of caches before the service that take PURGE with Surrogate-Key, comma separated."
+        default="",
+        description="URLs of caches in front of the service that accept PURGE with Surrogate-Key, comma separated.",
     )
-    publish_usage: bool = Field(default=True, description="Unfold metering into entitlements.usage.")
+    publish_usage: bool = Field(default=True, description="Publish usage to entitlements.usage.")
     access_log: str = Field(
         default="",
-        description="What is logged of each key and for how long, as JSON; see entitlements.access.log.rules.",
+        description="Access log rules per key and their retention, as JSON; see entitlements.access.log.rules.",
     )
 
     # --- What operators see --------------------------------------------------------------------------------------------
@@ -133,40 +130,44 @@ class Settings(KafkaSettings):
         default=None,
         ge=0,
         le=65_535,
-        description="First port for /healthz, /readyz and /metrics of a process; none: off.",
+        description="First port for /healthz, /readyz and /metrics (default: off).",
     )
-    operations_host: str = Field(default="127.0.0.1", description="Where that port listens.")
+    operations_host: str = Field(default="127.0.0.1", description="Listen address of that port.")
     ready_lag_for_max: float = Field(
         default=30.0,
         gt=0,
-        description="Seconds that the read models may be behind the ledger in a process that is ready.",
+        description="Maximum lag of the read models in seconds for /readyz to succeed.",
     )
 
     # --- Who may ask the API -------------------------------------------------------------------------------------------
     key_requests_per_s: float = Field(
         default=5_000.0,
         gt=0,
-        description="Requests a second of an API key that names no rate, in each process of the API.",
+        description="Default rate limit of an API key in requests per second, per API process.",
     )
-    key_body_bytes_max: int = Field(default=16 * 1024 * 1024, gt=0, description="Bytes of a request's body at most.")
+    key_body_bytes_max: int = Field(
+        default=16 * 1024 * 1024, gt=0, description="Maximum size of a request body in bytes."
+    )
     oidc_issuer: str | None = Field(
         default=None,
-        description="Issuer whose bearer tokens are taken, as their claim iss says it; none: API keys only.",
+        description="OIDC issuer of accepted bearer tokens, equal to their iss claim (default: API keys only).",
     )
-    oidc_audience: str = Field(default="entitlements", description="What the claim aud of a bearer token must name.")
+    oidc_audience: str = Field(default="entitlements", description="Required aud claim of bearer tokens.")
     oidc_jwks_url: str | None = Field(
-        default=None, description="Where the issuer's keys are; none: where its openid-configuration says."
+        default=None, description="JWKS URL of the issuer (default: from its openid-configuration)."
     )
     oidc_organization_claim: str = Field(
-        default="organization_id", description="Claim that names the organization; dots lead into nested claims."
+        default="organization_id", description="Claim with the organization; dots address nested claims."
     )
-    oidc_scope_claim: str = Field(default="scope", description="Claim with the scopes: a text with blanks, or a list.")
+    oidc_scope_claim: str = Field(
+        default="scope", description="Claim with the scopes: a space-separated string, or a list."
+    )
     oidc_act_for_claim: str | None = Field(
         default=None,
-        description='Claim with the organizations that a token may act for: a list, or "all"; none: no token may.',
+        description='Claim with the organizations a token can act for: a list, or "all" (default: none).',
     )
     oidc_scope_prefix: str = Field(
-        default="entitlements:", description="What our scopes begin with in a bearer token: entitlements:read."
+        default="entitlements:", description="Prefix of scopes in bearer tokens, as in entitlements:read."
     )
 
     @model_validator(mode="after")
@@ -186,7 +187,7 @@ class Settings(KafkaSettings):
         try:
             conninfo_to_dict(value)
         except ProgrammingError:  # What it says repeats the password.
-            raise ValueError("this is no connection URL such as postgresql://host/database") from None
+            raise ValueError("must be a connection URL such as postgresql://host/database") from None
         return value
 
     def topic(self, name: str) -> str:

@@ -150,7 +150,11 @@ def test_check_says_who_would_bear_it_and_pool_show_what_was_said_by_hand(
     answer = check(12)
     assert (answer["allowed"], answer["remaining"]) == (True, 15)
     assert answer["left"] == {"included": 5, "by_credits": 0, "on_demand": 10, "as_overage": 0}
-    assert (answer["borne"]["included"], answer["borne"]["on_demand"], answer["borne"]["charge"]) == (5, 7, 21)
+    assert (answer["charged_to"]["included"], answer["charged_to"]["on_demand"], answer["charged_to"]["charge"]) == (
+        5,
+        7,
+        21,
+    )
     assert [answer["override"][name] for name in ("of", "override_id", "actor", "reason")] == [
         "customer", "o", "ops", "asked for",
     ]  # fmt: skip

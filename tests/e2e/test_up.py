@@ -86,7 +86,9 @@ def test_two_that_start_in_one_second_have_an_api_each_and_keep_it(kafka: str, p
             capture_output=True, text=True, timeout=30, check=False,
         )  # fmt: skip
         assert taken.returncode == 1
-        assert taken.stderr.startswith(f"port_is_taken: A port is taken. The HTTP API uses {kept[0]['api_port']}")
+        assert taken.stderr.startswith(
+            f"port_is_taken: A port is in use. The HTTP API needs port {kept[0]['api_port']}"
+        )
         assert "--api-port" in taken.stderr
         for up in started:
             up.stop()

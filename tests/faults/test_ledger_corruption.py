@@ -191,7 +191,7 @@ def at_work(kafka: str, topic_prefix: str, database: str) -> Iterator[tuple[Sett
         pool = next(pools_on(1))
         caller.call_all([open_pool(pool), provision(pool, quota(9)), use(pool, line())])
         eventually(lambda: driving.published(settings, "usage")[1])
-        eventually(lambda: "projecting partitions" in projector.said)
+        eventually(lambda: "Projecting partitions" in projector.said)
         newest = driving.read_all(settings, "ledger")[1][-1]
         value: Any = newest.value()
         last = Last(value, newest.offset(), driving.WIRE.decode_plain(value).record)  # type: ignore[arg-type]

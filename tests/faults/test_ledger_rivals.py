@@ -21,7 +21,7 @@ def test_two_engines_on_the_same_partitions_count_nothing_twice(kafka: str, topi
     traffic = Traffic(settings)
     with driving.engine(settings) as one, driving.engine(driving.of_another_group(settings)) as other:
         with traffic.flowing():
-            driving.eventually(lambda: sum(p.said.count("starts over from the log") for p in (one, other)) > 20)
+            driving.eventually(lambda: sum(p.said.count("restarts from the log") for p in (one, other)) > 20)
             driving.eventually(lambda: len(traffic.offered) > 8)
         truth = driving.read_ledger(settings)
         traffic.check(truth)
@@ -39,8 +39,8 @@ def test_an_engine_woken_after_another_took_over_is_dropped_and_starts_over(kafk
         with driving.engine(settings) as second:
             traffic.go_on(50)
             first.resume()
-            known = first.said.count("stands at")
-            driving.eventually(lambda: first.said.count("stands at") > known)
+            known = first.said.count("recovered to command")
+            driving.eventually(lambda: first.said.count("recovered to command") > known)
             traffic.go_on(100)
             assert second.is_running
         assert first.is_running
@@ -58,11 +58,13 @@ def test_partitions_are_shared_with_engines_that_join_and_leave(kafka: str, topi
         with traffic.flowing():
             for _ in range(2):
                 with driving.engine(settings) as guest:
-                    driving.eventually(lambda guest=guest: "stands at" in guest.said)
+                    driving.eventually(lambda guest=guest: "recovered to command" in guest.said)
                     traffic.go_on(100)
                 traffic.go_on(100)
         assert host.is_running
-        assert host.said.count("stands at") > driving.PARTITIONS, "it never got anything back: nothing was tested"
+        assert host.said.count("recovered to command") > driving.PARTITIONS, (
+            "it never got anything back: nothing was tested"
+        )
     truth = driving.read_ledger(settings)
     traffic.check(truth)
     assert len(truth.engines) == 3
@@ -116,7 +118,7 @@ def test_old_snapshots_over_newer_ones_are_noticed(kafka: str, topic_prefix: str
             second.stop()
         with driving.engine(settings) as third:
             caller.call(use_each(pools, 30), partition=0)
-            assert "Snapshots of partition 0 are passed over" in third.said
+            assert "Ignoring snapshots of partition 0" in third.said
     totals = driving.read_ledger(settings).totals
     assert [totals[pool, "api_calls"] for pool in pools] == [61, 41, 41, 41, 41, 41]
 

@@ -204,7 +204,7 @@ def test_check_says_what_is_owed(connection: Connection, capsys: pytest.CaptureF
     found = checking._document(asked, 1, answer, 0)
     assert (found["consumed"], found["owed"]) == (57, 7)
     place = {"partition": 0, "offset": 0, "decided_at": None}
-    checking._show(found | {"role": None, "passed_over": [], "policies": [], "as_of": place}, answer, 0)
+    checking._show(found | {"role": None, "skipped": [], "policies": [], "as_of": place}, answer, 0)
     assert "Owed 7" in [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
 
 

@@ -92,7 +92,7 @@ def test_all_rows_are_those_of_the_pages_and_stand_in_the_table(ask: Ask, name: 
 
 def test_a_table_says_that_more_follow(ask: Ask) -> None:
     table, said = ask("pool", "--limit", "2")
-    assert said.startswith("2 pools shown, more follow. --all shows all, this the next: --cursor ")
+    assert said.startswith("2 pools shown, there are more. All: --all. Next page: --cursor ")
     cursor = said.split()[-1]
     assert ask("pool", "--limit", "2", "--cursor", cursor)[0] != table
     assert ask("pool", "--all")[1] == ""

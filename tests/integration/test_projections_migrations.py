@@ -33,7 +33,7 @@ def test_a_database_of_a_newer_version_is_refused(database: str) -> None:
 
 def test_a_new_migration_before_an_applied_one_is_refused(database: str) -> None:
     migrate(database)
-    with pytest.raises(MigrationIsOutOfOrder, match="0004_another before"):
+    with pytest.raises(MigrationIsOutOfOrder, match="0004_another comes before"):
         migrate(database, migrations=known_migrations() | {"0004_another": "select 1"})
 
 

@@ -53,7 +53,7 @@ class Running:
 
     def says_at_once(self, words: str) -> None:
         """Within two seconds of its first line."""
-        began, said = instant(self.line("starting: ")), instant(self.line(words))
+        began, said = instant(self.line("Starting: ")), instant(self.line(words))
         assert said - began < SAID_WITHIN_FOR, self.lines
 
 
@@ -138,7 +138,7 @@ def test_tables_of_an_older_version_are_named(kafka: str, database: str, topic_p
         )
     with running(settings, tmp_path, "projector") as started:
         started["projector"].says_at_once(
-            r"Waiting for tables: the read models in .+ lack \w+\. Run `entitlements migrate`"
+            r"Waiting for tables: read models in .+ need the migrations \w+\. Run `entitlements migrate`"
         )
 
 
@@ -147,7 +147,9 @@ def test_what_will_never_fit_ends_the_process(kafka: str, database: str, topic_p
     preparing.prepare_topics(settings)
     with running(settings.model_copy(update={"partitions": 2}), tmp_path, "engine") as started:
         assert started["engine"].process.wait(STARTED_WITHIN_FOR) == 1
-        assert re.search("topic_differs.*has 1 partitions, the settings say 2", started["engine"].lines[-1])
+        assert re.search(
+            "topic_differs.*has 1 partitions, but ENTITLEMENTS_PARTITIONS is 2", started["engine"].lines[-1]
+        )
 
 
 @pytest.mark.parametrize(

@@ -125,7 +125,7 @@ def test_a_position_that_does_not_come_from_this_ledger_is_a_gap(elsewhere: Chai
 def test_a_ledger_that_begins_after_a_position_is_a_gap() -> None:
     log = a_log(3)
     reader = ChainReader(0, ChainPosition(1, 19, digest(log.records[1][0] or b"")))
-    with pytest.raises(LedgerHasAGap, match=r"Frame 1 of partition 0 is gone"):
+    with pytest.raises(LedgerHasAGap, match=r"Frame 1 of partition 0 is missing"):
         reader.read(2, *log.records[2])
 
 
@@ -214,7 +214,7 @@ def test_a_frame_without_bytes_is_corruption() -> None:
 
 def test_a_hash_over_something_that_is_no_frame_is_corruption() -> None:
     for value in (b"hello", b"\0\0\0\0\0", Wire().encode_plain(*a_command_record())):
-        with pytest.raises(LedgerIsCorrupt, match=r"has a hash but is no frame"):
+        with pytest.raises(LedgerIsCorrupt, match=r"has a hash but is not a frame"):
             a_log(2).append(value, digest(value))
 
 
@@ -228,7 +228,7 @@ def test_a_hash_over_something_that_is_no_frame_is_corruption() -> None:
     ],
 )
 def test_a_frame_that_hangs_on_nothing_seen_is_a_gap(head: FrameHead) -> None:
-    with pytest.raises(LedgerHasAGap, match=r"Frame 2 of partition 0 hangs on"):
+    with pytest.raises(LedgerHasAGap, match=r"Frame 2 of partition 0 follows"):
         a_log(2).write(frame(head))
 
 

@@ -78,7 +78,7 @@ def test_the_ports_of_an_installation_are_named_and_fit_only_its_own_servers(
     monkeypatch.delenv("ENTITLEMENTS_KAFKA")
     monkeypatch.setenv("ENTITLEMENTS_KAFKA_SECURITY_PROTOCOL", "SSL")
     assert run(["up", "--data", str(tmp_path)]) == 2
-    assert "ENTITLEMENTS_KAFKA does not say where" in capsys.readouterr().err
+    assert "settings need ENTITLEMENTS_KAFKA" in capsys.readouterr().err
 
 
 def test_every_command_but_the_processes_speaks_json() -> None:
@@ -229,7 +229,7 @@ def test_the_dashboard_says_what_is_owed() -> None:
 
 def test_the_dashboard_says_what_is_reserved_borne_by_others_or_over_allocated() -> None:
     row = held(name="API calls", unit="call", scale=0, period="day", reserved=4, elsewhere=3)
-    assert dashboard.cells(row)[1:3] == ("10 calls (4 reserved, 3 by credits or on demand)", "50 / day")
+    assert dashboard.cells(row)[1:3] == ("10 calls (4 reserved, 3 from credits or on-demand)", "50 / day")
     assert dashboard.cells(row | {"entitlement_type": "limit", "period": None, "over_allocated": True})[2] == (
         "50 (over-allocated)"
     )
@@ -277,7 +277,7 @@ SHOWN = {
     ),
     "contributions": (
         CALLS | {"provision_id": "sub-1", "included_limit": 700, "carried": 200, "kept": True, "status": "ended", "is_feature": False},
-        "calls sub-1 7.00 2.00 has ended; what was used of it stays until the reset",
+        "calls sub-1 7.00 2.00 ended; its usage counts until the reset",
     ),
     "grants": (
         {"grant_id": "g1", "reason": "sorry", "actor": "ann", "status": "issued", "ends_at": None},
@@ -356,7 +356,7 @@ def test_a_change_is_shown_with_the_organization_of_its_customer(capsys: pytest.
         "customer_id": "ws-1", "resource_key": "api_calls", "before": None, "after": value,
     }  # fmt: skip
     output.say(tailing._sentence(change))
-    assert "acme-inc  ws-1  api_calls  nothing -> 100 / day" in capsys.readouterr().out
+    assert "acme-inc  ws-1  api_calls  none -> 100 / day" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

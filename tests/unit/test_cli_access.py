@@ -37,11 +37,11 @@ def test_a_dry_run_prints_what_every_condition_came_to(files: Path, capsys: pyte
     assert run(["policy", "test", "policy.json", "--context", "asked.yaml"]) == 0
     shown = capsys.readouterr().out
     for line in (
-        '✓ customer.region equals "EU"  found "EU"',
-        "? metadata.age greater_than 17  found missing",
+        '✓ customer.region equals "EU"  actual "EU"',
+        "? metadata.age greater_than 17  actual missing",
         "✓ not",
-        "✗ subject.id exists  found missing",
-        "4 Conflict resolution  beta (ALLOW, priority 3): it is the only one that holds",
+        "✗ subject.id exists  actual missing",
+        "4 Conflict resolution  beta (ALLOW, priority 3): the only policy whose conditions hold",
         "5 Decision  allowed (policy_allowed): Policy beta allows beta_search.",
     ):
         assert line in shown, shown

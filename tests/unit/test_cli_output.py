@@ -204,7 +204,7 @@ def test_the_name_of_a_file_is_no_id_of_something_new(
     monkeypatch.chdir(tmp_path)
     Path("p1.yaml").write_text("pool_id: p1\n")
     assert run(arguments) == 2
-    assert "p1.yaml is a file here" in capsys.readouterr().err
+    assert "p1.yaml is a file in this directory" in capsys.readouterr().err
 
 
 def test_a_key_named_by_its_document_is_read_from_it(

@@ -61,7 +61,9 @@ def test_advice_names_commands_that_exist(advice: str) -> None:
 
 
 def test_on_a_terminal_an_error_fits_its_width_and_advice_has_a_line_of_its_own() -> None:
-    failure = Failure("quota_exceeded", "The usage exceeds what remains. " * 3, "Use less, or wait for the reset. " * 3)
+    failure = Failure(
+        "quota_exceeded", "The usage exceeds the remaining amount. " * 3, "Use less, or wait for the reset. " * 3
+    )
     lines = failure.lines(40).split("\n")
     assert max(map(len, lines)) <= 40
     assert [line for line in lines if line.startswith("Use less")] != []

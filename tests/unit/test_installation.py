@@ -44,7 +44,9 @@ def test_the_port_it_began_with_is_not_left_for_another_one(tmp_path: Path) -> N
         pass
     with (
         socket.create_server((HOST, first.api_port)),
-        pytest.raises(PortIsTaken, match=rf"{first.api_port}, where \S+ \(process {os.getpid()}\) listens.*--api-port"),
+        pytest.raises(
+            PortIsTaken, match=rf"port {first.api_port}, which \S+ \(process {os.getpid()}\) uses.*--api-port"
+        ),
         installation_in(tmp_path, Settings()),
     ):
         pass

@@ -97,7 +97,7 @@ def definition(**more: Any) -> dict[str, Any]:
         (None, "must be an object"),
         (definition(rules=[]), "at least 1"),
         ({"set_id": "s"}, "at least 1"),
-        (definition(inheritance="merge"), "inheritance is for a set that extends"),
+        (definition(inheritance="merge"), "inheritance requires extends"),
         (definition(extends=[""]), r"extends\.0\.set_id"),
         (definition(extends=[{"set_id": "base", "version": 0}]), r"extends\.0\.version"),
         (definition(extends=["base"], inheritance="mix"), "inheritance"),
@@ -107,14 +107,14 @@ def definition(**more: Any) -> dict[str, Any]:
         ),
         (definition(rules=[{"resource_key": "k", "amount": 1}]), "k needs a rule_type"),
         (definition(ruels=[]), "ruels"),
-        (definition(ladder="plans"), "a ladder and its rung"),
+        (definition(ladder="plans"), "both ladder and rung"),
         (definition(set_id="x" * 129), "set_id"),
         (definition(rules=[{"resource_key": "k", "rule_type": "quota", "period": "day"}]), "k needs an amount"),
         (definition(rules=[{"resource_key": "k", "rule_type": "quota", "amount": 1}]), "k needs a period"),
         (definition(rules=[{"resource_key": "k", "rule_type": "limit", "amount": 1.5}]), "amount"),
         (definition(rules=[{"resource_key": "k", "rule_type": "limit", "amount": -1}]), "amount"),
         (definition(rules=[{"resource_key": "k", "rule_type": "limit", "amount": "many"}]), "amount"),
-        (definition(keys={"api_calls": {"data_type": "boolean"}}), "its rule is a quota"),
+        (definition(keys={"api_calls": {"data_type": "boolean"}}), "cannot have a quota rule"),
     ],
 )
 def test_a_definition_that_is_invalid_is_refused_with_its_place(content: Any, said: str) -> None:
@@ -215,7 +215,7 @@ def test_nothing_of_a_pool_overtakes_what_was_lost() -> None:
 
 def test_silence_ends_in_outcome_unknown() -> None:
     lanes = Lanes(Unreliable(random.Random(1), lost=1.0), give_up_after_for=0.5)  # type: ignore[arg-type]
-    with pytest.raises(OutcomeUnknown, match="1 commands wait"):
+    with pytest.raises(OutcomeUnknown, match="1 commands are pending"):
         lanes.run([AdvanceClock(command_id="1", pool_id="p")], lambda command, outcome: None)
 
 

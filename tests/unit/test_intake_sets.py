@@ -49,13 +49,13 @@ def test_a_set_that_gets_a_ladder_later_is_looked_up_alike() -> None:
 
 @pytest.mark.parametrize("said", [{"ladder": "plnas"}, {"rung": 1}, {"ladder": "plans", "rung": 1}])
 def test_a_place_that_is_not_that_of_the_set_is_refused(said: dict[str, Any]) -> None:
-    with pytest.raises(LadderMismatch, match="for set pro"):
+    with pytest.raises(LadderMismatch, match="of set pro"):
         filled_in({"set_id": "pro"} | said, PROVISION, FOUND, RULES)
 
 
 def test_the_plan_after_a_trial_is_on_the_ladder_of_the_trial() -> None:
     takes = PROVISION | {"then_set_id", "then_set_version", "then_rung", "then_rules"}
-    with pytest.raises(LadderMismatch, match="ladder is teams for set team, not plans"):
+    with pytest.raises(LadderMismatch, match="ladder of set team is teams, not plans"):
         filled_in({"then_set_id": "team", "ladder": "plans"}, takes, FOUND | {"ladder": "teams"}, RULES, "then_")
 
 

@@ -89,36 +89,44 @@ def test_the_default_has_the_type_of_the_key(kind: str, data_type: str, default:
 @pytest.mark.parametrize(
     ("place", "fact", "said"),
     [
-        ("colour", "blue", "colour: is not known here"),
-        ("usage_tracking.colour", "blue", r"usage_tracking\.colour: is not known here"),
-        ("constraints.time_restrictions.until", 1, r"constraints\.time_restrictions\.until: is not known here"),
+        ("colour", "blue", "colour: is not a known field"),
+        ("usage_tracking.colour", "blue", r"usage_tracking\.colour: is not a known field"),
+        ("constraints.time_restrictions.until", 1, r"constraints\.time_restrictions\.until: is not a known field"),
         ("entitlement_id", "", "entitlement_id: "),
         ("entitlement_id", "x" * 129, "entitlement_id: "),
         ("type", "gadget", "type: .*'feature', 'limit', 'quota' or 'credit'"),
-        ("type", "quota", "data_type: a feature is boolean"),
-        ("data_type", "integer", "data_type: a feature is boolean"),
+        ("type", "quota", "data_type: data_type must be boolean for a feature"),
+        ("data_type", "integer", "data_type: data_type must be boolean for a feature"),
         ("data_type", "text", "data_type: "),
-        ("default_value", 1, "default_value: the default of a feature is true or false"),
+        ("default_value", 1, "default_value: the default of a feature must be true or false"),
         ("default_value", "false", "default_value: "),
         ("inheritance_rules.inherits_from", "basic", r"inheritance_rules\.inherits_from: "),
         ("inheritance_rules.inherits_from", [""], r"inheritance_rules\.inherits_from\.0: "),
-        ("inheritance_rules.inherits_from", ["a", "a"], "each named once"),
+        ("inheritance_rules.inherits_from", ["a", "a"], "keys, each once"),
         ("inheritance_rules.override_policy", "sometimes", r"inheritance_rules\.override_policy: "),
         ("usage_tracking.enabled", "yes", r"usage_tracking\.enabled: "),
-        ("usage_tracking.reset_period", "fortnightly", r"usage_tracking\.reset_period: a period is hourly"),
+        ("usage_tracking.reset_period", "fortnightly", r"usage_tracking\.reset_period: must be hourly"),
         ("usage_tracking.reset_period", 7, r"usage_tracking\.reset_period: "),
         ("usage_tracking.soft_limit", 1.5, r"usage_tracking\.soft_limit: "),
         ("usage_tracking.soft_limit", -1, r"usage_tracking\.soft_limit: "),
-        ("usage_tracking.hard_limit", 999, "usage_tracking: soft_limit is not above hard_limit"),
-        ("constraints.geographic_restrictions", ["Europe"], r"constraints\.geographic_restrictions\.0: a place is"),
-        ("constraints.geographic_restrictions", ["EU", 7], r"constraints\.geographic_restrictions\.1: a place is"),
+        ("usage_tracking.hard_limit", 999, "usage_tracking: soft_limit must not be above hard_limit"),
+        (
+            "constraints.geographic_restrictions",
+            ["Europe"],
+            r"constraints\.geographic_restrictions\.0: must be a country",
+        ),
+        (
+            "constraints.geographic_restrictions",
+            ["EU", 7],
+            r"constraints\.geographic_restrictions\.1: must be a country",
+        ),
         (
             "constraints.time_restrictions.start_date",
             "2024-01-01T00:00:00",
             r"time_restrictions\.start_date: must be an RFC 3339 instant with a time zone",
         ),
         ("constraints.time_restrictions.start_date", 5, r"time_restrictions\.start_date: must be a string such as"),
-        ("constraints.time_restrictions.start_date", "2025-01-01T00:00:00Z", "end_date is not before start_date"),
+        ("constraints.time_restrictions.start_date", "2025-01-01T00:00:00Z", "end_date must not be before start_date"),
     ],
 )
 def test_what_is_wrong_is_named_by_its_place(place: str, fact: Any, said: str) -> None:
@@ -135,9 +143,9 @@ def test_a_document_says_at_least_what_it_defines(missing: str) -> None:
 
 def test_a_default_of_a_number_is_no_boolean_and_fits_its_limit() -> None:
     number = document(type="quota", data_type="integer")
-    with pytest.raises(DefinitionIsInvalid, match="default_value: the default is an integer"):
+    with pytest.raises(DefinitionIsInvalid, match="default_value: the default must be an integer"):
         parse_key(number | {"default_value": True}, "file")
-    with pytest.raises(DefinitionIsInvalid, match="hard limit is not below"):
+    with pytest.raises(DefinitionIsInvalid, match="hard limit must not be below"):
         parse_key(number | {"default_value": 1201}, "file")
     assert isinstance(parse_key(number | {"default_value": 1200}, "file"), KeyDocument)
 

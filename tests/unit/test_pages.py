@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from tests.plain_words import given_up_in
 
 from entitlements.changes import topics as of_changes
 from entitlements.ledger.topics import TOPICS
@@ -30,11 +31,6 @@ LINK = re.compile(r"\]\(((?!https?:)[^)\s]*)\)")
 HEADING = re.compile(r"^#{1,6} (.*)$", re.MULTILINE)
 FEATURES = "|".join(sorted(folder.name for folder in LIBRARY.iterdir() if folder.is_dir()))
 SCENARIO = re.compile(rf"`((?:{FEATURES})/[a-z0-9-]+)`")
-#: Words of a private language that are given up; what to write instead is in CONTRIBUTING.md.
-GIVEN_UP = re.compile(
-    r"\b(whoever|whomever|borne?|bears|confers?|conferr\w+|meant|tenants?|told|tells|said|asked|hears?|heard)\b",
-    re.IGNORECASE,
-)
 _DAY_MS = 86_400_000
 
 
@@ -91,7 +87,7 @@ def test_lines_are_wrapped(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_pages_use_the_plain_words_of_the_field(page: Path) -> None:
-    found = sorted({match[0].lower() for match in GIVEN_UP.finditer(prose_of(page))})
+    found = given_up_in(prose_of(page))
     assert not found, f"{page.relative_to(ROOT)}: write it plainly (CONTRIBUTING.md)"
 
 
@@ -168,7 +164,7 @@ def _kept(retention_ms: int, *, compacted: bool) -> str:
     if compacted:
         return "compacted"
     if retention_ms == -1:
-        return "for ever"
+        return "forever"
     return f"{retention_ms // _DAY_MS} days" if retention_ms >= _DAY_MS else f"{retention_ms // 3_600_000} hour"
 
 

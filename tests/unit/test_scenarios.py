@@ -138,17 +138,17 @@ def test_the_page_names_every_shipped_scenario() -> None:
         ("{expect: {customers: {berlin: {k: {allowed: true}}}}}", "berlin: k.allowed", True, False),
         ("{expect: {status: closed}}", "status", "closed", "open"),
         ("{expect: {provisions: {a: ended}}}", "a.status", "ended", "active"),
-        ("{expect: {provisions: {b: active}}}", "b", "it is there", None),
+        ("{expect: {provisions: {b: active}}}", "b", "present", None),
         ("{expect: {pools: {pool: {keys: {k: {limit: 6}}}}}}", "pool: k.limit", 6, 5),
         ("{expect: {pools: {other: {status: open}}}}", "other: pool", "a pool", None),
         ("{expect: {sets: {s: {set_version: 2}}}}", "set s.set_version", 2, 1),
-        ("{expect: {resource_keys: {k: {unit: GB}}}}", "resource key k", "it is there", None),
+        ("{expect: {resource_keys: {k: {unit: GB}}}}", "resource key k", "present", None),
         ("{expect: {repeated: true}}", "repeated", True, False),
         ("{use: {key: k}, expect: {events: []}}", "events", [], ["UsageRecorded"]),
         ("{use: {key: k}, expect: {events: [UsageRecorded: {lines: [{quantity: 2}]}]}}", "UsageRecorded.lines.1.quantity", 2, 1),
-        ("{use: {key: k}, expect: {events: [UsageRecorded: {lines: []}]}}", "UsageRecorded.lines: how many", 0, 1),
+        ("{use: {key: k}, expect: {events: [UsageRecorded: {lines: []}]}}", "UsageRecorded.lines: count", 0, 1),
         ("{use: {key: k}, expect: {events: [UsageRecorded: {timestamp: +1h}]}}", "UsageRecorded.timestamp", "+1h", "2026-03-02T12:00:00Z"),
-        ("{use: {key: k}, expect: {events: [UsageRecorded: {lime: 2}]}}", "UsageRecorded.lime", 2, "no such fact"),
+        ("{use: {key: k}, expect: {events: [UsageRecorded: {lime: 2}]}}", "UsageRecorded.lime", 2, "no such field"),
         ("{use: {key: k, quantity: 9}, expect: {refused_lines: []}}", "refused_lines", [], ["quota_exceeded"]),
         ("{use: {key: k, quantity: 9}}", "refused_lines", [], ["quota_exceeded"]),
         ("{use: {key: k}, expect: {refused_lines: [quota_exceeded]}}", "refused_lines", ["quota_exceeded"], []),
@@ -188,32 +188,32 @@ def test_a_timeline_goes_on_after_a_difference(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("step", "said"),
     [
-        ("{do: {EndProvison: {}}}", "do: there is no command EndProvison: did you mean EndProvision?"),
-        ("{do: {EndProvision: {provison: a}}}", "do.EndProvision: there is no field provison: did you mean provision_id?"),
-        ("{do: {EndProvision: {provision: a, provision_id: a}}}", "provision_id is said twice"),
+        ("{do: {EndProvison: {}}}", "do: no such command: EndProvison: did you mean EndProvision?"),
+        ("{do: {EndProvision: {provison: a}}}", "do.EndProvision: no such field: provison: did you mean provision_id?"),
+        ("{do: {EndProvision: {provision: a, provision_id: a}}}", "duplicate key provision_id"),
         ("{do: {EndProvision: {}}}", "do.EndProvision.provision_id: is required"),
         ("{do: {EndProvision: {provision: a}, ClosePool: {}}}", "one command"),
         ("{do: {ClosePool: {}}, use: {key: k}}", "do or use"),
         ("{do: {ChangeQuantity: {provision: a, quantity: many}}}", "do.ChangeQuantity.quantity: must be an integer"),
         ("{do: {ChangeQuantity: {provision: a, quantity: '5'}}}", "do.ChangeQuantity.quantity"),
-        ("{do: {ProvisionPool: {provision: b, set: nothing}}}", "there is no set nothing: there are s"),
+        ("{do: {ProvisionPool: {provision: b, set: nothing}}}", "no such set: nothing; defined are s"),
         ("{do: {ProvisionPool: {provision: b, set: s, set_version: 7}}}", "s has no version 7: it has 1"),
         ("{do: {ProvisionPool: {provision: b}}}", "do.ProvisionPool.set_id: is required"),
-        ("{do: {ReviseProvision: {provision: b}}}", "ReviseProvision names its set, or has set_version and rules"),
+        ("{do: {ReviseProvision: {provision: b}}}", "ReviseProvision needs set, or set_version and rules"),
         ("{use: {key: k, quantity: 1.5}}", "use.quantity"),
         ("{use: [{key: k}, {quantity: 1}]}", "use.2.resource_key: is required"),
-        ("{at: tomorrow}", "at: tomorrow is no instant"),
-        ("{at: 2026-03-02T12:00:00}", "is no instant"),
-        ("{at: -1h}", "before the step before"),
-        ("{at: +9999999w}", "no calendar goes"),
-        ("{at: +200000d}", "a timeline ends before 2200"),
+        ("{at: tomorrow}", "at: tomorrow is not a time"),
+        ("{at: 2026-03-02T12:00:00}", "is not a time"),
+        ("{at: -1h}", "before the previous step"),
+        ("{at: +9999999w}", "days is out of range"),
+        ("{at: +200000d}", "a timeline must end before 2200"),
         ("{expect: {events: [{UsageRecorded: {}, QuotaExceeded: {}}]}}", "expect.events.1: must have at most 1 entries"),
-        ("{expekt: {}}", "there is no field expekt: did you mean expect?"),
-        ("{expect: {keys: {k: {limits: 6}}}}", "expect.keys.k: there is no field limits: did you mean limit?"),
-        ("{expect: {events: [UsageRecordet]}}", "there is no event UsageRecordet: did you mean UsageRecorded?"),
-        ("{expect: {refused: quota_exeeded}}", "there is no refusal quota_exeeded: did you mean quota_exceeded?"),
+        ("{expekt: {}}", "no such field: expekt: did you mean expect?"),
+        ("{expect: {keys: {k: {limits: 6}}}}", "expect.keys.k: no such field: limits: did you mean limit?"),
+        ("{expect: {events: [UsageRecordet]}}", "no such event: UsageRecordet: did you mean UsageRecorded?"),
+        ("{expect: {refused: quota_exeeded}}", "no such refusal: quota_exeeded: did you mean quota_exceeded?"),
         ("{expect: {status: shut}}", "expect.status"),
-        ("just words", "fields with values stand here"),
+        ("just words", "must be a mapping with the fields"),
     ],
 )  # fmt: skip
 def test_what_is_invalid_is_said_with_its_place(tmp_path: Path, step: str, said: str) -> None:
@@ -227,20 +227,23 @@ def test_what_is_invalid_is_said_with_its_place(tmp_path: Path, step: str, said:
     ("text", "said"),
     [
         ("", "is empty"),
-        ("[1, 2]", "fields with values stand here"),
-        ("timeline: [", "is no YAML"),
-        ("name: a\nname: b\ntimeline: []", ":2: name is said twice"),
-        ("timeline:\n  - at: +1h\n    at: +2h", ":3: at is said twice"),
+        ("[1, 2]", "must be a mapping with the fields"),
+        ("timeline: [", "is not valid YAML"),
+        ("name: a\nname: b\ntimeline: []", ":2: duplicate key name"),
+        ("timeline:\n  - at: +1h\n    at: +2h", ":3: duplicate key at"),
         ("name: nothing happens", "timeline: is required"),
         ("begins_at: +1d\ntimeline: []", "begins_at"),
-        ("sets: {s: {rules: [{key: k, type: limit}]}}\ntimeline: []", "the beginning: k needs an amount"),
-        ("sets: {s: {rules: []}}\ntimeline: []", "the beginning: s: Invalid rules"),
-        ("sets: {s: {rules: [{key: k, amount: 1}]}}\ntimeline: []", "the beginning: k needs a type"),
-        ("sets: {s: {extends: [t]}}\ntimeline: []", "the beginning: s: No such entitlement set"),
-        ("pools: {a: {}, b: {}}\ntimeline: [{do: {ClosePool: {}}}]", "step 1: it names its pool: a, b"),
-        ("pools: {a: {}, b: {}}\ntimeline: [{expect: {status: open}}]", "step 1: it names its pool: a, b"),
-        ("pools: {a: {}, b: {}}\ntimeline: [{use: [{pool: a, key: k}, {pool: b, key: k}]}]", "one use is of one pool"),
-        ("pools: {a: {}, b: {}}\ntimeline: [{use: {key: k, workspace: w}}]", "w is assigned to none of a, b"),
+        ("sets: {s: {rules: [{key: k, type: limit}]}}\ntimeline: []", "setup: k needs an amount"),
+        ("sets: {s: {rules: []}}\ntimeline: []", "setup: s: Invalid rules"),
+        ("sets: {s: {rules: [{key: k, amount: 1}]}}\ntimeline: []", "setup: k needs a type"),
+        ("sets: {s: {extends: [t]}}\ntimeline: []", "setup: s: No such entitlement set"),
+        ("pools: {a: {}, b: {}}\ntimeline: [{do: {ClosePool: {}}}]", "step 1: set the pool: a, b"),
+        ("pools: {a: {}, b: {}}\ntimeline: [{expect: {status: open}}]", "step 1: set the pool: a, b"),
+        (
+            "pools: {a: {}, b: {}}\ntimeline: [{use: [{pool: a, key: k}, {pool: b, key: k}]}]",
+            "a use must be in one pool",
+        ),
+        ("pools: {a: {}, b: {}}\ntimeline: [{use: {key: k, workspace: w}}]", "w is not assigned to any of a, b"),
         (
             (
                 "pools: {a: {organization: acme}, b: {organization: rival}}\n"
@@ -249,7 +252,7 @@ def test_what_is_invalid_is_said_with_its_place(tmp_path: Path, step: str, said:
                 "  - {do: {AssignWorkspace: {pool: b, workspace: w, role: primary}}}\n"
                 "  - {use: {key: k, workspace: w}}"
             ),
-            "it names its pool: acme, rival each have a customer w",
+            "set the pool: acme, rival each have a customer w",
         ),
     ],
 )
@@ -296,7 +299,7 @@ def test_run_counts_and_its_status_says_whether_one_failed(tmp_path: Path, capsy
     assert f"{file}:5: step 2, 2026-03-02T12:00:00Z" in out
     assert re.search(r"k\.limit\n\s+expected +6\n\s+got +5\n", out)
     assert re.search(r"refused_lines\n\s+expected +\[\]\n\s+got +\[quota_exceeded\]\n", out)
-    assert "soon is no instant" in out
+    assert "soon is not a time" in out
     assert out.rstrip().endswith("0 passed, 2 failed")
     assert cli(["scenario", "run", str(tmp_path / "none.yaml")]) in {1, 2}
 

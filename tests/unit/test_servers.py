@@ -50,14 +50,12 @@ def test_a_full_disk_says_itself_once_and_nothing_is_started_until_there_is_room
         nurse.look()
     assert (server.attempts, len(caplog.records)) == (0, 1)
     assert (
-        caplog.records[0]
-        .getMessage()
-        .startswith(f"disk_is_full: {server.folder} has 0 MiB free, and Kafka has stopped.")
+        caplog.records[0].getMessage().startswith(f"disk_is_full: {server.folder} has 0 MiB free, Kafka has stopped.")
     )
     monkeypatch.setattr(servers.shutil, "disk_usage", lambda _: Disk(FREE_BYTES_MIN))
     nurse.look()
     assert server.is_running
-    assert [record.getMessage() for record in caplog.records[1:]] == ["Kafka is back."]
+    assert [record.getMessage() for record in caplog.records[1:]] == ["Kafka is running again."]
 
 
 def test_one_that_does_not_come_back_is_told_of_once_in_one_line(

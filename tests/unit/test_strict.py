@@ -61,7 +61,7 @@ def test_what_is_no_rfc_3339_instant_with_a_zone_is_none(text: str) -> None:
         ({"expires_at": 0.5}, "invalid_request", "must be a string such as 2026-01-31T12:00:00Z"),
         ({"expires_at": "tomorrow"}, "invalid_instant", "must be an RFC 3339 instant with a time zone, such as 2026-01-31T12:00:00Z"),
         ({"expires_at": datetime(2026, 1, 1)}, "invalid_instant", "must be an RFC 3339 instant with a time zone, such as 2026-01-31T12:00:00Z"),  # noqa: DTZ001
-        ({"colour": 1}, "invalid_request", "is not known here"),
+        ({"colour": 1}, "invalid_request", "is not a known field"),
     ],
 )  # fmt: skip
 def test_a_field_of_another_type_is_refused_in_plain_words(facts: dict[str, Any], code: str, said: str) -> None:

@@ -102,7 +102,7 @@ class AccessReports:
             self._client.report_access(entries, organization=organization)
         except Exception as error:  # noqa: BLE001 - a context may hold what is no JSON: later decisions are told all the same.
             self.dropped += len(entries)
-            _log.info("%s decisions were not told to the access log: %s", len(entries), error)
+            _log.info("%s decisions not reported to the access log: %s", len(entries), error)
             return False
         self.told += len(entries)
         return True

@@ -29,7 +29,10 @@ from typing import Any, ClassVar
 
 
 class EntitlementsError(Exception):
-    """Something went wrong. code: stable; problem: what the service said (RFC 9457), empty where it said nothing."""
+    """The request failed.
+
+    code is stable; problem is the service's problem document (RFC 9457), or empty.
+    """
 
     code: ClassVar[str] = "error"
 
@@ -46,7 +49,7 @@ class EntitlementsError(Exception):
 
 
 class Refused(EntitlementsError):
-    """A rule says no."""
+    """The request was refused."""
 
     code = "refused"
 
@@ -58,13 +61,13 @@ class NotEntitled(Refused):
 
 
 class ProvisionSuspended(NotEntitled):
-    """What includes the key is suspended."""
+    """The plan that includes the key is suspended."""
 
     code = "provision_suspended"
 
 
 class QuotaExceeded(Refused):
-    """Not so much is left."""
+    """The quantity exceeds the remaining amount."""
 
     code = "quota_exceeded"
 
@@ -76,91 +79,91 @@ class QuotaExceeded(Refused):
 
 
 class UnknownReservation(Refused):
-    """The reservation is not held: it was committed, released or has expired."""
+    """No such open reservation: it was committed, released or has expired."""
 
     code = "unknown_reservation"
 
 
 class RequestError(EntitlementsError):
-    """The request cannot be answered as it is."""
+    """Invalid request."""
 
     code = "invalid_request"
 
 
 class IdempotencyKeyReused(RequestError):
-    """The idempotency key was used for another request."""
+    """The idempotency key was already used with a different request."""
 
     code = "idempotency_key_reused"
 
 
 class NotFound(RequestError):
-    """There is no such thing here."""
+    """Not found."""
 
     code = "not_found"
 
 
 class Unauthenticated(RequestError):
-    """The service does not know who asks."""
+    """Missing or invalid API key."""
 
     code = "unauthenticated"
 
 
 class InsufficientScope(RequestError):
-    """The API key may not do this."""
+    """The API key lacks the required scope."""
 
     code = "insufficient_scope"
 
 
 class OrganizationRequired(RequestError):
-    """The API key acts for several organizations, and the request names none: organization=..."""
+    """The API key acts for several organizations: pass organization=..."""
 
     code = "organization_required"
 
 
 class OrganizationNotAllowed(RequestError):
-    """The API key may not act for this organization."""
+    """The API key cannot act for this organization."""
 
     code = "organization_not_allowed"
 
 
 class UnknownOrganization(RequestError):
-    """There is no such organization. Opening its first pool creates it."""
+    """No such organization. Opening its first pool creates it."""
 
     code = "unknown_organization"
 
 
 class OutsideUnit(RequestError):
-    """The API key is bound to a unit, and this is not about customers of that unit."""
+    """The API key is limited to customers of a unit."""
 
     code = "outside_unit"
 
 
 class BodyTooLarge(RequestError):
-    """The request is larger than the API key may send."""
+    """The request is too large."""
 
     code = "body_too_large"
 
 
 class ServiceIsAway(EntitlementsError):
-    """The service did not answer."""
+    """The service is unreachable."""
 
     code = "service_is_away"
 
 
 class RateLimited(ServiceIsAway):
-    """The API key asks too often."""
+    """The rate limit of the API key is exceeded."""
 
     code = "rate_limited"
 
 
 class NotReachedYet(ServiceIsAway):
-    """The read models do not show the wanted position yet."""
+    """The read models have not reached the requested position yet."""
 
     code = "not_reached_yet"
 
 
 class OutcomeUnknown(EntitlementsError):
-    """No answer in time: it may have happened or not. Repeat with the same idempotency key."""
+    """Timeout: the request may or may not have taken effect. Retry with the same idempotency key."""
 
     code = "outcome_unknown"
 
@@ -176,13 +179,13 @@ class OutcomeUnknown(EntitlementsError):
 
 
 class BufferIsFull(EntitlementsError):
-    """As much usage waits on disk as may: it was not taken."""
+    """The usage buffer on disk is full; the usage was not recorded."""
 
     code = "buffer_is_full"
 
 
 class ClientIsClosed(EntitlementsError):
-    """It has been closed."""
+    """The client is closed."""
 
     code = "client_is_closed"
 

@@ -69,7 +69,7 @@ class EntitlementsProvider(AbstractProvider):
         """Wait for the stream of changes. The provider is then READY. Raises TimeoutError, and the provider is in ERROR."""
         del evaluation_context
         if not self._entitlements.wait_until_connected(self._connect_within):
-            raise TimeoutError("the stream of changes is not heard")
+            raise TimeoutError("the stream of changes is not connected")
 
     def _changed(self, change: Change) -> None:
         details = ProviderEventDetails(
@@ -193,10 +193,10 @@ def _request(flag_key: str, customer_id: str, attributes: Mapping[str, Any]) -> 
     """The question. Raises RequestError for an attribute of another type: what is dropped would be answered as if it was not asked."""
     quantity = attributes.get("quantity")
     if quantity is not None and type(quantity) is not int:
-        raise RequestError(f"(quantity: an integer, not {shown(quantity)})")
+        raise RequestError(f"(quantity must be an integer, not {shown(quantity)})")
     for name in _TEXTS:
         if not isinstance(attributes.get(name, ""), str | None):
-            raise RequestError(f"({name}: a text, not {shown(attributes[name])})")
+            raise RequestError(f"({name} must be a string, not {shown(attributes[name])})")
     context = Context(
         request_id=attributes.get("request_id"),
         client={name: attributes[name] for name in _CLIENT if name in attributes},

@@ -156,7 +156,7 @@ class UsageBuffer:
         with self._transaction(opens_again=True) as connection:
             waiting = _counter(connection, "waiting")
             if waiting + len(rows) > self._lines_max:
-                raise BufferIsFull(f"{waiting} lines wait.")
+                raise BufferIsFull(f"{waiting} lines are waiting.")
             before = connection.total_changes
             connection.executemany(
                 "insert or ignore into waiting (organization, usage_id, noted_at, line) values (?, ?, ?, ?)", rows
@@ -203,7 +203,7 @@ class UsageBuffer:
                 pause_for = EVERY
             except Exception as error:  # noqa: BLE001 - the disk may be full, an answer may be nonsense: nothing ends reporting.
                 has_more, self._failure = False, str(error)
-                _log.warning("usage waits: %s", error)
+                _log.warning("usage not sent yet, retrying: %s", error)
                 pause_for = min(2 * pause_for, PAUSE_FOR_MAX)
                 self._stopping.wait(pause_for * random.uniform(0.5, 1.0))  # noqa: S311 - jitter.
             if not has_more:
@@ -288,9 +288,9 @@ class UsageBuffer:
             _count(connection, "reported", len(done) - len(refused))
             _count(connection, "put_aside", len(refused))
         if refused:
-            _log.error("%s lines of usage were put aside, the first as %s", len(refused), refused[0][3])
+            _log.error("%s lines of usage were rejected and set aside, the first with %s", len(refused), refused[0][3])
         if not done:
-            raise OutcomeUnknown("No line of the batch was taken.")
+            raise OutcomeUnknown("No line of the batch was accepted.")
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[bool]:

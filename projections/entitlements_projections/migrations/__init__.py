@@ -92,5 +92,5 @@ def _check(applied: Mapping[str, str], known: Mapping[str, str]) -> list[str]:
     newest = max(applied, default="")
     for name in missing:
         if name < newest:
-            raise MigrationIsOutOfOrder(f"{name} before {newest}")
+            raise MigrationIsOutOfOrder(f"{name} comes before {newest}")
     return missing

@@ -52,7 +52,7 @@ def advance(cursor: Cursor, expected: Mapping[int, int], reached: Mapping[int, t
         }
         cursor.execute(statement("positions", "begin" if was is None else "advance"), row)
         if cursor.rowcount != 1:
-            raise PositionMoved(f"Partition {partition} is not at {was} any more.")
+            raise PositionMoved(f"Partition {partition} is no longer at {was}.")
 
 
 def notify(cursor: Cursor) -> None:

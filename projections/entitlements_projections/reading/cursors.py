@@ -26,7 +26,7 @@ _INTEGER_MAX: Final = 2**63 - 1
 
 
 class InvalidCursor(RequestError):
-    """The cursor is invalid, or it is of another list, organization or filter."""
+    """The cursor is invalid or belongs to another list, organization or filter."""
 
     code = "invalid_cursor"
 
@@ -56,7 +56,7 @@ def read(cursor: str, name: str, columns: Columns, filters: Mapping[str, Any]) -
         said = json.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars="-_", validate=True))
         of_list, of_columns, of_filters, side, values = said
         if (of_list, of_columns, of_filters) != (name, list(columns), _hash_of(filters)):
-            raise InvalidCursor("Send it with the organization and the filters of the page that it came with.")
+            raise InvalidCursor("Use it with the organization and filters of the page it came from.")
         return Place(side=SIDES[side], values=_read_values(columns, values))
     except (binascii.Error, ValueError, TypeError, KeyError, RecursionError) as error:
         raise InvalidCursor from error

@@ -57,7 +57,7 @@ class Narrowing:
 
 @dataclass(frozen=True, kw_only=True)
 class PoolAnswer:
-    """What one pool says. Quantities in the smallest unit; None: without end, or without meaning for a feature."""
+    """The answer of one pool. Quantities in the smallest unit; None: without end, or without meaning for a feature."""
 
     pool_id: str
     code: str

@@ -33,7 +33,7 @@ async def pool(request: Request, pool_id: PoolId) -> Response:
     identity = who(request, "read")
     found = await _read(request, reading.pool, pool_id, datetime.now(UTC))
     if found is None or found["organization_id"] != identity.organization_id:
-        raise Problem("unknown_pool", "There is no such pool.")
+        raise Problem("unknown_pool", "No such pool.")
     return json_answer(found)
 
 
@@ -48,10 +48,10 @@ async def entitlement_set(
     """A version of an entitlement set with its rules; by default the newest."""
     who(request, "read", within_unit=True)
     if version is not None and not 0 < version < 2**31:
-        raise Problem("unknown_set", "There is no such version.")
+        raise Problem("unknown_set", "No such version.")
     found = await _read(request, reading.entitlement_set, set_id, version)
     if found is None:
-        raise Problem("unknown_set", "There is no such entitlement set.")
+        raise Problem("unknown_set", "No such entitlement set.")
     return json_answer(found)
 
 
@@ -61,7 +61,7 @@ async def plan_ladder(request: Request, ladder: LadderId) -> Response:
     who(request, "read")
     found = await _read(request, definitions.plan_ladder, ladder)
     if found is None:
-        raise Problem("unknown_ladder", "There is no such plan ladder.")
+        raise Problem("unknown_ladder", "No such plan ladder.")
     return json_answer(found)
 
 
@@ -76,7 +76,7 @@ async def resource_key(request: Request, resource_key: ResourceKeyId) -> Respons
     who(request, "read", within_unit=True)
     found = await _read(request, reading.resource_key, resource_key)
     if found is None:
-        raise Problem("unknown_key", "There is no such resource key.")
+        raise Problem("unknown_key", "No such resource key.")
     return json_answer(found)
 
 

@@ -184,7 +184,7 @@ def _check_organization(names: frozenset[str], facts: dict[str, Any], identity: 
     if "organization_id" not in names:
         return
     if facts.get("organization_id") not in {None, identity.organization_id}:
-        raise Problem("unknown_organization", "There is no such organization.")
+        raise Problem("unknown_organization", "No such organization.")
     facts["organization_id"] = identity.organization_id
 
 
@@ -206,4 +206,4 @@ async def unknown(name: str) -> Response:
     kinds = {kind.__name__.lower(): kind.__name__ for kind in COMMANDS.values() if kind not in _USAGE}
     near = get_close_matches(name.replace("_", "").replace("-", "").lower(), kinds, n=1)
     meant = f" Is it {kinds[near[0]]}?" if near else ""
-    raise Problem("not_found", f"There is no such command.{meant} The OpenAPI document lists them all.")
+    raise Problem("not_found", f"No such command.{meant} The OpenAPI document lists them all.")

@@ -40,7 +40,7 @@ def within_files(settings: Settings) -> Settings:
     connections = max(soft - OTHER_FILES, soft // 2)
     streams = min(settings.api_streams_total_max, connections // 2)
     _log.warning(
-        "The limit of open files is %d: each worker holds %d connections and %d streams, not %d and %d. Raise it (ulimit -n, LimitNOFILE).",
+        "The open file limit is %d: each worker accepts %d connections and %d streams instead of %d and %d. Raise it (ulimit -n, LimitNOFILE).",
         soft, connections, streams, settings.api_connections_max, settings.api_streams_total_max,
     )  # fmt: skip
     return settings.model_copy(update={"api_connections_max": connections, "api_streams_total_max": streams})

@@ -66,7 +66,7 @@ class Event(msgspec.Struct):
 
 
 class Malformed(msgspec.Struct):
-    """An event of a batch that is none about usage: it is refused, and the others are not."""
+    """An event of the batch is not valid usage."""
 
     id: str
     code: str
@@ -218,7 +218,7 @@ def _attribute(name: str, value: str) -> str:
     try:
         return unquote_to_bytes(plain).decode()
     except UnicodeDecodeError:
-        raise _wrong_attribute(name, "must be UTF-8, percent-encoded") from None
+        raise _wrong_attribute(name, "must be percent-encoded UTF-8") from None
 
 
 def _wrong_attribute(name: str, message: str) -> Problem:

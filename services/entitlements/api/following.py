@@ -182,7 +182,7 @@ class Follower:
             raise ValueError(name)
         except (WireError, LookupError, TypeError, ValueError) as error:
             # It is not ours; whoever writes foreign records here shall not stop us.
-            _log.warning("Passed over %s/%s: %s", place, offset, error)
+            _log.warning("Skipped invalid record %s/%s: %s", place, offset, error)
             return None
 
     def _told(self, place: Place, offset: int, name: str, record: Mapping[str, Any]) -> Told | None:

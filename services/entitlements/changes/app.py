@@ -72,7 +72,7 @@ def make_app(
             async with asyncio.timeout(GO_TO_FOR_MAX):
                 await app.reader.go_to(topic, partition, offset)
         except Exception as error:  # noqa: BLE001  (In the middle of a rebalance. It is asked for again.)
-            log.debug("%s/%d: cannot go to %d now: %r", topic, partition, offset, error)
+            log.debug("%s/%d: cannot seek to %d now: %r", topic, partition, offset, error)
 
     lanes = [
         Lane(
@@ -182,7 +182,7 @@ def _follow_the_partitions(app: App, lanes: list[Lane], broken: Callable[[BaseEx
             for lane in lanes:
                 ours = {tp.partition for tp in assigned if tp.topic == lane.step.topic}
                 await lane.begin(ours, generation, still=lambda: turn == turns)
-                log.info("%s: working on partitions %s", lane.step.topic, sorted(ours))
+                log.info("%s: processing partitions %s", lane.step.topic, sorted(ours))
         except Exception as error:  # noqa: BLE001
             broken(error)
 
@@ -243,7 +243,7 @@ async def _serve(settings: Settings, stopping: threading.Event, session_for: flo
             await app.let_go(app.consumer.commit)
             await app.stop()
     except TimeoutError:
-        log.warning("Not everything ended within %.0f s; the next worker repeats what was not committed.", STOP_FOR_MAX)
+        log.warning("Shutdown took longer than %.0f s; the next worker repeats uncommitted records.", STOP_FOR_MAX)
         _exit(0)
 
 
@@ -260,7 +260,7 @@ async def _keep_moving(app: App) -> None:
         for lane in app.lanes:
             asked = {place[1]: looks[place].committed for place in late if place[0] == lane.step.topic}
             if asked:
-                log.debug("%s: nothing comes from %s", lane.step.topic, asked)
+                log.debug("%s: no records from %s", lane.step.topic, asked)
                 await lane.ask_for_what_is_late(asked)
                 standstill.forget()
 
@@ -295,7 +295,7 @@ def die(reason: BaseException) -> None:
     """End the process at once, from any thread: what is not written and committed is repeated by the next worker."""
     explained = isinstance(reason, (Broken, EntitlementsError))
     log.critical(
-        "Ending to start again: %s", reason if explained else repr(reason), exc_info=None if explained else reason
+        "Exiting to restart: %s", reason if explained else repr(reason), exc_info=None if explained else reason
     )
     _exit(EXIT_BROKEN)
 

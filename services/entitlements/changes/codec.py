@@ -14,13 +14,13 @@ FORMAT: Final = 2
 
 
 class NotAFact(Unfit):
-    """The value is no fact of a known format."""
+    """The value has an unknown format."""
 
     code: ClassVar[str] = "not_a_fact"
 
 
 class UnknownRowFormat(Exception):
-    """A remembered row has a format that this version does not know. Was it written by a newer version?"""
+    """A stored row has an unknown format. Was it written by a newer version?"""
 
 
 def fact_to_bytes(fact: Fact) -> bytes:

@@ -43,13 +43,13 @@ def credentials_of(settings: Settings) -> CredentialsT | None:
         return None
     for key in properties:
         if key.startswith(("ssl.", "sasl.")) and key not in _FOLLOWED:
-            raise SettingIsWrong(f"The process `changes` cannot follow {key}; see docs/operations.md for what it can.")
+            raise SettingIsWrong(f"The process `changes` does not support {key}; see docs/operations.md.")
     context = ssl_context_of(properties) if protocol.endswith("SSL") else None
     if protocol == "SSL":
         return faust.SSLCredentials(context)
     mechanism = str(properties["sasl.mechanism"]).upper()
     if mechanism not in _MECHANISMS:
-        raise SettingIsWrong(f"The process `changes` cannot use {mechanism}, only {', '.join(_MECHANISMS)}.")
+        raise SettingIsWrong(f"The process `changes` does not support {mechanism}; use {', '.join(_MECHANISMS)}.")
     if mechanism == "OAUTHBEARER":
         return faust.OAuthCredentials(oauth_cb=Tokens(properties), ssl_context=context)
     return faust.SASLCredentials(

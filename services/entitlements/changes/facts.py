@@ -15,25 +15,25 @@ VALUES_PER_WORKSPACE_MAX: Final = 10_000
 
 
 class Unfit(Exception):
-    """A record cannot be handled as it is; it goes to the quarantine."""
+    """The record cannot be processed; it goes to the quarantine."""
 
     code: ClassVar[str] = "unfit"
 
 
 class PoolIsTooLarge(Unfit):
-    """The pool has more workspaces or entitlements than a row holds."""
+    """The pool has too many customers or entitlements."""
 
     code = "pool_is_too_large"
 
 
 class WorkspaceIsTooLarge(Unfit):
-    """The workspace has more entitlements than a row holds."""
+    """The customer has too many entitlements."""
 
     code = "workspace_is_too_large"
 
 
 class OrganizationIsUnknown(Unfit):
-    """The opening of this pool was never read, so its organization is unknown."""
+    """The organization of the pool is unknown: its opening was not read."""
 
     code = "organization_is_unknown"
 

@@ -53,7 +53,7 @@ ASK_AGAIN_EVERY: Final = 0.5
 
 
 class Broken(Exception):
-    """The step cannot go on; the process must start again from what is committed."""
+    """The step failed; the process restarts from the committed offsets."""
 
 
 class Write(Protocol):
@@ -163,7 +163,7 @@ class Lane:
             for key, value in part.stale.items()
         ]
         if writes:
-            log.warning("%s: %d rows were overwritten by an older version; written again.", self.step.name, len(writes))
+            log.warning("%s: rewrote %d rows that an older version had overwritten.", self.step.name, len(writes))
             await asyncio.gather(*writes)
 
     # --- A batch -------------------------------------------------------------------------------------------------
@@ -201,8 +201,8 @@ class Lane:
             asked = turn.asked[partition] = Asked(wanted)
         if time.monotonic() - asked.at >= ASK_AGAIN_EVERY:
             if asked.times >= ASK_AGAIN_TIMES_MAX:
-                raise Broken(f"{self.step.topic}/{partition}: offset {wanted} must come next, but {offset} came.")
-            log.debug("%s/%d: %d must come next, but %d came", self.step.topic, partition, wanted, offset)
+                raise Broken(f"{self.step.topic}/{partition}: expected offset {wanted}, got {offset}.")
+            log.debug("%s/%d: expected offset %d, got %d", self.step.topic, partition, wanted, offset)
             asked.times, asked.at = asked.times + 1, time.monotonic()
             await self._go_to(self.step.topic, partition, wanted)
         return False
@@ -249,7 +249,7 @@ class Lane:
 
     def _put_aside(self, message: Incoming, pending: _Pending, code: str, reason: str) -> None:
         log.warning(
-            "%s/%d/%d goes to the quarantine: %s. %s",
+            "%s/%d/%d quarantined: %s. %s",
             message.topic,
             message.partition,
             message.offset,
@@ -264,9 +264,7 @@ class Lane:
         for span in pending.spans:
             span.end()
         if time.monotonic() - started_at > self._turn_for:
-            raise Broken(
-                f"A batch took longer than {self._turn_for:.0f} s; the partitions may be somebody else's by now."
-            )
+            raise Broken(f"A batch took longer than {self._turn_for:.0f} s; the partitions may be reassigned by now.")
         rows = {place: self.step.row_to_bytes(row) for place, row in pending.rows.items()}
         rows = {place: value for place, value in rows.items() if value != self.rows.get(*place)}
         await self._written(

@@ -35,31 +35,31 @@ _IRRELEVANT: Final = frozenset(
 
 
 class RecordIsTooLarge(Unfit):
-    """The record is larger than any that we write."""
+    """The record is too large."""
 
     code: ClassVar[str] = "record_is_too_large"
 
 
 class NoValue(Unfit):
-    """The record has no value, and nothing is ever deleted here."""
+    """The record has no value; this topic has no deletes."""
 
     code: ClassVar[str] = "no_value"
 
 
 class UnexpectedRecord(Unfit):
-    """The record is of a kind that does not belong in this topic."""
+    """The record type does not belong in this topic."""
 
     code: ClassVar[str] = "unexpected_record"
 
 
 class NoPosition(Unfit):
-    """The headers do not say where in the ledger the event stands."""
+    """The headers have no ledger position."""
 
     code: ClassVar[str] = "no_position"
 
 
 class WrongPlace(Unfit):
-    """The record's key or partition is not that of what it is about."""
+    """The record has the wrong key or partition."""
 
     code: ClassVar[str] = "wrong_place"
 
@@ -195,7 +195,7 @@ def _require_size(message: Incoming, bytes_max: int) -> None:
     if message.value is None:
         raise NoValue
     if len(message.value) > bytes_max:
-        raise RecordIsTooLarge(f"{len(message.value)} bytes; at most {bytes_max} are allowed.")
+        raise RecordIsTooLarge(f"{len(message.value)} bytes; the maximum is {bytes_max}.")
 
 
 def _position(headers: dict[str, bytes | None], partition: int) -> Position:
@@ -207,7 +207,5 @@ def _position(headers: dict[str, bytes | None], partition: int) -> Position:
     except (KeyError, ValueError) as error:
         raise NoPosition(f"{type(error).__name__}: {error}") from error
     if stands_in != partition:
-        raise WrongPlace(
-            f"The event stands in partition {stands_in} of the ledger, but was found in partition {partition}."
-        )
+        raise WrongPlace(f"The event is from ledger partition {stands_in} but was read from partition {partition}.")
     return Position(offset, index)

@@ -105,7 +105,7 @@ def _next_offsets(consumer: Consumer, places: list[TopicPartition]) -> dict[int,
         low, high = _range(consumer, place)
         if place.offset > high:
             log.error(
-                "%s/%d ends at %d, but %d was read already. Was the topic made anew?",
+                "%s/%d ends at %d, but %d was already read. Was the topic recreated?",
                 *(place.topic, place.partition, high, place.offset),
             )
         found[place.partition] = place.offset if low <= place.offset <= high else low
@@ -138,7 +138,7 @@ def _read_to_the_end(consumer: Consumer, topic: str, loaded: dict[int, Loaded]) 
                 del ends[place.partition]
         if time.monotonic() - heard_at > SILENCE_FOR_MAX:
             raise ServerIsAway(
-                f"{topic}: no record for {SILENCE_FOR_MAX:.0f} s, partitions {sorted(ends)} are not at their end."
+                f"{topic}: no record for {SILENCE_FOR_MAX:.0f} s, partitions {sorted(ends)} have not reached their end."
             )
     return loaded
 

@@ -35,7 +35,7 @@ OWN: Final[dict[str, dict[str, str]]] = {
 
 
 class TopicsAreMissing(ServerIsAway):
-    """Topics are missing, or have another number of partitions than the settings say. Run `entitlements topics`."""
+    """Topics are missing or have the wrong number of partitions. Run `entitlements topics`."""
 
     code = "topics_are_missing"
 

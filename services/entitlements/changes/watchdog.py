@@ -91,7 +91,7 @@ class Watchdog(threading.Thread):
                 try:
                     looks = self._look(consumer)
                 except KafkaException as error:
-                    log.debug("The watchdog hears nothing: %s", error)
+                    log.debug("The watchdog gets no response: %s", error)
                     standstill.forget()
                     continue
                 ours = self._ours()

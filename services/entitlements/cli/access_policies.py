@@ -12,7 +12,7 @@ from entitlements.cli.listing import Shown, list_command, organization_of
 from entitlements.cli.options import FOLDER, Actor, AsJson, Data, NoWait, OrganizationId, example, group, prose
 from entitlements.cli.session import Session, envelope, report, session
 
-access_policies = group("Access policies: when a key may be used or may not, whatever was bought.")
+access_policies = group("Access policies: rules that allow or deny a key per request.")
 
 _POLICIES: Final = Shown(
     what="policies",
@@ -29,20 +29,20 @@ _POLICIES: Final = Shown(
 PolicyId = Annotated[str, typer.Argument(metavar="POLICY", help="Id of the policy.", show_default=False)]
 
 _DEFINE_HELP = """
-Define access policies by a file, YAML or JSON: one, a list, or several under `policies`. The same policy again makes no new version.
+Define access policies from a YAML or JSON file: one policy, a list, or several under `policies`. A changed policy becomes a new version.
 
-What a customer has answers first. Of the policies that hold, the one with the highest priority wins; of two with the same, DENY.
-[bold]DENY[/bold] denies. [bold]ALLOW[/bold] grants a feature of which nothing else is said: it never lifts a quota, an override, a role,
-a place or time a key is bound to, or the suspension of a pool.
+The customer's entitlements are checked first. Of the policies that apply, the highest priority wins, and DENY wins a tie. [bold]ALLOW[/bold] grants
+a feature that no entitlement decides. It never raises a quota, and never bypasses an override, a role, a country or time restriction, or a
+suspended pool.
 
 [bold]The file[/bold]
 
   policy_id: export_at_work
   effect: DENY               # or ALLOW
-  priority: 10               # optional: higher wins; 0, if left out
+  priority: 10               # optional: higher wins (default: 0)
   resource_keys: [export_*]  # optional; * and ? are wildcards (default: all)
   actions: [download]        # optional (default: all)
-  conditions:                # optional: all of them must hold
+  conditions:                # optional: all must be true
     - {field: customer.region, operator: equals, value: EU}
     - any:
         - {field: client.ip_address, operator: not_in_cidr, value: 10.0.0.0/8}
@@ -51,22 +51,22 @@ a place or time a key is bound to, or the suspension of a pool.
   temporal:                  # optional: when it applies
     starts_at: 2026-01-01T00:00:00Z
     weekdays: [sat, sun]
-    from: "18:00"            # over midnight, if until is earlier
+    from: "18:00"            # past midnight if until is earlier
     until: "08:00"
     time_zone: Europe/Berlin
   reason: Exports leave the office network on weekdays only.
 
-docs/policies.md has every field and operator. Try a file before it counts with `entitlements policy test`.
+docs/policies.md has every field and operator. Test a file first with `entitlements policy test`.
 """
 
 _TEST_HELP = """
-Try policies before they count: decide one request by a file of them and print what every condition came to. Asks no server.
+Test a policy file: evaluate one request and print the result of every condition. Needs no server.
 
-[bold]The context file[/bold], YAML or JSON: what is asked, and what the customer has
+[bold]The context file[/bold], YAML or JSON: the request, and the customer's entitlements
 
   customer_id: ws-1
   resource_key: export_pdf
-  action: download           # optional, as all that follows
+  action: download           # optional, like everything below
   subject_id: ann
   quantity: 3
   now: 2026-06-20T19:00:00Z
@@ -86,7 +86,7 @@ Try policies before they count: decide one request by a file of them and print w
     epilog=example("entitlements policy define -f export_at_work.yaml --organization acme"),
 )
 def define(
-    file: Annotated[Path, typer.Option("--file", "-f", help="The policies, YAML or JSON.", show_default=False)],
+    file: Annotated[Path, typer.Option("--file", "-f", help="Policy file, YAML or JSON.", show_default=False)],
     organization: OrganizationId,
     actor: Actor = "",
     no_wait: NoWait = False,
@@ -115,7 +115,7 @@ def list_(
     organization: OrganizationId,
     retired: Annotated[bool, typer.Option("--retired", help="Include retired policies.")] = False,
 ) -> dict[str, Any]:
-    """List the access policies of an organization: who wins comes first."""
+    """List the access policies of an organization, highest precedence first."""
     return {"organization_id": organization_of(organization), "status": "" if retired else "active"}
 
 
@@ -131,7 +131,7 @@ def _all(opened: Session, organization: str) -> list[dict[str, Any]]:
 
 @access_policies.command("show", epilog=example("entitlements policy show export_at_work --organization acme"))
 def show(policy_id: PolicyId, organization: OrganizationId, as_json: AsJson = False, data: Data = FOLDER) -> None:
-    """Show an access policy, as a file that defines it."""
+    """Print an access policy as a file that can be edited and defined again."""
     import yaml
 
     from entitlements.cli.failures import Refused
@@ -139,12 +139,12 @@ def show(policy_id: PolicyId, organization: OrganizationId, as_json: AsJson = Fa
     with session(data) as opened:
         found = {row["policy_id"]: row for row in _all(opened, organization)}.get(policy_id)
     if found is None:
-        raise Refused("unknown_policy", f"The organization {organization} has no access policy {policy_id}.")
+        raise Refused("unknown_policy", f"Organization {organization} has no access policy {policy_id}.")
     if as_json:
         output.document(found)
         return
     state = f"retired {output.text(found['retired_at'])}" if found["retired_at"] else "counts"
-    changed = f"changed {output.text(found['changed_at'])} by {found['actor'] or 'nobody in particular'}"
+    changed = f"changed {output.text(found['changed_at'])} by {found['actor'] or 'an unknown actor'}"
     output.plain(f"# Version {found['policy_version']}: {state}, {changed}.\n")
     output.plain(yaml.safe_dump(found["document"], sort_keys=False, allow_unicode=True))
 
@@ -156,13 +156,13 @@ def show(policy_id: PolicyId, organization: OrganizationId, as_json: AsJson = Fa
 def retire(
     policy_id: PolicyId,
     organization: OrganizationId,
-    reason: Annotated[str, typer.Option(help="Why, in words for an auditor.", show_default=False)] = "",
+    reason: Annotated[str, typer.Option(help="Reason, for the audit trail.", show_default=False)] = "",
     actor: Actor = "",
     no_wait: NoWait = False,
     as_json: AsJson = False,
     data: Data = FOLDER,
 ) -> None:
-    """Let an access policy count no more. It can be defined again."""
+    """Retire an access policy. It can be defined again."""
     from entitlements.cli import values
     from entitlements.domain.governance_commands import RetireAccessPolicy
 
@@ -174,7 +174,7 @@ def retire(
     )
     with session(data) as opened:
         done = opened.do(command, wait=not no_wait)
-        report(done, f"Policy {output.strong(policy_id)} counts no more.", as_json=as_json, policy_id=policy_id)
+        report(done, f"Policy {output.strong(policy_id)} is retired.", as_json=as_json, policy_id=policy_id)
 
 
 @access_policies.command(
@@ -183,9 +183,12 @@ def retire(
     epilog=example("entitlements policy test export_at_work.yaml --context saturday-night.yaml"),
 )
 def try_out(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The policies, YAML or JSON.", show_default=False)],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Policy file, YAML or JSON.", show_default=False)],
     context: Annotated[
-        Path, typer.Option("--context", "-c", help="What is asked, and what the customer has.", show_default=False)
+        Path,
+        typer.Option(
+            "--context", "-c", help="Context file: the request, and the customer's entitlements.", show_default=False
+        ),
     ],
     as_json: AsJson = False,
 ) -> None:

@@ -14,7 +14,7 @@ from entitlements.cli.session import Session, envelope, report, session
 if TYPE_CHECKING:
     from entitlements.domain.governance_commands import CreateApiKey
 
-api_keys = group("API keys: who may ask the service, in the name of which organization, for what.")
+api_keys = group("API keys: credentials for the HTTP API, with scopes.")
 
 _KEYS: Final = Shown(
     what="API keys",
@@ -29,28 +29,26 @@ _KEYS: Final = Shown(
     },
 )
 
-KeyId = Annotated[
-    str, typer.Argument(metavar="KEY_ID", help="Id of the key: what stands after ent_.", show_default=False)
-]
+KeyId = Annotated[str, typer.Argument(metavar="KEY_ID", help="Id of the key: the part after ent_.", show_default=False)]
 
 _CREATE_HELP = """
-Make an API key for an organization and print it, once: nobody can see its secret again.
+Create an API key for an organization. The secret is printed once and cannot be shown again.
 
-Whoever has it asks by `Authorization: Bearer ent_...` and sees nothing of any other organization.
+Requests send it as `Authorization: Bearer ent_...`. It has no access to other organizations.
 
 [bold]Scopes[/bold]
 
-  read        ask: may they, how much is left, what changed
+  read        check access, read usage and changes
   use         record usage, reserve, lease
-  administer  send every command: pools, provisions, policies, keys
+  administer  send all commands: pools, provisions, policies, keys
   audit       read the access log
 
-[bold]act_for[/bold] is a scope of its own: with --act-for a backend or a billing service serves many organizations by one key. Each
-request names its organization in the header `Entitlements-Organization`. Without --organization it is a key of the operator's
-organization. Only this command gives act_for; no key can create such a key.
+With --act-for one key serves many organizations, for example a billing system. Each request names its organization in the header
+`Entitlements-Organization`. Without --organization the key belongs to the operator's organization. Only this command creates such keys,
+not the API.
 
-To exchange a key make the new one with --rotate: it gets the name, the scopes and the rate of the old one, which counts beside it for
---overlap and no longer.
+To rotate a key, create the new one with --rotate: it gets the name, scopes and rate limit of the old key. Both work until the
+--overlap ends.
 """
 
 
@@ -72,36 +70,38 @@ def create(
         typer.Option(
             "--organization",
             "-o",
-            help="The organization. With --act-for it may be left out: the operator's.",
+            help="Id of the organization (with --act-for default: the operator's).",
             show_default=False,
         ),
     ] = "",
     scope: Annotated[
-        list[str] | None, typer.Option("--scope", help="What it may be used for, repeatable; read, if left out.")
+        list[str] | None,
+        typer.Option("--scope", help="Scope: read, use, administer or audit. Repeatable (default: read)."),
     ] = None,
     act_for: Annotated[
         str,
-        typer.Option("--act-for", metavar="all|ORG,ORG", help="Organizations that it may act for.", show_default=False),
+        typer.Option(
+            "--act-for",
+            metavar="all|ORG,ORG",
+            help="Organizations the key can act for: all, or acme,globex.",
+            show_default=False,
+        ),
     ] = "",
     unit: Annotated[
         str,
-        typer.Option(help="Only for customers in this unit and the units below it.", show_default=False),
+        typer.Option(help="Limit the key to customers of this unit and the units below it.", show_default=False),
     ] = "",
-    name: Annotated[str, typer.Option(help="Its name for people; its id, if left out.", show_default=False)] = "",
+    name: Annotated[str, typer.Option(help="Display name (default: the id).", show_default=False)] = "",
     expires: Annotated[
         str,
-        typer.Option(
-            help="When it ends: after 90d or 12h, or at 2027-01-01T00:00:00Z; never, if left out.", show_default=False
-        ),
+        typer.Option(help="Expiry: after 90d or 12h, or at 2027-01-01T00:00:00Z (default: never).", show_default=False),
     ] = "",
     requests_per_s: Annotated[
         int | None,
-        typer.Option(
-            help="Requests it may make in a second; what the service allows everybody, if left out.", show_default=False
-        ),
+        typer.Option(help="Rate limit in requests per second (default: the service's).", show_default=False),
     ] = None,
-    rotate: Annotated[str, typer.Option(help="Id of the key it takes the place of.", show_default=False)] = "",
-    overlap: Annotated[str, typer.Option(help="How long that key still counts beside it: 24h, 30m, 0s.")] = "24h",
+    rotate: Annotated[str, typer.Option(help="Id of the key to replace.", show_default=False)] = "",
+    overlap: Annotated[str, typer.Option(help="How long the replaced key still works: 24h, 30m, 0s.")] = "24h",
     actor: Actor = "",
     no_wait: NoWait = False,
     as_json: AsJson = False,
@@ -119,7 +119,7 @@ def create(
         if act_for and not organization:
             organization = opened.settings.operator_organization
         if not organization:
-            raise InvalidValue("usage", "Name the organization.", "Add --organization ORG, or --act-for.")
+            raise InvalidValue("usage", "No organization is given.", "Add --organization ORG, or --act-for.")
         organization_id = values.id_of("organization", organization)
         before = _key(opened, organization_id, rotate) if rotate else {}
         acts_for = _organizations(act_for) if act_for else before.get("act_for", [])
@@ -137,12 +137,14 @@ def create(
             requests_per_s=before.get("requests_per_s") if requests_per_s is None else requests_per_s,
         )
         done = opened.do(
-            command, wait=not no_wait, retry="Retry: it makes another key; look with `entitlements api-key list`."
+            command,
+            wait=not no_wait,
+            retry="Check `entitlements api-key list` before you retry: a retry creates another key.",
         )
         old: dict[str, Any] = {}
         if rotate:
             revoke_at = values.now() + overlap_for
-            reason = f"exchanged for {made.key_id}"
+            reason = f"replaced by {made.key_id}"
             opened.do(
                 RevokeApiKey(
                     **envelope(actor, ""),
@@ -161,12 +163,12 @@ def create(
         return
     output.plain(made.token + "\n")
     whom = f", for {_whom(acts_for)}" if acts_for else ""
-    whom = f", for customers of unit {command.unit_id}" if command.unit_id else whom
+    whom = f", limited to customers of unit {command.unit_id}" if command.unit_id else whom
     output.note(
-        f"Key {made.key_id} of {organization_id} may {', '.join(command.scopes)}{whom}. It is shown this once: keep it safe."
+        f"Created key {made.key_id} of {organization_id} with scopes: {', '.join(command.scopes)}{whom}. Store it safely: it is not shown again."
     )
     if old:
-        output.note(f"Key {rotate} counts until {output.text(old['counts_until'])}.")
+        output.note(f"Key {rotate} works until {output.text(old['counts_until'])}.")
 
 
 def _told(command: CreateApiKey) -> dict[str, Any]:
@@ -187,7 +189,7 @@ def _organizations(given: str) -> Any:
     if "all" in named:
         raise InvalidValue(
             "invalid_request",
-            "--act-for all stands for all organizations and cannot be combined with others.",
+            "--act-for all cannot be combined with other organizations.",
             "Write --act-for all, or --act-for acme,globex.",
         )
     return sorted(named)
@@ -219,7 +221,7 @@ def _key(opened: Session, organization_id: str, key_id: str) -> dict[str, Any]:
     for row in access.api_keys_of(opened.database, organization_id):
         if row["key_id"] == key_id:
             return row
-    raise Refused("unknown_api_key", f"The organization {organization_id} has no API key {key_id}.")
+    raise Refused("unknown_api_key", f"Organization {organization_id} has no API key {key_id}.")
 
 
 @list_command(api_keys, "API_KEYS", _KEYS, epilog=example("entitlements api-key list --organization acme"))
@@ -245,15 +247,18 @@ def revoke(
     key_id: KeyId,
     organization: OrganizationId,
     at: Annotated[
-        str, typer.Option("--at", help="After 24h, or at 2027-01-01T00:00:00Z; now, if left out.", show_default=False)
+        str,
+        typer.Option(
+            "--at", help="When to revoke it: after 24h, or at 2027-01-01T00:00:00Z (default: now).", show_default=False
+        ),
     ] = "",
-    reason: Annotated[str, typer.Option(help="Why, in words for an auditor.", show_default=False)] = "",
+    reason: Annotated[str, typer.Option(help="Reason, for the audit trail.", show_default=False)] = "",
     actor: Actor = "",
     no_wait: NoWait = False,
     as_json: AsJson = False,
     data: Data = FOLDER,
 ) -> None:
-    """Take an API key back, for good. Processes that have just honoured it may do so for a few seconds more."""
+    """Revoke an API key permanently. API processes may accept it for a few more seconds."""
     from entitlements.cli import values
     from entitlements.domain.governance_commands import RevokeApiKey
 
@@ -266,7 +271,7 @@ def revoke(
     )
     with session(data) as opened:
         done = opened.do(command, wait=not no_wait)
-        when = f"counts until {output.text(command.revoke_at)}" if command.revoke_at else "is revoked"
+        when = f"works until {output.text(command.revoke_at)}" if command.revoke_at else "is revoked"
         report(
             done, f"Key {output.strong(key_id)} {when}.", as_json=as_json, key_id=key_id, revoke_at=command.revoke_at
         )

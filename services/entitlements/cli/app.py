@@ -34,14 +34,14 @@ from entitlements.cli import (
 from entitlements.cli.options import group, prose
 
 _HELP = """
-Who may use how much, and why.
+Entitlements: what each customer may use, how much, and why.
 
 A [bold]resource pool[/bold] holds what was bought or granted. [bold]Provisions[/bold] (subscriptions, purchases) and grants
-connect [bold]entitlement sets[/bold] (plans) to it. [bold]Customers[/bold] assigned to the pool use it.
+add [bold]entitlement sets[/bold] (plans) to it. [bold]Customers[/bold] assigned to the pool use it.
 
 [bold]First steps[/bold]
 
-  $ entitlements demo    # the main job, from nothing, in half a minute
+  $ entitlements demo    # a complete run on real servers, in half a minute
   $ entitlements up      # Kafka, Postgres and all processes, until Ctrl-C
 
 Then, in a second terminal in the same directory:
@@ -81,7 +81,7 @@ def entitlements(
     """Options of the command itself."""
 
 
-_START, _DEFINE, _USE, _OPERATE = "Start here", "Define and connect", "Use and look", "Operate"
+_START, _DEFINE, _USE, _OPERATE = "Start here", "Define and connect", "Use and query", "Operate"
 
 app.command("demo", rich_help_panel=_START, epilog=demo.EXAMPLE)(demo.demo)
 app.command("up", rich_help_panel=_START, epilog=operating.UP_EXAMPLE)(operating.up)

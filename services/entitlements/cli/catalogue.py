@@ -15,20 +15,20 @@ if TYPE_CHECKING:
     from entitlements.domain.commands import DefineEntitlementSet
     from entitlements.intake.definitions import SetDefinition
 
-sets = group("Entitlement sets: named, versioned, reusable rules.")
+sets = group("Entitlement sets: named, versioned plans.")
 
 _SET_HELP = """
-Define a new version of an entitlement set by a file, YAML or JSON. The same definition again makes no new version.
+Define an entitlement set from a YAML or JSON file. A changed definition creates a new version.
 
-Each rule confers one resource key: a [bold]boolean[/bold] (a feature), a [bold]limit[/bold] (a cap on what is held at once), a
-[bold]quota[/bold] (consumption per period) or a [bold]credit[/bold] balance. Keys that the file describes are defined too.
+Each rule includes one resource key: a [bold]boolean[/bold] (a feature), a [bold]limit[/bold] (an allocation, such as seats), a
+[bold]quota[/bold] (consumption per period) or a [bold]credit[/bold] balance. Keys listed in the file are defined too.
 
 [bold]The file[/bold]
 
   set_id: pro
   name: Pro
-  ladder: plans              # optional: one plan of a ladder at a time
-  rung: 2                    # its place there, higher is more
+  ladder: plans              # optional: a pool has one plan per ladder
+  rung: 2                    # position on the ladder, higher is more
   keys:                      # optional: resource keys to define
     api_calls: {name: API calls, unit: call}
     premium_analytics: {name: Premium analytics, data_type: boolean}
@@ -37,20 +37,20 @@ Each rule confers one resource key: a [bold]boolean[/bold] (a feature), a [bold]
       rule_type: quota       # boolean, limit, quota or credit
       amount: 1000           # in the smallest unit, or unlimited
       period: day            # hour, day, week, month, year, lifetime, or P14D
-      soft_limit: 800        # optional: warn from here on
+      soft_limit: 800        # optional: warn at this usage
       hard_limit: 1200       # optional: refuse above (default: the amount)
       stacking: sum          # optional: sum, max, min or override
-      per_unit: false        # optional: times the provision's quantity
-      rollover_max: 100      # optional: carry over so much of what is left
-      grace_for: 3600        # optional: seconds for late usage
-      credit_key: credits    # optional: then draw on these credits,
-      credit_rate: 2         # 2 units of them
+      per_unit: false        # optional: multiply by the provision's quantity
+      rollover_max: 100      # optional: roll over up to this much
+      grace_for: 3600        # optional: seconds to accept late usage
+      credit_key: credits    # optional: then use these credits,
+      credit_rate: 2         # 2 credits
       credit_per: 10         # for every 10 used
     - {resource_key: premium_analytics, rule_type: boolean}
 
-A set may extend others, in the order listed: of two with the same key the later wins, and its own rules come last. By
-[bold]merge[/bold] a rule states only what it changes, by [bold]replace[/bold] it stands for the whole rule of its key, by
-[bold]additive[/bold] amounts and limits add up. Parents keep the version they had; defined again, the set takes their newest.
+A set can extend others: later ones win, its own rules win over all. With [bold]merge[/bold] a rule overrides only the fields it
+has, with [bold]replace[/bold] it replaces the inherited rule, with [bold]additive[/bold] amounts and limits are added. A set keeps the
+versions it was defined with; define it again to use the latest.
 
   set_id: team
   extends: [pro, {set_id: seats-pack, version: 2}]
@@ -62,7 +62,7 @@ A set may extend others, in the order listed: of two with the same key the later
 
 @sets.command("define", help=prose(_SET_HELP), epilog=example("entitlements set define pro.yaml"))
 def define_set(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The definition, YAML or JSON.", show_default=False)],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Definition file, YAML or JSON.", show_default=False)],
     actor: Actor = "",
     no_wait: NoWait = False,
     as_json: AsJson = False,
@@ -102,10 +102,10 @@ def _require_keys(opened: Session, definition: SetDefinition) -> None:
             continue
         known = reading.resource_key(opened.database, rule.resource_key)
         if known is None:
-            raise UnknownKey(f"{rule.resource_key}, of rule {definition.rules.index(rule)} of {definition.set_id}")
+            raise UnknownKey(f"{rule.resource_key} (rule {definition.rules.index(rule)} of {definition.set_id})")
         if not _fits(rule.rule_type, known):
             raise DefinitionIsInvalid(
-                f"{rule.resource_key} is {known['data_type']}, and its rule is a {rule.rule_type}."
+                f"{rule.resource_key} is a {known['data_type']} key; it cannot have a {rule.rule_type} rule."
             )
 
 
@@ -128,7 +128,7 @@ def _report_set(
     opened: Session, command: DefineEntitlementSet, before: int, done: Done, new_ladder: str | None, *, as_json: bool
 ) -> None:
     set_id, version = command.set_id, _newest(opened, command.set_id) if done.visible else None
-    new = f"has version {version} now" if version != before else f"is at version {version} still: nothing is new"
+    new = f"is now at version {version}" if version != before else f"is unchanged at version {version}"
     sentence = f"Set {output.strong(set_id)} {new if version else 'is defined'}."
     extends = [vars(parent) for parent in command.extends]
     behind = _behind(opened, set_id, version) if version else []
@@ -142,9 +142,9 @@ def _report_set(
     }
     report(done, sentence, as_json=as_json, **facts)
     if new_ladder:
-        output.note(f"Ladder {new_ladder} is new: no set was on it before. See `entitlements ladder list`.")
+        output.note(f"Ladder {new_ladder} is new. See `entitlements ladder list`.")
     if behind:
-        output.note(f"Define these again for them to have it too: {', '.join(behind)}.")
+        output.note(f"These sets extend an older version: {', '.join(behind)}. Define them again to use this one.")
 
 
 def _behind(opened: Session, set_id: str, version: int) -> list[str]:
@@ -159,11 +159,11 @@ def _behind(opened: Session, set_id: str, version: int) -> list[str]:
 @sets.command("show", epilog=example("entitlements set show pro"))
 def show_set(
     set_id: SetId,
-    version: Annotated[int | None, typer.Option(help="A version; the newest, if left out.", show_default=False)] = None,
+    version: Annotated[int | None, typer.Option(help="Version (default: the latest).", show_default=False)] = None,
     as_json: AsJson = False,
     data: Data = FOLDER,
 ) -> None:
-    """Show a version of an entitlement set: the sets it extends, and its rules with where each came from."""
+    """Show a version of an entitlement set: the sets it extends, and where each rule comes from."""
     from entitlements.errors import UnknownSet
     from entitlements_projections import reading
     from entitlements_projections.reading import definitions
@@ -210,10 +210,10 @@ def _sources(opened: Session, found: dict[str, Any]) -> dict[str, tuple[str, ...
 
 @sets.command("example", epilog=example("entitlements set example free > free.yaml"))
 def example_set(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="free, pro or enterprise: one ladder of plans.")] = "free",
+    name: Annotated[str, typer.Argument(metavar="NAME", help="free, pro or enterprise.")] = "free",
     as_json: AsJson = False,
 ) -> None:
-    """Print a definition to start from."""
+    """Print an example definition."""
     from importlib.resources import files
 
     import yaml

@@ -1,4 +1,4 @@
-"""`entitlements check`: may they, how much is left, who would bear it, and why."""
+"""`entitlements check`: may they, how much remains, what it is charged to, and why."""
 
 from __future__ import annotations
 
@@ -32,20 +32,23 @@ def check(
     pool: Pool = "",
     organization: Organization = "",
     subject: Annotated[
-        str, typer.Option("--subject", help="A subject in the customer, with caps of its own.", show_default=False)
+        str, typer.Option("--subject", help="A member of the customer, with its own caps.", show_default=False)
     ] = "",
-    quantity: Annotated[str, typer.Option(help="How much is wanted.")] = "1",
+    quantity: Annotated[str, typer.Option(help="Quantity to check.")] = "1",
     country: Annotated[
         str,
-        typer.Option(help="Where, such as DE or US-CA; needed for keys that have restrictions.", show_default=False),
+        typer.Option(
+            help="Country of the request, such as DE or US-CA; required for keys limited to some countries.",
+            show_default=False,
+        ),
     ] = "",
     as_json: AsJson = False,
     data: Data = FOLDER,
 ) -> None:
-    """May this customer use KEY, how much is left, until when? Changes nothing. Exit status 0 whatever the answer.
+    """Check whether a customer may use KEY, how much remains, and until when. Changes nothing. Exit status 0 if allowed or denied.
 
-    The answer is what strict usage would get: included first, then credits, then on demand, under the caps of the member.
-    Policies depend on each request; those about the key are named.
+    The answer is what strict usage would get: included first, then credits, then on-demand, within the member's caps. Policies depend
+    on each request; those about the key are listed.
     """
     from entitlements.access.checking import check as ask
     from entitlements.cli import granting, values
@@ -54,7 +57,7 @@ def check(
 
     wanted = values.quantity(quantity)
     if subject and not customer:
-        raise InvalidValue("invalid_request", "A subject belongs to a customer.", "Add --customer.")
+        raise InvalidValue("invalid_request", "--subject requires --customer.", "Add --customer.")
     with session(data) as opened:
         key = opened.require_key(resource_key)
         pools, _ = what_they_have(opened, customer, pool, organization)
@@ -70,7 +73,7 @@ def check(
         found = _document(asked, wanted, decisive, key["scale"])
         found = granting.judged(opened, found, pools, customer, values.country(country))
         found["role"] = next((role_of(row) for row in pools if row["pool_id"] == found["pool_id"]), None)
-        found["passed_over"] = [
+        found["skipped"] = [
             {"pool_id": other.pool_id, "reason_code": other.code} for other in answer.pools if other is not decisive
         ]
         found["policies"] = policies_about(opened.database, pools[0]["organization_id"], resource_key)
@@ -138,7 +141,7 @@ def _document(asked: Any, wanted: int, answer: PoolAnswer, scale: int) -> dict[s
             "on_demand": _bounded(left.on_demand),
             "as_overage": _bounded(left.as_overage),
         },
-        "borne": _borne(answer.cover) if answer.allowed and answer.cover is not None else None,
+        "charged_to": _charged_to(answer.cover) if answer.allowed and answer.cover is not None else None,
         "provision_ids": [] if row is None else row["provision_ids"],
         "contributions": [_contribution(contribution) for contribution in answer.contributions],
         "override": None if answer.override is None else _override(answer.override),
@@ -153,8 +156,8 @@ def _bounded(quantity: int) -> int | None:
     return None if quantity > QUANTITY_MAX else quantity
 
 
-def _borne(cover: Cover) -> dict[str, int]:
-    """Who would bear what was asked for: quantities, and what credits and the payer are charged for theirs."""
+def _charged_to(cover: Cover) -> dict[str, int]:
+    """What would be charged to what: quantities, and what credits and the payer are charged for theirs."""
     parts = dict.fromkeys(("included", "credit", "on_demand"), 0)
     for part in cover.parts:
         if part["bearer"] in parts:
@@ -194,28 +197,28 @@ def _show(found: dict[str, Any], answer: PoolAnswer, scale: int) -> None:
     output.facts(
         {
             "Remaining": _left(found, scale),
-            "Charged to": _words(found["borne"], scale),
+            "Charged to": _words(found["charged_to"], scale),
             "Included": _limits(found, scale),
             "Used": _used(found, scale),
             "Owed": output.amount(found["owed"], scale) if found["owed"] else None,
             "Resets": found["resets_at"],
             "Pool": found["pool_id"] + (f", {role}" if role else ""),
-            "Passed over": ", ".join(f"{p['pool_id']} ({p['reason_code']})" for p in found["passed_over"]),
+            "Skipped": ", ".join(f"{p['pool_id']} ({p['reason_code']})" for p in found["skipped"]),
             "Override": _words_of_override(found["override"], scale),
-            "As of": f"frame {position['offset']} of ledger partition {position['partition']}, decided {output.text(position['decided_at'])}"
+            "As of": f"{output.text(position['decided_at'])} (ledger partition {position['partition']}, offset {position['offset']})"
             if position["decided_at"]
-            else "nothing yet",
+            else "no data yet",
         }
     )
     if found["policies"]:
         named = ", ".join(f"{policy['policy_id']} ({policy['effect']})" for policy in found["policies"])
-        output.note(f"Policies may say otherwise, by who asks from where and when: {named}. POST /v1/check asks them.")
+        output.note(f"Policies not evaluated: {named}. They depend on the request; use POST /v1/check.")
     if answer.contributions:
         output.table(
-            ("Contributes", "Source", "Set", ">Includes", ">Rolled over", "Ends"),
+            ("Contribution", "Source", "Set", ">Includes", ">Rolled over", "Ends"),
             [
                 (
-                    ("default of the key" if not row["provision_id"] else row["provision_id"])
+                    ("key default" if not row["provision_id"] else row["provision_id"])
                     + (f" ({why_kept(row)})" if row["kept"] else ""),
                     row["source"],
                     row["set_id"] and f"{row['set_id']} v{row['set_version']}",
@@ -228,7 +231,7 @@ def _show(found: dict[str, Any], answer: PoolAnswer, scale: int) -> None:
         )
     if found["caps"]:
         output.table(
-            ("Cap of", ">Amount", "Period", ">Drawn", ">Reserved", ">Left", "Resets"),
+            ("Cap of", ">Amount", "Period", ">Used", ">Reserved", ">Remaining", "Resets"),
             [
                 (
                     f"{cap['of']} {cap['id']}" + (" by override" if cap["override_id"] else ""),
@@ -247,22 +250,22 @@ def _left(found: dict[str, Any], scale: int) -> str | None:
     if left is None:
         return None
     words = [f"{output.amount(left['included'], scale)} included"]
-    names = {"by_credits": "by credits", "on_demand": "on demand", "as_overage": "as overage up to the hard limit"}
+    names = {"by_credits": "from credits", "on_demand": "on-demand", "as_overage": "as overage up to the hard limit"}
     words += [f"{output.amount(left[name], scale)} {said}" for name, said in names.items() if left[name] != 0]
-    under = " under the caps; of the pool " if found["caps"] else ": "
+    under = " within the caps; the pool has " if found["caps"] else ": "
     return f"{output.amount(found['remaining'], scale)}{under}{', '.join(words)}"
 
 
-def _words(borne: dict[str, int] | None, scale: int) -> str | None:
-    if borne is None:
+def _words(charged: dict[str, int] | None, scale: int) -> str | None:
+    if charged is None:
         return None
     said = {
         "included": "included",
-        "by_credits": f"credits ({borne['credit_units']:,} units)",
-        "on_demand": f"on demand for {borne['charge']:,} minor units",
+        "by_credits": f"credits ({charged['credit_units']:,} units)",
+        "on_demand": f"on-demand for {charged['charge']:,} minor units",
         "as_overage": "as overage",
     }
-    return ", ".join(f"{output.amount(borne[name], scale)} {words}" for name, words in said.items() if borne[name])
+    return ", ".join(f"{output.amount(charged[name], scale)} {words}" for name, words in said.items() if charged[name])
 
 
 def _limits(found: dict[str, Any], scale: int) -> str | None:
@@ -270,9 +273,9 @@ def _limits(found: dict[str, Any], scale: int) -> str | None:
         return None
     said = output.amount(found["limit"], scale) + (f" / {found['period']}" if found["period"] else "")
     if found["soft_limit"] is not None:
-        said += f", warned from {output.amount(found['soft_limit'], scale)}"
+        said += f", soft limit {output.amount(found['soft_limit'], scale)}"
     if found["hard_limit"] != found["limit"]:
-        said += f", refused above {output.amount(found['hard_limit'], scale)}"
+        said += f", hard limit {output.amount(found['hard_limit'], scale)}"
     return said
 
 
@@ -281,13 +284,13 @@ def _used(found: dict[str, Any], scale: int) -> str | None:
         return None
     said = output.amount(found["consumed"], scale)
     if found["elsewhere"]:
-        said += f", {output.amount(found['elsewhere'], scale)} of it by credits or on demand"
+        said += f", including {output.amount(found['elsewhere'], scale)} from credits or on-demand"
     return said + (f"; {output.amount(found['reserved'], scale)} reserved" if found["reserved"] else "")
 
 
 def _words_of_override(override: dict[str, Any] | None, scale: int) -> str | None:
     if override is None:
         return None
-    what = "taken away" if not override["allowed"] else output.amount(override["amount"], scale)
+    what = "denied" if not override["allowed"] else output.amount(override["amount"], scale)
     until = f", until {output.text(override['expires_at'])}" if override["expires_at"] else ""
     return f"{override['override_id']} of the {override['of']}: {what}, by {override['actor']}{until}: {override['reason']}"

@@ -35,13 +35,13 @@ _SHOW_EXAMPLE = example(
 #: Organizations that a sentence names; JSON names all.
 _NAMED_MAX = 10
 
-customers = group("Customers: who uses pools, and what each of them has.")
+customers = group("Customers: who uses pools, and their entitlements.")
 
 Customer = Annotated[str, typer.Option("--customer", "-c", help="Id of the customer.", show_default=False)]
 Pool = Annotated[
     str,
     typer.Option(
-        "--pool", "-p", help="Id of a pool (default: the customer's pools, the primary one first).", show_default=False
+        "--pool", "-p", help="Id of a pool (default: all pools of the customer, primary first).", show_default=False
     ),
 ]
 
@@ -49,9 +49,11 @@ Pool = Annotated[
 def assign(
     pool_id: PoolId,
     customer_id: CustomerId,
-    secondary: Annotated[bool, typer.Option("--secondary", help="Draw on it only after the primary pool.")] = False,
+    secondary: Annotated[
+        bool, typer.Option("--secondary", help="As a secondary pool: used only after the primary pool.")
+    ] = False,
     overflow: Annotated[
-        bool, typer.Option("--overflow", help="Usage that does not fit may draw on the customer's next pool.")
+        bool, typer.Option("--overflow", help="Usage that exceeds this pool may use the customer's next pool.")
     ] = False,
     actor: Actor = "",
     key: Key = "",
@@ -60,7 +62,7 @@ def assign(
     as_json: AsJson = False,
     data: Data = FOLDER,
 ) -> None:
-    """Let a customer use a pool: as its primary pool, or as a secondary one."""
+    """Assign a customer to a pool, as its primary or a secondary pool."""
     from entitlements.cli import values
     from entitlements.domain.commands import AssignWorkspace
 
@@ -91,7 +93,7 @@ def unassign(
     as_json: AsJson = False,
     data: Data = FOLDER,
 ) -> None:
-    """Stop a customer from using a pool."""
+    """Remove a customer from a pool."""
     from entitlements.cli import values
     from entitlements.domain.commands import UnassignWorkspace
 
@@ -172,7 +174,7 @@ def what_they_have(
     if pool:
         pools = [row for row in pools if row["pool_id"] == pool]
         if not pools:
-            raise UnknownCustomer(f"{customer} in pool {pool}.")
+            raise UnknownCustomer(f"{customer}, pool {pool}.")
     ids = {row["pool_id"] for row in pools}
     rows = reading.entitlements_of_workspace(opened.database, organization, customer, now)
     return pools, [row for row in rows if row["pool_id"] in ids]
@@ -197,7 +199,7 @@ def show(
     as_json: AsJson = False,
     data: Data = FOLDER,
 ) -> None:
-    """Show what a customer has, how much of it is used, and the status of each entitlement."""
+    """Show a customer's entitlements with usage, limits and status."""
     from entitlements.cli import dashboard
 
     with session(data) as opened:

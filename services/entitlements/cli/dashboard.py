@@ -62,7 +62,7 @@ def _beside(row: Mapping[str, Any]) -> str:
     """What is no consumption of what is included: held for later, charged to credits or an on-demand payer, or owed as overage."""
     counts = {
         "reserved": row.get("reserved"),
-        "by credits or on demand": row.get("elsewhere"),
+        "from credits or on-demand": row.get("elsewhere"),
         "owed": row.get("owed"),
     }
     said = [f"{output.amount(count, row['scale'])} {words}" for words, count in counts.items() if count]

@@ -34,17 +34,19 @@ _KEYS: Final = Shown(
 
 @list_command(sets, "SETS", _SETS, epilog=example("entitlements set list --ladder plans"))
 def list_sets(
-    ladder: Annotated[str, typer.Option("--ladder", help="Only of this plan ladder.", show_default=False)] = "",
+    ladder: Annotated[str, typer.Option("--ladder", help="Only sets on this plan ladder.", show_default=False)] = "",
     key: OfKey = "",
-    versions: Annotated[bool, typer.Option("--versions", help="Every version, not the newest alone.")] = False,
+    versions: Annotated[bool, typer.Option("--versions", help="All versions.")] = False,
 ) -> dict[str, Any]:
-    """List the entitlement sets by id, each in its newest version."""
+    """List entitlement sets by id, latest version of each."""
     return {"ladder": ladder, "resource_key": key, "newest": None if versions else True}
 
 
 @list_command(keys, "RESOURCE_KEYS", _KEYS, epilog=example("entitlements key list --type boolean"))
 def list_keys(
-    data_type: Annotated[str, typer.Option("--type", help="Only: boolean or integer.", show_default=False)] = "",
+    data_type: Annotated[
+        str, typer.Option("--type", help="Only keys of this type: boolean or integer.", show_default=False)
+    ] = "",
 ) -> dict[str, Any]:
-    """List the resource keys that are defined."""
+    """List resource keys."""
     return {"data_type": one_of(data_type, "--type", "boolean", "integer")}

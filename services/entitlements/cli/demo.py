@@ -20,22 +20,24 @@ EXAMPLE = example(
 
 
 def demo(
-    limit: Annotated[int, typer.Option(min=0, max=2**53, help="Daily quota of api_calls of every client.")] = 50,
+    limit: Annotated[int, typer.Option(min=0, max=2**53, help="Daily api_calls quota of each client.")] = 50,
     usage: Annotated[
         Path | None,
-        typer.Option(help="Another CSV with usage_id, occurred_at, customer_id, bytes.", show_default=False),
+        typer.Option(
+            help="CSV file to use instead, with columns usage_id, occurred_at, customer_id, bytes.", show_default=False
+        ),
     ] = None,
     data: Annotated[
         Path | None,
-        typer.Option(help="Keep everything in this folder; else it is gone at the end.", show_default=False),
+        typer.Option(help="Keep all data in this folder (default: deleted at the end).", show_default=False),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run the main job from nothing: real Kafka, Postgres and Faust, 10,000 recorded requests of 1,753 clients, and a proof.
+    """Run a complete installation from scratch: Kafka, Postgres, Faust, 10,000 recorded requests from 1,753 clients, and a check of the results.
 
-    Every client is a customer with its own pool on the first of three plans. Each request uses 1 of api_calls, which a daily
-    quota may refuse, and reports its bytes as bandwidth. Servers named in the environment are used, with topics and a database of
-    our own. Exit status 1 when the counts or the read models are not right.
+    Every client is a customer with its own pool on the first of three plans. Each request uses 1 of api_calls, limited by a daily
+    quota, and reports its bytes as bandwidth. If the environment names Kafka or Postgres, the demo uses them with its own topics and
+    database. Exit status 1 if the counts or the read models are wrong.
     """
     from entitlements.demo.running import run_demo
     from entitlements.wiring.signals import until_told_to_stop
@@ -78,17 +80,19 @@ def _show(result: Result, data: Path | None) -> None:
     output.table(("Published to entitlements.changes", ">Changes"), result.changes_by_type.items())
     same = f"{sum(result.rows_compared.values()):,} rows in {len(result.rows_compared)} tables"
     proof = (
-        output.Styled(f"equal, {same}", "green") if result.rebuild_equal else output.Styled(f"different, {same}", "red")
+        output.Styled(f"identical, {same}", "green")
+        if result.rebuild_equal
+        else output.Styled(f"different, {same}", "red")
     )
-    answers = ("every answer as counted", "green") if result.answers_agree else ("not as counted", "red")
+    answers = ("all correct", "green") if result.answers_agree else ("some wrong", "red")
     output.facts(
         {
             "Requests": f"{result.requests:,} of {result.customers:,} customers, {result.limit:,} a day each",
             "Accepted": f"{result.accepted:,}",
             "Refused": f"{result.refused:,} on {result.exceeded_days:,} customer-days",
             "Changes": f"{result.changes:,}",
-            "Asked over HTTP": output.Styled(f"{result.asked} questions, {answers[0]}", answers[1]),
-            "Read models rebuilt from the log": proof,
+            "Checks over HTTP": output.Styled(f"{result.asked}, {answers[0]}", answers[1]),
+            "Read models rebuilt from the ledger": proof,
             "Took": f"{result.seconds:.1f} s: "
             + ", ".join(f"{name} {seconds:.1f}" for name, seconds in result.phases.items()),
         },
@@ -96,5 +100,5 @@ def _show(result: Result, data: Path | None) -> None:
     )
     if data is not None:
         output.say(
-            f"Look around: `entitlements up --data {data}`, then `entitlements usage {output.literal(result.busiest[0]['customer_id'])} --data {data}`"
+            f"Next: `entitlements up --data {data}`, then `entitlements customer show {output.literal(result.busiest[0]['customer_id'])} --data {data}`"
         )

@@ -56,7 +56,7 @@ def list_commands(known: dict[str, type[Command]], *, as_json: bool) -> None:
     for group in [*GROUPS, ""]:
         rows = [(name, _about(kind)) for name, kind in known.items() if groups.get(name, "") == group]
         if rows:
-            output.table(("Command", "~What it does"), sorted(rows), group or "Others")
+            output.table(("Command", "~Description"), sorted(rows), group or "Others")
     output.say("Fields of a command, with an example: `entitlements send COMMAND --help`.")
 
 
@@ -76,7 +76,7 @@ def explain(name: str, kind: type[Command], *, as_json: bool) -> None:
     output.say(f"{output.strong(name)}: {output.literal(_about(kind))}")
     output.say()
     output.table(
-        ("Field", "Type", "Required", "~What it means"),
+        ("Field", "Type", "Required", "~Description"),
         [(field, type_, "yes" if required else "", about) for field, type_, required, about in rows],
     )
     output.say("[bold]Example[/bold]")
@@ -130,12 +130,12 @@ def _rows(kind: type[Command]) -> Iterator[tuple[str, str, bool, str]]:
     )
     of_sets = {f"{prefix}{field}" for prefix in prefixes for field in _OF_SET}
     for prefix in prefixes:
-        then = "What follows the trial: the" if prefix else "The"
+        then = "After the trial: the" if prefix else "The"
         yield (
             f"{prefix}set",
             "text",
             True,
-            f"{then} entitlement set, in its newest version. It stands for the fields marked (set).",
+            f"{then} entitlement set, in its latest version. Fills in the fields marked (set).",
         )
     for field in fields(kind):
         if field.name in ENVELOPE:

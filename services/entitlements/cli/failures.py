@@ -28,14 +28,14 @@ _BY_COMMAND: Final[dict[str, str]] = {
     "unknown_policy": "See `entitlements policy list`.",
     "unknown_api_key": "See `entitlements api-key list`.",
     "unknown_customer": "Assign it with `entitlements assign POOL CUSTOMER`.",
-    "ambiguous_customer": "Name the organization with --organization, or set ENTITLEMENTS_ORGANIZATION.",
+    "ambiguous_customer": "Add --organization, or set ENTITLEMENTS_ORGANIZATION.",
     "customer_is_not_assigned": "Assign it with `entitlements assign POOL CUSTOMER`.",
-    "not_entitled": "Add a plan that includes it: `entitlements provision add --help`.",
+    "not_entitled": "Add a plan that includes it with `entitlements provision add`.",
     "ladder_is_occupied": "Change the plan with `entitlements send ChangePlan`, or end it with `entitlements provision end`.",
-    "unknown_rung": "See `entitlements ladder show`, or define the ladder again with this rung.",
+    "unknown_rung": "See `entitlements ladder show`, or add the rung with `entitlements ladder define`.",
     "unknown_ladder": "See `entitlements ladder list`.",
-    "no_billing_period": "Name an instant: `entitlements provision end --when`. Or add provisions with --billing-period.",
-    "effective_at_not_allowed": "Leave --effective-at out.",
+    "no_billing_period": "Use `entitlements provision end --when TIME`, or add provisions with --billing-period.",
+    "effective_at_not_allowed": "Omit --effective-at.",
     "provision_suspended": "Resume it with `entitlements provision resume`.",
     "pool_is_suspended": "Resume it with `entitlements pool resume`.",
     "pool_already_exists": "Use another id, or see `entitlements pool show`.",
@@ -46,7 +46,7 @@ _BY_COMMAND: Final[dict[str, str]] = {
 
 
 class Refused(Exception):
-    """A rule said no."""
+    """The command was refused."""
 
     def __init__(self, code: str, message: str, **facts: Any) -> None:
         super().__init__(message)
@@ -149,7 +149,7 @@ def _of_kafka(error: Exception) -> Failure | None:
     }
     if what.code() in missing:
         return _failure("topics_are_missing", f"Kafka has no such topic: {what.str()}")
-    return _failure("server_is_away", f"Kafka failed: {what.str()}")
+    return _failure("server_is_away", f"Kafka error: {what.str()}")
 
 
 def _of_postgres(error: Exception) -> Failure | None:
@@ -159,7 +159,7 @@ def _of_postgres(error: Exception) -> Failure | None:
     if isinstance(error, (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName)):
         return _failure("tables_are_missing", str(TablesAreMissing()))
     if isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError)):
-        return _failure("server_is_away", f"Postgres does not answer: {error}")
+        return _failure("server_is_away", f"Postgres is unreachable: {error}")
     return None
 
 

@@ -22,11 +22,9 @@ from entitlements.cli.options import (
 )
 from entitlements.cli.session import conferred_by, envelope, report, session, set_named
 
-grants = group("Grants: what nobody pays for; who gave it, why, and until when.")
+grants = group("Grants: free entitlements, with a reason, an actor and an end.")
 
-Why = Annotated[
-    str, typer.Option("--reason", help="Why it is given or taken. Recorded for auditors.", show_default=False)
-]
+Why = Annotated[str, typer.Option("--reason", help="Reason, for the audit trail.", show_default=False)]
 GrantId = Annotated[str, typer.Argument(metavar="GRANT", help="Id of the grant.", show_default=False)]
 _ID_CHARACTERS = 120
 
@@ -41,13 +39,13 @@ def issue(
     reason: Why,
     actor: NamedActor,
     grant_id: Annotated[
-        str, typer.Option("--id", help="Id of the grant; a new one, if left out.", show_default=False)
+        str, typer.Option("--id", help="Id of the grant (default: a new id).", show_default=False)
     ] = "",
-    until: Annotated[str, typer.Option(help="When it expires; until revoked, if left out.", show_default=False)] = "",
-    starts_at: Annotated[str, typer.Option(help="When it starts; at once, if left out.", show_default=False)] = "",
-    quantity: Annotated[str, typer.Option(help="How many times.")] = "1",
+    until: Annotated[str, typer.Option(help="When it expires (default: never).", show_default=False)] = "",
+    starts_at: Annotated[str, typer.Option(help="Start time (default: now).", show_default=False)] = "",
+    quantity: Annotated[str, typer.Option(help="Quantity.")] = "1",
     version: Annotated[
-        int | None, typer.Option(help="Version of the set; the newest, if left out.", show_default=False)
+        int | None, typer.Option(help="Version of the set (default: the latest).", show_default=False)
     ] = None,
     key: Key = "",
     effective_at: EffectiveAt = "",
@@ -55,7 +53,7 @@ def issue(
     as_json: AsJson = False,
     data: Data = FOLDER,
 ) -> None:
-    """Give a pool an entitlement set that nobody pays for."""
+    """Grant an entitlement set to a pool, free of charge."""
     from entitlements.cli import values
     from entitlements.domain.commands import IssueGrant
 
@@ -77,7 +75,7 @@ def issue(
         done = opened.do(command, wait=not no_wait)
         conferred = conferred_by(command, done, "set_version")
         sentence = (
-            f"Pool {output.strong(pool_id)} has {set_named(set_id, conferred)} by grant {output.strong(grant_id)}."
+            f"Pool {output.strong(pool_id)} has {set_named(set_id, conferred)} from grant {output.strong(grant_id)}."
         )
         report(done, sentence, as_json=as_json, pool_id=pool_id, grant_id=grant_id, **conferred)
 
@@ -94,7 +92,7 @@ def revoke(
     as_json: AsJson = False,
     data: Data = FOLDER,
 ) -> None:
-    """Take a grant back before it expires."""
+    """Revoke a grant before it expires."""
     from entitlements.cli import values
     from entitlements.domain.commands import RevokeGrant
 

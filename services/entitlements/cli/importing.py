@@ -32,23 +32,23 @@ def import_usage(
     source: Annotated[
         str,
         typer.Option(
-            help="Who numbers the rows: a row number of a source counts once in each pool, for ever. Derived from the file's "
-            "content, if left out; name it for a file that grows.",
+            help="Name of the source: each row number of a source counts once per pool. Set it for a file that grows "
+            "(default: derived from the file's content).",
             show_default=False,
         ),
     ] = "",
-    request_key: Annotated[str, typer.Option(help="The key of which each row uses 1, strictly.")] = "api_calls",
+    request_key: Annotated[str, typer.Option(help="Key of which each row uses 1, as strict usage.")] = "api_calls",
     bytes_key: Annotated[
-        str, typer.Option(help="The key that gets each row's bytes, as reported usage.")
+        str, typer.Option(help="Key that gets each row's bytes, as reported usage.")
     ] = "bandwidth_bytes",
     organization: Organization = "",
     as_json: AsJson = False,
     data: Data = FOLDER,
 ) -> None:
-    """Import requests: columns usage_id, occurred_at, customer_id, bytes, in the order of time. Other columns may be there.
+    """Import requests from a CSV file with the columns usage_id, occurred_at, customer_id and bytes, sorted by time. Other columns are ignored.
 
-    Each row goes to the primary pool of its customer, or to the pool that took it before. A pool in backfill decides it at the instant it occurred; any other
-    pool now. Imported twice, a file counts once. The whole file is checked before the first row is sent.
+    Each row counts in the customer's primary pool, or in the pool that already counted it. A pool in backfill decides a row at its
+    occurred_at, other pools decide it now. Importing a file twice counts it once. The whole file is validated before the first row is sent.
     """
     from entitlements.cli import values
     from entitlements.domain.ids import derived_id
@@ -191,7 +191,7 @@ def _report_import(tally: _Tally, summary: Summary, source: str, repeats: int, *
             "Accepted": tally.accepted,
             "Refused": _counts(tally.refused) or 0,
             "Bytes refused": _counts(tally.refused_bytes),
-            "Imported before": tally.repeated or None,
+            "Already imported": tally.repeated or None,
             "Source": source,
         },
         title="Imported",

@@ -15,13 +15,13 @@ from entitlements.cli.session import Session, report, session
 if TYPE_CHECKING:
     from entitlements.domain.commands import DefineResourceKey
 
-keys = group("Resource keys: the shared names of what one can be entitled to.")
+keys = group("Resource keys: the features and meters that plans can include.")
 
 _DEFINE_HELP = """
-Define a resource key, or describe it anew: by options, or by its definition document. Type and scale stay for ever.
+Define a resource key, or update its description, with options or a document. Its type and scale never change.
 
-The document says more than the options: its default, the features it inherits from, how usage is counted, where and when it may be
-used. Defined by options later on, it keeps all that.
+Some settings are in the document only: default, inherited features, usage tracking, and restrictions by country and time. A later
+update with options keeps them.
 
 [bold]The document[/bold] (JSON or YAML)
 
@@ -29,7 +29,7 @@ used. Defined by options later on, it keeps all that.
   name: Premium Analytics Access
   type: feature              # feature, limit, quota or credit
   data_type: boolean         # boolean for a feature, else integer
-  default_value: false       # optional: for pools whose plans leave it out
+  default_value: false       # optional: for pools whose plans lack it
   inheritance_rules:         # optional: it grants these features too
     inherits_from: [basic_analytics]
     override_policy: always_allow  # or parent_wins, child_wins
@@ -39,8 +39,8 @@ used. Defined by options later on, it keeps all that.
     soft_limit: 1000
     hard_limit: 1200
   constraints:               # optional
-    geographic_restrictions: [EU, US]  # may be used only here
-    time_restrictions:       # may be used only then
+    geographic_restrictions: [EU, US]  # allowed here only
+    time_restrictions:       # allowed at this time only
       start_date: 2026-01-01T00:00:00Z
       end_date: 2026-12-31T23:59:59Z
 """
@@ -59,19 +59,19 @@ def define_key(
         str,
         typer.Argument(
             metavar="KEY|FILE",
-            help="The resource key, such as api_calls; or its definition document, JSON or YAML.",
+            help="A resource key, such as api_calls, or a definition document, JSON or YAML.",
             show_default=False,
         ),
     ] = "",
     file: Annotated[
-        Path | None, typer.Option("--file", "-f", help="Its definition document, JSON or YAML.", show_default=False)
+        Path | None, typer.Option("--file", "-f", help="Definition document, JSON or YAML.", show_default=False)
     ] = None,
-    name: Annotated[str, typer.Option(help="Its name for people; the key, if left out.", show_default=False)] = "",
+    name: Annotated[str, typer.Option(help="Display name (default: the key).", show_default=False)] = "",
     data_type: Annotated[
-        str, typer.Option("--type", help="integer (if left out), or boolean for a feature.", show_default=False)
+        str, typer.Option("--type", help="integer, or boolean for a feature (default: integer).", show_default=False)
     ] = "",
-    unit: Annotated[str, typer.Option(help="Unit of its quantities, such as call or byte.", show_default=False)] = "",
-    scale: Annotated[int, typer.Option(help="Decimals people see: 1250 at scale 2 is 12.50.")] = 0,
+    unit: Annotated[str, typer.Option(help="Unit, such as call or byte.", show_default=False)] = "",
+    scale: Annotated[int, typer.Option(help="Decimal places shown: 1250 at scale 2 is 12.50.")] = 0,
     actor: Actor = "",
     no_wait: NoWait = False,
     as_json: AsJson = False,
@@ -114,7 +114,7 @@ def _by_document(file: Path, resource_key: str, said_twice: str, actor: str, mor
 
     document = read_key(file)
     if said_twice or resource_key not in ("", document.entitlement_id):
-        raise InvalidValue("invalid_request", "The document has the key, its name and its type.", "Leave them out.")
+        raise InvalidValue("invalid_request", "The document has the key, its name and its type.", "Omit the options.")
     return document.command(actor, **more)
 
 
@@ -130,16 +130,16 @@ def _check_parents(opened: Session, command: DefineResourceKey) -> list[str]:
     check_lineage(command.resource_key, parents, graph)
     types = {parent: graph[parent].data_type if parent in graph else None for parent in parents}
     if command.data_type == "integer":
-        return [f"{command.resource_key} is a number: having it grants nothing of {', '.join(parents)}."]
+        return [f"{command.resource_key} is an integer key, so it does not grant {', '.join(parents)}."]
     unknown = [f"{parent} is not defined yet." for parent, kind in types.items() if kind is None]
     return unknown + [
-        f"{parent} is a number: it is not granted." for parent, kind in types.items() if kind == "integer"
+        f"{parent} is an integer key, so it is not granted." for parent, kind in types.items() if kind == "integer"
     ]
 
 
 @keys.command("show", epilog=example("entitlements key show premium_analytics"))
 def show_key(resource_key: ResourceKey, as_json: AsJson = False, data: Data = FOLDER) -> None:
-    """Show a resource key: its description and what its definition document says."""
+    """Show a resource key and its definition document."""
     from entitlements.errors import UnknownKey
     from entitlements_projections import reading
 
@@ -180,4 +180,4 @@ def _tracked(tracking: dict[str, Any], scale: int) -> str:
         return ""
     limits = [(word, tracking[f"{word}_limit"]) for word in ("soft", "hard")]
     said = [f"{word} limit {output.amount(limit, scale)}" for word, limit in limits if limit is not None]
-    return ", ".join([f"counted by {tracking['reset_period'] or 'lifetime'}", *said])
+    return ", ".join([f"counted per {tracking['reset_period'] or 'lifetime'}", *said])

@@ -11,21 +11,21 @@ from entitlements.cli import output
 from entitlements.cli.options import FOLDER, Actor, AsJson, Data, NoWait, example, group, prose
 from entitlements.cli.session import report, session
 
-ladders = group("Plan ladders: ordered families of plans, whose rungs are the service tiers.")
+ladders = group("Plan ladders: ordered plans, such as Free < Pro < Enterprise.")
 
 Ladder = Annotated[str, typer.Argument(metavar="LADDER", help="Id of the ladder.", show_default=False)]
 
 _DEFINE_HELP = """
-Define a plan ladder by a file, YAML or JSON. At most one plan of a ladder is active in a pool.
+Define a plan ladder from a YAML or JSON file. A pool has at most one active plan per ladder.
 
-Once a ladder is defined, sets can be on its rungs only. A ladder that sets name although nobody has defined it grows with them. Defined
-again, rungs can be added, renamed and retired; plans that are on a retired rung stay there.
+Sets can then use only its rungs. A ladder that is not defined gets its rungs from the sets that name it. Define it again to add, rename
+or retire rungs; plans on a retired rung stay there.
 
 [bold]The file[/bold]
 
   ladder: plans
   name: Plans
-  rungs:                     # by rising number, higher is more
+  rungs:                     # in ascending order, higher is more
     - {rung: 1, name: Free}
     - {rung: 2, name: Pro}
     - {rung: 3, name: Enterprise}
@@ -34,7 +34,7 @@ again, rungs can be added, renamed and retired; plans that are on a retired rung
 
 @ladders.command("define", help=prose(_DEFINE_HELP), epilog=example("entitlements ladder define plans.yaml"))
 def define(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The definition, YAML or JSON.", show_default=False)],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Definition file, YAML or JSON.", show_default=False)],
     actor: Actor = "",
     no_wait: NoWait = False,
     as_json: AsJson = False,
@@ -49,13 +49,13 @@ def define(
         done = opened.do(command, wait=not no_wait)
         rungs = [vars(rung) for rung in command.rungs]
         names = output.literal(", ".join(rung.name for rung in command.rungs))
-        sentence = f"Ladder {output.strong(command.ladder)} has the rungs {names}."
+        sentence = f"Ladder {output.strong(command.ladder)} is defined with rungs {names}."
         report(done, sentence, as_json=as_json, ladder=command.ladder, rungs=rungs)
 
 
 @ladders.command("show", epilog=example("entitlements ladder show plans"))
 def show(ladder: Ladder, as_json: AsJson = False, data: Data = FOLDER) -> None:
-    """Show a plan ladder: its rungs, the retired ones too, and the sets on them."""
+    """Show a plan ladder: its rungs, including retired ones, and their sets."""
     from entitlements.errors import UnknownLadder
     from entitlements_projections.reading import definitions
 
@@ -68,9 +68,7 @@ def show(ladder: Ladder, as_json: AsJson = False, data: Data = FOLDER) -> None:
         return
     names = {rung["rung"]: rung["name"] for rung in found["rungs"] or ()}
     retired = _retired(found)
-    title = f"Ladder {ladder}" + (
-        f", {found['name']}" if found["name"] else ", not defined: it has the rungs of its sets"
-    )
+    title = f"Ladder {ladder}" + (f", {found['name']}" if found["name"] else ", not defined: rungs come from its sets")
     on_rungs: dict[int, list[str]] = {rung: [] for rung in names}
     for each in found["sets"]:
         on_rungs.setdefault(each["rung"], []).append(f"{each['set_id']} v{each['set_version']}")
@@ -89,7 +87,7 @@ def _retired(found: dict[str, Any]) -> list[int]:
 
 @ladders.command("list", epilog=example("entitlements ladder list"))
 def list_ladders(as_json: AsJson = False, data: Data = FOLDER) -> None:
-    """List the plan ladders, also those that sets name although nobody has defined them."""
+    """List plan ladders, including undefined ones that sets name."""
     from entitlements_projections.reading import definitions
 
     with session(data) as opened:

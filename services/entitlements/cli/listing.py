@@ -17,13 +17,13 @@ from entitlements.cli.session import session
 ROWS: Final = 100
 _PAGES: Final = "Pages"
 
-Limit = Annotated[int, typer.Option("--limit", "-n", help="Rows to show, 1 to 1000.", rich_help_panel=_PAGES)]
+Limit = Annotated[int, typer.Option("--limit", "-n", help="Rows per page, 1 to 1000.", rich_help_panel=_PAGES)]
 All = Annotated[bool, typer.Option("--all", help="Show all rows.", rich_help_panel=_PAGES)]
 Cursor = Annotated[
     str,
     typer.Option(
         "--cursor",
-        help="Show another page: `next` or `previous` of a page with the same filters (with --json).",
+        help="Show another page: the `next` or `previous` value of a --json page with the same filters.",
         show_default=False,
         rich_help_panel=_PAGES,
     ),
@@ -34,9 +34,11 @@ OfCustomer = Annotated[str, typer.Option("--customer", "-c", help="Only of this 
 OfSet = Annotated[str, typer.Option("--set", help="Only of this entitlement set.", show_default=False)]
 OfKey = Annotated[str, typer.Option("--key", "-k", help="Only of this resource key.", show_default=False)]
 Since = Annotated[
-    str, typer.Option("--since", help="Only from this instant on, or 7d for seven days ago.", show_default=False)
+    str, typer.Option("--since", help="Only from this time on, or 7d for the last seven days.", show_default=False)
 ]
-Until = Annotated[str, typer.Option("--until", help="Only before this instant, or 7d.", show_default=False)]
+Until = Annotated[
+    str, typer.Option("--until", help="Only before this time, or 7d for more than seven days ago.", show_default=False)
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,9 +93,9 @@ def show(name: str, shown: Shown, asked: Asked, filters: Mapping[str, Any]) -> N
     from entitlements_projections.reading.listing import LIMIT_MAX, Listing, Page, every_row, page
 
     if not 1 <= asked.limit <= LIMIT_MAX:
-        raise InvalidValue("invalid_request", f"--limit is 1 to {LIMIT_MAX}.", "Use --all for all rows.")
+        raise InvalidValue("invalid_request", f"--limit must be 1 to {LIMIT_MAX}.", "Use --all for all rows.")
     if asked.every and asked.cursor:
-        raise InvalidValue("invalid_request", "--all starts at the first row.", "Leave out --cursor.")
+        raise InvalidValue("invalid_request", "--all cannot be combined with --cursor.", "Omit --cursor.")
     listing: Listing = getattr(lists, name)
     given = {key: value for key, value in filters.items() if value not in (None, "")}
     with session(asked.data) as opened:
@@ -110,9 +112,7 @@ def show(name: str, shown: Shown, asked: Asked, filters: Mapping[str, Any]) -> N
     cells = [[_cell(row, column) for column in shown.columns.values()] for row in found.items]
     output.table(tuple(shown.columns), cells)
     if found.next is not None:
-        output.note(
-            f"{len(cells)} {shown.what} shown, more follow. --all shows all, this the next: --cursor {found.next}"
-        )
+        output.note(f"{len(cells)} {shown.what} shown, there are more. All: --all. Next page: --cursor {found.next}")
 
 
 def _cell(row: dict[str, Any], column: str | Callable[[dict[str, Any]], Any]) -> Any:
@@ -124,7 +124,7 @@ def one_of(text: str, option: str, *known: str) -> str:
     from entitlements.cli.failures import InvalidValue
 
     if text and text not in known:
-        raise InvalidValue("invalid_request", f"{option} is one of {', '.join(known)}, not {text}.")
+        raise InvalidValue("invalid_request", f"{option} must be one of {', '.join(known)}, not {text}.")
     return text
 
 

@@ -74,7 +74,7 @@ def list_pools(
     since: Since = "",
     until: Until = "",
 ) -> dict[str, Any]:
-    """List the pools of an organization, newest first. Status: open, suspended or closed."""
+    """List pools, newest first. Status: open, suspended or closed."""
     filters = {
         "organization_id": organization_of(organization),
         "status": one_of(status, "--status", "open", "suspended", "closed"),
@@ -97,12 +97,12 @@ def list_provisions(
     set_id: OfSet = "",
     key: OfKey = "",
     source: Annotated[
-        str, typer.Option("--source", help="Only from: subscription, purchase or grant.", show_default=False)
+        str, typer.Option("--source", help="Only this source: subscription, purchase or grant.", show_default=False)
     ] = "",
     since: Since = "",
     until: Until = "",
 ) -> dict[str, Any]:
-    """List the provisions of an organization's pools, newest first. Status: scheduled, active, suspended or ended."""
+    """List provisions, newest first. Status: scheduled, active, suspended or ended."""
     filters: dict[str, Any] = {
         "organization_id": organization_of(organization),
         "status": one_of(status, "--status", "scheduled", "active", "suspended", "ended"),
@@ -122,11 +122,11 @@ def list_grants(
     pool: OfPool = "",
     customer: OfCustomer = "",
     set_id: OfSet = "",
-    by: Annotated[str, typer.Option("--by", help="Only those that this actor gave.", show_default=False)] = "",
+    by: Annotated[str, typer.Option("--by", help="Only grants by this actor.", show_default=False)] = "",
     since: Since = "",
     until: Until = "",
 ) -> dict[str, Any]:
-    """List the grants of an organization's pools, newest first. Status: issued, revoked, expired or ended."""
+    """List grants, newest first. Status: issued, revoked, expired or ended."""
     filters: dict[str, Any] = {
         "organization_id": organization_of(organization),
         "status": one_of(status, "--status", "issued", "revoked", "expired", "ended"),
@@ -147,12 +147,12 @@ def list_usage(
     customer: OfCustomer = "",
     key: OfKey = "",
     mode: Annotated[
-        str, typer.Option("--mode", help="Only: strict, report, release or correction.", show_default=False)
+        str, typer.Option("--mode", help="Only this mode: strict, report, release or correction.", show_default=False)
     ] = "",
     since: Since = "",
     until: Until = "",
 ) -> dict[str, Any]:
-    """List every line of recorded usage of an organization, newest first, with what it was charged to."""
+    """List recorded usage, newest first, with what it was charged to."""
     filters: dict[str, Any] = {
         "organization_id": organization_of(organization),
         "pool_id": pool,

@@ -36,7 +36,7 @@ _RECORD_EXAMPLE = example(
 _RELEASE_EXAMPLE = example("entitlements usage release seats 1 --pool p1")
 
 
-usages = group("Usage: record it, release what is held, import files, list every line.")
+usages = group("Usage: record, release, import and list it.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,21 +75,24 @@ def record(
     pool: Pool = "",
     organization: Organization = "",
     has_happened: Annotated[
-        bool, typer.Option("--report", help="It has happened already: record it even above the limit.")
+        bool, typer.Option("--report", help="Record usage that already happened, even above the limit.")
     ] = False,
     usage_id: Annotated[
-        str, typer.Option("--id", help="Id of the usage: the same id again counts once.", show_default=False)
+        str,
+        typer.Option(
+            "--id", help="Id of the usage; a repeated id counts once (default: a new id).", show_default=False
+        ),
     ] = "",
-    occurred_at: Annotated[str, typer.Option(help="When it happened; now, if left out.", show_default=False)] = "",
+    occurred_at: Annotated[str, typer.Option(help="When it happened (default: now).", show_default=False)] = "",
     actor: Actor = "",
     effective_at: EffectiveAt = "",
     no_wait: NoWait = False,
     as_json: AsJson = False,
     data: Data = FOLDER,
 ) -> None:
-    """Record usage. It is refused whole when it does not fit into what is left, unless it is a --report.
+    """Record usage. Usage that exceeds the remaining amount is refused as a whole, unless it has --report.
 
-    A customer draws on its primary pool first, then on the others if it may overflow; one usage is never split.
+    A customer's primary pool is used first, then the others if overflow is enabled. One line of usage is never split between pools.
     """
     from entitlements.cli import values
     from entitlements.cli.customers import pool_in
@@ -187,7 +190,7 @@ def release(
     as_json: AsJson = False,
     data: Data = FOLDER,
 ) -> None:
-    """Give back what is held of a limit, such as seats."""
+    """Release usage of a limit, such as seats."""
     from entitlements.cli import values
     from entitlements.cli.customers import pool_in, what_they_have
     from entitlements.domain.commands import ReleaseUsage
@@ -207,7 +210,7 @@ def release(
             effective_at=values.instant(effective_at),
         )
         done = opened.do(command, wait=not no_wait)
-    sentence = f"Gave {number:,} of {output.literal(resource_key)} back to pool {output.strong(pool_id)}."
+    sentence = f"Released {number:,} of {output.literal(resource_key)} in pool {output.strong(pool_id)}."
     report(done, sentence, as_json=as_json, pool_id=pool_id, resource_key=resource_key, quantity=number)
 
 

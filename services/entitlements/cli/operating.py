@@ -27,7 +27,7 @@ _READY_WITHIN_FOR = 60.0
 
 def _port(option: str, what: str, first: str, envvar: str | None = None) -> Any:
     """An option that chooses a port."""
-    said = f"Port of {what} (first start: {first}; then kept)."
+    said = f"Port of {what} (default: {first} at the first start, then the same)."
     return typer.Option(
         option, envvar=envvar, min=0, max=65_535, metavar="PORT", help=said, show_default=False, rich_help_panel="Ports"
     )
@@ -37,7 +37,9 @@ def up(
     data: Annotated[
         Path, typer.Option("--data", envvar="ENTITLEMENTS_DATA", help="Folder for data, logs and addresses.")
     ] = FOLDER,
-    valkey: Annotated[bool, typer.Option("--valkey", help="A shared cache too (docs/caching.md).")] = False,
+    valkey: Annotated[
+        bool, typer.Option("--valkey", help="Also start a shared cache, Valkey (docs/caching.md).")
+    ] = False,
     api_port: Annotated[
         int | None, _port("--api-port", "the HTTP API", "8080, or a free one", envvar="ENTITLEMENTS_API_PORT")
     ] = None,
@@ -51,11 +53,10 @@ def up(
 ) -> None:
     """Keep Kafka, Postgres and all processes running until Ctrl-C.
 
-    Servers named in the environment (ENTITLEMENTS_KAFKA, ENTITLEMENTS_POSTGRES) are used, others run in the folder. Commands
-    in a second terminal, in the same directory, find them. A process that dies is started again; nothing is left running at the
-    end.
+    If ENTITLEMENTS_KAFKA or ENTITLEMENTS_POSTGRES is set, that server is used; otherwise one is started in the data folder. Commands
+    run in the same directory find them. A process that exits is restarted. Nothing keeps running after Ctrl-C.
 
-    An installation keeps the ports of its first start in its folder. A port that is taken at a later start is an error.
+    The ports of the first start are saved in the data folder. If one of them is in use at a later start, that is an error.
     """
     from entitlements.wiring import addresses
     from entitlements.wiring.environment import settings_of_the_environment
@@ -108,7 +109,7 @@ def _everything(ours: Settings, folder: Path, *, as_json: bool) -> Any:
                 addresses.write(folder, ours, registry=registry, api=api, pid=os.getpid(), processes=supervisor.pids())
             if program.process is None and not as_json:
                 output.say(
-                    f"[yellow]{program.name} ended with status {program.last_exit}[/yellow] and is started again; see {program.log}"
+                    f"[yellow]{program.name} ended with status {program.last_exit}[/yellow] and and was restarted; see {program.log}"
                 )
 
         supervisor = Supervisor(PROCESSES, addresses.environment_of(ours), folder / "logs", on_change)
@@ -132,7 +133,7 @@ def _tell_what_runs(
         return
     output.facts({"Kafka": settings.kafka, "Postgres": settings.postgres, **ours, "Data": folder}, title="Ready")
     output.table(
-        ("Process", ">Id", "~What it does", "Log"),
+        ("Process", ">Id", "~Description", "Log"),
         [
             (program.name, str(program.pid), PROCESSES[program.name], program.log.name)
             for program in supervisor.programs
@@ -175,15 +176,15 @@ def topics(as_json: AsJson = False, data: Data = FOLDER) -> None:
 
 def _kept(retention_ms: int, *, compacted: bool) -> str:
     if compacted:
-        return "newest of each key"
+        return "latest per key"
     if retention_ms < 0:
-        return "for ever"
+        return "forever"
     hours = retention_ms // 3_600_000
     return f"{hours // 24} days" if hours >= 24 else f"{hours} h"
 
 
 def migrate(as_json: AsJson = False, data: Data = FOLDER) -> None:
-    """Bring the tables in Postgres to this version. Nothing happens when they are."""
+    """Create or upgrade the tables in Postgres. Does nothing if they are current."""
     from entitlements.wiring.preparing import prepare_reporting, prepare_tables
 
     with session(data) as opened:
@@ -206,13 +207,13 @@ def migrate(as_json: AsJson = False, data: Data = FOLDER) -> None:
     "rebuild", epilog=example("entitlements read-models rebuild", "entitlements read-models rebuild --compare-only")
 )
 def rebuild(
-    compare_only: Annotated[bool, typer.Option("--compare-only", help="Leave the live tables as they are.")] = False,
+    compare_only: Annotated[bool, typer.Option("--compare-only", help="Compare only; keep the live tables.")] = False,
     as_json: AsJson = False,
     data: Data = FOLDER,
 ) -> None:
-    """Rebuild every table from the ledger, compare with the live ones row by row, and put the new ones in their place.
+    """Rebuild every table from the ledger, compare it with the live one row by row, then swap it in.
 
-    With --compare-only the exit status is 1 when a row differs. Projectors may go on meanwhile.
+    With --compare-only the exit status is 1 if a row differs. Projectors can keep running.
     """
     from entitlements.kafka.reaching import require_kafka
     from entitlements_projections.rebuild import rebuild as rebuild_tables
@@ -232,7 +233,7 @@ def rebuild(
             ("Table", ">Rows", ">Only live", ">Only rebuilt"),
             [(table.table, table.rows, table.only_live, table.only_rebuilt) for table in report.tables],
         )
-        verdict = "[green]Every row is the same.[/green]" if report.equal else "[red]Rows differ.[/red]"
-        output.say(verdict + (" The new tables are in place." if report.swapped else ""))
+        verdict = "[green]All rows match.[/green]" if report.equal else "[red]Rows differ.[/red]"
+        output.say(verdict + (" The new tables are live." if report.swapped else ""))
     if compare_only and not report.equal:
         raise typer.Exit(1)

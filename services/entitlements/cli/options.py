@@ -20,7 +20,7 @@ Data = Annotated[
     typer.Option(
         "--data",
         envvar="ENTITLEMENTS_DATA",
-        help="Folder in which `entitlements up` says where its servers are. Addresses in the environment win.",
+        help="Data folder of `entitlements up`, used to find its servers. Environment variables take precedence.",
         rich_help_panel=_WAYS,
     ),
 ]
@@ -30,24 +30,22 @@ Actor = Annotated[
         "--actor", help="Who makes the change (default: current user).", show_default=False, rich_help_panel=_WAYS
     ),
 ]
-NamedActor = Annotated[str, typer.Option("--actor", help="Who decides it. Recorded for auditors.")]
+NamedActor = Annotated[str, typer.Option("--actor", help="Who makes the change, for the audit trail.")]
 Key = Annotated[
     str,
     typer.Option(
         "--idempotency-key",
-        help="A repeat under the same key has one effect and gets the original answer.",
+        help="Retries with the same key take effect once and get the original answer.",
         show_default=False,
         rich_help_panel=_WAYS,
     ),
 ]
-NoWait = Annotated[
-    bool, typer.Option("--no-wait", help="Do not wait until the read models show the change.", rich_help_panel=_WAYS)
-]
+NoWait = Annotated[bool, typer.Option("--no-wait", help="Do not wait for the read models.", rich_help_panel=_WAYS)]
 EffectiveAt = Annotated[
     str,
     typer.Option(
         "--effective-at",
-        help="Only for a pool in backfill: the instant to decide at, such as 2026-01-31T12:00:00Z.",
+        help="For a pool in backfill: decide at this time, such as 2026-01-31T12:00:00Z.",
         show_default=False,
         rich_help_panel=_WAYS,
     ),
@@ -56,7 +54,9 @@ EffectiveAt = Annotated[
 ORGANIZATION_VARIABLE: Final = "ENTITLEMENTS_ORGANIZATION"
 OrganizationId = Annotated[
     str,
-    typer.Option("--organization", "-o", envvar=ORGANIZATION_VARIABLE, help="The organization.", show_default=False),
+    typer.Option(
+        "--organization", "-o", envvar=ORGANIZATION_VARIABLE, help="Id of the organization.", show_default=False
+    ),
 ]
 Organization = Annotated[
     str,
@@ -77,9 +77,9 @@ ResourceKey = Annotated[
 ]
 Quantity = Annotated[
     str,
-    typer.Argument(metavar="QUANTITY", help="How much, a whole number in the key's smallest unit.", show_default=False),
+    typer.Argument(metavar="QUANTITY", help="Quantity, an integer in the key's smallest unit.", show_default=False),
 ]
-Reason = Annotated[str, typer.Option("--reason", help="Why, in words for an auditor.", show_default=False)]
+Reason = Annotated[str, typer.Option("--reason", help="Reason, for the audit trail.", show_default=False)]
 
 FOLDER: Final = Path(".entitlements")
 

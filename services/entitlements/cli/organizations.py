@@ -19,9 +19,9 @@ from entitlements.cli.listing import (
 )
 from entitlements.cli.options import OrganizationId, example, group
 
-units = group("Units of an organization, in trees.")
-members = group("Members: the roles that subjects have in units and customers.")
-campaigns = group("Campaigns: sets that are granted on many pools for a window of time.")
+units = group("Units: an organization's teams and departments, as a tree.")
+members = group("Members: roles of subjects in units and customers.")
+campaigns = group("Campaigns: entitlement sets granted to many pools for a limited time.")
 
 _CUSTOMERS: Final = Shown(
     what="customers",
@@ -60,10 +60,10 @@ def list_customers(
     status: Status = "",
     pool: OfPool = "",
     unit: Annotated[
-        str, typer.Option("--unit", help="Only in this unit and the units below it.", show_default=False)
+        str, typer.Option("--unit", help="Only customers of this unit and the units below it.", show_default=False)
     ] = "",
 ) -> dict[str, Any]:
-    """List the customers of an organization by id. Status: active (assigned to a pool) or inactive."""
+    """List customers by id. Status: active (assigned to a pool) or inactive."""
     return {
         "organization_id": organization_of(organization),
         "status": one_of(status, "--status", "active", "inactive"),
@@ -76,9 +76,11 @@ def list_customers(
 def list_units(
     organization: OrganizationId,
     status: Status = "",
-    parent: Annotated[str, typer.Option("--parent", help="Only directly below this unit.", show_default=False)] = "",
+    parent: Annotated[
+        str, typer.Option("--parent", help="Only direct children of this unit.", show_default=False)
+    ] = "",
 ) -> dict[str, Any]:
-    """List the units of an organization by id. Status: active or removed."""
+    """List units by id. Status: active or removed."""
     return {
         "organization_id": organization_of(organization),
         "status": one_of(status, "--status", "active", "removed"),
@@ -92,9 +94,11 @@ def list_members(
     unit: Annotated[str, typer.Option("--unit", help="Only of this unit.", show_default=False)] = "",
     customer: OfCustomer = "",
     subject: Annotated[str, typer.Option("--subject", help="Only of this subject.", show_default=False)] = "",
-    role: Annotated[str, typer.Option("--role", help="Only: viewer, editor or admin.", show_default=False)] = "",
+    role: Annotated[
+        str, typer.Option("--role", help="Only this role: viewer, editor or admin.", show_default=False)
+    ] = "",
 ) -> dict[str, Any]:
-    """List the roles that subjects have in an organization's units and customers."""
+    """List the roles of subjects in units and customers."""
     return {
         "organization_id": organization_of(organization),
         "unit_id": unit,
@@ -109,7 +113,7 @@ def list_campaigns(
     organization: Annotated[
         str,
         typer.Option(
-            "--organization", "-o", help="Only those that a pool of this organization is in.", show_default=False
+            "--organization", "-o", help="Only campaigns that include a pool of this organization.", show_default=False
         ),
     ] = "",
     status: Status = "",

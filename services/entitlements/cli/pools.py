@@ -26,28 +26,28 @@ from entitlements.cli.session import Session, change, envelope, report, session
 if TYPE_CHECKING:
     from entitlements.domain.values import Rule
 
-pools = group("Resource pools: what an organization may use, apart from who pays for it.")
+pools = group("Resource pools: shared balances of what was bought or granted.")
 
 
 @pools.command("open", epilog=example("entitlements pool open p1 --organization acme"))
 def open_pool(
     pool_id: PoolId,
     organization: OrganizationId,
-    name: Annotated[str, typer.Option(help="Its name for people.", show_default=False)] = "",
+    name: Annotated[str, typer.Option(help="Display name.", show_default=False)] = "",
     billing_account: Annotated[
-        str, typer.Option(help="Who pays, unless a provision says otherwise.", show_default=False)
+        str, typer.Option(help="Who pays (a provision can override it).", show_default=False)
     ] = "",
     default: Annotated[
         list[str] | None,
         typer.Option(
-            help="A key whose definition says a default: the pool has that when nothing confers the key. Repeatable.",
+            help="Apply the default of this key, from its definition document, when no plan includes it. Repeatable.",
             show_default=False,
         ),
     ] = None,
     backfill_from: Annotated[
         str,
         typer.Option(
-            help="Take history from this instant on: commands are decided at their --effective-at, until the first without one.",
+            help="Import history from this time: commands are decided at their --effective-at, until the first command without it.",
             show_default=False,
         ),
     ] = "",
@@ -57,7 +57,7 @@ def open_pool(
     as_json: AsJson = False,
     data: Data = FOLDER,
 ) -> None:
-    """Open a pool. The same pool again is no error."""
+    """Open a pool. Repeating it is not an error."""
     from entitlements.cli import values
     from entitlements.domain.commands import OpenPool
 
@@ -89,16 +89,13 @@ def _default_of(opened: Session, resource_key: str) -> Rule:
 
     rule = definitions.default_of_key(opened.database, resource_key)
     if rule is None:
-        raise UnknownKey(f"the default of {resource_key}; no definition document says one.")
+        raise UnknownKey(f"{resource_key} has no default in a definition document.")
     return rule
 
 
 @pools.command("show", epilog=example("entitlements pool show p1"))
 def show_pool(pool_id: PoolId, as_json: AsJson = False, data: Data = FOLDER) -> None:
-    """Show a pool: what it has and from where, who uses it, and what was said of it by hand.
-
-    Its calendar, provisions, grants and customers; overrides, caps of members, reservations, holders, on-demand.
-    """
+    """Show a pool: entitlements, contributions, provisions, grants, customers, overrides, caps, reservations and on-demand settings."""
     from entitlements.cli import showing
 
     with session(data) as opened:
@@ -120,10 +117,10 @@ def suspend(
     as_json: AsJson = False,
     data: Data = FOLDER,
 ) -> None:
-    """Take everything a pool confers away until it is resumed."""
+    """Suspend a pool. Its customers have no entitlements from it until it is resumed."""
     from entitlements.domain.commands import SuspendPool
 
-    sentence = f"Pool {output.strong(pool_id)} is suspended and confers nothing."
+    sentence = f"Pool {output.strong(pool_id)} is suspended."
     change(SuspendPool, sentence, {"pool_id": pool_id}, reason, effective_at, (actor, key, no_wait, as_json), data)
 
 
@@ -138,7 +135,7 @@ def resume(
     as_json: AsJson = False,
     data: Data = FOLDER,
 ) -> None:
-    """Give a suspended pool back what it confers."""
+    """Resume a suspended pool."""
     from entitlements.domain.commands import ResumePool
 
     sentence = f"Pool {output.strong(pool_id)} is open again."
@@ -156,8 +153,8 @@ def close(
     as_json: AsJson = False,
     data: Data = FOLDER,
 ) -> None:
-    """End a pool and all its provisions, for good."""
+    """Close a pool and end all its provisions. This is final."""
     from entitlements.domain.commands import ClosePool
 
-    sentence = f"Pool {output.strong(pool_id)} is closed for good."
+    sentence = f"Pool {output.strong(pool_id)} is closed."
     change(ClosePool, sentence, {"pool_id": pool_id}, reason, effective_at, (actor, key, no_wait, as_json), data)

@@ -21,24 +21,24 @@ EXAMPLE: Final = example(
 
 
 def preview(
-    file: Annotated[Path, typer.Option("--set", help="The changed set, as `set define` takes it.", show_default=False)],
+    file: Annotated[Path, typer.Option("--set", help="Definition file of the changed set.", show_default=False)],
     pools: Annotated[
-        list[str] | None, typer.Option("--pool", "-p", help="These pools only; repeat it for more.", show_default=False)
+        list[str] | None, typer.Option("--pool", "-p", help="Only this pool. Repeatable.", show_default=False)
     ] = None,
     as_json: AsJson = False,
     data: Data = FOLDER,
 ) -> None:
-    """Say who would gain and who would lose if the set had always been as in FILE.
+    """Preview a changed entitlement set: who would gain or lose if it had always been as in FILE.
 
-    Every pool that ever held the set is decided twice from its history: as it was, and with the rules of FILE in place of the set's. Nothing
-    is changed. Refused is usage that was turned away, over what was used above the limit.
+    The history of every pool that had the set is replayed twice: as it was, and with the rules of FILE. Nothing is changed. Refused is the
+    usage that was denied, Overage the usage above the limit.
     """
     from entitlements.intake.definitions import read_set
     from entitlements.scenarios.preview import Preview
     from entitlements_projections.reading import definitions
 
     definition = read_set(file)
-    with session(data) as opened, output.progress(f"Deciding the history of {definition.set_id}") as tell:
+    with session(data) as opened, output.progress(f"Replaying the history of {definition.set_id}") as tell:
         family = definitions.set_family(opened.database, definition.parents())
         rules = definition.set_command("preview", family).rules
         found = Preview(definition.set_id, rules, pools or [])
@@ -97,7 +97,7 @@ def _document(outcome: KeyOutcome) -> dict[str, Any]:
 def _tell(set_id: str, pools: int, outcomes: list[KeyOutcome], refusals: dict[str, dict[str, int]]) -> None:
     if outcomes:
         output.table(
-            ("Pool", "Resource key", "", ">Limit", ">Refused", ">Over"),
+            ("Pool", "Resource key", "", ">Limit", ">Refused", ">Overage"),
             [
                 (
                     outcome.pool_id,
@@ -117,7 +117,7 @@ def _tell(set_id: str, pools: int, outcomes: list[KeyOutcome], refusals: dict[st
     output.say(f"{held} held {output.literal(set_id)}; gain: {len(gain)}, lose: {len(lose)}, no difference: {same}.")
     for pool_id, codes in refusals.items():
         told = ", ".join(f"{code} ({count})" for code, count in codes.items())
-        output.note(f"{pool_id}: with this set some of its history would have been refused: {told}")
+        output.note(f"{pool_id}: with this set, some commands of its history would be refused: {told}")
 
 
 def _verdict(outcome: KeyOutcome) -> output.Styled:

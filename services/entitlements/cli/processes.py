@@ -11,11 +11,11 @@ _DOES: Final = {
     "engine": "Decide commands and write the ledger. Several engines share the partitions.",
     "publisher": "Publish the ledger's events to entitlements.events and entitlements.usage.",
     "projector": "Keep the read models in Postgres up to date.",
-    "changes": "Publish what changed for each customer to entitlements.changes (a Faust worker).",
+    "changes": "Publish the changes of each customer to entitlements.changes (a Faust worker).",
     "reconciler": "Roll out new set versions, campaign grants and org-unit assignments to pools.",
-    "access-log": "Write the access log to Postgres and delete what is past its retention.",
+    "access-log": "Write the access log to Postgres and delete entries past their retention.",
     "api": "Serve the HTTP API.",
-    "registry": "Serve the Avro schemas over the read part of Confluent's schema registry API.",
+    "registry": "Serve the Avro schemas over the read-only Confluent Schema Registry API.",
 }
 
 processes = group("Run one process in the foreground, until SIGTERM or Ctrl-C. Logs go to standard error.")

@@ -16,14 +16,14 @@ _LOOK_EVERY_FOR: Final = 0.2
 
 
 def progress(
-    set_id: Annotated[str, typer.Argument(metavar="SET", help="One set; all of them, if left out.")] = "",
-    watch: Annotated[bool, typer.Option("--watch", help="Stay until nothing is behind.")] = False,
+    set_id: Annotated[str, typer.Argument(metavar="SET", help="Id of an entitlement set (default: all).")] = "",
+    watch: Annotated[bool, typer.Option("--watch", help="Wait until all provisions are up to date.")] = False,
     as_json: AsJson = False,
     data: Data = FOLDER,
 ) -> None:
-    """Show how far revisions of sets and campaigns have come, pool by pool.
+    """Show the rollout of new set versions and campaigns.
 
-    Provisions that follow their set are revised when it has a new version; those that pin theirs stay as they are.
+    Provisions that follow their set get each new version. Pinned provisions keep theirs.
     """
     with session(data) as opened:
         if watch:
@@ -33,7 +33,7 @@ def progress(
         output.document(found)
         return
     output.table(
-        ("Set", ">Newest", ">Following", ">Up to date", ">Behind", ">Pinned"),
+        ("Set", ">Latest", ">Following", ">Up to date", ">Behind", ">Pinned"),
         [
             (
                 row["set_id"],
@@ -48,7 +48,7 @@ def progress(
     )
     if found["campaigns"]:
         output.table(
-            ("Campaign", "Active", "From", "Until", ">Pools", ">Conferred", ">To take back"),
+            ("Campaign", "Active", "From", "Until", ">Pools", ">Granted", ">To revoke"),
             [
                 (
                     row["campaign_id"], "yes" if row["is_active"] else "no", row["starts_at"], row["ends_at"],
@@ -68,7 +68,7 @@ def _found(opened: Session, set_id: str) -> dict[str, list[dict[str, Any]]]:
 
 def _watch(opened: Session, set_id: str) -> None:
     """A progress bar until every follower is up to date."""
-    with output.progress(f"Revising followers of {set_id or 'all sets'}") as tell:
+    with output.progress(f"Rolling out {set_id or 'all sets'}") as tell:
         while True:
             rows = _found(opened, set_id)["sets"]
             done, following = sum(row["done"] for row in rows), sum(row["following"] for row in rows)

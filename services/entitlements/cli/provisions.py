@@ -25,7 +25,7 @@ from entitlements.cli.options import (
 )
 from entitlements.cli.session import Done, Session, change, conferred_by, envelope, report, session, set_named
 
-provisions = group("Provisions: what was bought, connected to a pool for a period.")
+provisions = group("Provisions: subscriptions and purchases of a pool.")
 
 #: Ids of ours are made of the idempotency key, so that a repeat asks for the same.
 _ID_CHARACTERS = 120
@@ -43,27 +43,31 @@ def add(
     pool_id: PoolId,
     set_id: SetId,
     provision_id: Annotated[
-        str, typer.Option("--id", help="Id of the provision; a new one, if left out.", show_default=False)
+        str, typer.Option("--id", help="Id of the provision (default: a new id).", show_default=False)
     ] = "",
     source: Annotated[
-        str, typer.Option(help="subscription or purchase; for gifts see `entitlements grant`.")
+        str, typer.Option(help="subscription or purchase. For free entitlements see `entitlements grant`.")
     ] = "subscription",
-    source_id: Annotated[str, typer.Option(help="Its id in the billing system.", show_default=False)] = "",
-    quantity: Annotated[str, typer.Option(help="How many times it was bought.")] = "1",
-    starts_at: Annotated[str, typer.Option(help="When it starts; at once, if left out.", show_default=False)] = "",
-    ends_at: Annotated[str, typer.Option(help="When it ends; open, if left out.", show_default=False)] = "",
+    source_id: Annotated[str, typer.Option(help="Id in the billing system.", show_default=False)] = "",
+    quantity: Annotated[str, typer.Option(help="Quantity bought.")] = "1",
+    starts_at: Annotated[str, typer.Option(help="Start time (default: now).", show_default=False)] = "",
+    ends_at: Annotated[str, typer.Option(help="End time (default: no end).", show_default=False)] = "",
     billing_period: Annotated[
         str,
-        typer.Option(help="How often it is billed, such as month: `cancel` ends it with that.", show_default=False),
+        typer.Option(
+            help="Billing period, such as month; `provision cancel` ends it at the end of one.", show_default=False
+        ),
     ] = "",
     version: Annotated[
-        int | None, typer.Option(help="Version of the set; the newest, if left out.", show_default=False)
+        int | None, typer.Option(help="Version of the set (default: the latest).", show_default=False)
     ] = None,
-    billing_account: Annotated[str, typer.Option(help="Who pays; the pool's, if left out.", show_default=False)] = "",
+    billing_account: Annotated[
+        str, typer.Option(help="Who pays (default: the pool's billing account).", show_default=False)
+    ] = "",
     follow: Annotated[
-        bool, typer.Option("--follow", help="Have every newer version of the set too; else this one is kept.")
+        bool, typer.Option("--follow", help="Get each new version of the set (default: keep this version).")
     ] = False,
-    priority: Annotated[int, typer.Option(help="Usage burns the lowest first.")] = 0,
+    priority: Annotated[int, typer.Option(help="Burn order: the lowest priority is used first.")] = 0,
     actor: Actor = "",
     key: Key = "",
     effective_at: EffectiveAt = "",
@@ -71,10 +75,10 @@ def add(
     as_json: AsJson = False,
     data: Data = FOLDER,
 ) -> None:
-    """Connect a billing source to a pool and confer an entitlement set.
+    """Add an entitlement set to a pool for a subscription or purchase.
 
-    At most one plan of a ladder is active in a pool. To change the plan use `entitlements send ChangePlan`: it ends the old one and starts
-    the next at the same instant (`entitlements send ChangePlan --help`).
+    A pool has at most one active plan per ladder. To change the plan, use `entitlements send ChangePlan`: it ends the old plan and starts
+    the new one at the same time.
     """
     from entitlements.cli import values
     from entitlements.cli.failures import InvalidValue
@@ -104,7 +108,7 @@ def add(
         command = opened.with_set(ProvisionPool, carried | facts)
         done = opened.do(command, wait=not no_wait)
         conferred = conferred_by(command, done, "set_version", "ladder", "rung")
-        sentence = f"Pool {output.strong(pool_id)} has {set_named(set_id, conferred)} by provision {output.strong(provision_id)}."
+        sentence = f"Pool {output.strong(pool_id)} has {set_named(set_id, conferred)} from provision {output.strong(provision_id)}."
         report(done, sentence, as_json=as_json, pool_id=pool_id, provision_id=provision_id, set_id=set_id, **conferred)
 
 
@@ -145,7 +149,7 @@ def suspend(
     as_json: AsJson = False,
     data: Data = FOLDER,
 ) -> None:
-    """Stop what a provision confers until it is resumed. Its place on the ladder stays taken."""
+    """Suspend a provision until it is resumed. It keeps its place on the ladder."""
     from entitlements.domain.commands import SuspendProvision
 
     way = (actor, key, no_wait, as_json)
@@ -164,7 +168,7 @@ def resume(
     as_json: AsJson = False,
     data: Data = FOLDER,
 ) -> None:
-    """Let a suspended provision confer again."""
+    """Resume a suspended provision."""
     from entitlements.domain.commands import ResumeProvision
 
     way = (actor, key, no_wait, as_json)
@@ -182,7 +186,7 @@ def end(
     pool_id: PoolId,
     provision_id: ProvisionId,
     when: Annotated[
-        str, typer.Option(help="now, period_end (of its billing period) or an instant.", show_default=False)
+        str, typer.Option(help="now, period_end (end of the billing period) or a time.", show_default=False)
     ],
     reason: Reason = "",
     actor: Actor = "",
@@ -192,7 +196,7 @@ def end(
     as_json: AsJson = False,
     data: Data = FOLDER,
 ) -> None:
-    """End a provision: now, when its billing period ends, or at an instant. Until then `provision uncancel` takes it back."""
+    """End a provision now, at the end of its billing period, or at a given time. `provision uncancel` undoes it until then."""
     _end((pool_id, provision_id), when, reason, effective_at, (actor, key, no_wait, as_json), data)
 
 
@@ -208,9 +212,9 @@ def cancel(
     as_json: AsJson = False,
     data: Data = FOLDER,
 ) -> None:
-    """Cancel a provision: it ends with its billing period, and until then `provision uncancel` withdraws that.
+    """Cancel a provision at the end of its billing period. `provision uncancel` undoes it until then.
 
-    It needs a billing period or an end of its own; without either use `provision end --when`.
+    The provision needs a billing period or an end. Without either, use `provision end --when`.
     """
     _end((pool_id, provision_id), "period_end", reason, effective_at, (actor, key, no_wait, as_json), data)
 
@@ -227,18 +231,18 @@ def _end(which: tuple[str, str], when: str, reason: str, at: str, way: tuple[str
 
 def _ends(now: dict[str, Any] | None) -> str:
     if now is None:
-        return "will end as asked"
+        return "will end as requested"
     if now["ended_at"] is not None:
-        return f"has ended at {output.text(now['ended_at'])}"
+        return f"ended at {output.text(now['ended_at'])}"
     return f"ends at {output.text(now['ends_at'])}"
 
 
 def _goes_on(now: dict[str, Any] | None) -> str:
     ends_at = None if now is None else now["ends_at"]
     return (
-        "goes on: no end is planned"
+        "continues, with no end date"
         if now is not None and ends_at is None
-        else ("goes on until its planned end" + (f", {output.text(ends_at)}" if ends_at else ", if it has one"))
+        else ("continues until its planned end" + (f", {output.text(ends_at)}" if ends_at else ", if it has one"))
     )
 
 
@@ -254,7 +258,7 @@ def uncancel(
     as_json: AsJson = False,
     data: Data = FOLDER,
 ) -> None:
-    """Withdraw the cancellation of a provision. Its planned end, if it was sold with one, holds again."""
+    """Undo the cancellation of a provision. If it was sold with an end, that end applies again."""
     from entitlements.domain.commands import UncancelProvision
 
     way = (actor, key, no_wait, as_json)

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from entitlements.scenarios.running import Outcome
 
 scenarios = group("""
-Scenarios: what happens on a timeline of commands, worked out without servers.
+Scenarios: run commands on a timeline and check the results, without servers.
 
-A scenario is a YAML file that tells a story and says what is expected of it:
+A scenario is a YAML file with steps and expected results:
 
   sets:
     free: {rules: [{key: api_calls, type: quota, amount: 100, period: day}]}
@@ -28,7 +28,7 @@ A scenario is a YAML file that tells a story and says what is expected of it:
         refused_lines: [quota_exceeded]
         keys: {api_calls: {remaining: 100}}
 
-The shipped ones explain every rule by an example; begin with `entitlements scenario list`. The format is in docs/scenarios.md.
+The library has an example of every rule: `entitlements scenario list`. The format is described in docs/scenarios.md.
 """)
 RUN_EXAMPLE: Final = example(
     "entitlements scenario run", "entitlements scenario run credits", "entitlements scenario run my-plans/ --json"
@@ -41,14 +41,14 @@ Paths = Annotated[
     list[Path] | None,
     typer.Argument(
         metavar="FILE|FOLDER|FEATURE",
-        help="YAML, or a feature of the shipped scenarios; all of them, if left out.",
+        help="A YAML file, a folder, or a feature of the library (default: the whole library).",
     ),
 ]
 
 
 @scenarios.command("list", epilog=LIST_EXAMPLE)
 def list_(paths: Paths = None, as_json: AsJson = False) -> None:
-    """List scenarios by feature, each with the rule that it shows."""
+    """List scenarios by feature, with the rule each one shows."""
     from entitlements.scenarios.reading import LIBRARY, find, read
 
     found = [read(path) for path in find(paths or [])]
@@ -64,10 +64,10 @@ def list_(paths: Paths = None, as_json: AsJson = False) -> None:
 
 @scenarios.command("show", epilog=SHOW_EXAMPLE)
 def show(
-    path: Annotated[Path, typer.Argument(metavar="FILE", help="As `list` names it, with or without .yaml.")],
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="Name from `scenario list`, with or without .yaml.")],
     as_json: AsJson = False,
 ) -> None:
-    """Print a scenario as it is written, to read it or to begin one of your own with."""
+    """Print a scenario file, to read it or to write your own."""
     from entitlements.scenarios.reading import find
 
     (found,) = find([path if path.suffix == ".yaml" else path.with_name(f"{path.name}.yaml")])
@@ -80,9 +80,9 @@ def show(
 
 @scenarios.command("schema", epilog=SCHEMA_EXAMPLE)
 def schema(as_json: AsJson = False) -> None:
-    """Print the JSON Schema of a scenario file, by which editors complete and check it.
+    """Print the JSON Schema of scenario files, for completion and validation in editors.
 
-    With the YAML language server: `# yaml-language-server: $schema=scenario.schema.json` in the first line of a file.
+    For the YAML language server, start a file with `# yaml-language-server: $schema=scenario.schema.json`.
     """
     import json
 
@@ -131,9 +131,9 @@ def _document(outcome: Outcome) -> dict[str, Any]:
 
 @scenarios.command("run", epilog=RUN_EXAMPLE)
 def run(paths: Paths = None, as_json: AsJson = False) -> None:
-    """Decide timelines and say what differs from what they expect.
+    """Run scenarios and report what differs from the expected results.
 
-    Ends with "N passed, N failed", and status 1 when one failed.
+    Prints "N passed, N failed" at the end. Exit status 1 if one failed.
     """
     import time
 
@@ -151,7 +151,7 @@ def run(paths: Paths = None, as_json: AsJson = False) -> None:
     else:
         for outcome in outcomes:
             _tell(outcome)
-        output.say(f"[dim]{took_ms:,.0f} ms, {took_ms / len(outcomes):.1f} ms for each[/dim]")
+        output.say(f"[dim]{took_ms:,.0f} ms, {took_ms / len(outcomes):.1f} ms each[/dim]")
         output.say(f"{len(outcomes) - failed} passed, {failed} failed")
     if failed:
         raise typer.Exit(1)

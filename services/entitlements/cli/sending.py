@@ -25,15 +25,17 @@ _USAGE: Final = ("RecordUsage", "RecordUsageBatch")
 
 def send(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="COMMAND", help="Its name; without one all are listed.")] = "",
+    name: Annotated[
+        str, typer.Argument(metavar="COMMAND", help="Name of the command (default: list all commands).")
+    ] = "",
     given: Annotated[
-        list[str] | None, typer.Argument(metavar="FIELD=VALUE", help="Its fields; values are YAML.")
+        list[str] | None, typer.Argument(metavar="FIELD=VALUE", help="Fields of the command; values are YAML.")
     ] = None,
     file: Annotated[
-        Path | None, typer.Option("--file", "-f", help="Its fields, YAML or JSON.", show_default=False)
+        Path | None, typer.Option("--file", "-f", help="File with the fields, YAML or JSON.", show_default=False)
     ] = None,
     wants_help: Annotated[
-        bool, typer.Option("--help", "-h", help="Show this message; after a COMMAND explain that.")
+        bool, typer.Option("--help", "-h", help="Show this message, or the fields of COMMAND.")
     ] = False,
     actor: Actor = "",
     key: Key = "",
@@ -41,12 +43,12 @@ def send(
     as_json: AsJson = False,
     data: Data = FOLDER,
 ) -> None:
-    """Send any command by its name, as a billing system would; without a name list the commands.
+    """Send any command by name. Without a name, list all commands.
 
-    `entitlements send COMMAND --help` explains the fields of a command and shows an example. The rules are in docs/rules/README.md.
+    `entitlements send COMMAND --help` describes the fields of a command, with an example. The rules are in docs/rules/README.md.
 
-    `set=NAME` (and `then_set=NAME` of a trial) stands for the newest version of an entitlement set: its id, version, ladder, rung and
-    rules. Usage has commands of its own: `entitlements usage record` and `entitlements usage import`.
+    `set=NAME` (and `then_set=NAME` for a trial) fills in the id, latest version, ladder, rung and rules of an entitlement set. To record
+    usage, use `entitlements usage record` or `entitlements usage import`.
     """
     from entitlements.ledger.records import COMMANDS
 
@@ -66,7 +68,7 @@ def send(
     with session(data) as opened:
         facts = _facts(opened, kind, file, given or [])
         command = _command(kind, envelope(actor, key) | facts)
-        report(opened.do(command, wait=not no_wait), f"{name} is done.", as_json=as_json, command=name)
+        report(opened.do(command, wait=not no_wait), f"{name} succeeded.", as_json=as_json, command=name)
 
 
 def _kind_of(name: str, known: dict[str, type[Command]]) -> type[Command]:
@@ -76,7 +78,7 @@ def _kind_of(name: str, known: dict[str, type[Command]]) -> type[Command]:
 
     if name not in known:
         near = get_close_matches(name, known, 1)
-        meant = f"Did you mean {near[0]}?" if near else "`entitlements send` lists all."
+        meant = f"Did you mean {near[0]}?" if near else "Run `entitlements send` to list all commands."
         raise InvalidValue("unknown_command", f"No such command: {name}.", meant)
     return known[name]
 

@@ -120,7 +120,7 @@ class Session:
         try:
             reading.wait_for(self.database, partition, offset, VISIBLE_WITHIN_FOR)
         except NotReachedYet as error:
-            output.note(f"Accepted, but the read models do not show it yet: {error}")
+            output.note(f"Accepted, but not visible in the read models yet: {error}")
             return False
         return True
 
@@ -193,7 +193,7 @@ def report(done: Done, sentence: str, *, as_json: bool, **facts: Any) -> None:
     if as_json:
         output.document(done.document(**facts))
     else:
-        output.say(sentence + (" [dim](It was so already.)[/dim]" if done.outcome.repeated else ""))
+        output.say(sentence + (" [dim](Already done.)[/dim]" if done.outcome.repeated else ""))
 
 
 def change(

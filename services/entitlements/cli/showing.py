@@ -22,7 +22,7 @@ def show(pool: Row) -> None:
             "Organization": pool["organization_id"],
             "Billing account": pool["billing_account_id"],
             "Status": since + (f": {pool['status_reason']}" if pool["status_reason"] else ""),
-            "In backfill at": pool["clock"] if pool["backfilling"] else None,
+            "Backfilled until": pool["clock"] if pool["backfilling"] else None,
             "Calendar": _calendar(pool),
             "Owed": _owed(pool),
         },
@@ -79,14 +79,14 @@ def _grant(row: Row, _: Amount) -> Sequence[Any]:
 
 def why_kept(row: Mapping[str, Any]) -> str:
     """Why a contribution includes nothing now."""
-    return {"suspended": "suspended", "active": "the pool is suspended"}.get(row["status"], "has ended")
+    return {"suspended": "suspended", "active": "the pool is suspended"}.get(row["status"], "ended")
 
 
 def _contribution(row: Row, amount: Amount) -> Sequence[Any]:
-    why = f"{why_kept(row)}; what was used of it stays until the reset" if row["kept"] else ""
+    why = f"{why_kept(row)}; its usage counts until the reset" if row["kept"] else ""
     return (
         row["resource_key"],
-        row["provision_id"] or "(default of the key)",
+        row["provision_id"] or "(key default)",
         "" if row["is_feature"] else amount(row, "included_limit"),
         amount(row, "carried") if row["carried"] else "",
         why,
@@ -94,13 +94,13 @@ def _contribution(row: Row, amount: Amount) -> Sequence[Any]:
 
 
 def _assignment(row: Row, _: Amount) -> Sequence[Any]:
-    return row["customer_id"], row["role"], "may" if row["may_overflow"] else "", row["assigned_at"]
+    return row["customer_id"], row["role"], "yes" if row["may_overflow"] else "", row["assigned_at"]
 
 
 def _override(row: Row, amount: Amount) -> Sequence[Any]:
-    value = "taken away" if not row["allowed"] else "given" if row["is_feature"] else amount(row, "amount")
+    value = "denied" if not row["allowed"] else "allowed" if row["is_feature"] else amount(row, "amount")
     drawn = "" if row["drawn"] is None else amount(row, "drawn")
-    of = row["customer_id"] or "the whole pool"
+    of = row["customer_id"] or "all of the pool"
     return (
         row["override_id"],
         row["resource_key"],
@@ -109,7 +109,7 @@ def _override(row: Row, amount: Amount) -> Sequence[Any]:
         drawn,
         row["reason"],
         row["actor"],
-        row["expires_at"] or "when cleared",
+        row["expires_at"] or "cleared",
     )
 
 
@@ -154,9 +154,9 @@ _TABLES: Final[tuple[tuple[str, tuple[str, ...], Cells], ...]] = (
     ("provisions", ("Provision", "Source", "Set", ">Quantity", "Ladder", "Status", "Starts", "Ends"), _provision),
     ("grants", ("Grant", "~Reason", "By", "Status", "Ends"), _grant),
     ("assignments", ("Customer", "Role", "Overflow", "Since"), _assignment),
-    ("overrides", ("Override", "Of", "For", ">Value", ">Drawn", "~Reason", "By", "Until"), _override),
-    ("caps", ("Cap of", "On", ">At most", ">Drawn", ">Reserved", "By", "Resets"), _cap),
-    ("reservations", ("Reserved", "Kind", "Of", ">Held", "~Beside", "For", "Expires"), _reservation),
-    ("holders", ("Limit", "Holder", ">Holds", "Customer", "Since"), _holder),
-    ("on_demand", ("On demand", "Allowed", "Payer", "~Price in minor units", "~Spent", ">Cap", "~Alerts at"), _on_demand),
+    ("overrides", ("Override", "Key", "For", ">Value", ">Used", "~Reason", "By", "Until"), _override),
+    ("caps", ("Cap of", "Key", ">Amount", ">Used", ">Reserved", "By", "Resets"), _cap),
+    ("reservations", ("Reservation", "Kind", "Key", ">Reserved", "~Also reserved", "For", "Expires"), _reservation),
+    ("holders", ("Key", "Holder", ">Allocated", "Customer", "Since"), _holder),
+    ("on_demand", ("On-demand", "Enabled", "Payer", "~Price in minor units", "~Spent", ">Spending cap", "~Alerts at"), _on_demand),
 )  # fmt: skip

@@ -7,10 +7,10 @@ from typing import Any, Final
 from entitlements.cli import output
 
 _WHY_NOT: Final = {
-    "disabled": "it is not enabled",
-    "resource_key": "it is about other keys",
-    "action": "it is about other actions",
-    "temporal": "not at this time",
+    "disabled": "disabled",
+    "resource_key": "other keys",
+    "action": "other actions",
+    "temporal": "outside its schedule",
 }
 _MARKS: Final = {"holds": "[green]✓[/green]", "does_not_hold": "[red]✗[/red]", "cannot_be_judged": "[yellow]?[/yellow]"}
 
@@ -27,7 +27,7 @@ def show_steps(told: dict[str, Any]) -> None:
         )
     output.say("[bold]2 Matching[/bold]")
     for policy in told["matching"]:
-        why = "is asked" if policy["matches"] else f"[dim]is not asked: {_WHY_NOT[policy['why_not']]}[/dim]"
+        why = "applies" if policy["matches"] else f"[dim]does not apply: {_WHY_NOT[policy['why_not']]}[/dim]"
         output.say(f"    {_name(policy)} {why}")
     output.say("[bold]3 Conditions[/bold]")
     for policy in told["conditions"]:
@@ -39,7 +39,7 @@ def show_steps(told: dict[str, Any]) -> None:
     output.say(
         f"[bold]4 Conflict resolution[/bold]  {(_name(winner) + ': ') if winner else ''}{output.literal(resolution['because'])}"
     )
-    answer = "[green]allowed[/green]" if decision["allowed"] else "[red]refused[/red]"
+    answer = "[green]allowed[/green]" if decision["allowed"] else "[red]denied[/red]"
     output.say(f"[bold]5 Decision[/bold]  {answer} ({decision['reason_code']}): {output.literal(decision['sentence'])}")
 
 
@@ -54,7 +54,7 @@ def _show_condition(condition: dict[str, Any], depth: int) -> None:
         value = "" if condition["value"] is None else f" {_value(condition['value'])}"
         found = "[yellow]missing[/yellow]" if condition["found"] is None else output.literal(_value(condition["found"]))
         output.say(
-            f"{indent}{mark} {output.literal(condition['field'])} {condition['operator']}{output.literal(value)}  [dim]found[/dim] {found}"
+            f"{indent}{mark} {output.literal(condition['field'])} {condition['operator']}{output.literal(value)}  [dim]actual[/dim] {found}"
         )
         return
     output.say(f"{indent}{mark} {combined}")

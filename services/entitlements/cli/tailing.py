@@ -12,7 +12,7 @@ from entitlements.cli import output
 from entitlements.cli.options import FOLDER, ORGANIZATION_VARIABLE, AsJson, Data, example, group
 from entitlements.cli.session import session
 
-changes = group("Changes: what was granted, revoked or exceeded, customer by customer.")
+changes = group("Changes: entitlements granted or revoked, and limits reached, per customer.")
 
 
 @changes.command(
@@ -23,7 +23,7 @@ changes = group("Changes: what was granted, revoked or exceeded, customer by cus
 )
 def tail(
     from_beginning: Annotated[
-        bool, typer.Option("--from-beginning", help="Everything that is kept, not only what comes.")
+        bool, typer.Option("--from-beginning", help="Start at the oldest retained change (default: new changes only).")
     ] = False,
     customer: Annotated[str, typer.Option(help="Only the changes of this customer.", show_default=False)] = "",
     organization: Annotated[
@@ -36,14 +36,14 @@ def tail(
             show_default=False,
         ),
     ] = "",
-    count: Annotated[int | None, typer.Option(min=1, help="Stop after so many.", show_default=False)] = None,
-    no_follow: Annotated[bool, typer.Option("--no-follow", help="Stop at the end of what is there.")] = False,
+    count: Annotated[int | None, typer.Option(min=1, help="Stop after this many changes.", show_default=False)] = None,
+    no_follow: Annotated[bool, typer.Option("--no-follow", help="Stop at the newest change.")] = False,
     as_json: AsJson = False,
     data: Data = FOLDER,
 ) -> None:
-    """Show changes as they come: granted, revoked, changed, quota warning, exceeded, reset.
+    """Stream changes: granted, revoked, changed, quota warning, exceeded, reset.
 
-    With --json: one document when it ends by itself (--count, --no-follow), else one document a line.
+    With --json: one document with --count or --no-follow, otherwise one document per line.
     """
     bounded = count is not None or no_follow
     with session(data) as opened:
@@ -71,7 +71,7 @@ def _is_of(change: dict[str, Any], organization: str, customer: str) -> bool:
 
 
 def _read(settings: Any, *, from_beginning: bool, follow: bool) -> Iterator[dict[str, Any]]:
-    """Decoded changes, from now or from the beginning on. A repeat is passed over; what is no change of ours is named on stderr."""
+    """Decoded changes, from now or from the beginning on. A repeat is passed over; what is not a valid change is named on stderr."""
     from contextlib import closing
 
     from confluent_kafka import TopicPartition
@@ -101,7 +101,7 @@ def _read(settings: Any, *, from_beginning: bool, follow: bool) -> Iterator[dict
                 change = wire.decode(message.value()).record
             except WireError as error:
                 output.note(
-                    f"{error.code}: record {message.offset()} of partition {message.partition()} is no change of ours"
+                    f"{error.code}: record {message.offset()} of partition {message.partition()} is not a valid change"
                 )
                 continue
             if change["change_id"] in seen:
@@ -132,10 +132,10 @@ def _detail(change: dict[str, Any]) -> str:
         return f"{_value(change['before'])} -> {_value(change['after'])}"
     if "requested" in change:
         return (
-            f"{change['consumed']:,} of {output.amount(change['limit'])} used, {change['requested']:,} more asked for"
+            f"{change['consumed']:,} of {output.amount(change['limit'])} used, {change['requested']:,} more requested"
         )
     if "soft_limit" in change:
-        return f"{change['consumed']:,} used, warned from {change['soft_limit']:,}"
+        return f"{change['consumed']:,} used, soft limit {change['soft_limit']:,}"
     if "limit" in change:
         return f"{change['consumed']:,} of {output.amount(change['limit'])} used after a correction"
     period = change.get("period_end")
@@ -144,6 +144,6 @@ def _detail(change: dict[str, Any]) -> str:
 
 def _value(value: dict[str, Any] | None) -> str:
     if value is None:
-        return "nothing"
-    limit = "held" if value["limit"] is None and value["period"] is None else output.amount(value["limit"])
+        return "none"
+    limit = "included" if value["limit"] is None and value["period"] is None else output.amount(value["limit"])
     return limit + (f" / {value['period']}" if value["period"] else "")

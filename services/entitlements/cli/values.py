@@ -67,12 +67,12 @@ def new_id_of(what: str, text: str) -> str:
     from entitlements.domain.ids import DERIVED, is_derived
 
     if names_a_document(text) and os.path.isfile(text):  # noqa: PTH113 - an id is no path.
-        raise InvalidValue("invalid_id", f"{text} is a file here, so it cannot be the id of a {what}.", "Give an id.")
+        raise InvalidValue("invalid_id", f"{text} is a file in this directory, not the id of a {what}.", "Give an id.")
     if is_derived(text):
         raise InvalidValue(
             "invalid_id",
-            f"The id of the {what} begins with {DERIVED}.",
-            "Use another one: those are the service's own.",
+            f"The id of the {what} starts with {DERIVED}.",
+            "Use another id: ids that start with it are reserved.",
         )
     return id_of(what, text)
 
@@ -124,7 +124,7 @@ def instant_or_before(text: str) -> datetime | None:
     try:
         return instant(text)
     except InvalidValue as error:
-        error.advice += ", or 90d for so long before now"
+        error.advice += ", or 90d for 90 days ago"
         raise
 
 
@@ -140,7 +140,7 @@ def country(text: str) -> str:
 def reason(text: str) -> str:
     """A reason that says something. Raises InvalidValue."""
     if not text.strip():
-        raise InvalidValue("invalid_request", "The reason is empty.", "Say why, for auditors.")
+        raise InvalidValue("invalid_request", "The reason is empty.", "Give a reason for the audit trail.")
     return text
 
 

@@ -65,7 +65,7 @@ def read_books(settings: Settings, resource_key: str) -> Books:
             if frames:
                 heard_at = time.monotonic()
             elif time.monotonic() - heard_at > SILENCE_FOR_MAX:
-                raise LedgerHasAGap(f"Its partitions end at {goals}, and nothing more can be read.")
+                raise LedgerHasAGap(f"Its partitions end at {goals}, but reading stopped earlier.")
             for frame in frames:
                 books.ends[frame.partition] = frame.position_after.offset
                 for name, event in decode_plain_events(frame.value).events:
@@ -92,7 +92,7 @@ def read_changes(settings: Settings, progress: Callable[[int, int], None]) -> Co
             if messages:
                 heard_at = time.monotonic()
             elif time.monotonic() - heard_at > SILENCE_FOR_MAX:
-                raise TimeoutError(f"{topic} ends at {goals}, and nothing more can be read")
+                raise TimeoutError(f"{topic} ends at {goals}, but reading stopped earlier")
             for message in messages:
                 if message.error() is not None:
                     continue

@@ -21,7 +21,7 @@ PROCESSES: Final = ("engine", "publisher", "projector", "changes", "api")
 
 
 class FolderIsNotEmpty(EntitlementsError):
-    """The demo starts from nothing, and the folder holds data already."""
+    """The demo needs an empty folder."""
 
     code = "folder_is_not_empty"
 
@@ -30,7 +30,7 @@ class FolderIsNotEmpty(EntitlementsError):
 def own_servers(folder: Path, *, fast: bool) -> Iterator[Settings]:
     """Servers in a folder, or those of the environment under names that nobody else has. Raises FolderIsNotEmpty."""
     if any((folder / server).exists() for server in ("kafka", "postgres")):
-        raise FolderIsNotEmpty(f"{folder}. Remove it, or give another one.")
+        raise FolderIsNotEmpty(f"Delete {folder}, or choose another.")
     with ExitStack() as stack:
         settings = stack.enter_context(servers_in(folder, fast=fast))
         name = f"demo_{secrets.token_hex(4)}"

@@ -38,7 +38,7 @@ Progress = Callable[[int, int], None]
 
 
 class DemoFailed(EntitlementsError):
-    """A command of the demo was refused that should not have been."""
+    """A command of the demo was refused unexpectedly."""
 
     code = "demo_failed"
 
@@ -131,7 +131,7 @@ class _Demo:
         rows = _in_time_order(file)
         meaning = Meaning(source="demo")
         commands = [meaning.command(row, opening.pool_of(row.customer_id), in_backfill=True) for row in rows]
-        with self.phase("usage", f"Recording {len(rows):,} requests at the instants they were made") as progress:
+        with self.phase("usage", f"Recording {len(rows):,} requests at their original times") as progress:
             self._send(caller, commands, progress)
 
     def make_key(self, caller: Caller) -> str:
@@ -150,7 +150,7 @@ class _Demo:
 
     def ask(self, settings: Settings, key: str) -> None:
         """Ask over HTTP what the busiest customers may do: the answers are those that their own counts give."""
-        with self.phase("ask", "Asking over HTTP, with a key of its own"):
+        with self.phase("ask", "Checking over HTTP, with an API key"):
             readiness.wait_until_at_work(settings, ["api"], CATCH_UP_FOR_MAX)
             decisions = asking.decisions(settings, key, [str(row["customer_id"]) for row in self.result.busiest])
         self.result.asked = len(decisions)
@@ -213,7 +213,7 @@ class _Demo:
     def prove(self, settings: Settings) -> None:
         from entitlements_projections.rebuild import rebuild
 
-        with self.phase("proof", "Rebuilding the read models from the log and comparing row by row") as progress:
+        with self.phase("proof", "Rebuilding the read models from the ledger and comparing every row") as progress:
             report = rebuild(settings, progress=progress, compare_only=True)
         self.result.rebuild_equal = report.equal
         self.result.rows_compared = report.rows

@@ -69,13 +69,13 @@ def define_access_policy(held: Organization | None, command: DefineAccessPolicy,
     if held is not None and present is not None and not present.is_retired and present.digest == digest:
         return held
     if held is not None and present is None and len(held.policies) >= POLICIES_EVER_MAX:
-        raise TooManyPolicies(f"{POLICIES_EVER_MAX} with those that are retired")
+        raise TooManyPolicies(f"the maximum including retired ones is {POLICIES_EVER_MAX}")
     others = {} if held is None else {name: one for name, one in held.policies.items() if name != command.policy_id}
     counting = [policy.characters for policy in others.values() if not policy.is_retired]
     if len(counting) >= POLICIES_MAX:
-        raise TooManyPolicies(f"{POLICIES_MAX} are the most")
+        raise TooManyPolicies(f"the maximum is {POLICIES_MAX}")
     if sum(counting) + len(command.document) > DOCUMENTS_CHARACTERS_MAX:
-        raise TooManyPolicies(f"{DOCUMENTS_CHARACTERS_MAX} characters are the most, in all of them")
+        raise TooManyPolicies(f"the maximum is {DOCUMENTS_CHARACTERS_MAX} characters in total")
     return _happen(
         held,
         command,
@@ -99,25 +99,25 @@ def _check_document(command: DefineAccessPolicy) -> None:
     """
     if len(command.document) > DOCUMENT_CHARACTERS_MAX:
         raise InvalidPolicy(
-            f"its document has {len(command.document)} characters, {DOCUMENT_CHARACTERS_MAX} are the most"
+            f"the document has {len(command.document)} characters; the maximum is {DOCUMENT_CHARACTERS_MAX}"
         )
     if not is_id(command.name, 0) or abs(command.priority) > PRIORITY_MAX:
-        raise InvalidPolicy(f"a name has at most 128 characters, a priority is up to {PRIORITY_MAX} either way")
+        raise InvalidPolicy(f"a name has at most 128 characters, a priority is from -{PRIORITY_MAX} to {PRIORITY_MAX}")
     try:
         found = json.loads(command.document, parse_constant=_no_json)
         text = json.dumps(found, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     except (ValueError, RecursionError) as error:
-        raise InvalidPolicy("its document is no JSON") from error
+        raise InvalidPolicy("the document is not valid JSON") from error
     # Postgres stores no zero character, which JSON can write.
     if not isinstance(found, dict) or text != command.document or "\\u0000" in text:
-        raise InvalidPolicy("its document is no object in canonical JSON")
+        raise InvalidPolicy("the document is not an object in canonical JSON")
     said = {"policy_id": command.policy_id, "effect": command.effect, "priority": command.priority}
     if said != {"priority": 0} | {name: found[name] for name in said if name in found}:
-        raise InvalidPolicy("its document has another policy_id, effect or priority than the command")
+        raise InvalidPolicy("policy_id, effect or priority differ between document and command")
 
 
 def _no_json(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no number")
+    raise ValueError(f"{constant} is not a number")
 
 
 def retire_access_policy(held: Organization | None, command: RetireAccessPolicy, now: datetime) -> Organization:
@@ -167,39 +167,39 @@ def create_api_key(held: Organization | None, command: CreateApiKey, now: dateti
             raise ApiKeyIsOver(command.key_id)
         return held
     if command.expires_at is not None and command.expires_at <= now:
-        raise InvalidInstant("the key would have expired before it is made")
+        raise InvalidInstant("expires_at is in the past")
     keys = [] if held is None else list(held.api_keys.values())
     if len(keys) >= API_KEYS_EVER_MAX or sum(key.counts_at(now) for key in keys) >= API_KEYS_MAX:
-        raise TooManyApiKeys(f"{API_KEYS_MAX} that count, {API_KEYS_EVER_MAX} ever")
+        raise TooManyApiKeys(f"the maximum is {API_KEYS_MAX} active and {API_KEYS_EVER_MAX} in total")
     return _happen(held, command, ApiKeyCreated, now, key_id=command.key_id, **facts)
 
 
 def _check_key(command: CreateApiKey) -> None:
     if _KEY_ID.fullmatch(command.key_id) is None:
-        raise InvalidCommand("the id of an API key has 8 to 64 letters and digits")
+        raise InvalidCommand("the id of an API key must have 8 to 64 letters and digits")
     if _SHA256.fullmatch(command.secret_sha256) is None:
-        raise InvalidCommand("a SHA-256 has 64 hexadecimal digits, in small letters")
+        raise InvalidCommand("a SHA-256 must have 64 hexadecimal digits, in lower case")
     if not is_id(command.name, 0):
         raise InvalidCommand("a name has at most 128 characters")
     scopes = get_args(ApiScope)
     if not command.scopes or len(set(command.scopes)) < len(command.scopes) or not set(command.scopes) <= set(scopes):
-        raise InvalidCommand(f"a key has at least one scope of {', '.join(scopes)}, each once")
+        raise InvalidCommand(f"a key needs at least one scope of {', '.join(scopes)}, each once")
     if command.requests_per_s is not None and not 1 <= command.requests_per_s <= REQUESTS_PER_S_MAX:
-        raise InvalidCommand(f"requests_per_s is from 1 to {REQUESTS_PER_S_MAX}")
+        raise InvalidCommand(f"requests_per_s must be 1 to {REQUESTS_PER_S_MAX}")
     _check_whom_it_acts_for(command)
 
 
 def _check_whom_it_acts_for(command: CreateApiKey) -> None:
     if len(command.act_for) > ACT_FOR_MAX:
-        raise InvalidCommand(f"act_for names at most {ACT_FOR_MAX} organizations; a key for more acts for all")
+        raise InvalidCommand(f"act_for has at most {ACT_FOR_MAX} organizations; for more use all")
     if not all(map(is_id, command.act_for)):
-        raise InvalidId("of each organization in act_for, without a zero character")
+        raise InvalidId("an organization in act_for")
     if command.act_for and command.acts_for_all:
-        raise InvalidCommand("a key acts for some organizations or for all")
+        raise InvalidCommand("act_for is a list of organizations or all, not both")
     if command.unit_id and (command.act_for or command.acts_for_all):
-        raise InvalidCommand("a key that is bound to a unit acts for no other organization")
+        raise InvalidCommand("a key limited to a unit cannot act for other organizations")
     if command.unit_id and not UNIT_SCOPES.issuperset(command.scopes):
-        raise InvalidCommand("a key that is bound to a unit has no other scopes than read and use")
+        raise InvalidCommand("a key limited to a unit can only have the scopes read and use")
 
 
 def revoke_api_key(held: Organization | None, command: RevokeApiKey, now: datetime) -> Organization:

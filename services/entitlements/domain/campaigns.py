@@ -122,10 +122,10 @@ def define_campaign(held: Campaign | None, command: DefineCampaign, now: datetim
     """Define a campaign, or define an inactive one anew."""
     if len(command.campaign_id) > ID_CHARACTERS_MAX or GRANT_MARK in command.campaign_id:
         raise InvalidId(
-            f"a campaign's id has at most {ID_CHARACTERS_MAX} characters and no {GRANT_MARK}: it names its grants"
+            f"a campaign id has at most {ID_CHARACTERS_MAX} characters and no {GRANT_MARK}, because grant ids are derived from it"
         )
     if not command.reason.strip():
-        raise InvalidCommand("a campaign names its reason")
+        raise InvalidCommand("a campaign needs a reason")
     check_rules(command.rules)
     check_amounts(command.rules, command.quantity)
     known_start = held.starts_at if held is not None else now
@@ -138,7 +138,7 @@ def define_campaign(held: Campaign | None, command: DefineCampaign, now: datetim
     if held is not None and all(getattr(held, name) == fact for name, fact in facts.items()):
         return held
     if command.ends_at <= max(starts_at, now):
-        raise InvalidInstant(f"it would end at {command.ends_at.isoformat()}, not after its start and now")
+        raise InvalidInstant(f"ends_at {command.ends_at.isoformat()} must be after its start and after now")
     if held is None:
         opening = CampaignDefined(
             originator_id=command.campaign_id,
@@ -160,16 +160,16 @@ def change_campaign_pools(held: Campaign | None, command: ChangeCampaignPools, n
     if held is None:
         raise UnknownCampaign(command.campaign_id)
     if len(command.add) + len(command.remove) > POOLS_PER_COMMAND_MAX:
-        raise TooManyPools(f"{POOLS_PER_COMMAND_MAX} pools are the most at once")
+        raise TooManyPools(f"the maximum is {POOLS_PER_COMMAND_MAX} pools per command")
     wrong = [pool_id for pool_id in (*command.add, *command.remove) if not is_id(pool_id)]
     if wrong:
-        raise InvalidId(f"{wrong[0][:80]} is no id of a pool")
+        raise InvalidId(f"{wrong[0][:80]} is not a valid pool id")
     if set(command.add) & set(command.remove):
-        raise InvalidCommand("a pool is added or removed, not both")
+        raise InvalidCommand("a pool can be added or removed, not both")
     added = [pool_id for pool_id in dict.fromkeys(command.add) if pool_id not in held.pools]
     removed = [pool_id for pool_id in dict.fromkeys(command.remove) if pool_id in held.pools]
     if len(held.pools) + len(added) - len(removed) > POOLS_MAX:
-        raise TooManyPools(f"{POOLS_MAX} pools are the most")
+        raise TooManyPools(f"the maximum is {POOLS_MAX} pools")
     if added or removed:
         held.happen(CampaignPoolsChanged, now, added=added, removed=removed, actor=command.actor)
     return held

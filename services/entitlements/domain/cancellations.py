@@ -34,7 +34,7 @@ _FAR = datetime.max.replace(tzinfo=UTC)
 def end_provision(pool: ResourcePool, command: EndProvision, now: datetime) -> None:
     """End a provision now, or let it end later. What has ended stays as it is; an instant that is over means now."""
     if (command.when == "at") != (command.ends_at is not None):
-        raise InvalidCommand("`when: at` needs ends_at, its instant; any other `when` has none")
+        raise InvalidCommand("ends_at is required with `when: at` and not allowed otherwise")
     provision = find(pool, command.provision_id)
     if provision.is_over:
         if command.when == "now" or (command.ends_at is not None and command.ends_at <= now):
@@ -82,7 +82,7 @@ def end_of_billing_period(pool: ResourcePool, provision: Provision, at: datetime
     calendar = Calendar(pool.time_zone, to_ms(pool.anchor_at or provision.starts_at))
     end_ms = period_bounds(provision.billing_period, to_ms(at), calendar)[1]
     if end_ms >= NEVER_MS:
-        raise NoBillingPeriod(f"{provision.provision_id} is billed once for its lifetime")
+        raise NoBillingPeriod(f"{provision.provision_id} is billed once")
     return from_ms(end_ms)
 
 
@@ -92,7 +92,7 @@ def _end_later(
     if provision.ends_at == ends_at:
         return
     if ends_at <= provision.starts_at:
-        raise InvalidInstant(f"it starts at {provision.starts_at.isoformat()} only")
+        raise InvalidInstant(f"the provision starts later, at {provision.starts_at.isoformat()}")
     _check_followers(pool, provision, ends_at)
     planned = provision.planned_ends_at
     pool.happen(
@@ -131,4 +131,4 @@ def _check_followers(pool: ResourcePool, provision: Provision, ends_at: datetime
     for other in pool.provisions.values():
         is_rival = other is not provision and other.ladder == provision.ladder and not other.is_over
         if provision.ladder is not None and is_rival and provision.starts_at < other.starts_at < (ends_at or _FAR):
-            raise LadderIsOccupied(f"{other.provision_id} follows on ladder {provision.ladder}")
+            raise LadderIsOccupied(f"{other.provision_id} is scheduled next on ladder {provision.ladder}")

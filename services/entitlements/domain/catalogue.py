@@ -96,7 +96,7 @@ def define_resource_key(key: ResourceKey | None, command: DefineResourceKey, now
     A description without terms leaves those that were said before.
     """
     if not 0 <= command.scale <= 18:
-        raise InvalidCommand("scale is from 0 to 18 decimals")
+        raise InvalidCommand("scale must be 0 to 18")
     if command.terms is not None:
         check_terms(command.resource_key, command.data_type, command.terms)
     facts: dict[str, Any] = {name: getattr(command, name) for name in ("name", "data_type", "unit", "scale", "terms")}
@@ -112,7 +112,7 @@ def define_resource_key(key: ResourceKey | None, command: DefineResourceKey, now
         return begin(opening, ResourceKey)
     if (key.data_type, key.scale) != (command.data_type, command.scale):
         # Recorded quantities would silently mean something else.
-        raise InvalidCommand(f"{key.id} is {key.data_type} at scale {key.scale} for ever")
+        raise InvalidCommand(f"{key.id} is {key.data_type} with scale {key.scale}; type and scale cannot change")
     if command.terms is None:
         facts["terms"] = key.terms
     if any(getattr(key, name) != fact for name, fact in facts.items()):
@@ -127,7 +127,7 @@ def define_entitlement_set(held: EntitlementSet | None, command: DefineEntitleme
     """Define a new version of a set; the same definition again is no new version. It has been resolved by the sender."""
     check_rules(command.rules)
     if (command.ladder is None) != (command.rung is None):
-        raise InvalidCommand("a set names a ladder and its rung, or neither")
+        raise InvalidCommand("set both ladder and rung, or neither")
     version = 1 if held is None else held.set_version + 1
     check_extension(_as_version(command, version), command.rules)
     facts: dict[str, Any] = {name: getattr(command, name) for name in _OF_SET}

@@ -18,13 +18,13 @@ def check_fields(command: Command) -> None:
     _check_ids(command)
     for name, value in vars(command).items():
         if isinstance(value, str) and "\0" in value:
-            raise InvalidCommand(f"{name} holds a zero character")
+            raise InvalidCommand(f"{name} contains NUL")
     for name in _NUMBERS_OF_32_BITS:
         number = getattr(command, name, None)
         if number is not None and not -(2**31) <= number < 2**31:
-            raise InvalidCommand(f"{name} has more than 32 bits")
+            raise InvalidCommand(f"{name} does not fit into 32 bits")
     if getattr(command, "sequence", 0) < 0:
-        raise InvalidCommand("a sequence begins at 0 or above")
+        raise InvalidCommand("a sequence must not be negative")
     for name in _QUANTITIES:
         quantity = getattr(command, name, 1)
         if not 0 < quantity <= QUANTITY_MAX:
@@ -36,10 +36,10 @@ def _check_ids(command: Command) -> None:
     for name, characters_min in _ids_of(kind):
         value = getattr(command, name)
         if value is not None and not is_id(value, characters_min):
-            raise InvalidId(f"{name} has {len(value)}, or a zero character")
+            raise InvalidId(f"{name} has {len(value)} characters or contains NUL")
     for name in _IN_PATHS.get(kind, ()):
         if getattr(command, name) in NO_SEGMENTS and not _takes_out(command):
-            raise InvalidId(f"{name} is {getattr(command, name)}, which no path of a URL can hold")
+            raise InvalidId(f"{name} is {getattr(command, name)}, which a URL path cannot contain")
 
 
 #: Avro's int and Postgres' integer, of which writers take more than readers find.

@@ -1,7 +1,7 @@
 """Decisions about corrections: take recorded usage back, exactly, or correct a total. Compensating events, never edits.
 
 What is taken back returns to whoever bore it. Within the grace of a closed period it changes that period; usage of a period that is
-closed for good is not corrected: its total stands, as late usage changes it no more either.
+closed for good is not corrected: its total is final, as late usage changes it no more either.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def reverse_usage(pool: ResourcePool, command: ReverseUsage, now: datetime) -> N
 
 def _check_reason(reason: str) -> None:
     if not reason.strip():
-        raise InvalidCommand("a correction names its reason")
+        raise InvalidCommand("a correction needs a reason")
 
 
 def _find(pool: ResourcePool, usage_id: str, now: datetime) -> RememberedLine | None:
@@ -71,16 +71,16 @@ def _take_back(
     left = sum(borne.quantity for borne in known.parts)
     quantity = part or left
     if not 0 < quantity <= left:
-        raise MoreThanWasUsed(f"{left} are left of {usage_id}")
+        raise MoreThanWasUsed(f"{left} remaining of {usage_id}")
     resource_key, workspace_id = known.body[0], known.body[3]
     entitlement = pool.entitlements[resource_key]
     if entitlement.entitlement_type == "limit":
-        raise KeyIsNotHeld(f"{resource_key} is held: give it back by ReleaseUsage")
+        raise KeyIsNotHeld(f"{resource_key} is a limit: use ReleaseUsage")
     closed = _period_of(pool, entitlement, known, now)
     parts = returned_parts(pool, known, quantity, closed, to_ms(now))
     charged = entitlement.used if closed is None else closed.used
     if quantity + paid(parts) > charged:
-        raise MoreThanWasUsed(f"{charged} are left of what was included; the rest was taken back by a correction")
+        raise MoreThanWasUsed(f"{charged} remaining of the included usage; the rest was reversed by a correction")
     _happen(
         pool,
         entitlement,
@@ -115,8 +115,8 @@ def _period_of(
         idle = closed_within_grace(pool, entitlement, known.recorded_at, now_ms) if known.counted_in == 0 else None
         # At its first instant a reset may have come between.
         if idle is not None and idle.used == 0 and idle.start_ms < known.recorded_at:
-            raise MoreThanWasUsed("a correction has taken back all that was used in its period")
-    raise PeriodIsClosed("its total stands")
+            raise MoreThanWasUsed("a correction already reversed all usage of the period")
+    raise PeriodIsClosed("its total is final")
 
 
 def correct_usage(pool: ResourcePool, command: CorrectUsage, now: datetime) -> None:
@@ -128,7 +128,7 @@ def correct_usage(pool: ResourcePool, command: CorrectUsage, now: datetime) -> N
         raise PoolIsClosed
     entitlement, occurred_at = _what_is_corrected(pool, command), command.occurred_at or now
     if to_ms(occurred_at) > to_ms(now) + CLOCK_SKEW_MS_MAX:
-        raise InvalidInstant(f"it would occur at {occurred_at.isoformat()}")
+        raise InvalidInstant(f"occurred_at is {occurred_at.isoformat()}")
     pool.seal()
     known = _find(pool, command.corrects, now)
     if known is not None and command.adjustment < 0:
@@ -139,7 +139,7 @@ def correct_usage(pool: ResourcePool, command: CorrectUsage, now: datetime) -> N
     closed = _period_at(pool, entitlement, occurred_at, now)
     charged = entitlement.used if closed is None else closed.used
     if command.adjustment < 0 and -command.adjustment > charged:
-        raise MoreThanWasUsed(f"{charged} were counted that neither credits nor a payer bear")
+        raise MoreThanWasUsed(f"{charged} were counted apart from credits and on-demand")
     if command.adjustment > 0:
         check_countable(entitlement, command.adjustment)
     _happen(
@@ -194,7 +194,7 @@ def _period_at(
     closed = closed_within_grace(pool, entitlement, at_ms, now_ms)
     if closed is not None:
         return closed
-    raise PeriodIsClosed("its total stands")
+    raise PeriodIsClosed("its total is final")
 
 
 def _happen(

@@ -152,7 +152,7 @@ def _decide_pool(pool: ResourcePool | None, command: PoolCommand, logged_ms: int
         if not isinstance(command, OpenPool):
             raise UnknownPool(command.pool_id)
         if command.caller_organization_id not in {None, command.organization_id}:
-            raise InvalidCommand(f"{command.caller_organization_id} opens no pools for {command.organization_id}")
+            raise InvalidCommand(f"{command.caller_organization_id} cannot open pools for {command.organization_id}")
         if command.effective_at is not None:
             raise EffectiveAtIsNotAllowed
         opened = lifecycle.open_pool(None, command, from_ms(logged_ms))

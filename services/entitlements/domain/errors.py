@@ -101,7 +101,7 @@ class InvalidLadder(InvalidCommand):
 
 
 class EffectiveAtIsNotAllowed(CommandRefused):
-    """Only a pool in backfill takes commands with effective_at."""
+    """Only a pool in backfill accepts effective_at."""
 
     code = "effective_at_not_allowed"
 
@@ -113,7 +113,7 @@ class UnknownPool(CommandRefused):
 
 
 class PoolAlreadyExists(CommandRefused):
-    """The pool exists already, with other values."""
+    """The pool already exists with other values."""
 
     code = "pool_already_exists"
 
@@ -131,7 +131,7 @@ class PoolIsSuspended(CommandRefused):
 
 
 class PoolIsElsewhere(CommandRefused):
-    """The pool lives on another partition than the command."""
+    """The command was sent to the wrong partition."""
 
     code = "pool_is_elsewhere"
 
@@ -143,7 +143,7 @@ class UnknownProvision(CommandRefused):
 
 
 class ProvisionAlreadyExists(CommandRefused):
-    """The provision exists already, with other values."""
+    """The provision already exists with other values."""
 
     code = "provision_already_exists"
 
@@ -161,7 +161,7 @@ class ProvisionIsSuspended(CommandRefused):
 
 
 class NoBillingPeriod(CommandRefused):
-    """The provision has neither a billing period nor an end."""
+    """The provision has no billing period and no end."""
 
     code = "no_billing_period"
 
@@ -173,25 +173,25 @@ class UnknownRung(CommandRefused):
 
 
 class LadderMismatch(CommandRefused):
-    """The ladder or rung is not that of the entitlement set."""
+    """The ladder or rung differs from that of the entitlement set."""
 
     code = "ladder_mismatch"
 
 
 class LadderIsOccupied(CommandRefused):
-    """Another provision occupies this ladder of the pool at that time."""
+    """The pool already has a plan on this ladder at that time."""
 
     code = "ladder_is_occupied"
 
 
 class RulesConflict(CommandRefused):
-    """The pool has the key already with another type, period or stacking policy."""
+    """The pool already has the key with another type, period or stacking."""
 
     code = "rules_conflict"
 
 
 class TooManyProvisions(CommandRefused):
-    """A pool holds at most 500 provisions that have not ended."""
+    """A pool has at most 500 provisions that have not ended."""
 
     code = "too_many_provisions"
 
@@ -203,7 +203,7 @@ class UnknownGrant(CommandRefused):
 
 
 class GrantAlreadyExists(CommandRefused):
-    """The grant exists already, with other values."""
+    """The grant already exists with other values."""
 
     code = "grant_already_exists"
 
@@ -233,7 +233,7 @@ class KeyIsNotMetered(CommandRefused):
 
 
 class KeyIsNotHeld(CommandRefused):
-    """Only a limit, such as seats, is released."""
+    """Only limits, such as seats, can be released."""
 
     code = "key_is_not_held"
 
@@ -245,19 +245,19 @@ class NotEntitled(CommandRefused):
 
 
 class QuotaIsExceeded(CommandRefused):
-    """The usage exceeds what remains."""
+    """The usage exceeds the remaining amount."""
 
     code = "quota_exceeded"
 
 
 class PeriodIsClosed(CommandRefused):
-    """The usage occurred in a period that is closed."""
+    """The usage belongs to a closed period."""
 
     code = "period_is_closed"
 
 
 class MoreThanIsHeld(CommandRefused):
-    """More is released than is held."""
+    """The quantity exceeds what is allocated."""
 
     code = "more_than_is_held"
 
@@ -275,7 +275,7 @@ class UnknownReservation(CommandRefused):
 
 
 class ReservationAlreadyExists(CommandRefused):
-    """The reservation exists already, with other values."""
+    """The reservation already exists with other values."""
 
     code = "reservation_already_exists"
 
@@ -293,7 +293,7 @@ class UnknownOverride(CommandRefused):
 
 
 class OverrideAlreadyExists(CommandRefused):
-    """The override exists already, with other values."""
+    """The override already exists with other values."""
 
     code = "override_already_exists"
 
@@ -311,13 +311,13 @@ class UnknownUsage(CommandRefused):
 
 
 class MoreThanWasUsed(CommandRefused):
-    """More is taken back than was used."""
+    """The quantity exceeds what was used."""
 
     code = "more_than_was_used"
 
 
 class MoreThanIsOwed(CommandRefused):
-    """More is forgiven than is owed."""
+    """The quantity exceeds what is owed."""
 
     code = "more_than_is_owed"
 
@@ -329,7 +329,7 @@ class UnknownUnit(CommandRefused):
 
 
 class UnitCycle(CommandRefused):
-    """The unit would lie within itself."""
+    """The unit would be below itself."""
 
     code = "unit_cycle"
 
@@ -341,7 +341,7 @@ class UnitIsNotEmpty(CommandRefused):
 
 
 class TooManyUnits(CommandRefused):
-    """The organization, or what one command changes of it, would be too large."""
+    """Too many units, or too many customers changed by one command."""
 
     code = "too_many_units"
 
@@ -377,13 +377,13 @@ class InheritanceCycle(CommandRefused):
 
 
 class InheritanceIsTooDeep(CommandRefused):
-    """A definition has at most 16 generations and 100 ancestors."""
+    """A definition has at most 16 levels of inheritance and 100 ancestors."""
 
     code = "inheritance_too_deep"
 
 
 class ParentsDisagree(CommandRefused):
-    """What the parents define cannot be combined."""
+    """The parents have conflicting rules."""
 
     code = "parents_disagree"
 
@@ -401,7 +401,7 @@ class UnknownPolicy(CommandRefused):
 
 
 class TooManyPolicies(CommandRefused):
-    """An organization has at most 1,000 active access policies, of 524,288 characters in all."""
+    """An organization has at most 1,000 active access policies and 524,288 characters in total."""
 
     code = "too_many_policies"
 
@@ -413,7 +413,7 @@ class UnknownApiKey(CommandRefused):
 
 
 class ApiKeyAlreadyExists(CommandRefused):
-    """The API key exists already, with other values."""
+    """The API key already exists with other values."""
 
     code = "api_key_already_exists"
 
@@ -431,12 +431,12 @@ class ApiKeyIsOver(CommandRefused):
 
 
 class TooManyApiKeys(CommandRefused):
-    """An organization has at most 1,000 active API keys and 10,000 in all."""
+    """An organization has at most 1,000 active API keys and 10,000 in total."""
 
     code = "too_many_api_keys"
 
 
 class IdempotencyKeyReused(CommandRefused):
-    """The idempotency key was used before with another body."""
+    """The idempotency key was already used with a different request."""
 
     code = "idempotency_key_reused"

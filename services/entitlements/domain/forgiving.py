@@ -32,13 +32,13 @@ def forgive_overage(pool: ResourcePool, command: ForgiveOverage, now: datetime) 
     if entitlement.entitlement_type not in ("quota", "credit"):
         raise KeyIsNotMetered(command.resource_key)
     if not command.reason.strip() or not command.actor.strip():
-        raise InvalidCommand("forgiveness names its reason and its actor")
+        raise InvalidCommand("a reason and an actor are required")
     if command.amount is not None and not 0 < command.amount <= QUANTITY_MAX:
         raise InvalidQuantity(str(command.amount))
     pool.seal()
     owed = entitlement.owed
     if (command.amount or 0) > owed:
-        raise MoreThanIsOwed(f"{owed} of {command.resource_key} are owed", owed)
+        raise MoreThanIsOwed(f"{owed} of {command.resource_key} owed", owed)
     if not owed:
         return
     forgive(pool, entitlement, now, command.amount or owed, reason=command.reason, actor=command.actor)

@@ -24,7 +24,7 @@ def issue_grant(pool: ResourcePool, command: IssueGrant, now: datetime) -> None:
     if pool.is_closed:
         raise PoolIsClosed
     if not command.reason.strip() or not command.actor.strip():
-        raise InvalidCommand("a grant names its reason and its actor")
+        raise InvalidCommand("a grant needs a reason and an actor")
     if command.grant_id in pool.grants:
         _check_same(pool, command)
         return

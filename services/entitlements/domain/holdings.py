@@ -64,8 +64,8 @@ def workspace_of(pool: ResourcePool, command: AllocateLimit | SetAllocation | Re
     if holding is None:
         return command.workspace_id
     if command.workspace_id not in ("", holding.workspace_id):
-        of = holding.workspace_id or "no workspace in particular"
-        raise InvalidCommand(f"{command.holder_id} holds {command.resource_key} for {of}: name that one, or none")
+        of = holding.workspace_id or "no customer"
+        raise InvalidCommand(f"{command.holder_id} holds {command.resource_key} for {of}: set that customer, or none")
     return holding.workspace_id
 
 
@@ -115,11 +115,11 @@ def _check_room(pool: ResourcePool, entitlement: Entitlement, workspace_id: str,
     narrowed = what_narrows(pool, entitlement, workspace_id, "", quantity, to_ms(now))
     if narrowed is not None:
         reason, left = narrowed
-        raise reason(f"{left} are left", left)
+        raise reason(f"{left} remaining", left)
     found = cover(pool, entitlement, quantity)
     if found.credit_units or found.charge or not fits(entitlement, found):
         left = affordable(pool, entitlement)
-        raise QuotaIsExceeded(f"{left} are left", left)
+        raise QuotaIsExceeded(f"{left} remaining", left)
 
 
 def _total(entitlement: Entitlement, change: int) -> UsageTotal:
@@ -138,7 +138,7 @@ def release_usage(pool: ResourcePool, command: ReleaseUsage, now: datetime) -> N
     entitlement = _limit(pool, command.resource_key, command.workspace_id)
     held = held_by(pool, command.resource_key, command.holder_id)
     if command.quantity > held:
-        raise MoreThanIsHeld(f"{held} of {command.resource_key} are held")
+        raise MoreThanIsHeld(f"{held} of {command.resource_key} allocated")
     if command.holder_id:
         pool.happen(
             HoldingChanged,

@@ -65,4 +65,4 @@ def check_chosen(command: Command) -> None:
 
 def _check(name: str, text: str) -> None:
     if is_derived(text):
-        raise InvalidId(f"{name} begins with {DERIVED}, as only ids that the service derives do")
+        raise InvalidId(f"{name} must not start with {DERIVED}, which is reserved")

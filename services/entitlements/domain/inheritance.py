@@ -167,7 +167,7 @@ def _added(this: SetVersion, own: OwnRule | None, strands: list[_Strand]) -> _St
             terms[this.set_id] = _complete(own)
         else:
             if like.rule_type != "boolean" and "amount" not in own.stated:
-                raise InvalidRules(f"{like.resource_key}: an additive rule states the amount that it adds")
+                raise InvalidRules(f"{like.resource_key}: an additive rule needs an amount")
             terms[this.set_id] = _changed(replace(like, amount=None, soft_limit=None, hard_limit=None), own)
         sources.append(this.set_id)
     return _Strand(terms, absorbed, tuple(dict.fromkeys(sources)))
@@ -202,7 +202,7 @@ def _complete(own: OwnRule) -> Rule:
         name for name in ("rule_type", "amount") if name not in own.stated and not (is_feature and name == "amount")
     ]
     if missing:
-        raise InvalidRules(f"{own.rule.resource_key}: nothing inherited says its {' and '.join(missing)}")
+        raise InvalidRules(f"{own.rule.resource_key}: no inherited rule sets {' and '.join(missing)}")
     return own.rule
 
 
@@ -212,7 +212,7 @@ def _total(key: str, terms: Mapping[str, Rule]) -> Rule:
     for name, rule in terms.items():
         differing = [term for term in RULE_FIELDS.difference(_AMOUNTS) if getattr(rule, term) != getattr(first, term)]
         if differing:
-            raise ParentsDisagree(f"{key}: {name} has another {min(differing)} than {next(iter(terms))}")
+            raise ParentsDisagree(f"{key}: {name} and {next(iter(terms))} have different {min(differing)}")
     if not others:
         return first
     rules = list(terms.values())
@@ -250,7 +250,7 @@ def check_extension(child: SetVersion, rules: Sequence[Rule]) -> None:
     """
     if not child.extends:
         if child.own_rules:
-            raise InvalidCommand("the rules of a set that extends no other are its own")
+            raise InvalidCommand("own_rules is only for a set that extends others")
         return
     names = [parent.set_id for parent in child.extends]
     if child.set_id in names:
@@ -258,18 +258,18 @@ def check_extension(child: SetVersion, rules: Sequence[Rule]) -> None:
     if len(names) > ANCESTORS_MAX:
         raise InheritanceIsTooDeep(child.set_id)
     if len(set(names)) < len(names) or not all(is_id(parent.set_id) and parent.version > 0 for parent in child.extends):
-        raise InvalidCommand("a set extends versions of other sets, each set once")
+        raise InvalidCommand("a set can extend each other set once")
     if len(child.own_rules) > RULES_MAX:
-        raise InvalidRules(f"{len(child.own_rules)} rules are more than {RULES_MAX}")
+        raise InvalidRules(f"{len(child.own_rules)} rules; the maximum is {RULES_MAX}")
     sent = {rule.resource_key: rule for rule in rules}
     seen: set[str] = set()
     for own in child.own_rules:
         key = own.rule.resource_key
         if key in seen or key not in sent or not RULE_FIELDS.issuperset(own.stated):
-            raise InvalidRules(f"{key}: a set says once of a key that it has what it states of it")
+            raise InvalidRules(f"{key}: own_rules has a duplicate or invalid entry")
         seen.add(key)
         if not _is_held(own.rule, sent[key], child.inheritance):
-            raise InvalidRules(f"{key}: the rule that was sent does not hold what the set says itself")
+            raise InvalidRules(f"{key}: the combined rule differs from the set's own rule")
 
 
 def _is_held(own: Rule, sent: Rule, inheritance: Inheritance) -> bool:

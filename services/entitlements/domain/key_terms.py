@@ -30,14 +30,14 @@ Constraint = Literal["country_unknown", "country_not_allowed", "not_yet_valid", 
 def check_terms(resource_key: str, data_type: DataType, terms: KeyTerms) -> None:
     """The terms of a key are valid. Raises InvalidCommand, InheritanceCycle, InvalidPeriod, InvalidRules."""
     if (terms.entitlement_type == "boolean") != (data_type == "boolean"):
-        raise InvalidCommand(f"a {terms.entitlement_type} has no {data_type} values")
+        raise InvalidCommand(f"a {terms.entitlement_type} cannot have {data_type} values")
     if terms.default_value is not None and not 0 <= terms.default_value <= (1 if data_type == "boolean" else 2**53):
-        raise InvalidCommand("the default of a feature is 0 or 1, that of a number from 0 to 2^53")
+        raise InvalidCommand("the default must be 0 or 1 for a feature, 0 to 2^53 otherwise")
     if resource_key in terms.inherits_from:
         raise InheritanceCycle(f"{resource_key} -> {resource_key}")
     parents = terms.inherits_from
     if len(parents) > PARENTS_MAX or len(set(parents)) < len(parents) or not all(map(is_id, parents)):
-        raise InvalidCommand(f"a key inherits from at most {PARENTS_MAX} keys, each named once")
+        raise InvalidCommand(f"a key can inherit from at most {PARENTS_MAX} keys, each once")
     if terms.usage_tracking is not None:
         _check_tracking(terms.usage_tracking)
     if terms.constraints is not None:
@@ -52,18 +52,18 @@ def _check_tracking(tracking: UsageTracking) -> None:
         check_period(tracking.reset_period)
     limits = [limit for limit in (tracking.soft_limit, tracking.hard_limit) if limit is not None]
     if any(not 0 <= limit <= 2**53 for limit in limits):
-        raise InvalidCommand("limits are integers from 0 to 2^53")
+        raise InvalidCommand("limits must be integers from 0 to 2^53")
     if limits != sorted(limits):
-        raise InvalidCommand("the soft limit is not above the hard limit")
+        raise InvalidCommand("the soft limit must not be above the hard limit")
 
 
 def _check_constraints(constraints: Constraints) -> None:
     places = constraints.geographic_restrictions
     if len(places) > PLACES_MAX or not all(map(PLACE.fullmatch, places)):
-        raise InvalidCommand("places are countries such as DE or US-CA, or the regions EU and EEA")
+        raise InvalidCommand("restrictions must be countries such as DE or US-CA, or the regions EU and EEA")
     start, end = constraints.start_date, constraints.end_date
     if start is not None and end is not None and end < start:
-        raise InvalidCommand("it ends before it starts")
+        raise InvalidCommand("the end is before the start")
 
 
 def default_rule(resource_key: str, terms: KeyTerms) -> Rule | None:

@@ -71,11 +71,11 @@ def define_ladder(held: PlanLadder | None, command: DefineLadder, now: datetime)
 def _check_rungs(rungs: Sequence[LadderRung]) -> None:
     numbers, names = [each.rung for each in rungs], [each.name for each in rungs]
     if not 0 < len(rungs) <= RUNGS_MAX:
-        raise InvalidLadder(f"it has {len(rungs)}")
+        raise InvalidLadder(f"the ladder has {len(rungs)}")
     if numbers != sorted(set(numbers)) or not all(-(2**31) <= number < 2**31 for number in numbers):
-        raise InvalidLadder(f"numbers are {', '.join(map(str, numbers[:20]))}")
+        raise InvalidLadder(f"rung numbers are {', '.join(map(str, numbers[:20]))}")
     if len(set(names)) < len(names) or not all(map(is_id, names)):
-        raise InvalidLadder("two have the same name, or one has none that is valid")
+        raise InvalidLadder("a rung name is duplicate or invalid")
 
 
 def check_rung(ladder: str | None, rung: int | None, known: Collection[int] | None) -> None:
@@ -94,4 +94,4 @@ def check_place(stated: Mapping[str, Any], of_set: Mapping[str, Any], set_id: st
     for name, value in stated.items():
         if value is not None and value != of_set[name]:
             has = "none" if of_set[name] is None else of_set[name]
-            raise LadderMismatch(f"{name} is {has} for set {set_id}, not {value}")
+            raise LadderMismatch(f"{name} of set {set_id} is {has}, not {value}")

@@ -33,7 +33,7 @@ def open_pool(pool: ResourcePool | None, command: OpenPool, now: datetime) -> Re
     check_anchor(command.anchor_at)
     check_rules(command.defaults, empty=True)
     if command.backfill_from is not None and not EPOCH <= command.backfill_from <= now:
-        raise InvalidInstant("backfill starts in the past, and not before 1970")
+        raise InvalidInstant("backfill must start in the past and not before 1970")
     opened = PoolOpened(
         originator_id=command.pool_id,
         originator_version=ResourcePool.INITIAL_VERSION,

@@ -125,4 +125,4 @@ def repeat(
 def check_countable(entitlement: Entitlement, quantity: int) -> None:
     """Whether so much more can still be counted. Raises InvalidQuantity."""
     if entitlement.consumed + entitlement.reserved + quantity >= UNLIMITED:
-        raise InvalidQuantity(f"{quantity} are more than can be counted beside what is")
+        raise InvalidQuantity(f"{quantity} would overflow the counter")

@@ -87,7 +87,7 @@ def cap_member(pool: ResourcePool, command: CapMember, now: datetime) -> None:
     if entitlement.entitlement_type == "boolean":
         raise KeyIsNotMetered(command.resource_key)
     if entitlement.entitlement_type == "credit":
-        raise InvalidCommand(f"{command.resource_key} is drawn on by other keys: cap those")
+        raise InvalidCommand(f"{command.resource_key} pays for other keys: cap those")
     if command.amount is not None and not 0 <= command.amount <= QUANTITY_MAX:
         raise InvalidQuantity(str(command.amount))
     if command.period is not None:

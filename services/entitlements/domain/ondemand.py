@@ -44,7 +44,7 @@ def configure_on_demand(pool: ResourcePool, command: ConfigureOnDemand, now: dat
     if entitlement is None:
         raise UnknownKey(command.resource_key)
     if entitlement.entitlement_type != "quota":
-        raise KeyIsNotMetered(f"{command.resource_key} is no quota")
+        raise KeyIsNotMetered(f"{command.resource_key} is not a quota")
     _check(command)
     known = pool.on_demand.get(command.resource_key)
     if known is not None and _says(known) == _says(command):
@@ -68,17 +68,17 @@ def configure_on_demand(pool: ResourcePool, command: ConfigureOnDemand, now: dat
 
 def _check(command: ConfigureOnDemand) -> None:
     if not is_id(command.payer, 0):
-        raise InvalidId(f"payer has {len(command.payer)}, or a zero character")
+        raise InvalidId(f"payer has {len(command.payer)} characters or contains NUL")
     if command.currency and not (len(command.currency) == CURRENCY_CHARACTERS and command.currency.isalpha()):
-        raise InvalidCommand("a currency is a code of three letters, such as EUR")
+        raise InvalidCommand("a currency must be a three-letter code, such as EUR")
     if not (0 <= command.unit_price <= RATE_MAX and 0 < command.price_per <= RATE_MAX):
-        raise InvalidCommand(f"a price is 0 to {RATE_MAX} minor units for every 1 to {RATE_MAX}")
+        raise InvalidCommand(f"a price must be 0 to {RATE_MAX} minor units per 1 to {RATE_MAX}")
     if command.spending_cap is not None and not 0 <= command.spending_cap <= QUANTITY_MAX:
-        raise InvalidCommand("a spending cap is from 0 to 2^53 minor units")
+        raise InvalidCommand("a spending cap must be 0 to 2^53 minor units")
     if command.alert_at != sorted(set(command.alert_at)) or not all(0 < percent <= ALL for percent in command.alert_at):
-        raise InvalidCommand("alerts are rising percentages from 1 to 100")
+        raise InvalidCommand("alerts must be ascending percentages from 1 to 100")
     if command.alert_at and command.spending_cap is None:
-        raise InvalidCommand("alerts are shares of a spending cap, and there is none")
+        raise InvalidCommand("alerts need a spending cap")
 
 
 def _says(config: OnDemand | ConfigureOnDemand) -> tuple[object, ...]:

@@ -61,11 +61,11 @@ def define_unit(held: Organization | None, command: DefineUnit, now: datetime) -
     if present is not None and (present.parent_unit_id, present.name) == (parent_id, command.name):
         return held
     if command.unit_id not in held.units and len(held.units) >= UNITS_MAX:
-        raise TooManyUnits(f"{UNITS_MAX} units are the most")
+        raise TooManyUnits(f"the maximum is {UNITS_MAX} units")
     if present is not None and parent_id in held.below(command.unit_id):
-        raise UnitCycle(f"{parent_id} lies in {command.unit_id}")
+        raise UnitCycle(f"{parent_id} is below {command.unit_id}")
     if sum(1 for _ in held.upwards(parent_id)) + _height(held, command.unit_id) > DEPTH_MAX:
-        raise TooManyUnits(f"units lie {DEPTH_MAX} deep at most")
+        raise TooManyUnits(f"the maximum depth is {DEPTH_MAX}")
     workspaces = _workspaces_below(held, command.unit_id) if present is not None else []
     before = _assigned(held, workspaces)
     if present is not None:
@@ -160,9 +160,9 @@ def unassign_unit(held: Organization | None, command: UnassignUnit, now: datetim
 def set_member_role(held: Organization | None, command: SetMemberRole, now: datetime) -> Organization:
     """Give a subject a role, or take it away. admin includes editor, and editor viewer."""
     if command.role and command.role not in ROLES:
-        raise InvalidCommand(f"a role is {', '.join(ROLES)}")
+        raise InvalidCommand(f"role must be {', '.join(ROLES)}")
     if bool(command.unit_id) == bool(command.workspace_id):
-        raise InvalidCommand("a role is held in a unit or in a workspace")
+        raise InvalidCommand("set either a unit or a customer")
     unit = held.unit(command.unit_id) if held is not None else None
     if held is None or (command.unit_id and unit is None):
         raise UnknownUnit(command.unit_id)
@@ -192,7 +192,7 @@ def _workspaces_below(held: Organization, unit_id: str) -> list[str]:
     units = held.below(unit_id)
     found = sorted(workspace_id for workspace_id, name in held.workspaces.items() if name in units)
     if len(found) > WORKSPACES_MAX:
-        raise TooManyUnits(f"{len(found)} workspaces would be concerned, and {WORKSPACES_MAX} are the most at once")
+        raise TooManyUnits(f"{len(found)} customers would change; the maximum is {WORKSPACES_MAX}")
     return found
 
 

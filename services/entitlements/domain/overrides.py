@@ -52,24 +52,26 @@ def set_override(pool: ResourcePool, command: SetOverride, now: datetime) -> Non
 
 def _check(pool: ResourcePool, command: SetOverride, now: datetime) -> None:
     if not command.reason.strip() or not command.actor.strip():
-        raise InvalidCommand("an override names its reason and its actor")
+        raise InvalidCommand("an override needs a reason and an actor")
     if command.expires_at is not None and command.expires_at <= now:
-        raise InvalidInstant(f"it would have expired at {command.expires_at.isoformat()} already")
+        raise InvalidInstant(f"expires_at {command.expires_at.isoformat()} is in the past")
     if command.workspace_id and command.workspace_id not in pool.assignments:
         raise CustomerIsNotAssigned(command.workspace_id)
     if len(pool.overrides) >= PROVISIONS_MAX:
-        raise TooManyProvisions("nor more than so many overrides")
+        raise TooManyProvisions("the same maximum applies to overrides")
     amounts = (command.amount, command.soft_limit, command.hard_limit)
     if any(amount is not None and not 0 <= amount <= QUANTITY_MAX for amount in amounts):
-        raise InvalidRules("amounts are integers from 0 to 2^53")
+        raise InvalidRules("amounts must be integers from 0 to 2^53")
     if command.hard_limit is not None and (command.amount is None or command.hard_limit < command.amount):
-        raise InvalidRules("the hard limit is not below the amount")
+        raise InvalidRules("the hard limit must not be below the amount")
     held = pool.entitlements.get(command.resource_key)
     if command.workspace_id and held is not None and held.entitlement_type == "credit":
-        raise InvalidCommand(f"{command.resource_key} is drawn on by other keys: override those for the workspace")
+        raise InvalidCommand(f"{command.resource_key} pays for other keys: override those for the customer")
     is_number = held is not None and held.entitlement_type != "boolean"
     if amounts != (None, None, None) and not is_number:
-        raise UnknownKey(f"{command.resource_key}: an amount needs a number that the pool has had")
+        raise UnknownKey(
+            f"{command.resource_key} is not an integer key that the pool has had; it cannot have an amount"
+        )
 
 
 def _override_of(command: SetOverride) -> Override:

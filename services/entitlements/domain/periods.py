@@ -69,7 +69,7 @@ def check_period(period: str) -> None:
     if period != LIFETIME:
         length_ms = _counted(period, UTC_CALENDAR).length_ms
         if not LENGTH_MS_MIN <= length_ms <= LENGTH_MS_MAX:
-            raise InvalidPeriod(f"{period} is not from a minute to a hundred years")
+            raise InvalidPeriod(f"{period} must be one minute to 100 years")
 
 
 def length_ms(period: str) -> int:
@@ -96,7 +96,7 @@ def check_time_zone(name: str) -> None:
 def check_anchor(anchor_at: datetime | None) -> None:
     """Raises InvalidInstant unless an anchor is one from which periods of our time can be counted."""
     if anchor_at is not None and not EPOCH <= anchor_at < ANCHOR_BEFORE:
-        raise InvalidInstant(f"an anchor is from 1970 until before {ANCHOR_BEFORE.year}")
+        raise InvalidInstant(f"an anchor must be from 1970 to before {ANCHOR_BEFORE.year}")
 
 
 class _Counted:

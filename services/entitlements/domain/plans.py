@@ -131,7 +131,7 @@ def start_trial(pool: ResourcePool, command: StartTrial, now: datetime) -> None:
     if known:
         raise ProvisionAlreadyExists(known[0].provision_id)
     if trial.provision_id == following.provision_id:
-        raise InvalidCommand("the trial and what follows have ids of their own")
+        raise InvalidCommand("the trial and the plan after it need different ids")
     check_new(pool, trial, now, room=2)
     check_new(pool, following, now, room=2)
     check_rules_agree(following.rules, trial.rules)
@@ -202,7 +202,7 @@ def revise_provision(pool: ResourcePool, command: ReviseProvision, now: datetime
     if provision.set_version == command.set_version and provision.rules == command.rules:
         return
     if command.set_version <= provision.set_version:
-        raise InvalidCommand(f"{command.provision_id} has version {provision.set_version} of its set already")
+        raise InvalidCommand(f"{command.provision_id} already has version {provision.set_version} of its set")
     check_rules(command.rules)
     check_amounts(command.rules, provision.quantity)
     check_rules_beside(pool, command.rules, {command.provision_id})

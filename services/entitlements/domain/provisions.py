@@ -88,9 +88,9 @@ def check_period(starts_at: datetime, ends_at: datetime | None, now: datetime) -
     if ends_at is None:
         return
     if ends_at <= starts_at:
-        raise InvalidInstant(f"it would end at {ends_at.isoformat()}, not after its start at {starts_at.isoformat()}")
+        raise InvalidInstant(f"ends_at {ends_at.isoformat()} must be after starts_at {starts_at.isoformat()}")
     if ends_at <= now:
-        raise InvalidInstant(f"it would have ended at {ends_at.isoformat()} already")
+        raise InvalidInstant(f"ends_at {ends_at.isoformat()} is in the past")
 
 
 def _check_ladder(pool: ResourcePool, command: ProvisionPool, starts_at: datetime, besides: Collection[str]) -> None:

@@ -101,12 +101,12 @@ def _metered(pool: ResourcePool, resource_key: str) -> Entitlement:
 
 def _expiry(command: ReserveUsage | ExtendReservation, now: datetime) -> datetime:
     if (command.expires_at is None) == (command.held_for == 0):
-        raise InvalidInstant("a reservation is held until expires_at or for held_for seconds: one of them")
+        raise InvalidInstant("set either expires_at or held_for")
     expires_at = command.expires_at
     if expires_at is None and 0 < command.held_for <= HELD_FOR_MAX.total_seconds():
         expires_at = now + timedelta(seconds=command.held_for)
     if expires_at is None or not now < expires_at <= now + HELD_FOR_MAX:
-        raise InvalidInstant(f"a reservation expires after now and within {HELD_FOR_MAX.days} days")
+        raise InvalidInstant(f"a reservation must expire in the future, within {HELD_FOR_MAX.days} days")
     return expires_at
 
 
@@ -116,10 +116,10 @@ def _check_room(
     narrowed = what_narrows(pool, entitlement, command.workspace_id, command.subject_id, command.quantity, to_ms(now))
     if narrowed is not None:
         reason, left = narrowed
-        raise reason(f"{left} are left", left) if reason is MemberCapIsReached else reason(command.resource_key)
+        raise reason(f"{left} remaining", left) if reason is MemberCapIsReached else reason(command.resource_key)
     if not fits(entitlement, found):
         left = affordable(pool, entitlement, alone=True)
-        raise QuotaIsExceeded(f"{left} are left", left)
+        raise QuotaIsExceeded(f"{left} remaining", left)
 
 
 def _asked_so(known: Reservation, command: ReserveUsage) -> bool:
@@ -235,10 +235,10 @@ def _check_excess(
     narrowed = what_narrows(pool, entitlement, reservation.workspace_id, reservation.subject_id, excess, to_ms(now))
     if narrowed is not None:
         reason, left = narrowed
-        raise reason(f"{left} are left beside what is reserved", left)
+        raise reason(f"{left} remaining after reservations", left)
     if not _fits_beside(pool, entitlement, reservation, excess):
         left = affordable(pool, entitlement)
-        raise QuotaIsExceeded(f"{left} are left beside what is reserved", left)
+        raise QuotaIsExceeded(f"{left} remaining after reservations", left)
 
 
 def _fits_beside(pool: ResourcePool, entitlement: Entitlement, held: Reservation, excess: int) -> bool:

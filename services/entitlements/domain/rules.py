@@ -30,9 +30,9 @@ RULES_MAX: Final = 500
 def check_rules(rules: Sequence[Rule], *, empty: bool = False) -> None:
     """Each rule is valid, and no key has two; empty: there may be none."""
     if not rules and not empty:
-        raise InvalidRules("a set confers at least one resource key")
+        raise InvalidRules("a set needs at least one rule")
     if len(rules) > RULES_MAX:
-        raise InvalidRules(f"{len(rules)} rules are more than {RULES_MAX}")
+        raise InvalidRules(f"{len(rules)} rules; the maximum is {RULES_MAX}")
     seen: set[str] = set()
     for rule in rules:
         _check_rule(rule)
@@ -44,34 +44,34 @@ def check_rules(rules: Sequence[Rule], *, empty: bool = False) -> None:
 def _check_rule(rule: Rule) -> None:
     key = rule.resource_key
     if not is_id(key):
-        raise InvalidRules(f"a resource key has 1 to {ID_CHARACTERS_MAX} characters, none of them zero")
+        raise InvalidRules(f"a resource key has 1 to {ID_CHARACTERS_MAX} characters, without NUL")
     for name in (key, rule.credit_key):
         if name in NO_SEGMENTS:
-            raise InvalidId(f"resource_key is {name}, which no path of a URL can hold")
+            raise InvalidId(f"resource_key is {name}, which a URL path cannot contain")
     for amount in (rule.amount, rule.soft_limit, rule.hard_limit):
         if amount is not None and not 0 <= amount <= QUANTITY_MAX:
-            raise InvalidRules(f"{key}: amounts are integers from 0 to 2^53")
+            raise InvalidRules(f"{key}: amounts must be integers from 0 to 2^53")
     _check_type(rule)
     _check_periods(rule)
     _check_credit_rate(rule)
     if rule.hard_limit is not None and (rule.amount is None or rule.hard_limit < rule.amount):
-        raise InvalidRules(f"{key}: the hard limit is not below the included amount")
+        raise InvalidRules(f"{key}: the hard limit must not be below the included amount")
 
 
 def _check_type(rule: Rule) -> None:
     key = rule.resource_key
     if rule.stacking not in STACKINGS[rule.rule_type]:
-        raise InvalidRules(f"{key}: a {rule.rule_type} stacks by {', '.join(STACKINGS[rule.rule_type])}")
+        raise InvalidRules(f"{key}: stacking of a {rule.rule_type} must be {', '.join(STACKINGS[rule.rule_type])}")
     if rule.rule_type == "quota" and rule.period is None:
-        raise InvalidRules(f"{key}: a quota has a period; lifetime is one")
+        raise InvalidRules(f"{key}: a quota needs a period, such as month or lifetime")
     if rule.rule_type in ("boolean", "limit") and rule.period is not None:
-        raise InvalidRules(f"{key}: only quotas and credits have a period")
+        raise InvalidRules(f"{key}: only quotas and credits can have a period")
     if rule.rule_type == "boolean" and (rule.amount, rule.soft_limit, rule.hard_limit) != (None, None, None):
-        raise InvalidRules(f"{key}: a feature has no amounts")
+        raise InvalidRules(f"{key}: a feature cannot have amounts")
     if rule.denied and (rule.rule_type, rule.stacking) != ("boolean", "override"):
         raise InvalidRules(f"{key}: only a feature that stacks by override can be denied")
     if rule.min_role not in ROLES or (rule.min_role and rule.rule_type != "boolean"):
-        raise InvalidRules(f"{key}: the least role of a feature is viewer, editor or admin")
+        raise InvalidRules(f"{key}: the required role must be viewer, editor or admin")
 
 
 def _check_periods(rule: Rule) -> None:
@@ -81,30 +81,30 @@ def _check_periods(rule: Rule) -> None:
     if rule.recurs is not None:
         check_period(rule.recurs)
         if rule.period is None or rule.amount is None or rule.stacking != "sum":
-            raise InvalidRules(f"{key}: what recurs is an amount inside a longer period, and adds up")
+            raise InvalidRules(f"{key}: a recurrence needs a finite amount, a longer period and stacking sum")
     if not 0 <= rule.rollover_min <= rule.rollover_max <= QUANTITY_MAX:
-        raise InvalidRules(f"{key}: at least rollover_min and at most rollover_max are carried over")
+        raise InvalidRules(f"{key}: rollover_min must be 0 to rollover_max")
     if rule.rollover_max and (rule.period is None or rule.amount is None or rule.stacking != "sum"):
-        raise InvalidRules(f"{key}: only an amount in a period that adds up is carried over")
+        raise InvalidRules(f"{key}: only periodic amounts with stacking sum can roll over")
     if rule.grace_for:
         if rule.period is None or rule.period == LIFETIME or not 0 < rule.grace_for <= GRACE_FOR_MAX:
-            raise InvalidRules(f"{key}: grace is for periods that end, from 1 to {GRACE_FOR_MAX} seconds")
+            raise InvalidRules(f"{key}: grace_for must be 1 to {GRACE_FOR_MAX} seconds, for a period that ends")
         if rule.grace_for * 1_000 > GRACE_PERIODS_MAX * length_ms(rule.period):
-            raise InvalidRules(f"{key}: grace lasts {GRACE_PERIODS_MAX} periods at most: each is remembered so long")
+            raise InvalidRules(f"{key}: grace_for must not exceed {GRACE_PERIODS_MAX} periods")
     if rule.overage_at_reset == "preserve" and rule.period is None:
-        raise InvalidRules(f"{key}: without a period no overage is preserved")
+        raise InvalidRules(f"{key}: preserving overage needs a period")
 
 
 def _check_credit_rate(rule: Rule) -> None:
     key = rule.resource_key
     if rule.credit_key is None:
         if (rule.credit_rate, rule.credit_per) != (0, 1):
-            raise InvalidRules(f"{key}: a credit rate names its credit_key")
+            raise InvalidRules(f"{key}: a credit rate needs a credit_key")
         return
     if rule.rule_type != "quota" or rule.credit_key == key or not is_id(rule.credit_key):
-        raise InvalidRules(f"{key}: a quota draws on the credits of another key")
+        raise InvalidRules(f"{key}: only a quota can use credits, and only of another key")
     if not (0 < rule.credit_rate <= RATE_MAX and 0 < rule.credit_per <= RATE_MAX):
-        raise InvalidRules(f"{key}: credit_rate units for every credit_per, each from 1 to {RATE_MAX}")
+        raise InvalidRules(f"{key}: credit_rate and credit_per must be 1 to {RATE_MAX}")
 
 
 def check_amounts(rules: Iterable[Rule], quantity: int) -> None:
@@ -112,7 +112,7 @@ def check_amounts(rules: Iterable[Rule], quantity: int) -> None:
     for rule in rules:
         for amount in (rule.amount, rule.soft_limit, rule.hard_limit, rule.rollover_max):
             if rule.per_unit and amount is not None and amount * quantity > QUANTITY_MAX:
-                raise InvalidRules(f"{rule.resource_key}: {amount} times {quantity} is above 2^53")
+                raise InvalidRules(f"{rule.resource_key}: {amount} times {quantity} exceeds 2^53")
 
 
 def check_rules_beside(pool: ResourcePool, rules: Iterable[Rule], besides: Collection[str] = (), room: int = 1) -> None:
@@ -138,7 +138,7 @@ def check_rules_agree(rules: Iterable[Rule], held: Iterable[Rule]) -> None:
         shapes.setdefault(rule.resource_key, set()).add(_shape(rule))
     for rule in rules:
         for other in shapes.get(rule.resource_key, set()) - {_shape(rule)}:
-            raise RulesConflict(f"{rule.resource_key} is {_told(other)} there and {_told(_shape(rule))} here")
+            raise RulesConflict(f"{rule.resource_key} is {_told(other)} in the pool and {_told(_shape(rule))} here")
 
 
 def _shape(rule: Rule) -> tuple[str, str | None, str, bool]:
@@ -149,4 +149,4 @@ def _told(shape: tuple[str, str | None, str, bool]) -> str:
     rule_type, period, stacking, anchored = shape
     by = f" per {period}" if period is not None else ""
     since = ", anchored" if anchored else ""
-    return f"a {rule_type}{by} that stacks by {stacking}{since}"
+    return f"a {rule_type}{by} with stacking {stacking}{since}"

@@ -168,9 +168,9 @@ class SetDefinition(_Definition):
     @model_validator(mode="after")
     def _stands_or_extends(self) -> Self:
         if not self.extends and "inheritance" in self.model_fields_set:
-            raise ValueError("inheritance is for a set that extends others")
+            raise ValueError("inheritance requires extends")
         if not self.extends and not self.rules:
-            raise ValueError("a set that extends no other has at least 1 rule")
+            raise ValueError("a set without extends needs at least 1 rule")
         for rule in self.rules:
             if not self.extends or self.inheritance == "replace":
                 rule.require_whole()
@@ -179,11 +179,13 @@ class SetDefinition(_Definition):
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         if (self.ladder is None) != (self.rung is None):
-            raise ValueError("a set names a ladder and its rung, or neither")
+            raise ValueError("set both ladder and rung, or neither")
         for rule in self.rules:
             key = self.keys.get(rule.resource_key)
             if rule.rule_type and key is not None and (rule.rule_type == "boolean") != (key.data_type == "boolean"):
-                raise ValueError(f"{rule.resource_key} is {key.data_type}, and its rule is a {rule.rule_type}")
+                raise ValueError(
+                    f"{rule.resource_key} is a {key.data_type} key; it cannot have a {rule.rule_type} rule"
+                )
         return self
 
     def key_commands(self, actor: str) -> list[DefineResourceKey]:
@@ -260,7 +262,7 @@ def read_document(path: Path) -> dict[str, Any]:
     """Read a file of named fields, YAML or JSON. Raises DefinitionIsInvalid."""
     content = read_file(path)
     if not isinstance(content, dict) or not all(isinstance(name, str) for name in content):
-        raise DefinitionIsInvalid(f"{path} does not hold fields with their values.")
+        raise DefinitionIsInvalid(f"{path} must be a mapping of fields to values.")
     return content
 
 

@@ -15,7 +15,7 @@ _WRITTEN: Final = re.compile(
 
 
 class NotAnInstant(ValueError):
-    """A text is no instant with a time zone."""
+    """Not a time with a time zone."""
 
 
 def read_instant(text: str) -> datetime:

@@ -56,13 +56,13 @@ def _period(value: Any) -> Any:
     try:
         check_period(period)
     except InvalidCommand:
-        raise ValueError(f"a period is {', '.join(_PERIODS)}, lifetime or a duration such as P14D") from None
+        raise ValueError(f"must be {', '.join(_PERIODS)}, lifetime or a duration such as P14D") from None
     return period
 
 
 def _place(value: Any) -> Any:
     if not isinstance(value, str) or PLACE.fullmatch(value) is None:
-        raise ValueError("a place is a country such as DE, a part of one such as US-CA, or a region: EU, EEA")
+        raise ValueError("must be a country such as DE, a subdivision such as US-CA, or a region: EU, EEA")
     return value
 
 
@@ -84,7 +84,7 @@ class Tracking(_Document):
     @model_validator(mode="after")
     def _warns_first(self) -> Self:
         if self.soft_limit is not None and self.hard_limit is not None and self.soft_limit > self.hard_limit:
-            raise ValueError("soft_limit is not above hard_limit")
+            raise ValueError("soft_limit must not be above hard_limit")
         return self
 
 
@@ -97,7 +97,7 @@ class TimeRestrictions(_Document):
     @model_validator(mode="after")
     def _ends_after_its_start(self) -> Self:
         if self.start_date is not None and self.end_date is not None and self.end_date < self.start_date:
-            raise ValueError("end_date is not before start_date")
+            raise ValueError("end_date must not be before start_date")
         return self
 
 
@@ -125,7 +125,7 @@ class KeyDocument(_Document):
     def _fits_its_type(cls, data_type: DataType, others: ValidationInfo) -> DataType:
         kind = others.data.get("type")
         if kind is not None and (kind == "feature") != (data_type == "boolean"):
-            raise ValueError("a feature is boolean, and all else is integer")
+            raise ValueError("data_type must be boolean for a feature, integer otherwise")
         return data_type
 
     @field_validator("default_value")
@@ -133,7 +133,9 @@ class KeyDocument(_Document):
     def _fits_its_data_type(cls, value: Any, others: ValidationInfo) -> Any:
         is_feature = others.data.get("data_type") == "boolean"
         if value is not None and type(value) is not (bool if is_feature else int):
-            raise ValueError("the default of a feature is true or false" if is_feature else "the default is an integer")
+            raise ValueError(
+                "the default of a feature must be true or false" if is_feature else "the default must be an integer"
+            )
         return value
 
     def terms(self) -> KeyTerms:

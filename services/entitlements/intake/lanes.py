@@ -107,7 +107,9 @@ class Lanes:
     def _ask_again(self) -> None:
         now = time.monotonic()
         if self._lanes and now - self._heard_at > self._give_up_after_for:
-            raise OutcomeUnknown(f"{self._held} commands wait, the last answer came {now - self._heard_at:.0f} s ago.")
+            raise OutcomeUnknown(
+                f"{self._held} commands are pending, the last answer came {now - self._heard_at:.0f} s ago."
+            )
         late = now - self._caller.settings.answer_timeout_for
         for address, lane in self._lanes.items():
             if lane.sent_at < late:

@@ -59,7 +59,7 @@ def _require_text(document: dict[str, Any], where: str) -> None:
     try:
         canonical(document).encode()
     except ValueError as error:
-        said = PolicyIsInvalid("invalid_value", "policy", f"this cannot be written down: {error}")
+        said = PolicyIsInvalid("invalid_value", "policy", f"cannot be written as JSON: {error}")
         raise InvalidPolicyDocument(where, said) from error
 
 
@@ -118,7 +118,7 @@ def require_meant(command: DefineAccessPolicy) -> None:
         document = json.loads(command.document)
     except (ValueError, RecursionError) as error:
         raise InvalidPolicyDocument(
-            command.policy_id, PolicyIsInvalid("invalid_value", "document", f"this is no JSON: {error}")
+            command.policy_id, PolicyIsInvalid("invalid_value", "document", f"invalid JSON: {error}")
         ) from error
     _checked_alone(document, command.policy_id)
 
@@ -134,14 +134,16 @@ def tried_out(documents: list[dict[str, Any]], content: dict[str, Any], where: s
     unknown = said.keys() - {*_ASKED, *_OF_CUSTOMER}
     missing = {"customer_id", "resource_key"} - said.keys()
     if unknown or missing:
-        wrong = f"has no {', '.join(sorted(missing))}" if missing else f"says {', '.join(sorted(unknown))}"
-        raise InvalidContext(f"{where} {wrong}; it may say {', '.join((*_ASKED, *_OF_CUSTOMER))}.")
+        wrong = (
+            f"has no {', '.join(sorted(missing))}" if missing else f"has unknown fields: {', '.join(sorted(unknown))}"
+        )
+        raise InvalidContext(f"{where} {wrong}; it can have {', '.join((*_ASKED, *_OF_CUSTOMER))}.")
     for name in ("context", "subscription", "members", "entitlement"):
         if not isinstance(said.get(name, {}), dict):
-            raise InvalidContext(f"{where}: {name} holds fields with their values.")
+            raise InvalidContext(f"{where}: {name} must be a mapping of fields to values.")
     now_s = time.time() if "now" not in said else seconds_of(said["now"])
     if now_s is None:
-        raise InvalidContext(f"{where}: now is an instant such as 2026-01-31T12:00:00Z, not {shown(said['now'])}.")
+        raise InvalidContext(f"{where}: now must be a time such as 2026-01-31T12:00:00Z, not {shown(said['now'])}.")
     entry = said.get("entitlement")
     view = CustomerView.from_document(
         {

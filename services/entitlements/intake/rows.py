@@ -26,7 +26,7 @@ _GZIP: Final = b"\x1f\x8b"
 
 
 class FileIsInvalid(RequestError):
-    """The usage file cannot be read."""
+    """Invalid usage file."""
 
     code = "file_is_invalid"
 

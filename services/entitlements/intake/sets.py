@@ -160,7 +160,7 @@ def _require_ladder(kind: type[Command], facts: Mapping[str, Any], set_id: str) 
 
     field = next((field for field in fields(kind) if field.name == "ladder"), None)
     if field is not None and field.default is MISSING and facts.get("ladder") is None:
-        raise LadderMismatch(f"set {set_id} is on no ladder")
+        raise LadderMismatch(f"set {set_id} has no ladder")
 
 
 def _check_ladder(connection: Connection, ladder: str | None, rung: int | None) -> None:
@@ -174,7 +174,7 @@ def _check_ladder(connection: Connection, ladder: str | None, rung: int | None) 
 
     if ladder is None:
         if rung is not None:
-            raise InvalidCommand(f"rung {rung} is of no ladder: name both or neither")
+            raise InvalidCommand(f"set both ladder and rung {rung}, or neither")
         return
     known = definitions.plan_ladder(connection, ladder)
     if known is None:

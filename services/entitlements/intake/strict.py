@@ -88,9 +88,9 @@ def _check_id(text: str, rule: IdRule) -> str:
         no = f"zero or {rule.without}" if rule.without else "zero"
         said = f"must have {rule.characters_min} to {rule.characters_max} characters, none of them {no}"
     elif rule.is_chosen and is_derived(text):
-        said = f"must not begin with {DERIVED}: such ids are the service's own"
+        said = f"must not start with {DERIVED}, which is reserved"
     elif rule.is_segment and text in NO_SEGMENTS:
-        said = f"must not be {text}, which no path of a URL can hold"
+        said = f"must not be {text}, which a URL path cannot contain"
     if said:
         raise PydanticCustomError("invalid_id", "{said}", {"said": said})
     return text
@@ -197,7 +197,7 @@ _TYPES: Final = {
 _BUILT_IN: Final = frozenset(get_args(ErrorType))
 _WORDS: Final = {
     "missing": "is required",
-    "extra_forbidden": "is not known here",
+    "extra_forbidden": "is not a known field",
     "int_parsing": "must be an integer",
     "int_from_float": "must be an integer",
     "int_parsing_size": "is too large",

@@ -26,7 +26,7 @@ RESERVED: Final[dict[str, str]] = {
         "message.timeout.ms", "partition.assignment.strategy", "partitioner", "request.required.acks", "retries",
         "transactional.id",
     ),
-    "correct decisions depend on our value",
+    "correct decisions depend on the built-in value",
 )  # fmt: skip
 _MECHANISM: Final = "sasl.mechanism"
 #: Ways of librdkafka to a token that need no client secret.
@@ -63,7 +63,7 @@ def secret_of(settings: KafkaSettings, field: str) -> str | None:
     path: Path | None = getattr(settings, f"{field}_file")
     name = f"ENTITLEMENTS_{field.upper()}"
     if given is not None and path is not None:
-        raise SettingIsWrong(f"{name} and {name}_FILE are both set; leave one out.")
+        raise SettingIsWrong(f"{name} and {name}_FILE are both set; unset one.")
     if given is not None:
         return given.get_secret_value()
     return None if path is None else _read(path, f"{name}_FILE").rstrip("\r\n")
@@ -89,7 +89,7 @@ def _more(settings: KafkaSettings) -> dict[str, Any]:
 
 def _allowed(key: str, value: str, source: str) -> dict[str, str]:
     if key in RESERVED:
-        raise SettingIsWrong(f"{source}: leave out {key}: {RESERVED[key]}.")
+        raise SettingIsWrong(f"{source}: remove {key}: {RESERVED[key]}.")
     return {_MECHANISM if key == "sasl.mechanisms" else key: value}
 
 
@@ -133,7 +133,7 @@ def _check(found: dict[str, Any]) -> None:
     for key in ("ssl.ca.location", "ssl.certificate.location", "ssl.key.location"):
         value = found.get(key)
         if value is not None and value != "probe" and not Path(str(value)).exists():
-            raise SettingIsWrong(f"{key}: there is no file {value}.")
+            raise SettingIsWrong(f"{key}: no such file: {value}.")
 
 
 def _needed(mechanism: str, found: dict[str, Any]) -> tuple[str, ...]:

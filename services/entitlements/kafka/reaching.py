@@ -27,7 +27,7 @@ _silent.addFilter(lambda _: False)
 
 
 class KafkaRefuses(EntitlementsError):
-    """Kafka refuses our credentials, or we its certificate."""
+    """Kafka rejected the credentials, or its certificate is not trusted."""
 
     code = "kafka_refuses"
 
@@ -44,7 +44,7 @@ class Broker:
         try:
             self._client = Producer(properties | more)
         except KafkaException as error:
-            raise SettingIsWrong(f"Kafka's client cannot be made: {error.args[0].str()}.") from error
+            raise SettingIsWrong(f"Kafka client configuration: {error.args[0].str()}.") from error
 
     def topics(self, within_for: float) -> dict[str, int]:
         """The number of partitions of every topic that we may see. Raises KafkaRefuses, ServerIsAway."""
@@ -71,7 +71,7 @@ class Broker:
         """What was heard of one broker says more than that all are down."""
         heard = [each for each in self._heard if each.code() != KafkaError._ALL_BROKERS_DOWN]
         if not heard and error.args[0].code() == KafkaError._TRANSPORT:
-            return "no answer. Does it demand TLS or SASL? See ENTITLEMENTS_KAFKA_SECURITY_PROTOCOL."
+            return "no response. If it requires TLS or SASL, set ENTITLEMENTS_KAFKA_SECURITY_PROTOCOL."
         return f"{_plain((heard or [error.args[0]])[-1].str())}."
 
 

@@ -20,10 +20,10 @@ class KafkaSettings(BaseSettings):
         default="PLAINTEXT", description="PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL."
     )
     kafka_ssl_ca_file: Path | None = Field(
-        default=None, description="PEM file with the certificates that are trusted; none: those this machine trusts."
+        default=None, description="PEM file of trusted CA certificates (default: those of the system)."
     )
     kafka_ssl_certificate_file: Path | None = Field(
-        default=None, description="PEM file with our certificate, for brokers that ask for one."
+        default=None, description="PEM file with the client certificate, for brokers that require one."
     )
     kafka_ssl_key_file: Path | None = Field(default=None, description="PEM file with the certificate's private key.")
     kafka_ssl_key_password: SecretStr | None = Field(default=None, description="Password of the private key.")
@@ -40,7 +40,7 @@ class KafkaSettings(BaseSettings):
     kafka_oauth_client_id: str | None = Field(default=None, description="Client id for the token endpoint.")
     kafka_oauth_client_secret: SecretStr | None = Field(default=None, description="Client secret.")
     kafka_oauth_client_secret_file: Path | None = Field(default=None, description="File with the client secret.")
-    kafka_oauth_scope: str | None = Field(default=None, description="Scope to ask for; none: the provider's default.")
+    kafka_oauth_scope: str | None = Field(default=None, description="Scope to request (default: the provider's).")
     kafka_oauth_extensions: str | None = Field(
         default=None, description="SASL extensions, as key=value pairs, comma separated."
     )
@@ -48,5 +48,6 @@ class KafkaSettings(BaseSettings):
         default={}, repr=False, description='Any other librdkafka properties, as JSON: {"socket.timeout.ms": "30000"}.'
     )
     kafka_properties_file: Path | None = Field(
-        default=None, description="The same in a file, key=value a line. Named settings win, then kafka_properties."
+        default=None,
+        description="File with the same, one key=value per line. Settings above take precedence, then kafka_properties.",
     )

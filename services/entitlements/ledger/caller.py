@@ -154,7 +154,7 @@ class Caller:
         record = shape_of(type(command)).to_record(command) | {"caller": caller}
         value = self._wire.encode_plain(name_of_command(command), record)
         if len(value) > RECORD_BYTES_MAX:
-            raise CommandIsTooLarge(f"{len(value)} bytes; {RECORD_BYTES_MAX} are taken")
+            raise CommandIsTooLarge(f"{len(value)} bytes; the maximum is {RECORD_BYTES_MAX}")
         return value
 
     def _produce(

@@ -51,7 +51,7 @@ class ChainPosition:
             rivals = tuple((int(at), bytes.fromhex(tip)) for at, tip in tips)
             return cls(int(offset), int(last_command), bytes.fromhex(digest), rivals)
         except TypeError as error:  # JSON, but of another shape.
-            raise ValueError(f"{text[:80]!r} is no position") from error
+            raise ValueError(f"{text[:80]!r} is not a position") from error
 
 
 class Verdict(Enum):
@@ -77,19 +77,19 @@ class ChainReader:
     def read(self, offset: int, value: bytes | None, stated_hash: bytes | None) -> Verdict:
         """Judge the next record. Raises LedgerIsCorrupt or LedgerHasAGap, which name the frame."""
         if not self._is_proven and offset > self.position.offset:
-            raise LedgerHasAGap(f"{self._name(self.position.offset)} is gone, where a reader stands")
+            raise LedgerHasAGap(f"{self._name(self.position.offset)} is missing")
         if stated_hash is None:
             if value is not None and is_frame(value):
-                raise LedgerIsCorrupt(f"{self._name(offset)} has lost its hash")
+                raise LedgerIsCorrupt(f"{self._name(offset)} has no hash")
             return Verdict.FOREIGN
         digest = hashlib.sha256(value or b"").digest()
         if value is None or digest != stated_hash:
             raise LedgerIsCorrupt(
-                f"{self._name(offset)} says {stated_hash.hex()[:16]}, its bytes give {digest.hex()[:16]}"
+                f"{self._name(offset)} has hash {stated_hash.hex()[:16]}, its bytes have {digest.hex()[:16]}"
             )
         head = read_head(value)
         if head is None:
-            raise LedgerIsCorrupt(f"{self._name(offset)} has a hash but is no frame")
+            raise LedgerIsCorrupt(f"{self._name(offset)} has a hash but is not a frame")
         if not self._is_proven:
             self._prove(offset, head, digest)
             return Verdict.KNOWN
@@ -105,7 +105,7 @@ class ChainReader:
         if (offset, head.last_command, digest, head.partition) != (at.offset, at.last_command, at.hash, self.partition):
             raise LedgerHasAGap(
                 f"{self._name(offset)} is {head.last_command}:{digest.hex()[:16]},"
-                f" a reader stands at {at.last_command}:{at.hash.hex()[:16]}"
+                f" the reader is at {at.last_command}:{at.hash.hex()[:16]}"
             )
         self._is_proven = True
 
@@ -126,7 +126,7 @@ class ChainReader:
         hangs_on_rival = len(others) < len(self._tips)
         competes = head.previous_offset < at.offset and head.first_command <= at.last_command
         if head.partition != self.partition or not (hangs_on_rival or competes):
-            raise LedgerHasAGap(f"{self._name(offset)} hangs on {link[0]}:{link[1].hex()[:16]}, which was not seen")
+            raise LedgerHasAGap(f"{self._name(offset)} follows {link[0]}:{link[1].hex()[:16]}, which was not read")
         self._tips = (*others, (offset, digest))[-TIPS_MAX:]
 
     def _name(self, offset: int) -> str:

@@ -57,7 +57,7 @@ def come_back(run: Callable[[], None], stopping: Event) -> None:
         try:
             run()
         except (KafkaException, TimeoutError, BufferError, ServerIsAway) as error:
-            _process_log.warning("Begins anew, because of the broker: %s", error)
+            _process_log.warning("Restarting after a broker error: %s", error)
             stopping.wait(RETURN_AFTER_FOR)
         else:
             return
@@ -69,7 +69,7 @@ def keep_coming_back(run: Callable[[], None], stopping: Event, log: logging.Logg
         try:
             come_back(run, stopping)
         except Exception:
-            log.exception("Following begins anew")
+            log.exception("Restarting the ledger reader")
             stopping.wait(RETURN_AFTER_FOR)
 
 
@@ -165,7 +165,7 @@ def watermarks(consumer: Consumer, at: TopicPartition, timeout: float = 10.0) ->
         except KafkaException as error:
             if time.monotonic() >= until:
                 raise
-            _log.debug("The ends of %s are not known yet: %s", at.topic, error)
+            _log.debug("End offsets of %s unknown: %s", at.topic, error)
             time.sleep(0.05)
         else:
             return low, high

@@ -42,6 +42,6 @@ class TopicEnds:
             if errors := [answer.error for answer in answers if answer.error is not None]:
                 raise KafkaException(errors[0])
         except KafkaException as error:
-            raise ServerIsAway(f"Kafka does not say where topics end: {error}") from error
+            raise ServerIsAway(f"Kafka did not return the end offsets: {error}") from error
         self._consumer = consumer
         return {(answer.topic, answer.partition): answer.offset for answer in answers}

@@ -52,7 +52,7 @@ READ_BACK_WITHIN_FOR: Final = 45.0
 
 
 class CommandsAreMissing(EntitlementsError):
-    """Commands that were never decided are gone from the log: the engine was away longer than commands are kept."""
+    """Undecided commands were deleted by retention: no engine ran for longer than commands are kept."""
 
     code = "commands_are_missing"
 
@@ -173,7 +173,7 @@ class Engine:
 
     def _start_over(self, number: int, reason: str) -> None:
         """Forget what we believe of a partition and learn it from the log (docs/architecture.md 3.6)."""
-        _log.warning("Partition %s starts over from the log: %s", number, reason)
+        _log.warning("Partition %s restarts from the log: %s", number, reason)
         note_start_over()
         owned = self._owned.get(number)
         if owned is not None and owned.under_way is not None:
@@ -216,7 +216,7 @@ class Engine:
         try:
             batch = partition.decide(logged, poison, None if traced is None else Causes(traced.offsets))
         except CannotBeDecided as error:
-            _log.exception("The decision broke; the command is put in quarantine", exc_info=error.__cause__)
+            _log.exception("Deciding the command failed; it is quarantined", exc_info=error.__cause__)
             self._put_aside(partition.number, next(m for m in messages if m.offset() == error.offset))
             self._start_over(partition.number, str(error))
             return
@@ -227,7 +227,7 @@ class Engine:
         try:
             value, digest = partition.to_frame(batch, self.name)
         except Exception:  # noqa: BLE001 - whatever it is, the one command that nobody can write down is found and put away.
-            _log.exception("What was decided cannot be written")
+            _log.exception("Encoding the frame failed")
             self._split(owned, messages, "that cannot be written")
             return
         if len(value) > FRAME_BYTES_MAX - _FRAME_MARGIN_BYTES:
@@ -302,7 +302,7 @@ class Engine:
             try:
                 self._commands.commit(offsets=offsets, asynchronous=True)
             except KafkaException as error:
-                _log.debug("The hint was not committed: %s", error)
+                _log.debug("Offset commit failed: %s", error)
 
     def close(self) -> None:
         """Leave the group and stop. Frames under way are read back by whoever comes next."""
@@ -329,7 +329,7 @@ def _explain(error: KafkaError) -> None:
         raise CommandsAreMissing(error.str())
     if error.fatal():
         raise KafkaException(error)
-    _log.debug("Commands: %s", error.str())
+    _log.debug("Command consumer: %s", error.str())
 
 
 def run(settings: Settings, stopping: threading.Event) -> None:

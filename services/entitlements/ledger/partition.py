@@ -38,7 +38,7 @@ class LoggedCommand(NamedTuple):
 
 
 class CannotBeDecided(Exception):
-    """A command broke a decision that should never break; the offset says which."""
+    """The decision of a command failed with an unexpected error."""
 
     def __init__(self, offset: int) -> None:
         super().__init__(f"The command at offset {offset} cannot be decided.")
@@ -314,10 +314,10 @@ def results_of(batch: Batch) -> list[tuple[str, Result]]:
 
 def _check_lines(lines: int) -> None:
     if not 0 < lines <= LINES_PER_COMMAND_MAX:
-        raise InvalidCommand(f"it has {lines} lines; 1 to {LINES_PER_COMMAND_MAX} are taken")
+        raise InvalidCommand(f"the command has {lines} lines; 1 to {LINES_PER_COMMAND_MAX} are allowed")
 
 
 def _check_groups(command: commands.RecordUsageBatch) -> None:
     _check_lines(sum(len(group["lines"]) for group in command.groups))
     if command.source and len({group["pool_id"] for group in command.groups}) < len(command.groups):
-        raise InvalidCommand("a numbered batch names each pool once: it counts once in each")
+        raise InvalidCommand("a batch with a source can name each pool once")

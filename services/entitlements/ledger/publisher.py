@@ -46,7 +46,7 @@ SOURCE: Final = "entitlements/ledger"
 
 
 class OutputFailed(ServerIsAway):
-    """The broker did not take what was to be published."""
+    """The broker rejected published records."""
 
     code = "output_failed"
 
@@ -217,7 +217,7 @@ class Publisher:
         try:
             self._group.commit(offsets=offsets, asynchronous=False)
         except KafkaException as error:
-            _log.debug("Positions were not stored: %s", error)
+            _log.debug("Position commit failed: %s", error)
         else:
             self._stored |= {number: at.offset for number, at in moved.items()}
 

@@ -85,7 +85,7 @@ def _outward(hint: Any) -> Convert | None:
 def _ms_of(at: datetime) -> int:
     """Raises NotEncodable for what nobody could read back: an instant of no zone, or one that UTC has not (the last evening west of it)."""
     if at.tzinfo is None:
-        raise NotEncodable(f"{at.isoformat()} names no zone")
+        raise NotEncodable(f"{at.isoformat()} has no time zone")
     ms = to_ms(at)
     if not _FIRST_MS <= ms <= _LAST_MS:
         raise NotEncodable(f"{at.isoformat()} is not in the years 1 to 9999 of UTC")

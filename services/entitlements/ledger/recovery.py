@@ -21,7 +21,7 @@ _RETRY_AFTER = 0.5
 
 
 class Stopped(Exception):
-    """The process is stopping; the recovery is given up."""
+    """The process is stopping; the recovery was cancelled."""
 
 
 def recover(settings: Settings, number: int, stopping: threading.Event) -> Partition:
@@ -33,7 +33,7 @@ def recover(settings: Settings, number: int, stopping: threading.Event) -> Parti
         try:
             return _recover(settings, number, stopping)
         except (KafkaException, TimeoutError) as error:
-            _log.warning("Partition %s cannot be recovered yet: %s", number, error)
+            _log.warning("Partition %s not recovered yet, retrying: %s", number, error)
             stopping.wait(_RETRY_AFTER)
     raise Stopped
 
@@ -50,7 +50,7 @@ def _recover(settings: Settings, number: int, stopping: threading.Event) -> Part
     except (OriginatorVersionError, AssertionError) as error:
         reason = f"a version is missing: {error}"
     assert restored is not NOTHING, f"the ledger alone does not add up: {reason}"
-    _log.warning("Snapshots of partition %s are passed over: %s", number, reason)
+    _log.warning("Ignoring snapshots of partition %s: %s", number, reason)
     partition = Partition(number, settings.partitions)
     _fold(settings, partition, stopping)
     return partition
@@ -63,7 +63,7 @@ def _fold(settings: Settings, partition: Partition, stopping: threading.Event) -
     try:
         end, frames, events = tail.end_offset(number), 0, 0
         if partition.position.offset >= end:
-            raise LedgerHasAGap(f"Frame {partition.position.offset} of partition {number} is gone, it ends at {end}")
+            raise LedgerHasAGap(f"Frame {partition.position.offset} of partition {number} is missing, it ends at {end}")
         while tail.next_offset(number) < end:
             if stopping.is_set():
                 raise Stopped
@@ -76,7 +76,7 @@ def _fold(settings: Settings, partition: Partition, stopping: threading.Event) -
         tail.close()
     _log.log(
         logging.INFO if frames else logging.DEBUG,  # A partition without anything new is read in no time.
-        "Partition %s stands at command %s after %s frames, %.2f s",
+        "Partition %s recovered to command %s from %s frames in %.2f s",
         number,
         partition.position.last_command,
         frames,

@@ -75,7 +75,7 @@ class Snapshots:
 
     def _give_up(self, unfit: tuple[AggregateType, str]) -> None:
         """One state does not fit into a record: the round has no mark, and a new owner folds more of the ledger."""
-        _log.warning("The state of %s does not fit into a snapshot; the round is given up", "/".join(unfit))
+        _log.warning("The state of %s is too large for a snapshot; this snapshot round is cancelled", "/".join(unfit))
         self.partition.dirty.update(self._left, [unfit])
         self._mark, self._left, self._next_round = None, [], time.monotonic() + ROUND_EVERY_FOR * 10
 
@@ -123,7 +123,7 @@ def restore(settings: Settings, partition: Partition) -> Restored:
         try:
             name, record = wire().decode_plain(value)
         except WireError as error:
-            _log.warning("Snapshot %s of partition %s is passed over: %s", key, partition.number, error)
+            _log.warning("Ignoring snapshot %s of partition %s: %s", key, partition.number, error)
             return NOTHING
         if name == MARK:
             mark = record
@@ -137,7 +137,7 @@ def restore(settings: Settings, partition: Partition) -> Restored:
             raise StateDoesNotFit(f"{mark['aggregates'] - len(restored)} of {mark['aggregates']} are missing")
         position = ChainPosition.from_json(mark["position"])
     except (StateDoesNotFit, ValueError) as error:
-        _log.warning("Snapshots of partition %s are passed over: %s", partition.number, error)
+        _log.warning("Ignoring snapshots of partition %s: %s", partition.number, error)
         return NOTHING
     for kind, aggregate in restored:
         partition.restore(kind, aggregate)

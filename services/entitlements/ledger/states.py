@@ -150,7 +150,7 @@ _EMPTY: Final[dict[str, type]] = {
 
 
 class StateDoesNotFit(Exception):
-    """A snapshot's state is not one of ours."""
+    """The snapshot has an unknown state format."""
 
 
 @cache

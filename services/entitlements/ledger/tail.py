@@ -162,7 +162,7 @@ class LedgerTail:
         """The ledger has no holes: it is never compacted and nobody writes to it in transactions."""
         following = self._next[partition]
         if self._asked_again.get(partition) == following:
-            raise LedgerHasAGap(f"Frame {following} of partition {partition} is gone, {offset} comes next")
+            raise LedgerHasAGap(f"Frame {following} of partition {partition} is missing, the next one is {offset}")
         self._asked_again[partition] = following
         self._sought.add(partition)
         self._consumer.seek(TopicPartition(self._topic, partition, following))
@@ -173,7 +173,7 @@ class LedgerTail:
             raise LedgerIsCorrupt(f"Frame {at} of partition {partition} cannot be read: {error.str()}")
         if error.code() == KafkaError._AUTO_OFFSET_RESET:
             at = "?" if partition is None else self._next.get(partition, "?")
-            raise LedgerHasAGap(f"Frame {at} of partition {partition} is gone, where a reader stands: {error.str()}")
+            raise LedgerHasAGap(f"Frame {at} of partition {partition} is missing: {error.str()}")
         if error.fatal() or error.code() not in _PASSING:
             raise KafkaException(error)
 

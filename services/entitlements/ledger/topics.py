@@ -21,7 +21,7 @@ _MESSAGE_BYTES_MAX: Final = 4 * 1024 * 1024
 
 
 class TopicDiffers(EntitlementsError):
-    """A topic exists with other partitions or another clock than we need."""
+    """A topic has the wrong number of partitions or timestamp type."""
 
     code = "topic_differs"
 
@@ -40,24 +40,22 @@ class Topic:
 
 TOPICS: Final = (
     Topic("commands", "commands", 7 * _DAY_MS, config={"message.timestamp.type": "LogAppendTime"}),
-    Topic("ledger", "frames: the truth", config={"max.message.bytes": str(FRAME_BYTES_MAX)}),
+    Topic("ledger", "ledger frames", config={"max.message.bytes": str(FRAME_BYTES_MAX)}),
     Topic(
         "events",
-        "business events unfolded from the frames",
+        "business events",
         30 * _DAY_MS,
         # What fits into a frame fits here: the publisher would stand before it for ever.
         config={"max.message.bytes": str(FRAME_BYTES_MAX)},
     ),
-    Topic(
-        "usage", "metering unfolded from the frames", 30 * _DAY_MS, config={"max.message.bytes": str(FRAME_BYTES_MAX)}
-    ),
-    Topic("outcomes", "decisions on the way back", 3_600_000, config={"max.message.bytes": str(FRAME_BYTES_MAX)}),
-    Topic("changes", "public facts about customers", 30 * _DAY_MS),
-    Topic("snapshots", "state at a version", compacted=True, config={"max.message.bytes": str(FRAME_BYTES_MAX)}),
+    Topic("usage", "metering events", 30 * _DAY_MS, config={"max.message.bytes": str(FRAME_BYTES_MAX)}),
+    Topic("outcomes", "outcomes of commands", 3_600_000, config={"max.message.bytes": str(FRAME_BYTES_MAX)}),
+    Topic("changes", "changes of customers' entitlements", 30 * _DAY_MS),
+    Topic("snapshots", "snapshots of state", compacted=True, config={"max.message.bytes": str(FRAME_BYTES_MAX)}),
     Topic("access-log", "access decisions", 90 * _DAY_MS),
     Topic(
         "quarantine",
-        "what could not be handled, and why",
+        "records that could not be processed",
         90 * _DAY_MS,
         keyed=False,
         config={"max.message.bytes": str(FRAME_BYTES_MAX)},
@@ -92,8 +90,8 @@ def missing_topics(settings: Settings, partitions: Mapping[str, int]) -> list[st
         name = settings.topic(topic.name)
         if partitions.get(name, wanted := _partitions(topic, settings)) != wanted:
             raise TopicDiffers(
-                f"{name} has {partitions[name]} partitions, the settings say {wanted}. Set ENTITLEMENTS_PARTITIONS to what it"
-                " has, or ENTITLEMENTS_TOPIC_PREFIX to another installation's."
+                f"{name} has {partitions[name]} partitions, but ENTITLEMENTS_PARTITIONS is {wanted}. Set it to the number of"
+                " the topic, or set ENTITLEMENTS_TOPIC_PREFIX for a new installation."
             )
     return [name for topic in TOPICS if (name := settings.topic(topic.name)) not in partitions]
 

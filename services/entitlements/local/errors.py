@@ -16,7 +16,7 @@ from entitlements.errors import EntitlementsError
 
 
 class LocalServerError(EntitlementsError):
-    """A local server cannot do what was asked."""
+    """A local server failed."""
 
     code = "local_server_error"
 
@@ -31,25 +31,25 @@ class ExtraIsMissing(LocalServerError):
 
 
 class FolderIsInUse(LocalServerError):
-    """Another process runs a server in this folder."""
+    """The folder is in use by another process."""
 
     code = "folder_is_in_use"
 
     def __init__(self, folder: Path, owner: str) -> None:
-        super().__init__(f"Folder {folder}, process {owner}. Stop that one, or give another folder.")
+        super().__init__(f"Folder {folder}, process {owner}. Stop that process, or choose another folder.")
 
 
 class FolderIsUnusable(LocalServerError):
-    """The folder cannot hold a server's data."""
+    """The folder cannot be used for server data."""
 
     code = "folder_is_unusable"
 
     def __init__(self, folder: Path, reason: object) -> None:
-        super().__init__(f"Folder {folder}: {reason}. Give another folder.")
+        super().__init__(f"Folder {folder}: {reason}. Choose another folder.")
 
 
 class JarIsNotTheLockedOne(LocalServerError):
-    """A jar differs from what kafka.lock says, so it was not used."""
+    """A jar does not match kafka.lock and was not used."""
 
     code = "jar_is_not_the_locked_one"
 
@@ -58,19 +58,19 @@ class JarIsNotTheLockedOne(LocalServerError):
 
 
 class NoSuchPackages(LocalServerError):
-    """Debian's packages cannot be had here."""
+    """Debian packages are not available."""
 
     code = "no_such_packages"
 
 
 class PortIsTaken(LocalServerError):
-    """A port is taken."""
+    """A port is in use."""
 
     code = "port_is_taken"
 
     def __init__(self, name: str, port: int, owner: str, option: str) -> None:
         another = f", or choose another with `entitlements up {option}`" if option else ""
-        super().__init__(f"{name} uses {port}, where {owner} listens. Stop that{another}.")
+        super().__init__(f"{name} needs port {port}, which {owner} uses. Stop that process{another}.")
 
 
 class ServerDidNotStart(LocalServerError):

@@ -85,7 +85,7 @@ def kafka_home() -> Path:
             if not (home / READY).exists():
                 _make_ready(home)
         return home
-    raise LocalServerError(f"None of these folders can hold Kafka: {', '.join(str(home) for home in homes)}.")
+    raise LocalServerError(f"None of these folders is usable for Kafka:  {', '.join(str(home) for home in homes)}.")
 
 
 def classpath(home: Path) -> str:
@@ -119,7 +119,7 @@ def _make_ready(home: Path) -> None:
         _train(home)
     except (LocalServerError, KafkaException, OSError):
         # Everything works without the class cache, two seconds slower per start.
-        _log.warning("Kafka's class cache could not be recorded", exc_info=True)
+        _log.warning("Could not create Kafka's class data archive", exc_info=True)
         (home / CLASS_CACHE).unlink(missing_ok=True)
     (home / READY).touch()
 

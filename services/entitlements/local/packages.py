@@ -18,7 +18,7 @@ def unpacked(*packages: str) -> Path:
     if folder.exists():
         return folder
     if shutil.which("apt-get") is None or shutil.which("dpkg") is None:
-        raise NoSuchPackages(f"{', '.join(packages)}: there is no apt-get and dpkg on this machine.")
+        raise NoSuchPackages(f"{', '.join(packages)}: apt-get and dpkg are not installed.")
     folder.parent.mkdir(parents=True, exist_ok=True)
     with (folder.parent / "lock").open("w") as lock:  # apt-get refuses to run twice at once.
         fcntl.flock(lock, fcntl.LOCK_EX)

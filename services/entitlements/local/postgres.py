@@ -99,7 +99,7 @@ class LocalPostgres(LocalServer):
         locale = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
         done = self._tool([*map(str, command), *locale, *(["--no-sync"] if self._fast else [])])
         if done:
-            raise ServerDidNotStart(self.name, "could not make its data folder", self.log, done)
+            raise ServerDidNotStart(self.name, "could not create its data folder", self.log, done)
         self._first_database(new)
         shutil.rmtree(self._data, ignore_errors=True)
         new.rename(self._data)

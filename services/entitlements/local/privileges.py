@@ -32,7 +32,7 @@ def identity_for(program: Path, folder: Path) -> Identity | None:
         return entering
     raise LocalServerError(
         f"Postgres does not run as root, and the user {user.pw_name} cannot reach {program} or {folder}. "
-        "Use folders that all users may enter, or another account than root."
+        "Use folders that all users can access, or do not run as root."
     )
 
 
@@ -64,7 +64,7 @@ def _somebody() -> pwd.struct_passwd:
             continue
         if user.pw_uid != 0:
             return user
-    raise LocalServerError(f"Postgres does not run as root, and this machine has no user named {' or '.join(USERS)}.")
+    raise LocalServerError(f"Postgres does not run as root, and no such user exists: {' or '.join(USERS)}.")
 
 
 def _can_run(identity: Identity, program: Path, folder: Path) -> bool:

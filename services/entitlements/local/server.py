@@ -130,7 +130,7 @@ class LocalServer(ABC):
                     retried = True  # Another process was faster by a moment; with other ports once more.
                     self.launch()
                 elif not self.is_running:
-                    raise ServerDidNotStart(self.name, "ended while starting", self.log, self.log_tail())
+                    raise ServerDidNotStart(self.name, "exited during startup", self.log, self.log_tail())
                 elif time.monotonic() > deadline:
                     raise ServerDidNotStart(
                         self.name, f"did not answer within {START_SECONDS_MAX:.0f} s", self.log, self.log_tail()
@@ -238,7 +238,7 @@ class LocalServer(ABC):
         words = self._supervisor.stdout.readline().split()
         if len(words) != 2:  # It could not even start the program, and says why in the log.
             self._end("kill")
-            raise ServerDidNotStart(self.name, "could not be run", self.log, self.log_tail())
+            raise ServerDidNotStart(self.name, "could not be started", self.log, self.log_tail())
         self._pid = int(words[1])
 
     def _end(self, how: str) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
 NAME: Final = "entitlements_cache_lookups"
-MEANING: Final = "Customers looked up in a level of caching, by what it did: hits, misses and what else it tells apart."
+MEANING: Final = "Cache lookups of customers, by level and result: hits, misses and others."
 
 #: A dataclass of whole numbers, such as entitlements.access.caching.in_process.Counts.
 Counted: TypeAlias = Any

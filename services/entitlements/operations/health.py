@@ -106,10 +106,12 @@ def kafka_check(settings: Settings) -> Check:
             known = admin.list_topics(topic, timeout=ANSWER_WITHIN_FOR).topics[topic]
         except KafkaException as error:
             _log.debug("Kafka: %s", error)
-            raise NotReady("Kafka does not answer.") from error
+            raise NotReady("Kafka is unreachable.") from error
         without = sorted(number for number, partition in known.partitions.items() if partition.leader < 0)
         if known.error is not None or len(known.partitions) != settings.partitions or without:
-            raise NotReady(f"The commands' partitions {without} have no leader." if without else "Topics are missing.")
+            raise NotReady(
+                f"Partitions {without} of the commands topic have no leader." if without else "Topics are missing."
+            )
 
     return check
 
@@ -121,7 +123,7 @@ def check_postgres(conninfo: str) -> None:
             row = connection.execute("select to_regclass('entitlements.projection_positions') is not null").fetchone()
     except psycopg.Error as error:
         _log.debug("Postgres: %s", error)
-        raise NotReady("Postgres does not answer.") from error
+        raise NotReady("Postgres is unreachable.") from error
     if row != (True,):
         raise NotReady("The tables are missing.")
 
@@ -129,9 +131,9 @@ def check_postgres(conninfo: str) -> None:
 def check_lag(seconds: float | None, seconds_max: float) -> None:
     """Raises NotReady when the read models are too far behind the ledger, or nobody knows."""
     if seconds is None:
-        raise NotReady("How far the read models are behind the ledger is not known.")
+        raise NotReady("The lag of the read models is unknown.")
     if seconds > seconds_max:
-        raise NotReady(f"The read models are {seconds:.0f} s behind the ledger; {seconds_max:.0f} s are taken.")
+        raise NotReady(f"The read models are {seconds:.0f} s behind the ledger; the maximum is {seconds_max:.0f} s.")
 
 
 def _timed(check: Check) -> float:
@@ -147,6 +149,6 @@ def _result(name: str, future: Future[float]) -> dict[str, Any]:
     if error is None:
         return {"ok": True, "seconds": round(future.result(), 4)}
     if not isinstance(error, NotReady):
-        _log.error("the check of %s broke", name, exc_info=error)
-        return {"ok": False, "reason": "The check itself broke; the log says how."}
+        _log.error("The check of %s failed", name, exc_info=error)
+        return {"ok": False, "reason": "The check failed; see the log."}
     return {"ok": False, "reason": str(error)}

@@ -82,7 +82,7 @@ class ProjectionLag:
                         self._stopping.wait(LOOK_EVERY_FOR)
             except (psycopg.Error, ServerIsAway) as error:
                 # Readiness says that it is not known; Postgres and Kafka have checks of their own.
-                _log.debug("The lag is not known: %s", error)
+                _log.debug("Lag unknown: %s", error)
                 self._stopping.wait(LOOK_EVERY_FOR)
 
     def _look(self, connection: Any) -> None:

@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 
 
 class NoPortIsFree(EntitlementsError):
-    """None of the ports for operators is free."""
+    """No port is free for /healthz, /readyz and /metrics."""
 
     code: ClassVar[str] = "no_port_is_free"
 
@@ -72,7 +72,7 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
-        _log.debug("a connection from %s broke", client_address, exc_info=True)
+        _log.debug("Connection from %s failed", client_address, exc_info=True)
 
 
 @contextmanager
@@ -87,7 +87,7 @@ def operations_port(settings: Settings, process: str, readiness: Readiness | Non
             serving = threading.Thread(target=server.serve_forever, args=(0.1,), name="operations", daemon=True)
             serving.start()
             try:
-                _log.info("/healthz, /readyz and /metrics at port %d", server.server_address[1])
+                _log.info("Serving /healthz, /readyz and /metrics on port %d", server.server_address[1])
                 yield int(server.server_address[1])
             finally:
                 server.shutdown()

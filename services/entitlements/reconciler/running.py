@@ -91,7 +91,7 @@ class Rounds:
                 continue  # The next round sees what became of it.
             accepted += self._note(rollout, place, outcome)
         if accepted:
-            _log.info("%s: brought up to date: %d", rollout.name, accepted)
+            _log.info("%s: updated %d", rollout.name, accepted)
         return accepted
 
     def _note(self, rollout: Rollout, place: tuple[str, str], outcome: Outcome) -> int:
@@ -111,5 +111,5 @@ class Rounds:
         try:
             reading.wait_for_all(self.connection, self._reached, VISIBLE_WITHIN_FOR)
         except NotReachedYet as error:
-            _log.warning("the read models are behind: %s", error)
+            _log.warning("The read models are behind: %s", error)
         self._reached.clear()

@@ -264,5 +264,5 @@ def _posted(body: bytes) -> str:
     except (ValueError, KeyError, TypeError, AttributeError):
         raise Refused(42201, 'The body is not {"schema": "..."}.') from None
     if kind not in {None, "AVRO"} or not isinstance(text, str):
-        raise Refused(42201, f"Invalid schema type {kind}: this registry knows AVRO only.")
+        raise Refused(42201, f"Invalid schema type {kind}: this registry supports AVRO only.")
     return text

@@ -29,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 
 class RegistryRefuses(EntitlementsError):
-    """The schema registry does not take our schemas."""
+    """The schema registry rejected the schemas."""
 
     code = "registry_refuses"
 
@@ -87,7 +87,7 @@ class _External:
         answer = self._request("PUT", path, {"compatibility": COMPATIBILITY})
         if not answer.is_success:
             # Who runs the registry may keep this right to himself; our own freeze checks compatibility anyway.
-            _log.warning("registry: %s stays at the registry's own compatibility level: %s", subject, answer.text)
+            _log.warning("registry: could not set the compatibility level of %s: %s", subject, answer.text)
 
     def _request(self, method: str, path: str, body: dict[str, Any]) -> httpx.Response:
         """One answer. Every request is safe to repeat; the pause doubles from 0.1 s to 2 s."""

@@ -92,7 +92,7 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 128
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
-        _log.debug("registry: a connection from %s broke", client_address, exc_info=True)
+        _log.debug("registry: connection from %s failed", client_address, exc_info=True)
 
 
 def serve(settings: Settings, stopping: Event, started: Callable[[str], None] | None = None) -> None:

@@ -131,7 +131,7 @@ def command_of(written: Words, at: datetime, find_set: FindSet, **given: Any) ->
             facts[f"{prefix}set_version"] = 1 if version is None else version
             continue
         if not set_id:
-            raise CannotBeMeant(f"{kind.__name__} names its {prefix}set, or has {prefix}set_version and {prefix}rules")
+            raise CannotBeMeant(f"{kind.__name__} needs {prefix}set, or {prefix}set_version and {prefix}rules")
         found = find_set(set_id, version)
         if f"{prefix}rung" in facts:
             check_place({"ladder": facts["ladder"], "rung": facts[f"{prefix}rung"]}, found, set_id)

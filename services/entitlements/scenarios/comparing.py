@@ -88,7 +88,7 @@ def _events(
 def _facts(what: str, expected: Words, found: Aggregate | object | None, at: datetime) -> Iterator[Difference]:
     """What of the facts that were written is otherwise."""
     if found is None:
-        yield Difference(what, "it is there", None)
+        yield Difference(what, "present", None)
         return
     for name in type(expected).model_fields:
         if name in expected.model_fields_set:
@@ -107,10 +107,10 @@ def _unlike(what: str, expected: Any, got: Any, at: datetime) -> Iterator[Differ
             if name in got:
                 yield from _unlike(f"{what}.{name}", value, got[name], at)
             else:
-                yield Difference(f"{what}.{name}", value, "no such fact")
+                yield Difference(f"{what}.{name}", value, "no such field")
     elif isinstance(expected, list) and isinstance(got, list):
         if len(expected) != len(got):
-            yield Difference(f"{what}: how many", len(expected), len(got))
+            yield Difference(f"{what}: count", len(expected), len(got))
         for number, (value, found) in enumerate(zip(expected, got, strict=False), 1):
             yield from _unlike(f"{what}.{number}", value, found, at)
     elif not (_is_instant(expected, got, at) if isinstance(got, datetime) else expected == got):

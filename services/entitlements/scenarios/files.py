@@ -37,7 +37,7 @@ class Asked(Words):
     @classmethod
     def _is_one(cls, given: Any) -> Any:
         if not isinstance(given, dict) or len(given) != 1:
-            raise PydanticCustomError("one_command", "one command with its fields stands here")
+            raise PydanticCustomError("one_command", "must be one command with its fields")
         return {name: {} if facts is None else facts for name, facts in given.items()}
 
     def written(self) -> Words:
@@ -55,34 +55,34 @@ class Asked(Words):
 class KeyExpected(Words):
     """What a pool has of a key: any of these."""
 
-    allowed: bool = Field(default=False, description="Whether it has it.")
-    limit: Number = Field(default=None, description="The effective limit: what is included.")
-    soft_limit: Number = Field(default=None, description="Where it warns.")
-    hard_limit: Number = Field(default=None, description="Above it strict usage is refused.")
-    consumed: int = Field(default=0, description="In the period under way, or held now.")
-    elsewhere: int = Field(default=0, description="The part of it that credits or an on-demand payer bear.")
-    owed: int = Field(default=0, description="Overage that is neither paid nor forgiven, preserved overage too.")
-    reserved: int = Field(default=0, description="Held by reservations.")
-    remaining: Number = Field(default=None, description="What is included and neither consumed nor reserved.")
-    affordable: Number = Field(default=None, description="The most that strict usage could have now.")
+    allowed: bool = Field(default=False, description="Whether the key is included.")
+    limit: Number = Field(default=None, description="Effective limit, the included amount.")
+    soft_limit: Number = Field(default=None, description="Soft limit.")
+    hard_limit: Number = Field(default=None, description="Hard limit: strict usage above it is refused.")
+    consumed: int = Field(default=0, description="Usage in the current period, or allocated now.")
+    elsewhere: int = Field(default=0, description="The part charged to credits or on-demand.")
+    owed: int = Field(default=0, description="Unpaid overage, including preserved overage.")
+    reserved: int = Field(default=0, description="Reserved.")
+    remaining: Number = Field(default=None, description="Included and neither consumed nor reserved.")
+    affordable: Number = Field(default=None, description="Maximum strict usage now.")
     contributions: dict[str, int | bool | Literal["unlimited"]] = Field(
-        default={}, description="What each provision adds; `default` is the pool's own."
+        default={}, description="What each provision adds; `default` is the pool's default."
     )
-    burnt: dict[str, int] = Field(default={}, description="What is consumed of each contribution.")
-    resets_at: Instant | None = Field(default=None, description="When the period under way ends.")
-    over_allocated: bool = Field(default=False, description="Whether more of a limit is held than there is now.")
-    spent: int = Field(default=0, description="On demand in the period, in minor units of the currency.")
-    override: str = Field(default="", description="Which override makes the value; empty: none.")
+    burnt: dict[str, int] = Field(default={}, description="Usage of each contribution.")
+    resets_at: Instant | None = Field(default=None, description="When the current period ends.")
+    over_allocated: bool = Field(default=False, description="Whether more is allocated than the limit.")
+    spent: int = Field(default=0, description="On-demand spending in the period, in minor units.")
+    override: str = Field(default="", description="Id of the override in effect; empty: none.")
 
 
 class MemberExpected(Words):
     """What a customer has of a key in a pool: any of these."""
 
-    allowed: bool = Field(default=False, description="Whether it has it.")
-    limit: Number = Field(default=None, description="The pool's, or the cap of the customer.")
-    consumed: int = Field(default=0, description="What it drew, if it is capped.")
-    remaining: Number = Field(default=None, description="The most of what is included that it could draw now.")
-    resets_at: Instant | None = Field(default=None, description="When its cap is counted anew, or the key.")
+    allowed: bool = Field(default=False, description="Whether the key is included.")
+    limit: Number = Field(default=None, description="Limit of the pool, or the customer's cap.")
+    consumed: int = Field(default=0, description="Usage under the cap.")
+    remaining: Number = Field(default=None, description="Maximum included usage now.")
+    resets_at: Instant | None = Field(default=None, description="When the cap or the key resets.")
 
 
 class ProvisionExpected(Words):
@@ -119,12 +119,12 @@ class PoolExpected(Words):
     """What is expected of one pool."""
 
     events: list[EventExpected] = Field(
-        default=[], description="What happened in this step, in order: names, or a name with some of its facts."
+        default=[], description="Events of this step in order: names, or a name with some of its fields."
     )
     status: PoolStatus = "open"
-    keys: dict[str, KeyExpected] = Field(default={}, description="What the pool has, by key.")
-    customers: dict[str, dict[str, MemberExpected]] = Field(default={}, description="By customer and key.")
-    provisions: dict[str, ProvisionOrStatus] = Field(default={}, description="By provision: its status, or more.")
+    keys: dict[str, KeyExpected] = Field(default={}, description="Entitlements of the pool, by key.")
+    customers: dict[str, dict[str, MemberExpected]] = Field(default={}, description="Entitlements by customer and key.")
+    provisions: dict[str, ProvisionOrStatus] = Field(default={}, description="By provision: status, or more fields.")
 
 
 class SetExpected(Words):
@@ -148,10 +148,10 @@ class KeyDefinedExpected(Words):
 class Expected(PoolExpected):
     """What is expected after a step. Without `pools` it is about the only pool; events are then those of everything."""
 
-    refused: Code = Field(default="", description="The code with which the command is refused.")
-    refused_lines: list[Code] = Field(default=[], description="The codes of the lines of usage that are refused.")
-    repeated: bool = Field(default=False, description="Whether the answer is that of an earlier command.")
-    pools: dict[str, PoolExpected] = Field(default={}, description="By pool, where there are several.")
+    refused: Code = Field(default="", description="Code of the refusal.")
+    refused_lines: list[Code] = Field(default=[], description="Codes of the refused lines of usage.")
+    repeated: bool = Field(default=False, description="Whether the command is a repeat of an earlier one.")
+    pools: dict[str, PoolExpected] = Field(default={}, description="By pool, if there are several.")
     sets: dict[str, SetExpected] = Field(default={}, description="By entitlement set.")
     resource_keys: dict[str, KeyDefinedExpected] = Field(default={}, description="By resource key.")
 
@@ -159,7 +159,7 @@ class Expected(PoolExpected):
 class Step(Words):
     """At an instant: a command or usage, if any, and what is expected after it."""
 
-    at: Instant | None = Field(default=None, description="When; with the step before, if left out.")
+    at: Instant | None = Field(default=None, description="Time of the step (default: that of the previous step).")
     do: Asked | None = Field(default=None, description="A command.")
     use: list[Words] = Field(default=[], description="Usage, one line or several: short for RecordUsage.")
     expect: Expected = Expected()
@@ -167,26 +167,26 @@ class Step(Words):
     @model_validator(mode="after")
     def _asks_once(self) -> Self:
         if self.do is not None and self.use:
-            raise PydanticCustomError("do_and_use", "a step has do or use, not both")
+            raise PydanticCustomError("do_and_use", "a step can have do or use, not both")
         return self
 
 
 class ScenarioFile(Words):
     """A story on a timeline of commands, and what is expected of it."""
 
-    name: str = Field(default="", description="The rule in a sentence; the name of the file, if left out.")
-    feature: str = Field(default="", description="What it is about; the folder, if left out.")
-    about: str = Field(default="", description="Why the rule is so.")
-    begins_at: Instant = Field(default=BEGINS_AT, description="When the timeline begins.")
-    resource_keys: dict[str, Words] = Field(default={}, description="Resource keys that are defined.")
-    sets: dict[str, Words] = Field(default={}, description="Entitlement sets that are defined.")
-    pools: dict[str, Words] | None = Field(default=None, description="The pools that are open; one, if left out.")
+    name: str = Field(default="", description="The rule in one sentence (default: the file name).")
+    feature: str = Field(default="", description="Feature (default: the folder).")
+    about: str = Field(default="", description="Reason for the rule.")
+    begins_at: Instant = Field(default=BEGINS_AT, description="Start of the timeline.")
+    resource_keys: dict[str, Words] = Field(default={}, description="Resource keys to define.")
+    sets: dict[str, Words] = Field(default={}, description="Entitlement sets to define.")
+    pools: dict[str, Words] | None = Field(default=None, description="Pools to open (default: one).")
     timeline: list[Step]
 
     @model_validator(mode="after")
     def _begins(self) -> Self:
         if not isinstance(self.begins_at, datetime) or not EPOCH <= self.begins_at < ENDS_BEFORE:
-            raise PydanticCustomError("no_beginning", "begins_at is an instant from 1970 until before 2200")
+            raise PydanticCustomError("no_beginning", "begins_at must be from 1970 to before 2200")
         return self
 
 
@@ -195,7 +195,7 @@ def model() -> type[ScenarioFile]:
     """The model of a file, with everything in it that is made from the commands there are."""
     by_name: dict[str, Any] = {name: (model_of(kind), None) for name, kind in commands().items()}
     asked = create_model("Command", __base__=Asked, __doc__=Asked.__doc__, **by_name)
-    pool = (str, Field(default="", description="Of which pool; if left out the only one, or the customer's in order."))
+    pool = (str, Field(default="", description="Pool (default: the only one, or the customer's pools in order)."))
     line = _made(UsageLine, pool_id=pool)
     lines = Annotated[
         list[line],  # type: ignore[valid-type]

@@ -24,7 +24,7 @@ _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml is ten t
 
 
 class ScenarioIsInvalid(RequestError):
-    """The scenario cannot be read."""
+    """Invalid scenario."""
 
     code = "scenario_is_invalid"
 
@@ -51,7 +51,7 @@ class Scenario:
     def place(self, number: int) -> str:
         """File, line and number of a step; 0: what is there before the first."""
         line = self.lines[number - 1] if number else 1
-        return f"{self.path}:{line}: " + (f"step {number}" if number else "the beginning")
+        return f"{self.path}:{line}: " + (f"step {number}" if number else "setup")
 
 
 def find(paths: Sequence[Path]) -> list[Path]:
@@ -60,10 +60,10 @@ def find(paths: Sequence[Path]) -> list[Path]:
     for given in paths or [LIBRARY]:
         path = given if given.exists() else LIBRARY / given
         if not path.exists():
-            raise ScenarioIsInvalid(f"{given} is neither here nor a feature of the shipped scenarios.")
+            raise ScenarioIsInvalid(f"{given} is neither a file nor a feature of the scenario library.")
         found += sorted(path.rglob("*.yaml")) if path.is_dir() else [path]
     if not found:
-        raise ScenarioIsInvalid(f"There is no .yaml file in {', '.join(map(str, paths))}.")
+        raise ScenarioIsInvalid(f"No .yaml file in {', '.join(map(str, paths))}.")
     return found
 
 
@@ -78,7 +78,7 @@ def read(path: Path) -> Scenario:
     except OSError as error:
         raise ScenarioIsInvalid(f"{path}: {error.strerror or error}.") from error
     except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
-        raise ScenarioIsInvalid(f"{path} is no YAML: {' '.join(str(error).split())}.") from error
+        raise ScenarioIsInvalid(f"{path} is not valid YAML: {' '.join(str(error).split())}.") from error
     if root is None:
         raise ScenarioIsInvalid(f"{path} is empty.")
     _check_said_once(path, root, set())
@@ -101,7 +101,7 @@ def _check_said_once(path: Path, node: Any, visited: set[int]) -> None:
         for key, value in node.value:
             if isinstance(key, yaml.ScalarNode):
                 if key.value in seen:
-                    raise ScenarioIsInvalid(f"{path}:{key.start_mark.line + 1}: {key.value} is said twice.")
+                    raise ScenarioIsInvalid(f"{path}:{key.start_mark.line + 1}: duplicate key {key.value}.")
                 seen.add(key.value)
             _check_said_once(path, value, visited)
     elif isinstance(node, yaml.SequenceNode):

@@ -75,9 +75,9 @@ def _next(before: datetime, step: Step) -> datetime:
     """When a step is. Raises CannotBeMeant where no log would be."""
     at = before if step.at is None else at_instant(step.at, before)
     if at < before:
-        raise CannotBeMeant(f"it would be before the step before it, at {before:%Y-%m-%d %H:%M:%SZ}")
+        raise CannotBeMeant(f"it is before the previous step, at {before:%Y-%m-%d %H:%M:%SZ}")
     if at >= ENDS_BEFORE:
-        raise CannotBeMeant(f"a timeline ends before {ENDS_BEFORE.year}")
+        raise CannotBeMeant(f"a timeline must end before {ENDS_BEFORE.year}")
     return at
 
 
@@ -107,7 +107,7 @@ def _ask(world: World, step: Step, number: int, at: datetime, happened: Happened
         named = {pool_id for line in step.use if (pool_id := getattr(line, "pool_id", ""))}
         lines = [value_of(line, at) for line in step.use]
         if len(named) > 1:
-            raise CannotBeMeant(f"one use is of one pool, not of {', '.join(sorted(named))}")
+            raise CannotBeMeant(f"a use must be in one pool, not in {', '.join(sorted(named))}")
         usage = RecordUsage(command_id=command_id, actor="admin", pool_id="", lines=lines)
         if not named and len(world.pools) > 1 and len(lines) == 1 and lines[0]["workspace_id"]:
             world.use(usage, at, happened)

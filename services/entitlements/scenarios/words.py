@@ -73,7 +73,7 @@ def check_word(word: Any, known: Collection[str], what: str) -> str:
         return word
     near = get_close_matches(str(word), known, 1)
     raise PydanticCustomError(
-        "unknown_word", "{said}", {"said": f"there is no {what} {word}{meant(near)}", "word": str(word)}
+        "unknown_word", "{said}", {"said": f"no such {what}: {word}{meant(near)}", "word": str(word)}
     )
 
 
@@ -98,7 +98,7 @@ def read_instant(given: Any) -> datetime | timedelta:
     if isinstance(at, date) and not isinstance(at, datetime):
         at = datetime.combine(at, time(), UTC)
     if not isinstance(at, datetime) or at.tzinfo is None:
-        said = f"{given} is no instant: as 2026-03-02T12:00:00Z, 2026-03-02 for its first moment in UTC, or +1d2h30m"
+        said = f"{given} is not a time; use 2026-03-02T12:00:00Z, 2026-03-02 for midnight UTC, or +1d2h30m"
         raise PydanticCustomError("no_instant", "{said}", {"said": said})
     return at.astimezone(UTC)
 
@@ -124,7 +124,7 @@ Instant = Annotated[
     PlainValidator(read_instant),
     WithJsonSchema({
         "type": "string",
-        "description": "An instant such as 2026-03-02T12:00:00Z, a day (its first moment in UTC), or a time after the step's such as +1d2h30m or -90m.",
+        "description": "A time such as 2026-03-02T12:00:00Z, a day (midnight UTC), or an offset from the step's time such as +1d2h30m or -90m.",
     }),
 ]  # fmt: skip
 
@@ -136,7 +136,7 @@ def at_instant(moment: datetime | timedelta, at: datetime) -> datetime:
     try:
         return at + moment
     except OverflowError as error:
-        raise CannotBeMeant(f"{moment.days} days after it no calendar goes") from error
+        raise CannotBeMeant(f"{moment.days} days is out of range") from error
 
 
 #: An amount; without a number it is unlimited.
@@ -177,13 +177,13 @@ class Words(BaseModel):
     def _spelled_out(cls, given: Any) -> Any:
         known = cls.model_fields.keys()
         if not isinstance(given, dict):
-            said = f"fields with values stand here: {', '.join(known)}"
+            said = f"must be a mapping with the fields {', '.join(known)}"
             raise PydanticCustomError("no_fields", "{said}", {"said": said})
         found: dict[str, Any] = {}
         for word, value in given.items():
             name = check_word(cls.short_words().get(word, word), known, cls.called)
             if name in found:
-                raise PydanticCustomError("twice", "{word} is said twice", {"word": str(word)})
+                raise PydanticCustomError("twice", "duplicate key {word}", {"word": str(word)})
             found[name] = value
         return found
 

@@ -61,7 +61,7 @@ class World:
         """The id of the pool that is meant where none is named. Raises CannotBeMeant when there are several."""
         names = list(self.pools)
         if len(names) > 1:
-            raise CannotBeMeant(f"it names its pool: {', '.join(names)}")
+            raise CannotBeMeant(f"set the pool: {', '.join(names)}")
         return names[0] if names else POOL
 
     def set_version(self, set_id: str, version: int | None) -> dict[str, Any]:
@@ -69,7 +69,7 @@ class World:
         known = [number for name, number in self._versions if name == set_id]
         if not known:
             names = ", ".join(dict.fromkeys(name for name, _ in self._versions))
-            raise CannotBeMeant(f"there is no set {set_id}: " + (f"there are {names}" if names else "none is defined"))
+            raise CannotBeMeant(f"no such set: {set_id}; " + (f"defined are {names}" if names else "none is defined"))
         number = max(known) if version is None else version
         if number not in known:
             raise CannotBeMeant(f"{set_id} has no version {number}: it has {', '.join(map(str, known))}")
@@ -132,7 +132,7 @@ class World:
             if not refused or not asks_the_next(refused[0], may_overflow=may_overflow):
                 break
         if not answers:
-            raise CannotBeMeant(f"it names its pool: {workspace_id} is assigned to none of {', '.join(self.pools)}")
+            raise CannotBeMeant(f"set the pool: {workspace_id} is not assigned to any of {', '.join(self.pools)}")
         # Whoever takes it answers; if nobody does, the first.
         answer = answers[0] if answers[-1].refused_lines else answers[-1]
         happened.refused_lines, happened.repeated = answer.refused_lines, answer.repeated
@@ -142,7 +142,7 @@ class World:
         pools = [pool_id for name, pool_id in self._assigned if name == workspace_id]
         owners = sorted({self.pools[pool_id].organization_id for pool_id in pools})
         if len(owners) > 1:  # Workspaces of one id in two organizations are two.
-            raise CannotBeMeant(f"it names its pool: {', '.join(owners)} each have a customer {workspace_id}")
+            raise CannotBeMeant(f"set the pool: {', '.join(owners)} each have a customer {workspace_id}")
         primaries = [pool_id for pool_id in pools if self.pools[pool_id].assignments[workspace_id] == "primary"]
         ordered = dict.fromkeys(primaries[-1:] + pools)
         if command.lines[0]["mode"] == "report":  # It has happened: the first that has the key takes it.

@@ -27,7 +27,7 @@ _OF_SERVER: Final = {
 
 
 class AddressesAreUnreadable(EntitlementsError):
-    """The file with the addresses of a running installation cannot be read."""
+    """The address file of the running installation is invalid."""
 
     code = "addresses_are_unreadable"
 

@@ -70,7 +70,7 @@ def _access_log(settings: Settings, stopping: threading.Event) -> None:
 def _registry(settings: Settings, stopping: threading.Event) -> None:
     from entitlements import registry
 
-    registry.run(settings, stopping, lambda url: _log.info("serving at %s", url))
+    registry.run(settings, stopping, lambda url: _log.info("Listening at %s", url))
 
 
 def _api(settings: Settings, stopping: threading.Event) -> None:
@@ -82,13 +82,13 @@ def _api(settings: Settings, stopping: threading.Event) -> None:
 #: What each process does, in one sentence; the changes worker is Faust's and runs itself.
 PROCESSES: Final[dict[str, str]] = {
     "engine": "decides commands and writes the ledger",
-    "publisher": "unfolds the ledger into entitlements.events and entitlements.usage",
-    "projector": "keeps the read models in Postgres",
-    "changes": "tells what changed for each customer (Faust)",
+    "publisher": "publishes the ledger to entitlements.events and entitlements.usage",
+    "projector": "updates the read models in Postgres",
+    "changes": "publishes the changes of each customer (Faust)",
     "reconciler": "rolls out new set versions, campaign grants and org-unit assignments",
-    "access-log": "takes the access log to Postgres",
+    "access-log": "writes the access log to Postgres",
     "registry": "serves the Avro schemas over HTTP",
-    "api": "answers over HTTP: may they, how much is left; takes usage and commands",
+    "api": "serves the HTTP API: checks, usage and commands",
 }
 _RUNS: Final[dict[str, Run]] = {
     "engine": _engine,
@@ -112,7 +112,7 @@ def run_process(name: str, settings: Settings) -> int:
         signal.signal(number, lambda *_: stopping.set())
     threading.Thread(target=_end_in_time, args=[stopping], name="end-in-time", daemon=True).start()
     set_up_logs(name)
-    _log.info("starting: %s", PROCESSES[name])
+    _log.info("Starting: %s", PROCESSES[name])
     status = 0
     try:
         with operated(settings, name):
@@ -123,7 +123,7 @@ def run_process(name: str, settings: Settings) -> int:
     except Exception as error:  # noqa: BLE001  (Whatever it is, it is said in one line.)
         expected = isinstance(error, EntitlementsError)
         code = getattr(error, "code", type(error).__name__)
-        _log.critical("Ended. %s: %s", code, error, exc_info=None if expected else error, extra={"code": code})
+        _log.critical("Exiting. %s: %s", code, error, exc_info=None if expected else error, extra={"code": code})
         return EXIT_SETTING_IS_WRONG if isinstance(error, SettingIsWrong) else 1
     if status == 0:
         _log.info("Stopped.")
@@ -134,7 +134,7 @@ def _end_in_time(stopping: threading.Event) -> None:
     """A server that is away would hold up what is written at the end."""
     stopping.wait()
     time.sleep(END_WITHIN_FOR)
-    _log.warning("Stopped. Not everything was finished within %.0f s; the next process repeats it.", END_WITHIN_FOR)
+    _log.warning("Stopped. Shutdown took longer than %.0f s; the next process repeats unfinished work.", END_WITHIN_FOR)
     end_with(0)
 
 
@@ -190,7 +190,7 @@ def keep_running(run: Run, settings: Settings, stopping: threading.Event) -> Non
         except passing as error:
             if time.monotonic() - started > WELL_FOR:
                 backoff_for = BACKOFF_FOR_MIN
-            _log.warning("trying again in %.2f s: %s: %s", backoff_for, type(error).__name__, error)
+            _log.warning("Retrying in %.2f s: %s: %s", backoff_for, type(error).__name__, error)
             stopping.wait(backoff_for)
             backoff_for = min(2 * backoff_for, BACKOFF_FOR_MAX)
 

@@ -20,7 +20,7 @@ _LOOK_EVERY_FOR: Final = 0.1
 
 
 class NotReadyYet(EntitlementsError):
-    """A process has not taken up its work, or is not done with it, in time."""
+    """A process was not ready in time."""
 
     code = "not_ready_yet"
 
@@ -31,7 +31,7 @@ def wait_until_at_work(settings: Settings, names: Iterable[str], timeout_for: fl
     deadline = time.monotonic() + timeout_for
     while waiting := [name for name in waiting if not _is_at_work(settings, name)]:
         if time.monotonic() > deadline:
-            raise NotReadyYet(f"{', '.join(waiting)} after {timeout_for:.0f} s; the logs say why.")
+            raise NotReadyYet(f"{', '.join(waiting)} after {timeout_for:.0f} s; see the logs.")
         time.sleep(_LOOK_EVERY_FOR)
 
 

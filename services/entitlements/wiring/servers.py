@@ -61,12 +61,10 @@ def servers_in(
 
     settings = settings_of_the_environment()
     if variable("kafka") not in os.environ and is_secured(settings):
-        raise SettingIsWrong(
-            "ENTITLEMENTS_KAFKA_... say how a Kafka is reached, and ENTITLEMENTS_KAFKA does not say where."
-        )
+        raise SettingIsWrong("ENTITLEMENTS_KAFKA_... settings need ENTITLEMENTS_KAFKA, the bootstrap servers.")
     for server, port in (("kafka", kafka_port), ("postgres", postgres_port)):
         if port is not None and variable(server) in os.environ:
-            raise SettingIsWrong(f"--{server}-port is for a local server, and {variable(server)} names another.")
+            raise SettingIsWrong(f"--{server}-port is for a local server, but {variable(server)} is set.")
     require_packages(valkey=valkey)
     kafka = None if variable("kafka") in os.environ else LocalKafka(folder / "kafka", port=kafka_port)
     postgres = (
@@ -135,7 +133,7 @@ class _Nurse:
             if self._has_no_space(server):
                 continue
             if server not in self._down:
-                _log.warning("%s ended and is started again; see %s", server.name, server.log)
+                _log.warning("%s exited and is restarted; see %s", server.name, server.log)
             again_at, pause_for = self._down.get(server, (0.0, RESTART_PAUSE_FOR_MIN))
             if time.monotonic() >= again_at:
                 self._bring_back(server, pause_for)
@@ -147,7 +145,7 @@ class _Nurse:
         elif not self._disk_is_full:
             self._disk_is_full = True
             _log.error(
-                "disk_is_full: %s has %d MiB free, and %s has stopped. Free %d MiB or more; everything goes on by itself.",
+                "disk_is_full: %s has %d MiB free, %s has stopped. Free at least %d MiB; it restarts by itself.",
                 *(server.folder, free // _MIB, server.name, FREE_BYTES_MIN // _MIB),
             )
         if self._disk_is_full:
@@ -162,8 +160,8 @@ class _Nurse:
             server.restart()
         except LocalServerError as error:
             if is_first and not self._has_no_space(server):
-                _log.error("%s It is tried again.", str(error).partition("\n")[0])
+                _log.error("%s Retrying.", str(error).partition("\n")[0])
             self._down[server] = (time.monotonic() + pause_for, min(2 * pause_for, RESTART_PAUSE_FOR_MAX))
         else:
             self._down.pop(server, None)
-            _log.warning("%s is back.", server.name)
+            _log.warning("%s is running again.", server.name)

@@ -39,7 +39,7 @@ _log = logging.getLogger(__name__)
 
 
 class NotThereYet(EntitlementsError):
-    """Something a process needs is not there yet."""
+    """A dependency is not ready yet."""
 
     code = "not_there_yet"
 
@@ -90,7 +90,7 @@ class _Wait(threading.Thread):
                 return
             else:
                 if self._said:
-                    _log.info("%s is ready; going on.", self._look.server)
+                    _log.info("%s is ready.", self._look.server)
                 return
             finally:
                 answering.cancel()
@@ -125,7 +125,7 @@ class _Look:
     @property
     def no_answer(self) -> NotThereYet:
         """What is said while an answer is under way for long."""
-        return NotThereYet(f"{self._at}: no answer yet.", ServerIsAway.code)
+        return NotThereYet(f"{self._at}: no response yet.", ServerIsAway.code)
 
     def _kafka(self) -> None:
         from entitlements.ledger.topics import missing_topics
@@ -160,9 +160,12 @@ class _Look:
             ) from error
         for tables, names in missing.items():
             if names is None:
-                sentence, code = f"tables: {self._at} has none of the {tables}", "tables_are_missing"
+                sentence, code = f"tables: {self._at} has no {tables}", "tables_are_missing"
             elif names:
-                sentence, code = f"tables: the {tables} in {self._at} lack {_some(names)}", "tables_are_behind"
+                sentence, code = (
+                    f"tables: {tables} in {self._at} need the migrations {_some(names)}",
+                    "tables_are_behind",
+                )
             else:
                 continue
             raise NotThereYet(f"{sentence}. Run `entitlements migrate`.", code)

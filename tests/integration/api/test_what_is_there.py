@@ -191,7 +191,7 @@ def test_messages_are_in_words_and_json(operator: Any, tenant: Any, name: str) -
     conflict = send(tenant.http, "IssueGrant", **issue, rules=[quota(period="month")]).json()
     assert conflict["code"] == "rules_conflict"
     assert (
-        "api_calls is a quota per lifetime that stacks by sum there and a quota per month that stacks by sum here"
+        "api_calls is a quota per lifetime with stacking sum in the pool and a quota per month with stacking sum here"
         in (conflict["detail"])
     )
     own = {"pool_id": tenant.pool_id, "provision_id": "x", "source": "purchase", "set_id": name, "set_version": 1}

@@ -94,7 +94,8 @@ def test_read_models_that_nobody_writes_fall_behind_and_the_process_is_not_ready
         status, document = ready(port)
     assert status == 503
     assert re.fullmatch(
-        r"The read models are \d+ s behind the ledger; 1 s are taken\.", document["checks"]["projection_lag"]["reason"]
+        r"The read models are \d+ s behind the ledger; the maximum is 1 s\.",
+        document["checks"]["projection_lag"]["reason"],
     )
 
 
@@ -176,7 +177,7 @@ def test_a_real_process_serves_its_port_and_ends_with_it(settings: Settings) -> 
         port = next(
             int(found[1])
             for line in process.stderr
-            if (found := re.search(r"at port (\d+)", json.loads(line)["message"]))
+            if (found := re.search(r"on port (\d+)", json.loads(line)["message"]))
         )
         assert eventually_ready(port)["process"] == "engine"
         until = time.monotonic() + 20

@@ -91,7 +91,11 @@ class ModelBehindHttp:
         match parts[1:]:
             case ["reservations"]:
                 if not self.model.reserve(body["reservation_id"], body["quantity"], body["expires_in"]):
-                    return 409, {"code": "quota_exceeded", "status": 409, "detail": "Not so much is left."}
+                    return 409, {
+                        "code": "quota_exceeded",
+                        "status": 409,
+                        "detail": "The quantity exceeds the remaining amount.",
+                    }
                 return 200, body | {"pool_id": "pool"}
             case ["reservations", name, "commit"]:
                 if not self.model.commit(name, key, body["quantity"], final=body["final"]):

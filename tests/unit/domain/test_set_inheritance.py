@@ -238,13 +238,13 @@ def test_a_rule_that_nothing_stands_behind_is_whole(how: Inheritance) -> None:
 
 
 def test_what_is_added_has_an_amount() -> None:
-    with pytest.raises(InvalidRules, match="the amount that it adds"):
+    with pytest.raises(InvalidRules, match="needs an amount"):
         resolved(a_set("base", quota()), a_set("c", changes(quota(), "rule_type"), extends=["base"], how="additive"))
 
 
 def test_what_comes_out_keeps_to_the_rules_of_rules() -> None:
     base = a_set("base", quota(amount=100, hard_limit=120))
-    with pytest.raises(InvalidRules, match="hard limit is not below"):
+    with pytest.raises(InvalidRules, match="hard limit must not be below"):
         resolved(base, a_set("c", changes(quota(amount=500), "amount"), extends=["base"]))
     with pytest.raises(InvalidRules, match="2\\^53"):
         resolved(a_set("base", quota(amount=2**53)), a_set("c", quota(amount=1), extends=["base"], how="additive"))

@@ -213,7 +213,7 @@ class Asking:
             try:
                 compiled = PolicySet.compile(fetched.value)
             except PolicyIsInvalid as error:
-                _log.warning("the service decides everything: %s", error)
+                _log.warning("local policies disabled, every decision goes to the service: %s", error)
                 self.memory.forget_policies()
                 return False
             self.memory.keep_policies(KnownPolicies(compiled, fetched.etag, asked_at))

@@ -137,7 +137,7 @@ class Shared:
         Raises BufferIsFull.
         """
         if self.usage is None:
-            raise LookupError("there is no buffer for usage: Entitlements(..., usage=UsageBuffer(path))")
+            raise LookupError("no usage buffer is set: Entitlements(..., usage=UsageBuffer(path))")
         line: Line = {"customer_id": customer_id, "resource_key": resource_key, "quantity": quantity}
         if subject_id:
             line["subject_id"] = subject_id
@@ -153,7 +153,7 @@ class Shared:
         try:
             self.report_usage(customer_id, resource_key, quantity, organization=lease.organization)
         except BufferIsFull:
-            _log.exception("%s of %s by %s were allowed and are not reported", quantity, resource_key, customer_id)
+            _log.exception("usage not reported: %s of %s by %s", quantity, resource_key, customer_id)
 
     def on_change(self, listener: Callable[[Change], None], *, organization: str = "") -> None:
         """Call a listener with every change received, in a background thread. Only in Local mode."""

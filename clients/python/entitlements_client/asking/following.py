@@ -222,9 +222,9 @@ class Follower:
             except EntitlementsError as error:
                 # A key that is refused stays so until somebody does something about it; all else comes back by itself.
                 level = logging.WARNING if isinstance(error, Unauthenticated | InsufficientScope) else logging.INFO
-                _log.log(level, "the stream of changes was cut: %s", error)
+                _log.log(level, "change stream disconnected: %s", error)
             except Exception:  # noqa: BLE001 - it is connected anew.
-                _log.exception("the stream of changes was cut")
+                _log.exception("change stream disconnected")
                 # What was just told is not taken in: it does not go on behind it.
                 self._lines.last_event_id = ""
             pause_for = PAUSE_FOR_MIN if time.monotonic() - connected_at > PAUSE_FOR_MAX else 2 * pause_for
@@ -303,4 +303,4 @@ def _call_all(listeners: Iterable[Callable[..., None]], *arguments: object) -> N
         try:
             listener(*arguments)
         except Exception:  # noqa: BLE001 - it is somebody else's.
-            _log.exception("a listener failed")
+            _log.exception("change listener failed")

@@ -62,7 +62,7 @@ class Compiler:
             return Condition("not", document, _not(part.test), (part,))
         parts = self.conditions(document[combined], within, depth + 1)
         if not parts:
-            raise PolicyIsInvalid("invalid_value", within, "name at least one condition")
+            raise PolicyIsInvalid("invalid_value", within, "at least one condition is required")
         combine = _all if combined == "all" else _any
         return Condition(combined, document, combine([part.test for part in parts]), parts)
 
@@ -77,7 +77,7 @@ class Compiler:
             raise PolicyIsInvalid(
                 "unknown_operator",
                 f"{path}.operator",
-                f"{shown(operator)} is no operator; there are {', '.join(OPERATORS)}",
+                f"unknown operator {shown(operator)}; use {', '.join(OPERATORS)}",
             )
         value = found.get("value")
         if operator in EXISTING:

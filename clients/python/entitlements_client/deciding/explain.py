@@ -88,12 +88,12 @@ def _outcome(condition: Condition, policies: PolicySet, values: Values) -> dict[
 def _resolution(held: Sequence[Policy]) -> dict[str, Any]:
     """Who wins among the policies that hold, and by what."""
     if not held:
-        return {"held": [], "winner": None, "because": "no policy holds: what the customer has decides"}
+        return {"held": [], "winner": None, "because": "no policy applies: the customer's entitlements decide"}
     winner, *others = held
-    because = "it is the only one that holds"
+    because = "the only policy whose conditions hold"
     if others:
         same = [other for other in others if other.priority == winner.priority]
-        because = f"its priority {winner.priority} is the highest"
+        because = f"highest priority ({winner.priority})"
         if any(other.effect != winner.effect for other in same):
-            because = f"of those with priority {winner.priority}, the highest, DENY wins"
+            because = f"DENY wins at the highest priority ({winner.priority})"
     return {"held": [policy.named() for policy in held], "winner": winner.named(), "because": because}

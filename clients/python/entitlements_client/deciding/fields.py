@@ -138,13 +138,13 @@ def reader_of(field: Any, path: str) -> Reader:
         raise PolicyIsInvalid(
             "unknown_field",
             path,
-            f"{shown(field)} is no field; there are {known if same else known + 'request.* and metadata.*'}",
+            f"unknown field {shown(field)}; use {known if same else known + 'request.* and metadata.*'}",
         )
     if not names or len(names) >= PATH_NAMES_MAX or not all(names):
         raise PolicyIsInvalid(
             "unknown_field",
             path,
-            f"{shown(field)} is no field: name one of {root}.*, at most {PATH_NAMES_MAX} names deep",
+            f"unknown field {shown(field)}; use a path under {root}.*, at most {PATH_NAMES_MAX} levels deep",
         )
     return _nested(root, names) if names[1:] else _flat(root, names[0])
 

@@ -41,6 +41,6 @@ def now_seconds(now: datetime | float) -> float:
     """The instant of a decision in seconds since 1970. Raises ValueError for a naive datetime: nobody knows when that is."""
     if isinstance(now, datetime):
         if now.tzinfo is None:
-            raise ValueError("an instant has a time zone")
+            raise ValueError("a datetime needs a time zone")
         return now.timestamp()
     return float(now)

@@ -35,21 +35,19 @@ def _scalar(value: Any, path: str) -> str:
     """The kind of a text, number or boolean that a policy states. Raises PolicyIsInvalid."""
     kind = kind_of(value)
     if kind is None or value in (float("inf"), float("-inf")):
-        raise PolicyIsInvalid(
-            "invalid_value", path, f"this must be a text, a number, true or false, not {shown(value)}"
-        )
+        raise PolicyIsInvalid("invalid_value", path, f"must be a string, a number, true or false, not {shown(value)}")
     if kind == "text":
         require_text(value, path, TEXT_CHARACTERS_MAX, may_be_empty=True)
     if type(value) is int and abs(value) > INTEGER_MAX:
         raise PolicyIsInvalid(
-            "invalid_value", path, f"an integer is up to {INTEGER_MAX} either way, not {shown(value)}"
+            "invalid_value", path, f"an integer must be from -{INTEGER_MAX} to {INTEGER_MAX}, not {shown(value)}"
         )
     return kind
 
 
 def _number(value: Any, path: str) -> int | float:
     if isinstance(value, str) or _scalar(value, path) != "number":
-        raise PolicyIsInvalid("invalid_value", path, f"this must be a number, not {shown(value)}")
+        raise PolicyIsInvalid("invalid_value", path, f"must be a number, not {shown(value)}")
     number: int | float = value
     return number
 
@@ -109,17 +107,17 @@ def _comparing(compare: Callable[[Any, Any], bool]) -> Callable[[Any, str], Judg
 def _between(value: Any, path: str) -> Judge:
     bounds = require_list(value, path, 2)
     if len(bounds) != 2:
-        raise PolicyIsInvalid("invalid_value", path, f"this must be two numbers, not {shown(value)}")
+        raise PolicyIsInvalid("invalid_value", path, f"must be two numbers, not {shown(value)}")
     low, high = _number(bounds[0], f"{path}[0]"), _number(bounds[1], f"{path}[1]")
     if low > high:
-        raise PolicyIsInvalid("invalid_value", path, f"the lower bound comes first: [{high}, {low}]")
+        raise PolicyIsInvalid("invalid_value", path, f"the lower bound must come first: [{high}, {low}]")
     return lambda found: low <= found <= high if kind_of(found) == "number" else None
 
 
 def _in_set(value: Any, path: str) -> Judge:
     members = require_list(value, path, LIST_MAX)
     if not members:
-        raise PolicyIsInvalid("invalid_value", path, "an empty set has nothing in it")
+        raise PolicyIsInvalid("invalid_value", path, "the list must not be empty")
     by_kind: dict[str | None, set[Any]] = {}
     for place, member in enumerate(members):
         by_kind.setdefault(_scalar(member, f"{path}[{place}]"), set()).add(member)
@@ -151,7 +149,7 @@ def _network(value: Any, path: str) -> IPv4Network | IPv6Network:
     try:
         network: IPv4Network | IPv6Network = ip_network(text)
     except ValueError as error:
-        raise PolicyIsInvalid("invalid_cidr", path, f"this is no network: {error}") from None
+        raise PolicyIsInvalid("invalid_cidr", path, f"invalid network: {error}") from None
     mapped = network.network_address.ipv4_mapped if isinstance(network, IPv6Network) else None
     if mapped is not None and network.prefixlen >= 96:
         return IPv4Network((mapped, network.prefixlen - 96))
@@ -161,7 +159,7 @@ def _network(value: Any, path: str) -> IPv4Network | IPv6Network:
 def _in_cidr(value: Any, path: str) -> Judge:
     texts = [value] if isinstance(value, str) else require_list(value, path, LIST_MAX)
     if not texts:
-        raise PolicyIsInvalid("invalid_value", path, "name at least one network")
+        raise PolicyIsInvalid("invalid_value", path, "at least one network is required")
     networks = [
         _network(text, path if isinstance(value, str) else f"{path}[{place}]") for place, text in enumerate(texts)
     ]
@@ -187,7 +185,7 @@ def _instant(value: Any, path: str) -> float:
     seconds = seconds_of(value) if isinstance(value, str) else None
     if seconds is None:
         raise PolicyIsInvalid(
-            "invalid_instant", path, f"this must be an instant such as 2026-01-31T00:00:00Z, not {shown(value)}"
+            "invalid_instant", path, f"must be a time such as 2026-01-31T00:00:00Z, not {shown(value)}"
         )
     return seconds
 

@@ -140,14 +140,14 @@ class PolicySet:
         found = require_object(document, ("organization_id", "version", "policies", "metered_keys", "keys"), "document")
         version = found.get("version", 0)
         if type(version) is not int or version < 0:
-            raise PolicyIsInvalid("invalid_value", "version", f"this must be a number from 0, not {shown(version)}")
+            raise PolicyIsInvalid("invalid_value", "version", f"must be a number of 0 or more, not {shown(version)}")
         fields, policies = FieldTable(), dict[str, Policy]()
         listed = require_list(_or(found.get("policies"), []), "policies", POLICIES_MAX, "too_many_policies")
         for place, one in enumerate(listed):
             policy = _compiled(one, f"policies[{place}]", fields)
             if policy.policy_id in policies:
                 raise PolicyIsInvalid(
-                    "duplicate_policy", f"policies[{place}].policy_id", f"{policy.policy_id} is there twice"
+                    "duplicate_policy", f"policies[{place}].policy_id", f"duplicate policy {policy.policy_id}"
                 )
             policies[policy.policy_id] = policy
         metered = require_list(_or(found.get("metered_keys"), []), "metered_keys", METERED_KEYS_MAX)
@@ -215,7 +215,7 @@ def _compiled(document: Any, path: str, fields: FieldTable) -> Policy:
     found = require_object(document, _NAMES, path)
     effect, priority, enabled = found.get("effect"), found.get("priority", 0), found.get("enabled", True)
     if effect != "ALLOW" and effect != "DENY":  # noqa: PLR1714 - mypy follows this one.
-        raise PolicyIsInvalid("invalid_effect", f"{path}.effect", f"an effect is ALLOW or DENY, not {shown(effect)}")
+        raise PolicyIsInvalid("invalid_effect", f"{path}.effect", f"effect must be ALLOW or DENY, not {shown(effect)}")
     if type(priority) is not int or not -PRIORITY_MAX <= priority <= PRIORITY_MAX:
         raise PolicyIsInvalid(
             "invalid_priority",
@@ -223,7 +223,7 @@ def _compiled(document: Any, path: str, fields: FieldTable) -> Policy:
             f"a priority is an integer up to {PRIORITY_MAX:,}, not {shown(priority)}",
         )
     if type(enabled) is not bool:
-        raise PolicyIsInvalid("invalid_value", f"{path}.enabled", f"this must be true or false, not {shown(enabled)}")
+        raise PolicyIsInvalid("invalid_value", f"{path}.enabled", f"must be true or false, not {shown(enabled)}")
     policy_id = require_text(found.get("policy_id"), f"{path}.policy_id", ID_CHARACTERS_MAX)
     compiler = Compiler(fields)
     conditions = compiler.conditions(_or(found.get("conditions"), []), f"{path}.conditions")
@@ -237,7 +237,7 @@ def _compiled(document: Any, path: str, fields: FieldTable) -> Policy:
         raise PolicyIsInvalid(
             "too_expensive",
             path,
-            f"deciding by it may take {cost / 10_000:.1f} ms; the maximum is {COST_MAX / 10_000:.1f} ms",
+            f"evaluating the policy can take {cost / 10_000:.1f} ms; the maximum is {COST_MAX / 10_000:.1f} ms",
         )
     return Policy(
         policy_id=policy_id,

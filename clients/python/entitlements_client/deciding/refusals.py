@@ -30,11 +30,11 @@ def shown(value: Any) -> str:
 def require_object(document: Any, names: Collection[str], path: str) -> Mapping[str, Any]:
     """A JSON object with no other properties than these. Raises PolicyIsInvalid: a misspelt property is never passed over."""
     if not isinstance(document, dict):
-        raise PolicyIsInvalid("invalid_value", path, f"this must be an object, not {shown(document)}")
+        raise PolicyIsInvalid("invalid_value", path, f"must be an object, not {shown(document)}")
     for name in document:
         if name not in names:
             raise PolicyIsInvalid(
-                "unknown_property", f"{path}.{name}", f"no such property; there are {', '.join(sorted(names))}"
+                "unknown_property", f"{path}.{name}", f"unknown property; use {', '.join(sorted(names))}"
             )
     return document
 
@@ -44,7 +44,7 @@ def require_text(value: Any, path: str, characters_max: int, *, may_be_empty: bo
     if not isinstance(value, str) or len(value) > characters_max or not (value or may_be_empty):
         least = 0 if may_be_empty else 1
         raise PolicyIsInvalid(
-            "invalid_value", path, f"this must be a text of {least} to {characters_max} characters, not {shown(value)}"
+            "invalid_value", path, f"must be a string of {least} to {characters_max} characters, not {shown(value)}"
         )
     return value
 
@@ -52,7 +52,7 @@ def require_text(value: Any, path: str, characters_max: int, *, may_be_empty: bo
 def require_list(value: Any, path: str, length_max: int, code: str = "invalid_value") -> list[Any]:
     """A list within its bounds. Raises PolicyIsInvalid, with `code` where it is too long."""
     if not isinstance(value, list):
-        raise PolicyIsInvalid("invalid_value", path, f"this must be a list, not {shown(value)}")
+        raise PolicyIsInvalid("invalid_value", path, f"must be a list, not {shown(value)}")
     if len(value) > length_max:
-        raise PolicyIsInvalid(code, path, f"at most {length_max:,} of these, not {len(value):,}")
+        raise PolicyIsInvalid(code, path, f"at most {length_max:,} entries are allowed, not {len(value):,}")
     return value

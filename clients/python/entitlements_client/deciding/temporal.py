@@ -59,16 +59,14 @@ def compile_temporal(document: Any, path: str) -> Applies:
     start_s = _instant(found, "starts_at", path, float("-inf"))
     end_s = _instant(found, "ends_at", path, float("inf"))
     if end_s <= start_s:
-        raise PolicyIsInvalid("invalid_temporal", f"{path}.ends_at", "it ends before it starts")
+        raise PolicyIsInvalid("invalid_temporal", f"{path}.ends_at", "ends_at is before starts_at")
     weekdays = _weekdays(found.get("weekdays"), f"{path}.weekdays")
     from_min = _minutes(found.get("from"), f"{path}.from", 0)
     until_min = _minutes(found.get("until"), f"{path}.until", _DAY_MINUTES)
     if from_min == _DAY_MINUTES:
-        raise PolicyIsInvalid("invalid_temporal", f"{path}.from", "no hours begin at 24:00; 00:00 is the next day")
+        raise PolicyIsInvalid("invalid_temporal", f"{path}.from", "from cannot be 24:00; use 00:00 of the next day")
     if from_min == until_min:
-        raise PolicyIsInvalid(
-            "invalid_temporal", f"{path}.until", "hours that end when they begin; all day is no hours"
-        )
+        raise PolicyIsInvalid("invalid_temporal", f"{path}.until", "from and until are equal; for all day omit both")
     time_zone = _zone(found.get("time_zone"), f"{path}.time_zone")
     if len(weekdays) == len(WEEKDAYS) and (from_min, until_min) == (0, _DAY_MINUTES):
         return lambda now_s: start_s <= now_s < end_s
@@ -99,7 +97,7 @@ def _instant(found: Any, name: str, path: str, otherwise: float) -> float:
         raise PolicyIsInvalid(
             "invalid_instant",
             f"{path}.{name}",
-            f"this must be an instant such as 2026-01-31T00:00:00Z, not {shown(value)}",
+            f"must be a time such as 2026-01-31T00:00:00Z, not {shown(value)}",
         )
     return seconds
 
@@ -111,7 +109,7 @@ def _weekdays(value: Any, path: str) -> frozenset[int]:
     for place, day in enumerate(named):
         if day not in WEEKDAYS:
             raise PolicyIsInvalid(
-                "invalid_temporal", f"{path}[{place}]", f"weekdays are {', '.join(WEEKDAYS)}, not {shown(day)}"
+                "invalid_temporal", f"{path}[{place}]", f"weekdays must be {', '.join(WEEKDAYS)}, not {shown(day)}"
             )
     return frozenset(map(WEEKDAYS.index, named)) or frozenset(range(7))
 
@@ -123,7 +121,9 @@ def _minutes(value: Any, path: str, otherwise: int) -> int:
         return _DAY_MINUTES
     written = _TIME.fullmatch(value) if isinstance(value, str) else None
     if written is None:
-        raise PolicyIsInvalid("invalid_temporal", path, f"hours are written like 09:00 or 17:30, not {shown(value)}")
+        raise PolicyIsInvalid(
+            "invalid_temporal", path, f"must be a time of day such as 09:00 or 17:30, not {shown(value)}"
+        )
     return int(written[1]) * 60 + int(written[2])
 
 
@@ -133,5 +133,5 @@ def _zone(value: Any, path: str) -> ZoneInfo:
         return zone(name)
     except KeyError:
         raise PolicyIsInvalid(
-            "invalid_time_zone", path, f"{shown(name)} is no time zone of the IANA database, such as Europe/Berlin"
+            "invalid_time_zone", path, f"unknown time zone {shown(name)}; use an IANA name such as Europe/Berlin"
         ) from None

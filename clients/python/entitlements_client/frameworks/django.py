@@ -78,7 +78,7 @@ def _asked() -> Asked[HttpRequest]:
         found = _by_name(found)
     if not isinstance(found, Asked):
         raise LookupError(  # noqa: TRY004 - a setting is missing.
-            "the setting ENTITLEMENTS is an Asked, or the dotted name of a function that gives one"
+            "the setting ENTITLEMENTS must be an `Asked`, or the dotted name of a function that returns one"
         )
     return found
 

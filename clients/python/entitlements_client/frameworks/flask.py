@@ -74,7 +74,7 @@ def requires_entitlement(
         def asking(*args: P.args, **kwargs: P.kwargs) -> T:
             asked: Asked[Request] | None = current_app.extensions.get(_EXTENSION)
             if asked is None:
-                raise LookupError("the application asks nobody yet: entitle(app, Asked(...))")
+                raise LookupError("the application is not configured: call `entitle(app, Asked(...))`")
             _passed().append(pass_waiting(requirement, asked, request))
             answer: T = current_app.ensure_sync(view)(*args, **kwargs)
             return answer

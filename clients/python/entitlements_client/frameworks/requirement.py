@@ -197,7 +197,7 @@ class Passed:
                     wish.customer_id, wish.resource_key, quantity, subject_id=wish.subject_id
                 )
             except BufferIsFull:
-                _log.exception("%s of %s by %s are not recorded", quantity, wish.resource_key, wish.customer_id)
+                _log.exception("usage not recorded: %s of %s by %s", quantity, wish.resource_key, wish.customer_id)
         elif self.record_usage == "lease" and not succeeded and self.decision.source == "LEASE":
             self.entitlements.lease(wish.customer_id, wish.resource_key).give_back(quantity)
 
@@ -239,4 +239,4 @@ def _end(steps: Generator[Question, Decision, Passed], decision: Decision) -> Pa
     except StopIteration as end:
         passed: Passed = end.value
         return passed
-    raise AssertionError("a requirement asks once")
+    raise AssertionError("a requirement can be checked once")

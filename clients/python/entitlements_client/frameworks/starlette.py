@@ -94,7 +94,7 @@ def requires_entitlement(
         current = _current.get(None)
         if current is None:
             raise LookupError(
-                "EntitlementsMiddleware is not installed: app.add_middleware(EntitlementsMiddleware, asked=...)"
+                "EntitlementsMiddleware is not installed: call `app.add_middleware(EntitlementsMiddleware, asked=...)`"
             )
         current.passed.append(await pass_awaiting(requirement, current.asked, current.connection))
 

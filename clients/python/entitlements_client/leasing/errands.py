@@ -79,7 +79,7 @@ class Errands:
         try:
             client.commit(holding.reservation_id, holding.pool_id, quantity, final=final, idempotency_key=key)
         except _REFUSED as error:
-            _log.info("%s is not held any more: %s", holding.reservation_id, error)
+            _log.info("lease %s is no longer open: %s", holding.reservation_id, error)
             with self._lock:
                 handed_out = min(quantity, holding.unsettled)
             if handed_out:
@@ -105,9 +105,9 @@ class Errands:
         try:
             client.record_usage(line, idempotency_key=key_of(key, "late"))
         except IdempotencyKeyReused:
-            _log.debug("%s was committed before", key)
+            _log.debug("%s was already committed", key)
         except _REFUSED as error:
-            _log.error("%s of %s were handed out and cannot be counted: %s", quantity, self._resource_key, error)
+            _log.error("usage lost: %s of %s cannot be recorded: %s", quantity, self._resource_key, error)
 
     def _extend(self, holding: Holding, client: Client) -> None:
         asked_at = self._clock()
@@ -129,6 +129,6 @@ class Errands:
         try:
             client.release(holding.reservation_id, holding.pool_id)
         except _REFUSED:
-            _log.debug("%s was not held any more", holding.reservation_id)
+            _log.debug("lease %s was no longer open", holding.reservation_id)
         with self._lock:
             self._account.gone(holding)

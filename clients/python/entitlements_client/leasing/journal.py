@@ -160,7 +160,7 @@ class Orphan(Journal):
                 )  # fmt: skip
                 left = Unsettled(holding, about["customer_id"], about["resource_key"], about["organization"])
             except (ValueError, KeyError, TypeError):
-                _log.exception("a holding cannot be read: %s, place %s, %s drawn", self.path, place, drawn)
+                _log.exception("unreadable journal entry: %s, slot %s, %s used", self.path, place, drawn)
                 continue
             self._slots[holding] = slot
             yield left

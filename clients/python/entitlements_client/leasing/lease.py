@@ -126,7 +126,7 @@ class Lease:
     def _draw(self, quantity: int) -> Future[str] | None:
         """Draw at once (None), or wait in the queue."""
         if quantity < 1:
-            raise ValueError("a quantity is at least 1")
+            raise ValueError("a quantity must be at least 1")
         future: Future[str] | None = None
         with self._lock:
             now = self._office.clock()
@@ -207,7 +207,7 @@ class Lease:
                 self._errands.do(need, client)
                 self._away = ""
             except EntitlementsError as error:
-                _log.warning("a lease on %s has to wait: %s", self.resource_key, error)
+                _log.warning("lease on %s delayed: %s", self.resource_key, error)
                 self._away = "service_is_away"
                 return self._office.clock() + AWAY_FOR * random.uniform(0.5, 1.0)  # noqa: S311 - jitter.
 

@@ -110,7 +110,7 @@ class Leases:
             if self._journal is None:
                 return
             if self._journal.is_full:
-                _log.warning("the journal is full: what is drawn of %s is not in it", lease.resource_key)
+                _log.warning("the journal is full: usage of %s is not recorded in it", lease.resource_key)
                 return
             self._journal.begin(holding, lease.customer_id, lease.resource_key, lease.organization)
 
@@ -158,7 +158,7 @@ class Leases:
             try:
                 at = lease.work(self._client.acting_for(lease.organization) if lease.organization else self._client)
             except Exception:  # noqa: BLE001 - it is tried again.
-                _log.exception("a lease on %s", lease.resource_key)
+                _log.exception("lease on %s failed", lease.resource_key)
             with self._changing:
                 self._busy.discard(lease)
                 # What woke it while it was worked on counts too.
@@ -185,7 +185,7 @@ class Leases:
                 taken_over.append(lease)
                 self._plan(lease, self.clock())
             self._orphans[orphan] = taken_over
-            _log.info("took over %s holdings of a process that is gone", len(taken_over))
+            _log.info("took over %s leases of a terminated process", len(taken_over))
         self._let_orphans_go()
 
     def _let_orphans_go(self) -> None:

@@ -36,7 +36,7 @@ class LeaseTerms:
 
     def __post_init__(self) -> None:
         if not (self.quantity >= 1 and 0 < self.margin < self.term and (self.unsettled_max or 0) >= 0):
-            raise ValueError("a lease has a quantity, and a term that is longer than its margin")
+            raise ValueError("a lease needs a quantity of at least 1 and a term longer than its margin")
 
     @property
     def unsettled(self) -> int:

@@ -82,7 +82,7 @@ def _as_text(value: Any) -> Any:
     """An instant or a date as text. Raises TypeError for what is none."""
     text = plain(value)
     if text is value:
-        raise TypeError(f"{type(value).__name__} is no JSON")
+        raise TypeError(f"{type(value).__name__} is not JSON serializable")
     return text
 
 
@@ -126,7 +126,7 @@ def changing(
     key = idempotency_key
     if not (key.isascii() and key.isprintable() and key == key.strip() and len(key) <= KEY_CHARACTERS_MAX):
         raise RequestError(
-            f"An idempotency key has 1 to {KEY_CHARACTERS_MAX} printable ASCII characters, and no space at its ends. ({key!r})",
+            f"An idempotency key must have 1 to {KEY_CHARACTERS_MAX} printable ASCII characters, without leading or trailing spaces. ({key!r})",
             {"code": "invalid_id"},
             422,
         )
@@ -149,7 +149,7 @@ NO_SEGMENTS: Final = (".", "..")
 def path_id(text: str) -> str:
     """An id as a segment of a path. Raises RequestError; NotFound for what no path can name: it would name something else."""
     if not text or text in NO_SEGMENTS:
-        raise NotFound(f"({text!r} is no id)", status=404)
+        raise NotFound(f"({text!r} is not a valid id)", status=404)
     try:
         return quote(text, safe="")
     except UnicodeEncodeError as error:

@@ -45,10 +45,10 @@ class Service:
     def __post_init__(self) -> None:
         # Otherwise each request would fail on its way, and look like a service that is away.
         if not self.url.startswith(("http://", "https://")):
-            raise ValueError(f"the service has an address such as https://entitlements.example.com, not {self.url!r}")
+            raise ValueError(f"url must be an address such as https://entitlements.example.com, not {self.url!r}")
         if not self.api_key.isascii() or not self.api_key.isprintable() or self.api_key.split() != [self.api_key]:
             raise ValueError(
-                "an API key is what `entitlements api-key create` printed: not empty, no blanks, no line's end"
+                "api_key must be the output of `entitlements api-key create`, without spaces or line breaks"
             )
 
     @property

@@ -129,7 +129,7 @@ def call(hook: Callable[[T], None], fact: T, failed: Callable[[], None]) -> None
         hook(fact)
     except Exception:  # noqa: BLE001
         failed()
-        _log.exception("A hook failed on %s", type(fact).__name__)
+        _log.exception("Cache hook failed on %s", type(fact).__name__)
 
 
 def _facts_of_change(name: str, record: Mapping[str, Any]) -> list[object]:

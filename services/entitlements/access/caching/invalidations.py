@@ -183,7 +183,7 @@ class Invalidations:
             return news.of_event(headers, event)
         except (WireError, ValueError, LookupError, TypeError) as error:
             _log.warning(
-                "No news in %s/%s/%s: %s", message.topic(), message.partition(), message.offset(), error
+                "Skipped invalid record %s/%s/%s: %s", message.topic(), message.partition(), message.offset(), error
             )  # It is not ours; whoever writes foreign records here shall not stop us.
             return None
 
@@ -201,7 +201,7 @@ class Invalidations:
             users = self._users_of(pools) if pools else {}
         except psycopg.Error as error:
             users = None
-            _log.warning("Who draws on %d pools is not known, so all views are taken for old: %s", len(pools), error)
+            _log.warning("Customers of %d pools unknown, invalidating all cached views: %s", len(pools), error)
         for pool_id, known in (users or {}).items():
             self._learn(pool_id, known.organization_id)
         together = Concerned()

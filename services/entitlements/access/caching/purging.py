@@ -88,7 +88,7 @@ class _Cache:
                 try:
                     self._purge(client, sorted(names))
                 except httpx.HTTPError as error:
-                    _log.warning("%s was not purged: %s", self._address, error)
+                    _log.warning("Purge of %s failed, retrying: %s", self._address, error)
                     self.note(names, time.monotonic() + TRY_AGAIN_AFTER_FOR)
 
     def _wait(self) -> set[str] | None:

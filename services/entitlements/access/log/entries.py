@@ -108,19 +108,19 @@ def of_report(asker: Asker, told: Any, now_ms: int, keep_for_days: int) -> Entry
     A repeated report has the same id: the client's, else one that follows from all it says. Raises InvalidRequest.
     """
     if not isinstance(told, dict):
-        raise InvalidRequest("A decision is an object.")
+        raise InvalidRequest("A decision must be an object.")
     occurred_at = _instant(told.get("decided_at"))
     if occurred_at > now_ms + AHEAD_MS_MAX:
         raise InvalidRequest("decided_at is in the future.")
     if occurred_at < now_ms - keep_for_days * DAY_MS:
-        raise InvalidRequest(f"decided_at is more than {keep_for_days} days ago, as long as this key is kept.")
+        raise InvalidRequest(f"decided_at is more than {keep_for_days} days ago, the retention of this key.")
     allowed, count, source = told.get("allowed"), told.get("count", 1), told.get("source")
     if not isinstance(allowed, bool):
-        raise InvalidRequest("allowed is true or false.")
+        raise InvalidRequest("allowed must be true or false.")
     if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= COUNT_MAX:
-        raise InvalidRequest(f"count is 1 to {COUNT_MAX}.")
+        raise InvalidRequest(f"count must be 1 to {COUNT_MAX}.")
     if not isinstance(source, str) or source not in SOURCES:
-        raise InvalidRequest(f"source is one of {', '.join(sorted(SOURCES))}.")
+        raise InvalidRequest(f"source must be one of {', '.join(sorted(SOURCES))}.")
     as_of = told.get("as_of")
     as_of = as_of if isinstance(as_of, Mapping) else {}
     return {
@@ -188,7 +188,7 @@ def _quantity(told: Any) -> int | None:
 def _id(told: Mapping[str, Any], name: str) -> str:
     value = told.get(name)
     if not isinstance(value, str) or not is_id(value) or _text(value) != value:
-        raise InvalidRequest(f"{name} is a text of 1 to 128 characters.")
+        raise InvalidRequest(f"{name} must be a string of 1 to 128 characters.")
     return value
 
 
@@ -197,13 +197,13 @@ def _instant(told: Any) -> int:
         return to_ms(read_instant(told))
     except (TypeError, NotAnInstant):
         pass
-    raise InvalidRequest("decided_at is an instant with its offset, such as 2026-01-31T12:00:00Z.")
+    raise InvalidRequest("decided_at must be an RFC 3339 time, such as 2026-01-31T12:00:00Z.")
 
 
 def _chosen(told: Mapping[str, Any]) -> str:
     decision_id = _id(told, "decision_id")
     if is_derived(decision_id):
-        raise InvalidRequest(f"decision_id begins with {DERIVED}, as only ids that the service derives do.")
+        raise InvalidRequest(f"decision_id must not start with {DERIVED}, which is reserved.")
     return decision_id
 
 

@@ -93,7 +93,7 @@ class Keeper:
             self._keep_half(messages, error)
             return
         except tables.AnotherKeeper as moved:
-            _log.info("starting again from the stored positions: %s", moved)
+            _log.info("Restarting from the stored positions: %s", moved)
             self._start_over()
             return
         self._positions |= batch.following
@@ -134,7 +134,7 @@ class Keeper:
             self._positions[at.partition] = stored.get(at.partition, -1)
             at.offset = max(0, self._positions[at.partition])
         consumer.assign(given)
-        _log.info("keeping partitions %s", sorted(self._positions))
+        _log.info("Writing partitions %s", sorted(self._positions))
 
     def _on_revoke(self, consumer: Consumer, taken: list[TopicPartition]) -> None:
         for at in taken:
@@ -153,7 +153,7 @@ class Keeper:
         try:
             self._consumer.commit(offsets=offsets, asynchronous=True)
         except KafkaException as error:
-            _log.debug("The hint was not committed: %s", error)
+            _log.debug("Offset commit failed: %s", error)
 
     def close(self) -> None:
         """Leave the group; what was not committed to Postgres never happened."""

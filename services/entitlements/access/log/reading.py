@@ -60,13 +60,13 @@ def page(  # noqa: PLR0913 - each is a filter of its own.
     Raises InvalidRequest, InvalidCursor, FilterTooBroad, ServerIsAway.
     """
     if not 1 <= limit <= listing.LIMIT_MAX:
-        raise InvalidRequest(f"limit is 1 to {listing.LIMIT_MAX}.")
+        raise InvalidRequest(f"limit must be 1 to {listing.LIMIT_MAX}.")
     if result not in {None, "allowed", "denied"}:
-        raise InvalidRequest("result is allowed or denied.")
+        raise InvalidRequest("result must be allowed or denied.")
     if not all(given is None or is_id(given) for given in (customer_id, resource_key)):
-        raise InvalidRequest("customer_id and resource_key are texts of 1 to 128 characters.")
+        raise InvalidRequest("customer_id and resource_key must have 1 to 128 characters.")
     if not all(at is None or at.tzinfo is not None for at in (since, until)):
-        raise InvalidRequest("since and until have an offset.")
+        raise InvalidRequest("since and until need a time zone offset.")
     filters = {
         "organization_id": organization_id,
         "customer_id": customer_id,

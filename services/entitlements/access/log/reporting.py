@@ -26,7 +26,7 @@ def accept(log: AccessLog, asker: Asker, documents: Sequence[Any]) -> dict[str, 
     later, the caller has them and we need not drop them.
     """
     if len(documents) > REPORTED_MAX:
-        raise InvalidRequest(f"{len(documents)} decisions; {REPORTED_MAX} are taken at once.")
+        raise InvalidRequest(f"{len(documents)} decisions; the maximum is {REPORTED_MAX}.")
     if not log.has_room(len(documents)):
         raise AccessLogIsFull
     now_ms = time.time_ns() // 1_000_000

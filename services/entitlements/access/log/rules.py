@@ -24,7 +24,7 @@ _REMEMBERED_MAX: Final = 10_000
 
 
 class AccessLogRulesAreWrong(SettingIsWrong):
-    """The setting ENTITLEMENTS_ACCESS_LOG cannot be understood."""
+    """The setting ENTITLEMENTS_ACCESS_LOG is invalid."""
 
     code = "access_log_rules_are_wrong"
 
@@ -94,11 +94,11 @@ class LogRules:
 def _rule(pattern: str, told: dict[str, Any]) -> LogRule:
     known = {field.name for field in fields(LogRule)}
     if unknown := told.keys() - known:
-        raise ValueError(f"{pattern}: {', '.join(sorted(unknown))} is none of {', '.join(sorted(known))}")
+        raise ValueError(f"{pattern}: {', '.join(sorted(unknown))} is unknown; use {', '.join(sorted(known))}")
     rule = LogRule(**told)
     numbers = type(rule.one_in) is int and type(rule.keep_for_days) is int and type(rule.denials) is bool
     if not numbers or not 0 <= rule.one_in <= ONE_IN_MAX or not 1 <= rule.keep_for_days <= KEEP_FOR_DAYS_MAX:
         raise ValueError(
-            f"{pattern}: one_in is 0 to {ONE_IN_MAX}, keep_for_days 1 to {KEEP_FOR_DAYS_MAX}, denials true or false"
+            f"{pattern}: one_in must be 0 to {ONE_IN_MAX}, keep_for_days 1 to {KEEP_FOR_DAYS_MAX}, denials true or false"
         )
     return rule

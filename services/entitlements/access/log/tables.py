@@ -34,7 +34,7 @@ _DAY: Final = "access_log_%Y%m%d"
 
 
 class AnotherKeeper(EntitlementsError):
-    """Another process has written this part of the access log."""
+    """Another process wrote this part of the access log."""
 
     code = "another_keeper"
 
@@ -81,7 +81,7 @@ def write(connection: Connection, entries: Iterable[Entry], moves: dict[int, tup
         for partition, (expected, following) in sorted(moves.items()):
             parameters = {"partition": partition, "expected": expected, "next_offset": following}
             if cursor.execute(statement("advance"), parameters).fetchone() is None:
-                raise AnotherKeeper(f"Partition {partition} is not at {expected} any more.")
+                raise AnotherKeeper(f"Partition {partition} is no longer at {expected}.")
         _copy(cursor, entries)
         cursor.execute(statement("insert"))
         return cursor.rowcount

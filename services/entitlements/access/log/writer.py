@@ -158,7 +158,7 @@ class AccessLog:
         now = time.monotonic()
         if now >= self._next_word_at:
             self._next_word_at = now + SAY_EVERY_FOR
-            _log.warning("decisions are missing in the access log: %s", detail)
+            _log.warning("Access log dropped decisions: %s", detail)
 
 
 def _headers(entry: Entry) -> Any:

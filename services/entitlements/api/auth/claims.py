@@ -16,9 +16,9 @@ def identity_by(claims: Mapping[str, Any], settings: Settings) -> Identity:
     """Who presents a token whose claims are proven. Raises Unauthenticated when they name no organization or nobody."""
     organization_id, subject = _claim(claims, settings.oidc_organization_claim), claims.get("sub")
     if not isinstance(organization_id, str) or not is_id(organization_id):
-        raise Unauthenticated(f"The token has no organization in its claim {settings.oidc_organization_claim}.")
+        raise Unauthenticated(f"The token has no organization in the claim {settings.oidc_organization_claim}.")
     if not isinstance(subject, str) or not is_id(subject):
-        raise Unauthenticated("The token has no subject of 1 to 128 characters.")
+        raise Unauthenticated("The token needs a sub claim of 1 to 128 characters.")
     return Identity(
         key_id=f"oidc:{subject}",
         organization_id=organization_id,
@@ -49,7 +49,7 @@ def _act_for(claims: Mapping[str, Any], name: str | None) -> ActFor:
     if told == "all":
         return "all"
     if not isinstance(told, list) or not all(isinstance(each, str) and is_id(each) for each in told):
-        raise Unauthenticated(f'The token has neither "all" nor a list of organizations in its claim {name}.')
+        raise Unauthenticated(f'The claim {name} of the token must be "all" or a list of organizations.')
     return frozenset(told)
 
 

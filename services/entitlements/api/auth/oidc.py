@@ -96,5 +96,5 @@ def _key_id(token: str) -> str:
     try:
         key_id = jwt.get_unverified_header(token).get("kid", "")
     except (jwt.PyJWTError, ValueError) as error:
-        raise Unauthenticated("It is neither an API key nor a signed token.") from error
+        raise Unauthenticated("The value is neither an API key nor a signed token.") from error
     return str(key_id)

@@ -40,7 +40,7 @@ def test_it_says_by_what_the_winner_won() -> None:
         told: str = explain(a_view(), compiled(*policies), Request("c1", "f"), NOW)["conflict_resolution"]["because"]
         return told
 
-    assert because() == "no policy holds: what the customer has decides"
-    assert because(a_policy("a")) == "it is the only one that holds"
-    assert because(a_policy("a", priority=2), a_policy("b", "DENY", priority=1)) == "its priority 2 is the highest"
-    assert because(a_policy("a", priority=2), a_policy("b", "DENY", priority=2)).endswith("DENY wins")
+    assert because() == "no policy applies: the customer's entitlements decide"
+    assert because(a_policy("a")) == "the only policy whose conditions hold"
+    assert because(a_policy("a", priority=2), a_policy("b", "DENY", priority=1)) == "highest priority (2)"
+    assert because(a_policy("a", priority=2), a_policy("b", "DENY", priority=2)).startswith("DENY wins")

@@ -122,7 +122,7 @@ def test_the_whole_document_is_checked_too() -> None:
 def test_one_policy_is_checked_by_itself_and_what_it_leaves_out_has_a_default() -> None:
     policy = check_policy({"policy_id": "p", "effect": "DENY"})
     assert (policy.name, policy.priority, policy.enabled, policy.resource_keys) == ("p", 0, True, ())
-    with pytest.raises(PolicyIsInvalid, match=r"policy\.effect: an effect is ALLOW or DENY, not null"):
+    with pytest.raises(PolicyIsInvalid, match=r"policy\.effect: effect must be ALLOW or DENY, not null"):
         check_policy({"policy_id": "p"})
 
 
