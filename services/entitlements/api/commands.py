@@ -41,7 +41,7 @@ from entitlements.domain.values import Rule
 from entitlements.errors import EntitlementsError
 from entitlements.intake.looking import check_beside, is_looked_at
 from entitlements.intake.policies import require_meant
-from entitlements.intake.sets import is_new_ladder, looked_up, looks_up, prefixes
+from entitlements.intake.sets import is_new_ladder, keys_not_defined, looked_up, looks_up, prefixes
 from entitlements.intake.strict import Id, Narrow, OfId, Strict, UsageInstant, default_of, written
 from entitlements.ledger.records import COMMANDS
 
@@ -135,7 +135,7 @@ def _add(name: str, kind: type[Command]) -> None:
         if is_looked_at(command):
             await _check_beside(request, command)
         document = {"status": "accepted", "command": name, "id": address_of(command)[1]}
-        return await answered(request, command, document, await _told_once(request, command))
+        return await answered(request, command, document, await _noticed(request, command))
 
     reads_first = looks_up(kind) or kind in (DefineResourceKey, AssignUnit, CreateApiKey)
     takes(*CHANGES, *((CONSISTENCY,) if reads_first else ()))(send)
@@ -188,11 +188,19 @@ def _check_organization(names: frozenset[str], facts: dict[str, Any], identity: 
     facts["organization_id"] = identity.organization_id
 
 
-async def _told_once(request: Request, command: Command) -> dict[str, Any]:
-    """What only the answer to the command that did it says: that a set has brought its ladder into being, so that a typo is seen."""
-    if isinstance(command, DefineEntitlementSet) and await services_of(request).read(is_new_ladder, command.ladder):
-        return {"ladder_defined": command.ladder}
-    return {}
+async def _noticed(request: Request, command: Command) -> dict[str, Any]:
+    """What a typo in a new set would be seen by: a ladder that it brings into being, keys that nobody has defined."""
+    if not isinstance(command, DefineEntitlementSet):
+        return {}
+    services, keys = services_of(request), {rule.resource_key for rule in command.rules}
+    noticed: dict[str, Any] = {}
+    if await services.read(is_new_ladder, command.ladder):
+        noticed["ladder_defined"] = command.ladder
+    if await services.read(keys_not_defined, keys):  # Perhaps one was defined just now.
+        await services.catch_up()
+        if undefined := await services.read(keys_not_defined, keys):
+            noticed["keys_not_defined"] = undefined
+    return noticed
 
 
 for _name, _kind in sorted((full.rpartition(".")[2], kind) for full, kind in COMMANDS.items()):

@@ -83,6 +83,10 @@ class CommandResult(BaseModel):
         None,
         description="Only for DefineEntitlementSet: its ladder, if it is new. Check it for typos.",
     )
+    keys_not_defined: list[str] | None = Field(
+        None,
+        description="Only for DefineEntitlementSet: resource keys in its rules that are not defined. Check them for typos.",
+    )
 
 
 class Position(BaseModel):

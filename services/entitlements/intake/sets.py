@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from entitlements.errors import UnknownLadder, UnknownSet
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Mapping
+    from collections.abc import Container, Iterable, Mapping
 
     from entitlements.domain.commands import Command
     from entitlements.domain.values import Rule
@@ -153,6 +153,13 @@ def is_new_ladder(connection: Connection, ladder: str | None) -> bool:
     from entitlements_projections.reading import definitions
 
     return ladder is not None and definitions.plan_ladder(connection, ladder) is None
+
+
+def keys_not_defined(connection: Connection, keys: Iterable[str]) -> list[str]:
+    """Those of some resource keys that nobody has defined, sorted: they are to come, or misspelt."""
+    query = "select resource_key from resource_keys where resource_key = any(%s)"
+    wanted = set(keys)
+    return sorted(wanted - {key for (key,) in connection.execute(query, (list(wanted),))})
 
 
 def _require_ladder(kind: type[Command], facts: Mapping[str, Any], set_id: str) -> None:

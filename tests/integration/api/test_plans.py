@@ -34,6 +34,10 @@ def catalogue(service: Service) -> Catalogue:
         assert first["ladder_defined"] == named["ladder"], "a typo would be seen"
         again = define("DefineEntitlementSet", set_id=named["low"], name="Low", rules=[QUOTA], **rung)
         assert "ladder_defined" not in again
+        typo = {**QUOTA, "resource_key": f"{named['low']}_cals"}
+        seen = define("DefineEntitlementSet", set_id=f"{named['low']}-typo", name="Low", rules=[QUOTA, typo])
+        assert seen["keys_not_defined"] == [typo["resource_key"]]
+        assert "keys_not_defined" not in first
         rungs = [{"rung": 1, "name": "Low"}, {"rung": 2, "name": "High"}]
         define("DefineLadder", ladder=named["ladder"], name="Plans", rungs=rungs)
         rung["rung"] = 3
