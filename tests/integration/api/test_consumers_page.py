@@ -1,9 +1,10 @@
-"""The examples of the pages for consumers and auditors are run as they stand, against a running installation and its registry."""
+"""The examples for consumers, auditors and analysts are run as they stand, against a running installation and its registry."""
 
 from __future__ import annotations
 
 import json
 import re
+import subprocess
 from collections.abc import Callable, Iterator
 from importlib.metadata import metadata
 from pathlib import Path
@@ -15,6 +16,7 @@ from tests.integration.api.conftest import Tenant
 from tests.serving import Service
 
 from entitlements import registry
+from entitlements.local.postgres import program
 from entitlements.settings import Settings
 from entitlements_projections.database import connect
 
@@ -91,6 +93,15 @@ def test_the_example_for_events_and_usage_reads_both_with_keys_of_text(service: 
         return {"entitlements.events.PoolOpened", "entitlements.events.UsageRecorded"} <= seen
 
     run(with_topics_of(service, events), both)
+
+
+def test_the_query_of_the_readme_fits_a_terminal_of_80_columns(service: Service, tenant: Tenant) -> None:
+    tenant.check("api_calls")
+    (query,) = re.findall(r'-c "(select .*?)"', (DOCS.parent / "README.md").read_text(), re.DOTALL)
+    command = [program("psql"), service.settings.postgres, "-c", query.replace("acme-inc", tenant.organization_id)]
+    shown = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert tenant.customer_id in shown
+    assert max(map(len, shown.splitlines())) <= 80
 
 
 def test_the_package_has_the_extras_that_the_page_names() -> None:
