@@ -58,6 +58,7 @@ def install(conninfo: str, reader: str = READER) -> list[str]:
 
 def _take_turn(turn: Connection) -> None:
     with turn.transaction():
+        turn.execute("set local idle_in_transaction_session_timeout = 0")  # It waits while the views are made.
         turn.execute(
             sql.SQL("lock table {} in share row exclusive mode").format(sql.Identifier(LIVE, "schema_migrations"))
         )
