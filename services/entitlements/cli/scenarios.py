@@ -41,7 +41,7 @@ Paths = Annotated[
     list[Path] | None,
     typer.Argument(
         metavar="FILE|FOLDER|FEATURE",
-        help="A YAML file, a folder, or a feature of the library (default: the whole library).",
+        help="A scenario, with or without .yaml, a folder, or a feature of the library (default: the whole library).",
     ),
 ]
 
@@ -68,9 +68,14 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Print a scenario file, to read it or to write your own."""
+    from entitlements.cli.failures import InvalidValue
     from entitlements.scenarios.reading import find
 
-    (found,) = find([path if path.suffix == ".yaml" else path.with_name(f"{path.name}.yaml")])
+    found, *others = find([path])
+    if others:
+        raise InvalidValue(
+            "invalid_request", f"{path} has {len(others) + 1} scenarios.", f"See `entitlements scenario list {path}`."
+        )
     text = found.read_text(encoding="utf-8")
     if as_json:
         output.document({"path": str(found), "text": text})
