@@ -57,13 +57,12 @@ def preview(
 
 def _replay(opened: Session, found: Preview, tell: Progress) -> None:
     """Give every valid frame of the ledger to the preview, each partition's in order."""
-    from entitlements.kafka.reaching import require_kafka
     from entitlements.ledger.chain import ChainPosition
     from entitlements.ledger.frames import decode_plain_events
     from entitlements.ledger.records import event_from_record
     from entitlements.ledger.tail import LedgerTail
 
-    require_kafka(opened.settings)
+    opened.require_kafka()
     tail = LedgerTail(opened.settings, {number: ChainPosition() for number in range(opened.settings.partitions)})
     try:
         ends = {number: tail.end_offset(number) for number in range(opened.settings.partitions)}

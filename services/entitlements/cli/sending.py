@@ -68,7 +68,34 @@ def send(
     with session(data) as opened:
         facts = _facts(opened, kind, file, given or [])
         command = _command(kind, envelope(actor, key) | facts)
-        report(opened.do(command, wait=not no_wait), f"{name} succeeded.", as_json=as_json, command=name)
+        done = opened.do(command, wait=not no_wait)
+        sentence = (_of_plan(opened, command) if done.visible else "") or f"{name} succeeded."
+        report(done, sentence, as_json=as_json, command=name)
+
+
+def _of_plan(opened: Session, command: Command) -> str:
+    """What a changed plan was, what it is and from when on, as markup; empty for other commands."""
+    from entitlements.domain.plan_commands import ChangePlan
+
+    if not isinstance(command, ChangePlan):
+        return ""
+    there = opened.require_pool(command.pool_id)["provisions"]
+    new = next((row for row in there if row["provision_id"] == command.provision_id), None)
+    if new is None:
+        return ""
+    before = [
+        row
+        for row in there
+        if row["ladder"] == new["ladder"] and row is not new and new["starts_at"] in (row["ended_at"], row["ends_at"])
+    ]
+    old = f" from {output.literal(_set_of(before[-1]))}" if before else ""
+    verb = "changes" if new["status"] == "scheduled" else "changed"
+    when = output.text(new["starts_at"])
+    return f"Pool {output.strong(command.pool_id)} {verb}{old} to {output.literal(_set_of(new))} at {when}."
+
+
+def _set_of(provision: dict[str, Any]) -> str:
+    return f"{provision['set_id']} v{provision['set_version']}"
 
 
 def _kind_of(name: str, known: dict[str, type[Command]]) -> type[Command]:

@@ -47,6 +47,7 @@ def tail(
     """
     bounded = count is not None or no_follow
     with session(data) as opened:
+        opened.require_kafka()
         found: list[dict[str, Any]] = []
         try:
             for change in _read(opened.settings, from_beginning=from_beginning, follow=not no_follow):
@@ -76,11 +77,9 @@ def _read(settings: Any, *, from_beginning: bool, follow: bool) -> Iterator[dict
 
     from confluent_kafka import TopicPartition
 
-    from entitlements.kafka.reaching import require_kafka
     from entitlements.ledger import clients
     from entitlements_schemas import Wire, WireError
 
-    require_kafka(settings)
     wire, topic, seen = Wire(), settings.topic("changes"), set[str]()
     with closing(clients.reader(settings)) as consumer:
         places, goals = [], {}

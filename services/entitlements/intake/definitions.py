@@ -36,6 +36,7 @@ from entitlements.domain.values import (
 )
 from entitlements.errors import RequestError
 from entitlements.intake.strict import NARROW_MAX, NARROW_MIN, Known, said_of
+from entitlements.intake.synonyms import advice_on_file
 from entitlements.ledger.caller import new_id
 from entitlements.settings import ID_CHARACTERS_MAX, QUANTITY_MAX
 from entitlements_client.deciding.refusals import shown
@@ -274,6 +275,8 @@ def read_file(path: Path) -> Any:
             raise DefinitionIsInvalid(f"{path} is larger than {FILE_BYTES_MAX} bytes.")
         return yaml.safe_load(path.read_text(encoding="utf-8"))  # JSON is YAML too.
     except OSError as error:
-        raise DefinitionIsInvalid(f"{path}: {error.strerror or error}.") from error
+        invalid = DefinitionIsInvalid(f"{path}: {error.strerror or error}.")
+        invalid.advice = advice_on_file(path)  # type: ignore[attr-defined]
+        raise invalid from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise DefinitionIsInvalid(f"{path} is neither YAML nor JSON: {' '.join(str(error).split())}.") from error

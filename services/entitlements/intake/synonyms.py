@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Final
 
 #: Commands as billing systems and metering services call them, and ours that does it.
@@ -64,6 +65,7 @@ _FIELD_SYNONYMS: Final = {
     "subscription_id": ("provision_id", "provision"), "organisation_id": ("organization_id", "organization"),
     "organization": ("organization_id",), "limit": ("amount",), "timestamp": ("occurred_at",),
 }  # fmt: skip
+_FILES_NAMED_MAX: Final = 5
 #: Commands and events say workspace where everything else says customer.
 _OF_COMMANDS: Final = frozenset({"workspace_id", "workspace"})
 
@@ -77,6 +79,19 @@ def command_near(name: str, known: Iterable[str]) -> str | None:
         return by_plain.get(plain, synonym)
     near = (by_plain[each] for each in get_close_matches(plain, by_plain, 5))
     return next((each for each in near if not _undoes(plain, each)), None)
+
+
+def advice_on_file(path: Path) -> str:
+    """What to do about a file that is not there: the nearest name beside it, if any."""
+    try:
+        beside = [each.name for each in path.parent.iterdir() if each.is_file()]
+    except OSError:
+        beside = []
+    near = get_close_matches(path.name, beside, 1, 0.8)
+    same = sorted(name for name in beside if Path(name).suffix == path.suffix)[:_FILES_NAMED_MAX]
+    if near:
+        return f"Did you mean {path.parent / near[0]}?"
+    return f"Check the path. In {path.parent.absolute()}: {', '.join(same)}." if same else "Check the path."
 
 
 def _undoes(plain: str, command: str) -> bool:
