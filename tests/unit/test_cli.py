@@ -463,14 +463,40 @@ def test_the_reason_why_a_process_ends_is_printed_once_until_it_changes(
     assert "api ended with status 1: server_is_away: Kafka" in capsys.readouterr().out
 
 
+CHANGE = {
+    "type": "entitlement.granted", "effective_at": datetime(2026, 11, 21, tzinfo=UTC), "organization_id": "acme-inc",
+    "customer_id": "ws-1", "resource_key": "api_calls", "before": None,
+    "after": {"limit": 100, "soft_limit": None, "hard_limit": 100, "period": "day"},
+}  # fmt: skip
+
+
 def test_a_change_is_shown_with_the_organization_of_its_customer(capsys: pytest.CaptureFixture[str]) -> None:
-    value = {"limit": 100, "soft_limit": None, "hard_limit": 100, "period": "day"}
-    change = {
-        "type": "entitlement.granted", "effective_at": datetime(2026, 11, 21, tzinfo=UTC), "organization_id": "acme-inc",
-        "customer_id": "ws-1", "resource_key": "api_calls", "before": None, "after": value,
-    }  # fmt: skip
-    output.say(tailing._sentence(change))
+    (line,) = tailing._lines(CHANGE, None)
+    output.say(line)
     assert "acme-inc  ws-1  api_calls  none -> 100 / day" in capsys.readouterr().out
+
+
+def test_a_change_that_does_not_fit_breaks_between_what_and_whose(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    for line in tailing._lines(CHANGE, 80):
+        output.say(line)
+    assert capsys.readouterr().out.splitlines() == [
+        "2026-11-21T00:00:00Z  entitlement.granted",
+        "  acme-inc  ws-1  api_calls  none -> 100 / day",
+    ]
+    whole = "2026-11-21T00:00:00Z  entitlement.granted      acme-inc  ws-1  api_calls  none -> 100 / day"
+    assert len(tailing._lines(CHANGE, len(whole))) == 1
+    assert len(tailing._lines(CHANGE, len(whole) - 1)) == 2
+
+
+def test_one_seat_is_no_seats() -> None:
+    seats = held(name="Seats", unit="seat", scale=0, period=None, entitlement_type="limit", effective_limit=5)
+    assert dashboard.cells(seats | {"consumed": 1})[1] == "1 seat"
+    assert dashboard.cells(seats | {"consumed": 2})[1] == "2 seats"
+    assert dashboard.cells(seats | {"consumed": 1, "scale": 2})[1] == "0.01 seats"
+    assert [output.counted(number, "row") for number in (0, 1, 1000)] == ["0 rows", "1 row", "1,000 rows"]
 
 
 @pytest.mark.parametrize(

@@ -48,9 +48,9 @@ Then, in a second terminal in the same directory:
 
   $ entitlements set example pro > pro.yaml
   $ entitlements set define pro.yaml
-  $ entitlements pool open acme --organization acme-inc
-  $ entitlements provision add acme pro
-  $ entitlements assign acme ws-1
+  $ entitlements pool open acme-api --organization acme-inc
+  $ entitlements provision add acme-api pro
+  $ entitlements assign acme-api ws-1
   $ entitlements usage record api_calls 3 --customer ws-1
   $ entitlements customer show ws-1
 
