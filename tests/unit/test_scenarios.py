@@ -321,7 +321,7 @@ def test_a_feature_of_the_library_can_be_listed_shown_and_run(capsys: pytest.Cap
     assert cli(["scenario", "run", "credits"]) == 0
     assert "AI tokens beyond the plan" in capsys.readouterr().out
     assert cli(["scenario", "list", "credits"]) == 0
-    assert "credits/ai-tokens-beyond-the-plan.yaml" in capsys.readouterr().out
+    assert "credits/ai-tokens-beyond-the-plan " in capsys.readouterr().out
     assert cli(["scenario", "show", "credits/ai-tokens-beyond-the-plan"]) == 0
     text = (LIBRARY / "credits/ai-tokens-beyond-the-plan.yaml").read_text()
     assert capsys.readouterr().out == text

@@ -116,13 +116,10 @@ def record(
         effective = values.instant(effective_at)
         pool_id, done = _use_first_that_fits(opened, wanted, candidates, actor, effective, wait=not no_wait)
     facts = {"pool_id": pool_id, "usage_id": wanted.usage_id, "resource_key": resource_key, "quantity": wanted.quantity}
-    report(
-        done,
-        f"Recorded {wanted.quantity:,} of {output.literal(resource_key)} in pool {output.strong(pool_id)}."
-        f" Usage id: {output.literal(wanted.usage_id)}",
-        as_json=as_json,
-        **facts,
-    )
+    sentence = f"Recorded {wanted.quantity:,} of {output.literal(resource_key)} in pool {output.strong(pool_id)}."
+    report(done, sentence, as_json=as_json, **facts)
+    if not as_json:
+        output.say(f"Usage id: {output.literal(wanted.usage_id)}")
 
 
 def _pools_of(opened: Session, wanted: _Usage, organization: str) -> dict[str, bool]:
