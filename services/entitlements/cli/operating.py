@@ -108,14 +108,13 @@ def _everything(ours: Settings, folder: Path, *, as_json: bool) -> Any:
         registry = f"http://{ours.registry_host}:{ours.registry_port}"
         api = f"http://{ours.api_host}:{ours.api_port}"
         supervisor: Supervisor
+        told: dict[str, str] = {}
 
         def on_change(program: Program) -> None:
             with suppress(OSError):  # The disk is full. The processes are looked after all the same.
                 addresses.write(folder, ours, registry=registry, api=api, pid=os.getpid(), processes=supervisor.pids())
             if program.process is None and not as_json:
-                output.say(
-                    f"[yellow]{program.name} ended with status {program.last_exit}[/yellow] and and was restarted; see {program.log}"
-                )
+                _tell_end(program, told)
 
         supervisor = Supervisor(PROCESSES, addresses.environment_of(ours), folder / "logs", on_change)
         with supervisor:
@@ -124,6 +123,19 @@ def _everything(ours: Settings, folder: Path, *, as_json: bool) -> Any:
             yield
 
     return running()
+
+
+def _tell_end(program: Program, told: dict[str, str]) -> None:
+    """Print why a process ended, once until it is another reason. told: what was printed last, by process."""
+    from entitlements.wiring.supervisor import reason_in
+
+    reason = reason_in(program.log) or "no message"
+    sentence = f"{program.name} ended with status {program.last_exit}: {reason}"
+    if told.get(program.name) == sentence:
+        return
+    told[program.name] = sentence
+    output.say(f"[yellow]{output.literal(sentence)}[/yellow]")
+    output.say(f"Restarting {program.name} until it runs. Log: {output.literal(program.log)}")
 
 
 def _tell_what_runs(
@@ -164,13 +176,12 @@ def _tell_how_to_query(settings: Settings) -> None:
 
 def topics(as_json: AsJson = False, data: Data = FOLDER) -> None:
     """Create missing topics and validate existing ones."""
-    from entitlements.kafka.reaching import require_kafka
     from entitlements.ledger.topics import TOPICS
     from entitlements.wiring.preparing import prepare_topics
 
     with session(data) as opened:
+        opened.require_kafka()
         settings = opened.settings
-    require_kafka(settings)
     created = prepare_topics(settings)
     shown = [
         {
@@ -207,6 +218,7 @@ def migrate(as_json: AsJson = False, data: Data = FOLDER) -> None:
 
     with session(data) as opened:
         _ = opened.database
+        opened.require_postgres()
         applied = prepare_tables(opened.settings)
         left = prepare_reporting(opened.settings)
         where = address_of_postgres(opened.settings.postgres)
@@ -234,11 +246,10 @@ def rebuild(
     With --compare-only the exit status is 1 if a row differs, or if the live tables do not reach the end of the ledger within
     10 seconds. Projectors can keep running.
     """
-    from entitlements.kafka.reaching import require_kafka
     from entitlements_projections.rebuild import rebuild as rebuild_tables
 
     with session(data) as opened:
-        require_kafka(opened.settings)
+        opened.require_kafka()
         _ = opened.database
         with output.progress("Rebuilding the read models") as progress:
             report = rebuild_tables(opened.settings, progress=progress, compare_only=compare_only)
