@@ -10,8 +10,9 @@ Attributes of the evaluation context: subject_id, action, quantity, request_id, 
 
 FLAG_NOT_FOUND       the key is not defined, and the customer has nothing of it
 TYPE_MISMATCH        a feature has no number, and no key is a text
-INVALID_CONTEXT      an attribute is of another type than it must be, or the service refuses it
+INVALID_CONTEXT      the targeting key or an attribute is of another type than it must be, or too large, or the service refuses it
 TARGETING_KEY_MISSING
+PROVIDER_NOT_READY   the client was closed
 GENERAL              the service is away, and nothing is known that may be relied on
 """
 
@@ -35,6 +36,7 @@ except ModuleNotFoundError as error:
 from entitlements_client.asking.changes import Change
 from entitlements_client.asking.facades import Entitlements
 from entitlements_client.deciding import Context, Decision, Request
+from entitlements_client.deciding.context import DEPTH_MAX, VALUES_MAX
 from entitlements_client.deciding.instants import plain
 from entitlements_client.deciding.refusals import shown
 from entitlements_client.errors import EntitlementsError, RequestError
@@ -154,7 +156,9 @@ class EntitlementsProvider(AbstractProvider):
     def _resolve(
         self, flag_key: str, default: Any, context: EvaluationContext | None, convert: _Convert
     ) -> FlagResolutionDetails[Any]:
-        if context is None or not context.targeting_key:
+        if self._entitlements.is_closed:
+            return _error(default, ErrorCode.PROVIDER_NOT_READY, "The Entitlements client is closed.")
+        if context is None or context.targeting_key is None or context.targeting_key == "":
             said = "The targeting key is the customer."
             return _error(default, ErrorCode.TARGETING_KEY_MISSING, said)
         try:
@@ -191,6 +195,8 @@ def _problem(decision: Decision, value: Any, *, is_text: bool) -> tuple[ErrorCod
 
 def _request(flag_key: str, customer_id: str, attributes: Mapping[str, Any]) -> Request:
     """The question. Raises RequestError for an attribute of another type: what is dropped would be answered as if it was not asked."""
+    if not isinstance(customer_id, str):
+        raise RequestError(f"(the targeting key must be a string, not {shown(customer_id)})")
     quantity = attributes.get("quantity")
     if quantity is not None and type(quantity) is not int:
         raise RequestError(f"(quantity must be an integer, not {shown(quantity)})")
@@ -200,19 +206,34 @@ def _request(flag_key: str, customer_id: str, attributes: Mapping[str, Any]) -> 
     context = Context(
         request_id=attributes.get("request_id"),
         client={name: attributes[name] for name in _CLIENT if name in attributes},
-        metadata={name: _json(value) for name, value in attributes.items() if name not in _OWN},
+        metadata=_Json().of({name: value for name, value in attributes.items() if name not in _OWN}),
     )
     subject_id, action = attributes.get("subject_id") or "", attributes.get("action") or ""
     return Request(customer_id, flag_key, quantity, subject_id, action, context)
 
 
-def _json(value: Any) -> Any:
-    """An attribute as JSON has it, wherever it is in: dates are texts, other mappings and sequences are objects and lists."""
-    if isinstance(value, Mapping):
-        return {str(name): _json(each) for name, each in value.items()}
-    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
-        return [_json(each) for each in value]
-    return plain(value)
+class _Json:
+    """Attributes as JSON has them, wherever they are in: dates are texts, other mappings and sequences are objects and lists.
+
+    Bounded as what policies may ask for: attributes may hold each other, again and again.
+    """
+
+    def __init__(self) -> None:
+        self._values = 0
+
+    def of(self, value: Any, depth: int = 0) -> Any:
+        """Raises RequestError: too many values, too deep, or nothing that JSON has."""
+        self._values += 1
+        if depth > DEPTH_MAX or self._values > VALUES_MAX:
+            raise RequestError(f"(attributes may hold {VALUES_MAX:,} values, nested {DEPTH_MAX} deep)")
+        if isinstance(value, Mapping):
+            return {str(name): self.of(each, depth + 1) for name, each in value.items()}
+        if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+            return [self.of(each, depth + 1) for each in value]
+        found = plain(value)
+        if not isinstance(found, str | int | float | None):
+            raise RequestError(f"(attributes are JSON or dates, not {type(value).__name__})")
+        return found
 
 
 def _remaining(decision: Decision) -> int | None:

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta, timezone
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from openfeature import api
@@ -115,12 +115,22 @@ def test_the_whole_decision_is_an_object(client: Any) -> None:
     assert (found["allowed"], found["remaining"], found["reason_code"]) == (True, 7, "allowed")
 
 
+def deep(levels: int) -> Any:
+    found: Any = 1
+    for _ in range(levels):
+        found = {"in": [found]}
+    return found
+
+
+RECURSIVE: dict[str, Any] = {}
+RECURSIVE["again"] = [RECURSIVE, RECURSIVE]
 DEFAULT: dict[str, Any] = {"default": True}
 INVALID = ErrorCode.INVALID_CONTEXT
 #: More than is left, were it understood: dropped it would be answered true.
 WRONG: list[dict[str, Any]] = [
     {"quantity": "8"}, {"quantity": 8.0}, {"quantity": True}, {"quantity": [8]}, {"quantity": {"of": 8}},
     {"quantity": datetime(2026, 1, 1, tzinfo=UTC)}, {"quantity": 0}, {"quantity": -1}, {"quantity": 2**53 + 1},
+    {"of": RECURSIVE}, {"of": deep(3_000)}, {"of": [1] * 1_001}, {"of": b"bytes"}, {"of": {1, 2}}, {"of": object()},
     {"subject_id": 5}, {"subject_id": 0}, {"action": ["export"]}, {"ip_address": 167772161}, {"request_id": 17},
 ]  # fmt: skip
 
@@ -143,12 +153,28 @@ WRONG: list[dict[str, Any]] = [
         (lambda c: c.get_string_details("sso", "x", ACME), ErrorCode.TYPE_MISMATCH),
         (lambda c: c.get_float_details("sso", 0.5, ACME), ErrorCode.TYPE_MISMATCH),
         (lambda c: c.get_boolean_details("sso", True, EvaluationContext()), ErrorCode.TARGETING_KEY_MISSING),
+        (lambda c: c.get_boolean_details("sso", True, EvaluationContext("")), ErrorCode.TARGETING_KEY_MISSING),
+        (lambda c: c.get_boolean_details("sso", True, EvaluationContext(cast(str, 17))), INVALID),
     ],
 )
-def test_what_cannot_be_answered_is_the_default_with_an_error_code(client: Any, ask: Any, code: ErrorCode) -> None:
+def test_what_cannot_be_answered_is_the_default_with_an_error_code(
+    client: Any, ask: Any, code: ErrorCode, caplog: pytest.LogCaptureFixture
+) -> None:
     found = ask(client)
     assert (found.error_code, found.reason) == (code, Reason.ERROR)
+    assert [record for record in caplog.records if record.exc_info] == []
     assert found.value in (-1, "x", 0.5, True, DEFAULT)
+
+
+def test_a_closed_client_is_no_provider_any_more(server: ScriptedService) -> None:
+    entitlements = Entitlements(server.service(), Cached())
+    api.set_provider_and_wait(EntitlementsProvider(entitlements))
+    client = api.get_client()
+    assert client.get_boolean_details("sso", False, ACME).value is True
+    entitlements.close()
+    found = client.get_boolean_details("sso", False, ACME)
+    assert (found.value, found.error_code) == (False, ErrorCode.PROVIDER_NOT_READY)
+    api.clear_providers()
 
 
 def test_dates_in_the_context_are_texts_of_metadata_in_every_way_to_decide(

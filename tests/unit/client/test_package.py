@@ -34,6 +34,15 @@ def test_every_name_of_the_package_is_there_and_no_other() -> None:
         _ = entitlements_client.Entitlement
 
 
+@pytest.mark.parametrize("module", ["frameworks.flask", "frameworks.django", "frameworks.starlette", "openfeature"])
+def test_what_needs_an_extra_says_which(module: str) -> None:
+    extra = module.rpartition(".")[2]
+    absent = ", ".join(f"{name}=None" for name in ("flask", "django", "asgiref", "starlette", "anyio", "openfeature"))
+    code = f"import sys; sys.modules.update({absent}); import entitlements_client.{module}"
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert f"pip install 'entitlements-client[{extra}]'" in done.stderr.rstrip().split("\n")[-1]
+
+
 @pytest.mark.parametrize("way", ["local", entitlements_client.Local])
 @pytest.mark.parametrize("facade", [entitlements_client.Entitlements, entitlements_client.AsyncEntitlements])
 def test_a_way_to_decide_that_is_none_says_what_to_give(facade: Any, way: Any) -> None:

@@ -104,6 +104,11 @@ class Shared:
         return self
 
     @property
+    def is_closed(self) -> bool:
+        """Whether close() was called: answers from memory are no longer kept up to date."""
+        return self._stopping.is_set()
+
+    @property
     def is_listened_to(self) -> bool:
         """Whether somebody listens to its changes."""
         return self._follower is not None and bool(self._follower.listeners or self._follower.on_standing)

@@ -7,3 +7,13 @@ django       Django: a middleware and a decorator
 
 Import each by its name. The framework itself is not a dependency of this package.
 """
+
+from __future__ import annotations
+
+
+def extra_is_missing(error: ModuleNotFoundError, extra: str) -> ModuleNotFoundError:
+    """What to install, for a module that is not there."""
+    needed = (
+        f"entitlements_client.frameworks.{extra} needs the extra `{extra}`: pip install 'entitlements-client[{extra}]'."
+    )
+    return ModuleNotFoundError(needed, name=error.name)

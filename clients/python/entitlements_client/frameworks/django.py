@@ -8,10 +8,15 @@ import functools
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, TypeVar, cast
 
-from asgiref.sync import iscoroutinefunction, markcoroutinefunction
-from django.conf import settings
-from django.http import HttpRequest, HttpResponseBase, JsonResponse
-from django.utils.module_loading import import_string
+from entitlements_client.frameworks import extra_is_missing
+
+try:
+    from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+    from django.conf import settings
+    from django.http import HttpRequest, HttpResponseBase, JsonResponse
+    from django.utils.module_loading import import_string
+except ModuleNotFoundError as error:
+    raise extra_is_missing(error, "django") from error
 
 from entitlements_client.frameworks.requirement import (
     Asked,

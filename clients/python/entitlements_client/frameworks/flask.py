@@ -6,8 +6,13 @@ import functools
 from collections.abc import Callable
 from typing import Final, ParamSpec, TypeVar
 
-from flask import Flask, Request, Response, current_app, g, jsonify, request
-from flask.typing import ResponseReturnValue
+from entitlements_client.frameworks import extra_is_missing
+
+try:
+    from flask import Flask, Request, Response, current_app, g, jsonify, request
+    from flask.typing import ResponseReturnValue
+except ModuleNotFoundError as error:
+    raise extra_is_missing(error, "flask") from error
 
 from entitlements_client.frameworks.requirement import (
     Asked,

@@ -13,10 +13,15 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import ParamSpec, TypeVar, cast
 
-import anyio.from_thread
-from starlette.requests import HTTPConnection
-from starlette.responses import JSONResponse
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from entitlements_client.frameworks import extra_is_missing
+
+try:
+    import anyio.from_thread
+    from starlette.requests import HTTPConnection
+    from starlette.responses import JSONResponse
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+except ModuleNotFoundError as error:
+    raise extra_is_missing(error, "starlette") from error
 
 from entitlements_client.frameworks.requirement import (
     Asked,
