@@ -16,6 +16,7 @@ local       real Kafka and Postgres on this machine, without containers
 demo        a full run from nothing, with verification
 kafka       connections to Kafka: addresses, TLS, SASL
 settings    every setting, its unit and its default
+redacting   addresses without their secrets
 errors      the exceptions, each with a stable code
 advice      what to do about each error
 examples, examples_of_terms, examples_of_governance   one example of each command and event

@@ -22,6 +22,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from entitlements.redacting import without_secrets
+
 
 class EntitlementsError(Exception):
     """Internal error."""
@@ -133,6 +135,9 @@ class ServerIsAway(EntitlementsError):
 
     code = "server_is_away"
 
+    def __init__(self, detail: str = "") -> None:
+        super().__init__(without_secrets(detail))
+
 
 class AddressIsTaken(EntitlementsError):
     """Cannot listen on the address."""
@@ -144,3 +149,6 @@ class SettingIsWrong(EntitlementsError):
     """Invalid setting."""
 
     code = "setting_is_wrong"
+
+    def __init__(self, detail: str = "") -> None:
+        super().__init__(without_secrets(detail))

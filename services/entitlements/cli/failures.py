@@ -10,6 +10,7 @@ from typing import Any, Final
 from entitlements.advice import ADVICE
 from entitlements.cli.output import visible
 from entitlements.errors import EntitlementsError, InvalidRequest, RequestError, SettingIsWrong
+from entitlements.redacting import without_secrets
 
 DONE: Final = 0
 FAILED: Final = 1
@@ -116,7 +117,7 @@ def explained(error: Exception) -> Failure | None:
 
 
 def _failure(code: str, sentence: str, status: int = FAILED, facts: dict[str, Any] | None = None) -> Failure:
-    sentence = " ".join(sentence.split()).rstrip(".")
+    sentence = without_secrets(" ".join(sentence.split())).rstrip(".")
     return Failure(
         code,
         sentence if sentence.endswith(("?", "!")) else f"{sentence}.",

@@ -14,6 +14,7 @@ from entitlements.cli import output
 from entitlements.cli.failures import Refused
 from entitlements.cli.options import ORGANIZATION_VARIABLE
 from entitlements.errors import OutcomeUnknown, ServerIsAway, UnknownKey, UnknownPool
+from entitlements.redacting import address_of_postgres
 
 if TYPE_CHECKING:
     from entitlements.domain.commands import Command
@@ -267,14 +268,6 @@ def conferred_by(command: Command, done: Done, *names: str) -> dict[str, Any]:
 def set_named(set_id: str, conferred: dict[str, Any]) -> str:
     """A set with its version, where that is known, as markup."""
     return output.literal(f"{set_id} v{conferred['set_version']}" if conferred else set_id)
-
-
-def address_of_postgres(url: str) -> str:
-    """Host, port and database of a connection string, without its password."""
-    from psycopg.conninfo import conninfo_to_dict
-
-    parts = conninfo_to_dict(url)
-    return f"{parts.get('host', 'localhost')}:{parts.get('port', 5432)}/{parts.get('dbname', '')}"
 
 
 def _why(error: Exception) -> str:

@@ -15,6 +15,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from entitlements.errors import EntitlementsError, ServerIsAway, SettingIsWrong
 from entitlements.kafka.properties import is_secured, properties_of
 from entitlements.kafka.settings import KafkaSettings
+from entitlements.redacting import without_secrets
 
 #: Seconds for a connection, and for the first answer; each further question may take twice as long, up to the last.
 CONNECT_WITHIN_FOR: Final = 1.0
@@ -39,7 +40,7 @@ class Broker:
 
     def __init__(self, settings: KafkaSettings) -> None:
         """Raises SettingIsWrong: the client knows no such property, or no such value."""
-        self._addresses = settings.kafka
+        self._addresses = without_secrets(settings.kafka)
         self._heard: list[KafkaError] = []
         properties = properties_of(settings)
         more: dict[str, Any] = {"error_cb": self._heard.append, "logger": _silent, "reconnect.backoff.max.ms": 1_000}
@@ -109,7 +110,9 @@ def connect(settings: KafkaSettings) -> None:
     with ThreadPoolExecutor(len(addresses)) as threads:
         reasons = list(threads.map(_why_not, addresses))
     if all(reasons):
-        raise ServerIsAway(f"Kafka at {'; '.join(f'{at}: {why}' for at, why in zip(addresses, reasons, strict=True))}.")
+        shown = [address.strip() for address in without_secrets(settings.kafka).split(",")]
+        # Fewer: there was a comma in a password.
+        raise ServerIsAway(f"Kafka at {'; '.join(f'{at}: {why}' for at, why in zip(shown, reasons, strict=False))}.")
 
 
 def _why_not(address: str) -> str:

@@ -22,6 +22,7 @@ from typing import Any, Final
 
 from entitlements.operations import tracing
 from entitlements.operations.request_id import REQUEST_ID
+from entitlements.redacting import without_secrets
 
 FORMAT_VARIABLE: Final = "ENTITLEMENTS_LOG_FORMAT"
 #: What exports traces: it retries by itself, and says so each time.
@@ -61,14 +62,15 @@ class OneLine(logging.Formatter):
         }
         if error is not None and record.exc_info:
             found |= {"error": f"{type(error).__name__}: {error}", "trace": self.formatException(record.exc_info)}
-        return {name: value for name, value in found.items() if value or name == "message"}
+        # Libraries repeat the addresses that they were given.
+        return {name: without_secrets(value) for name, value in found.items() if value or name == "message"}
 
 
 class OneDocument(OneLine):
     """Formats a record as one JSON object on one line."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return json.dumps(self.fields(record) | {"event": str(record.msg)}, ensure_ascii=False)
+        return json.dumps(self.fields(record) | {"event": without_secrets(str(record.msg))}, ensure_ascii=False)
 
 
 def _code(record: logging.LogRecord, error: BaseException | None) -> str:

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from entitlements.errors import EntitlementsError
 from entitlements.kafka.properties import as_text
+from entitlements.redacting import without_secrets
 from entitlements.settings import Settings
 
 _FILE: Final = "addresses.json"
@@ -95,11 +96,15 @@ def read(folder: Path) -> dict[str, Any]:
 
 
 def write(folder: Path, settings: Settings, **more: object) -> None:
-    """Say in a folder where the servers are and what runs; whole or not at all."""
+    """Say in a folder where the servers are and what runs, without passwords; whole or not at all."""
     folder.mkdir(parents=True, exist_ok=True)
     known = {field: getattr(settings, field) for fields in _OF_SERVER.values() for field in fields}
+    known |= {server: without_secrets(known[server]) for server in _OF_SERVER}
     new = folder / f"{_FILE}.new"
-    new.write_text(json.dumps(known | more, indent=2, default=str) + "\n", encoding="utf-8")
+    new.unlink(missing_ok=True)
+    # For its owner alone: which servers there are concerns nobody else either.
+    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(json.dumps(known | more, indent=2, default=str) + "\n")
     new.replace(folder / _FILE)
 
 

@@ -13,6 +13,7 @@ from typing import Final
 
 from entitlements.errors import EntitlementsError, ServerIsAway
 from entitlements.kafka.reaching import Broker, KafkaRefuses, connect
+from entitlements.redacting import address_of_postgres, without_secrets
 from entitlements.settings import Settings
 
 #: The servers that each process needs, and whose tables there. The access log's keeper makes its tables itself.
@@ -33,6 +34,8 @@ LOOK_EVERY_FOR_MIN: Final = 0.1
 LOOK_EVERY_FOR_MAX: Final = 2.0
 SAY_AGAIN_AFTER_FOR: Final = 60.0
 _ANSWER_FOR_MAX: Final = 10.0
+#: Seconds for one connection where nobody waits for a server.
+_CONNECT_FOR_MAX: Final = 3
 _NAMES_MAX: Final = 3
 
 _log = logging.getLogger(__name__)
@@ -112,7 +115,8 @@ class _Look:
         self.server = server
         self._settings = settings
         self._tables = tables
-        self._at = f"{server} at {settings.kafka if server == 'Kafka' else _address(settings)}"
+        at = without_secrets(settings.kafka) if server == "Kafka" else address_of_postgres(settings.postgres)
+        self._at = f"{server} at {at}"
         self._broker: Broker | None = None
 
     def __call__(self) -> None:
@@ -171,12 +175,17 @@ class _Look:
             raise NotThereYet(f"{sentence}. Run `entitlements migrate`.", code)
 
 
-def _address(settings: Settings) -> str:
-    """Without its password."""
-    from psycopg.conninfo import conninfo_to_dict
+def require_postgres(settings: Settings) -> None:
+    """Connect once. Raises ServerIsAway."""
+    import psycopg
+    from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-    parts = conninfo_to_dict(settings.postgres)
-    return f"{parts.get('host', 'localhost')}:{parts.get('port', 5432)}/{parts.get('dbname', '')}"
+    at = address_of_postgres(settings.postgres)
+    within = conninfo_to_dict(settings.postgres).get("connect_timeout", _CONNECT_FOR_MAX)
+    try:
+        psycopg.connect(make_conninfo(settings.postgres, connect_timeout=within)).close()
+    except psycopg.OperationalError as error:
+        raise ServerIsAway(f"Postgres at {at}: {_why(error)}.") from error
 
 
 def _why(error: Exception) -> str:

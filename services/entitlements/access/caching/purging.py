@@ -11,6 +11,7 @@ from typing import Final, Self
 import httpx
 
 from entitlements.access.caching.floors import Concerned
+from entitlements.redacting import without_secrets
 
 _log = logging.getLogger(__name__)
 
@@ -65,6 +66,8 @@ class _Cache:
 
     def __init__(self, address: str, every_answer: str) -> None:
         self._address, self._every_answer = address, every_answer
+        #: Why the last purge failed; it is said once.
+        self._failure = ""
         self._due: list[tuple[float, set[str]]] = []
         self._changed = threading.Condition()
         self._stopped = False
@@ -85,11 +88,22 @@ class _Cache:
         """Purge what is due until stopped. What a cache does not take is kept and tried again."""
         with httpx.Client(timeout=ANSWER_WITHIN_FOR) as client:
             while (names := self._wait()) is not None:
+                failure = ""
                 try:
                     self._purge(client, sorted(names))
-                except httpx.HTTPError as error:
-                    _log.warning("Purge of %s failed, retrying: %s", self._address, error)
+                except (httpx.HTTPError, httpx.InvalidURL) as error:
+                    failure = without_secrets(f"{error}")
                     self.note(names, time.monotonic() + TRY_AGAIN_AFTER_FOR)
+                self._say(failure)
+
+    def _say(self, failure: str) -> None:
+        """Once, and again when it changes: it is tried each second."""
+        if failure != self._failure:
+            self._failure, address = failure, without_secrets(self._address)
+            if failure:
+                _log.warning("Purge of %s failed, retrying: %s", address, failure)
+            else:
+                _log.info("Purge of %s succeeds again.", address)
 
     def _wait(self) -> set[str] | None:
         """The names that are due; None: stopped."""
