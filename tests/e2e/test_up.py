@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
+from psycopg.conninfo import make_conninfo
 
 from entitlements import testing
 from entitlements.wiring.processes import PROCESSES
@@ -21,8 +23,8 @@ from entitlements.wiring.processes import PROCESSES
 STOPPED_WITHIN_FOR = 3.0
 #: All that a healthy installation logs; a server that is slow to answer is waited for, and that is said.
 EXPECTED = re.compile(
-    r"starting: |serving at http://|Listening at http://|Stopped\.$|Waiting for |\S+ is ready\.$"
-    r"|(\S+: )?(deciding|publishing|projecting|writing|processing) partitions \[",
+    r"starting: |(serving|listening) at http://|stopped\.$|waiting for |\S+ is ready\.$"
+    r"|(\S+: )?(deciding|publishing|projecting|writing|processing|working on) partitions \[",
     re.IGNORECASE,
 )
 
@@ -41,6 +43,7 @@ class Up:
             stderr=subprocess.STDOUT,
             text=True,
         )
+        self.heard = ""
 
     def until(self, words: str) -> str:
         """Read on to a line with these words."""
@@ -48,6 +51,7 @@ class Up:
         heard = ""
         for line in self.process.stdout:
             heard += line
+            self.heard += line
             if words in line:
                 return line
         raise AssertionError((words, heard))
@@ -71,12 +75,16 @@ def test_two_that_start_in_one_second_have_an_api_each_and_keep_it(kafka: str, p
         started: list[Up] = []
         for folder in folders:
             database = stack.enter_context(testing.a_database(postgres))
-            started.append(Up(folder, kafka, database, testing.unique_prefix()))
+            # These servers ask for none; a password that is given must not be shown all the same.
+            secured = make_conninfo(database, password="hunter2") if folder.stem == "one" else with_password(database)
+            started.append(Up(folder, kafka, secured, testing.unique_prefix()))
             stack.callback(started[-1].process.kill)
         kept: list[dict[str, Any]] = []
         for up, folder in zip(started, folders, strict=True):
             url = up.until("API").split()[-1]
             known = json.loads((folder / "addresses.json").read_text())
+            assert "hunter2" not in str(known)
+            assert known["postgres"], "a second terminal finds it"
             kept.append(json.loads((folder / "state.json").read_text()))
             assert url == known["api"] == f"http://127.0.0.1:{kept[-1]['api_port']}"
             assert installation_at(url) == kept[-1]["installation"]
@@ -93,11 +101,42 @@ def test_two_that_start_in_one_second_have_an_api_each_and_keep_it(kafka: str, p
         assert "--api-port" in taken.stderr
         for up in started:
             up.stop()
-        for folder in folders:
+        for up, folder in zip(started, folders, strict=True):
+            assert "hunter2" not in up.heard + "".join(
+                file.read_text() for file in [*folder.glob("*.json"), *(folder / "logs").glob("*.log")]
+            )
             written = {log.stem: messages_in(log) for log in (folder / "logs").glob("*.log")}
             assert set(written) == set(PROCESSES)
             assert {name: strange for name, lines in written.items() if (strange := strange_among(lines))} == {}
             assert [name for name, lines in written.items() if lines[-1] != ("info", "Stopped.")] == []
+
+
+def with_password(url: str) -> str:
+    scheme, _, rest = url.partition("://")
+    user, at, host = rest.rpartition("@")
+    return f"{scheme}://{user or 'nobody'}:hunter2{at or '@'}{host}"
+
+
+def test_an_invalid_setting_ends_it_in_seconds_with_the_words_of_the_process(
+    kafka: str, postgres: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as changed:
+        changed.setenv("OTEL_TRACES_EXPORTER", "otlp")
+        changed.setenv("OTEL_BSP_MAX_QUEUE_SIZE", "10")
+        before = Up(tmp_path / "before", kafka, postgres, testing.unique_prefix())
+        assert "setting_is_wrong: Invalid setting. OpenTelemetry: " in before.until("setting_is_wrong")
+        assert before.process.wait(10) == 2
+        assert not (tmp_path / "before").exists(), "nothing was started"
+    monkeypatch.setenv("ENTITLEMENTS_ACCESS_LOG", "{")  # Which only the processes look at.
+    with testing.a_database(postgres) as database:
+        up = Up(tmp_path / "data", kafka, database, testing.unique_prefix())
+        said = up.until("setting_is_wrong")
+        assert said.startswith("setting_is_wrong: Invalid setting. ")
+        assert "ENTITLEMENTS_ACCESS_LOG" in said
+        assert up.process.wait(10) == 2
+        assert "restarted" not in up.heard
+        written = "".join(log.read_text() for log in (tmp_path / "data" / "logs").glob("*.log"))
+        assert written.count("ENTITLEMENTS_ACCESS_LOG") <= 2, "a process ends once"
 
 
 def messages_in(log: Path) -> list[tuple[str, str]]:

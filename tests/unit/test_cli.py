@@ -529,3 +529,13 @@ def test_an_example_is_a_definition_that_can_be_used(
     assert run(["set", "example", name]) == 0
     (tmp_path / "set.yaml").write_text(capsys.readouterr().out)
     assert read_set(tmp_path / "set.yaml").set_id == name
+
+
+@pytest.mark.parametrize("command", [["up"], ["topics"], ["pool", "list"]])
+def test_a_folder_without_a_name_is_not_the_current_one(
+    capsys: pytest.CaptureFixture[str], command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run([*command, "--data", ""]) == 2
+    assert "The name of the folder is empty." in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []

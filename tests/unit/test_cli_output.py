@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import json
 import re
@@ -35,6 +36,7 @@ from entitlements.settings import Settings
 from entitlements_projections.comparing import TableComparison
 from entitlements_projections.rebuild import Report
 
+ROOT = Path(__file__).parents[2]
 AT = datetime(2026, 1, 31, 12, tzinfo=UTC)
 KEY_ID = "3kTfq09sXa2B" * 4
 COLUMNS = ("Key", "Name", "~May", "Unit", "Made", "Expires", ">Requests/s")
@@ -101,8 +103,9 @@ def test_a_sentence_folds_between_words_and_never_within_one(
     assert capsys.readouterr().out == f"Pool {'p' * 30} is open.\n"
 
 
-HOSTILE = "a\x1b[2Jb\nc\u202ed\x9b31m[red][/bold]"
-TAMED = "a\\x1b[2Jb\\nc\\u202ed\\x9b31m[red][/bold]"
+HOSTILE = "a\x1b[2Jb\nc\u202ed\x9b31m\u200b\u00ad\U000e0041\ufe0f\u3164é[red][/bold]"
+TAMED = "a\\x1b[2Jb\\nc\\u202ed\\x9b31m\\u200b\\xad\\U000e0041\\ufe0f\\u3164é[red][/bold]"
+UNSEEN = set("\x1b\x9b\u202e\u200b\u00ad\U000e0041\ufe0f\u3164\u2028")
 
 
 def test_what_tenants_name_steers_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
@@ -113,11 +116,11 @@ def test_what_tenants_name_steers_no_terminal(capsys: pytest.CaptureFixture[str]
     output.note(HOSTILE)
     got = capsys.readouterr()
     assert got.out.count(TAMED) == 6
-    assert not set(got.out + got.err) & set("\x1b\x9b\u202e")
+    assert not set(got.out + got.err) & UNSEEN
     output.document({"name": HOSTILE})
     written = capsys.readouterr().out
     assert json.loads(written)["name"] == HOSTILE
-    assert not set(written) & set("\x1b\x9b\u202e")
+    assert not set(written) & UNSEEN
 
 
 def test_an_error_names_what_was_typed_without_control_characters(
@@ -126,6 +129,18 @@ def test_an_error_names_what_was_typed_without_control_characters(
     monkeypatch.chdir(tmp_path)
     run(["set", "example", "\x1b[2J"])
     assert "\x1b" not in capsys.readouterr().err
+    for more in ([], ["--json"]):
+        run(["pool", "show", HOSTILE + "\u2028", "--data", HOSTILE, "--by\x9b", *more])
+        got = capsys.readouterr()
+        assert not set(got.out + got.err) & UNSEEN
+    assert "By" in got.out or "by" in got.out
+
+
+def test_only_one_module_of_the_command_line_makes_json_or_prints() -> None:
+    for file in (ROOT / "services/entitlements/cli").glob("*.py"):
+        calls = [ast.unparse(node.func) for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Call)]
+        assert file.name == "output.py" or not [call for call in calls if re.search(r"\bdumps?$", call)], file
+        assert file.name in {"output.py", "running.py"} or "print" not in calls, file
 
 
 APP: Any = get_command(app)

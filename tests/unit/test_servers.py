@@ -8,7 +8,10 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from entitlements.local import LocalServerError
+from entitlements.errors import ServerIsAway
+from entitlements.kafka.reaching import Broker, require_kafka
+from entitlements.local import LocalKafka, LocalPostgres, LocalServerError
+from entitlements.settings import Settings
 from entitlements.wiring import servers
 from entitlements.wiring.servers import FREE_BYTES_MIN, _Nurse
 
@@ -71,3 +74,29 @@ def test_one_that_does_not_come_back_is_told_of_once_in_one_line(
     assert len(caplog.records) == 2
     assert "first line" in caplog.records[1].getMessage()
     assert "second line" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("name", "address"), [("KAFKA", "127.0.0.1:1"), ("POSTGRES", "postgresql://u:hunter2@127.0.0.1:1/x")]
+)
+def test_a_named_server_that_is_away_is_told_before_a_local_one_is_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, address: str
+) -> None:
+    for other in ("KAFKA", "POSTGRES"):
+        monkeypatch.delenv(f"ENTITLEMENTS_{other}", raising=False)
+    monkeypatch.setenv(f"ENTITLEMENTS_{name}", address)
+    for server in (LocalKafka, LocalPostgres):
+        monkeypatch.setattr(server, "launch", lambda _: pytest.fail("started"))
+    with pytest.raises(ServerIsAway, match="Connection refused") as error, servers.servers_in(tmp_path):
+        pass
+    assert "hunter2" not in str(error.value)
+
+
+def test_no_error_about_kafka_repeats_a_password() -> None:
+    away = Settings().model_copy(update={"kafka": "user:hunter2@127.0.0.1:1,b:hun,ter2@[::1]:2"})
+    with pytest.raises(ServerIsAway, match="Connection refused") as error:
+        require_kafka(away)
+    broker = Broker(away)
+    with pytest.raises(ServerIsAway) as heard:
+        broker.topics(0.1)
+    assert "ter2" not in f"{error.value} {heard.value}"

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
+import stat
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -46,6 +49,18 @@ def test_an_address_in_the_environment_wins_with_all_that_belongs_to_it(
     found = addresses.settings_at(tmp_path)
     assert (found.kafka, found.topic_prefix, found.partitions) == ("other:2", "", Settings().partitions)
     assert found.postgres == "postgresql://p/1"
+
+
+def test_no_password_is_written_and_only_the_owner_reads_the_file(tmp_path: Path) -> None:
+    secured = Settings(
+        kafka="k:1", postgres="postgresql://u:hunter2@p/1?sslpassword=hunter2", kafka_sasl_password="hunter2"
+    )
+    (tmp_path / "addresses.json.new").write_text("of a crash")
+    addresses.write(tmp_path, secured)
+    file = tmp_path / "addresses.json"
+    assert "hunter2" not in file.read_text()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert addresses.settings_at(tmp_path).postgres == "postgresql://u@p/1"
 
 
 def test_a_broken_file_of_addresses_is_named(tmp_path: Path) -> None:
@@ -125,3 +140,52 @@ def test_a_process_that_ends_is_started_again_and_nothing_is_left_at_the_end(tmp
     if pid is not None:
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
+
+
+def test_a_process_outlives_the_folder_of_its_log(tmp_path: Path) -> None:
+    logs, told = tmp_path / "logs", list[str]()
+    supervisor = Supervisor(["nothing"], {}, logs, lambda program: told.append(program.trouble))
+    with supervisor:
+        until(lambda: supervisor.programs[0].restarts >= 1)
+        shutil.rmtree(logs)
+        restarts = supervisor.programs[0].restarts
+        until(lambda: supervisor.programs[0].restarts >= restarts + 2)
+        assert logs.exists()
+        shutil.rmtree(logs)
+        logs.write_text("no folder")
+        restarts = supervisor.programs[0].restarts
+        until(lambda: supervisor.programs[0].restarts >= restarts + 2)
+    assert supervisor.programs[0].restarts >= restarts + 2
+    assert "nothing runs without a log: " in max(told)
+
+
+def test_a_listener_that_fails_stops_no_process(tmp_path: Path) -> None:
+    def fail(_: object) -> None:
+        raise ValueError("of the listener")
+
+    supervisor = Supervisor(["nothing"], {}, tmp_path, fail)
+    with supervisor:
+        until(lambda: supervisor.programs[0].restarts >= 2)
+    assert supervisor.programs[0].restarts >= 2
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_a_process_whose_settings_are_wrong_is_not_started_again_and_says_why(tmp_path: Path, log_format: str) -> None:
+    variables = {
+        "OTEL_TRACES_EXPORTER": 'my "own"', "ENTITLEMENTS_LOG_FORMAT": log_format, "ENTITLEMENTS_KAFKA": "127.0.0.1:1",
+    }  # fmt: skip
+    supervisor = Supervisor(["engine"], variables, tmp_path)
+    with supervisor:
+        until(lambda: supervisor.programs[0].restarts >= 1)
+        time.sleep(0.3)
+        with pytest.raises(SettingIsWrong) as error:
+            supervisor.check()
+    assert supervisor.programs[0].restarts == 1
+    said = "OTEL_TRACES_EXPORTER: must be otlp, console or none, not 'my \"own\"'."
+    assert str(error.value) == f"Invalid setting. {said}"
+
+
+def until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not holds() and time.monotonic() < deadline:
+        time.sleep(0.02)

@@ -10,6 +10,7 @@ layout      makes tables fit
 showing     a pool with all that is said of it
 dashboard   what a customer has: Entitlement, Current, Quota, Status
 
+streams     standard output and error
 running     runs one command line: errors become a sentence and an exit status
 steps       the five steps of a decision, for people
 granting    features that grant others, and constraints, in an answer
@@ -44,14 +45,36 @@ Nothing heavy is imported before a command needs it: `--help` answers in a quart
 
 from __future__ import annotations
 
+# Nothing more: until `main` is called a Ctrl-C is Python's.
+import os
 import sys
-from collections.abc import Sequence
 
 __all__ = ["main"]
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run one command and exit: 0 done, 1 refused or failed, 2 usage error, 130 interrupted."""
-    from entitlements.cli.running import run
+def main(arguments: list[str] | None = None) -> None:
+    """Run one command and exit: 0 done, 1 refused or failed, 2 usage error, 130 interrupted (`up` and `run`: 0, that is how they end)."""
+    given = sys.argv[1:] if arguments is None else arguments
+    try:
+        from entitlements.cli import streams
 
-    sys.exit(run(sys.argv[1:] if arguments is None else list(arguments)))
+        streams.stop_at_once(given)
+        streams.guard()
+        from entitlements.cli.running import run
+
+        status = run(given)
+    except KeyboardInterrupt:
+        status = interrupted(given)
+    sys.exit(status)
+
+
+def interrupted(arguments: list[str]) -> int:
+    """The exit status of a command that is stopped before it has begun anything; `up` and `run` end as at any other time."""
+    if arguments[:1] not in (["up"], ["run"]):
+        return 130
+    if "--json" not in arguments:
+        try:  # noqa: SIM105 - contextlib is not imported yet.
+            os.write(1 if arguments[0] == "up" else 2, b"Stopped.\n")
+        except OSError:
+            pass
+    return 0

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from entitlements.cli import output
-from entitlements.cli.options import FOLDER, AsJson, Data, example, group
-from entitlements.cli.session import address_of_postgres, session
+from entitlements.cli.options import FOLDER, AsJson, Data, a_folder, example, group
+from entitlements.cli.session import session
+from entitlements.redacting import address_of_postgres, without_secrets
 
 if TYPE_CHECKING:
     from entitlements.settings import Settings
@@ -36,7 +37,14 @@ def _port(option: str, what: str, first: str, envvar: str | None = None) -> Any:
 
 def up(
     data: Annotated[
-        Path, typer.Option("--data", envvar="ENTITLEMENTS_DATA", help="Folder for data, logs and addresses.")
+        Path,
+        typer.Option(
+            "--data",
+            envvar="ENTITLEMENTS_DATA",
+            parser=a_folder,
+            metavar="PATH",
+            help="Folder for data, logs and addresses.",
+        ),
     ] = FOLDER,
     valkey: Annotated[
         bool, typer.Option("--valkey", help="Also start a shared cache, Valkey (docs/caching.md).")
@@ -55,10 +63,12 @@ def up(
     """Keep Kafka, Postgres and all processes running until Ctrl-C.
 
     If ENTITLEMENTS_KAFKA or ENTITLEMENTS_POSTGRES is set, that server is used; otherwise one is started in the data folder. Commands
-    run in the same directory find them. A process that exits is restarted. Nothing keeps running after Ctrl-C.
+    run in the same directory find them. A process that exits is restarted, except for an invalid setting, which ends the command.
+    Nothing keeps running after Ctrl-C or SIGTERM, at any time; the exit status is then 0.
 
     The ports of the first start are saved in the data folder. If one of them is in use at a later start, that is an error.
     """
+    from entitlements.operations import tracing
     from entitlements.wiring import addresses
     from entitlements.wiring.environment import settings_of_the_environment, unknown_variables
     from entitlements.wiring.installation import installation_in
@@ -73,8 +83,8 @@ def up(
     chosen = {
         name: port for name, port in (("api_port", api_port), ("registry_port", registry_port)) if port is not None
     }
-    stopped = False
     with until_told_to_stop() as wait:
+        tracing.check()
         asked = settings_of_the_environment().model_copy(update=chosen)
         require_packages(valkey=valkey)
         with installation_in(folder, asked) as ours:
@@ -83,14 +93,13 @@ def up(
             with servers_in(folder, valkey=valkey, kafka_port=kafka_port, postgres_port=postgres_port) as settings:
                 kept = {name: getattr(ours, name) for name in ("installation", "api_port", "registry_port")}
                 try:
-                    with _everything(settings.model_copy(update=kept), folder, as_json=as_json):
-                        wait()
+                    with _everything(settings.model_copy(update=kept), folder, as_json=as_json) as supervisor:
+                        wait(supervisor.check)
                 finally:
                     addresses.remove(folder)
-                    stopped = not as_json
-                    if stopped:
+                    if not as_json:
                         output.say("Stopping ...")
-    if stopped:
+    if not as_json:
         output.say("Stopped.")
 
 
@@ -99,7 +108,7 @@ def _everything(ours: Settings, folder: Path, *, as_json: bool) -> Any:
 
     from entitlements.wiring import addresses, readiness
     from entitlements.wiring.preparing import prepare
-    from entitlements.wiring.processes import PROCESSES
+    from entitlements.wiring.processes import EXIT_SETTING_IS_WRONG, PROCESSES
     from entitlements.wiring.supervisor import Supervisor
 
     @contextmanager
@@ -113,14 +122,16 @@ def _everything(ours: Settings, folder: Path, *, as_json: bool) -> Any:
         def on_change(program: Program) -> None:
             with suppress(OSError):  # The disk is full. The processes are looked after all the same.
                 addresses.write(folder, ours, registry=registry, api=api, pid=os.getpid(), processes=supervisor.pids())
-            if program.process is None and not as_json:
+            if program.trouble:
+                output.note(program.trouble)
+            elif program.process is None and program.last_exit != EXIT_SETTING_IS_WRONG and not as_json:
                 _tell_end(program, told)
 
         supervisor = Supervisor(PROCESSES, addresses.environment_of(ours), folder / "logs", on_change)
         with supervisor:
-            readiness.wait_until_at_work(ours, PROCESSES, _READY_WITHIN_FOR)
+            readiness.wait_until_at_work(ours, PROCESSES, _READY_WITHIN_FOR, supervisor.check)
             _tell_what_runs(ours, {"API": api, "Registry": registry}, supervisor, folder, as_json=as_json)
-            yield
+            yield supervisor
 
     return running()
 
@@ -143,12 +154,13 @@ def _tell_what_runs(
 ) -> None:
     from entitlements.wiring.processes import PROCESSES
 
+    kafka, postgres = without_secrets(settings.kafka), without_secrets(settings.postgres)
     if as_json:
-        servers = {"kafka": settings.kafka, "postgres": settings.postgres}
+        servers = {"kafka": kafka, "postgres": postgres}
         servers |= {name.lower(): url for name, url in ours.items()}
         output.line_of_json(servers | {"data": str(folder), "pid": os.getpid(), "processes": supervisor.pids()})
         return
-    output.facts({"Kafka": settings.kafka, "Postgres": settings.postgres, **ours, "Data": folder}, title="Ready")
+    output.facts({"Kafka": kafka, "Postgres": postgres, **ours, "Data": folder}, title="Ready")
     output.table(
         ("Process", ">Id", "~Description", "Log"),
         [
@@ -194,13 +206,13 @@ def topics(as_json: AsJson = False, data: Data = FOLDER) -> None:
         for topic in TOPICS
     ]
     if as_json:
-        output.document({"kafka": settings.kafka, "topics": shown})
+        output.document({"kafka": without_secrets(settings.kafka), "topics": shown})
         return
     columns = ("Topic", ">Partitions", "Kept", "~Content", "")
     rows = [
         (row["topic"], row["partitions"], row["kept"], row["content"], "new" if row["created"] else "") for row in shown
     ]
-    output.table(columns, rows, title=f"Topics at {settings.kafka}")
+    output.table(columns, rows, title=f"Topics at {without_secrets(settings.kafka)}")
 
 
 def _kept(retention_ms: int, *, compacted: bool) -> str:

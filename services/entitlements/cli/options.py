@@ -15,11 +15,22 @@ _EXAMPLE_CHARACTERS_MAX: Final = 70
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print one JSON document instead of tables.", rich_help_panel=_WAYS)
 ]
+
+
+def a_folder(given: str | Path) -> Path:
+    """Any folder, but none without a name: that is the current one, where the variable of a script is not set."""
+    if not str(given).strip():
+        raise typer.BadParameter("The name of the folder is empty.")
+    return Path(given)
+
+
 Data = Annotated[
     Path,
     typer.Option(
         "--data",
         envvar="ENTITLEMENTS_DATA",
+        parser=a_folder,
+        metavar="PATH",
         help="Data folder of `entitlements up`, used to find its servers. Environment variables take precedence.",
         rich_help_panel=_WAYS,
     ),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -26,8 +27,12 @@ _TIME_WIDTH: Final = 7
 _BESIDE_BAR: Final = 1 + len("10,000/10,000") + _TIME_WIDTH + 4
 #: The width for rich where there is none.
 _UNBOUNDED: Final = 10_000
-#: Characters by which a text shows in another order than it is written.
-_REORDERING: Final = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+#: Control and format characters, surrogates, line and paragraph separators: they steer a terminal, reorder a text or do not show.
+_UNSEEN: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+#: More that does not show, of categories that do: joiners, fillers, variation selectors, a blank of Braille.
+_ALSO_UNSEEN: Final = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0000-\U000e0fff]"
+)
 
 
 class Styled(NamedTuple):
@@ -39,12 +44,12 @@ class Styled(NamedTuple):
 
 def document(content: Mapping[str, Any]) -> None:
     """Print one JSON document; instants as ISO 8601 in UTC."""
-    print(_json(content, indent=2 if sys.stdout.isatty() else None))
+    print(json_of(content, indent=2 if sys.stdout.isatty() else None))
 
 
 def line_of_json(content: Mapping[str, Any]) -> None:
     """Print one JSON document as a line of a stream, at once."""
-    print(_json(content), flush=True)
+    print(json_of(content), flush=True)
 
 
 def say(sentence: str = "") -> None:
@@ -108,16 +113,23 @@ def width_of(stream: TextIO) -> int | None:
 
 
 def visible(text: str) -> str:
-    """A text without characters that steer a terminal or reorder what it shows: those are shown as escapes."""
-    return (
-        text if text.isprintable() else "".join(c.encode("unicode_escape").decode() if _steers(c) else c for c in text)
-    )
+    """A text in which everything shows: what steers a terminal, reorders a text or is invisible is written as an escape.
+
+    Two names that look alike are alike, as far as we can see to it.
+    """
+    if _is_plain(text):
+        return text
+    return "".join(c.encode("unicode_escape").decode() if _is_unseen(c) else c for c in text)
 
 
-def _steers(character: str) -> bool:
+def _is_plain(text: str) -> bool:
+    return text.isprintable() and (text.isascii() or not _ALSO_UNSEEN.search(text))
+
+
+def _is_unseen(character: str) -> bool:
     import unicodedata
 
-    return unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"} or character in _REORDERING
+    return unicodedata.category(character) in _UNSEEN or _ALSO_UNSEEN.match(character) is not None
 
 
 def text(value: Any) -> str:
@@ -204,12 +216,12 @@ def _console(*, stderr: bool = False) -> Any:
     return Console(stderr=stderr, width=width_of(sys.stderr if stderr else sys.stdout) or _UNBOUNDED)
 
 
-def _json(content: Any, indent: int | None = None) -> str:
-    """JSON in which nothing steers a terminal: json itself escapes only what lies below U+0020."""
+def json_of(content: Any, indent: int | None = None) -> str:
+    """JSON in which everything shows, as in `visible`: json itself escapes only what lies below U+0020. The only JSON of this package."""
     written = json.dumps(content, default=_plain, ensure_ascii=False, indent=indent)
-    if written.isprintable():
+    if _is_plain(written):
         return written
-    return "".join(json.dumps(c)[1:-1] if c != "\n" and _steers(c) else c for c in written)
+    return "".join(json.dumps(c)[1:-1] if c != "\n" and _is_unseen(c) else c for c in written)
 
 
 def _plain(value: Any) -> Any:

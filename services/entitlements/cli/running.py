@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import re
 import sys
 from collections.abc import Iterator, Sequence
@@ -14,11 +13,23 @@ import typer
 from typer.exceptions import TyperException
 
 from entitlements.cli.failures import DONE, FAILED, INTERRUPTED, USAGE, USAGE_ERROR, Failure, explained
-from entitlements.cli.output import width_of
+from entitlements.cli.output import line_of_json, width_of
+from entitlements.cli.streams import OutputFailed, ReaderIsGone
 
 
 def run(arguments: Sequence[str]) -> int:
     """Run a command line; its exit status. Only a bug of ours passes as an exception."""
+    try:
+        status = _run(arguments)
+        sys.stdout.flush()
+    except ReaderIsGone:
+        return DONE
+    except OutputFailed as error:
+        return _tell(Failure("output_failed", f"Cannot write to standard output: {error}."), as_json=False)
+    return status
+
+
+def _run(arguments: Sequence[str]) -> int:
     from entitlements.cli.app import app
 
     as_json = "--json" in arguments
@@ -31,10 +42,8 @@ def run(arguments: Sequence[str]) -> int:
         return _not_understood(error, as_json)
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read our output has enough; the interpreter must not flush into it again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return DONE
+    except (ReaderIsGone, OutputFailed):
+        raise
     except Exception as error:
         failure = explained(error)
         if failure is None:
@@ -79,9 +88,7 @@ def _negative(number: str) -> Failure:
 
 def _tell(failure: Failure, as_json: bool) -> int:
     if as_json:
-        import json
-
-        print(json.dumps({"error": failure.document()}, ensure_ascii=False))
+        line_of_json({"error": failure.document()})
     else:
         print(failure.lines(width_of(sys.stderr) if sys.stderr.isatty() else None), file=sys.stderr)
     assert failure.status in {FAILED, USAGE}

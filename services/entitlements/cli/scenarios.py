@@ -116,14 +116,12 @@ def schema(as_json: AsJson = False) -> None:
 
     For the YAML language server, start a file with `# yaml-language-server: $schema=scenario.schema.json`.
     """
-    import json
-
     from entitlements.scenarios import files
 
     if as_json:
         output.document(files.schema())
     else:
-        output.plain(json.dumps(files.schema(), indent=2) + "\n")
+        output.plain(output.json_of(files.schema(), indent=2) + "\n")
 
 
 def _tell(outcome: Outcome) -> None:

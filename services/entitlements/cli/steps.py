@@ -64,6 +64,4 @@ def _show_condition(condition: dict[str, Any], depth: int) -> None:
 
 
 def _value(value: Any) -> str:
-    import json
-
-    return json.dumps(value, ensure_ascii=False, default=str)
+    return output.json_of(value)

@@ -49,8 +49,10 @@ def own_servers(folder: Path, *, fast: bool) -> Iterator[Settings]:
 def processes(settings: Settings, folder: Path) -> Iterator[Supervisor]:
     """Run the processes, each started again when it dies; addresses.json in the folder says their ids."""
     from entitlements.ledger.topics import create_topics
+    from entitlements.operations import tracing
     from entitlements.wiring.preparing import prepare_tables
 
+    tracing.check()
     create_topics(settings)
     supervisor = Supervisor(PROCESSES, addresses.environment_of(settings), folder / "logs", lambda _: say())
 

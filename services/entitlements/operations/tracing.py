@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import threading
@@ -20,6 +21,12 @@ TRACEPARENT: Final = "traceparent"
 _WRITTEN: Final = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
 #: Seconds for the last export: less than a process has for its end.
 _EXPORT_WITHIN_FOR: Final = 1.0
+#: What the SDK would pass over with a traceback, or name without its variable.
+_POSITIVE: Final = tuple(
+    f"OTEL_BSP_{name}" for name in ("SCHEDULE_DELAY", "EXPORT_TIMEOUT", "MAX_QUEUE_SIZE", "MAX_EXPORT_BATCH_SIZE")
+)
+#: One of OTEL_EXPORTER_OTLP_HEADERS, as the SDK takes it.
+_HEADER: Final = re.compile(r"[\w!#$%&'*+.^`|~-]+[ \t]*=[ \x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*", re.ASCII)
 _EXPORTERS: Final = ("otlp", "console")
 #: gRPC would bring a large package, and every collector takes this one.
 _PROTOCOL: Final = "http/protobuf"
@@ -47,26 +54,44 @@ def set_up(process: str) -> None:
 
     The SDK reads the rest by itself: sampler, endpoint, headers, limits, and the name of the service where one is given.
     """
-    check()
-    if not is_wanted():
-        return
-    from opentelemetry.sdk.resources import SERVICE_NAME, Resource
-    from opentelemetry.sdk.trace import TracerProvider
-    from opentelemetry.sdk.trace.export import BatchSpanProcessor
-
-    is_named = os.environ.get("OTEL_SERVICE_NAME") or "service.name=" in os.environ.get("OTEL_RESOURCE_ATTRIBUTES", "")
-    resource = Resource.create({} if is_named else {SERVICE_NAME: f"entitlements-{process}"})
-    provider = TracerProvider(
-        resource=resource, shutdown_on_exit=False
-    )  # It would wait for the collector; close does not.
-    provider.add_span_processor(BatchSpanProcessor(_exporter()))
-    use(provider)
+    if is_wanted():
+        use(_provider_for(process))
 
 
-def check(environment: Mapping[str, str] = os.environ) -> None:
-    """Raises SettingIsWrong: the variables ask for an exporter or a protocol that is not there."""
+def check() -> None:
+    """Raises SettingIsWrong: tracing cannot be set up as the variables say."""
+    if is_wanted():
+        _provider_for("up").shutdown()
+
+
+def _provider_for(process: str) -> TracerProvider:
+    check_names()
+    # It repeats headers, which are secrets.
+    logging.getLogger("opentelemetry.util.re").disabled = True
+    try:
+        from opentelemetry.sdk.resources import SERVICE_NAME, Resource
+        from opentelemetry.sdk.trace import TracerProvider
+        from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+        variables = os.environ
+        is_named = variables.get("OTEL_SERVICE_NAME") or "service.name=" in variables.get(
+            "OTEL_RESOURCE_ATTRIBUTES", ""
+        )
+        resource = Resource.create({} if is_named else {SERVICE_NAME: f"entitlements-{process}"})
+        # At its exit it would wait for the collector; close does not.
+        provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+        provider.add_span_processor(BatchSpanProcessor(_exporter()))
+    except Exception as error:  # The SDK has no errors of its own.
+        given = ", ".join(sorted(name for name in os.environ if name.startswith("OTEL_")))
+        raise SettingIsWrong(f"OpenTelemetry: {str(error).rstrip('.')}. Check {given}.") from error
+    return provider
+
+
+def check_names(environment: Mapping[str, str] = os.environ) -> None:
+    """Raises SettingIsWrong: the variables ask for an exporter or a protocol that is not there, or name no headers."""
     if not is_wanted(environment):
         return
+    _check_numbers_and_headers(environment)
     exporter = environment.get("OTEL_TRACES_EXPORTER") or "otlp"
     if exporter not in _EXPORTERS:
         raise SettingIsWrong(f"OTEL_TRACES_EXPORTER: must be otlp, console or none, not {exporter!r}.")
@@ -75,6 +100,16 @@ def check(environment: Mapping[str, str] = os.environ) -> None:
             if protocol != _PROTOCOL:
                 raise SettingIsWrong(f"{name}: must be {_PROTOCOL}, not {protocol!r}. Collectors take it on port 4318.")
             return  # The one for traces counts.
+
+
+def _check_numbers_and_headers(environment: Mapping[str, str]) -> None:
+    for name in _POSITIVE:
+        if (given := environment.get(name)) and not (given.isdecimal() and int(given)):
+            raise SettingIsWrong(f"{name}: must be a positive integer, not {given!r}.")
+    for name in ("OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS"):
+        for number, header in enumerate(environment.get(name, "").split(","), 1):
+            if header.strip() and not _HEADER.fullmatch(header.strip()):  # Which may be a secret, and is not repeated.
+                raise SettingIsWrong(f"{name}: entry {number} must be name=value. Entries are comma separated.")
 
 
 def _exporter() -> SpanExporter:

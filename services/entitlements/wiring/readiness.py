@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from typing import Final
 
@@ -25,11 +25,17 @@ class NotReadyYet(EntitlementsError):
     code = "not_ready_yet"
 
 
-def wait_until_at_work(settings: Settings, names: Iterable[str], timeout_for: float) -> None:
-    """Wait until each process has its share of the work. Raises NotReadyYet, with the names of those that have none."""
+def wait_until_at_work(
+    settings: Settings, names: Iterable[str], timeout_for: float, check: Callable[[], None] = lambda: None
+) -> None:
+    """Wait until each process has its share of the work. Raises NotReadyYet, with the names of those that have none.
+
+    check: raises when there is no use in waiting any longer.
+    """
     waiting = [name for name in names if name in {*GROUPS, "api", "registry"}]
     deadline = time.monotonic() + timeout_for
     while waiting := [name for name in waiting if not _is_at_work(settings, name)]:
+        check()
         if time.monotonic() > deadline:
             raise NotReadyYet(f"{', '.join(waiting)} after {timeout_for:.0f} s; see the logs.")
         time.sleep(_LOOK_EVERY_FOR)

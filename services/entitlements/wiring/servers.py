@@ -19,6 +19,7 @@ from entitlements.kafka.reaching import require_kafka
 from entitlements.settings import Settings
 from entitlements.wiring.addresses import variable
 from entitlements.wiring.environment import settings_of_the_environment
+from entitlements.wiring.waiting import require_postgres
 
 if TYPE_CHECKING:
     from entitlements.local.server import LocalServer
@@ -72,6 +73,7 @@ def servers_in(
         if variable("postgres") in os.environ
         else LocalPostgres(folder / "postgres", fast=fast, port=postgres_port)
     )
+    _require_named(settings)
     shared = LocalValkey(folder / "valkey") if valkey and variable("valkey") not in os.environ else None
     try:
         # Side by side: Kafka takes its seconds while Postgres makes its folder.
@@ -86,8 +88,6 @@ def servers_in(
         if kafka is not None:
             kafka.wait_until_ready()
             settings = settings.model_copy(update={"kafka": kafka.bootstrap})
-        else:
-            require_kafka(settings)
         with _kept_running([server for server in (kafka, postgres, shared) if server is not None]):
             yield settings
     finally:
@@ -95,6 +95,19 @@ def servers_in(
             ended = [stopping.submit(server.stop) for server in (shared, postgres, kafka) if server is not None]
         for each in ended:
             each.result()
+
+
+def _require_named(settings: Settings) -> None:
+    """Look for the servers that the environment names, side by side, before any is started. Raises ServerIsAway, KafkaRefuses."""
+    named = [
+        each
+        for name, each in (("kafka", require_kafka), ("postgres", require_postgres))
+        if variable(name) in os.environ
+    ]
+    if named:
+        with ThreadPoolExecutor(len(named)) as looking:
+            for look in [looking.submit(each, settings) for each in named]:
+                look.result()
 
 
 @contextmanager

@@ -9,11 +9,14 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_CHECK_EVERY_FOR: Final = 0.5
 
 
 @contextmanager
-def until_told_to_stop() -> Iterator[Callable[[], None]]:
+def until_told_to_stop() -> Iterator[Callable[[Callable[[], None]], None]]:
     """Run the block until it ends or we are told to stop; gives a function that waits for that.
+
+    What the function is given it calls again and again; what that raises ends the block too.
 
     The first signal raises KeyboardInterrupt in the block, so that everything is stopped in order; the ones after it do nothing.
     """
@@ -24,9 +27,9 @@ def until_told_to_stop() -> Iterator[Callable[[], None]]:
             told.set()
             raise KeyboardInterrupt
 
-    def wait() -> None:
-        while not told.wait(3600):
-            pass
+    def wait(check: Callable[[], None]) -> None:
+        while not told.wait(_CHECK_EVERY_FOR):
+            check()
 
     before = {number: signal.signal(number, stop) for number in _SIGNALS}
     try:

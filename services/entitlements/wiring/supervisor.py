@@ -1,6 +1,6 @@
 """Starts processes, starts those again that end, and stops all of them.
 
-A process that ends is started again after a pause that doubles while it keeps ending. When we die, in whatever way, the
+A process that ends is started again after a pause that doubles while it keeps ending, except one whose settings are wrong. When we die, in whatever way, the
 kernel ends the processes (processes.die_with_supervisor). Each writes its log to a file of its own.
 """
 
@@ -14,12 +14,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import BinaryIO, Final, Self
 
-from entitlements.wiring.processes import END_WITHIN_FOR, SUPERVISOR_VARIABLE
+from entitlements.errors import SettingIsWrong
+from entitlements.wiring.processes import END_WITHIN_FOR, EXIT_SETTING_IS_WRONG, SUPERVISOR_VARIABLE
 
 #: Seconds before a process that ended is started again: doubled from the first to the last.
 PAUSE_FOR_MIN: Final = 0.1
@@ -43,6 +45,8 @@ class Program:
     process: subprocess.Popen[bytes] | None = None
     restarts: int = 0
     last_exit: int | None = None
+    #: Why it could not be started, or has no log; empty: it could.
+    trouble: str = ""
     #: When it was started, and when to start it again; seconds of the monotonic clock.
     started: float = 0.0
     start_at: float = 0.0
@@ -88,8 +92,6 @@ class Supervisor:
 
     def start(self) -> Self:
         """Start all of them; returns at once."""
-        for program in self.programs:
-            program.log.parent.mkdir(parents=True, exist_ok=True)
         self._thread.start()
         return self
 
@@ -98,6 +100,14 @@ class Supervisor:
         self._stopping.set()
         if self._thread.ident is not None:
             self._thread.join()
+
+    def check(self) -> None:
+        """Raises SettingIsWrong, in the words of a process that ended because of its settings. It is not started again."""
+        for program in self.programs:
+            if program.last_exit == EXIT_SETTING_IS_WRONG and program.process is None:
+                said = reason_in(program.log) or f"{program.name} does not start; see {program.log}."
+                sentence = re.sub(r"^[a-z_]+: ", "", said)  # Without its code.
+                raise SettingIsWrong(sentence.removeprefix(f"{SettingIsWrong.__doc__} "))
 
     def pids(self) -> dict[str, int | None]:
         """The process ids by name."""
@@ -126,8 +136,9 @@ class Supervisor:
             if now >= program.start_at:
                 try:
                     self._run(program)
-                except OSError:  # No space for its log, no memory: so it is as if it had ended at once.
+                except OSError as error:  # No memory, for example: so it is as if it had ended at once.
                     program.start_at = now + PAUSE_FOR_MAX
+                    self._say(program, f"{program.name} cannot be started, retrying: {error}")
             return
         status = program.process.poll()
         if status is None:
@@ -135,15 +146,36 @@ class Supervisor:
         if now - program.started > WELL_FOR:
             program.pause_for = PAUSE_FOR_MIN
         program.process, program.last_exit = None, status
-        program.start_at = now + program.pause_for
+        program.start_at = now + program.pause_for if status != EXIT_SETTING_IS_WRONG else float("inf")
         program.pause_for = min(2 * program.pause_for, PAUSE_FOR_MAX)
         program.restarts += 1
-        self._on_change(program)
+        self._tell(program)
+
+    def _say(self, program: Program, trouble: str) -> None:
+        """Once, however often it is tried."""
+        if trouble != program.trouble:
+            program.trouble = trouble
+            self._tell(program)
+
+    def _tell(self, program: Program) -> None:
+        with suppress(Exception):  # Whatever becomes of a listener, the processes are looked after.
+            self._on_change(program)
+
+    def _log_of(self, program: Program) -> BinaryIO:
+        """Its log, whose folder may have been removed; where there is no room for one it works without."""
+        try:
+            program.log.parent.mkdir(parents=True, exist_ok=True)
+            if program.log.exists() and program.log.stat().st_size > LOG_BYTES_MAX:
+                program.log.replace(program.log.with_suffix(".log.1"))
+            opened = program.log.open("ab")
+        except OSError as error:
+            self._say(program, f"{program.name} runs without a log: {error}")
+            return Path(os.devnull).open("ab")
+        program.trouble = ""
+        return opened
 
     def _run(self, program: Program) -> None:
-        if program.log.exists() and program.log.stat().st_size > LOG_BYTES_MAX:
-            program.log.replace(program.log.with_suffix(".log.1"))
-        with program.log.open("ab") as log:
+        with self._log_of(program) as log:
             program.process = subprocess.Popen(
                 [sys.executable, "-m", "entitlements.wiring", program.name],
                 env=os.environ | self._variables | {SUPERVISOR_VARIABLE: str(os.getpid())},
@@ -153,7 +185,7 @@ class Supervisor:
                 start_new_session=True,  # Ctrl-C in our terminal reaches us, and we decide who stops first.
             )
         program.started = time.monotonic()
-        self._on_change(program)
+        self._tell(program)
 
     def _end_all(self) -> None:
         running = [program.process for program in self.programs if program.process is not None]

@@ -224,6 +224,9 @@ def test_the_standard_variables_switch_traces_on(variables: dict[str, str], want
     assert tracing.is_wanted(variables) is wanted
 
 
+OTLP = {"OTEL_TRACES_EXPORTER": "otlp"}
+
+
 @pytest.mark.parametrize(
     ("variables", "said"),
     [
@@ -232,18 +235,34 @@ def test_the_standard_variables_switch_traces_on(variables: dict[str, str], want
             {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://x:4317", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"},
             "OTEL_EXPORTER_OTLP_PROTOCOL: must be http/protobuf, not 'grpc'. Collectors take it on port 4318.",
         ),
+        (OTLP | {"OTEL_BSP_MAX_QUEUE_SIZE": "10"}, "Check OTEL_BSP_MAX_QUEUE_SIZE, OTEL_TRACES_EXPORTER."),
+        (OTLP | {"OTEL_BSP_SCHEDULE_DELAY": "-1"}, "OTEL_BSP_SCHEDULE_DELAY: must be a positive integer, not '-1'."),
+        (
+            OTLP | {"OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT": "abc"},
+            "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT must be a non-negative integer",
+        ),
+        (
+            OTLP | {"OTEL_EXPORTER_OTLP_HEADERS": "x=y, authorization: Bearer hunter2"},
+            "OTEL_EXPORTER_OTLP_HEADERS: entry 2 must be name=value.",
+        ),
     ],
 )
 def test_an_exporter_that_is_not_there_is_a_wrong_setting_of_every_process(
-    variables: dict[str, str], said: str, monkeypatch: pytest.MonkeyPatch
+    variables: dict[str, str], said: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     for process in ("api", "engine"):
-        with pytest.raises(SettingIsWrong, match=re.escape(said)), operated(Settings(), process):
+        with pytest.raises(SettingIsWrong, match=re.escape(said)) as error, operated(Settings(), process):
             pass
-    tracing.check(variables | {"OTEL_TRACES_EXPORTER": "none"})
-    tracing.check(variables | {"OTEL_TRACES_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "http/protobuf"})
+        assert "hunter2" not in f"{error.value}{caplog.text}"
+    tracing.check_names(variables | {"OTEL_TRACES_EXPORTER": "none"})
+
+
+def test_the_protocol_of_traces_counts_and_headers_may_have_spaces_in_their_values() -> None:
+    headers = {"OTEL_EXPORTER_OTLP_HEADERS": "authorization=Bearer a%20b=, x-key = two words,"}
+    protocols = {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "http/protobuf"}
+    tracing.check_names(OTLP | headers | protocols)
 
 
 def test_a_process_without_traces_never_loads_what_makes_them() -> None:
