@@ -17,7 +17,7 @@ from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import Response
 
-from entitlements.api.auth import identity_of, require
+from entitlements.api.auth import answering_of, identity_of, require
 from entitlements.api.auth.acting import may_act_for
 from entitlements.api.auth.errors import OutsideUnit
 from entitlements.api.http_caching import VARY
@@ -99,11 +99,16 @@ async def who_for(request: Request, scope: Scope, customer_ids: Iterable[str]) -
     return identity
 
 
+def hold_questions(request: Request, count: int) -> None:
+    """Count what a call of many asks for, until it is answered. Raises TooManyRequests: too many are under way."""
+    answering_of(request.scope).ask(count)
+
+
 async def parsed(request: Request, body: bytes, parse: Callable[[bytes], T]) -> T:
     """What a body says; a large one is read beside the loop, organizations in turns. Raises TooManyRequests, and what parse raises."""
     if len(body) <= PARSED_AT_ONCE_BYTES:
         return parse(body)
-    return await services_of(request).apart(identity_of(request.scope).organization_id, parse, body)
+    return await services_of(request).compute(identity_of(request.scope).organization_id, parse, body)
 
 
 async def still_let_in(request: Request) -> bool:
@@ -112,7 +117,8 @@ async def still_let_in(request: Request) -> bool:
     try:
         identity = services.authenticator.known(authorization)
         if identity is None:
-            identity = await services.in_thread(services.authenticator.identify, authorization)
+            own = identity_of(request.scope).organization_id
+            identity = await services.in_thread(own, services.authenticator.identify, authorization)
     except Unauthenticated:
         return False
     except ServerIsAway as error:

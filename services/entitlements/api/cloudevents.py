@@ -7,6 +7,7 @@ for each partition of the log, which is what makes ingestion quick; each line is
 from __future__ import annotations
 
 import asyncio
+from collections import ChainMap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from entitlements.api.asking import at_least, headers_of, json_answer, services_of, wants_no_answer, who
+from entitlements.api.auth import identity_of
 from entitlements.api.documents import ACCEPTED, PROBLEMS, RefusedEvent
 from entitlements.api.event_bodies import BATCH_SCHEMAS, BODIES, SCHEMAS, Event, Malformed, Used, batch_of, events_of
 from entitlements.api.identity import Identity
@@ -169,7 +171,8 @@ async def _where_they_were(
         return {}
     services = services_of(request)
     await services.catch_up_with({pool_id for pool_id, _ in asked})
-    return await services.read(pools_with_usages, asked)
+    organization_id = identity_of(request.scope).organization_id
+    return dict(ChainMap(*await services.read_many(organization_id, pools_with_usages, asked)))
 
 
 def _only_one(refusal: Mapping[str, Any]) -> Problem:

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from entitlements.api.asking import at_least, key_of, services_of, who
-from entitlements.api.auth import require_own
+from entitlements.api.auth import identity_of, require_own
 from entitlements.api.documents import ACCEPTED, PROBLEMS, CommandResult
 from entitlements.api.identity import Identity
 from entitlements.api.openapi.headers import CHANGES, CONSISTENCY, takes
@@ -160,23 +160,23 @@ async def _looked_up(
     services = services_of(request)
     first = partial(looked_up, is_all_known=False)
     try:
-        return await services.read(first, kind, facts, organization_id, at_least=at_least(request))
+        return await services.read(organization_id, first, kind, facts, organization_id, at_least=at_least(request))
     except (EntitlementsError, CommandRefused) as error:
         if not error.code.startswith("unknown_"):
             raise
     await services.catch_up()
-    return await services.read(looked_up, kind, facts, organization_id)
+    return await services.read(organization_id, looked_up, kind, facts, organization_id)
 
 
 async def _check_beside(request: Request, command: Command) -> None:
     """As check_beside, by all that was decided until now. A pool that is there needs no waiting."""
-    services = services_of(request)
+    services, organization_id = services_of(request), identity_of(request.scope).organization_id
     if isinstance(command, AssignUnit):
         with suppress(UnknownPool):
-            return await services.read(check_beside, command, at_least=at_least(request))
+            return await services.read(organization_id, check_beside, command, at_least=at_least(request))
     await services.reach(at_least(request))
     await services.catch_up()
-    await services.read(check_beside, command)
+    await services.read(organization_id, check_beside, command)
     return None
 
 
@@ -192,13 +192,14 @@ async def _noticed(request: Request, command: Command) -> dict[str, Any]:
     """What a typo in a new set would be seen by: a ladder that it brings into being, keys that nobody has defined."""
     if not isinstance(command, DefineEntitlementSet):
         return {}
-    services, keys = services_of(request), {rule.resource_key for rule in command.rules}
+    services, organization_id = services_of(request), identity_of(request.scope).organization_id
+    keys = {rule.resource_key for rule in command.rules}
     noticed: dict[str, Any] = {}
-    if await services.read(is_new_ladder, command.ladder):
+    if await services.read(organization_id, is_new_ladder, command.ladder):
         noticed["ladder_defined"] = command.ladder
-    if await services.read(keys_not_defined, keys):  # Perhaps one was defined just now.
+    if await services.read(organization_id, keys_not_defined, keys):  # Perhaps one was defined just now.
         await services.catch_up()
-        if undefined := await services.read(keys_not_defined, keys):
+        if undefined := await services.read(organization_id, keys_not_defined, keys):
             noticed["keys_not_defined"] = undefined
     return noticed
 

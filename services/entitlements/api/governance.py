@@ -99,7 +99,7 @@ async def create_key(request: Request, body: NewApiKey) -> Response:
     )
     require_own(identity, command, services_of(request).settings.key_requests_per_s)
     try:
-        await services_of(request).read(check_beside, command)
+        await services_of(request).read(identity.organization_id, check_beside, command)
         outcome = await decided(request, command)
     except (ApiKeyAlreadyExists, Problem) as error:
         if key and error.code == ApiKeyAlreadyExists.code:  # Longer ago than keys are remembered.

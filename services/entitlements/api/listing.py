@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from entitlements.api.asking import at_least, json_answer, services_of
+from entitlements.api.auth import identity_of
 from entitlements.intake.strict import Digits, Instant
 from entitlements_projections.reading.listing import LIMIT_DEFAULT, LIMIT_MAX, Listing, page
 
@@ -74,5 +75,6 @@ async def listed(
 
     services = services_of(request)
     await services.reach(at_least(request))
-    found = await services.read_list(services.database, read)
+    organization_id = identity_of(request.scope).organization_id
+    found = await services.read_list(organization_id, services.database, read)
     return json_answer(found.document())

@@ -1,14 +1,14 @@
-"""Lists take their own threads: however much they look through, nobody else waits for them."""
+"""Lists take their own threads: however much they look through, no other organization waits for them, nor does any other request."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from typing import Any
 
 from entitlements.api.services import LIST_THREADS, Services
+from entitlements.api.turns import Turns
 
 
 class NoDatabase:
@@ -16,24 +16,25 @@ class NoDatabase:
         return nullcontext()
 
 
-def test_slow_lists_keep_no_other_reader_waiting() -> None:
+def test_slow_lists_keep_no_other_reader_and_no_other_organization_waiting() -> None:
     services: Any = object.__new__(Services)
     services.database = NoDatabase()
-    services.threads, services.listing = ThreadPoolExecutor(2), ThreadPoolExecutor(LIST_THREADS)
+    services.threads, services.listing = Turns("api", 2), Turns("lists", LIST_THREADS)
     go_on = threading.Event()
 
     async def main() -> None:
         slow = [
-            asyncio.create_task(services.read_list(services.database, lambda _: go_on.wait(20)))
+            asyncio.create_task(services.read_list("noisy", services.database, lambda _: go_on.wait(20)))
             for _ in range(3 * LIST_THREADS)
         ]
         await asyncio.sleep(0)
         async with asyncio.timeout(10):
-            assert await services.in_thread(lambda: "answered") == "answered"
+            assert await services.in_thread("noisy", lambda: "answered") == "answered"
+            assert await services.read_list("quiet", services.database, lambda _: "a page") == "a page"
         assert not any(each.done() for each in slow)
         go_on.set()
         assert all(await asyncio.gather(*slow))
 
     asyncio.run(main())
-    services.threads.shutdown()
-    services.listing.shutdown()
+    services.threads.close()
+    services.listing.close()

@@ -34,6 +34,8 @@ from entitlements.errors import EntitlementsError, ServerIsAway
 
 #: Where the identity stands in the scope of a request.
 IDENTITY: Final = "entitlements.identity"
+#: Where it is counted what a request takes.
+ANSWERING: Final = "entitlements.answering"
 #: Threads in which keys are looked up that are new here. More wait: that many strangers at once are an attack.
 _STRANGERS_MAX: Final = 8
 _STATUS: Final[dict[type[EntitlementsError], int]] = {
@@ -68,6 +70,12 @@ def identity_of(scope: Scope) -> Identity:
     return identity
 
 
+def answering_of(scope: Scope) -> Answering:
+    """What counts what this request takes of its organization's share. KeyError: the answer has no end, or is open to everybody."""
+    answering: Answering = scope[ANSWERING]
+    return answering
+
+
 class Door:
     """Lets in who says who they are, for an organization that they may act for, as often and as much as their key may.
 
@@ -95,7 +103,7 @@ class Door:
         self._render = render
         self._rates = Rates()
         self._limits = limits or Limits()
-        self._under_way = UnderWay(self._limits.requests_max, self._limits.bodies_bytes_max)
+        self._under_way = UnderWay(self._limits.requests_max, self._limits.bodies_bytes_max, self._limits.questions_max)
         self._threads = ThreadPoolExecutor(_STRANGERS_MAX, "strangers")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -117,6 +125,7 @@ class Door:
         if answering is None:
             await self._app(scope, receive, send)
             return
+        scope[ANSWERING] = answering
         try:
             await self._pass_on(identity, answering, scope, receive, send)
         finally:
