@@ -155,24 +155,24 @@ async def remaining_of_many(request: Request, body: RemainingQuery) -> Response:
         raise Problem("invalid_request", f"A request has at most {MANY_MAX} checks.")
     hold_questions(request, len(body.customer_ids) * len(body.resource_keys))
     found = await while_connected(request.receive, _remaining(request, identity.organization_id, body))
-    return json_answer({"remaining": [orjson.Fragment(entry) for entry in found]})
+    return json_answer({"remaining": orjson.Fragment(b"[" + b",".join(found) + b"]")})
 
 
 async def _remaining(request: Request, organization_id: str, body: RemainingQuery) -> list[bytes]:
+    """The entries that are asked for as JSON, in parts that are joined by commas. Of the views only those of a slice are kept at once."""
     services, wanted, found = services_of(request), at_least(request), list[bytes]()
     for customer_ids in slices(body.customer_ids, CUSTOMERS_AT_ONCE):
         views = await services.customer_views.of(organization_id, customer_ids, wanted)
         asked = [(customer_id, key) for customer_id in customer_ids for key in body.resource_keys]
         for part in slices(asked, ENTRIES_AT_ONCE):
-            found += await services.compute(organization_id, _entries, views, part)
+            found.append(await services.compute(organization_id, _entries, views, part))
     return found
 
 
-def _entries(views: Mapping[str, CustomerView], wanted: Sequence[tuple[str, str]]) -> list[bytes]:
-    return [
-        orjson.dumps({"customer_id": customer_id, **_entry(views[customer_id], key)}, option=orjson.OPT_UTC_Z)
-        for customer_id, key in wanted
-    ]
+def _entries(views: Mapping[str, CustomerView], wanted: Sequence[tuple[str, str]]) -> bytes:
+    """The elements of a JSON array. As one text: what orjson returns keeps 8 KB and more, however short it is."""
+    found = [{"customer_id": customer_id, **_entry(views[customer_id], key)} for customer_id, key in wanted]
+    return orjson.dumps(found, option=orjson.OPT_UTC_Z)[1:-1]
 
 
 def _entry(view: CustomerView, key: str) -> dict[str, Any]:
