@@ -9,6 +9,7 @@ from typing import Any
 
 from entitlements.api.services import LIST_THREADS, Services
 from entitlements.api.turns import Turns
+from entitlements.api.views import CUSTOMERS_AT_ONCE
 
 
 class NoDatabase:
@@ -38,3 +39,20 @@ def test_slow_lists_keep_no_other_reader_and_no_other_organization_waiting() -> 
     asyncio.run(main())
     services.threads.close()
     services.listing.close()
+
+
+def test_what_is_read_about_many_takes_a_turn_for_each_slice() -> None:
+    services: Any = object.__new__(Services)
+    services.database, services.threads = NoDatabase(), Turns("api")
+    reads: list[tuple[str, int]] = []
+
+    async def main() -> None:
+        async def about(name: str, count: int) -> None:
+            await services.read_many(name, lambda _, part: reads.append((name, len(part))), range(count))
+
+        await asyncio.gather(about("noisy", 3 * CUSTOMERS_AT_ONCE + 1), about("quiet", 2))
+
+    asyncio.run(main())
+    services.threads.close()
+    assert [each for each in reads if each[0] == "noisy"] == [("noisy", CUSTOMERS_AT_ONCE)] * 3 + [("noisy", 1)]
+    assert reads.index(("quiet", 2)) <= 1

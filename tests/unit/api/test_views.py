@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -75,3 +77,23 @@ def test_another_organization_has_its_turn_between_the_slices() -> None:
 
     asyncio.run(asked())
     assert [name for name, _ in source.loads].index("quiet") <= 2
+
+
+MEASURED = """
+from pathlib import Path
+from entitlements.access.views import _exactly
+
+def resident_pages():
+    return int(Path("/proc/self/statm").read_text().split()[1])
+
+before = resident_pages()
+kept = [_exactly({"customer_id": str(number), "pools": [], "entitlements": {}}) for number in range(10_000)]
+print((resident_pages() - before) * 4096)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_view_that_is_kept_takes_as_much_memory_as_it_is_long() -> None:
+    """Ten thousand of 60 bytes; as orjson returns them they take 78 MB."""
+    taken = subprocess.run([sys.executable, "-c", MEASURED], capture_output=True, text=True, check=True).stdout
+    assert int(taken) < 10_000_000
