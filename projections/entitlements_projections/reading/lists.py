@@ -56,6 +56,7 @@ def _listing(
     descends: bool = False,
     bounds: Mapping[str, LiteralString] | None = None,
     hidden: frozenset[str] = _NONE,
+    documents: frozenset[str] = _NONE,
     select: Select | None = None,
 ) -> Listing:
     return Listing(
@@ -66,6 +67,7 @@ def _listing(
         filters={name: sql.SQL(condition) for name, condition in filters.items()},
         bounds={name: sql.SQL(condition) for name, condition in (bounds or {}).items()},
         hidden=hidden,
+        documents=documents,
     )
 
 
@@ -141,6 +143,7 @@ POLICIES: Final = _listing(
     {"after_priority": int, "after_effect": int, "policy_id": str},
     _equal("organization_id", "status", "effect"),
     hidden=frozenset({"after_priority", "after_effect"}),
+    documents=frozenset({"document"}),
 )
 CAMPAIGNS: Final = _listing(
     "campaigns",

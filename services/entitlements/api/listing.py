@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final, TypeAlias
 
+import orjson
 from fastapi import Query
 from starlette.requests import Request
 from starlette.responses import Response
@@ -75,4 +76,9 @@ async def listed(
     services = services_of(request)
     await services.reach(at_least(request))
     found = await services.read_list(services.database, read)
+    for row in found.items:
+        for column in listing.documents:
+            row[column] = orjson.Fragment(
+                row[column]
+            )  # As it is stored: what reads it might write its numbers otherwise.
     return json_answer(found.document())

@@ -39,7 +39,7 @@ from entitlements.api.policies_in_force import PoliciesInForce
 from entitlements.api.reaching import Latest, Reaching
 from entitlements.api.units import Units
 from entitlements.domain.commands import Command
-from entitlements.errors import InvalidRequest, OutcomeUnknown, ServerIsAway
+from entitlements.errors import OutcomeUnknown, ServerIsAway
 from entitlements.ledger.caller import Caller, Outcome, Sent
 from entitlements.ledger.ends import TopicEnds
 from entitlements.ledger.partitioning import partition_of
@@ -194,8 +194,6 @@ class Services:
             return await asyncio.get_running_loop().run_in_executor(executor, function, *arguments)
         except (psycopg.OperationalError, PoolTimeout) as error:
             raise ServerIsAway("Postgres.") from error
-        except psycopg.DataError as error:
-            raise InvalidRequest("A value is out of range.") from error
 
     async def reach(self, at_least: Mapping[int, int] | None, within_for: float | None = None) -> None:
         """Wait until the tables know the ledger up to an offset of each partition. Raises NotReachedYet, ServerIsAway.

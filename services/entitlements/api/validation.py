@@ -11,6 +11,7 @@ from typing import Any, Final, NoReturn
 import orjson
 
 from entitlements.api.problems import Problem
+from entitlements.domain.values import ID_CHARACTERS_MAX
 from entitlements.intake.strict import INVALID_REQUEST, QUANTITIES, code_of_all, said_of
 
 #: So many places are named; whoever has more mends these first.
@@ -53,6 +54,27 @@ def number_out_of_range(body: bytes) -> Problem | None:
     )
 
 
+def not_json(position: int) -> Problem:
+    """The problem for a body that is not JSON from a byte on."""
+    return Problem("invalid_json", f"The body is not valid JSON at byte {position}.", errors=[])
+
+
+def invalid_id(at: str) -> Problem:
+    """The problem for a place whose id is none."""
+    message = f"must have at most {ID_CHARACTERS_MAX} characters, none of them zero"
+    return _problem("invalid_id", [{"at": at, "message": message}])
+
+
+def told_anew(problem: Problem) -> Problem:
+    """A problem whose places have been written otherwise, with a detail that says so."""
+    return _problem(problem.code, problem.facts["errors"])
+
+
+def too_deep() -> Problem:
+    """The problem for a body that is nested deeper than it could be written again."""
+    return Problem("invalid_json", "The body is nested too deep: 250 levels at most.", errors=[])
+
+
 #: Stands for a number that is out of range.
 _TOO_LARGE: Final = object()
 
@@ -88,6 +110,8 @@ def explained_decoding(error: Exception, body: bytes | None = None) -> Problem:
 
     if body is not None and isinstance(error, msgspec.ValidationError) and not _is_json(body):
         return Problem("invalid_json", "The body is not valid JSON.", errors=[])
+    if isinstance(error, RecursionError):
+        return too_deep()
     if not isinstance(error, msgspec.ValidationError):
         place = re.search(r"\(byte (\d+)\)", str(error))
         where = f" at byte {place[1]}" if place else ""

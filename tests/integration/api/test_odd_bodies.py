@@ -7,6 +7,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+import orjson
 import pytest
 
 JSON = {"content-type": "application/json"}
@@ -93,6 +94,49 @@ def test_a_policy_with_a_number_that_no_reader_takes_is_refused_and_the_others_g
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_policy")
     assert tenant.http.get("/v1/policy-set").status_code == 200
     assert tenant.check("sso")["allowed"]
+
+
+VALUES = (
+    "1e308", "-1e308", "5e-324", "-0.0", "0.1", "1e19", "-1e19", str(2**63), str(2**53 + 1), "9" * 40, str(-(2**63) + 1),
+    r'"\u2028\ud83d\ude00\ufffe"', r'"\\u0000"', r'":\"\\"', "true",
+)  # fmt: skip
+
+
+def test_whatever_a_policy_may_say_every_answer_says_as_it_was_put(tenant: Any) -> None:
+    """Postgres' jsonb writes 1e308 as an integer of 309 digits, which nothing here reads: one policy took the list for good."""
+    put: dict[str, bytes] = {}
+    token: dict[str, str] = {}
+
+    def is_put(condition: str) -> bool:
+        policy_id = f"p{len(put)}"
+        policy = f'{{"effect":"DENY","priority":{len(put)},"resource_keys":["nothing"],"conditions":[{condition}]}}'
+        answer = tenant.http.put(f"/v1/policies/{policy_id}", content=policy, headers=JSON)
+        if answer.status_code != 200:
+            assert (answer.status_code, answer.json()["code"]) == (422, "invalid_policy"), (condition, answer.text)
+            return False
+        put[policy_id] = policy.encode()
+        token["entitlements-consistency"] = answer.headers["entitlements-consistency"]
+        return True
+
+    comparisons = [f'{{"field":"metadata.x","operator":"equals","value":{value}}}' for value in VALUES]
+    valid = [each for each in comparisons if is_put(each)]
+    assert len(valid) > len(VALUES) - 3
+    assert is_put(f'{{"any":[{{"not":{{"all":[{",".join(valid)}]}}}}]}}')
+    listed = tenant.http.get("/v1/policies", headers=token)
+    in_force = tenant.http.get("/v1/policy-set", headers=token)
+    assert (listed.status_code, in_force.status_code) == (200, 200), listed.text
+    of_list = {each["policy_id"]: each["document"] for each in orjson.loads(listed.content)["items"]}
+    of_set = {each["policy_id"]: each for each in orjson.loads(in_force.content)["policies"]}
+    for policy_id, policy in put.items():
+        as_put = repr(sorted(({"policy_id": policy_id} | orjson.loads(policy)).items()))  # repr: -0.0 is equal to 0.
+        assert [repr(sorted(each[policy_id].items())) for each in (of_list, of_set)] == [as_put] * 2
+
+
+def test_a_dry_run_takes_no_policy_that_cannot_be_put(tenant: Any) -> None:
+    policy = {"effect": "DENY", "conditions": [{"field": "metadata.x", "operator": "equals", "value": "a\0"}]}
+    asked = {"customer_id": tenant.customer_id, "resource_key": "sso", "policies": [policy | {"policy_id": "nul"}]}
+    answers = [tenant.http.put("/v1/policies/nul", json=policy), tenant.http.post("/v1/policies/dry-run", json=asked)]
+    assert [(each.status_code, each.json()["code"]) for each in answers] == [(422, "invalid_policy")] * 2
 
 
 def test_bytes_that_are_not_utf_8_are_no_json(tenant: Any) -> None:
