@@ -45,9 +45,16 @@ class EventBody(BaseModel):
         default_factory=str,
         description="When it happened, RFC 3339, to the millisecond. Default: when it is recorded.",
         examples=["2026-11-21T14:07:20Z"],
+        json_schema_extra={"format": "date-time"},
     )
-    data: UsageData = Field(default_factory=UsageData.model_construct, description="The usage.")
-    data_base64: str = Field("", description="The data in base64, instead of `data`.")
+    data: UsageData = Field(
+        default_factory=UsageData.model_construct, description="The usage. Required without `data_base64`."
+    )
+    data_base64: str = Field(
+        default_factory=str,
+        description="The data in base64, instead of `data`.",
+        json_schema_extra={"contentEncoding": "base64"},
+    )
 
 
 #: Bodies that are decoded by hand, for the OpenAPI document.

@@ -11,9 +11,13 @@ from starlette.responses import Response
 
 from entitlements.api.asking import at_least, json_answer, services_of
 from entitlements.intake.strict import Digits, Instant
+from entitlements_projections.reading import cursors, lists
 from entitlements_projections.reading.listing import LIMIT_DEFAULT, LIMIT_MAX, Listing, page
 
-CURSOR_CHARACTERS_MAX: Final = 2_000
+#: As long as the longest cursor that any list hands out.
+CURSOR_CHARACTERS_MAX: Final = max(
+    cursors.characters_max(each.name, each.key) for each in vars(lists).values() if isinstance(each, Listing)
+)
 #: What a filter means, in every list that has it.
 FILTERS: Final = {
     "status": "Only rows with this status.",

@@ -16,6 +16,8 @@ from entitlements.intake.strict import INVALID_REQUEST, QUANTITIES, code_of_all,
 
 #: So many places are named; whoever has more mends these first.
 _NAMED_MAX: Final = 20
+#: Of these so many stand in the sentence.
+_TOLD_MAX: Final = 5
 #: msgspec's names of types, as people know them.
 _TYPES: Final = {
     "int": "an integer", "str": "a string", "bool": "true or false", "array": "an array", "object": "an object", "float": "a number",
@@ -79,12 +81,13 @@ def too_deep() -> Problem:
 _TOO_LARGE: Final = object()
 
 
-def _is_json(body: bytes) -> bool:
+def _no_json_at(body: bytes) -> Problem | None:
+    """The problem for a body that is no JSON; None: it is."""
     try:
         orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return number_out_of_range(body) is not None
-    return True
+    except orjson.JSONDecodeError as error:
+        return not_json(error.pos) if number_out_of_range(body) is None else None
+    return None
 
 
 def _as_number(text: str) -> Any:
@@ -108,14 +111,17 @@ def explained_decoding(error: Exception, body: bytes | None = None) -> Problem:
     """The problem for what msgspec found. body: what was decoded, which it gives up at the first value of another type."""
     import msgspec
 
-    if body is not None and isinstance(error, msgspec.ValidationError) and not _is_json(body):
-        return Problem("invalid_json", "The body is not valid JSON.", errors=[])
+    if body is not None and isinstance(error, msgspec.ValidationError) and (problem := _no_json_at(body)) is not None:
+        return problem
     if isinstance(error, RecursionError):
         return too_deep()
     if not isinstance(error, msgspec.ValidationError):
         place = re.search(r"\(byte (\d+)\)", str(error))
-        where = f" at byte {place[1]}" if place else ""
-        return Problem("invalid_json", f"The body is not valid JSON{where}.", errors=[])
+        if place is not None:
+            return not_json(int(place[1]))
+        return (body is not None and _no_json_at(body)) or Problem(
+            "invalid_json", "The body is not valid JSON.", errors=[]
+        )
     # "Expected `int`, got `str` - at `$.quantity`": of what is missing or too much it names the object that has it.
     told, _, place_told = str(error).partition(" - at `$")
     at = "body" + re.sub(r"\[(\d+|\.\.\.)\]", r".\1", place_told.removesuffix("`"))
@@ -145,5 +151,7 @@ def explained_decoding(error: Exception, body: bytes | None = None) -> Problem:
 
 
 def _problem(code: str, found: list[dict[str, str]]) -> Problem:
-    said = "; ".join(f"{each['at']}: {each['message']}" for each in found[:3])
+    said = "; ".join(f"{each['at']}: {each['message']}" for each in found[:_TOLD_MAX])
+    if len(found) > _TOLD_MAX:
+        said += f"; and {len(found) - _TOLD_MAX} more, see errors"
     return Problem(code, f"The request is not valid: {said}.", errors=found)

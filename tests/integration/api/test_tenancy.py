@@ -430,7 +430,9 @@ def test_a_key_is_made_used_and_taken_back(service: Any, victim: Any) -> None:
 def test_the_catalogue_is_the_operators(tenant: Any) -> None:
     body = {"resource_key": "api_calls", "name": "mine", "data_type": "integer"}
     answer = tenant.http.post("/v1/commands/DefineResourceKey", json=body)
-    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+    assert (answer.status_code, answer.json()["code"]) == (403, "operator_only")
+    said = "Only the operator can define the catalogue. Use an API key of the operator's organization, or one that acts for it."
+    assert answer.json()["detail"] == said
     assert tenant.http.get("/v1/resource-keys/api_calls").json()["name"] == "api_calls"
 
 
@@ -442,4 +444,4 @@ def test_the_operators_key_defines_the_catalogue_for_the_operator_alone(service:
         with service.client_with(key, named) as client:
             answer = client.post("/v1/commands/DefineResourceKey", json=body)
         answers[named] = answer.json().get("code", answer.json()["status"])
-    assert answers == {OPERATOR: "accepted", tenant.organization_id: "not_found", "": "organization_required"}
+    assert answers == {OPERATOR: "accepted", tenant.organization_id: "operator_only", "": "organization_required"}

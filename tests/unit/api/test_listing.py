@@ -6,9 +6,16 @@ import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
+from datetime import UTC, datetime
 from typing import Any
 
+import pytest
+
+from entitlements.access.log.reading import DECISIONS
+from entitlements.api.listing import CURSOR_CHARACTERS_MAX
 from entitlements.api.services import LIST_THREADS, Services
+from entitlements_projections.reading import cursors, lists
+from entitlements_projections.reading.listing import Listing
 
 
 class NoDatabase:
@@ -37,3 +44,17 @@ def test_slow_lists_keep_no_other_reader_waiting() -> None:
     asyncio.run(main())
     services.threads.shutdown()
     services.listing.shutdown()
+
+
+@pytest.mark.parametrize("character", ["\U0001f600", "\1", '"', "\\", "\u2028", "x"])
+@pytest.mark.parametrize(
+    "listing",
+    [*(each for each in vars(lists).values() if isinstance(each, Listing)), DECISIONS],
+    ids=lambda each: each.name,
+)
+def test_a_list_takes_its_own_cursors_however_long_their_ids(listing: Listing, character: str) -> None:
+    values: dict[type, Any] = {str: character * 128, int: -(2**63) + 1, datetime: datetime(9999, 1, 1, 1, 1, 1, 1, UTC)}
+    place = cursors.Place(side="before", values=tuple(values[kind] for kind in listing.key.values()))
+    cursor = cursors.written(place, listing.name, listing.key, {"organization_id": character * 128})
+    assert len(cursor) <= CURSOR_CHARACTERS_MAX
+    assert cursors.read(cursor, listing.name, listing.key, {"organization_id": character * 128}) == place
