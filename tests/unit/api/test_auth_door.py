@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import tracemalloc
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -142,12 +143,13 @@ def test_who_is_not_known_is_told_how_to_say_it(door: Door, authorization: str |
 @pytest.mark.parametrize("other", [b"Bearer known", b"Bearer wrong", b""])
 def test_of_two_authorizations_neither_counts(door: Door, other: bytes) -> None:
     status, _, body = ask(door, more=[(b"authorization", other)])
-    assert (status, json.loads(body)["detail"]) == (401, "The request has several Authorization headers. Send one.")
+    assert status == 401
+    assert "The request has several Authorization headers. Send one." in json.loads(body)["detail"]
 
 
 def test_who_sends_no_key_is_told_how_to_send_one(door: Door) -> None:
     assert "Send `Authorization: Bearer <key>`." in json.loads(ask(door, None)[2])["detail"]
-    with pytest.raises(Unauthenticated, match="Send `Authorization: Bearer <key>`."):
+    with pytest.raises(Unauthenticated, match=re.escape("Send `Authorization: Bearer <key>`.")):
         token_of("ent_k1234567_s3cret")
 
 

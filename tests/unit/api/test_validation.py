@@ -33,7 +33,7 @@ def test_a_body_that_is_no_json_is_told_where() -> None:
     body = b'{"checks": 1, "x": nope}'
     with pytest.raises(msgspec.ValidationError) as caught:
         msgspec.json.decode(body, type=Checks)
-    assert str(explained_decoding(caught.value, body)) == "The body is not valid JSON at byte 20."
+    assert str(explained_decoding(caught.value, body)) == "The body is not valid JSON at byte 19."
 
 
 def test_a_sentence_that_leaves_places_out_says_so() -> None:

@@ -12,6 +12,8 @@ from entitlements.api.auth.errors import BodyTooLarge, RequestTimeout, Unsupport
 
 #: Bytes that earn a body one second more: a slow line is fine, a client that stalls is not.
 BYTES_PER_S_MIN: Final = 16 * 1024
+#: Seconds that a body has to earn before they are added.
+_EARNED_AT_ONCE_FOR: Final = 0.01
 #: Values of a body of JSON at most, counted by what begins or divides them: reading costs by the value, 50 ns and more, and cannot be broken
 #: off. 10,000 events with 30 fields each are fewer.
 VALUES_MAX: Final = 400_000
@@ -42,7 +44,7 @@ async def taken(receive: Receive, bytes_max: int, within_for: float, hold: Calla
     slow body is one buffer, and an answer that says so.
     """
     whole = bytearray()  # A list of parts of two bytes each would take forty times as much.
-    values = 0
+    values, earned = 0, 0.0
     try:
         async with asyncio.timeout(within_for) as deadline:
             while True:
@@ -61,7 +63,10 @@ async def taken(receive: Receive, bytes_max: int, within_for: float, hold: Calla
                 whole += part
                 if not message.get("more_body", False):
                     break
-                deadline.reschedule((deadline.when() or 0.0) + len(part) / BYTES_PER_S_MIN)
+                earned += len(part) / BYTES_PER_S_MIN
+                if earned >= _EARNED_AT_ONCE_FOR:  # Each time takes a timer of the loop, for a while.
+                    deadline.reschedule((deadline.when() or 0.0) + earned)
+                    earned = 0.0
     except TimeoutError:
         raise RequestTimeout(
             f"{len(whole)} bytes arrived within {within_for:g} s and the time allowed for them."
