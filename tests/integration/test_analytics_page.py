@@ -64,18 +64,18 @@ def happened() -> Iterator[tuple[int, list[Any]]]:
     )
     for place, (pool, plan) in enumerate({"acme": "pro", "globex": "free", "initech": "free"}.items()):
         yield at(1, 10) + place, [
-            ask.open_pool(pool_id=pool, organization_id=f"{pool}-inc", name=pool.title(), billing_account_id=f"cus_{pool}", actor="billing"),
+            ask.open_pool(pool_id=f"{pool}-api", organization_id=f"{pool}-inc", name=pool.title(), billing_account_id=f"cus_{pool}", actor="billing"),
             ask.provision_pool(
-                f"prv-{pool}", *(PRO if plan == "pro" else FREE), pool_id=pool, source_id=f"sub_{81 + place}", set_id=plan,
+                f"prv-{pool}", *(PRO if plan == "pro" else FREE), pool_id=f"{pool}-api", source_id=f"sub_{81 + place}", set_id=plan,
                 ladder="plans", rung=2 if plan == "pro" else 1, quantity=4 if plan == "pro" else 1, billing_period="month", actor="billing",
             ),
-            ask.assign_workspace("ws-1", pool_id=pool, actor="billing"),
+            ask.assign_workspace("ws-1", pool_id=f"{pool}-api", actor="billing"),
         ]  # fmt: skip
     yield (
         at(2),
         [
-            ask.assign_workspace("ws-2", pool_id="acme", actor="billing"),
-            terms.configure_on_demand(pool_id="initech", payer="cus_initech", actor="bob"),
+            ask.assign_workspace("ws-2", pool_id="acme-api", actor="billing"),
+            terms.configure_on_demand(pool_id="initech-api", payer="cus_initech", actor="bob"),
             governs.create_api_key(
                 "HnJr3NpArnhF", organization_id="acme-inc", name="backend", scopes=["read", "use"], actor="bob"
             ),
@@ -87,26 +87,26 @@ def happened() -> Iterator[tuple[int, list[Any]]]:
     yield (
         at(3),
         [
-            used("acme", "ws-1", "api_calls", 400, "req-1"),
-            used("acme", "ws-1", "storage", 1_250, "req-2"),
-            used("globex", "ws-1", "api_calls", 80, "req-3"),
+            used("acme-api", "ws-1", "api_calls", 400, "req-1"),
+            used("acme-api", "ws-1", "storage", 1_250, "req-2"),
+            used("globex-api", "ws-1", "api_calls", 80, "req-3"),
         ],
     )
     yield (
         at(4),
         [
-            used("acme", "ws-1", "api_calls", 150, "req-4"),
-            used("acme", "ws-2", "api_calls", 300, "req-5"),
-            used("globex", "ws-1", "api_calls", 50, "req-6", "report"),
-            used("initech", "ws-1", "api_calls", 150, "req-7"),
+            used("acme-api", "ws-1", "api_calls", 150, "req-4"),
+            used("acme-api", "ws-2", "api_calls", 300, "req-5"),
+            used("globex-api", "ws-1", "api_calls", 50, "req-6", "report"),
+            used("initech-api", "ws-1", "api_calls", 150, "req-7"),
         ],
     )
     yield at(5), [
         ask.issue_grant(
-            "g-1", ask.quota("api_calls", 200, period="lifetime"), pool_id="acme", set_id="goodwill", reason="outage on 3 November", actor="ann",
+            "g-1", ask.quota("api_calls", 200, period="lifetime"), pool_id="acme-api", set_id="goodwill", reason="outage on 3 November", actor="ann",
         ),
         terms.set_override(
-            7_500, pool_id="acme", override_id="o-1", resource_key="storage", reason="migration until January", actor="ann"
+            7_500, pool_id="acme-api", override_id="o-1", resource_key="storage", reason="migration until January", actor="ann"
         ),
     ]  # fmt: skip
 

@@ -136,7 +136,7 @@ class ContextBody(Strict):
     metadata: dict[str, JsonValue] | None = Field(None, description="Any other attributes that policies use.")
 
 
-_QUANTITY: Final = "Quantity in the smallest unit of the key. Default: access in general."
+_QUANTITY: Final = "Quantity in the smallest unit of the key. Default: answered as for 1."
 _SUBJECT: Final = "The member of the customer. Default: none."
 _ACTION: Final = "The requested action, for policies. Default: none."
 

@@ -22,10 +22,10 @@ def test_the_walk_needs_no_refused_request(service: Service) -> None:
     commands = re.findall(r"/v1/commands/(\w+)", " ".join(command for command, _ in steps))
     assert {"OpenPool", "ProvisionPool", "ChangePlan", "SuspendProvision", "ResumeProvision"} < set(commands)
     assert commands.count("EndProvision") == 2
-    # The key of the page, and no other: what `keys create --act-for all` gives.
+    # The key of the page, and no other: what `api-key create --act-for all` gives.
     key = service.key(OPERATOR, ("read", "use", "administer"), act_for="all")
     assert "--act-for all --scope read --scope use --scope administer" in text
-    clients = {f"{name}.curl": service.client_with(key, name) for name in (OPERATOR, "acme-inc")}
+    clients = {f"{name}.curl": service.client_with(key, name) for name in (OPERATOR, "initech-inc")}
     token = ""
     for command, shown in steps:
         answer = sent(clients, command, token)
@@ -39,7 +39,7 @@ def test_the_walk_needs_no_refused_request(service: Service) -> None:
 
 def test_a_change_of_plan_needs_no_more_than_its_set() -> None:
     change = next(command for command, _ in STEP.findall(PAGE.read_text()) if "/ChangePlan" in command)
-    assert '"set_id": "team"' in change
+    assert '"set_id": "documents-team"' in change
     assert "ladder" not in change
     assert "rung" not in change
 

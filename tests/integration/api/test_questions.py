@@ -24,6 +24,16 @@ def test_a_quantity_is_allowed_as_far_as_it_fits(tenant: Any, quantity: int, cod
     assert (found["reason_code"], found["remaining"], found["limit"]) == (code, 100, 100)
 
 
+def test_a_check_and_usage_without_a_quantity_are_of_1(tenant: Any) -> None:
+    """As docs/api.md and the OpenAPI document state."""
+    line = {"customer_id": tenant.customer_id, "resource_key": "api_calls"}
+    assert tenant.check("api_calls")["allowed"] is True
+    assert tenant.http.post("/v1/usage", json=line).json()["quantity"] == 1
+    used_up = tenant.http.post("/v1/usage", json=line | {"quantity": 99})
+    found = tenant.check("api_calls", used_up.headers["entitlements-consistency"])
+    assert (found["reason_code"], found["remaining"]) == ("quota_exceeded", 0)
+
+
 def test_a_read_with_a_token_knows_what_was_used_before(tenant: Any) -> None:
     for used in range(1, 11):
         body = {"customer_id": tenant.customer_id, "resource_key": "api_calls", "quantity": 3}

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from scripted import NO_POLICIES, decision, feature, quota, view
 
-from entitlements_client.asking.asking import Asking, ByAge, Freshness, Never
+from entitlements_client.asking.asking import AWAY_FOR, SILENT_FOR, Asking, ByAge, Freshness, Never
 from entitlements_client.asking.changes import Change
 from entitlements_client.asking.failing import FailClosed, FailOpen, FailureModes, Grace
 from entitlements_client.asking.following import BEHIND_FOR, Heard
@@ -170,6 +170,21 @@ def test_where_nothing_is_known_the_mode_answers_and_says_fallback(
     bench.away = ServiceIsAway()
     found = bench.check()
     assert (found.allowed, found.reason_code, found.source) == (allowed, code, "FALLBACK")
+
+
+def test_a_wrong_key_is_named_with_what_to_do_and_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    """It looked like an outage."""
+    bench = Bench(Never(), decides_here=False)
+    bench.away = Unauthenticated()
+    for _ in range(3):
+        found = bench.check()
+        bench.now += AWAY_FOR
+    assert found.sentence.endswith("(unauthenticated: check the API key)")
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "unauthenticated: check the API key" in caplog.text
+    bench.now += SILENT_FOR + AWAY_FOR
+    bench.check()
+    assert len(caplog.records) == 2, "a new outage"
 
 
 @pytest.mark.parametrize("freshness", [Never(), ByAge(5.0, 5.0), Heard(LOCAL)], ids=["remote", "cached", "local"])

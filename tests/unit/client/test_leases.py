@@ -61,6 +61,7 @@ def test_threads_share_a_lease_and_never_exceed_the_limit(serve: Serve, behind: 
             thread.join(30)
         refused = lease.take()
         assert (refused.allowed, refused.reason_code, refused.source) == (False, "quota_exceeded", "LEASE")
+        assert refused.sentence.endswith("requested: more than remains."), "not: unlimited remaining"
     assert sum(taken) == behind.model.consumed == 100
     assert not behind.model.held
 

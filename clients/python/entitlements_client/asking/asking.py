@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
-from entitlements_client.asking.failing import FailureModes, answer_meanwhile
+from entitlements_client.asking.failing import FailureModes, answer_meanwhile, why_away
 from entitlements_client.asking.memory import Known, KnownPolicies, Memory, includes, positions
 from entitlements_client.asking.nobody import decide_on_nobody, may_exist
 from entitlements_client.asking.overruling import refused_for_all
@@ -31,6 +31,8 @@ _log = logging.getLogger(__name__)
 
 #: Seconds for which nobody waits for a service that did not answer just now: a part of it by chance, so that not all ask at once.
 AWAY_FOR: Final = 1.0
+#: Seconds without a failed question after which an outage is a new one.
+SILENT_FOR: Final = 60.0
 #: Decisions of the service that are remembered for a grace.
 REMEMBERED_MAX: Final = 10_000
 #: Whatever keeps the service from answering. What is wrong with a request itself is raised.
@@ -235,8 +237,11 @@ class Asking:
         return known is None or not self._freshness.source_of(known, self._clock())
 
     def _is_away(self, error: EntitlementsError) -> None:
-        self._why_away = f"({error.reason_code})"
-        self._away_until = self._clock() + AWAY_FOR * random.uniform(0.5, 1.0)  # noqa: S311 - jitter.
+        why, now = why_away(error), self._clock()
+        if why != self._why_away or now > self._away_until + SILENT_FOR:  # Once for an outage, not for every question.
+            _log.warning("no answer from the service, failure modes decide: %s %s", error, why)
+        self._why_away = why
+        self._away_until = now + AWAY_FOR * random.uniform(0.5, 1.0)  # noqa: S311 - jitter.
 
     def _meanwhile(self, request: Request, now: float) -> Decision:
         last, known_at = self._last(request)

@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 from typing import Final, TypeAlias
 
 from entitlements_client.deciding import Decision, Request
+from entitlements_client.errors import EntitlementsError
 
 
 @dataclass(frozen=True)
@@ -34,10 +35,28 @@ FailureMode: TypeAlias = FailOpen | FailClosed | Grace
 DEFAULT_MODE: Final = Grace(300.0)
 
 _SENTENCES: Final = {
-    "failed_open": "The service cannot be asked, and {key} is allowed meanwhile.",
-    "failed_closed": "The service cannot be asked, and {key} is refused meanwhile.",
-    "grace_is_over": "The service could not be asked for too long, or nothing was known of {key} before.",
+    "failed_open": "The service gives no answer; {key} is allowed meanwhile.",
+    "failed_closed": "The service gives no answer; {key} is refused meanwhile.",
+    "grace_is_over": "The service has given no answer for too long, or {key} was never loaded.",
 }
+
+
+#: Refusals that no retry mends, and what to do.
+_ADVICE: Final = {
+    "unauthenticated": "check the API key",
+    "insufficient_scope": "use an API key with the scopes that this needs",
+    "organization_required": "name the organization",
+    "organization_not_allowed": "use an API key that may act for the organization",
+    "unknown_organization": "check the organization",
+    "not_found": "check the URL of the service",
+    "service_is_away": "check the URL of the service, and that it runs",
+}
+
+
+def why_away(error: EntitlementsError) -> str:
+    """What a decision made without the service says of the reason: its code, and what to do."""
+    code = error.reason_code
+    return f"({code}: {_ADVICE[code]})" if code in _ADVICE else f"({code})"
 
 
 class FailureModes:

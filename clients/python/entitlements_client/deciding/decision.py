@@ -200,6 +200,7 @@ class Decision:
             customer=self.customer_id,
             quantity=f"{quantity:,}" if isinstance(quantity, int) else "1",
             remaining="unlimited" if remaining is None else f"{remaining:,}",
+            is_known=self._entry is not None,
             is_counted=self._entry is not None and not self._entry.is_feature,
             policy=self.matched_policies[0]["policy_id"] if self._matched else "",
             because=f": {reason.rstrip('.')}" if reason else "",

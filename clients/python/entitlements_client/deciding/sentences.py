@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 _COUNTED: Final = "{quantity} of {key} requested, {remaining} remaining."
+_NOT_COUNTED: Final = "{quantity} of {key} requested: more than remains."
 #: Codes of programs that are newer than this one have no sentence of their own.
 _SENTENCES: Final = {
     "allowed": "{key} is included.",
@@ -38,14 +39,17 @@ def sentence_of(  # noqa: PLR0913 - a fact for each blank.
     quantity: str = "1",
     remaining: str = "unlimited",
     is_counted: bool = False,
+    is_known: bool = True,
     policy: str = "",
     because: str = "",
     path: str = "",
 ) -> str:
-    """The sentence of a decision. Quantities as people see them; is_counted: the key is no feature."""
+    """The sentence of a decision. Quantities as people see them; is_counted: the key is no feature; is_known: what remains is."""
     template = _SENTENCES.get(reason_code, "{key}: " + reason_code.replace("_", " ") + ".")
     if reason_code == "allowed" and is_counted:
         template = _COUNTED
+    if reason_code == "quota_exceeded" and not is_known:  # A lease learns only that it gets no more.
+        template = _NOT_COUNTED
     return template.format(
         key=key, customer=customer, quantity=quantity, remaining=remaining, policy=policy, because=because,
         path=path or "a key that is held",
