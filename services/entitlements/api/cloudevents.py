@@ -29,7 +29,6 @@ from entitlements.api.sending import accepted, decided, envelope
 from entitlements.domain.commands import RecordUsageBatch
 from entitlements.domain.ids import derived_id
 from entitlements.domain.values import UsageLine, UsageMode
-from entitlements.intake.instants import NotAnInstant, occurred_ms, read_instant
 from entitlements.ledger.caller import Outcome
 from entitlements.ledger.partitioning import partition_of
 from entitlements_projections.reading.views import pools_with_usages
@@ -139,11 +138,7 @@ async def _lines_of(
         customer_id = data.customer_id or event.subject
         usage_id = usage_id_of(event.source, event.id)
         pool_id = data.pool_id or taken_by.get(usage_id) or pools.get(customer_id)
-        wrong, at_ms = "", 0
-        try:
-            at_ms = occurred_ms(read_instant(event.time) if isinstance(event.time, str) else None)
-        except NotAnInstant:
-            wrong = "invalid_instant"
+        wrong = ""
         if identity.unit_id and customer_id not in allowed:
             wrong = "outside_unit"
         elif pool_id is None:
@@ -155,7 +150,7 @@ async def _lines_of(
             "resource_key": data.resource_key,
             "quantity": data.quantity or 1,
             "mode": _MODES[data.mode],
-            "occurred_at": at_ms,
+            "occurred_at": event.at_ms,
             "workspace_id": customer_id,
             "usage_id": usage_id,
             "subject_id": data.subject_id,

@@ -6,7 +6,7 @@ import base64
 import json
 import re
 from collections.abc import Sequence
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 from urllib.parse import unquote_to_bytes
 
 import msgspec
@@ -22,12 +22,14 @@ from entitlements.api.validation import (
     explained_decoding,
     invalid,
     invalid_id,
+    invalid_instant,
     not_json,
     number_out_of_range,
     told_anew,
     too_deep,
 )
 from entitlements.domain.values import ID_CHARACTERS_MAX, QUANTITY_MAX, UsageMode, is_id
+from entitlements.intake.instants import NotAnInstant, occurred_ms, read_instant
 
 _Id = Annotated[str, msgspec.Meta(min_length=1, max_length=ID_CHARACTERS_MAX)]
 
@@ -44,7 +46,7 @@ class Used(msgspec.Struct, forbid_unknown_fields=True):
     mode: UsageMode = ""  # type: ignore[assignment]
 
 
-class Event(msgspec.Struct):
+class Event(msgspec.Struct, dict=True):
     """A CloudEvent about usage. Extension attributes are not looked at."""
 
     id: Annotated[str, msgspec.Meta(min_length=1)]
@@ -57,6 +59,8 @@ class Event(msgspec.Struct):
     subject: str = ""
     #: Unset: the usage occurs when it is decided. An empty one is no instant.
     time: str | msgspec.UnsetType = msgspec.UNSET
+    #: The same in milliseconds, once it was checked; 0: when it is decided.
+    at_ms: ClassVar[int] = 0
 
     def used(self) -> Used:
         """The event's data. Raises what msgspec raises, and Problem."""
@@ -75,6 +79,13 @@ class Event(msgspec.Struct):
 
     def check(self) -> None:
         """Whether it is usage, and each of its ids is one: those of no other reach Postgres. Raises as used."""
+        try:
+            at_ms = occurred_ms(read_instant(self.time) if isinstance(self.time, str) else None)
+        except NotAnInstant:
+            at_ms = -1
+        if at_ms < 0:
+            raise invalid_instant("body.time")
+        self.__dict__["at_ms"] = at_ms
         data = self.used()
         for at, each, characters_min in (
             ("data.resource_key", data.resource_key, 1),
@@ -151,7 +162,12 @@ def _all_valid(body: bytes) -> list[Event]:
 
 def _event(body: bytes) -> Event:
     event = _DECODE(body)
-    event.check()
+    try:
+        event.check()
+    except Problem as problem:  # Of one event alone it is said as of one in a batch.
+        refusal = {"index": 0, "id": event.id, "code": problem.code, "remaining": None, "detail": problem.detail}
+        problem.facts |= {"accepted": 0, "refused": [refusal]}
+        raise
     if not _is_plain(body, [event]):
         _check_json(body)
     return event

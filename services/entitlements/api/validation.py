@@ -12,6 +12,7 @@ import orjson
 
 from entitlements.api.problems import Problem
 from entitlements.domain.values import ID_CHARACTERS_MAX
+from entitlements.intake.instants import EXAMPLE
 from entitlements.intake.strict import INVALID_REQUEST, QUANTITIES, code_of_all, said_of
 
 #: So many places are named; whoever has more mends these first.
@@ -65,6 +66,12 @@ def invalid_id(at: str) -> Problem:
     """The problem for a place whose id is none."""
     message = f"must have at most {ID_CHARACTERS_MAX} characters, none of them zero"
     return _problem("invalid_id", [{"at": at, "message": message}])
+
+
+def invalid_instant(at: str) -> Problem:
+    """The problem for a place where there is no instant of usage."""
+    message = f"must be an RFC 3339 instant with a time zone, such as {EXAMPLE}, after 1970-01-01T00:00:00Z"
+    return _problem("invalid_instant", [{"at": at, "message": message}])
 
 
 def told_anew(problem: Problem) -> Problem:

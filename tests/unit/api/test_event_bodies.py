@@ -43,6 +43,8 @@ BAD = {
     "NUL in the key": (PLAIN.replace("api_calls", r"\u0000"), "invalid_id"),
     "NUL in the member": (PLAIN.replace('"quantity"', r'"subject_id":"\u0000","quantity"'), "invalid_id"),
     "a subject of 129 characters": (PLAIN.replace('"c"', f'"{"c" * 129}"'), "invalid_id"),
+    "an instant without a time zone": (PLAIN.replace("20Z", "20"), "invalid_instant"),
+    "the epoch": (PLAIN.replace("2026-11-21T14:07:20Z", "1970-01-01T00:00:00Z"), "invalid_instant"),
     "a name twice": (PLAIN.replace('"subject"', '"subject":"b","subject"'), "invalid_request"),
     "a name twice in the data": (PLAIN.replace('"quantity"', '"quantity":50,"quantity"'), "invalid_request"),
     "a name twice, once escaped": (PLAIN.replace('"quantity"', r'"quantit\u0079" :50,"quantity"'), "invalid_request"),
