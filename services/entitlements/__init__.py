@@ -18,6 +18,7 @@ kafka       connections to Kafka: addresses, TLS, SASL
 settings    every setting, its unit and its default
 errors      the exceptions, each with a stable code
 advice      what to do about each error
+masking     keeps secrets of API keys out of errors and logs
 examples, examples_of_terms, examples_of_governance   one example of each command and event
 testing     servers for tests: given, in containers, or local
 

@@ -27,7 +27,8 @@ governance    API keys and access policies
 metering      usage
 choosing      which pool takes usage; many decided side by side
 reserving     reservations and leases
-cloudevents, event_bodies    usage as CloudEvents
+cloudevents, event_bodies, event_schemas   usage as CloudEvents
+splitting     where the elements of an array end, whatever they are
 commands      every command of the domain
 sending       sends a command and renders its outcome
 following     follows changes and events, once per worker

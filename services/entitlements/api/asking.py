@@ -41,6 +41,7 @@ CONSISTENCY: Final = "entitlements-consistency"
 REPLAY: Final = "idempotent-replay"
 #: Bytes of a body that is read in the loop: at worst a millisecond.
 PARSED_AT_ONCE_BYTES: Final = 16 * 1024
+_SENT_BACK: Final = "Use the value of the response header Entitlements-Consistency."
 _TOKEN: Final = re.compile(r"\d{1,6}:\d{1,18}")
 
 #: Stands for a slash within a segment of a path: nothing that is decoded from UTF-8 holds it.
@@ -185,7 +186,15 @@ def at_least(request: Request) -> dict[int, int] | None:
     """What must be included in what is read: by partition an offset of the ledger. Raises Problem: invalid_consistency_token."""
     require_taken(request.scope, openapi_headers.CONSISTENCY)
     tokens = request.headers.getlist(CONSISTENCY)  # Several lines are one list (RFC 9110, 5.3).
-    return positions_of(",".join(tokens)) if tokens else None
+    if not tokens:
+        return None
+    wanted = positions_of(",".join(tokens))
+    partitions = services_of(request).settings.partitions
+    if max(wanted) >= partitions:  # It will never be reached.
+        raise Problem(
+            "invalid_consistency_token", f"There are {partitions} partitions, and no {max(wanted)}. {_SENT_BACK}"
+        )
+    return wanted
 
 
 async def reached(request: Request) -> dict[int, int] | None:
@@ -210,7 +219,7 @@ def positions_of(token: str) -> dict[int, int]:
     found: dict[int, int] = {}
     for part in token.split(","):
         if not _TOKEN.fullmatch(part.strip()):
-            raise Problem("invalid_consistency_token", "Use the value of the response header Entitlements-Consistency.")
+            raise Problem("invalid_consistency_token", _SENT_BACK)
         partition, offset = (int(number) for number in part.split(":"))
         found[partition] = max(found.get(partition, -1), offset)
     return found

@@ -34,10 +34,12 @@ _AT_ONCE = 256
 
 
 class Whose(Strict):
-    """Who uses it: a customer, by its pools in their order; or one pool."""
+    """Who uses it: a customer, by its pools in their order; or one pool. One of `customer_id` and `pool_id` is required."""
 
-    customer_id: Id | None = Field(None, description="The customer. Its pools are tried in their order.")
-    pool_id: Id | None = Field(None, description="Use this pool only.")
+    customer_id: Id | None = Field(
+        None, description="The customer. Its pools are tried in their order. Required without `pool_id`."
+    )
+    pool_id: Id | None = Field(None, description="Use this pool only. Required without `customer_id`.")
     subject_id: MaybeId = Field("", description="The member of the customer; empty: none.")
 
     @model_validator(mode="after")

@@ -29,7 +29,7 @@ from entitlements.api.routes import Route
 from entitlements.api.turns import slices
 from entitlements.api.validation import explained_decoding
 from entitlements.api.views import CUSTOMERS_AT_ONCE
-from entitlements.intake.policies import InvalidPolicyDocument
+from entitlements.intake.policies import NUL, InvalidPolicyDocument
 from entitlements.intake.strict import Id
 from entitlements_client.deciding import (
     CustomerView,
@@ -237,8 +237,11 @@ def _document(in_force: PolicySet, policies: list[dict[str, Any]]) -> bytes:
     """Policies that are tried instead of those in force, and what these know of keys. Raises Problem."""
     known = {"metered_keys": sorted(in_force.metered_keys), "keys": dict(in_force.keys)}
     try:
-        return orjson.dumps(
+        document = orjson.dumps(
             {"organization_id": in_force.organization_id, "version": in_force.version, "policies": policies, **known}
         )
     except orjson.JSONEncodeError as error:
         raise Problem("invalid_request", f"The context is invalid: {error}.") from error
+    if NUL in document:
+        raise InvalidPolicyDocument("policies", PolicyIsInvalid("invalid_value", "policies", "they contain NUL"))
+    return document

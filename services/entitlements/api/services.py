@@ -38,7 +38,7 @@ from entitlements.api.turns import WAITING_MAX, Turns, slices
 from entitlements.api.units import Units
 from entitlements.api.views import CUSTOMERS_AT_ONCE, CustomerViews
 from entitlements.domain.commands import Command
-from entitlements.errors import InvalidRequest, OutcomeUnknown, ServerIsAway
+from entitlements.errors import OutcomeUnknown, ServerIsAway
 from entitlements.ledger.caller import Caller, Outcome, Sent
 from entitlements.ledger.ends import TopicEnds
 from entitlements.ledger.partitioning import partition_of
@@ -148,8 +148,6 @@ class Services:
             return await turns.call(organization_id, function, *arguments)
         except (psycopg.OperationalError, PoolTimeout) as error:
             raise ServerIsAway("Postgres.") from error
-        except psycopg.DataError as error:
-            raise InvalidRequest("A value is out of range.") from error
 
     async def reach(self, at_least: Mapping[int, int] | None, within_for: float | None = None) -> None:
         """Wait until the tables know the ledger up to an offset of each partition. Raises NotReachedYet, ServerIsAway.

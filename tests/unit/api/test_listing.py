@@ -5,11 +5,18 @@ from __future__ import annotations
 import asyncio
 import threading
 from contextlib import nullcontext
+from datetime import UTC, datetime
 from typing import Any
 
+import pytest
+
+from entitlements.access.log.reading import DECISIONS
+from entitlements.api.listing import CURSOR_CHARACTERS_MAX
 from entitlements.api.services import LIST_THREADS, Services
 from entitlements.api.turns import Turns
 from entitlements.api.views import CUSTOMERS_AT_ONCE
+from entitlements_projections.reading import cursors, lists
+from entitlements_projections.reading.listing import Listing
 
 
 class NoDatabase:
@@ -56,3 +63,17 @@ def test_what_is_read_about_many_takes_a_turn_for_each_slice() -> None:
     services.threads.close()
     assert [each for each in reads if each[0] == "noisy"] == [("noisy", CUSTOMERS_AT_ONCE)] * 3 + [("noisy", 1)]
     assert reads.index(("quiet", 2)) <= 1
+
+
+@pytest.mark.parametrize("character", ["\U0001f600", "\1", '"', "\\", "\u2028", "x"])
+@pytest.mark.parametrize(
+    "listing",
+    [*(each for each in vars(lists).values() if isinstance(each, Listing)), DECISIONS],
+    ids=lambda each: each.name,
+)
+def test_a_list_takes_its_own_cursors_however_long_their_ids(listing: Listing, character: str) -> None:
+    values: dict[type, Any] = {str: character * 128, int: -(2**63) + 1, datetime: datetime(9999, 1, 1, 1, 1, 1, 1, UTC)}
+    place = cursors.Place(side="before", values=tuple(values[kind] for kind in listing.key.values()))
+    cursor = cursors.written(place, listing.name, listing.key, {"organization_id": character * 128})
+    assert len(cursor) <= CURSOR_CHARACTERS_MAX
+    assert cursors.read(cursor, listing.name, listing.key, {"organization_id": character * 128}) == place
