@@ -2,7 +2,7 @@
 
 Live projectors go on all the while. The comparison is exact all the same: in one repeatable-read transaction the live
 tables and their positions are a snapshot, and the new tables are brought to just these positions before rows are
-compared. The swap renames both schemas in one transaction, behind a gate that every projector passes, so no batch goes
+compared. Tables that are behind the end of the ledger prove nothing about the rest of it: the report names them. The swap renames both schemas in one transaction, behind a gate that every projector passes, so no batch goes
 to tables that are on their way out.
 """
 
@@ -44,11 +44,24 @@ RETIRED: Final = "entitlements_retired"
 _BATCH_BYTES_MAX: Final = 8 * 1024 * 1024
 #: Seconds without a frame after which a ledger that should have more is said to be short.
 SILENCE_FOR_MAX: Final = 30.0
+#: Seconds a comparison waits for live projectors to reach the end of the ledger, and between two looks.
+CATCH_UP_WITHIN_FOR: Final = 10.0
+_LOOK_EVERY_FOR: Final = 0.1
 
 #: Hears how many offsets of the ledger are done, and of how many.
 Progress: TypeAlias = Callable[[int, int], None]
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Behind:
+    """A partition whose live tables lack frames: rows were compared up to there."""
+
+    partition: int
+    #: Frames in the live tables, and in the ledger.
+    compared: int
+    frames: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,13 +71,29 @@ class Report:
     tables: list[TableComparison]
     #: Offsets of the ledger, by partition, at which both were compared.
     offsets: dict[int, int] = field(default_factory=dict)
+    #: Offset of the last valid frame of each partition when the comparison began.
+    ends: dict[int, int] = field(default_factory=dict)
     swapped: bool
     seconds: float
 
     @property
     def equal(self) -> bool:
-        """Whether every row of every table is the same."""
+        """Whether the live tables have the whole ledger, and every row of every table is the same."""
+        return self.rows_match and not self.behind
+
+    @property
+    def rows_match(self) -> bool:
+        """Whether every row of every table is the same, up to where they were compared."""
         return all(table.equal for table in self.tables)
+
+    @property
+    def behind(self) -> list[Behind]:
+        """The partitions that were not compared to their end."""
+        return [
+            Behind(partition=partition, compared=self.offsets.get(partition, -1) + 1, frames=end + 1)
+            for partition, end in sorted(self.ends.items())
+            if self.offsets.get(partition, -1) < end
+        ]
 
     @property
     def rows(self) -> dict[str, int]:
@@ -78,12 +107,13 @@ def rebuild(
     progress: Progress = lambda done, total: None,  # noqa: ARG005 - names are the contract.
     *,
     compare_only: bool = False,
+    catch_up_within_for: float = CATCH_UP_WITHIN_FOR,
 ) -> Report:
     """Rebuild every table, compare with the live ones, and put the new ones in their place unless compare_only.
 
-    Differences are reported, not raised; the new tables are the truth and are swapped in all the same. One rebuild at a
-    time: a second one waits. Raises LedgerIsCorrupt, LedgerHasAGap, LedgerIsShort, LockIsHeld, RightsAreMissing,
-    psycopg.OperationalError.
+    With compare_only live tables have catch_up_within_for seconds to reach the end of the ledger first. Differences are
+    reported, not raised; the new tables are the truth and are swapped in all the same. One rebuild at a time: a second one
+    waits. Raises LedgerIsCorrupt, LedgerHasAGap, LedgerIsShort, LockIsHeld, RightsAreMissing, psycopg.OperationalError.
     """
     started = time.monotonic()
     conninfo = conninfo or settings.postgres
@@ -107,6 +137,9 @@ def rebuild(
             with closing(connect(conninfo, SHADOW)) as shadow:
                 new = _NewTables(settings, shadow, progress)
                 new.catch_up(read_offsets(connection))
+                ends = new.ends(read_offsets(connection))
+                if compare_only:
+                    _wait_until_reached(connection, ends, catch_up_within_for)
                 tables, offsets = new.compare_with_live()
                 if not compare_only:
                     new.catch_up(new.ends(offsets))
@@ -115,7 +148,19 @@ def rebuild(
                 _retire(conninfo, guard)
         finally:
             _drop(conninfo, connection, SHADOW)
-    return Report(tables=tables, offsets=offsets, swapped=not compare_only, seconds=time.monotonic() - started)
+    return Report(
+        tables=tables, offsets=offsets, ends=ends, swapped=not compare_only, seconds=time.monotonic() - started
+    )
+
+
+def _wait_until_reached(connection: Connection, ends: Mapping[int, int], within_for: float) -> None:
+    """Wait until live projectors have written the ledger up to these offsets, or time is up."""
+    until = time.monotonic() + within_for
+    while time.monotonic() < until:
+        known = read_offsets(connection)
+        if all(known.get(partition, -1) >= end for partition, end in ends.items()):
+            return
+        time.sleep(_LOOK_EVERY_FOR)
 
 
 class _NewTables:

@@ -40,6 +40,7 @@ ADVICE: Final[dict[str, str]] = {
     "pool_is_closed": "Open another pool; a closed pool cannot be reopened.",
     "pool_is_suspended": "Resume it first (ResumePool).",
     "pool_is_elsewhere": "Send the command again; it is routed by the pool id.",
+    "unknown_organization": "Check the id; opening its first pool creates an organization.",
     "unknown_customer": "Assign the customer to a pool first (AssignWorkspace).",
     "customer_is_not_assigned": "Assign the customer to the pool first (AssignWorkspace).",
     # Provisions, grants and plans.
@@ -69,7 +70,7 @@ ADVICE: Final[dict[str, str]] = {
     "parents_disagree": "Override the rule in the set, or make the parents' rules equal.",
     # Usage.
     "not_entitled": "Add a provision or grant whose plan includes the key.",
-    "quota_exceeded": "Use less, wait for the reset, or upgrade the plan.",
+    "quota_exceeded": "Use less, wait for the reset if the key has one, or upgrade the plan.",
     "member_cap_reached": "Use less, or raise the cap of this member (CapMember).",
     "key_is_not_metered": "Check access instead of recording usage; only limits, quotas and credits are metered.",
     "key_is_not_held": "Use ReverseUsage or CorrectUsage for a quota.",

@@ -3,7 +3,7 @@
 EntitlementsError
 ├── CommandRefused          domain/errors.py: a rule says no; the caller's business
 ├── RequestError            the request is invalid as it is
-│   ├── NotFound            UnknownPool, UnknownSet, UnknownLadder, UnknownKey, UnknownCustomer
+│   ├── NotFound            UnknownPool, UnknownSet, UnknownLadder, UnknownKey, UnknownOrganization, UnknownCustomer
 │   ├── AmbiguousCustomer
 │   ├── CommandIsTooLarge
 │   └── InvalidRequest
@@ -84,6 +84,12 @@ class UnknownKey(NotFound):
     """No such resource key."""
 
     code = "unknown_key"
+
+
+class UnknownOrganization(NotFound):
+    """No such organization."""
+
+    code = "unknown_organization"
 
 
 class UnknownCustomer(NotFound):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -258,6 +259,75 @@ def test_plans_grants_and_pools_come_and_go(ask: Ask, pool: str) -> None:
     ask("unassign", pool, f"ws-{pool}")
     ask("pool", "close", pool)
     assert ask("usage", "record", "api_calls", "1", "--pool", pool, status=1)["error"]["code"] == "pool_is_closed"
+
+
+@pytest.fixture
+def typed(ask: Ask, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Run a command as people do; what is printed, both streams."""
+
+    def shown(*arguments: str, status: int = 0) -> str:
+        capsys.readouterr()
+        got = run(arguments)
+        both = capsys.readouterr()
+        assert got == status, both.out + both.err
+        return both.out + both.err
+
+    return shown
+
+
+def test_what_the_terminal_shows_is_enough_to_go_on(ask: Ask, pool: str, typed: Callable[..., str]) -> None:
+    said = typed("usage", "record", "api_calls", "7", "--pool", pool)
+    usage_id = said.rpartition("Usage id: ")[2].strip()
+    assert usage_id in typed("usage", "list", "--organization", "acme", "--pool", pool)
+    ask("send", "ReverseUsage", f"pool_id={pool}", f"usage_id={usage_id}", "reason=a mistake")
+    (calls,) = [row for row in ask("pool", "show", pool)["entitlements"] if row["resource_key"] == "api_calls"]
+    assert calls["consumed"] == 0
+    changed = typed(
+        "send", "ChangePlan", f"pool_id={pool}", "set=pro", "provision_id=sub-2", "source=subscription", "when=now"
+    )
+    assert re.fullmatch(rf"Pool {pool} changed from free v\d+ to pro v\d+ at 20\S+Z\.\n", changed)
+    typed("usage", "record", "seats", "3", "--pool", pool)
+    of_seats = typed("usage", "record", "seats", "3", "--pool", pool, status=1)
+    assert "Use less, release some with `entitlements usage release`, or upgrade the plan." in of_seats
+    typed("usage", "record", "seats", "2", "--pool", pool)
+    of_none = typed("usage", "record", "seats", "3", "--pool", pool, status=1)
+    assert "remaining" in of_none
+    assert "Release some with `entitlements usage release` or upgrade the plan." in of_none
+    typed("usage", "record", "api_calls", "1000", "--pool", pool)
+    of_quota = typed("usage", "record", "api_calls", "1", "--pool", pool, status=1)
+    assert "Wait for the reset or upgrade the plan." in of_quota
+
+
+def test_a_typing_error_is_not_answered_as_empty(ask: Ask, pool: str, typed: Callable[..., str]) -> None:
+    assert ask("grant", "list", "--organization", "nosuch", status=1)["error"]["code"] == "unknown_organization"
+    assert "No grants." in typed("grant", "list", "--organization", "acme", "--pool", pool)
+    assert ask("progress", "nope", status=1)["error"]["code"] == "unknown_set"
+    assert ask("progress", "free")["campaigns"] == []
+    assert f"Customer ws-77 does not use pool {pool}." in typed("unassign", pool, "ws-77")
+    assert f"Customer ws-{pool} no longer uses pool {pool}." in typed("unassign", pool, f"ws-{pool}")
+    assert f"Customer ws-{pool} does not use pool {pool}." in typed("unassign", pool, f"ws-{pool}")
+
+
+def test_the_organization_of_the_environment_counts_where_a_pool_is_named(
+    ask: Ask, pool: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ENTITLEMENTS_ORGANIZATION", "rival")
+    refused = [
+        ask("pool", "show", pool, status=1),
+        ask("pool", "suspend", pool, status=1),
+        ask("provision", "add", pool, "free", status=1),
+        ask("grant", "issue", pool, "free", "--reason", "r", "--actor", "ann", status=1),
+        ask("assign", pool, "ws-1", status=1),
+        ask("usage", "record", "api_calls", "1", "--pool", pool, status=1),
+        ask("check", "api_calls", "--pool", pool, status=1),
+        ask("send", "SuspendPool", f"pool_id={pool}", status=1),
+    ]
+    for document in refused:
+        assert document["error"]["code"] == "unknown_pool"
+        assert "ENTITLEMENTS_ORGANIZATION" in document["error"]["advice"]
+    assert ask("usage", "record", "api_calls", "1", "--pool", pool, "--organization", "acme")["pool_id"] == pool
+    monkeypatch.setenv("ENTITLEMENTS_ORGANIZATION", "acme")
+    assert ask("pool", "show", pool)["status"] == "open"
 
 
 def test_usage_goes_to_the_primary_pool_then_to_others_and_is_never_split(ask: Ask, pool: str) -> None:
@@ -601,7 +671,7 @@ def test_a_policy_is_defined_listed_shown_and_retired(ask: Ask, tmp_path: Path) 
         json.dumps({"policies": [policy, {"policy_id": "beta", "effect": "ALLOW"}]})
     )
     for repeated in (False, True):
-        defined = ask("policy", "define", "-f", "policies.json", "-o", organization)["policies"]
+        defined = ask("policy", "define", "policies.json", "-o", organization)["policies"]
         assert [(one["policy_id"], one["repeated"]) for one in defined] == [("nights", repeated), ("beta", repeated)]
     listed = ask("policy", "list", "-o", organization)
     assert [one["policy_id"] for one in listed["items"]] == ["nights", "beta"]

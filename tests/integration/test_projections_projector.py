@@ -149,6 +149,36 @@ def test_what_a_projector_keeps_equals_a_rebuild_although_its_connections_are_cu
     assert connection.execute(schemas).fetchall() == [("entitlements",), ("entitlements_reporting",)]
 
 
+def test_tables_that_are_behind_the_ledger_are_no_match(
+    settings: Settings, connection: Connection, append: Append
+) -> None:
+    ledger = SyntheticLedger(PARTITIONS)
+    pool_with_a_plan(ledger)
+    append([frame for stream in ledger.streams.values() for frame in stream])
+    empty = rebuild(settings, compare_only=True, catch_up_within_for=0.1)
+    assert (empty.rows_match, empty.equal, different(empty)) == (True, False, [])
+    assert [(each.partition, each.compared, each.frames) for each in empty.behind] == [
+        (partition, 0, end + 1) for partition, end in sorted(ends(ledger).items())
+    ]
+    with projecting(settings):  # It is waited for.
+        assert rebuild(settings, compare_only=True).equal
+
+
+def test_a_projector_without_new_frames_notices_that_its_tables_were_lost(
+    settings: Settings, connection: Connection, append: Append
+) -> None:
+    ledger = SyntheticLedger(PARTITIONS)
+    pool_with_a_plan(ledger)
+    append([frame for stream in ledger.streams.values() for frame in stream])
+    with projecting(settings):
+        until(lambda: read_offsets(connection) == ends(ledger))
+        connection.execute(b"drop schema entitlements cascade")
+        migrate(settings.postgres)
+        assert read_offsets(connection) == {}
+        until(lambda: read_offsets(connection) == ends(ledger))
+    assert rebuild(settings, compare_only=True).equal
+
+
 def test_a_rebuild_names_what_differs_and_puts_it_right(
     settings: Settings, connection: Connection, append: Append
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -15,11 +16,12 @@ from typing import Any
 import pytest
 import typer
 
-from entitlements.cli import customers, dashboard, output, showing, tailing, values
+from entitlements.cli import customers, dashboard, operating, output, showing, tailing, values
 from entitlements.cli.app import app
 from entitlements.cli.failures import InvalidValue
 from entitlements.cli.running import run
 from entitlements.wiring.processes import PROCESSES
+from entitlements.wiring.supervisor import Program
 
 #: Nothing listens there: connections are refused at once.
 NOWHERE = "127.0.0.1:1"
@@ -328,8 +330,8 @@ def test_of_very_many_reservations_the_next_to_expire_are_shown(capsys: pytest.C
         (["pool", "open", "p1", "--organization", "o", "--backfill-from", "yesterday"], 2, "invalid_instant"),
         (["check", "api_calls", "--quantity", "0"], 2, "invalid_quantity"),
         (["check", "api_calls", "--pool", "p1", "--subject", "ann"], 2, "invalid_request"),
-        (["grant", "issue", "p1", "pro", "--reason", "r"], 2, "usage"),
-        (["pool", "opne"], 2, "usage"),
+        (["grant", "issue", "p1", "pro", "--reason", "r"], 2, "usage_error"),
+        (["pool", "opne"], 2, "usage_error"),
         (["set", "define", "nowhere.yaml"], 2, "definition_is_invalid"),
         (["usage", "import", "nowhere.csv"], 2, "file_is_invalid"),
         (["set", "example", "platinum"], 2, "invalid_request"),
@@ -342,21 +344,159 @@ def test_what_goes_wrong_is_one_line_or_one_document(
     assert run(arguments) == status
     shown = capsys.readouterr()
     assert shown.out == ""
-    assert shown.err.startswith(f"{code}: ")
+    # A command is named `usage`: a line that starts with it would read as that command's.
+    assert shown.err.startswith("error: " if code == "usage_error" else f"{code}: ")
     assert shown.err.count("\n") == 1
     assert "secret" not in shown.err
     assert run([*arguments, "--json"]) == status
     assert json.loads(capsys.readouterr().out)["error"]["code"] == code
 
 
+@pytest.fixture
+def nothing_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A folder without an installation, and no variable of ours."""
+    for name in [name for name in os.environ if name.startswith("ENTITLEMENTS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["pool", "show", "p1"],
+        ["usage", "record", "api_calls", "1", "--pool", "p1", "--no-wait"],
+        ["topics"],
+        ["migrate"],
+        ["changes", "tail", "--no-follow"],
+        ["read-models", "rebuild"],
+        ["pool", "list", "--organization", "acme"],
+    ],
+)
+def test_a_server_that_nobody_named_is_never_contacted(
+    arguments: list[str], nothing_named: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def contacted(*_: Any, **__: Any) -> None:
+        raise AssertionError("a server was contacted")
+
+    monkeypatch.setattr("socket.create_connection", contacted)
+    monkeypatch.setattr("psycopg.connect", contacted)
+    monkeypatch.setattr("psycopg.Connection.connect", contacted)
+    assert run(arguments) == 1
+    assert capsys.readouterr().err == (
+        "no_installation: No installation in ./.entitlements. Run this in the folder of `entitlements up`, or give --data or "
+        "ENTITLEMENTS_POSTGRES and ENTITLEMENTS_KAFKA.\n"
+    )
+
+
+def test_an_installation_that_was_stopped_and_a_server_that_is_missing_are_named(
+    nothing_named: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (nothing_named / "mine").mkdir()
+    assert run(["pool", "show", "p1", "--data", "mine"]) == 1
+    assert (
+        "The installation in ./mine is not running. Start it: `entitlements up --data mine`." in capsys.readouterr().err
+    )
+    monkeypatch.setenv("ENTITLEMENTS_KAFKA", NOWHERE)
+    assert run(["pool", "show", "p1"]) == 1
+    assert "No installation in ./.entitlements, and ENTITLEMENTS_POSTGRES is not set." in capsys.readouterr().err
+
+
+def test_a_missing_option_is_named_with_its_values(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["provision", "end", "p1", "sub"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: Missing option '--when': now, period_end (end of the billing period) or a time.")
+    assert "See `entitlements provision end --help`." in said
+
+
+@pytest.mark.parametrize("read", [values.instant_or_after, values.instant_or_before])
+def test_both_ways_to_write_a_time_are_one_sentence(read: Any) -> None:
+    with pytest.raises(InvalidValue) as caught:
+        read("tomorrow")
+    assert re.fullmatch(r"Write it like 2026-01-31T12:00:00Z, or 90d for 90 days [a-z ]+\.", caught.value.advice)
+
+
+@pytest.mark.usefixtures("no_servers")
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["set", "define", "pro.yml"], "Did you mean pro.yaml?"),
+        (["policy", "define", "x.yaml", "-o", "acme"], "Check the path. In "),
+        (["usage", "import", "usage.cvs"], "Did you mean usage.csv?"),
+        (["ladder", "define", "nowhere/plans.txt"], "Check the path."),
+    ],
+)
+def test_a_file_that_is_not_there_is_answered_with_a_next_step(
+    arguments: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("pro.yaml", "usage.csv"):
+        (tmp_path / name).touch()
+    assert run(arguments) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_the_first_steps_of_the_help_are_those_of_the_readme(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whatever is typed from one and then the other, a customer stays in one organization."""
+    assert run(["--help"]) == 0
+    steps = re.findall(r"(?m)^ *\$? *(entitlements (?:pool open|provision add|assign) .*?) *$", capsys.readouterr().out)
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    assert len(steps) == 3
+    assert [step for step in steps if f"\n{step}\n" not in readme] == []
+
+
+def test_the_reason_why_a_process_ends_is_printed_once_until_it_changes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    program, told = Program("api", tmp_path / "api.log"), dict[str, str]()
+    program.last_exit = 1
+    line = 'at=2026-01-01T00:00:0{}.000Z level=critical process=api logger=n message="Exiting. address_is_taken: {}" code=c\n'
+    for second in range(8):
+        with program.log.open("a") as log:
+            log.write(line.format(second, r"Port 8080 is \"taken\"."))
+        operating._tell_end(program, told)
+    said = capsys.readouterr().out
+    assert said.count("ended with status 1") == 1
+    assert 'api ended with status 1: address_is_taken: Port 8080 is "taken".' in said
+    assert str(program.log) in said
+    program.log.write_text('{"message": "Exiting. server_is_away: Kafka", "at": "now"}\n')
+    operating._tell_end(program, told)
+    assert "api ended with status 1: server_is_away: Kafka" in capsys.readouterr().out
+
+
+CHANGE = {
+    "type": "entitlement.granted", "effective_at": datetime(2026, 11, 21, tzinfo=UTC), "organization_id": "acme-inc",
+    "customer_id": "ws-1", "resource_key": "api_calls", "before": None,
+    "after": {"limit": 100, "soft_limit": None, "hard_limit": 100, "period": "day"},
+}  # fmt: skip
+
+
 def test_a_change_is_shown_with_the_organization_of_its_customer(capsys: pytest.CaptureFixture[str]) -> None:
-    value = {"limit": 100, "soft_limit": None, "hard_limit": 100, "period": "day"}
-    change = {
-        "type": "entitlement.granted", "effective_at": datetime(2026, 11, 21, tzinfo=UTC), "organization_id": "acme-inc",
-        "customer_id": "ws-1", "resource_key": "api_calls", "before": None, "after": value,
-    }  # fmt: skip
-    output.say(tailing._sentence(change))
+    (line,) = tailing._lines(CHANGE, None)
+    output.say(line)
     assert "acme-inc  ws-1  api_calls  none -> 100 / day" in capsys.readouterr().out
+
+
+def test_a_change_that_does_not_fit_breaks_between_what_and_whose(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    for line in tailing._lines(CHANGE, 80):
+        output.say(line)
+    assert capsys.readouterr().out.splitlines() == [
+        "2026-11-21T00:00:00Z  entitlement.granted",
+        "  acme-inc  ws-1  api_calls  none -> 100 / day",
+    ]
+    whole = "2026-11-21T00:00:00Z  entitlement.granted      acme-inc  ws-1  api_calls  none -> 100 / day"
+    assert len(tailing._lines(CHANGE, len(whole))) == 1
+    assert len(tailing._lines(CHANGE, len(whole) - 1)) == 2
+
+
+def test_one_seat_is_no_seats() -> None:
+    seats = held(name="Seats", unit="seat", scale=0, period=None, entitlement_type="limit", effective_limit=5)
+    assert dashboard.cells(seats | {"consumed": 1})[1] == "1 seat"
+    assert dashboard.cells(seats | {"consumed": 2})[1] == "2 seats"
+    assert dashboard.cells(seats | {"consumed": 1, "scale": 2})[1] == "0.01 seats"
+    assert [output.counted(number, "row") for number in (0, 1, 1000)] == ["0 rows", "1 row", "1,000 rows"]
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,7 @@ def test_a_context_that_is_invalid_is_refused(
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["policy", "define", "-f", "bad.json", "-o", "acme"],
+        ["policy", "define", "bad.json", "-o", "acme"],
         ["policy", "test", "bad.json", "--context", "asked.yaml"],
         ["send", "DefineAccessPolicy", "organization_id=acme", "policy_id=beta", "effect=ALLOW", "document='{\"policy_id\":\"beta\"}'"],
     ],

@@ -2,22 +2,38 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 import shlex
+import subprocess
+import time
+from dataclasses import replace
 from datetime import UTC, datetime
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from rich.cells import cell_len
+from rich.console import Console
+from rich.progress import Progress
 from rich.text import Text
 from typer.main import get_command
 
-from entitlements.cli import output
+from entitlements.cli import output, previewing
 from entitlements.cli.app import app
+from entitlements.cli.operating import _show, _tell_how_to_query
 from entitlements.cli.running import run
+from entitlements.demo import running as demo
+from entitlements.scenarios import files, running
+from entitlements.scenarios.preview import KeyOutcome, Tally
+from entitlements.scenarios.reading import LIBRARY
+from entitlements.scenarios.running import Outcome
+from entitlements.settings import Settings
+from entitlements_projections.comparing import TableComparison
+from entitlements_projections.rebuild import Report
 
 AT = datetime(2026, 1, 31, 12, tzinfo=UTC)
 KEY_ID = "3kTfq09sXa2B" * 4
@@ -218,3 +234,101 @@ def test_a_key_named_by_its_document_is_read_from_it(
     )
     assert run(["key", "define", "premium.json"]) == 2
     assert "colour" in capsys.readouterr().err
+
+
+def test_how_to_reach_the_postgres_of_up_is_a_line_for_a_shell(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = "postgresql://entitlements@127.0.0.1:5432/entitlements"
+    monkeypatch.delenv("ENTITLEMENTS_POSTGRES", raising=False)
+    _tell_how_to_query(Settings(postgres=url))
+    line = capsys.readouterr().out.splitlines()[1].strip()
+    shell = f'{line} && echo "$ENTITLEMENTS_POSTGRES" && psql --version && pg_dump --version'
+    told = subprocess.run(["/bin/sh", "-c", shell], capture_output=True, text=True, check=True).stdout.splitlines()
+    assert told[0] == url
+    assert [each.split()[0] for each in told[1:]] == ["psql", "pg_dump"]
+    monkeypatch.setenv("ENTITLEMENTS_POSTGRES", url)  # It may hold a password, and whoever set it knows it.
+    _tell_how_to_query(Settings())
+    assert capsys.readouterr().out == ""
+
+
+def test_tables_that_are_behind_are_named_by_partition_and_nothing_is_said_to_match(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    empty = TableComparison(table="grants", rows=0, only_live=0, only_rebuilt=0)
+    _show(Report(tables=[empty], offsets={1: 3}, ends={0: 10, 1: 3}, swapped=False, seconds=1.0))
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Partition 0: compared up to frame 0 of 11: the live tables have 0 of 11 frames." in said
+    assert "Partition 1" not in said
+    assert "All rows match" not in said
+
+
+def test_a_column_that_may_be_missing_is_the_first_to_go_and_is_there_in_blocks(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    columns, rows = ("Pool", "?Usage id", ">Quantity"), [("acme", KEY_ID, 3)]
+    for width, has_it in ((120, True), (40, False), (12, True)):
+        monkeypatch.setenv("COLUMNS", str(width))
+        assert (KEY_ID in shown(capsys, columns, rows)) is has_it
+
+
+@pytest.mark.parametrize("sentence", ["Starting Kafka and Postgres", "Rebuilding and comparing the read models"])
+def test_a_progress_bar_keeps_its_bar_and_its_time_at_80_columns(sentence: str) -> None:
+    printed = StringIO()
+    console = Console(file=printed, width=80, force_terminal=True, color_system=None)
+    bar = Progress(*output.progress_columns(sentence, 80), console=console)
+    bar.add_task(sentence, total=10_000, completed=9_999, count="9,999/10,000")
+    console.print(bar.get_renderable())
+    (line,) = printed.getvalue().splitlines()
+    assert re.search(rf"{sentence} [━╸╺]{{8,}} 9,999/10,000 \d:\d\d:\d\d *$", line), line
+
+
+def test_every_phase_of_the_demo_fits_a_line_with_its_bar() -> None:
+    source = inspect.getsource(demo)
+    sentences = re.findall(r'self\.phase\("[a-z ]+", f?"([^"]+)"\)|demo\.phase\("[a-z ]+", "([^"]+)"\)', source)
+    assert len(sentences) == 7
+    longest = max(len(one or other) for one, other in sentences)
+    assert 80 - longest - output._BESIDE_BAR >= output._BAR_MIN
+
+
+def test_scenarios_are_listed_one_a_line_at_80_columns(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert run(["scenario", "list", "stacking", "plans"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    names = [path.stem for feature in ("stacking", "plans") for path in (LIBRARY / feature).glob("*.yaml")]
+    assert len(lines) == len(names) + 3  # A heading for each feature, and how many there are.
+    assert all(cell_len(line) <= 80 for line in lines)
+    assert sorted(line.split()[0] for line in lines if line.startswith("  ")) == sorted(names)
+    monkeypatch.delenv("COLUMNS")
+    assert run(["scenario", "list", "stacking"]) == 0
+    assert re.search(r"(?m)^stacking/max-chooses +\S", capsys.readouterr().out)
+
+
+def test_the_time_of_one_scenario_is_not_that_of_the_start(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+    monkeypatch.setattr(files, "model", lambda: made.append("model"))
+    monkeypatch.setattr(time, "perf_counter", lambda: made.append("clock") or 0.0)
+    monkeypatch.setattr(running, "run_file", lambda path: Outcome(path=path, feature="f", name="n", deviations=[]))
+    assert run(["scenario", "run", "stacking/max-chooses"]) == 0
+    assert made == ["model", "clock", "clock"]
+    assert "each" not in capsys.readouterr().out
+
+
+def test_a_preview_names_features_groups_digits_and_says_what_its_columns_are(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    calls = KeyOutcome(
+        pool_id="p1", resource_key="calls", is_feature=False, held_before=True, held_after=True, limit_before=1_000, limit_after=None,
+        before=Tally(refused=12_000), after=Tally(),
+    )  # fmt: skip
+    sso = replace(calls, resource_key="sso", is_feature=True, held_after=False, limit_before=None, before=Tally())
+    previewing._tell("pro", 1, [calls, sso], {})
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert "p1 calls gains 1,000 → unlimited 12,000 → 0 0 → 0" in lines
+    assert "p1 sso loses included → not included 0 → 0 0 → 0" in lines
+    assert any("Refused: usage denied. Overage: usage above the limit." in line for line in lines)
+    assert any(line.startswith("1 pool has held pro") for line in lines)

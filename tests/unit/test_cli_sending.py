@@ -21,6 +21,7 @@ from entitlements.cli.sending import _command, _kind_of, _read
 from entitlements.domain.commands import Command, DefineResourceKey
 from entitlements.domain.plan_commands import ConfigureOnDemand, SetOverride
 from entitlements.examples_of_terms import one_of_each
+from entitlements.intake.synonyms import COMMAND_SYNONYMS, command_near
 from entitlements.ledger.records import COMMANDS
 
 KNOWN: dict[str, type[Command]] = {name.rpartition(".")[2]: kind for name, kind in COMMANDS.items()}
@@ -127,3 +128,54 @@ def test_a_mistyped_name_is_met_with_the_right_one() -> None:
     with pytest.raises(InvalidValue) as refused:
         _kind_of("SetOveride", KNOWN)
     assert "SetOverride" in refused.value.advice
+
+
+@pytest.mark.parametrize(
+    ("name", "ours"),
+    [
+        ("CancelProvision", "EndProvision"),
+        ("CancelSubscription", "EndProvision"),
+        ("CreateSubscription", "ProvisionPool"),
+        ("CreatePool", "OpenPool"),
+        ("UpgradePlan", "ChangePlan"),
+        ("RefundUsage", "ReverseUsage"),
+        ("unsuspend_pool", "ResumePool"),
+        ("AssignCustomer", "AssignWorkspace"),
+    ],
+)
+def test_a_command_as_others_call_it_is_answered_with_ours(
+    name: str, ours: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["send", name]) == 1
+    assert f"unknown_command: No such command: {name}. Did you mean {ours}?" in capsys.readouterr().err
+
+
+def test_synonyms_are_no_commands_and_stand_for_those_there_are() -> None:
+    assert set(COMMAND_SYNONYMS.values()) <= set(KNOWN)
+    assert not COMMAND_SYNONYMS.keys() & KNOWN.keys()
+
+
+@pytest.mark.parametrize("prefix", ["Un", "De", "Re"])
+def test_what_undoes_a_command_is_never_suggested_for_it(prefix: str) -> None:
+    opposites = [("Uncancel", "Cancel"), ("Unassign", "Assign"), ("Deactivate", "Activate")]
+    for undoing, doing in opposites:
+        only = [f"{undoing}Unit"]
+        assert command_near(f"{doing}Unit", only) is None
+        assert command_near(f"{undoing}Unit", [f"{doing}Unit"]) is None
+    for name in KNOWN:
+        assert command_near(f"{prefix}{name}", [name]) is None
+
+
+@pytest.mark.parametrize(
+    ("field", "said"),
+    [
+        ("ammount", "SetOverride has no field ammount (did you mean amount?)."),
+        ("customer", "SetOverride has no field customer (commands call it workspace_id)."),
+        ("customer_id", "SetOverride has no field customer_id (commands call it workspace_id)."),
+        ("colour", "SetOverride has no field colour."),
+    ],
+)
+def test_an_unknown_field_is_answered_with_the_one_it_may_stand_for(field: str, said: str) -> None:
+    with pytest.raises(InvalidValue) as refused:
+        _command(SetOverride, ENVELOPE | OVERRIDE | {field: 1})
+    assert str(refused.value) == said

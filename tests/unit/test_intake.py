@@ -224,3 +224,10 @@ def test_a_row_of_the_epoch_is_not_taken_for_one_without_an_instant(tmp_path: Pa
     (row,) = read_rows(written(tmp_path, text))
     (line,) = Meaning(source="s").command(row, "pool", in_backfill=False).groups[0]["lines"]
     assert line["occurred_at"] < 0, "the pool refuses it"
+
+
+def test_a_misspelled_field_of_a_definition_is_answered_with_the_right_one_not_with_its_value() -> None:
+    rule = {"resource_key": "calls", "rule_type": "quota", "ammount": 5000, "period": "day", "stacking": "sum"}
+    with pytest.raises(DefinitionIsInvalid) as refused:
+        parse_set({"set_id": "pro", "name": "Pro", "rules": [rule]}, "pro.yaml")
+    assert str(refused.value).endswith("pro.yaml: rules.0.ammount: is not a known field; did you mean amount?")

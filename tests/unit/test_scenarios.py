@@ -188,8 +188,8 @@ def test_a_timeline_goes_on_after_a_difference(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("step", "said"),
     [
-        ("{do: {EndProvison: {}}}", "do: no such command: EndProvison: did you mean EndProvision?"),
-        ("{do: {EndProvision: {provison: a}}}", "do.EndProvision: no such field: provison: did you mean provision_id?"),
+        ("{do: {EndProvison: {}}}", "do: no such command: EndProvison; did you mean EndProvision?"),
+        ("{do: {EndProvision: {provison: a}}}", "do.EndProvision: no such field: provison; did you mean provision?"),
         ("{do: {EndProvision: {provision: a, provision_id: a}}}", "duplicate key provision_id"),
         ("{do: {EndProvision: {}}}", "do.EndProvision.provision_id: is required"),
         ("{do: {EndProvision: {provision: a}, ClosePool: {}}}", "one command"),
@@ -208,10 +208,14 @@ def test_a_timeline_goes_on_after_a_difference(tmp_path: Path) -> None:
         ("{at: +9999999w}", "days is out of range"),
         ("{at: +200000d}", "a timeline must end before 2200"),
         ("{expect: {events: [{UsageRecorded: {}, QuotaExceeded: {}}]}}", "expect.events.1: must have at most 1 entries"),
-        ("{expekt: {}}", "no such field: expekt: did you mean expect?"),
-        ("{expect: {keys: {k: {limits: 6}}}}", "expect.keys.k: no such field: limits: did you mean limit?"),
-        ("{expect: {events: [UsageRecordet]}}", "no such event: UsageRecordet: did you mean UsageRecorded?"),
-        ("{expect: {refused: quota_exeeded}}", "no such refusal: quota_exeeded: did you mean quota_exceeded?"),
+        ("{do: {CancelProvision: {provision: a}}}", "no such command: CancelProvision; did you mean EndProvision?"),
+        ("{do: {CapMember: {customer: w, key: k}}}", "no such field: customer; commands call it workspace_id."),
+        ("{use: {key: k, workspace: w}}", "no such field: workspace; did you mean customer?"),
+        ("{use: {key: k, workspace_id: w}}", "no such field: workspace_id; did you mean customer?"),
+        ("{expekt: {}}", "no such field: expekt; did you mean expect?"),
+        ("{expect: {keys: {k: {limits: 6}}}}", "expect.keys.k: no such field: limits; did you mean limit?"),
+        ("{expect: {events: [UsageRecordet]}}", "no such event: UsageRecordet; did you mean UsageRecorded?"),
+        ("{expect: {refused: quota_exeeded}}", "no such refusal: quota_exeeded; did you mean quota_exceeded?"),
         ("{expect: {status: shut}}", "expect.status"),
         ("just words", "must be a mapping with the fields"),
     ],
@@ -243,14 +247,14 @@ def test_what_is_invalid_is_said_with_its_place(tmp_path: Path, step: str, said:
             "pools: {a: {}, b: {}}\ntimeline: [{use: [{pool: a, key: k}, {pool: b, key: k}]}]",
             "a use must be in one pool",
         ),
-        ("pools: {a: {}, b: {}}\ntimeline: [{use: {key: k, workspace: w}}]", "w is not assigned to any of a, b"),
+        ("pools: {a: {}, b: {}}\ntimeline: [{use: {key: k, customer: w}}]", "w is not assigned to any of a, b"),
         (
             (
                 "pools: {a: {organization: acme}, b: {organization: rival}}\n"
                 "timeline:\n"
                 "  - {do: {AssignWorkspace: {pool: a, workspace: w, role: primary}}}\n"
                 "  - {do: {AssignWorkspace: {pool: b, workspace: w, role: primary}}}\n"
-                "  - {use: {key: k, workspace: w}}"
+                "  - {use: {key: k, customer: w}}"
             ),
             "set the pool: acme, rival each have a customer w",
         ),
@@ -317,7 +321,7 @@ def test_a_feature_of_the_library_can_be_listed_shown_and_run(capsys: pytest.Cap
     assert cli(["scenario", "run", "credits"]) == 0
     assert "AI tokens beyond the plan" in capsys.readouterr().out
     assert cli(["scenario", "list", "credits"]) == 0
-    assert "credits/ai-tokens-beyond-the-plan.yaml" in capsys.readouterr().out
+    assert "credits/ai-tokens-beyond-the-plan " in capsys.readouterr().out
     assert cli(["scenario", "show", "credits/ai-tokens-beyond-the-plan"]) == 0
     text = (LIBRARY / "credits/ai-tokens-beyond-the-plan.yaml").read_text()
     assert capsys.readouterr().out == text
@@ -331,3 +335,30 @@ def test_one_that_cannot_be_read_did_not_pass(tmp_path: Path) -> None:
     outcome = run_file(written(tmp_path, "{at: soon}"))
     assert not outcome.passed
     assert "soon" in outcome.invalid
+
+
+def test_a_scenario_is_named_with_or_without_its_ending(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages print names without their ending, `scenario list` with it."""
+    monkeypatch.chdir(tmp_path)
+    whole = reading.find([Path("stacking/max-chooses.yaml")])
+    assert reading.find([Path("stacking/max-chooses")]) == whole
+    (tmp_path / "mine.yaml").write_text("timeline: []\n")
+    assert reading.find([Path("mine")]) == [Path("mine.yaml")]
+    assert len(reading.find([Path("stacking")])) > 1
+    with pytest.raises(reading.ScenarioIsInvalid, match=r"Did you mean stacking/max-chooses\?"):
+        reading.find([Path("stacking/max-choses")])
+
+
+def test_usage_and_expectations_name_the_customer_alike(tmp_path: Path) -> None:
+    plan = "{rules: [{key: calls, type: quota, amount: 5, period: day}]}"
+    file = tmp_path / "s.yaml"
+    file.write_text(
+        f"sets: {{s: {plan}}}\n"
+        "timeline:\n"
+        "  - do: {ProvisionPool: {provision: p, set: s}}\n"
+        "  - do: {AssignWorkspace: {workspace: ws-1, role: primary}}\n"
+        "  - do: {CapMember: {workspace: ws-1, key: calls, amount: 3, period: day}}\n"
+        "  - use: {customer: ws-1, key: calls, quantity: 2}\n"
+        "    expect: {customers: {ws-1: {calls: {consumed: 2, remaining: 1}}}}\n"
+    )
+    assert run_file(file).passed

@@ -62,6 +62,9 @@ def test_what_is_no_rfc_3339_instant_with_a_zone_is_none(text: str) -> None:
         ({"expires_at": "tomorrow"}, "invalid_instant", "must be an RFC 3339 instant with a time zone, such as 2026-01-31T12:00:00Z"),
         ({"expires_at": datetime(2026, 1, 1)}, "invalid_instant", "must be an RFC 3339 instant with a time zone, such as 2026-01-31T12:00:00Z"),  # noqa: DTZ001
         ({"colour": 1}, "invalid_request", "is not a known field"),
+        ({"ammount": 5000}, "invalid_request", "is not a known field; did you mean amount?"),
+        ({"customer_id": "ws-1"}, "invalid_request", "is not a known field; commands call it workspace_id"),
+        ({"quantity": 5}, "invalid_request", "is not a known field"),
     ],
 )  # fmt: skip
 def test_a_field_of_another_type_is_refused_in_plain_words(facts: dict[str, Any], code: str, said: str) -> None:
@@ -80,6 +83,16 @@ def test_values_in_a_command_are_read_as_strictly() -> None:
         with pytest.raises(ValidationError) as refused:
             read_fields(ProvisionPool, {"rules": [rule | wrong]})
         assert [error["loc"] for error in refused.value.errors()] == [("rules", 0, *wrong)]
+
+
+def test_an_unknown_field_deep_inside_hides_nothing_else_that_is_wrong() -> None:
+    rule = {"resource_key": "k", "rule_type": "quotas", "ammount": 5, "period": "day", "stacking": "sum"}
+    with pytest.raises(ValidationError) as refused:
+        read_fields(ProvisionPool, {"rules": [rule], "starts_at": "tomorrow"})
+    said = {error["loc"]: (error["type"], said_of(error)) for error in refused.value.errors()}
+    assert said["rules", 0, "ammount"] == ("unknown_field", "is not a known field; did you mean amount?")
+    assert said["rules", 0, "rule_type"] == ("literal_error", "must be 'boolean', 'limit', 'quota' or 'credit'")
+    assert said["starts_at",][0] == "invalid_instant"
 
 
 def test_instants_of_yaml_are_taken_with_their_zone() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 from contextlib import suppress
 from dataclasses import fields
-from difflib import get_close_matches
 from functools import partial
 from typing import Annotated, Any, Final, get_type_hints
 
@@ -43,6 +42,7 @@ from entitlements.intake.looking import check_beside, is_looked_at
 from entitlements.intake.policies import require_meant
 from entitlements.intake.sets import is_new_ladder, keys_not_defined, looked_up, looks_up, prefixes
 from entitlements.intake.strict import Id, Narrow, OfId, Strict, UsageInstant, default_of, written
+from entitlements.intake.synonyms import command_near
 from entitlements.ledger.records import COMMANDS
 
 router = APIRouter(tags=["commands"], responses=PROBLEMS, route_class=Route)
@@ -211,7 +211,6 @@ for _name, _kind in sorted((full.rpartition(".")[2], kind) for full, kind in COM
 @router.post("/v1/commands/{name}", include_in_schema=False)
 async def unknown(name: str) -> Response:
     """Whoever misspells a command is told its name."""
-    kinds = {kind.__name__.lower(): kind.__name__ for kind in COMMANDS.values() if kind not in _USAGE}
-    near = get_close_matches(name.replace("_", "").replace("-", "").lower(), kinds, n=1)
-    meant = f" Is it {kinds[near[0]]}?" if near else ""
+    near = command_near(name, [kind.__name__ for kind in COMMANDS.values() if kind not in _USAGE])
+    meant = f" Did you mean {near}?" if near else ""
     raise Problem("not_found", f"No such command.{meant} The OpenAPI document lists them all.")

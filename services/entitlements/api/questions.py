@@ -49,6 +49,7 @@ BODIES: Final = (CheckBody, ChecksBody)
 ENTRIES_AT_ONCE: Final = 500
 _DECODE: Final = msgspec.json.Decoder(Check).decode
 _DECODE_MANY: Final = msgspec.json.Decoder(Checks).decode
+_FIELDS: Final = frozenset(field.name for kind in (Check, Checks) for field in msgspec.structs.fields(kind))
 
 
 @router.post(
@@ -100,7 +101,7 @@ def _decoded(body: bytes, decode: Callable[[bytes], T]) -> T:
         found = decode(body)
         require_no_repeats(body)
     except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise explained_decoding(error, body) from error
+        raise explained_decoding(error, body, _FIELDS) from error
     return found
 
 

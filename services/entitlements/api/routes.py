@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping
-from difflib import get_close_matches
 from typing import Any, get_args, get_origin
 
 import orjson
@@ -22,6 +21,7 @@ from entitlements.api.media_types import JSON, require_json
 from entitlements.api.problems import Problem
 from entitlements.api.repeats import require_no_repeats
 from entitlements.api.validation import invalid, number_out_of_range
+from entitlements.intake.synonyms import hint_of_field
 
 
 class Route(APIRoute):
@@ -66,9 +66,8 @@ def _check_query(request: Request, repeats: Mapping[str, bool]) -> None:
     for name, count in Counter(name for name, _ in request.query_params.multi_items()).items():
         at = f"query.{name}"
         if name not in repeats:
-            near = get_close_matches(name.lower().replace("-", "_"), repeats, n=1)
-            meant = f"; did you mean {near[0]}?" if near else ""
-            found.append({"at": at, "message": f"is not known here{meant}"})
+            hint = hint_of_field(name, repeats)
+            found.append({"at": at, "message": "is not a known parameter" + (f"; {hint}" if hint else "")})
         elif count > 1 and not repeats[name]:
             found.append({"at": at, "message": "is given more than once"})
     if found:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Final, NoReturn
 
 import orjson
 
+from entitlements.advice import ADVICE
 from entitlements.api.problems import Problem
 from entitlements.intake.strict import INVALID_REQUEST, QUANTITIES, code_of_all, said_of
+from entitlements.intake.synonyms import hint_of_field
 
 #: So many places are named; whoever has more mends these first.
 _NAMED_MAX: Final = 20
+_EXAMPLE: Final = "such as"
 #: msgspec's names of types, as people know them.
 _TYPES: Final = {
     "int": "an integer", "str": "a string", "bool": "true or false", "array": "an array", "object": "an object", "float": "a number",
@@ -82,8 +85,10 @@ def _place_of(document: Any, wanted: Any, at: str) -> str | None:
     return next((place for name, part in parts if (place := _place_of(part, wanted, f"{at}.{name}")) is not None), None)
 
 
-def explained_decoding(error: Exception, body: bytes | None = None) -> Problem:
-    """The problem for what msgspec found. body: what was decoded, which it gives up at the first value of another type."""
+def explained_decoding(error: Exception, body: bytes | None = None, fields: Collection[str] = ()) -> Problem:
+    """The problem for what msgspec found. body: what was decoded, which it gives up at the first value of another type. fields: those
+    that there are, of which one may have been meant.
+    """
     import msgspec
 
     if body is not None and isinstance(error, msgspec.ValidationError) and not _is_json(body):
@@ -97,7 +102,9 @@ def explained_decoding(error: Exception, body: bytes | None = None) -> Problem:
     at = "body" + re.sub(r"\[(\d+|\.\.\.)\]", r".\1", place_told.removesuffix("`"))
     field = _FIELD.match(told)
     if field is not None:
-        message = "is required" if field[1] == "missing required" else "is not known here"
+        hint = hint_of_field(field[2], fields) if ".context" not in at else ""
+        unknown = "is not a known field" + (f"; {hint}" if hint else "")
+        message = "is required" if field[1] == "missing required" else unknown
         return _problem(INVALID_REQUEST, [{"at": f"{at}.{field[2]}", "message": message}])
     name, code = at.rpartition(".")[2], INVALID_REQUEST
     expected = _EXPECTED.match(told)
@@ -122,4 +129,10 @@ def explained_decoding(error: Exception, body: bytes | None = None) -> Problem:
 
 def _problem(code: str, found: list[dict[str, str]]) -> Problem:
     said = "; ".join(f"{each['at']}: {each['message']}" for each in found[:3])
-    return Problem(code, f"The request is not valid: {said}.", errors=found)
+    # An example once is enough.
+    return Problem(
+        code,
+        f"The request is not valid: {said}.",
+        advice=ADVICE[INVALID_REQUEST] if _EXAMPLE in said else "",
+        errors=found,
+    )

@@ -83,10 +83,10 @@ Test a policy file: evaluate one request and print the result of every condition
 @access_policies.command(
     "define",
     help=prose(_DEFINE_HELP),
-    epilog=example("entitlements policy define -f export_at_work.yaml --organization acme"),
+    epilog=example("entitlements policy define export_at_work.yaml --organization acme"),
 )
 def define(
-    file: Annotated[Path, typer.Option("--file", "-f", help="Policy file, YAML or JSON.", show_default=False)],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Policy file, YAML or JSON.", show_default=False)],
     organization: OrganizationId,
     actor: Actor = "",
     no_wait: NoWait = False,

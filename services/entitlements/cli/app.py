@@ -46,11 +46,11 @@ add [bold]entitlement sets[/bold] (plans) to it. [bold]Customers[/bold] assigned
 
 Then, in a second terminal in the same directory:
 
-  $ entitlements set example free > free.yaml
-  $ entitlements set define free.yaml
-  $ entitlements pool open p1 --organization acme
-  $ entitlements provision add p1 free
-  $ entitlements assign p1 ws-1
+  $ entitlements set example pro > pro.yaml
+  $ entitlements set define pro.yaml
+  $ entitlements pool open acme-api --organization acme-inc
+  $ entitlements provision add acme-api pro
+  $ entitlements assign acme-api ws-1
   $ entitlements usage record api_calls 3 --customer ws-1
   $ entitlements customer show ws-1
 

@@ -45,7 +45,9 @@ def check(
     as_json: AsJson = False,
     data: Data = FOLDER,
 ) -> None:
-    """Check whether a customer may use KEY, how much remains, and until when. Changes nothing. Exit status 0 if allowed or denied.
+    """Check whether a customer may use KEY, how much remains, and until when. Changes nothing.
+
+    Exit status 0 if allowed or denied, 1 if the key, customer or pool is unknown.
 
     The answer is what strict usage would get: included first, then credits, then on-demand, within the member's caps. Policies depend
     on each request; those about the key are listed.
@@ -58,7 +60,7 @@ def check(
     wanted = values.quantity(quantity)
     if subject and not customer:
         raise InvalidValue("invalid_request", "--subject requires --customer.", "Add --customer.")
-    with session(data) as opened:
+    with session(data, organization) as opened:
         key = opened.require_key(resource_key)
         pools, _ = what_they_have(opened, customer, pool, organization)
         asked = Member(

@@ -105,9 +105,20 @@ def unassign(
         effective_at=values.instant(effective_at),
     )
     with session(data) as opened:
+        did_use = no_wait or _uses(opened, pool_id, customer_id)
         done = opened.do(command, wait=not no_wait)
-        sentence = f"Customer {output.strong(customer_id)} no longer uses pool {output.strong(pool_id)}."
+        how = "no longer uses" if did_use or done.outcome.repeated else "does not use"
+        sentence = f"Customer {output.strong(customer_id)} {how} pool {output.strong(pool_id)}."
         report(done, sentence, as_json=as_json, pool_id=pool_id, customer_id=customer_id)
+
+
+def _uses(opened: Session, pool_id: str, customer_id: str) -> bool:
+    """Whether a customer is assigned to a pool, by all that was decided until now."""
+    from entitlements_projections import reading
+
+    opened.catch_up([pool_id])
+    found = reading.pool(opened.database, pool_id, datetime.now(UTC))
+    return found is not None and any(row["customer_id"] == customer_id for row in found["assignments"])
 
 
 def organization_of(opened: Session, customer: str, organization: str) -> str:
@@ -131,15 +142,12 @@ def organization_of(opened: Session, customer: str, organization: str) -> str:
     return found[0]
 
 
-def pool_in(opened: Session, pool: str, organization: str) -> str:
+def pool_in(opened: Session, pool: str) -> str:
     """The id of a pool. Raises UnknownPool if an organization is named and the pool is known to be another's."""
     from entitlements.cli import values
-    from entitlements.errors import UnknownPool
-    from entitlements_projections import reading
 
     pool_id = values.id_of("pool", pool)
-    if organization and reading.organization_of_pool(opened.database, pool_id) not in {None, organization}:
-        raise UnknownPool(f"{pool_id} of organization {organization}.")
+    opened.require_own(pool_id)
     return pool_id
 
 
@@ -163,7 +171,7 @@ def what_they_have(
         raise InvalidValue("invalid_request", "No customer or pool is given.", "Add --customer or --pool.")
     now = datetime.now(UTC)
     if pool:
-        found = opened.require_pool(pool_in(opened, pool, organization))
+        found = opened.require_pool(pool_in(opened, pool))
         if not customer:
             return [found], found["entitlements"]
         organization = str(found["organization_id"])  # A pool tells which of several customers is meant.
@@ -202,7 +210,7 @@ def show(
     """Show a customer's entitlements with usage, limits and status."""
     from entitlements.cli import dashboard
 
-    with session(data) as opened:
+    with session(data, organization) as opened:
         pools, rows = what_they_have(opened, customer, pool, organization)
         positions = {row["pool_id"]: as_of(opened, row["pool_id"]) for row in pools}
     if as_json:

@@ -53,7 +53,8 @@ def cells(row: Mapping[str, Any]) -> tuple[str, str, str, output.Styled]:
     name = row["name"] or row["resource_key"]
     if row["entitlement_type"] == "boolean":
         return name, "", "", shown
-    unit = f" {row['unit']}s" if row["unit"] else ""
+    is_one = row["consumed"] == 1 and not row["scale"]
+    unit = f" {row['unit']}{'' if is_one else 's'}" if row["unit"] else ""
     quota = output.amount(row["effective_limit"], row["scale"]) + (f" / {row['period']}" if row["period"] else "")
     return name, output.amount(row["consumed"], row["scale"]) + unit + _beside(row), quota + _kind(row), shown
 

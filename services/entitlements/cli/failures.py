@@ -15,6 +15,8 @@ DONE: Final = 0
 FAILED: Final = 1
 USAGE: Final = 2
 INTERRUPTED: Final = 130
+#: The code of a command line that cannot be read. People see it as `error`: a command is named `usage`.
+USAGE_ERROR: Final = "usage_error"
 
 #: What to do by a command of this program, by code; of all others `entitlements.advice` says what to do.
 _BY_COMMAND: Final[dict[str, str]] = {
@@ -28,6 +30,7 @@ _BY_COMMAND: Final[dict[str, str]] = {
     "unknown_parent": "Define it first with `entitlements set define FILE`.",
     "unknown_policy": "See `entitlements policy list`.",
     "unknown_api_key": "See `entitlements api-key list`.",
+    "unknown_organization": "Check the id. `entitlements pool open` creates an organization with its first pool.",
     "unknown_customer": "Assign it with `entitlements assign POOL CUSTOMER`.",
     "ambiguous_customer": "Add --organization, or set ENTITLEMENTS_ORGANIZATION.",
     "customer_is_not_assigned": "Assign it with `entitlements assign POOL CUSTOMER`.",
@@ -49,9 +52,11 @@ _BY_COMMAND: Final[dict[str, str]] = {
 class Refused(Exception):
     """The command was refused."""
 
-    def __init__(self, code: str, message: str, **facts: Any) -> None:
+    def __init__(self, code: str, message: str, advice: str = "", **facts: Any) -> None:
         super().__init__(message)
         self.code = code
+        #: What to do in this case, if that is not what to do in any.
+        self.advice = advice
         self.facts = facts
 
 
@@ -82,7 +87,7 @@ class Failure:
 
     def lines(self, width: int | None) -> str:
         """As people read it: one line in a file or pipe (no width), else folded between words, with the advice on lines of its own."""
-        said = visible(f"{self.code}: {self.sentence}")
+        said = visible(f"{'error' if self.code == USAGE_ERROR else self.code}: {self.sentence}")
         if width is None:
             return f"{said} {self.advice}".rstrip()
         parts = [part for part in (said, visible(self.advice)) if part]
@@ -96,7 +101,8 @@ class Failure:
 def explained(error: Exception) -> Failure | None:
     """What an error means to whoever gave the command; None: a bug of ours."""
     if isinstance(error, Refused):
-        return _failure(error.code, str(error), facts=error.facts)
+        failure = _failure(error.code, str(error), facts=error.facts)
+        return replace(failure, advice=error.advice) if error.advice else failure
     if isinstance(error, EntitlementsError):
         invalid = isinstance(error, RequestError) and not error.code.startswith("unknown_")
         invalid = invalid or isinstance(error, SettingIsWrong)

@@ -70,7 +70,7 @@ def import_usage(
             for row, pool_id, in_backfill in _placed(opened, read_rows(file), meaning, pools)
         )
         lanes = Lanes(opened.caller)
-        with output.progress(f"Importing {summary.rows:,} rows") as progress:
+        with output.progress(f"Importing {output.counted(summary.rows, 'row')}") as progress:
             lanes.run(commands, lambda command, outcome: tally.take(command, outcome, progress, summary.rows))
         for partition, offset in tally.ends.items():
             opened.is_visible(partition, offset)

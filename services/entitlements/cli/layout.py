@@ -1,6 +1,7 @@
 """Where the cells of a table go: side by side where they fit, else one block a row.
 
-A column named ~ holds prose: it may fold between words. All others hold ids, keys, quantities and instants, which are never broken.
+A column named ~ holds prose: it may fold between words. All others hold ids, keys, quantities and instants, which are never broken. One
+named ? is left out where it does not fit beside the others.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ class _Column:
     name: str
     is_right: bool
     is_prose: bool
+    is_optional: bool
     cells: tuple[_Cell, ...]
 
     @property
@@ -60,12 +62,13 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[Any]], title: str, wid
         yield Text(visible(title), "bold")
     all_of_them = [_column(name, [row[place] for row in rows]) for place, name in enumerate(columns)]
     filled = [column for column in all_of_them if not column.is_empty]
-    for kept in (all_of_them, filled):
+    required = [column for column in filled if not column.is_optional]
+    for kept in (all_of_them, filled, required):
         if not rows or _fits([column.width for column in kept], width):
             yield from _side_by_side(kept, [column.width for column in kept])
             return
-    folded = _folded(filled, width or 0)
-    yield from _blocks(filled, width) if folded is None else _side_by_side(filled, folded)
+    folded = _folded(required, width or 0)
+    yield from _blocks(filled, width) if folded is None else _side_by_side(required, folded)
 
 
 def facts(pairs: Mapping[str, Any], title: str, width: int | None) -> Iterator[Text]:
@@ -81,7 +84,8 @@ def _cell(value: Any) -> _Cell:
 
 
 def _column(name: str, values: Sequence[Any]) -> _Column:
-    return _Column(name.lstrip(">~"), name.startswith(">"), name.startswith("~"), tuple(map(_cell, values)))
+    first = name[:1]
+    return _Column(name.lstrip(">~?"), first == ">", first == "~", first == "?", tuple(map(_cell, values)))
 
 
 def _fits(widths: Sequence[int], width: int | None) -> bool:

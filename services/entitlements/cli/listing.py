@@ -11,7 +11,7 @@ import typer
 
 from entitlements.cli import output
 from entitlements.cli.options import FOLDER, AsJson, Data
-from entitlements.cli.session import session
+from entitlements.cli.session import Session, session
 
 #: Rows of a page, unless somebody says otherwise.
 ROWS: Final = 100
@@ -87,7 +87,7 @@ def list_command(group: typer.Typer, name: str, shown: Shown, epilog: str) -> Ca
 
 
 def show(name: str, shown: Shown, asked: Asked, filters: Mapping[str, Any]) -> None:
-    """Print rows of a list of the read models. Filters that are empty are none. Raises InvalidValue, InvalidCursor."""
+    """Print rows of a list of the read models. Filters that are empty are none. Raises InvalidValue, InvalidCursor, UnknownOrganization."""
     from entitlements.cli.failures import InvalidValue
     from entitlements_projections.reading import lists
     from entitlements_projections.reading.listing import LIMIT_MAX, Listing, Page, every_row, page
@@ -103,6 +103,8 @@ def show(name: str, shown: Shown, asked: Asked, filters: Mapping[str, Any]) -> N
             found = Page(items=list(every_row(opened.database, listing, given)), next=None, previous=None)
         else:
             found = page(opened.database, listing, given, limit=asked.limit, cursor=asked.cursor or None)
+        if not found.items:
+            _require_organization(opened, str(given.get("organization_id", "")))
     if asked.as_json:
         output.document(found.document())
         return
@@ -113,6 +115,15 @@ def show(name: str, shown: Shown, asked: Asked, filters: Mapping[str, Any]) -> N
     output.table(tuple(shown.columns), cells)
     if found.next is not None:
         output.note(f"{len(cells)} {shown.what} shown, there are more. All: --all. Next page: --cursor {found.next}")
+
+
+def _require_organization(opened: Session, organization_id: str) -> None:
+    """A list that is empty because of a typing error is not answered as empty. Raises UnknownOrganization."""
+    from entitlements.errors import UnknownOrganization
+    from entitlements_projections.reading import access
+
+    if organization_id and not access.organization_is_known(opened.database, organization_id):
+        raise UnknownOrganization(f"{organization_id}.")
 
 
 def _cell(row: dict[str, Any], column: str | Callable[[dict[str, Any]], Any]) -> Any:

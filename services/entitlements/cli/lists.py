@@ -62,6 +62,7 @@ _USAGE: Final = Shown(
         "Key": "resource_key",
         ">Quantity": "quantity",
         "Charged to": "bearer",
+        "?Usage id": "usage_id",
     },
 )
 

@@ -107,21 +107,19 @@ def record(
         usage_id=values.id_of("usage", usage_id) if usage_id else new_id(),
         occurred_at_ms=occurred_ms(values.instant(occurred_at)),
     )
-    with session(data) as opened:
+    with session(data, organization) as opened:
         if pool:
-            candidates = {pool_in(opened, pool, organization): False}
+            candidates = {pool_in(opened, pool): False}
         else:
             was_in = _where_it_was(opened, wanted, organization) if usage_id and customer else None
             candidates = {was_in: False} if was_in else _pools_of(opened, wanted, organization)
         effective = values.instant(effective_at)
         pool_id, done = _use_first_that_fits(opened, wanted, candidates, actor, effective, wait=not no_wait)
     facts = {"pool_id": pool_id, "usage_id": wanted.usage_id, "resource_key": resource_key, "quantity": wanted.quantity}
-    report(
-        done,
-        f"Recorded {wanted.quantity:,} of {output.literal(resource_key)} in pool {output.strong(pool_id)}.",
-        as_json=as_json,
-        **facts,
-    )
+    sentence = f"Recorded {wanted.quantity:,} of {output.literal(resource_key)} in pool {output.strong(pool_id)}."
+    report(done, sentence, as_json=as_json, **facts)
+    if not as_json:
+        output.say(f"Usage id: {output.literal(wanted.usage_id)}")
 
 
 def _pools_of(opened: Session, wanted: _Usage, organization: str) -> dict[str, bool]:
@@ -170,10 +168,24 @@ def _use_first_that_fits(
         if remaining >= 0:
             said = f"{wanted.quantity:,} of {wanted.resource_key} requested, {remaining:,} remaining in pool {pool_id}."
         facts = {"pool_id": pool_id, "usage_id": wanted.usage_id, "remaining": remaining if remaining >= 0 else None}
-        refusals.append(Refused(code, said, **facts))
+        advice = _advice(opened, pool_id, wanted.resource_key, remaining) if code == "quota_exceeded" else ""
+        refusals.append(Refused(code, said, advice, **facts))
         if not asks_the_next(code, may_overflow=may_overflow):
             break
     raise refusals[which_decides([refusal.code for refusal in refusals])]
+
+
+def _advice(opened: Session, pool_id: str, resource_key: str, remaining: int) -> str:
+    """What can be done about a key of which too little is left: a limit never resets, and of nothing nobody can use less."""
+    from entitlements_projections import reading
+
+    (row,) = reading.key_of_pools(opened.database, [pool_id], [resource_key]) or ({},)
+    ways = ["use less"] if remaining > 0 else []
+    ways += ["release some with `entitlements usage release`"] if row.get("entitlement_type") == "limit" else []
+    ways += ["wait for the reset"] if row.get("resets_at") is not None else []
+    *first, last = [*ways, "upgrade the plan"]
+    said = f"{', '.join(first)}{',' if len(first) > 1 else ''} or {last}" if first else last
+    return f"{said[0].upper()}{said[1:]}."
 
 
 @usages.command("release", epilog=_RELEASE_EXAMPLE)
@@ -196,9 +208,9 @@ def release(
     from entitlements.domain.commands import ReleaseUsage
 
     number = values.quantity(quantity)
-    with session(data) as opened:
+    with session(data, organization) as opened:
         if pool:
-            pool_id = pool_in(opened, pool, organization)
+            pool_id = pool_in(opened, pool)
         else:
             pool_id = _holder(resource_key, *what_they_have(opened, customer, "", organization))
         command = ReleaseUsage(

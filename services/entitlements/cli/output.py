@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 
 #: Hears how many are done, and of how many.
 Progress: TypeAlias = Callable[[int, int], None]
+#: Characters of a progress bar; of its time; and of all that stands beside a sentence and its bar: spinner, count and time, with gaps.
+_BAR_MIN: Final = 8
+_BAR_MAX: Final = 24
+_TIME_WIDTH: Final = 7
+_BESIDE_BAR: Final = 1 + len("10,000/10,000") + _TIME_WIDTH + 4
 #: The width for rich where there is none.
 _UNBOUNDED: Final = 10_000
 #: Characters by which a text shows in another order than it is written.
@@ -138,6 +143,11 @@ def amount(quantity: int | None, scale: int = 0) -> str:
     return f"{sign}{int(digits[:-scale]):,}.{digits[-scale:]}"
 
 
+def counted(number: int, thing: str) -> str:
+    """A number of things: 1 row, 2 rows."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
 @contextmanager
 def progress(sentence: str) -> Iterator[Progress]:
     """Show on standard error how far something is; gives a callable that hears (done, in all)."""
@@ -148,17 +158,10 @@ def progress(sentence: str) -> Iterator[Progress]:
         yield lambda done, total: None  # noqa: ARG005
         note(f"{sentence} ... {time.monotonic() - started:.1f} s")
         return
-    from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bar
 
-    columns = (
-        SpinnerColumn(finished_text="[green]✓[/green]"),
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
-        TextColumn("{task.fields[count]}"),
-        TimeElapsedColumn(),
-    )
-    with Bar(*columns, console=_console(stderr=True)) as bar:
+    console = _console(stderr=True)
+    with Bar(*progress_columns(sentence, console.width), console=console) as bar:
         task = bar.add_task(sentence, total=None, count="")
 
         def hear(done: int, total: int) -> None:
@@ -167,6 +170,21 @@ def progress(sentence: str) -> Iterator[Progress]:
         yield hear
         end = bar.tasks[0].total or 1
         bar.update(task, completed=end, total=end)
+
+
+def progress_columns(sentence: str, width: int) -> list[Any]:
+    """The columns of a progress bar that fit a width: the bar gets shorter, and a long sentence folds; nothing is cut."""
+    from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.table import Column
+
+    bar = max(_BAR_MIN, min(_BAR_MAX, width - len(sentence) - _BESIDE_BAR))
+    return [
+        SpinnerColumn(finished_text="[green]✓[/green]", table_column=Column(no_wrap=True)),
+        TextColumn("{task.description}", table_column=Column()),
+        BarColumn(bar_width=bar, table_column=Column(no_wrap=True, min_width=bar)),
+        TextColumn("{task.fields[count]}", table_column=Column(no_wrap=True)),
+        TimeElapsedColumn(table_column=Column(no_wrap=True, min_width=_TIME_WIDTH)),
+    ]
 
 
 def _print(shown: Text, *, folds: bool = False) -> None:

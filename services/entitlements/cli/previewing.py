@@ -57,13 +57,12 @@ def preview(
 
 def _replay(opened: Session, found: Preview, tell: Progress) -> None:
     """Give every valid frame of the ledger to the preview, each partition's in order."""
-    from entitlements.kafka.reaching import require_kafka
     from entitlements.ledger.chain import ChainPosition
     from entitlements.ledger.frames import decode_plain_events
     from entitlements.ledger.records import event_from_record
     from entitlements.ledger.tail import LedgerTail
 
-    require_kafka(opened.settings)
+    opened.require_kafka()
     tail = LedgerTail(opened.settings, {number: ChainPosition() for number in range(opened.settings.partitions)})
     try:
         ends = {number: tail.end_offset(number) for number in range(opened.settings.partitions)}
@@ -87,6 +86,7 @@ def _document(outcome: KeyOutcome) -> dict[str, Any]:
     return {
         "pool_id": outcome.pool_id,
         "resource_key": outcome.resource_key,
+        "is_feature": outcome.is_feature,
         "gains": outcome.gains,
         "loses": outcome.loses,
         "before": side(outcome.held_before, outcome.limit_before, outcome.before),
@@ -103,17 +103,20 @@ def _tell(set_id: str, pools: int, outcomes: list[KeyOutcome], refusals: dict[st
                     outcome.pool_id,
                     outcome.resource_key,
                     _verdict(outcome),
-                    f"{_limit(outcome.held_before, outcome.limit_before)} → {_limit(outcome.held_after, outcome.limit_after)}",
-                    f"{outcome.before.refused} → {outcome.after.refused}",
-                    f"{outcome.before.overage} → {outcome.after.overage}",
+                    f"{_included(outcome, after=False)} → {_included(outcome, after=True)}",
+                    f"{outcome.before.refused:,} → {outcome.after.refused:,}",
+                    f"{outcome.before.overage:,} → {outcome.after.overage:,}",
                 )
                 for outcome in outcomes
             ],
         )
+        output.say(
+            "[dim]Each as it was → with the new rules. Refused: usage denied. Overage: usage above the limit.[/dim]"
+        )
     gain = {outcome.pool_id for outcome in outcomes if outcome.gains}
     lose = {outcome.pool_id for outcome in outcomes if outcome.loses}
     same = pools - len(gain | lose)
-    held = "1 pool has" if pools == 1 else f"{pools} pools have"
+    held = f"{output.counted(pools, 'pool')} {'has' if pools == 1 else 'have'}"
     output.say(f"{held} held {output.literal(set_id)}; gain: {len(gain)}, lose: {len(lose)}, no difference: {same}.")
     for pool_id, codes in refusals.items():
         told = ", ".join(f"{code} ({count})" for code, count in codes.items())
@@ -126,5 +129,8 @@ def _verdict(outcome: KeyOutcome) -> output.Styled:
     return output.Styled("gains", "green") if outcome.gains else output.Styled("loses", "red")
 
 
-def _limit(held: bool, limit: int | None) -> str:
-    return "none" if not held else "unlimited" if limit is None else str(limit)
+def _included(outcome: KeyOutcome, *, after: bool) -> str:
+    held, limit = (outcome.held_after, outcome.limit_after) if after else (outcome.held_before, outcome.limit_before)
+    if outcome.is_feature or not held:
+        return "included" if held else "not included"
+    return output.amount(limit)

@@ -26,6 +26,7 @@ def progress(
     Provisions that follow their set get each new version. Pinned provisions keep theirs.
     """
     with session(data) as opened:
+        _require_set(opened, set_id)
         if watch:
             _watch(opened, set_id)
         found = _found(opened, set_id)
@@ -57,6 +58,15 @@ def progress(
                 for row in found["campaigns"]
             ],
         )  # fmt: skip
+
+
+def _require_set(opened: Session, set_id: str) -> None:
+    """Raises UnknownSet: a set is named that nobody has defined."""
+    from entitlements.errors import UnknownSet
+    from entitlements_projections import reading
+
+    if set_id and reading.entitlement_set(opened.database, set_id, None) is None:
+        raise UnknownSet(f"{set_id}.")
 
 
 def _found(opened: Session, set_id: str) -> dict[str, list[dict[str, Any]]]:

@@ -13,7 +13,7 @@ from io import StringIO
 import typer
 from typer.exceptions import TyperException
 
-from entitlements.cli.failures import DONE, FAILED, INTERRUPTED, USAGE, Failure, explained
+from entitlements.cli.failures import DONE, FAILED, INTERRUPTED, USAGE, USAGE_ERROR, Failure, explained
 from entitlements.cli.output import width_of
 
 
@@ -62,7 +62,10 @@ def _not_understood(error: TyperException, as_json: bool) -> int:
         return _tell(_negative(negative[1]), as_json)
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "entitlements"
-    return _tell(Failure("usage", _sentence(said), f"See `{command} --help`.", USAGE), as_json)
+    values = getattr(getattr(error, "param", None), "help", None)
+    if values and said.startswith("Missing "):
+        said = f"{said.rstrip('.')}: {values}"  # What it takes.
+    return _tell(Failure(USAGE_ERROR, _sentence(said), f"See `{command} --help`.", USAGE), as_json)
 
 
 def _negative(number: str) -> Failure:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -37,11 +38,14 @@ LIST_EXAMPLE: Final = example("entitlements scenario list", "entitlements scenar
 SHOW_EXAMPLE: Final = example("entitlements scenario show plans/more-is-bought")
 SCHEMA_EXAMPLE: Final = example("entitlements scenario schema > scenario.schema.json")
 
+#: Of a rule in a narrower column nothing is shown.
+_RULE_MIN: Final = 16
+
 Paths = Annotated[
     list[Path] | None,
     typer.Argument(
         metavar="FILE|FOLDER|FEATURE",
-        help="A YAML file, a folder, or a feature of the library (default: the whole library).",
+        help="A scenario, with or without .yaml, a folder, or a feature of the library (default: the whole library).",
     ),
 ]
 
@@ -56,10 +60,33 @@ def list_(paths: Paths = None, as_json: AsJson = False) -> None:
         rows = [{"feature": s.feature, "name": s.name, "about": s.written.about, "path": str(s.path)} for s in found]
         output.document({"scenarios": rows})
         return
-    shown = [str(s.path.relative_to(LIBRARY)) if s.path.is_relative_to(LIBRARY) else str(s.path) for s in found]
-    # The folder of a file is its feature.
-    output.table(("File", "~Rule"), [(path, s.name) for s, path in zip(found, shown, strict=True)])
-    output.say(f"{len(found)} scenarios. See one with `entitlements scenario show FILE`.")
+    paths_shown = [s.path.relative_to(LIBRARY) if s.path.is_relative_to(LIBRARY) else s.path for s in found]
+    named = [(path.with_suffix(""), s.name) for s, path in zip(found, paths_shown, strict=True)]
+    width = output.width_of(sys.stdout)
+    if width is None:
+        output.table(("Scenario", "Rule"), named)
+    else:
+        _list_by_feature(named, width)
+    output.say(f"{output.counted(len(found), 'scenario')}. See one with `entitlements scenario show NAME`.")
+
+
+def _list_by_feature(named: list[tuple[Path, str]], width: int) -> None:
+    """One line each: its name, and of its rule what fits. The folder is the feature, and the first part of the name."""
+    from itertools import groupby
+    from textwrap import shorten
+
+    for folder, group_of in groupby(named, key=lambda each: each[0].parent):
+        rows = list(group_of)
+        margin = max(len(name.name) for name, _ in rows)
+        output.say(f"[bold]{output.literal(folder)}/[/bold]")
+        for name, rule in rows:
+            room = width - margin - 5
+            fits = shorten(rule, room, placeholder=" ...") if room >= _RULE_MIN else ""
+            output.say(
+                f"  {output.literal(name.name):{margin}}   [dim]{output.literal(fits)}[/dim]"
+                if fits
+                else f"  {output.literal(name.name)}"
+            )
 
 
 @scenarios.command("show", epilog=SHOW_EXAMPLE)
@@ -68,9 +95,14 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Print a scenario file, to read it or to write your own."""
+    from entitlements.cli.failures import InvalidValue
     from entitlements.scenarios.reading import find
 
-    (found,) = find([path if path.suffix == ".yaml" else path.with_name(f"{path.name}.yaml")])
+    found, *others = find([path])
+    if others:
+        raise InvalidValue(
+            "invalid_request", f"{path} has {len(others) + 1} scenarios.", f"See `entitlements scenario list {path}`."
+        )
     text = found.read_text(encoding="utf-8")
     if as_json:
         output.document({"path": str(found), "text": text})
@@ -137,12 +169,14 @@ def run(paths: Paths = None, as_json: AsJson = False) -> None:
     """
     import time
 
+    from entitlements.scenarios import files
     from entitlements.scenarios.reading import find
     from entitlements.scenarios.running import run_file
 
-    files = find(paths or [])
+    found = find(paths or [])
+    files.model()  # Made once for all of them: no scenario takes that time.
     began = time.perf_counter()
-    outcomes = [run_file(path) for path in files]
+    outcomes = [run_file(path) for path in found]
     took_ms = (time.perf_counter() - began) * 1_000
     failed = sum(not outcome.passed for outcome in outcomes)
     if as_json:
@@ -151,7 +185,8 @@ def run(paths: Paths = None, as_json: AsJson = False) -> None:
     else:
         for outcome in outcomes:
             _tell(outcome)
-        output.say(f"[dim]{took_ms:,.0f} ms, {took_ms / len(outcomes):.1f} ms each[/dim]")
+        each = f", {took_ms / len(outcomes):.1f} ms each" if len(outcomes) > 1 else ""
+        output.say(f"[dim]{took_ms:,.1f} ms{each}[/dim]")
         output.say(f"{len(outcomes) - failed} passed, {failed} failed")
     if failed:
         raise typer.Exit(1)

@@ -68,17 +68,43 @@ def send(
     with session(data) as opened:
         facts = _facts(opened, kind, file, given or [])
         command = _command(kind, envelope(actor, key) | facts)
-        report(opened.do(command, wait=not no_wait), f"{name} succeeded.", as_json=as_json, command=name)
+        done = opened.do(command, wait=not no_wait)
+        sentence = (_of_plan(opened, command) if done.visible else "") or f"{name} succeeded."
+        report(done, sentence, as_json=as_json, command=name)
+
+
+def _of_plan(opened: Session, command: Command) -> str:
+    """What a changed plan was, what it is and from when on, as markup; empty for other commands."""
+    from entitlements.domain.plan_commands import ChangePlan
+
+    if not isinstance(command, ChangePlan):
+        return ""
+    there = opened.require_pool(command.pool_id)["provisions"]
+    new = next((row for row in there if row["provision_id"] == command.provision_id), None)
+    if new is None:
+        return ""
+    before = [
+        row
+        for row in there
+        if row["ladder"] == new["ladder"] and row is not new and new["starts_at"] in (row["ended_at"], row["ends_at"])
+    ]
+    old = f" from {output.literal(_set_of(before[-1]))}" if before else ""
+    verb = "changes" if new["status"] == "scheduled" else "changed"
+    when = output.text(new["starts_at"])
+    return f"Pool {output.strong(command.pool_id)} {verb}{old} to {output.literal(_set_of(new))} at {when}."
+
+
+def _set_of(provision: dict[str, Any]) -> str:
+    return f"{provision['set_id']} v{provision['set_version']}"
 
 
 def _kind_of(name: str, known: dict[str, type[Command]]) -> type[Command]:
-    from difflib import get_close_matches
-
     from entitlements.cli.failures import InvalidValue
+    from entitlements.intake.synonyms import command_near
 
     if name not in known:
-        near = get_close_matches(name, known, 1)
-        meant = f"Did you mean {near[0]}?" if near else "Run `entitlements send` to list all commands."
+        near = command_near(name, known)
+        meant = f"Did you mean {near}?" if near else "Run `entitlements send` to list all commands."
         raise InvalidValue("unknown_command", f"No such command: {name}.", meant)
     return known[name]
 
@@ -116,6 +142,18 @@ def _read(value: Any, text: str, hint: Any) -> Any:
     return text if takes_text and not isinstance(value, str) else value
 
 
+def _without_field(kind: type[Command], name: str) -> str:
+    from entitlements.intake.synonyms import hint_of_field
+
+    # The envelope is of options; what is looked up is no field of the caller.
+    known = [
+        *(get_type_hints(kind).keys() - explaining.ENVELOPE),
+        *(("set",) if "set_id" in get_type_hints(kind) else ()),
+    ]
+    hint = hint_of_field(name, known)
+    return f"field {name}" + (f" ({hint})" if hint else "")
+
+
 def _command(kind: type[Command], facts: dict[str, Any]) -> Command:
     from pydantic import TypeAdapter, ValidationError
 
@@ -128,7 +166,8 @@ def _command(kind: type[Command], facts: dict[str, Any]) -> Command:
     takes = f"See `entitlements send {kind.__name__} --help`."
     unknown = facts.keys() - get_type_hints(kind).keys()
     if unknown:
-        raise InvalidValue("invalid_command", f"{kind.__name__} has no {', '.join(sorted(unknown))}.", takes)
+        hints = [_without_field(kind, name) for name in sorted(unknown)]
+        raise InvalidValue("invalid_command", f"{kind.__name__} has no {', '.join(hints)}.", takes)
     try:
         command: Command = TypeAdapter(kind).validate_python(read_fields(kind, facts))
     except ValidationError as error:

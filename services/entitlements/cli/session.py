@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from entitlements.cli import output
 from entitlements.cli.failures import Refused
+from entitlements.cli.options import ORGANIZATION_VARIABLE
 from entitlements.errors import OutcomeUnknown, ServerIsAway, UnknownKey, UnknownPool
 
 if TYPE_CHECKING:
@@ -51,32 +53,53 @@ class Done:
 class Session:
     """Opens what is asked for, once, and closes it at the end."""
 
-    def __init__(self, data: Path) -> None:
-        from entitlements.wiring.addresses import settings_at
+    def __init__(self, data: Path, organization: str | None = None) -> None:
+        """organization: whose pools are known; None: that of ENTITLEMENTS_ORGANIZATION, if any. Raises NoInstallation."""
+        from entitlements.wiring.addresses import require_named, settings_at
+        from entitlements.wiring.environment import unknown_variables
 
+        for sentence in unknown_variables():
+            output.note(sentence)
         self.settings = settings_at(data)
+        require_named(data, "kafka", "postgres")
+        self.organization = os.environ.get(ORGANIZATION_VARIABLE, "") if organization is None else organization
+        self._data = data
         self._stack = ExitStack()
 
     def close(self) -> None:
         """Close what was opened."""
         self._stack.close()
 
+    def require_kafka(self) -> None:
+        """Raises NoInstallation, ServerIsAway."""
+        from entitlements.kafka.reaching import require_kafka
+        from entitlements.wiring.addresses import require_named
+
+        require_named(self._data, "kafka")
+        require_kafka(self.settings)
+
+    def require_postgres(self) -> None:
+        """Raises NoInstallation."""
+        from entitlements.wiring.addresses import require_named
+
+        require_named(self._data, "postgres")
+
     @cached_property
     def caller(self) -> Caller:
-        """A caller of the engine. Raises ServerIsAway."""
-        from entitlements.kafka.reaching import require_kafka
+        """A caller of the engine. Raises NoInstallation, ServerIsAway."""
         from entitlements.ledger.caller import Caller
 
-        require_kafka(self.settings)
+        self.require_kafka()
         return self._stack.enter_context(Caller(self.settings))
 
     @cached_property
     def database(self) -> Connection:
-        """A connection that sees the read models. Raises ServerIsAway."""
+        """A connection that sees the read models. Raises NoInstallation, ServerIsAway."""
         import psycopg
 
         from entitlements_projections.database import connect
 
+        self.require_postgres()
         try:
             connection = connect(self.settings.postgres)
         except psycopg.OperationalError as error:
@@ -87,12 +110,15 @@ class Session:
     def do(self, command: Command, *, wait: bool = True, retry: str = "") -> Done:
         """Send a command; return when it was accepted and, with wait, when the read models show it.
 
-        Raises Refused, OutcomeUnknown saying how to retry, ServerIsAway.
+        Raises Refused, UnknownPool, OutcomeUnknown saying how to retry, ServerIsAway.
         """
+        from entitlements.domain.commands import OpenPool, PoolCommand
         from entitlements.domain.errors import CommandRefused
         from entitlements.domain.ids import check_chosen
         from entitlements.intake.looking import check_beside, is_looked_at
 
+        if isinstance(command, PoolCommand) and not isinstance(command, OpenPool):
+            self.require_own(command.pool_id)
         try:
             check_chosen(command)
             if is_looked_at(command):
@@ -145,12 +171,24 @@ class Session:
 
         return looked_up(self.database, kind, facts)
 
+    def require_own(self, pool_id: str) -> None:
+        """Raises UnknownPool: an organization is chosen, and the pool is known to be another's."""
+        from entitlements_projections import reading
+
+        if not self.organization:
+            return
+        if reading.organization_of_pool(self.database, pool_id) not in {None, self.organization}:
+            error = UnknownPool(f"{pool_id} of organization {self.organization}.")
+            error.advice = f"Check --organization and the variable {ORGANIZATION_VARIABLE}."  # type: ignore[attr-defined]
+            raise error
+
     def require_pool(self, pool_id: str) -> dict[str, Any]:
         """A pool as the read models have it now. Raises UnknownPool."""
         from datetime import UTC, datetime
 
         from entitlements_projections import reading
 
+        self.require_own(pool_id)
         found = reading.pool(self.database, pool_id, datetime.now(UTC))
         if found is None:
             raise UnknownPool(f"{pool_id}.")
@@ -167,9 +205,9 @@ class Session:
 
 
 @contextmanager
-def session(data: Path) -> Iterator[Session]:
-    """A session for one command."""
-    opened = Session(data)
+def session(data: Path, organization: str | None = None) -> Iterator[Session]:
+    """A session for one command. organization: that of its --organization, if it has one."""
+    opened = Session(data, organization)
     try:
         yield opened
     finally:

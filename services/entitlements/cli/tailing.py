@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
 from entitlements.cli import output
 from entitlements.cli.options import FOLDER, ORGANIZATION_VARIABLE, AsJson, Data, example, group
 from entitlements.cli.session import session
+
+_KIND_WIDTH: Final = 24
 
 changes = group("Changes: entitlements granted or revoked, and limits reached, per customer.")
 
@@ -47,6 +50,7 @@ def tail(
     """
     bounded = count is not None or no_follow
     with session(data) as opened:
+        opened.require_kafka()
         found: list[dict[str, Any]] = []
         try:
             for change in _read(opened.settings, from_beginning=from_beginning, follow=not no_follow):
@@ -54,7 +58,8 @@ def tail(
                     continue
                 found.append(change if bounded else {})
                 if not as_json:
-                    output.say(_sentence(change))
+                    for line in _lines(change, output.width_of(sys.stdout)):
+                        output.say(line)
                 elif not bounded:
                     output.line_of_json(change)
                 if count is not None and len(found) >= count:
@@ -76,11 +81,9 @@ def _read(settings: Any, *, from_beginning: bool, follow: bool) -> Iterator[dict
 
     from confluent_kafka import TopicPartition
 
-    from entitlements.kafka.reaching import require_kafka
     from entitlements.ledger import clients
     from entitlements_schemas import Wire, WireError
 
-    require_kafka(settings)
     wire, topic, seen = Wire(), settings.topic("changes"), set[str]()
     with closing(clients.reader(settings)) as consumer:
         places, goals = [], {}
@@ -111,8 +114,8 @@ def _read(settings: Any, *, from_beginning: bool, follow: bool) -> Iterator[dict
             yield {"type": kind, **change}
 
 
-def _sentence(change: dict[str, Any]) -> str:
-    """A change in one line."""
+def _lines(change: dict[str, Any], width: int | None) -> list[str]:
+    """A change in one line or, where that does not fit, in two: when and what, then whose. As markup."""
     kind = change["type"]
     colour = {
         "entitlement.granted": "green",
@@ -122,9 +125,12 @@ def _sentence(change: dict[str, Any]) -> str:
         "quota.warning": "yellow",
     }
     shown = f"[{colour[kind]}]{kind:24}[/]" if kind in colour else f"{kind:24}"
+    at, detail = output.text(change["effective_at"]), _detail(change)
     whose = f"{output.literal(change['organization_id'])}  {output.strong(change['customer_id'])}"
-    key = output.literal(change["resource_key"])
-    return f"{output.text(change['effective_at'])}  {shown} {whose}  {key}  {output.literal(_detail(change))}"
+    rest = f"{whose}  {output.literal(change['resource_key'])}  {output.literal(detail)}"
+    names = (change["organization_id"], change["customer_id"], change["resource_key"], detail)
+    characters = len(at) + 2 + _KIND_WIDTH + 1 + sum(len(name) + 2 for name in names) - 2
+    return [f"{at}  {shown} {rest}"] if width is None or characters <= width else [f"{at}  {shown}", f"  {rest}"]
 
 
 def _detail(change: dict[str, Any]) -> str:

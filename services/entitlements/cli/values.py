@@ -124,7 +124,7 @@ def instant_or_before(text: str) -> datetime | None:
     try:
         return instant(text)
     except InvalidValue as error:
-        error.advice += ", or 90d for 90 days ago"
+        error.advice = f"{error.advice.rstrip('.')}, or 90d for 90 days ago."
         raise
 
 

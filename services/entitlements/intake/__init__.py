@@ -7,6 +7,7 @@ looking      what a definition refers to, looked up before it is sent: cycles, p
 policies     access policies, checked by the code that evaluates them
 api_keys     new API keys: what is shown once, and what is kept
 strict       the one strict reading of values from outside
+synonyms     what misspelled names, and those of other systems, stand for
 instants     RFC 3339
 rows         a CSV file of requests, checked line by line before anything is sent
 lines        a row as the usage it stands for: a numbered batch of the pool concerned

@@ -11,7 +11,6 @@ from types import MappingProxyType
 from typing import Annotated, Any, Final, Self
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -36,7 +35,8 @@ from entitlements.domain.values import (
     Stacking,
 )
 from entitlements.errors import RequestError
-from entitlements.intake.strict import NARROW_MAX, NARROW_MIN, said_of
+from entitlements.intake.strict import NARROW_MAX, NARROW_MIN, Known, said_of
+from entitlements.intake.synonyms import advice_on_file
 from entitlements.ledger.caller import new_id
 from entitlements.settings import ID_CHARACTERS_MAX, QUANTITY_MAX
 from entitlements_client.deciding.refusals import shown
@@ -56,7 +56,7 @@ class DefinitionIsInvalid(RequestError):
     code = "definition_is_invalid"
 
 
-class _Definition(BaseModel):
+class _Definition(Known):
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
 
@@ -254,8 +254,8 @@ def explained(error: ValidationError) -> str:
     message = said_of(what)
     if not place:
         return f"{message}."
-    given = "" if what["type"] == "missing" else f", not {shown(what['input'])}"
-    return f"{place}: {message}{given}."
+    given = "" if what["type"] in {"missing", "unknown_field"} else f", not {shown(what['input'])}"
+    return f"{place}: {message}{given}".rstrip(".") + ("" if message.endswith("?") else ".")
 
 
 def read_document(path: Path) -> dict[str, Any]:
@@ -275,6 +275,8 @@ def read_file(path: Path) -> Any:
             raise DefinitionIsInvalid(f"{path} is larger than {FILE_BYTES_MAX} bytes.")
         return yaml.safe_load(path.read_text(encoding="utf-8"))  # JSON is YAML too.
     except OSError as error:
-        raise DefinitionIsInvalid(f"{path}: {error.strerror or error}.") from error
+        invalid = DefinitionIsInvalid(f"{path}: {error.strerror or error}.")
+        invalid.advice = advice_on_file(path)  # type: ignore[attr-defined]
+        raise invalid from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise DefinitionIsInvalid(f"{path} is neither YAML nor JSON: {' '.join(str(error).split())}.") from error

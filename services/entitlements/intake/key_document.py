@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     StrictBool,
@@ -33,7 +32,7 @@ from entitlements.domain.key_terms import PLACE, check_terms
 from entitlements.domain.periods import check_period
 from entitlements.domain.values import Constraints, DataType, EntitlementType, KeyTerms, OverridePolicy, UsageTracking
 from entitlements.intake.definitions import Amount, DefinitionIsInvalid, Id, explained, read_document
-from entitlements.intake.strict import Instant
+from entitlements.intake.strict import Instant, Known
 from entitlements.ledger.caller import new_id
 
 _TYPES: Final[dict[str, EntitlementType]] = {
@@ -45,7 +44,7 @@ _TYPES: Final[dict[str, EntitlementType]] = {
 _PERIODS: Final = {"hourly": "hour", "daily": "day", "weekly": "week", "monthly": "month", "yearly": "year"}
 
 
-class _Document(BaseModel):
+class _Document(Known):
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
 

@@ -18,6 +18,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from entitlements.errors import RequestError
 from entitlements.intake.instants import occurred_ms
 from entitlements.intake.strict import Digits, Id, Instant, NewId, said_of
+from entitlements.intake.synonyms import advice_on_file
 from entitlements.settings import QUANTITY_MAX
 from entitlements_client.deciding.refusals import shown
 
@@ -107,4 +108,6 @@ def _opened(path: Path) -> Iterator[TextIO]:
             with io.TextIOWrapper(plain, encoding="utf-8-sig", newline="") as text:
                 yield text
     except OSError as error:
-        raise FileIsInvalid(f"{path}: {error.strerror or error}.") from error
+        invalid = FileIsInvalid(f"{path}: {error.strerror or error}.")
+        invalid.advice = advice_on_file(path)  # type: ignore[attr-defined]
+        raise invalid from error

@@ -6,7 +6,7 @@ strings with a time zone, cut off to the millisecond. A number or text in YAML h
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from dataclasses import Field as DataclassField
 from datetime import datetime
@@ -22,15 +22,18 @@ from pydantic import (
     Field,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
+    ValidationError,
     create_model,
+    model_validator,
 )
-from pydantic_core import PydanticCustomError
+from pydantic_core import InitErrorDetails, PydanticCustomError
 from pydantic_core.core_schema import CoreSchema, ErrorType, no_info_after_validator_function
 
 from entitlements.domain.checks import IdRule
 from entitlements.domain.ids import DERIVED, is_derived
 from entitlements.domain.values import NO_SEGMENTS, is_id
 from entitlements.intake.instants import EXAMPLE, NotAnInstant, cut_off, is_of_usage, read_instant
+from entitlements.intake.synonyms import hint_of_field
 
 #: Integers that the log can carry.
 INTEGER_MIN: Final = -(2**63)
@@ -54,10 +57,44 @@ _OWN_CODES: Final = frozenset({"invalid_id", "invalid_instant", "invalid_quantit
 STRICT: Final = ConfigDict(strict=True, extra="forbid")
 
 
-class Strict(BaseModel):
+class Known(BaseModel):
+    """Fields of which an unknown one is answered with the one that it may stand for."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _hints_at_fields(cls, given: Any, handler: Callable[[Any], Any]) -> Any:
+        try:
+            return handler(given)
+        except ValidationError as error:
+            raise _with_hints(error, cls) from None
+
+
+class Strict(Known):
     """Fields that are read strictly; unknown ones are errors, since a misspelt one would be passed over."""
 
     model_config = STRICT
+
+
+def _with_hints(error: ValidationError, model: type[BaseModel]) -> ValidationError:
+    """The same, where a field that the model does not have is answered with the one that it may stand for."""
+    found = error.errors(include_url=False)
+    if not any(each["type"] == "extra_forbidden" and len(each["loc"]) == 1 for each in found):
+        return error
+    return ValidationError.from_exception_data(error.title, [_with_hint(each, model) for each in found])
+
+
+def _with_hint(each: Any, model: type[BaseModel]) -> InitErrorDetails:
+    kind, context = each["type"], each.get("ctx") or {}
+    made = InitErrorDetails(type=kind, loc=each["loc"], input=each["input"], ctx=context)
+    if kind == "extra_forbidden" and len(each["loc"]) == 1:
+        hint = hint_of_field(str(each["loc"][0]), model.model_fields)
+        said = f"{_WORDS[kind]}; {hint}" if hint else _WORDS[kind]
+        made["type"] = PydanticCustomError("unknown_field", "{said}", {"said": said})
+    elif kind not in _BUILT_IN:  # One of our own validators: its message is made already.
+        made["type"] = PydanticCustomError(kind, "{said}", {"said": each["msg"]} | context)
+    return made
 
 
 def _instant(given: Any) -> datetime:
@@ -224,6 +261,8 @@ def said_of(error: Mapping[str, Any]) -> str:
     kind, facts = str(error["type"]), error.get("ctx") or {}
     if kind == "value_error":
         return str(facts.get("error", "is not valid"))
+    if kind == "unknown_field":
+        return str(facts["said"])
     if kind in _WORDS:
         return _WORDS[kind].format_map(facts)
     name = kind.removesuffix("_type")
@@ -238,6 +277,8 @@ def code_of(error: Mapping[str, Any]) -> str:
     kind, place = str(error["type"]), error["loc"]
     if kind in _OWN_CODES:
         return kind
+    if kind == "unknown_field":
+        return INVALID_REQUEST
     is_number = isinstance(error.get("input"), int | float) and not isinstance(error.get("input"), bool)
     return "invalid_quantity" if is_number and place and place[-1] in QUANTITIES else INVALID_REQUEST
 

@@ -41,7 +41,7 @@ def usage_result(command_id: str, usage: UsageAnswer, *, repeated: bool) -> Resu
     if usage.refused:
         result["status"] = "partial" if usage.accepted else "refused"
         result["code"] = usage.refused[0][1]
-        result["message"] = f"{len(usage.refused)} of {usage.accepted + len(usage.refused)} lines were refused."
+        result["message"] = f"Refused lines: {len(usage.refused)} of {usage.accepted + len(usage.refused)}."
         result["refused_lines"] = [
             {"index": index, "code": code, "remaining": remaining} for index, code, remaining in usage.refused
         ]

@@ -41,6 +41,8 @@ class KeyOutcome:
 
     pool_id: str
     resource_key: str
+    #: A feature is included or not; it has no limit.
+    is_feature: bool
     held_before: bool
     held_after: bool
     limit_before: int | None
@@ -208,6 +210,7 @@ def _outcome(pool_id: str, key: str, actual: _Run, other: _Run) -> KeyOutcome:
     return KeyOutcome(
         pool_id=pool_id,
         resource_key=key,
+        is_feature=any(_is_feature(run.pool, key) for run in (actual, other)),
         held_before=held_before,
         held_after=held_after,
         limit_before=limit_before,
@@ -215,6 +218,11 @@ def _outcome(pool_id: str, key: str, actual: _Run, other: _Run) -> KeyOutcome:
         before=actual.tally(key),
         after=other.tally(key),
     )
+
+
+def _is_feature(pool: ResourcePool | None, key: str) -> bool:
+    entitlement = pool.entitlements.get(key) if pool is not None else None
+    return entitlement is not None and entitlement.entitlement_type == "boolean"
 
 
 def _held(pool: ResourcePool | None, key: str) -> tuple[bool, int | None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
@@ -55,16 +56,29 @@ class Scenario:
 
 
 def find(paths: Sequence[Path]) -> list[Path]:
-    """The files of folders and files, here or in the library; none: the whole library. Raises ScenarioIsInvalid."""
+    """The files of folders and files, here or in the library, with or without .yaml; none: the whole library.
+
+    Raises ScenarioIsInvalid.
+    """
     found: list[Path] = []
     for given in paths or [LIBRARY]:
-        path = given if given.exists() else LIBRARY / given
-        if not path.exists():
-            raise ScenarioIsInvalid(f"{given} is neither a file nor a feature of the scenario library.")
+        places = [place for base in (Path(), LIBRARY) for place in (base / given, base / f"{given}.yaml")]
+        path = next((place for place in places if place.exists()), None)
+        if path is None:
+            raise ScenarioIsInvalid(
+                f"No scenario, folder or feature {given}.{_near(given)} See `entitlements scenario list`."
+            )
         found += sorted(path.rglob("*.yaml")) if path.is_dir() else [path]
     if not found:
         raise ScenarioIsInvalid(f"No .yaml file in {', '.join(map(str, paths))}.")
     return found
+
+
+def _near(given: Path) -> str:
+    """A question after the scenario or feature of the library with the nearest name; empty if none is near."""
+    named = {str(path.relative_to(LIBRARY).with_suffix("")) for path in LIBRARY.rglob("*.yaml")}
+    near = get_close_matches(str(given).removesuffix(".yaml"), named | {name.partition("/")[0] for name in named}, 1)
+    return f" Did you mean {near[0]}?" if near else ""
 
 
 def read(path: Path) -> Scenario:
@@ -118,7 +132,8 @@ def _explained(path: Path, root: Any, error: ValidationError) -> str:
     said = (
         f"{said_of(what).rstrip('.')}{given if what['type'] not in {'unknown_word', 'no_instant', 'missing'} else ''}"
     )
-    return f"{path}:{line}: {place}{': ' if place else ''}{said}."
+    end = "" if said.endswith("?") else "."
+    return f"{path}:{line}: {place}{': ' if place else ''}{said}{end}"
 
 
 def _place(root: Any, location: tuple[int | str, ...], unknown: str | None) -> tuple[int, str]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from difflib import get_close_matches
-from functools import cache
+from functools import cache, partial
 from typing import Annotated, Any, ClassVar, Final, TypeVar
 
 from pydantic import (
@@ -27,6 +27,7 @@ from entitlements.domain import decide  # With it every command, event and refus
 from entitlements.domain.aggregate import Event
 from entitlements.domain.commands import Command
 from entitlements.domain.errors import CommandRefused
+from entitlements.intake.synonyms import command_near, hint_of_field
 
 K = TypeVar("K")
 
@@ -67,19 +68,23 @@ def _below(kind: type[K]) -> Iterable[type[K]]:
             yield from _below(below)
 
 
-def check_word(word: Any, known: Collection[str], what: str) -> str:
-    """The word, if it is known. Raises what pydantic makes a validation error of, with the word that may be meant."""
+def check_word(word: Any, known: Collection[str], what: str, hint: Callable[[str], str] | None = None) -> str:
+    """The word, if it is known. Raises what pydantic makes a validation error of, with a hint: by default the nearest word there is."""
     if isinstance(word, str) and word in known:
         return word
-    near = get_close_matches(str(word), known, 1)
-    raise PydanticCustomError(
-        "unknown_word", "{said}", {"said": f"no such {what}: {word}{meant(near)}", "word": str(word)}
-    )
+    hinted = (hint or partial(_nearest, known))(str(word))
+    said = f"no such {what}: {word}" + (f"; {hinted}" if hinted else "")
+    raise PydanticCustomError("unknown_word", "{said}", {"said": said, "word": str(word)})
 
 
-def meant(near: list[str]) -> str:
-    """A question after the nearest word there is."""
-    return f": did you mean {near[0]}?" if near else ""
+def _nearest(known: Collection[str], word: str) -> str:
+    near = get_close_matches(word, known, 1)
+    return f"did you mean {near[0]}?" if near else ""
+
+
+def _near_command(known: Collection[str], word: str) -> str:
+    near = command_near(word, known)
+    return f"did you mean {near}?" if near else ""
 
 
 def read_instant(given: Any) -> datetime | timedelta:
@@ -181,7 +186,13 @@ class Words(BaseModel):
             raise PydanticCustomError("no_fields", "{said}", {"said": said})
         found: dict[str, Any] = {}
         for word, value in given.items():
-            name = check_word(cls.short_words().get(word, word), known, cls.called)
+            is_field = cls.called == "field"
+            hint = (
+                partial(hint_of_field, known=[*cls.short_words(), *known])
+                if is_field
+                else partial(_near_command, known)
+            )
+            name = check_word(cls.short_words().get(word, word), known, cls.called, hint)
             if name in found:
                 raise PydanticCustomError("twice", "duplicate key {word}", {"word": str(word)})
             found[name] = value

@@ -32,6 +32,16 @@ class AddressesAreUnreadable(EntitlementsError):
     code = "addresses_are_unreadable"
 
 
+class NoInstallation(EntitlementsError):
+    """No installation runs in the data folder, and no server is named."""
+
+    code = "no_installation"
+
+    def __init__(self, message: str, advice: str) -> None:
+        Exception.__init__(self, message)
+        self.advice = advice
+
+
 def variable(field: str) -> str:
     """The name of a setting in the environment."""
     return f"ENTITLEMENTS_{field.upper()}"
@@ -50,6 +60,27 @@ def settings_at(folder: Path) -> Settings:
         if variable(server) not in os.environ:
             wanted |= {field: known[field] for field in fields if field in known and variable(field) not in os.environ}
     return Settings(**wanted)
+
+
+def require_named(folder: Path, *servers: str) -> None:
+    """Raises NoInstallation: none of the servers, postgres or kafka, is named. What nobody names is never contacted."""
+    known = read(folder)
+    if any(server in known or os.environ.get(variable(server)) for server in servers):
+        return
+    shown = folder if folder.is_absolute() else f"./{folder}"
+    if any(os.environ.get(variable(server)) for server in _OF_SERVER):
+        missing = " and ".join(variable(server) for server in servers)
+        raise NoInstallation(
+            f"No installation in {shown}, and {missing} is not set.", f"Set {missing}, or give --data."
+        )
+    if folder.is_dir():
+        raise NoInstallation(
+            f"The installation in {shown} is not running.", f"Start it: `entitlements up --data {folder}`."
+        )
+    raise NoInstallation(
+        f"No installation in {shown}.",
+        "Run this in the folder of `entitlements up`, or give --data or ENTITLEMENTS_POSTGRES and ENTITLEMENTS_KAFKA.",
+    )
 
 
 def read(folder: Path) -> dict[str, Any]:

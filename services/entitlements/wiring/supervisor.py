@@ -6,7 +6,9 @@ kernel ends the processes (processes.die_with_supervisor). Each writes its log t
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -28,6 +30,8 @@ WELL_FOR: Final = 2.0
 STOP_FOR_MAX: Final = END_WITHIN_FOR + 0.5
 LOG_BYTES_MAX: Final = 16 * 1024 * 1024
 _LOOK_EVERY_FOR: Final = 0.05
+#: How much of the end of a log holds its last line.
+_TAIL_BYTES: Final = 16 * 1024
 
 
 @dataclass
@@ -48,6 +52,21 @@ class Program:
     def pid(self) -> int | None:
         """Its process id; None while it waits to be started again."""
         return None if self.process is None else self.process.pid
+
+
+def reason_in(log: Path) -> str:
+    """The message of the last line of a log, without its instant: why a process ended, as far as it could say. Empty: it said nothing."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - _TAIL_BYTES))
+            lines = [line for line in file.read().decode(errors="replace").splitlines() if line.strip()]
+    except OSError:
+        return ""
+    if not lines:
+        return ""
+    written = re.search(r'(?: message=|"message": )("(?:[^"\\]|\\.)*")', lines[-1])
+    message = json.loads(written[1]) if written else lines[-1].strip()
+    return str(message).removeprefix("Exiting. ")
 
 
 class Supervisor:

@@ -18,7 +18,7 @@ BLOCK = re.compile(r"^```(?:sh|console)?\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 WRITTEN = re.compile(r"^cat > \S+ <<.*?^EOF$\n?", re.DOTALL | re.MULTILINE)
 #: What is another one each time: instants, ids that are made, places in the ledger, the user.
 CHANGING = re.compile(
-    r"\d{4}-\d\d-\d\dT[\d:.]+Z|(?<=\b(?:prv|grt)-)\w+|\bpartition \d+|\b(?:frame|offset) \d+|(?<=^By)\s+\w+$",
+    r"\d{4}-\d\d-\d\dT[\d:.]+Z|(?<=\b(?:prv|grt)-)\w+|\bpartition \d+|\b(?:frame|offset) \d+|(?<=^By)\s+\w+$|(?<=^Usage id: )\w+",
     re.MULTILINE,
 )
 #: They start the installation, or show what all tests before did.

@@ -220,3 +220,20 @@ def test_a_misspelt_command_is_told_its_name(tenant: Any) -> None:
     answer = tenant.http.post("/v1/commands/open_pol", json={"pool_id": "p"})
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
     assert "OpenPool" in answer.json()["detail"]
+
+
+def test_a_command_as_others_call_it_is_answered_with_ours_and_never_with_the_opposite(tenant: Any) -> None:
+    answer = tenant.http.post("/v1/commands/CancelProvision", json={"pool_id": "p"})
+    assert answer.json()["detail"].startswith("No such command. Did you mean EndProvision?")
+
+
+def test_a_misspelt_field_is_answered_with_the_right_one(tenant: Any) -> None:
+    cap = {"pool_id": "p", "customer_id": "ws", "resource_key": "calls"}
+    of_command = tenant.http.post("/v1/commands/CapMember", json=cap).json()
+    assert {"at": "body.customer_id", "message": "is not a known field; commands call it workspace_id"} in of_command[
+        "errors"
+    ]
+    of_check = tenant.http.post("/v1/check", json={"workspace_id": "ws", "resource_key": "calls"}).json()
+    assert of_check["errors"] == [
+        {"at": "body.workspace_id", "message": "is not a known field; did you mean customer_id?"}
+    ]
