@@ -23,7 +23,7 @@ NODE      := tests/node/node_modules/.installed
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-setup: $(INSTALLED) $(KAFKA) ## Install everything into .venv and fetch Kafka (a second call is instant)
+setup: $(INSTALLED) $(KAFKA) ## Install everything into .venv and fetch Kafka
 
 demo: setup ## Run the main job on real Kafka, Postgres and Faust, from nothing
 	@$(BIN)/entitlements demo $(ARGS)
@@ -34,7 +34,7 @@ up: setup ## Keep Kafka, Postgres and all processes running until Ctrl-C
 test: setup $(NODE) ## Run all tests
 	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
-soak: setup ## Decide 20,000 generated histories and hold them against a second model (one again: ARGS="--seed 17")
+soak: setup ## Decide 20,000 histories, compare them with a second model
 	@$(BIN)/python -m tests.model.soak $(ARGS)
 
 lint: setup ## Style, types and dependency rules
@@ -53,7 +53,7 @@ format: setup ## Let ruff format and mend what it can
 bench: setup ## Measure, print a table and write bench/results.json
 	@$(BIN)/python -m bench $(ARGS)
 
-lock: setup ## Renew requirements*.txt, the lock file of tests/node and the list of Kafka's jars
+lock: setup ## Renew requirements*.txt, the lock of tests/node and Kafka's jars
 	echo uv | $(BIN)/uv pip compile -q - --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-annotate --custom-compile-command 'make lock' --upgrade -o requirements-installer.txt
 	$(BIN)/uv pip compile -q pyproject.toml --extra local --universal --python-version 3.11 --generate-hashes \

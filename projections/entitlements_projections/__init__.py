@@ -10,6 +10,8 @@ read_model   what every read model is; rows folded from events
 reporting    views for analysts, and the role that may read them
 database     connections that see one set of tables
 statements   SQL from files
+locks        waiting for locks of others: bounded, with a name
+privileges   what a role of Postgres lacks, as statements for an administrator
 bearing      charges to credits and payers, by key
 replicas     which replicas of Postgres are fresh enough
 errors       what can go wrong

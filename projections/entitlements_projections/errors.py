@@ -8,7 +8,9 @@ ProjectionError
 ├── PositionMoved           another projector was faster; read the positions again
 ├── FrameCannotBeProjected  the database refuses what the ledger says; the projector stops
 ├── LedgerIsShort           a rebuild finds less than the live tables have seen
-└── NotReachedYet           a reader waited for a position in vain
+├── NotReachedYet           a reader waited for a position in vain
+├── LockIsHeld              another session holds a lock for too long
+└── RightsAreMissing        the role of the service lacks rights in Postgres
 """
 
 from __future__ import annotations
@@ -68,3 +70,17 @@ class NotReachedYet(ProjectionError):
     """The read models did not reach the position in time."""
 
     code = "not_reached_yet"
+
+
+class LockIsHeld(ProjectionError):
+    """Another session of Postgres holds a lock."""
+
+    code = "lock_is_held"
+    advice = "Limit readers with idle_in_transaction_session_timeout."
+
+
+class RightsAreMissing(ProjectionError):
+    """The role of the service lacks rights in Postgres."""
+
+    code = "rights_are_missing"
+    advice = "Run the statements as an administrator of Postgres."

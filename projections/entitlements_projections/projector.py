@@ -8,6 +8,7 @@ ledger does not continue, and when the database refuses what the ledger says.
 from __future__ import annotations
 
 import logging
+import time
 from typing import TYPE_CHECKING, Final
 
 import psycopg
@@ -21,7 +22,7 @@ from entitlements.operations.onward import projecting
 from entitlements_projections.assignment import Membership
 from entitlements_projections.database import connect
 from entitlements_projections.errors import FrameCannotBeProjected, PositionMoved
-from entitlements_projections.positions import read_positions
+from entitlements_projections.positions import read_offsets, read_positions
 from entitlements_projections.writing import ProjectedFrame, Writer
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ BATCH_FRAMES_MAX: Final = 500
 BATCH_BYTES_MAX: Final = 2 * 1024 * 1024
 #: Seconds to wait for the next frame: bounds how late a stop is noticed, not how late a frame is read.
 IDLE_FOR: Final = 0.05
+#: Seconds between looks at the stored positions: tables that were dropped or restored are noticed without a new frame.
+POSITIONS_EVERY_FOR: Final = 2.0
 #: Seconds between attempts while a server is away: doubled from the first to the last.
 BACKOFF_FOR_MIN: Final = 0.1
 BACKOFF_FOR_MAX: Final = 5.0
@@ -102,6 +105,7 @@ class _Session:
             self._connection.close()
             raise
         self._partitions: frozenset[int] = frozenset()
+        self._look_at = time.monotonic() + POSITIONS_EVERY_FOR
 
     def run(self, stopping: Event) -> None:
         """Write what there is, in batches, until stopping is set."""
@@ -115,11 +119,23 @@ class _Session:
                     self._writer.write([projected(frame) for frame in batch])
                 PROJECTOR_FRAMES.inc(len(batch))
                 self.has_written = True
+            self._look_at_positions()
 
     def close(self) -> None:
         """Let go of everything; what was not committed never happened."""
         self._tail.close()
         self._connection.close()
+
+    def _look_at_positions(self) -> None:
+        """Raises PositionMoved when the tables no longer stand where we left them."""
+        if time.monotonic() < self._look_at:
+            return
+        self._look_at = time.monotonic() + POSITIONS_EVERY_FOR
+        stored = read_offsets(self._connection)
+        for partition in sorted(self._partitions):
+            ours = self._writer.offsets.get(partition)
+            if stored.get(partition) != ours:
+                raise PositionMoved(f"Partition {partition} is at {stored.get(partition)}, no longer at {ours}.")
 
     def _follow_assignment(self) -> None:
         partitions = self._membership.poll()

@@ -33,7 +33,6 @@ from entitlements_projections.pool_reservations import PoolReservations
 from entitlements_projections.read_model import Event, ReadModel, Stage, with_instants
 from entitlements_projections.resource_keys import ResourceKeys
 from entitlements_projections.resource_pools import PoolClocks, ResourcePools
-from entitlements_projections.statements import statement
 from entitlements_projections.unit_assignments import UnitAssignments
 from entitlements_projections.unit_workspace_pools import UnitWorkspacePools
 from entitlements_projections.usage_events import UsageEvents
@@ -126,7 +125,7 @@ class Writer:
             for model in self._models:
                 model.prepare(self._connection)
             with self._connection.transaction(), self._connection.cursor() as cursor:
-                cursor.execute(statement("positions", "pass_gate"))
+                # First: it waits while a rebuild takes the place of these tables, and holds the next one off until commit.
                 positions.advance(cursor, self.offsets, reached)
                 for model in self._models:
                     model.write(cursor, self._stage)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Final, Self
 
@@ -18,6 +19,7 @@ QUANTITY_MAX: Final = 2**53
 ID_CHARACTERS_MAX: Final = 128
 #: Header by which the probes of the API and every answer of the registry name their installation.
 INSTALLATION_HEADER: Final = "Entitlements-Installation"
+_HTTP_URL: Final = re.compile(r"https?://[^\s/]+\S*")
 
 
 class Settings(KafkaSettings):
@@ -38,7 +40,9 @@ class Settings(KafkaSettings):
     registry_password: SecretStr | None = Field(default=None, description="Its password, or API secret.")
     registry_password_file: Path | None = Field(default=None, description="File with that password.")
     registry_host: str = Field(default="127.0.0.1", description="Listen address of the bundled registry.")
-    registry_port: int = Field(default=8081, description="Port of the bundled registry; 0: any free port.")
+    registry_port: int = Field(
+        default=8081, ge=0, le=65_535, description="Port of the bundled registry; 0: any free port."
+    )
     installation: str = Field(
         default="", description="Id of the installation, returned by the API and the registry in a header."
     )
@@ -56,7 +60,7 @@ class Settings(KafkaSettings):
         default=10.0, ge=1, description="Seconds after which a silent engine or publisher is replaced."
     )
     api_host: str = Field(default="127.0.0.1", description="Listen address of the HTTP API.")
-    api_port: int = Field(default=8080, description="Port of the HTTP API; 0: any free port.")
+    api_port: int = Field(default=8080, ge=0, le=65_535, description="Port of the HTTP API; 0: any free port.")
     api_workers: int = Field(default=1, ge=1, description="Processes that serve the HTTP API.")
     api_streams_max: int = Field(default=1_000, ge=1, description="Change streams per organization and worker.")
     api_streams_total_max: int = Field(
@@ -176,6 +180,13 @@ class Settings(KafkaSettings):
         if self.api_connections_max < 2 * self.api_streams_total_max:
             raise ValueError("api_connections_max must be at least twice api_streams_total_max")
         return self
+
+    @field_validator("registry_url", "oidc_issuer", "oidc_jwks_url", "kafka_oauth_token_url")
+    @classmethod
+    def _is_an_http_url(cls, value: str | None) -> str | None:
+        if value and not _HTTP_URL.fullmatch(value):
+            raise ValueError("must be a URL such as https://host/path")
+        return value or None
 
     @field_validator("postgres")
     @classmethod

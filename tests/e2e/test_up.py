@@ -21,8 +21,9 @@ from entitlements.wiring.processes import PROCESSES
 STOPPED_WITHIN_FOR = 3.0
 #: All that a healthy installation logs; a server that is slow to answer is waited for, and that is said.
 EXPECTED = re.compile(
-    r"starting: |serving at http://|Stopped\.$|Waiting for |\S+ is ready; going on"
-    r"|(\S+: )?(deciding|publishing|projecting|keeping|working on) partitions \["
+    r"starting: |serving at http://|Listening at http://|Stopped\.$|Waiting for |\S+ is ready\.$"
+    r"|(\S+: )?(deciding|publishing|projecting|writing|processing) partitions \[",
+    re.IGNORECASE,
 )
 
 

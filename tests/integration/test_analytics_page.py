@@ -180,3 +180,35 @@ def test_the_page_has_a_sample_for_every_view_and_says_what_each_holds() -> None
     assert not [name for name in rows if not re.search(rf"\b{name}\b", queries)]
     assert PAGE.read_text().count("```sql\nselect") == len(SAMPLES)
     assert f"search_path = {SCHEMA}" in PAGE.read_text()
+
+
+def test_other_statements_of_the_page_for_administrators_do_what_it_says(database: str, postgres: str) -> None:
+    statements = re.findall(r"^(?:alter role ana set \w+_timeout|revoke execute) .*;$", PAGE.read_text(), re.MULTILINE)
+    assert len(statements) == 3
+    as_admin = psycopg.conninfo.make_conninfo(database, user=psycopg.conninfo.conninfo_to_dict(postgres)["user"])
+    with (
+        closing(psycopg.connect(as_admin, autocommit=True)) as admin,
+        closing(psycopg.connect(database)) as ana,
+    ):
+        for line in statements:
+            admin.execute(line.encode())
+        for call in ("lo_creat(-1)", "lo_create(0)", "lo_from_bytea(0, 'a')"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege), ana.transaction():
+                ana.execute(f"select {call}".encode())
+    with closing(psycopg.connect(database)) as ana:
+        assert ana.execute("show idle_in_transaction_session_timeout").fetchone() == ("5min",)
+
+
+def test_the_page_names_each_table_and_column_that_readers_may_not_read_whole(database: str) -> None:
+    unreadable = """select c.relname, a.attname from pg_class c join pg_attribute a on a.attrelid = c.oid
+        where c.relnamespace in ('entitlements'::regnamespace, 'entitlements_access_log'::regnamespace) and c.relkind in ('r', 'p')
+            and not c.relispartition and a.attnum > 0 and not a.attisdropped
+            and not has_column_privilege(c.oid, a.attnum, 'select')"""
+    with closing(psycopg.connect(database)) as ana:
+        found = ana.execute(unreadable).fetchall()
+        called = ana.execute("""select distinct table_schema, column_name from information_schema.columns
+            where table_schema in ('entitlements', 'entitlements_access_log') and column_name in ('customer_id', 'workspace_id')""")
+        assert set(called) == {("entitlements", "workspace_id"), ("entitlements_access_log", "customer_id")}
+    assert found
+    for table, column in found:
+        assert f"the table `{table}` because of its `{column}`" in " ".join(PAGE.read_text().split())

@@ -167,7 +167,7 @@ def test_all_tables_and_columns_are_there_and_described(connection: Connection) 
     tables = b"""select relname, obj_description(oid) from pg_class
         where relnamespace = 'entitlements'::regnamespace and relkind in ('r', 'p') and not relispartition"""
     described = dict(connection.execute(tables).fetchall())
-    assert described.keys() == {*TABLES, "projection_positions", "schema_migrations"}
+    assert described.keys() == {*TABLES, "projection_positions", "rebuild_gate", "schema_migrations"}
     terms = ("pool_overrides", "member_caps", "pool_reservations", "limit_holders")
     governance = (
         "organization_units", "organization_workspaces", "unit_assignments", "unit_workspace_pools",

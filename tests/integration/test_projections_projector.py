@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from random import Random
 from typing import Any, Protocol
@@ -19,10 +21,10 @@ from entitlements.ledger import clients
 from entitlements.ledger.chain import HASH_HEADER
 from entitlements.ledger.tail import LedgerFrame
 from entitlements.settings import Settings
-from entitlements_projections import projector, reporting
+from entitlements_projections import locks, projector, reporting
 from entitlements_projections.comparing import TABLES, compare
 from entitlements_projections.database import Connection, connect
-from entitlements_projections.errors import FrameCannotBeProjected
+from entitlements_projections.errors import FrameCannotBeProjected, LockIsHeld
 from entitlements_projections.migrations import migrate
 from entitlements_projections.positions import read_offsets
 from entitlements_projections.rebuild import Report, rebuild
@@ -147,6 +149,36 @@ def test_what_a_projector_keeps_equals_a_rebuild_although_its_connections_are_cu
     assert connection.execute(schemas).fetchall() == [("entitlements",), ("entitlements_reporting",)]
 
 
+def test_tables_that_are_behind_the_ledger_are_no_match(
+    settings: Settings, connection: Connection, append: Append
+) -> None:
+    ledger = SyntheticLedger(PARTITIONS)
+    pool_with_a_plan(ledger)
+    append([frame for stream in ledger.streams.values() for frame in stream])
+    empty = rebuild(settings, compare_only=True, catch_up_within_for=0.1)
+    assert (empty.rows_match, empty.equal, different(empty)) == (True, False, [])
+    assert [(each.partition, each.compared, each.frames) for each in empty.behind] == [
+        (partition, 0, end + 1) for partition, end in sorted(ends(ledger).items())
+    ]
+    with projecting(settings):  # It is waited for.
+        assert rebuild(settings, compare_only=True).equal
+
+
+def test_a_projector_without_new_frames_notices_that_its_tables_were_lost(
+    settings: Settings, connection: Connection, append: Append
+) -> None:
+    ledger = SyntheticLedger(PARTITIONS)
+    pool_with_a_plan(ledger)
+    append([frame for stream in ledger.streams.values() for frame in stream])
+    with projecting(settings):
+        until(lambda: read_offsets(connection) == ends(ledger))
+        connection.execute(b"drop schema entitlements cascade")
+        migrate(settings.postgres)
+        assert read_offsets(connection) == {}
+        until(lambda: read_offsets(connection) == ends(ledger))
+    assert rebuild(settings, compare_only=True).equal
+
+
 def test_a_rebuild_names_what_differs_and_puts_it_right(
     settings: Settings, connection: Connection, append: Append
 ) -> None:
@@ -205,6 +237,48 @@ def test_views_of_analysts_and_views_on_them_read_the_rebuilt_tables_even_after_
     assert connection.execute(b"select count(*) > 0 from entitlements_reporting.customer_entitlements").fetchone() == (
         True,
     )
+
+
+def test_readers_with_open_transactions_and_advisory_locks_hold_up_no_rebuild_but_the_renewal_of_views(
+    settings: Settings, connection: Connection, append: Append, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = SyntheticLedger(PARTITIONS)
+    random_history(ledger, Random(17), 150)
+    frames = [frame for stream in ledger.streams.values() for frame in stream]
+    append(frames[:100])
+    write(connection, frames[:100])
+    reporting.install(settings.postgres)
+    monkeypatch.setattr(locks, "GIVE_UP_AFTER_FOR", 0.6)
+    name = f"ana_{secrets.token_hex(4)}"
+    connection.execute(f"create role {name} login".encode())
+    connection.execute(f"grant entitlements_reader to {name}".encode())
+    ana = psycopg.conninfo.make_conninfo(settings.postgres, user=name)
+    with closing(psycopg.connect(ana)) as reader, projecting(settings):
+        for lock in ("projections:entitlements", "rebuild", "reporting", "migrations"):
+            reader.execute("select pg_advisory_lock(hashtextextended(%s, 0))", (f"entitlements.{lock}",))
+        reader.execute("select count(*) from entitlements_reporting.customer_entitlements")
+        assert rebuild(settings, compare_only=True).equal
+        with pytest.raises(LockIsHeld, match=f"The new tables are live, .* held by {name}"):
+            rebuild(settings)
+        append(frames[100:])
+        until(lambda: read_offsets(connection) == ends(ledger))
+        reader.rollback()
+        assert rebuild(settings).equal
+    connection.execute(f"drop role {name}".encode())
+    assert connection.execute(b"select to_regnamespace('entitlements_retired')").fetchone() == (None,)
+
+
+def test_rebuilds_at_once_take_turns(settings: Settings, connection: Connection, append: Append) -> None:
+    ledger = SyntheticLedger(PARTITIONS)
+    random_history(ledger, Random(17), 150)
+    frames = [frame for stream in ledger.streams.values() for frame in stream]
+    append(frames)
+    write(connection, frames)
+    with ThreadPoolExecutor(3) as pool:
+        reports = list(pool.map(lambda _: rebuild(settings), range(3)))
+    assert all(report.equal and report.swapped for report in reports)
+    schemas = b"select nspname from pg_namespace where nspname like 'entitlements%' order by 1"
+    assert connection.execute(schemas).fetchall() == [("entitlements",), ("entitlements_reporting",)]
 
 
 def test_a_projector_goes_on_in_rebuilt_tables_that_were_swapped_in_under_it(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import subprocess
@@ -84,7 +85,8 @@ def interrupt(started: dict[str, Running]) -> None:
 
 
 def test_without_servers_every_process_says_so_and_stops_when_told(tmp_path: Path) -> None:
-    settings = Settings(kafka="127.0.0.1:9", postgres="postgresql://u:secret@127.0.0.1:9/x")
+    port = a_free_port(except_for=set())
+    settings = Settings(kafka="127.0.0.1:9", postgres="postgresql://u:secret@127.0.0.1:9/x", api_port=port)
     with running(settings, tmp_path, *[name for name in PROCESSES if NEEDS[name]]) as started:
         for name, each in started.items():
             each.says_at_once(
@@ -159,13 +161,52 @@ def test_what_will_never_fit_ends_the_process(kafka: str, database: str, topic_p
         ("kafka_properties", "no json"),
         ("kafka_properties", '{"no.such.property": "1"}'),
         ("kafka_sasl_mechanism", "PLAIN"),
+        ("log", "loud"),
+        ("log_format", "xml"),
     ],
 )
 def test_a_setting_that_cannot_be_right_is_one_line_and_status_2(variable: str, value: str) -> None:
-    command = [sys.executable, "-m", "entitlements.wiring", "engine"]
-    done = subprocess.run(
-        command, env={addresses.variable(variable): value}, capture_output=True, text=True, timeout=STARTED_WITHIN_FOR, check=False
-    )  # fmt: skip
+    done = ended("engine", {addresses.variable(variable): value})
     assert done.returncode == 2, done.stderr
     assert "setting_is_wrong" in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
+
+
+def ended(name: str, variables: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """A process that cannot begin, when it has ended."""
+    command = [sys.executable, "-m", "entitlements.wiring", name]
+    return subprocess.run(
+        command, env=variables, capture_output=True, text=True, timeout=STARTED_WITHIN_FOR, check=False
+    )
+
+
+@pytest.mark.parametrize("name", ["api", "registry"])
+def test_a_host_that_is_none_is_a_wrong_setting_that_is_named(name: str) -> None:
+    done = ended(name, {f"ENTITLEMENTS_{name.upper()}_HOST": "nohost.invalid"})
+    assert done.returncode == 2, done.stderr
+    assert re.search(
+        rf'setting_is_wrong: .*ENTITLEMENTS_{name.upper()}_HOST: must be an address of this machine, not \\"nohost.invalid',
+        done.stderr.splitlines()[-1],
+    )
+
+
+def test_errors_of_a_start_and_what_nothing_reads_are_json_lines_too() -> None:
+    done = ended("engine", {"ENTITLEMENTS_LOG_FORMAT": "json", "ENTITLEMENTS_API_PORT": "99999"})
+    last = json.loads(done.stderr.splitlines()[-1])
+    assert (last["code"], done.returncode) == ("setting_is_wrong", 2)
+    assert "ENTITLEMENTS_API_PORT" in last["message"]
+
+    variables = {
+        "ENTITLEMENTS_LOG_FORMAT": "json",
+        "ENTITLEMENTS_PARTITION": "6",
+        "ENTITLEMENTS_KAFKA_PROPERTIES": "{}",
+    }
+    done = ended("access-log", variables | {"OTEL_TRACES_EXPORTER": "none-such"})
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    warned = [line["message"] for line in lines if line["level"] == "warning"]
+    assert warned == ["Unknown setting ENTITLEMENTS_PARTITION has no effect; did you mean ENTITLEMENTS_PARTITIONS?"]
+
+
+def test_tls_to_a_broker_without_it_is_named_while_it_is_waited_for(kafka: str, tmp_path: Path) -> None:
+    with running(Settings(kafka=kafka, kafka_security_protocol="SSL"), tmp_path, "engine") as started:
+        started["engine"].line("Waiting for Kafka at .*does it speak TLS\\? See ENTITLEMENTS_KAFKA_SECURITY_PROTOCOL")

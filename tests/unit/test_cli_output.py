@@ -6,6 +6,7 @@ import inspect
 import json
 import re
 import shlex
+import subprocess
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -23,12 +24,16 @@ from typer.main import get_command
 
 from entitlements.cli import output, previewing
 from entitlements.cli.app import app
+from entitlements.cli.operating import _show, _tell_how_to_query
 from entitlements.cli.running import run
 from entitlements.demo import running as demo
 from entitlements.scenarios import files, running
 from entitlements.scenarios.preview import KeyOutcome, Tally
 from entitlements.scenarios.reading import LIBRARY
 from entitlements.scenarios.running import Outcome
+from entitlements.settings import Settings
+from entitlements_projections.comparing import TableComparison
+from entitlements_projections.rebuild import Report
 
 AT = datetime(2026, 1, 31, 12, tzinfo=UTC)
 KEY_ID = "3kTfq09sXa2B" * 4
@@ -229,6 +234,33 @@ def test_a_key_named_by_its_document_is_read_from_it(
     )
     assert run(["key", "define", "premium.json"]) == 2
     assert "colour" in capsys.readouterr().err
+
+
+def test_how_to_reach_the_postgres_of_up_is_a_line_for_a_shell(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = "postgresql://entitlements@127.0.0.1:5432/entitlements"
+    monkeypatch.delenv("ENTITLEMENTS_POSTGRES", raising=False)
+    _tell_how_to_query(Settings(postgres=url))
+    line = capsys.readouterr().out.splitlines()[1].strip()
+    shell = f'{line} && echo "$ENTITLEMENTS_POSTGRES" && psql --version && pg_dump --version'
+    told = subprocess.run(["/bin/sh", "-c", shell], capture_output=True, text=True, check=True).stdout.splitlines()
+    assert told[0] == url
+    assert [each.split()[0] for each in told[1:]] == ["psql", "pg_dump"]
+    monkeypatch.setenv("ENTITLEMENTS_POSTGRES", url)  # It may hold a password, and whoever set it knows it.
+    _tell_how_to_query(Settings())
+    assert capsys.readouterr().out == ""
+
+
+def test_tables_that_are_behind_are_named_by_partition_and_nothing_is_said_to_match(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    empty = TableComparison(table="grants", rows=0, only_live=0, only_rebuilt=0)
+    _show(Report(tables=[empty], offsets={1: 3}, ends={0: 10, 1: 3}, swapped=False, seconds=1.0))
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Partition 0: compared up to frame 0 of 11: the live tables have 0 of 11 frames." in said
+    assert "Partition 1" not in said
+    assert "All rows match" not in said
 
 
 def test_a_column_that_may_be_missing_is_the_first_to_go_and_is_there_in_blocks(

@@ -14,7 +14,15 @@ from entitlements.cli.app import app
 from entitlements.domain import ids
 
 ROOT = Path(__file__).parents[2]
-PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md")), ROOT / "deploy/README.md"]
+PAGES = [
+    *sorted(ROOT.glob("*.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
+    ROOT / "deploy/README.md",
+    ROOT / "clients/python/README.md",
+]
+NAME = re.compile(r"[a-z][a-z-]*")
+#: Programs that are not ours.
+OTHERS = {"make", "pip"}
 TYPED = re.compile(r"^(?:\$ )?(entitlements (?!\.)[a-z].*?)(?:\s+#.*)?$", re.MULTILINE)
 
 
@@ -23,10 +31,54 @@ def lines_typed() -> list[str]:
     return [line for block in blocks for line in TYPED.findall(block)]
 
 
+def fragments() -> list[str]:
+    """Commands that sentences name, with `entitlements` or without: two words or more, of which one is a command's."""
+    groups = {name: group for name, group in root().commands.items() if hasattr(group, "commands")}
+    verbs = {verb for name, group in groups.items() if name != "run" for verb in group.commands}
+    found = set[str]()
+    for page in PAGES:
+        if page.name == "CHANGELOG.md":  # It names what there was before.
+            continue
+        prose = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
+        for span in re.findall(r"`([^`]+)`", prose):
+            ours, *words = ["", *span.split()] if not span.startswith("entitlements ") else span.split()
+            if (
+                len(words) > 1
+                and NAME.fullmatch(words[0])
+                and words[0] not in OTHERS
+                and (ours or words[0] in groups or words[1] in verbs)
+            ):
+                found.add(f"entitlements {' '.join(words)}")
+    return sorted(found)
+
+
+def root() -> Any:
+    return get_command(app)
+
+
+@pytest.mark.parametrize("fragment", fragments())
+def test_commands_that_sentences_name_exist(fragment: str) -> None:
+    """A renamed one (`keys list`, `project rebuild`) stayed on a page."""
+    _, *words = fragment.split()
+    command = root()
+    while words and hasattr(command, "commands") and NAME.fullmatch(words[0]):
+        assert words[0] in command.commands or hasattr(command, "default"), f"{fragment!r} is no command"
+        if words[0] not in command.commands:
+            break
+        command = command.commands[words.pop(0)]
+
+
+def test_stale_commands_in_sentences_are_seen() -> None:
+    assert {"entitlements pool list", "entitlements api-key list", "entitlements usage record"} <= set(fragments())
+    for stale in ("entitlements keys list", "entitlements project rebuild"):
+        with pytest.raises(AssertionError, match="is no command"):
+            test_commands_that_sentences_name_exist(stale)
+
+
 @pytest.mark.parametrize("line", lines_typed())
 def test_what_people_are_told_to_type_exists(line: str) -> None:
     words = shlex.split(line)[1:]
-    command: Any = get_command(app)
+    command: Any = root()
     while words and hasattr(command, "commands") and words[0] in command.commands:
         command = command.commands[words.pop(0)]
     if hasattr(command, "default"):  # `entitlements customer show ws-1` is `entitlements usage show ws-1`.
@@ -34,6 +86,12 @@ def test_what_people_are_told_to_type_exists(line: str) -> None:
     assert not hasattr(command, "commands"), f"{line!r} is no command"
     known = {name for parameter in command.params for name in parameter.opts}
     assert {word for word in words if word.startswith("-")} <= known | {"--help"}
+
+
+def test_make_help_fits_a_terminal_of_80_columns() -> None:
+    targets = re.findall(r"^([a-z]+):.*## (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert len(targets) > 10
+    assert not [name for name, text in targets if len(f"  make {name:<8} {text}") > 80]
 
 
 def test_the_service_template_starts_processes_that_exist() -> None:

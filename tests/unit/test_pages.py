@@ -11,6 +11,7 @@ from tests.plain_words import given_up_in
 from entitlements.changes import topics as of_changes
 from entitlements.ledger.topics import TOPICS
 from entitlements.scenarios.reading import LIBRARY
+from entitlements_schemas import cloudevents
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted({
@@ -139,15 +140,47 @@ def test_the_table_of_topics_is_what_the_code_creates() -> None:
 
 def test_the_page_for_consumers_says_how_long_records_stay() -> None:
     table = (ROOT / "docs/consumers.md").read_text().partition("| topic |")[2].partition("\n\n")[0]
-    rows = dict(re.findall(r"^\| `([\w-]+)` \| ([^|]+) \|$", table, re.MULTILINE))
+    rows = dict(re.findall(r"^\| `([\w-]+)` \|.*\| ([^|]+) \|$", table, re.MULTILINE))
     ours = {topic.name: _kept(topic.retention_ms, compacted=topic.compacted) for topic in TOPICS}
     assert rows == {name: ours[name] for name in ("changes", "events", "usage")}
+
+
+def test_the_page_for_consumers_names_the_record_of_each_kind_of_change() -> None:
+    table = (ROOT / "docs/consumers.md").read_text().partition("| `ce_type` |")[2].partition("\n\n")[0]
+    rows = re.findall(r"^\| `([\w.]+)` \| `(\w+)` \|", table, re.MULTILINE)
+    assert {record: kind for kind, record in rows} == cloudevents.CHANGE_TYPES
+
+
+def test_the_table_of_the_access_log_names_every_field_in_its_three_places() -> None:
+    from entitlements.access.log.entries import ACCESS_DECIDED
+    from entitlements.api.log_bodies import LoggedDecision
+    from entitlements_schemas import text
+
+    table = (ROOT / "docs/api.md").read_text().partition("| topic | API | view |")[2].partition("\n\n")[0]
+    rows = [[re.findall(r"`([\w.]+)`", cell) for cell in line.split("|")[1:4]] for line in table.splitlines()[2:]]
+    assert all(len(topic) == len(api) == len(view) for topic, api, view in rows)
+    listed = {names[0]: names[1:] for row in rows for names in zip(*row, strict=True)}
+    fields = [field["name"] for field in text(ACCESS_DECIDED)["fields"]]
+    assert set(listed) <= set(fields)
+    api = {listed.get(name, [name])[0].partition(".")[0] for name in fields}
+    assert api == {*LoggedDecision.model_fields, "organization_id"}
+    view = (ROOT / "projections/entitlements_projections/reporting/views/access_log.sql").read_text()
+    columns = set(re.findall(r"column entitlements_reporting\.access_log\.(\w+)", view))
+    ours = {listed.get(name, ["", name])[1] for name in fields}
+    assert ours - columns == {"entitlement_type"}
+    assert columns - ours == {"name", "unit", "scale", "quantity_decimal"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_page_has_one_title(page: Path) -> None:
+    text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+    assert len(re.findall(r"^# ", text, re.MULTILINE)) <= 1
 
 
 def test_the_page_for_consumers_names_the_subjects_of_topics_that_there_are() -> None:
     from entitlements_schemas import catalogue
 
-    section = (ROOT / "docs/consumers.md").read_text().partition("# The registry\n")[2].partition("\n# ")[0]
+    section = (ROOT / "docs/consumers.md").read_text().partition("## The registry\n")[2].partition("\n## ")[0]
     row = next(line for line in section.splitlines() if line.startswith("| `<topic>-value`"))
     assert set(re.findall(r"`(entitlements\.[\w.-]+)`", row)) == set(catalogue.subjects_by_topic())
     several = next(part for part in section.split("\n\n") if "do not exist" in part)

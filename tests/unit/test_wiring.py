@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from entitlements.errors import SettingIsWrong
 from entitlements.operations.logs import OneLine
 from entitlements.settings import Settings
 from entitlements.wiring import addresses
+from entitlements.wiring.environment import settings_of_the_environment, unknown_variables
 from entitlements.wiring.supervisor import Supervisor
 
 RUNNING = Settings(kafka="k:1", postgres="postgresql://p/1", topic_prefix="mine.", partitions=3)
@@ -50,6 +52,46 @@ def test_a_broken_file_of_addresses_is_named(tmp_path: Path) -> None:
     (tmp_path / "addresses.json").write_text("{")
     with pytest.raises(addresses.AddressesAreUnreadable, match=r"addresses\.json"):
         addresses.settings_at(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("api_port", "99999", "65535"),
+        ("registry_port", "-1", "0"),
+        ("operations_port", "65536", "65535"),
+        ("kafka", "", "must be host:port, without http://"),
+        ("kafka", "http://broker:9092", "must be host:port, without http://"),
+        ("kafka", "a:1,b:99999", "must be host:port"),
+        ("oidc_issuer", "nourl", "must be a URL such as https://"),
+        ("oidc_jwks_url", "ftp://x", "must be a URL such as https://"),
+        ("registry_url", "foo", "must be a URL such as https://"),
+        ("api_connections_max", "20", "at least twice api_streams_total_max"),
+    ],
+)
+def test_a_value_that_cannot_be_right_is_named_with_its_setting(
+    field: str, value: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(addresses.variable(field), value)
+    with pytest.raises(SettingIsWrong) as error:
+        settings_of_the_environment()
+    assert said in str(error.value)
+    assert addresses.variable(field) in str(error.value) or field in str(error.value)
+
+
+def test_addresses_as_they_are_written_are_taken() -> None:
+    for kafka in ("broker", "broker-1.example:9092, 10.0.0.7:9093", "[::1]:9092"):
+        assert Settings(kafka=kafka).kafka == kafka
+    assert Settings(registry_url="http://user:secret@registry:8081/apis/ccompat/v7", oidc_issuer="").oidc_issuer is None
+
+
+def test_variables_that_nothing_reads_are_named() -> None:
+    known = addresses.environment_of(RUNNING)
+    assert unknown_variables(known | {"ENTITLEMENTS_LOG": "debug", "ENTITLEMENTS_URL": "x", "PATH": ""}) == []
+    assert unknown_variables({"ENTITLEMENTS_PARTITION": "6", "ENTITLEMENTS_XYZ": ""}) == [
+        "Unknown setting ENTITLEMENTS_PARTITION has no effect; did you mean ENTITLEMENTS_PARTITIONS?",
+        "Unknown setting ENTITLEMENTS_XYZ has no effect.",
+    ]
 
 
 def test_settings_survive_the_way_into_another_process(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,14 +31,16 @@ from typing import Any, ClassVar
 class EntitlementsError(Exception):
     """The request failed.
 
-    code is stable; problem is the service's problem document (RFC 9457), or empty.
+    code is stable; problem is the service's problem document (RFC 9457), or empty. The text is the service's own where there is
+    one, else the first line of the class, followed by detail.
     """
 
     code: ClassVar[str] = "error"
 
     def __init__(self, detail: str = "", problem: Mapping[str, Any] | None = None, status: int = 0) -> None:
+        stated = str((problem or {}).get("detail") or (problem or {}).get("title") or "")
         said = (type(self).__doc__ or "").strip().splitlines()[0]
-        super().__init__(f"{said} {detail}".strip())
+        super().__init__(stated if stated and not detail else f"{said} {detail}".strip())
         self.problem: Mapping[str, Any] = problem or {}
         self.status = status
 
@@ -213,5 +215,4 @@ def error_of(status: int, problem: Mapping[str, Any]) -> EntitlementsError:
     """The error that a problem document stands for: by its code, else by the status of the answer."""
     otherwise = ServiceIsAway if status >= 500 else RequestError
     kind = _BY_CODE.get(str(problem.get("code", ""))) or _BY_STATUS.get(status, otherwise)
-    detail = str(problem.get("detail") or problem.get("title") or f"(HTTP {status})")
-    return kind(detail, problem, status)
+    return kind("" if problem.get("detail") or problem.get("title") else f"(HTTP {status})", problem, status)

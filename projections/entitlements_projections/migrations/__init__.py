@@ -11,11 +11,14 @@ from collections.abc import Mapping
 from importlib.resources import files
 from typing import Final
 
+import psycopg
 from psycopg import sql
 
 from entitlements_projections import reporting
 from entitlements_projections.database import LIVE, Connection, connect
 from entitlements_projections.errors import MigrationIsMissing, MigrationIsOutOfOrder, MigrationWasChanged
+from entitlements_projections.locks import patiently
+from entitlements_projections.privileges import explained
 
 
 def known_migrations() -> dict[str, str]:
@@ -29,12 +32,22 @@ def migrate(conninfo: str, schema: str = LIVE, migrations: Mapping[str, str] | N
     """Bring a schema to this version and return the names of what was applied; nothing, when it is already there.
 
     All or nothing, in one transaction; two runners at once take turns. Raises MigrationError when the database has
-    another history than the files, psycopg.OperationalError when Postgres is away.
+    another history than the files, RightsAreMissing, LockIsHeld, psycopg.OperationalError when Postgres is away.
     """
     known = known_migrations() if migrations is None else migrations
-    with connect(conninfo, schema) as connection, connection.transaction():
-        connection.execute("select pg_advisory_xact_lock(hashtextextended('entitlements.migrations', 0))")
+    with connect(conninfo, schema) as connection:
+        while True:
+            try:
+                return patiently(conninfo, connection, lambda: _apply(connection, schema, known))
+            except _AnotherBegan:  # It has committed: its schema and its table are there now.
+                continue
+
+
+def _apply(connection: Connection, schema: str, known: Mapping[str, str]) -> list[str]:
+    with explained(connection, schema), connection.transaction():
         _begin(connection, schema)
+        # Not for readers: it needs more than the right to select. Two runners take turns.
+        connection.execute("lock table schema_migrations in share row exclusive mode")
         applied = dict(connection.execute("select name, checksum from schema_migrations order by name").fetchall())
         missing = _check(applied, known)
         if applied and missing and schema == LIVE:
@@ -63,13 +76,20 @@ def checksum(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+class _AnotherBegan(Exception):
+    """Another runner has made the schema or the first table at the same time."""
+
+
 def _begin(connection: Connection, schema: str) -> None:
-    # Asked first: whoever may not create schemas can still run what is there.
-    if connection.execute("select to_regnamespace(quote_ident(%s)) is null", (schema,)).fetchone() == (True,):
-        connection.execute(sql.SQL("create schema {}").format(sql.Identifier(schema)))
-    connection.execute("""
-        create table if not exists schema_migrations (
-            name text primary key, checksum text not null, applied_at timestamptz not null default now())""")
+    try:
+        # Asked first: whoever may not create schemas can still run what is there.
+        if connection.execute("select to_regnamespace(quote_ident(%s)) is null", (schema,)).fetchone() == (True,):
+            connection.execute(sql.SQL("create schema {}").format(sql.Identifier(schema)))
+        connection.execute("""
+            create table if not exists schema_migrations (
+                name text primary key, checksum text not null, applied_at timestamptz not null default now())""")
+    except (psycopg.errors.UniqueViolation, psycopg.errors.DuplicateSchema, psycopg.errors.DuplicateTable) as error:
+        raise _AnotherBegan from error
     for what, text in _DESCRIBED.items():
         connection.execute(sql.SQL("comment on {} is {}").format(sql.SQL(what), sql.Literal(text)))
 

@@ -6,6 +6,7 @@ in the tables' schema: they know no columns, and would hand out a column with ha
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 import psycopg
@@ -25,8 +26,9 @@ select
     bool_or(a.attname ~ %(hidden)s)
 from pg_class c
 join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
-where c.relnamespace = to_regnamespace(%(schema)s) and c.relkind in ('r', 'p', 'v', 'm') and not c.relispartition
-    and pg_has_role(c.relowner, 'usage')
+join pg_namespace n on n.oid = c.relnamespace
+where n.nspname = %(schema)s and c.relkind in ('r', 'p', 'v', 'm') and not c.relispartition
+    and (pg_has_role(c.relowner, 'usage') or c.relname = any(%(names)s))
 group by c.oid, c.relname
 having bool_or(a.attname !~ %(hidden)s and not has_column_privilege(%(reader)s, c.oid, a.attnum, 'select'))
 """
@@ -52,19 +54,32 @@ def require_reader(connection: Connection, reader: str) -> list[str]:
 
 
 def grant_reading(connection: Connection, schema: str, reader: str) -> None:
-    """Let the role read what is in a schema, but no secrets. Does nothing where it may, or where one of both is missing."""
-    names = {"schema": sql.Identifier(schema), "reader": sql.Identifier(reader)}
-    missing = connection.execute(
-        "select not has_schema_privilege(r.oid, n.oid, 'usage') from pg_roles r, pg_namespace n where r.rolname = %s and n.nspname = %s",
+    """Let the role read what is in a schema, but no secrets. Does nothing where it may, or where one of both is missing.
+
+    What we may not grant is left: `not_readable` says what that is. Postgres itself may only warn.
+    """
+    for statement in not_readable(connection, schema, reader):
+        try:
+            with connection.transaction():
+                connection.execute(statement)
+        except psycopg.errors.InsufficientPrivilege:
+            continue
+
+
+def not_readable(connection: Connection, schema: str, reader: str, names: Iterable[str] = ()) -> list[sql.Composed]:
+    """The grants that the role lacks for a schema: of what is ours, and of relations of these names, whoever owns them."""
+    identifiers = {"schema": sql.Identifier(schema), "reader": sql.Identifier(reader)}
+    usage = connection.execute(
+        "select has_schema_privilege(r.oid, n.oid, 'usage') from pg_roles r, pg_namespace n where r.rolname = %s and n.nspname = %s",
         (reader, schema),
     ).fetchone()
-    if missing is None:
-        return
-    if missing == (True,):
-        connection.execute(sql.SQL("grant usage on schema {schema} to {reader}").format(**names))
-    asked = {"schema": schema, "hidden": HIDDEN, "reader": reader}
+    if usage is None:
+        return []
+    lacking = [] if usage[0] else [sql.SQL("grant usage on schema {schema} to {reader}").format(**identifiers)]
+    asked = {"schema": schema, "hidden": HIDDEN, "reader": reader, "names": list(names)}
     for table, columns, has_hidden in connection.execute(_UNREADABLE, asked).fetchall():
         readable = sql.SQL(", ").join(map(sql.Identifier, columns))
         what = sql.SQL("select ({})").format(readable) if has_hidden else sql.SQL("select")
         grant = sql.SQL("grant {what} on {table} to {reader}")
-        connection.execute(grant.format(what=what, table=sql.Identifier(schema, table), reader=names["reader"]))
+        lacking.append(grant.format(what=what, table=sql.Identifier(schema, table), reader=identifiers["reader"]))
+    return lacking

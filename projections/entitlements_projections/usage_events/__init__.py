@@ -6,8 +6,9 @@ of the pool, place in the event), so whatever is read twice is there once.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, Final
 
 from entitlements_projections.database import Connection, Cursor
@@ -18,6 +19,8 @@ _DAY_SECONDS: Final = 86_400
 #: Months outside have one partition before and one after (migration 0009).
 _FIRST_YEAR: Final = 2000
 _LAST_YEAR: Final = 2099
+#: Months after the present one whose partitions are there before their first usage.
+_MONTHS_AHEAD: Final = 2
 
 
 class UsageEvents(ReadModel):
@@ -49,12 +52,14 @@ class UsageEvents(ReadModel):
             self._rows.append(_held(event, -event["quantity"] if name == "UsageReleased" else event["change"]))
 
     def prepare(self, connection: Connection) -> None:
-        """Make the partitions of months that are met for the first time; in a transaction of its own, so that readers wait briefly."""
+        """Make the partitions of months that are met for the first time, and of the months to come. Nobody waits for it."""
         met = {row[3] // (_DAY_SECONDS * 1000) for row in self._rows} - self._days
-        months = sorted({datetime.fromtimestamp(day * _DAY_SECONDS, UTC).date().replace(day=1) for day in met})
+        if not met:
+            return
+        ahead = {_month_of(int(time.time()) // _DAY_SECONDS + 31 * months) for months in range(_MONTHS_AHEAD + 1)}
+        months = sorted({_month_of(day) for day in met} | ahead)
         bounded = [month for month in months if _FIRST_YEAR <= month.year <= _LAST_YEAR]
-        if bounded:
-            connection.execute(statement(self.folder, "add_months"), (bounded,))
+        connection.execute(statement(self.folder, "add_months"), (bounded,))
         self._days |= met
 
     def write(self, cursor: Cursor, stage: Stage) -> None:
@@ -66,6 +71,11 @@ class UsageEvents(ReadModel):
     def clear(self) -> None:
         """Forget the collected events."""
         self._rows.clear()
+
+
+def _month_of(day: int) -> date:
+    """The first day of the month of a day since 1970."""
+    return datetime.fromtimestamp(day * _DAY_SECONDS, UTC).date().replace(day=1)
 
 
 def _simple(pool_id: str, version: int, index: int, line: Event) -> tuple[Any, ...]:

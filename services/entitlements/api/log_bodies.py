@@ -101,10 +101,10 @@ class LoggedContext(BaseModel):
 class LoggedDecision(BaseModel):
     """A decision of the access log."""
 
-    timestamp: datetime = Field(description="When it was decided.")
+    occurred_at: datetime = Field(description="When it was decided.")
     request_id: str = Field(description="Id of the request, as in the response header `X-Request-Id`.")
     customer_id: str = Field(description="The customer.")
-    entitlement: str = Field(description="The resource key.")
+    resource_key: str = Field(description="The resource key.")
     entitlement_type: str | None = Field(description="Type of the entitlement; null: none.")
     quantity: int | None = Field(description="Requested quantity in the smallest unit; null: access in general.")
     subject_id: str = Field(description="The member of the customer; empty: none.")

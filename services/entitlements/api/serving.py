@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import errno
 import gc
 import logging
 import os
+import re
 import socket
 import sys
 import threading
@@ -18,8 +18,7 @@ from starlette.types import ASGIApp
 from entitlements.api.auth import Door, Limits
 from entitlements.api.auth.limits import QUESTION_BYTES_MAX, QUESTIONS_BYTES_MAX
 from entitlements.api.connections import within_files
-from entitlements.errors import AddressIsTaken
-from entitlements.local.ports import owner_of
+from entitlements.local.ports import cannot_listen
 from entitlements.settings import Settings
 from entitlements.wiring.addresses import environment_of
 
@@ -31,6 +30,7 @@ SWITCH_EVERY_FOR: Final = 0.0005
 END_WITHIN_FOR: Final = 2
 #: Connections that wait in the kernel until a worker takes them; the kernel may have a lower bound (net.core.somaxconn).
 BACKLOG: Final = 4_096
+_KILLED: Final = re.compile(r"Killing (?:old )?worker-(\d+)")
 
 
 def application() -> ASGIApp:
@@ -96,7 +96,7 @@ def run(settings: Settings, stopping: threading.Event) -> None:
 
 @contextmanager
 def claimed(host: str, port: int) -> Iterator[None]:
-    """Keep an address for this process. Raises AddressIsTaken.
+    """Keep an address for this process. Raises AddressIsTaken, SettingIsWrong.
 
     Workers share their port (SO_REUSEPORT), and the kernel would let those of another installation share it too: every other
     request would be answered by the wrong one. A name in the kernel has one owner and ends with it, however it ends.
@@ -110,11 +110,20 @@ def claimed(host: str, port: int) -> Iterator[None]:
                 claim.bind(f"\0entitlements {host}:{port}")
             probe.bind((host, port))
         except OSError as error:
-            whose = f" ({owner_of(port)} listens there)" if error.errno == errno.EADDRINUSE else ""
-            advice = "Stop that process, or set another port with ENTITLEMENTS_API_PORT."
-            raise AddressIsTaken(f"{host}:{port}: {error.strerror}{whose}. {advice}") from error
+            raise cannot_listen(error, host, port, "ENTITLEMENTS_API") from error
         probe.close()
         yield
+
+
+def _in_our_words(record: logging.LogRecord) -> bool:
+    """A change stream ends with its client or with its worker: that the server has to end the worker is the rule, and no fault."""
+    if killed := _KILLED.match(record.getMessage()):
+        record.msg = (
+            "Worker %s closed the change streams and requests that were still open after %d s; clients reconnect."
+        )
+        record.args = (killed[1], END_WITHIN_FOR)
+        record.levelno, record.levelname = logging.INFO, "INFO"
+    return True
 
 
 def _serve(settings: Settings, stopping: threading.Event) -> None:
@@ -127,6 +136,7 @@ def _serve(settings: Settings, stopping: threading.Event) -> None:
 
     # Workers are processes of their own; they read their settings there, and end with this one in whatever way it ends.
     os.environ.update(environment_of(settings) | {SUPERVISOR_VARIABLE: str(os.getpid())})
+    logging.getLogger("_granian").addFilter(_in_our_words)
     server: Any = Server(
         "entitlements.api.serving:application",
         factory=True,

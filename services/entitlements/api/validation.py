@@ -10,12 +10,14 @@ from typing import Any, Final, NoReturn
 
 import orjson
 
+from entitlements.advice import ADVICE
 from entitlements.api.problems import Problem
 from entitlements.intake.strict import INVALID_REQUEST, QUANTITIES, code_of_all, said_of
 from entitlements.intake.synonyms import hint_of_field
 
 #: So many places are named; whoever has more mends these first.
 _NAMED_MAX: Final = 20
+_EXAMPLE: Final = "such as"
 #: msgspec's names of types, as people know them.
 _TYPES: Final = {
     "int": "an integer", "str": "a string", "bool": "true or false", "array": "an array", "object": "an object", "float": "a number",
@@ -127,4 +129,10 @@ def explained_decoding(error: Exception, body: bytes | None = None, fields: Coll
 
 def _problem(code: str, found: list[dict[str, str]]) -> Problem:
     said = "; ".join(f"{each['at']}: {each['message']}" for each in found[:3])
-    return Problem(code, f"The request is not valid: {said}.", errors=found)
+    # An example once is enough.
+    return Problem(
+        code,
+        f"The request is not valid: {said}.",
+        advice=ADVICE[INVALID_REQUEST] if _EXAMPLE in said else "",
+        errors=found,
+    )

@@ -23,6 +23,7 @@ _BY_COMMAND: Final[dict[str, str]] = {
     "server_is_away": "Start one with `entitlements up`, or set ENTITLEMENTS_KAFKA and ENTITLEMENTS_POSTGRES.",
     "topics_are_missing": "Run `entitlements topics`.",
     "tables_are_missing": "Run `entitlements migrate`.",
+    "rights_are_missing": "Let an administrator of Postgres run the statements, or see what `entitlements migrate` lists.",
     "unknown_pool": "Open it with `entitlements pool open`.",
     "unknown_set": "Define it with `entitlements set define FILE`.",
     "unknown_key": "Define it with `entitlements key define`, and add it to a plan of the pool.",
@@ -164,6 +165,8 @@ def _of_postgres(error: Exception) -> Failure | None:
         return None
     if isinstance(error, (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName)):
         return _failure("tables_are_missing", str(TablesAreMissing()))
+    if isinstance(error, psycopg.errors.InsufficientPrivilege):
+        return _failure("rights_are_missing", f"The role of the service lacks rights in Postgres: {error}")
     if isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError)):
         return _failure("server_is_away", f"Postgres is unreachable: {error}")
     return None

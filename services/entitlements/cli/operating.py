@@ -15,6 +15,7 @@ from entitlements.cli.session import address_of_postgres, session
 if TYPE_CHECKING:
     from entitlements.settings import Settings
     from entitlements.wiring.supervisor import Program, Supervisor
+    from entitlements_projections.rebuild import Report
 
 UP_EXAMPLE = example("entitlements up", "ENTITLEMENTS_KAFKA=broker:9092 entitlements up --data /var/lib/entitlements")
 TOPICS_EXAMPLE = example("entitlements topics")
@@ -59,11 +60,15 @@ def up(
     The ports of the first start are saved in the data folder. If one of them is in use at a later start, that is an error.
     """
     from entitlements.wiring import addresses
-    from entitlements.wiring.environment import settings_of_the_environment
+    from entitlements.wiring.environment import settings_of_the_environment, unknown_variables
     from entitlements.wiring.installation import installation_in
+    from entitlements.wiring.logs import check_log_settings
     from entitlements.wiring.servers import require_packages, servers_in
     from entitlements.wiring.signals import until_told_to_stop
 
+    check_log_settings()
+    for sentence in unknown_variables():
+        output.note(sentence)
     folder = data.absolute()
     chosen = {
         name: port for name, port in (("api_port", api_port), ("registry_port", registry_port)) if port is not None
@@ -154,6 +159,19 @@ def _tell_what_runs(
     output.say(
         f"Logs are in {folder / 'logs'}. Try `entitlements --help` in a second terminal. Ctrl-C stops everything."
     )
+    _tell_how_to_query(settings)
+
+
+def _tell_how_to_query(settings: Settings) -> None:
+    """The Postgres that we started, for psql and pg_dump of its own version. Whoever named one knows how."""
+    from entitlements.wiring.addresses import variable
+
+    if variable("postgres") in os.environ:
+        return
+    from entitlements.local.postgres import program
+
+    output.say("For psql and pg_dump, which come with it:")
+    output.plain(f'  export {variable("postgres")}={settings.postgres} PATH="{program("psql").parent}:$PATH"\n')
 
 
 def topics(as_json: AsJson = False, data: Data = FOLDER) -> None:
@@ -225,7 +243,8 @@ def rebuild(
 ) -> None:
     """Rebuild every table from the ledger, compare it with the live one row by row, then swap it in.
 
-    With --compare-only the exit status is 1 if a row differs. Projectors can keep running.
+    With --compare-only the exit status is 1 if a row differs, or if the live tables do not reach the end of the ledger within
+    10 seconds. Projectors can keep running.
     """
     from entitlements_projections.rebuild import rebuild as rebuild_tables
 
@@ -235,16 +254,36 @@ def rebuild(
         with output.progress("Rebuilding the read models") as progress:
             report = rebuild_tables(opened.settings, progress=progress, compare_only=compare_only)
     if as_json:
-        tables = [vars(table) for table in report.tables]
         output.document(
-            {"equal": report.equal, "swapped": report.swapped, "seconds": round(report.seconds, 2), "tables": tables}
+            {
+                "equal": report.equal,
+                "swapped": report.swapped,
+                "seconds": round(report.seconds, 2),
+                "behind": [vars(each) for each in report.behind],
+                "tables": [vars(table) for table in report.tables],
+            }
         )
     else:
-        output.table(
-            ("Table", ">Rows", ">Only live", ">Only rebuilt"),
-            [(table.table, table.rows, table.only_live, table.only_rebuilt) for table in report.tables],
-        )
-        verdict = "[green]All rows match.[/green]" if report.equal else "[red]Rows differ.[/red]"
-        output.say(verdict + (" The new tables are live." if report.swapped else ""))
+        _show(report)
     if compare_only and not report.equal:
         raise typer.Exit(1)
+
+
+def _show(report: Report) -> None:
+    output.table(
+        ("Table", ">Rows", ">Only live", ">Only rebuilt"),
+        [(table.table, table.rows, table.only_live, table.only_rebuilt) for table in report.tables],
+    )
+    for each in report.behind:
+        output.say(
+            f"[red]Partition {each.partition}: compared up to frame {each.compared} of {each.frames}[/red]: "
+            f"the live tables have {each.compared} of {each.frames} frames."
+        )
+    if not report.rows_match:
+        verdict = "[red]Rows differ.[/red]"
+    elif report.behind:
+        verdict = "[red]The live tables are incomplete.[/red] The rows they have match."
+        verdict += "" if report.swapped else " Is the projector running?"
+    else:
+        verdict = "[green]All rows match.[/green]"
+    output.say(verdict + (" The new tables are live." if report.swapped else ""))

@@ -26,7 +26,7 @@ def _command(name: str) -> Callable[..., None]:
         from entitlements.wiring.addresses import settings_at
         from entitlements.wiring.processes import end_with, run_process
 
-        end_with(run_process(name, settings_at(data)))
+        end_with(run_process(name, lambda: settings_at(data)))
 
     run.__doc__ = f"{_DOES[name]}\n\nRuns in the foreground until SIGTERM or Ctrl-C. Logs go to standard error."
     return run

@@ -56,7 +56,10 @@ class Session:
     def __init__(self, data: Path, organization: str | None = None) -> None:
         """organization: whose pools are known; None: that of ENTITLEMENTS_ORGANIZATION, if any. Raises NoInstallation."""
         from entitlements.wiring.addresses import require_named, settings_at
+        from entitlements.wiring.environment import unknown_variables
 
+        for sentence in unknown_variables():
+            output.note(sentence)
         self.settings = settings_at(data)
         require_named(data, "kafka", "postgres")
         self.organization = os.environ.get(ORGANIZATION_VARIABLE, "") if organization is None else organization

@@ -22,12 +22,14 @@ ANSWER_WITHIN_FOR: Final = 0.3
 ANSWER_WITHIN_FOR_MAX: Final = 5.0
 #: Where librdkafka says which of its threads and connections it was, and in which state for how long.
 _PARTICULARS: Final = re.compile(r"^\S*?://?\S+?: |^\S+?/\S+?: | \(after \d+ms in state [A-Z_-]+.*?\)")
+#: What librdkafka guesses when a broker hangs up during the handshake.
+_NO_TLS: Final = "PLAINTEXT broker listener"
 _silent: Final = logging.getLogger("entitlements.kafka.reaching")
 _silent.addFilter(lambda _: False)
 
 
 class KafkaRefuses(EntitlementsError):
-    """Kafka rejected the credentials, or its certificate is not trusted."""
+    """Kafka rejected the credentials, or a TLS connection failed."""
 
     code = "kafka_refuses"
 
@@ -66,6 +68,11 @@ class Broker:
         for error in self._heard:
             if error.code() in {KafkaError._AUTHENTICATION, KafkaError._SSL}:
                 raise KafkaRefuses(f"Kafka at {self._addresses}: {_plain(error.str())}. {_advice(error)}")
+        if sum(_NO_TLS in error.str() for error in self._heard) > 1:  # Once may be a broker that stops.
+            raise KafkaRefuses(
+                f"Kafka at {self._addresses}: TLS handshake failed; does it speak TLS? "
+                "See ENTITLEMENTS_KAFKA_SECURITY_PROTOCOL."
+            )
 
     def _reason(self, error: KafkaException) -> str:
         """What was heard of one broker says more than that all are down."""

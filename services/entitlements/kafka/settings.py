@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings
 
 SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"]
+
+_ADDRESS: Final = re.compile(r"(\[[0-9a-fA-F:.%]+\]|[^\s:/@\[\]]+)(:(?P<port>\d{1,5}))?")
+_PORT_MAX: Final = 65_535
 
 
 class KafkaSettings(BaseSettings):
@@ -51,3 +55,13 @@ class KafkaSettings(BaseSettings):
         default=None,
         description="File with the same, one key=value per line. Settings above take precedence, then kafka_properties.",
     )
+
+    @field_validator("kafka")
+    @classmethod
+    def _has_addresses(cls, value: str) -> str:
+        """Kafka's client would only say that it cannot resolve something, again and again."""
+        for address in value.split(","):
+            found = _ADDRESS.fullmatch(address.strip())
+            if found is None or int(found["port"] or 0) > _PORT_MAX:
+                raise ValueError("must be host:port, without http://; several comma separated")
+        return value

@@ -1,10 +1,13 @@
 """Ports: is one free, who has it, and keeping one for ourselves before a server listens there."""
 
 import contextlib
+import errno
 import socket
 import sys
 from pathlib import Path
 from typing import Final, Self
+
+from entitlements.errors import AddressIsTaken, EntitlementsError, SettingIsWrong
 
 _LISTENING: Final = "0A"
 
@@ -59,6 +62,27 @@ def is_free(port: int, host: str) -> bool:
         except (OSError, OverflowError):
             return False
     return True
+
+
+def cannot_listen(error: OSError, host: str, port: int, prefix: str) -> EntitlementsError:
+    """Why a server cannot listen there, and which setting to change: of those with this prefix, such as ENTITLEMENTS_API."""
+    if isinstance(error, socket.gaierror):
+        return SettingIsWrong(f'{prefix}_HOST: must be an address of this machine, not "{host}" ({error.strerror}).')
+    said = f"{host}:{port}: {error.strerror}"
+    if error.errno == errno.EADDRINUSE:
+        advice = f"Stop that process, or set another port with {prefix}_PORT."
+        return AddressIsTaken(f"{said} ({owner_of(port)} listens there). {advice}")
+    if error.errno == errno.EACCES:
+        return AddressIsTaken(f"{said}. Set another port with {prefix}_PORT.")
+    return AddressIsTaken(f"{said}. Set an address of this machine with {prefix}_HOST.")
+
+
+def require_host(host: str, prefix: str) -> None:
+    """Raises SettingIsWrong: the host of the setting with this prefix has no address."""
+    try:
+        socket.getaddrinfo(host, None)
+    except OSError as error:
+        raise cannot_listen(error, host, 0, prefix) from error
 
 
 def owner_of(port: int) -> str:

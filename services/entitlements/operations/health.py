@@ -29,10 +29,15 @@ _log = logging.getLogger(__name__)
 
 
 class NotReady(Exception):
-    """Why a check fails, in a sentence that everybody may read."""
+    """Why a check fails, in a sentence that everybody may read, and what was measured."""
+
+    def __init__(self, reason: str, **measured: float) -> None:
+        super().__init__(reason)
+        self.measured = measured
 
 
-Check = Callable[[], None]
+#: Gives what it measured, for the document. Raises NotReady.
+Check = Callable[[], Mapping[str, float]]
 
 
 class Readiness:
@@ -45,7 +50,7 @@ class Readiness:
         self._checks = dict(checks)
         self._closes = closes
         self._threads = ThreadPoolExecutor(max(1, len(checks)), "ready")
-        self._running: dict[str, Future[float]] = {}
+        self._running: dict[str, Future[Mapping[str, float]]] = {}
         self._lock = threading.Lock()
         self._looked_at = float("-inf")
         self._said: tuple[int, dict[str, Any]] = (503, {})
@@ -90,7 +95,7 @@ def readiness_of(process: str, settings: Settings, lag: ProjectionLag | None = N
     if process in {"api", "projector"}:
         watched = lag or ProjectionLag(settings)
         closes = closes if lag else watched.close
-        checks["projection_lag"] = lambda: check_lag(watched.seconds, settings.ready_lag_for_max)
+        checks["projection_lag"] = lambda: check_lag(watched.seconds, watched.catching_up, settings.ready_lag_for_max)
     readiness = Readiness(process, checks, closes)
     readiness.installation = settings.installation
     return readiness
@@ -101,7 +106,7 @@ def kafka_check(settings: Settings) -> Check:
     admin = clients.admin(settings)
     topic = settings.topic("commands")
 
-    def check() -> None:
+    def check() -> Mapping[str, float]:
         try:
             known = admin.list_topics(topic, timeout=ANSWER_WITHIN_FOR).topics[topic]
         except KafkaException as error:
@@ -112,11 +117,12 @@ def kafka_check(settings: Settings) -> Check:
             raise NotReady(
                 f"Partitions {without} of the commands topic have no leader." if without else "Topics are missing."
             )
+        return {}
 
     return check
 
 
-def check_postgres(conninfo: str) -> None:
+def check_postgres(conninfo: str) -> Mapping[str, float]:
     """Raises NotReady when Postgres does not answer or has no tables of ours."""
     try:
         with psycopg.connect(conninfo, connect_timeout=2, options="-c statement_timeout=2000") as connection:
@@ -126,29 +132,44 @@ def check_postgres(conninfo: str) -> None:
         raise NotReady("Postgres is unreachable.") from error
     if row != (True,):
         raise NotReady("The tables are missing.")
+    return {}
 
 
-def check_lag(seconds: float | None, seconds_max: float) -> None:
-    """Raises NotReady when the read models are too far behind the ledger, or nobody knows."""
+def check_lag(
+    seconds: float | None, catching_up: Mapping[int, tuple[int, int]], seconds_max: float
+) -> Mapping[str, float]:
+    """Raises NotReady when the read models have not caught up yet, are too far behind the ledger, or nobody knows.
+
+    catching_up: by partition the frames they have, of how many.
+    """
     if seconds is None:
         raise NotReady("The lag of the read models is unknown.")
+    measured = {"lag_seconds": round(seconds, 1)}
+    if catching_up:
+        partition, (known, goal) = min(catching_up.items())
+        more = len(catching_up) - 1
+        others = f", and {more} more {'partition is' if more == 1 else 'partitions are'} incomplete" if more else ""
+        raise NotReady(f"The read models have {known} of {goal} frames of partition {partition}{others}.", **measured)
     if seconds > seconds_max:
-        raise NotReady(f"The read models are {seconds:.0f} s behind the ledger; the maximum is {seconds_max:.0f} s.")
+        raise NotReady(
+            f"The read models are {seconds:.0f} s behind the ledger; the maximum is {seconds_max:.0f} s.", **measured
+        )
+    return measured
 
 
-def _timed(check: Check) -> float:
+def _timed(check: Check) -> Mapping[str, float]:
     began = time.monotonic()
-    check()
-    return time.monotonic() - began
+    measured = check()
+    return {"took_seconds": round(time.monotonic() - began, 4), **measured}
 
 
-def _result(name: str, future: Future[float]) -> dict[str, Any]:
+def _result(name: str, future: Future[Mapping[str, float]]) -> dict[str, Any]:
     if not future.done():
         return {"ok": False, "reason": f"No answer within {ANSWER_WITHIN_FOR:.0f} s."}
     error = future.exception()
     if error is None:
-        return {"ok": True, "seconds": round(future.result(), 4)}
+        return {"ok": True, **future.result()}
     if not isinstance(error, NotReady):
         _log.error("The check of %s failed", name, exc_info=error)
         return {"ok": False, "reason": "The check failed; see the log."}
-    return {"ok": False, "reason": str(error)}
+    return {"ok": False, "reason": str(error), **error.measured}

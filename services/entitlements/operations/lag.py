@@ -2,6 +2,9 @@
 
 The lag of a partition is the time since the read models knew all of it: whoever looks notes the end of the ledger, and when the
 read models reach it. So an hour without any frame is no lag of an hour, and nobody's clock matters but ours.
+
+How old the read models were when we began to look, nobody noted. So a partition is first caught up with: up to the end it had at the
+first look, and again when its position goes back, because its tables were dropped or restored.
 """
 
 from __future__ import annotations
@@ -38,6 +41,10 @@ class PartitionLag:
         #: (end of the ledger, when it was first seen), rising.
         self._ends: deque[tuple[int, float]] = deque()
         self.frames = 0
+        self.known = 0
+        #: The end to reach before the lag means anything; None: it was reached.
+        self.goal: int | None = None
+        self._is_seen = False
 
     def see(self, end: int, known: int, now: float) -> float:
         """The ledger ends before offset `end`, the read models know what is before `known`: the lag in seconds."""
@@ -46,6 +53,11 @@ class PartitionLag:
         while self._ends and self._ends[0][0] <= known:
             self._ends.popleft()
         self.frames = max(0, end - known)
+        if not self._is_seen or known < self.known:
+            self.goal = end
+        if self.goal is not None and known >= self.goal:
+            self.goal = None
+        self._is_seen, self.known = True, known
         return now - self._ends[0][1] if self._ends and self.frames else 0.0
 
 
@@ -67,6 +79,15 @@ class ProjectionLag:
     def seconds(self) -> float | None:
         """The largest lag of a partition, in seconds; None: nobody could look for a while."""
         return None if self._monotonic() - self._looked_at > 3 * ANSWER_WITHIN_FOR else self._seconds
+
+    @property
+    def catching_up(self) -> dict[int, tuple[int, int]]:
+        """By partition that the read models have yet to catch up with: the frames they have, of how many."""
+        return {
+            number: (partition.known, partition.goal)
+            for number, partition in self._partitions.items()
+            if partition.goal is not None
+        }
 
     def close(self) -> None:
         """Look no more."""

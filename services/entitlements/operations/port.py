@@ -19,6 +19,7 @@ from prometheus_client import REGISTRY
 from prometheus_client.exposition import choose_encoder
 
 from entitlements.errors import EntitlementsError
+from entitlements.local.ports import cannot_listen
 from entitlements.operations.health import Readiness, readiness_of
 from entitlements.settings import Settings
 
@@ -77,7 +78,7 @@ class _Server(ThreadingHTTPServer):
 
 @contextmanager
 def operations_port(settings: Settings, process: str, readiness: Readiness | None = None) -> Iterator[int | None]:
-    """Serve while the block lasts; gives the port, None: it is off. readiness: whoever has one already. Raises NoPortIsFree."""
+    """Serve while the block lasts; gives the port, None: it is off. readiness: whoever has one already. Raises NoPortIsFree, SettingIsWrong."""
     if settings.operations_port is None:
         yield None
         return
@@ -110,4 +111,6 @@ def _listen(settings: Settings, handler: type[BaseHTTPRequestHandler]) -> Thread
             reason = error if isinstance(error, OSError) else None
         else:
             return server
+    if isinstance(reason, socket.gaierror):
+        raise cannot_listen(reason, host, first, "ENTITLEMENTS_OPERATIONS") from reason
     raise NoPortIsFree(f"{host}:{first} and the {PORTS_MAX - 1} after it: {reason}") from reason

@@ -5,7 +5,6 @@ The standard library's server is enough: consumers ask once for each schema and 
 
 from __future__ import annotations
 
-import errno
 import json
 import logging
 import socket
@@ -14,8 +13,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from entitlements.errors import AddressIsTaken
-from entitlements.local.ports import owner_of
+from entitlements.local.ports import cannot_listen
 from entitlements.registry.answers import Answer, Refused, Registry
 from entitlements.settings import INSTALLATION_HEADER
 
@@ -106,9 +104,7 @@ def serve(settings: Settings, stopping: Event, started: Callable[[str], None] | 
     try:
         server = server_class((host, port), handler)
     except OSError as error:
-        whose = f" ({owner_of(port)} listens there)" if error.errno == errno.EADDRINUSE else ""
-        advice = "Stop that, or set another port by ENTITLEMENTS_REGISTRY_PORT."
-        raise AddressIsTaken(f"{host}:{port}: {error.strerror}{whose}. {advice}") from error
+        raise cannot_listen(error, host, port, "ENTITLEMENTS_REGISTRY") from error
     with server:
         serving = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, name="registry", daemon=True)
         serving.start()

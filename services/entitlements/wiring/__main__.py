@@ -15,18 +15,12 @@ def _stopped(*_: Any) -> NoReturn:
 def _main() -> NoReturn:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _stopped)
-    from entitlements.errors import SettingIsWrong
-    from entitlements.wiring.environment import settings_of_the_environment
-    from entitlements.wiring.processes import EXIT_SETTING_IS_WRONG, PROCESSES, end_with, run_process
+    from entitlements.settings import Settings
+    from entitlements.wiring.processes import PROCESSES, end_with, run_process
 
     if len(sys.argv) != 2 or sys.argv[1] not in PROCESSES:
         sys.exit(f"usage: python -m entitlements.wiring {{{','.join(PROCESSES)}}}")
-    try:
-        settings = settings_of_the_environment()
-    except SettingIsWrong as error:
-        os.write(2, f"{error.code}: {error}\n".encode())  # How to log is a setting.
-        sys.exit(EXIT_SETTING_IS_WRONG)
-    end_with(run_process(sys.argv[1], settings))
+    end_with(run_process(sys.argv[1], Settings))
 
 
 if __name__ == "__main__":

@@ -10,8 +10,9 @@ from typing import Any, Final
 
 from entitlements.local.errors import PortIsTaken
 from entitlements.local.folder import ServerFolder, a_free_port
-from entitlements.local.ports import Claim, owner_of
+from entitlements.local.ports import Claim, owner_of, require_host
 from entitlements.settings import Settings
+from entitlements.wiring.addresses import variable
 
 #: By setting: what listens there, the setting of its host, and the option of `up` that chooses another.
 _PORTS: Final = {
@@ -25,7 +26,7 @@ def installation_in(folder: Path, settings: Settings) -> Iterator[Settings]:
     """The settings with the id and the ports of the installation in a folder; while the block lasts both are ours alone.
 
     A port of the settings that is not their default counts, then the one it began with, then the default or, where that is taken,
-    any free one. Raises FolderIsInUse, FolderIsUnusable, PortIsTaken.
+    any free one. Raises FolderIsInUse, FolderIsUnusable, PortIsTaken, SettingIsWrong.
     """
     kept = ServerFolder(folder)
     kept.take()
@@ -44,6 +45,7 @@ def installation_in(folder: Path, settings: Settings) -> Iterator[Settings]:
 def _port(field: str, settings: Settings, kept: int | None, claims: ExitStack) -> int:
     what, host_field, option = _PORTS[field]
     host: str = getattr(settings, host_field)
+    require_host(host, variable(host_field).removesuffix("_HOST"))
     chosen: int = getattr(settings, field) if field in settings.model_fields_set else 0
 
     def claim(port: int) -> bool:

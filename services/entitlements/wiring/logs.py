@@ -7,9 +7,12 @@ import os
 import warnings
 from typing import Final
 
-from entitlements.operations.logs import EXPORTERS, formatter_for, hush
+from entitlements.errors import SettingIsWrong
+from entitlements.operations.logs import EXPORTERS, FORMAT_VARIABLE, formatter_for, hush
 
 LEVEL_VARIABLE: Final = "ENTITLEMENTS_LOG"
+_LEVELS: Final = ("debug", "info", "warning", "error", "critical")
+_FORMATS: Final = ("text", "json")
 
 
 def set_up_logs(process: str) -> None:
@@ -20,7 +23,15 @@ def set_up_logs(process: str) -> None:
     logging.getLogger().handlers = [handler]
     logging.getLogger().setLevel(logging.WARNING)
     level = os.environ.get(LEVEL_VARIABLE, "INFO").upper()
-    logging.getLogger("entitlements").setLevel(level if level in logging.getLevelNamesMapping() else "INFO")
+    logging.getLogger("entitlements").setLevel(level if level.lower() in _LEVELS else "INFO")
     # librdkafka reports every reconnect; what matters reaches us as errors of calls.
     logging.getLogger("entitlements.kafka").setLevel(logging.CRITICAL)
     hush(EXPORTERS, handler.formatter, logging.WARNING)
+
+
+def check_log_settings() -> None:
+    """Raises SettingIsWrong: there is no such level or format. Until then messages are written from INFO on, as text."""
+    for name, known in ((LEVEL_VARIABLE, _LEVELS), (FORMAT_VARIABLE, _FORMATS)):
+        given = os.environ.get(name, "")
+        if given and given.lower() not in known:
+            raise SettingIsWrong(f'{name}: must be {", ".join(known[:-1])} or {known[-1]}, not "{given}".')

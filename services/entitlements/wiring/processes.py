@@ -15,7 +15,8 @@ from typing import Final, NoReturn
 
 from entitlements.errors import EntitlementsError, SettingIsWrong
 from entitlements.settings import Settings
-from entitlements.wiring.logs import set_up_logs
+from entitlements.wiring.environment import unknown_variables, why_wrong
+from entitlements.wiring.logs import check_log_settings, set_up_logs
 from entitlements.wiring.waiting import wait_for_what_is_needed
 
 #: The process id of a supervisor whose end is ours too.
@@ -101,7 +102,7 @@ _RUNS: Final[dict[str, Run]] = {
 }
 
 
-def run_process(name: str, settings: Settings) -> int:
+def run_process(name: str, read_settings: Callable[[], Settings]) -> int:
     """Run one process in the foreground until SIGTERM or Ctrl-C; its exit status: 0 when it was told to stop.
 
     What it needs is waited for. EXIT_SETTING_IS_WRONG: a setting cannot be right, a start without another is of no use.
@@ -112,9 +113,13 @@ def run_process(name: str, settings: Settings) -> int:
         signal.signal(number, lambda *_: stopping.set())
     threading.Thread(target=_end_in_time, args=[stopping], name="end-in-time", daemon=True).start()
     set_up_logs(name)
-    _log.info("Starting: %s", PROCESSES[name])
     status = 0
     try:
+        check_log_settings()
+        settings = _settings(read_settings)
+        _log.info("Starting: %s", PROCESSES[name])
+        for sentence in unknown_variables():
+            _log.warning(sentence)
         with operated(settings, name):
             if name != "api":  # It has its address first, and waits by itself.
                 wait_for_what_is_needed(name, settings, stopping)
@@ -128,6 +133,16 @@ def run_process(name: str, settings: Settings) -> int:
     if status == 0:
         _log.info("Stopped.")
     return status
+
+
+def _settings(read: Callable[[], Settings]) -> Settings:
+    from pydantic import ValidationError
+    from pydantic_settings import SettingsError
+
+    try:
+        return read()
+    except (ValidationError, SettingsError) as error:
+        raise why_wrong(error) from None
 
 
 def _end_in_time(stopping: threading.Event) -> None:

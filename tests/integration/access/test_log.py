@@ -155,10 +155,10 @@ def test_a_decision_arrives_with_every_field_it_had(settings: Settings, connecti
         eventually(lambda: count(connection) == 1)
     (shown,) = reading.page(connection, "acme")["items"]
     assert shown == {
-        "timestamp": decided.decided_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "occurred_at": decided.decided_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "request_id": "r-1",
         "customer_id": "ws",
-        "entitlement": "api_calls",
+        "resource_key": "api_calls",
         "entitlement_type": "quota",
         "quantity": 3,
         "subject_id": "alice",

@@ -64,6 +64,9 @@ def test_a_process_whose_servers_answer_is_ready_and_says_what_it_looked_at(sett
     with operations_port(settings, "projector") as port:
         document = eventually_ready(port)
         assert set(document["checks"]) == {"kafka", "postgres", "projection_lag"}
+        assert set(document["checks"]["kafka"]) == {"ok", "took_seconds"}
+        assert document["checks"]["projection_lag"].pop("took_seconds") < 1
+        assert document["checks"]["projection_lag"] == {"ok": True, "lag_seconds": 0.0}
         assert get(port, "/healthz") == (200, '{"status": "alive", "process": "projector"}')
         status, text = get(port, "/metrics")
         assert status == 200
@@ -97,6 +100,22 @@ def test_read_models_that_nobody_writes_fall_behind_and_the_process_is_not_ready
         r"The read models are \d+ s behind the ledger; the maximum is 1 s\.",
         document["checks"]["projection_lag"]["reason"],
     )
+
+
+def test_read_models_that_nobody_has_filled_yet_are_not_ready(settings: Settings) -> None:
+    migrate(settings.postgres)
+    producer = clients.producer(settings)
+    for _ in range(11):
+        producer.produce(settings.topic("ledger"), b"anything", partition=1)
+    producer.flush(10)
+    with operations_port(settings, "api") as port:
+        until = time.monotonic() + 15
+        while "unknown" in str(ready(port)[1]) and time.monotonic() < until:
+            time.sleep(0.1)
+        status, document = ready(port)
+    assert status == 503
+    reason = document["checks"]["projection_lag"]["reason"]
+    assert reason == "The read models have 0 of 11 frames of partition 1."
 
 
 @pytest.fixture

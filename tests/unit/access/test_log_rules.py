@@ -75,7 +75,7 @@ def test_the_first_pattern_that_fits_a_key_counts() -> None:
     ],
 )
 def test_a_setting_that_nobody_can_understand_is_told_at_the_start(text: str) -> None:
-    with pytest.raises(AccessLogRulesAreWrong):
+    with pytest.raises(AccessLogRulesAreWrong, match=r'Write JSON such as \{"\*": \{"one_in"'):
         LogRules.parse(text)
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 
 import pytest
 
-from entitlements.api.serving import claimed
+from entitlements.api.serving import _in_our_words, claimed
 from entitlements.errors import AddressIsTaken
 from entitlements.local.folder import a_free_port
 
@@ -48,3 +49,13 @@ def test_a_stranger_who_listens_there_is_told(port: int) -> None:
 def test_a_host_that_is_not_ours_is_no_address_to_listen_on() -> None:
     with pytest.raises(AddressIsTaken, match=r"192\.0\.2\.1"), claimed("192.0.2.1", 0):
         pass
+
+
+def test_a_worker_that_ends_with_open_streams_is_no_warning() -> None:
+    text = "Killing worker-2 after it refused to gracefully stop"
+    record = logging.LogRecord("_granian", logging.WARNING, "", 0, text, None, None)
+    assert _in_our_words(record)
+    assert record.levelname == "INFO"
+    assert record.getMessage() == (
+        "Worker 2 closed the change streams and requests that were still open after 2 s; clients reconnect."
+    )

@@ -14,7 +14,14 @@ from entitlements_client.asking.following import BEHIND_FOR, Heard
 from entitlements_client.asking.memory import Memory
 from entitlements_client.asking.ways import Local
 from entitlements_client.deciding import CustomerView, Decision, Request
-from entitlements_client.errors import EntitlementsError, RequestError, ServiceIsAway, Unauthenticated
+from entitlements_client.errors import (
+    EntitlementsError,
+    NotFound,
+    RequestError,
+    ServiceIsAway,
+    Unauthenticated,
+    error_of,
+)
 from entitlements_client.transport.results import Fetched
 
 SSO = Request("acme", "sso")
@@ -221,6 +228,24 @@ def test_a_key_that_was_revoked_is_an_outage_for_those_who_ask() -> None:
     found = bench.check()
     assert found.allowed
     assert "unauthenticated" in found.sentence
+
+
+@pytest.mark.parametrize("freshness", [Never(), ByAge(5.0, 5.0)], ids=["remote", "cached"])
+def test_a_url_with_a_path_that_the_api_does_not_have_is_an_outage_and_named(freshness: Freshness) -> None:
+    bench = Bench(freshness, FailureModes(otherwise=FailOpen()), decides_here=not isinstance(freshness, Never))
+    bench.away = error_of(404, {"code": "not_found", "detail": "Not Found"})
+    found = bench.check()
+    assert (found.allowed, found.source) == (True, "FALLBACK")
+    assert found.sentence.endswith("(not_found: check the URL of the service)")
+    bench.now += AWAY_FOR
+    assert [each.source for each in bench.run(bench.asking.finding_out_all([SSO]))] == ["FALLBACK"]
+
+
+def test_what_a_request_names_and_does_not_exist_is_raised() -> None:
+    bench = Bench(Never(), FailureModes(otherwise=FailOpen()), decides_here=False)
+    bench.away = error_of(404, {"code": "unknown_pool", "detail": "No such pool."})
+    with pytest.raises(NotFound, match="No such pool"):
+        bench.check()
 
 
 def test_a_request_that_is_wrong_is_told_to_whoever_made_it() -> None:

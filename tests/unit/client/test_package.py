@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
@@ -31,3 +32,11 @@ def test_every_name_of_the_package_is_there_and_no_other() -> None:
     assert all(getattr(entitlements_client, name).__name__ == name for name in entitlements_client.__all__)
     with pytest.raises(AttributeError, match="Entitlement'"):
         _ = entitlements_client.Entitlement
+
+
+@pytest.mark.parametrize("way", ["local", entitlements_client.Local])
+@pytest.mark.parametrize("facade", [entitlements_client.Entitlements, entitlements_client.AsyncEntitlements])
+def test_a_way_to_decide_that_is_none_says_what_to_give(facade: Any, way: Any) -> None:
+    service = entitlements_client.Service("http://127.0.0.1:9", "ent_none")
+    with pytest.raises(TypeError, match=r"way must be Remote\(\), Cached\(\) or Local\(\), not"):
+        facade(service, way)

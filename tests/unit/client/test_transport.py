@@ -142,8 +142,16 @@ def test_a_problem_is_an_error_of_its_code(
     serve: Serve, ask: Callable[..., Any], status: int, code: str, error: type[Exception]
 ) -> None:
     server = serve(lambda asked: (status, {"code": code, "status": status, "detail": "Told."}))
-    with pytest.raises(error, match="Told"):
+    with pytest.raises(error) as caught:
         ask(server.service(), "entitlements", "acme")
+    assert str(caught.value) == "Told.", "said once: by the service, not by the class as well"
+
+
+def test_without_a_detail_the_error_says_what_its_class_does(serve: Serve, ask: Callable[..., Any]) -> None:
+    server = serve(lambda asked: (401, None))
+    with pytest.raises(Unauthenticated) as caught:
+        ask(server.service(), "entitlements", "acme")
+    assert str(caught.value) == "Missing or invalid API key. (HTTP 401)"
 
 
 def test_views_come_with_their_etag(serve: Serve, ask: Callable[..., Any]) -> None:

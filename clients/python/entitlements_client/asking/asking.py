@@ -20,6 +20,7 @@ from entitlements_client.deciding.instants import seconds_of
 from entitlements_client.errors import (
     EntitlementsError,
     InsufficientScope,
+    NotFound,
     OutcomeUnknown,
     ServiceIsAway,
     Unauthenticated,
@@ -170,7 +171,7 @@ class Asking:
                 if known is not None:
                     return known
             decision: Decision = yield ask(request)
-        except AWAY as error:
+        except (*AWAY, NotFound) as error:
             self._is_away(error)
             return self._meanwhile(request, self._clock())
         self._remember(request, decision)
@@ -187,7 +188,7 @@ class Asking:
             places = missing[first : first + LINES_MAX]
             try:
                 decisions = yield check_all([requests[place] for place in places])
-            except AWAY as error:
+            except (*AWAY, NotFound) as error:
                 self._is_away(error)
                 decisions = [self._meanwhile(requests[place], self._clock()) for place in places]
             else:
@@ -237,6 +238,8 @@ class Asking:
         return known is None or not self._freshness.source_of(known, self._clock())
 
     def _is_away(self, error: EntitlementsError) -> None:
+        if isinstance(error, NotFound) and error.reason_code != NotFound.code:
+            raise error  # Something that the request names. Else the service has no such path: its URL is wrong.
         why, now = why_away(error), self._clock()
         if why != self._why_away or now > self._away_until + SILENT_FOR:  # Once for an outage, not for every question.
             _log.warning("no answer from the service, failure modes decide: %s %s", error, why)

@@ -47,13 +47,15 @@ class Shared:
         access_log: Sampling | None = None,
         organizations_max: int = 100,
     ) -> None:
-        """way: how to decide; none: Cached. failure_modes: by pattern of keys, the first that fits; otherwise: for all other keys.
+        """way: how to decide; none: Cached. Raises TypeError for anything else. failure_modes: by pattern of keys, the first that fits; otherwise: for all other keys.
 
         usage: where usage waits on disk until it is reported. leases: their terms. access_log: which decisions made here are told.
         organizations_max: of so many that are named in calls it keeps what it knows; each has a memory, and with Local a stream.
         """
         self.service = service
         self.usage = usage
+        if not isinstance(way, Way | None):
+            raise TypeError(f"way must be Remote(), Cached() or Local(), not {way!r}")
         self._way: Way = way or Cached()
         self._modes = FailureModes(failure_modes, otherwise)
         self._begin()

@@ -128,6 +128,7 @@ def _may_have_happened(came: Answer | NoAnswer) -> bool:
 def _failure(call: Call[Any], last: Answer | NoAnswer, *, seen: bool) -> EntitlementsError:
     error = error_of(last.status, last.problem()) if isinstance(last, Answer) else ServiceIsAway(last.reason)
     if call.idempotency_key and seen:
-        return OutcomeUnknown(str(error), error.problem, error.status, call.idempotency_key)
+        said = "" if isinstance(error, OutcomeUnknown) and error.problem else str(error)
+        return OutcomeUnknown(said, error.problem, error.status, call.idempotency_key)
     # Of a question there is no outcome that could be unknown: there is just no answer.
     return ServiceIsAway(str(error), error.problem, error.status) if isinstance(error, OutcomeUnknown) else error

@@ -1,10 +1,11 @@
 -- What the views have in common. The files of this folder are applied in the order of reporting.VIEWS, each in one transaction.
 
-create or replace function entitlements_reporting.decimal_of(quantity bigint, scale integer) returns numeric
+-- Rounded first, so that the quotient has as many decimals and is exact, however large a sum of quantities is.
+create or replace function entitlements_reporting.decimal_of(quantity numeric, scale integer) returns numeric
 language sql immutable parallel safe
-return round(quantity::numeric(38, 18) / 10::numeric ^ coalesce(scale, 0), coalesce(scale, 0));
+return round(round(quantity, coalesce(scale, 0)) / 10::numeric ^ coalesce(scale, 0), coalesce(scale, 0));
 
-comment on function entitlements_reporting.decimal_of is
+comment on function entitlements_reporting.decimal_of(numeric, integer) is
     'A quantity in smallest units as people see it: 1250 at scale 2 is 12.50. Exact.';
 
 create or replace function entitlements_reporting.status_of(

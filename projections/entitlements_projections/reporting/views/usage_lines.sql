@@ -42,7 +42,7 @@ comment on column entitlements_reporting.usage_lines.unit is 'Unit of the quanti
 comment on column entitlements_reporting.usage_lines.scale is 'How many decimals people see. Columns without _decimal are integers in the smallest unit.';
 comment on column entitlements_reporting.usage_lines.quantity is 'How much; negative: given back or corrected.';
 comment on column entitlements_reporting.usage_lines.quantity_decimal is 'The same with decimals.';
-comment on column entitlements_reporting.usage_lines.overage is 'The part of the quantity above the limit, when it was recorded.';
+comment on column entitlements_reporting.usage_lines.overage is 'The part of the quantity above the limit, when it was recorded. Of a quota it is overage; of a limit, such as seats, nothing is owed.';
 comment on column entitlements_reporting.usage_lines.overage_decimal is 'The same with decimals.';
 comment on column entitlements_reporting.usage_lines.mode is 'strict: could have been refused; report: had already happened; release: given back; correction: taken back or added later.';
 comment on column entitlements_reporting.usage_lines.late is 'True: it belongs to a period that was closed already.';

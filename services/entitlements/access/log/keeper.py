@@ -17,7 +17,7 @@ import psycopg
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from entitlements.access.log import batches, tables
-from entitlements.access.log.retention import LOOK_EVERY_FOR, Retention
+from entitlements.access.log.retention import LOOK_EVERY_FOR, TRY_AGAIN_AFTER_FOR, Retention
 from entitlements.access.log.rules import LogRules
 from entitlements.errors import ServerIsAway
 from entitlements.ledger import clients
@@ -57,8 +57,9 @@ class Keeper:
         self._consumer.subscribe([self._topic], on_assign=self._on_assign, on_revoke=self._on_revoke)
         while not self._stopping.is_set():
             if time.monotonic() >= self._next_look:
-                self._next_look = time.monotonic() + LOOK_EVERY_FOR
                 self._retention.keep(self._connection)
+                pause_for = TRY_AGAIN_AFTER_FOR if self._retention.is_held_up else LOOK_EVERY_FOR
+                self._next_look = time.monotonic() + pause_for
             messages = self._take()
             if messages:
                 self._keep(messages)

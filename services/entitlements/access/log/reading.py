@@ -89,10 +89,10 @@ def _kept(at: datetime) -> datetime:
 
 def _document(row: dict[str, Any]) -> dict[str, Any]:
     return {
-        "timestamp": _rfc3339(row["occurred_at"]),
+        "occurred_at": _rfc3339(row["occurred_at"]),
         "request_id": row["request_id"],
         "customer_id": row["customer_id"],
-        "entitlement": row["resource_key"],
+        "resource_key": row["resource_key"],
         "entitlement_type": row["entitlement_type"] or None,
         "quantity": row["quantity"],
         "subject_id": row["subject_id"],

@@ -50,6 +50,7 @@ class LogRule:
 
 
 _DEFAULT: Final = LogRule()
+_EXAMPLE: Final = '{"*": {"one_in": 100, "keep_for_days": 30}}'
 
 
 class LogRules:
@@ -68,7 +69,7 @@ class LogRules:
             told = json.loads(text)
             return cls([(pattern, _rule(pattern, one)) for pattern, one in told.items()])
         except (ValueError, AttributeError, TypeError) as error:
-            raise AccessLogRulesAreWrong(str(error)) from error
+            raise AccessLogRulesAreWrong(f"{_wrong(error)}. Write JSON such as {_EXAMPLE}") from error
 
     def of(self, resource_key: str) -> LogRule:
         """The rule of a key."""
@@ -89,6 +90,12 @@ class LogRules:
     @property
     def _covers_all(self) -> bool:
         return any(pattern == "*" for pattern, _ in self._rules)
+
+
+def _wrong(error: Exception) -> str:
+    if isinstance(error, json.JSONDecodeError):
+        return f"Invalid JSON ({error.msg} at character {error.pos + 1})"
+    return str(error) if isinstance(error, ValueError) else "Rules are objects by pattern of keys"
 
 
 def _rule(pattern: str, told: dict[str, Any]) -> LogRule:

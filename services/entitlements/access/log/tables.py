@@ -31,6 +31,8 @@ _TYPES: Final = {
     "source": "text", "count": "int8", "asked_by": "text", "asked_by_organization": "text",
 }  # fmt: skip
 _DAY: Final = "access_log_%Y%m%d"
+#: Seconds that dropping a day waits for transactions that have read the log.
+_DROP_WITHIN_FOR: Final = 1.0
 
 
 class AnotherKeeper(EntitlementsError):
@@ -107,32 +109,71 @@ def bounds_of(day: date) -> dict[str, Any]:
 
 def days(connection: Connection) -> list[date]:
     """The days that have a partition, the oldest first."""
-    names = [row[0] for row in connection.execute(statement("days")).fetchall()]
-    return [datetime.strptime(name, _DAY).replace(tzinfo=UTC).date() for name in names]
+    return [_day_of_table(name) for name, state in _tables(connection) if state == "attached"]
+
+
+def leaving(connection: Connection) -> list[date]:
+    """Days whose tables are no longer, or hardly, part of the log, because dropping them was interrupted; the oldest first."""
+    return [_day_of_table(name) for name, state in _tables(connection) if state != "attached"]
+
+
+def _tables(connection: Connection) -> list[tuple[str, str]]:
+    return connection.execute(statement("days")).fetchall()
 
 
 def create_days(connection: Connection, wanted: Iterable[date]) -> None:
-    """Make the partitions of days that have none. Keepers take turns, and readers wait for a moment."""
+    """Make the partitions of days that have none. Keepers take turns; nobody who reads or writes the log waits."""
     missing = sorted(set(wanted) - set(days(connection)))
     for day in missing:
         bounds = bounds_of(day)
         with connection.transaction():
-            connection.execute("select pg_advisory_xact_lock(hashtextextended('entitlements.access_log', 0))")
-            connection.execute(
-                sql.SQL("create table if not exists {} partition of access_log for values from ({}) to ({})").format(
-                    _partition(day), sql.Literal(bounds["since"].isoformat()), sql.Literal(bounds["until"].isoformat())
-                )
-            )
+            # The lock of attach. Creating a table as a partition takes the strongest one, and waits for everyone who has read.
+            connection.execute("lock table only access_log in share update exclusive mode")
+            if day in days(connection):
+                continue
+            parts = {
+                "day": _partition(day),
+                "since": sql.Literal(bounds["since"].isoformat()),
+                "until": sql.Literal(bounds["until"].isoformat()),
+            }
+            for text in (
+                "create table {day} (like access_log including all)",
+                "alter table access_log attach partition {day} for values from ({since}) to ({until})",
+            ):
+                connection.execute(sql.SQL(text).format(**parts))
 
 
-def drop_day(connection: Connection, day: date) -> None:
-    """Delete a whole day at once."""
-    connection.execute(sql.SQL("drop table if exists {}").format(_partition(day)))
+def drop_day(connection: Connection, day: date) -> bool:
+    """Delete a whole day at once; whether it is gone. It is not while somebody's transaction has read the log: try later.
+
+    No one who comes meanwhile waits: the day is taken out first, with a lock that readers and writers do not need. What is
+    interrupted is gone on with.
+    """
+    wait = f"{_DROP_WITHIN_FOR * 1000:.0f}ms"
+    connection.execute("select set_config('lock_timeout', %s, false)", (wait,))
+    try:
+        state = dict(_tables(connection)).get(day.strftime(_DAY), "gone")
+        how = {"attached": "concurrently", "leaving": "finalize"}.get(state)
+        if how is not None:
+            detach = sql.SQL("alter table access_log detach partition {} " + how)
+            connection.execute(detach.format(_partition(day)))
+        connection.execute(sql.SQL("drop table if exists {}").format(_partition(day)))
+    except psycopg.errors.LockNotAvailable:
+        return False
+    except (psycopg.errors.ObjectNotInPrerequisiteState, psycopg.errors.UndefinedTable):
+        return False  # Another keeper is at it.
+    finally:
+        connection.execute("set lock_timeout to default")
+    return True
 
 
 def is_fault_of_the_data(error: psycopg.Error) -> bool:
     """Whether a batch was refused for what is in it, so that trying it again is of no use."""
     return isinstance(error, (psycopg.DataError, psycopg.IntegrityError))
+
+
+def _day_of_table(name: str) -> date:
+    return datetime.strptime(name, _DAY).replace(tzinfo=UTC).date()
 
 
 def _partition(day: date) -> sql.Identifier:

@@ -15,7 +15,8 @@ class InsufficientScope(EntitlementsError):
 
     def __init__(self, needed: str, scopes: Collection[str]) -> None:
         super().__init__(
-            f"The request needs the scope {needed}; the API key has {', '.join(sorted(scopes)) or 'none'}."
+            f"The request needs the scope {needed}; the API key has {', '.join(sorted(scopes)) or 'none'}. Create a key that has it: "
+            f"`entitlements api-key create --organization ORGANIZATION --scope {needed}`."
         )
         self.facts = {"needed": needed}
 

@@ -13,7 +13,8 @@ class ReadinessCheck(BaseModel):
     """Result of one readiness check."""
 
     ok: bool = Field(description="Whether it passed.")
-    seconds: float | None = Field(None, description="Duration in seconds.")
+    took_seconds: float | None = Field(None, description="Duration of the check in seconds.")
+    lag_seconds: float | None = Field(None, description="How far the read models are behind the ledger, in seconds.")
     reason: str | None = Field(None, description="Why it failed.")
 
 
