@@ -36,12 +36,6 @@ def commands(of: typer.Typer, path: str = "") -> Iterator[tuple[str, Any]]:
         yield from commands(group.typer_instance, f"{path} {group.name}".strip())
 
 
-@pytest.fixture(autouse=True)
-def no_width(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is printed goes into a file, whatever the width of the terminal the tests are run in."""
-    monkeypatch.delenv("COLUMNS", raising=False)
-
-
 @pytest.fixture
 def no_servers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
