@@ -13,6 +13,7 @@ import pytest
 from tests.node.installing import HERE, node, versions
 
 from entitlements.api.app import create
+from entitlements.api.listing import CURSOR_CHARACTERS_MAX
 from entitlements.api.openapi.headers import IDEMPOTENCY_KEY, PREFER, require_taken, takes
 from entitlements.api.problems import Problem
 
@@ -145,6 +146,35 @@ def test_ids_say_their_limits(document: dict[str, Any]) -> None:
     assert not any("(?" in pattern for pattern in patterns), "not every implementation looks ahead"
     for pattern in patterns:
         re.compile(pattern)
+
+
+def test_bounds_are_those_of_the_checks(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    for name in (
+        "ChangeQuantity",
+        "ReserveUsage",
+        "CommitReservation",
+        "AllocateLimit",
+        "ReleaseUsage",
+        "ProvisionPool",
+    ):
+        quantity = schemas[name]["properties"]["quantity"]
+        assert (quantity["minimum"], quantity["maximum"]) == (1, 2**53), name
+    patterns = {
+        ("DefineCampaign", "campaign_id"): ("a", "~a"),
+        ("PlaceWorkspace", "workspace_id"): ("...", ".."),
+        ("RevokeApiKey", "key_id"): ("3kTfq09sXa2B", "ent_3kTfq09sXa2B_secret"),
+    }
+    for (name, field), (right, wrong) in patterns.items():
+        pattern = schemas[name]["properties"][field]["pattern"]
+        assert re.search(pattern, right), name
+        assert not re.search(pattern, wrong), name
+    path = document["paths"]["/v1/policies/{policy_id}"]["put"]["parameters"]
+    (policy_id,) = [each["schema"] for each in path if each.get("name") == "policy_id"]
+    assert not re.search(policy_id["pattern"], "..")
+    assert schemas["EventBody"]["properties"]["time"]["format"] == "date-time"
+    cursors = {schema["maxLength"] for at, schema in nodes(document) if at.endswith("/cursor/schema/anyOf/0")}
+    assert cursors <= {CURSOR_CHARACTERS_MAX}
 
 
 def test_problems_tell_their_members(document: dict[str, Any]) -> None:

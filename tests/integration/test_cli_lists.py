@@ -96,7 +96,8 @@ def test_a_table_says_that_more_follow(ask: Ask) -> None:
     cursor = said.split()[-1]
     assert ask("pool", "--limit", "2", "--cursor", cursor)[0] != table
     assert ask("pool", "--all")[1] == ""
-    assert ask("pool", "-o", "nobody") == ("", "No pools.\n")
+    assert ask("pool", "--status", "closed", "--customer", "nobody") == ("", "No pools.\n")
+    assert "unknown_organization" in ask("pool", "-o", "nobody", status=1)[1]
 
 
 @pytest.mark.parametrize("width", [20, 80, 400])

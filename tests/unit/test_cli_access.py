@@ -92,7 +92,9 @@ def test_a_policy_that_is_invalid_is_sent_nowhere(
         (["api-key", "create", "-o", "acme", "--expires", "soon"], "invalid_instant"),
         (["api-key", "create", "-o", "acme", "--expires", "3y"], "invalid_instant"),
         (["api-key", "create", "-o", "acme", "--overlap", "a day"], "invalid_request"),
-        (["api-key", "revoke", "k", "-o", "acme", "--at", "yesterday"], "invalid_instant"),
+        (["api-key", "revoke", "3kTfq09sXa2B", "-o", "acme", "--at", "yesterday"], "invalid_instant"),
+        (["api-key", "revoke", "k", "-o", "acme"], "invalid_id"),
+        (["api-key", "create", "-o", "acme", "--rotate", "../k"], "invalid_id"),
         (["api-key", "create"], "usage"),
         (["api-key", "create", "--act-for", "acme,,globex"], "invalid_id"),
         (["api-key", "create", "--act-for", "all,acme"], "invalid_request"),
@@ -106,6 +108,18 @@ def test_what_is_invalid_of_a_key_is_refused_beforehand(
 ) -> None:
     assert run(arguments) == 2
     assert capsys.readouterr().err.startswith(f"{code}: ")
+
+
+@pytest.mark.usefixtures("files")
+@pytest.mark.parametrize("before", [["api-key", "revoke"], ["api-key", "create", "--rotate"]])
+def test_a_key_given_as_its_id_is_refused_and_not_repeated(
+    before: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    secret = "s" * 43
+    assert run([*before, f"ent_3kTfq09sXa2B_{secret}", "-o", "acme"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("invalid_id: This is the API key itself, not its id.")
+    assert secret not in said
 
 
 def test_a_new_key_is_like_no_other_and_its_hash_is_that_of_its_secret() -> None:

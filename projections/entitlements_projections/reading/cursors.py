@@ -12,9 +12,10 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final, Literal, TypeAlias
 
+from entitlements.domain.values import ID_CHARACTERS_MAX
 from entitlements.errors import RequestError
 
 #: Rows after a key or before it; from and until: the row of that key included.
@@ -47,7 +48,19 @@ class Place:
 def written(place: Place, name: str, columns: Columns, filters: Mapping[str, Any]) -> str:
     """The cursor of a place in a list."""
     said = [name, list(columns), _hash_of(filters), place.side, [_plain(value) for value in place.values]]
-    return base64.urlsafe_b64encode(json.dumps(said, separators=(",", ":")).encode()).decode().rstrip("=")
+    text = json.dumps(said, separators=(",", ":"), ensure_ascii=False)  # Escaped, 128 emoji would be 1,536 characters.
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def characters_max(name: str, columns: Columns) -> int:
+    """How long a cursor of a list can be: that of a row with the longest ids, of characters that JSON writes as six."""
+    longest: dict[type, Any] = {
+        str: "\1" * ID_CHARACTERS_MAX,
+        int: -_INTEGER_MAX,
+        datetime: datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC),
+    }
+    side = max(SIDES.values(), key=len)
+    return len(written(Place(side=side, values=tuple(longest[kind] for kind in columns.values())), name, columns, {}))
 
 
 def read(cursor: str, name: str, columns: Columns, filters: Mapping[str, Any]) -> Place:

@@ -58,6 +58,8 @@ class Listing:
     bounds: dict[str, sql.SQL] = field(default_factory=dict)
     #: Columns that only sort.
     hidden: frozenset[str] = frozenset()
+    #: Columns that hold JSON as text.
+    documents: frozenset[str] = frozenset()
 
     def place_of(self, row: Row, side: Side) -> Place:
         """The place beside a row."""

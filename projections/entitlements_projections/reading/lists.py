@@ -7,6 +7,7 @@ are decided by, who wins first: a policy that gets another priority while somebo
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final, LiteralString
 
@@ -136,11 +137,14 @@ MEMBERS: Final = _listing(
     bounds={"within_unit": f"({_UNITS_WITHIN} or {_CUSTOMERS_WITHIN})"},
     hidden=frozenset({"in_unit", "in_customer"}),
 )
-POLICIES: Final = _listing(
-    "policies",
-    {"after_priority": int, "after_effect": int, "policy_id": str},
-    _equal("organization_id", "status", "effect"),
-    hidden=frozenset({"after_priority", "after_effect"}),
+POLICIES: Final = replace(
+    _listing(
+        "policies",
+        {"after_priority": int, "after_effect": int, "policy_id": str},
+        _equal("organization_id", "status", "effect"),
+        hidden=frozenset({"after_priority", "after_effect"}),
+    ),
+    documents=frozenset({"document"}),
 )
 CAMPAIGNS: Final = _listing(
     "campaigns",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from entitlements.access.standing import Row, cap_of, standing_of
 from entitlements.domain.aggregate import to_ms
+from entitlements.domain.buckets import UNLIMITED
 from entitlements.domain.cover import Cover, Left, cover, what_is_left
 from entitlements.domain.errors import NotEntitled, PoolIsClosed, PoolIsSuspended, ProvisionIsSuspended
 from entitlements.domain.organizations import suffices
@@ -193,7 +194,8 @@ def answer_of(facts: KeyFacts, workspace_id: str, subject_id: str, quantity: int
         code=_but_for_a_suspension(facts, _of_quantity(pool, row, (workspace_id, subject_id), quantity, covered)),
         left=left,
         cover=covered,
-        remaining=None if remaining > QUANTITY_MAX else remaining,
+        # No more than one usage can be. What is unlimited is less what was consumed of it.
+        remaining=None if remaining > UNLIMITED // 2 else min(remaining, QUANTITY_MAX),
         caps=narrowing,
         **told,
     )

@@ -25,7 +25,7 @@ SOURCE: Final = "SERVICE"
 class Parsed:
     """Documents as what they say, parsed once as long as they are the same object. One thread parses; whoever wants may peek."""
 
-    def __init__(self, parse: Callable[[Any], Any], size_max: int = VIEWS_MAX) -> None:
+    def __init__(self, parse: Callable[[Any], Any], size_max: int) -> None:
         self._parse, self._size_max = parse, size_max
         self._known: dict[tuple[str, str], tuple[bytes, Any]] = {}
 
@@ -46,9 +46,9 @@ class Parsed:
         return parsed
 
 
-def parsed_views() -> Parsed:
-    """Views of customers."""
-    return Parsed(CustomerView.from_document)
+def parsed_views(kept: int) -> Parsed:
+    """Views of customers. kept: documents that are kept in memory; of any other the parsed view is of no use to anybody."""
+    return Parsed(CustomerView.from_document, max(1, min(kept, VIEWS_MAX)))
 
 
 def parsed_policies() -> Parsed:

@@ -14,8 +14,9 @@ catching_up, repeats   all that was decided until now; names that a body has twi
 
 questions, question_bodies   check, checks, remaining, entitlements
 short_way     POST /v1/check without the routing of all others
-answering     decides questions; aside in a process of its own, apart in one thread, organizations in turns
-aside, apart  what takes long, beside the loop that answers
+answering     decides questions
+views         what customers have, loaded for questions; many in slices
+turns, aside  what blocks or takes long, beside the loop: in threads, organizations in turns; in a process of its own
 disconnects   long work ends with the client that waits for it
 policies_in_force  the policies of each organization, compiled once for each worker
 connections, fanout   bounds of connections and streams; what happened, handed to streams a few at a time
@@ -26,7 +27,8 @@ governance    API keys and access policies
 metering      usage
 choosing      which pool takes usage; many decided side by side
 reserving     reservations and leases
-cloudevents, event_bodies    usage as CloudEvents
+cloudevents, event_bodies, event_schemas   usage as CloudEvents
+splitting     where the elements of an array end, whatever they are
 commands      every command of the domain
 sending       sends a command and renders its outcome
 following     follows changes and events, once per worker

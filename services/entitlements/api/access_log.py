@@ -62,4 +62,4 @@ async def read(  # noqa: PLR0913, PLR0917 - each is a filter of its own.
             limit=limit,
         )
 
-    return json_answer(await services.read_list(services.log_tables, look))
+    return json_answer(await services.read_list(identity.organization_id, services.log_tables, look))

@@ -1,9 +1,9 @@
-"""Decides questions: at once where that is cheap, else in a process of its own, in slices, organizations in turns (aside.py, apart.py)."""
+"""Decides questions: at once where that is cheap, else in a process of its own, in slices, organizations in turns (aside.py, turns.py)."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias, TypeVar
 
@@ -19,6 +19,8 @@ from entitlements.api.policies_in_force import Policies
 from entitlements.api.problems import Problem
 from entitlements.api.question_bodies import Check
 from entitlements.api.services import Services
+from entitlements.api.turns import slices
+from entitlements.api.views import CUSTOMERS_AT_ONCE
 from entitlements.domain.values import is_id
 from entitlements.operations.request_id import REQUEST_ID
 from entitlements_client.deciding import Context, CustomerView, Decision
@@ -51,27 +53,35 @@ async def answers_to(request: Request, identity: Identity, many: Sequence[Check]
     services, organization_id = services_of(request), identity.organization_id
     if identity.unit_id:
         await services.units.require(identity, {one.customer_id for one in many})
-    wanted = at_least(request)
-    first, at_hand = many[0], None
-    if len(many) == 1 and not wanted:
-        at_hand = services.view_at_hand(organization_id, first.customer_id, first.resource_key)
-    if at_hand is not None:
-        views = {first.customer_id: at_hand}
-    else:
-        views = await services.views_of(organization_id, list({one.customer_id for one in many}), wanted)
-    # After the views: what was waited for is in the policies, too.
-    policies = await services.in_force.of(organization_id, anew=wanted is not None)
-    deciding = _Deciding(request, organization_id, policies)
-    found = []
-    for those, is_cheap in _slices([_asked(one) for one in many], policies):
-        answers = await deciding.decided([(views[asked.customer_id], asked) for asked in those], is_cheap=is_cheap)
-        for asked, (decision, document) in zip(those, answers, strict=True):
-            if decision.needs_service:
-                view = await newer(services, organization_id, views, asked, decision.needs_service)
-                ((decision, document),) = await deciding.decided([(view, asked)], is_cheap=is_cheap)  # noqa: PLW2901
-            services.access_log.decided(identity, asked, decision)
-            found.append(document)
+    wanted, found = at_least(request), list[bytes]()
+    for part in slices(many, CUSTOMERS_AT_ONCE):
+        views = await _views_for(request, organization_id, part, wanted)
+        # After the views: what was waited for is in the policies, too.
+        policies = await services.in_force.of(organization_id, anew=wanted is not None and not found)
+        deciding = _Deciding(request, organization_id, policies)
+        for those, is_cheap in _slices([_asked(one) for one in part], policies):
+            answers = await deciding.decided([(views[asked.customer_id], asked) for asked in those], is_cheap=is_cheap)
+            for asked, (decision, document) in zip(those, answers, strict=True):
+                if decision.needs_service:
+                    view = await newer(services, organization_id, views, asked, decision.needs_service)
+                    ((decision, document),) = await deciding.decided([(view, asked)], is_cheap=is_cheap)  # noqa: PLW2901
+                services.access_log.decided(identity, asked, decision)
+                found.append(document)
     return found
+
+
+async def _views_for(
+    request: Request, organization_id: str, part: Sequence[Check], wanted: Mapping[int, int] | None
+) -> dict[str, CustomerView]:
+    """The views that some questions are decided by. Raises as CustomerViews.of; Problem: the client has gone."""
+    loading, first = services_of(request).customer_views, part[0]
+    if len(part) > 1:
+        customer_ids = list({one.customer_id for one in part})
+        return await while_connected(request.receive, loading.of(organization_id, customer_ids, wanted))
+    view = None if wanted else loading.at_hand(organization_id, first.customer_id, first.resource_key)
+    if view is not None:
+        return {first.customer_id: view}
+    return await loading.of(organization_id, [first.customer_id], wanted)
 
 
 @dataclass(slots=True)
@@ -129,6 +139,6 @@ async def newer(
 ) -> CustomerView:
     """The view that can tell: read anew where something became due (for all who ask after this), and with what concerns the subject."""
     if needs_service in {"valid_until_over", RESET_IS_DUE}:
-        views |= await services.fresh_views(organization_id, [asked.customer_id])
+        views |= await services.customer_views.newest(organization_id, asked.customer_id)
     view = views[asked.customer_id]
-    return await services.read(view_for, view, asked) if asked.subject_id else view
+    return await services.read(organization_id, view_for, view, asked) if asked.subject_id else view

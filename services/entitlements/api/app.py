@@ -56,6 +56,7 @@ BATCH_PATHS: Final = frozenset({
     "/v1/access-log", "/v1/events", "/v1/events/batch", "/v1/remaining", "/v1/reservations/batch", "/v1/usage/batch",
 })  # fmt: skip
 STREAM_PATHS: Final = frozenset({"/v1/changes"})
+_PATH_CHARACTERS_MAX: Final = 200
 _CODES: Final = {401: "unauthenticated", 403: "insufficient_scope", 404: "not_found", 405: "method_not_allowed"}
 
 
@@ -113,10 +114,20 @@ async def _invalid(_: Request, error: Exception) -> Response:
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     headers = dict(error.headers or {})
+    detail = str(error.detail)
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        headers = {"allow": ", ".join(sorted(_methods(request)))}
-    found = Problem(_CODES.get(error.status_code, "invalid_json"), str(error.detail), headers)
-    return found.response()
+        allowed = ", ".join(sorted(_methods(request)))
+        headers = {"allow": allowed}
+        detail = f"{request.method} is not allowed on {_path(request)}. Allowed: {allowed}."
+    elif error.status_code == HTTPStatus.NOT_FOUND:
+        detail = f"There is no path {_path(request)}. See GET {serving.PATH}."
+    return Problem(_CODES.get(error.status_code, "invalid_json"), detail, headers).response()
+
+
+def _path(request: Request) -> str:
+    """The path of a request, as far as a sentence has room for it."""
+    path = request.scope.get("raw_path", b"").partition(b"?")[0].decode("latin-1") or request.url.path
+    return path if len(path) <= _PATH_CHARACTERS_MAX else path[:_PATH_CHARACTERS_MAX] + "..."
 
 
 def _routes(app: FastAPI) -> list[BaseRoute]:

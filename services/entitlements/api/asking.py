@@ -17,7 +17,7 @@ from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import Response
 
-from entitlements.api.auth import identity_of, require
+from entitlements.api.auth import answering_of, identity_of, require
 from entitlements.api.auth.acting import may_act_for
 from entitlements.api.auth.errors import OutsideUnit
 from entitlements.api.http_caching import VARY
@@ -41,6 +41,7 @@ CONSISTENCY: Final = "entitlements-consistency"
 REPLAY: Final = "idempotent-replay"
 #: Bytes of a body that is read in the loop: at worst a millisecond.
 PARSED_AT_ONCE_BYTES: Final = 16 * 1024
+_SENT_BACK: Final = "Use the value of the response header Entitlements-Consistency."
 _TOKEN: Final = re.compile(r"\d{1,6}:\d{1,18}")
 
 #: Stands for a slash within a segment of a path: nothing that is decoded from UTF-8 holds it.
@@ -99,11 +100,16 @@ async def who_for(request: Request, scope: Scope, customer_ids: Iterable[str]) -
     return identity
 
 
+def hold_questions(request: Request, count: int) -> None:
+    """Count what a call of many asks for, until it is answered. Raises TooManyRequests: too many are under way."""
+    answering_of(request.scope).ask(count)
+
+
 async def parsed(request: Request, body: bytes, parse: Callable[[bytes], T]) -> T:
     """What a body says; a large one is read beside the loop, organizations in turns. Raises TooManyRequests, and what parse raises."""
     if len(body) <= PARSED_AT_ONCE_BYTES:
         return parse(body)
-    return await services_of(request).apart(identity_of(request.scope).organization_id, parse, body)
+    return await services_of(request).compute(identity_of(request.scope).organization_id, parse, body)
 
 
 async def still_let_in(request: Request) -> bool:
@@ -112,7 +118,8 @@ async def still_let_in(request: Request) -> bool:
     try:
         identity = services.authenticator.known(authorization)
         if identity is None:
-            identity = await services.in_thread(services.authenticator.identify, authorization)
+            own = identity_of(request.scope).organization_id
+            identity = await services.in_thread(own, services.authenticator.identify, authorization)
     except Unauthenticated:
         return False
     except ServerIsAway as error:
@@ -179,7 +186,15 @@ def at_least(request: Request) -> dict[int, int] | None:
     """What must be included in what is read: by partition an offset of the ledger. Raises Problem: invalid_consistency_token."""
     require_taken(request.scope, openapi_headers.CONSISTENCY)
     tokens = request.headers.getlist(CONSISTENCY)  # Several lines are one list (RFC 9110, 5.3).
-    return positions_of(",".join(tokens)) if tokens else None
+    if not tokens:
+        return None
+    wanted = positions_of(",".join(tokens))
+    partitions = services_of(request).settings.partitions
+    if max(wanted) >= partitions:  # It will never be reached.
+        raise Problem(
+            "invalid_consistency_token", f"There are {partitions} partitions, and no {max(wanted)}. {_SENT_BACK}"
+        )
+    return wanted
 
 
 async def reached(request: Request) -> dict[int, int] | None:
@@ -204,7 +219,7 @@ def positions_of(token: str) -> dict[int, int]:
     found: dict[int, int] = {}
     for part in token.split(","):
         if not _TOKEN.fullmatch(part.strip()):
-            raise Problem("invalid_consistency_token", "Use the value of the response header Entitlements-Consistency.")
+            raise Problem("invalid_consistency_token", _SENT_BACK)
         partition, offset = (int(number) for number in part.split(":"))
         found[partition] = max(found.get(partition, -1), offset)
     return found

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from entitlements.api.asking import at_least, json_answer, services_of, who
+from entitlements.api.auth import identity_of
 from entitlements.api.catalogue_bodies import LadderBody, ResourceKeyBody, SetBody
 from entitlements.api.documents import PROBLEMS
 from entitlements.api.pool_bodies import PoolBody
@@ -81,4 +82,5 @@ async def resource_key(request: Request, resource_key: ResourceKeyId) -> Respons
 
 
 async def _read(request: Request, function: Any, *arguments: Any) -> Any:
-    return await services_of(request).read(function, *arguments, at_least=at_least(request))
+    organization_id = identity_of(request.scope).organization_id
+    return await services_of(request).read(organization_id, function, *arguments, at_least=at_least(request))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any
 
 from pydantic import Field, model_validator
@@ -34,10 +34,12 @@ _AT_ONCE = 256
 
 
 class Whose(Strict):
-    """Who uses it: a customer, by its pools in their order; or one pool."""
+    """Who uses it: a customer, by its pools in their order; or one pool. One of `customer_id` and `pool_id` is required."""
 
-    customer_id: Id | None = Field(None, description="The customer. Its pools are tried in their order.")
-    pool_id: Id | None = Field(None, description="Use this pool only.")
+    customer_id: Id | None = Field(
+        None, description="The customer. Its pools are tried in their order. Required without `pool_id`."
+    )
+    pool_id: Id | None = Field(None, description="Use this pool only. Required without `customer_id`.")
     subject_id: MaybeId = Field("", description="The member of the customer; empty: none.")
 
     @model_validator(mode="after")
@@ -79,7 +81,7 @@ async def pools_for(
     pools = await pools_of(request, identity, whose)
     if len(pools) < 2 or not is_named:
         return pools
-    found = await services_of(request).pool_with(find, [pool_id for pool_id, _ in pools], id)
+    found = await services_of(request).pool_with(identity.organization_id, find, [pool_id for pool_id, _ in pools], id)
     return pools if found is None else [(found, False)]
 
 
@@ -110,8 +112,12 @@ class Together:
 
     async def _is_same(self) -> bool:
         await self._services.catch_up()
-        found = await self._services.read(self._find, self._organization_id, list(self._said))
-        return all(made == self._said[name] for name, made in found)
+
+        def find(connection: Any, ids: Sequence[str]) -> list[tuple[str, tuple[Any, ...]]]:
+            return self._find(connection, self._organization_id, ids)
+
+        parts = await self._services.read_many(self._organization_id, find, self._said)
+        return all(made == self._said[name] for found in parts for name, made in found)
 
 
 async def first_that_takes(request: Request, pools: list[tuple[str, bool]], command_for: Any) -> tuple[str, Outcome]:

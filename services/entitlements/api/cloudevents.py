@@ -7,7 +7,8 @@ for each partition of the log, which is what makes ingestion quick; each line is
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections import ChainMap
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from fastapi import APIRouter
@@ -15,9 +16,11 @@ from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from entitlements.api.asking import at_least, headers_of, json_answer, services_of, wants_no_answer, who
+from entitlements.api.asking import at_least, headers_of, json_answer, parsed, services_of, wants_no_answer, who
+from entitlements.api.auth import identity_of
 from entitlements.api.documents import ACCEPTED, PROBLEMS, RefusedEvent
-from entitlements.api.event_bodies import BATCH_SCHEMAS, BODIES, SCHEMAS, Event, Malformed, Used, batch_of, events_of
+from entitlements.api.event_bodies import Event, Malformed, Used, batch_of, events_of
+from entitlements.api.event_schemas import BATCH_SCHEMAS, BODIES, SCHEMAS
 from entitlements.api.identity import Identity
 from entitlements.api.media_types import media_type_of
 from entitlements.api.openapi.headers import CE_ATTRIBUTES, CONSISTENCY, PREFER, takes
@@ -27,8 +30,7 @@ from entitlements.api.routes import Route
 from entitlements.api.sending import accepted, decided, envelope
 from entitlements.domain.commands import RecordUsageBatch
 from entitlements.domain.ids import derived_id
-from entitlements.domain.values import UsageLine, is_id
-from entitlements.intake.instants import NotAnInstant, occurred_ms, read_instant
+from entitlements.domain.values import UsageLine, UsageMode
 from entitlements.ledger.caller import Outcome
 from entitlements.ledger.partitioning import partition_of
 from entitlements_projections.reading.views import pools_with_usages
@@ -39,6 +41,8 @@ router = APIRouter(tags=["usage"], responses=PROBLEMS, route_class=Route)
 
 #: Lines that one command carries: it must stay below the log's bound of a record.
 LINES_MAX: Final = 2_500
+#: What the modes mean; empty: left out.
+_MODES: Final[Mapping[str, UsageMode]] = {"": "report", "report": "report", "strict": "strict"}
 #: Events after which others of this worker have their turn: half a millisecond.
 OTHERS_AFTER: Final = 100
 
@@ -65,7 +69,7 @@ async def ingest(request: Request) -> Response:
     A refused event is answered with a problem and its code. Batches (`application/cloudevents-batch+json`) are accepted as by /v1/events/batch.
     """
     identity = who(request, "use", within_unit=True)
-    return await _ingested(request, identity, events_of(media_type_of(request), request.headers, await request.body()))
+    return await _ingested(request, identity, await _read(request, events_of, request.headers))
 
 
 @router.post(
@@ -83,7 +87,15 @@ async def ingest_batch(request: Request) -> Response:
     If the only event is refused, the response is a problem with its code.
     """
     identity = who(request, "use", within_unit=True)
-    return await _ingested(request, identity, batch_of(media_type_of(request), await request.body()))
+    return await _ingested(request, identity, await _read(request, batch_of))
+
+
+async def _read(
+    request: Request, read: Callable[..., Sequence[Event | Malformed]], *more: Any
+) -> Sequence[Event | Malformed]:
+    """The events of a request; many are read beside the loop. Raises Problem, TooManyRequests."""
+    media_type = media_type_of(request)
+    return await parsed(request, await request.body(), lambda body: read(media_type, *more, body))
 
 
 async def _ingested(request: Request, identity: Identity, events: Sequence[Event | Malformed]) -> Response:
@@ -113,7 +125,7 @@ async def _lines_of(
     allowed: set[str] = set()
     if identity.unit_id:
         named = {data.customer_id or event.subject for _, event, data in meant}
-        allowed = await services_of(request).units.allowed(identity, {each for each in named if is_id(each)})
+        allowed = await services_of(request).units.allowed(identity, named - {""})
     pools = {customer_id: found[0][0] for customer_id, found in known.items()}
     taken_by = await _where_they_were(request, meant, known)
     lines: list[tuple[int, str, UsageLine]] = []
@@ -128,25 +140,19 @@ async def _lines_of(
         customer_id = data.customer_id or event.subject
         usage_id = usage_id_of(event.source, event.id)
         pool_id = data.pool_id or taken_by.get(usage_id) or pools.get(customer_id)
-        wrong, at_ms = "", 0
-        try:
-            at_ms = occurred_ms(read_instant(event.time) if isinstance(event.time, str) else None)
-        except NotAnInstant:
-            wrong = "invalid_instant"
+        wrong = ""
         if identity.unit_id and customer_id not in allowed:
             wrong = "outside_unit"
         elif pool_id is None:
             wrong = "unknown_customer"
-        elif not (is_id(pool_id) and is_id(customer_id, 0) and is_id(data.resource_key) and is_id(data.subject_id, 0)):
-            wrong = wrong or "invalid_id"
         if wrong or pool_id is None:
             refused.append({"index": index, "id": event.id, "code": wrong, "remaining": None})
             continue
         line: UsageLine = {
             "resource_key": data.resource_key,
-            "quantity": data.quantity,
-            "mode": data.mode,
-            "occurred_at": at_ms,
+            "quantity": data.quantity or 1,
+            "mode": _MODES[data.mode],
+            "occurred_at": event.at_ms,
             "workspace_id": customer_id,
             "usage_id": usage_id,
             "subject_id": data.subject_id,
@@ -169,7 +175,8 @@ async def _where_they_were(
         return {}
     services = services_of(request)
     await services.catch_up_with({pool_id for pool_id, _ in asked})
-    return await services.read(pools_with_usages, asked)
+    organization_id = identity_of(request.scope).organization_id
+    return dict(ChainMap(*await services.read_many(organization_id, pools_with_usages, asked)))
 
 
 def _only_one(refusal: Mapping[str, Any]) -> Problem:

@@ -14,7 +14,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from entitlements.api.asking import at_least, key_of, services_of, who
-from entitlements.api.auth import require_own
+from entitlements.api.auth import identity_of, require_own
+from entitlements.api.auth.errors import OperatorOnly
 from entitlements.api.documents import ACCEPTED, PROBLEMS, CommandResult
 from entitlements.api.identity import Identity
 from entitlements.api.openapi.headers import CHANGES, CONSISTENCY, takes
@@ -22,7 +23,7 @@ from entitlements.api.problems import Problem
 from entitlements.api.routes import Route
 from entitlements.api.sending import answered, envelope
 from entitlements.api.validation import explained
-from entitlements.domain.checks import id_rules
+from entitlements.domain.checks import NUMBERS_OF_32_BITS, QUANTITIES, id_rules
 from entitlements.domain.commands import (
     Command,
     DefineEntitlementSet,
@@ -33,7 +34,13 @@ from entitlements.domain.commands import (
     address_of,
 )
 from entitlements.domain.errors import CommandRefused, UnknownPool
-from entitlements.domain.governance_commands import AssignUnit, CampaignCommand, CreateApiKey, DefineAccessPolicy
+from entitlements.domain.governance_commands import (
+    AssignUnit,
+    CampaignCommand,
+    CreateApiKey,
+    DefineAccessPolicy,
+    RevokeApiKey,
+)
 from entitlements.domain.ids import check_chosen
 from entitlements.domain.plan_commands import ReviseProvision
 from entitlements.domain.values import Rule
@@ -41,7 +48,7 @@ from entitlements.errors import EntitlementsError
 from entitlements.intake.looking import check_beside, is_looked_at
 from entitlements.intake.policies import require_meant
 from entitlements.intake.sets import is_new_ladder, keys_not_defined, looked_up, looks_up, prefixes
-from entitlements.intake.strict import Id, Narrow, OfId, Strict, UsageInstant, default_of, written
+from entitlements.intake.strict import Id, Narrow, OfId, Quantity, Strict, UsageInstant, default_of, written
 from entitlements.intake.synonyms import command_near
 from entitlements.ledger.records import COMMANDS
 
@@ -62,6 +69,9 @@ _ENVELOPE: Final = frozenset(
 )
 #: The catalogue and campaigns are the installation's own, not any one customer's.
 _OPERATORS: Final = (DefineResourceKey, DefineEntitlementSet, DefineLadder, CampaignCommand)
+_OWN_RULES: Final = (
+    "Default: the rules of the set. For a set that nobody has defined, send set_version, ladder and rung too."
+)
 #: Commands for which the API does not wait like this: lines of usage are refused one by one.
 _USAGE: Final = (RecordUsage, RecordUsageBatch)
 
@@ -76,9 +86,8 @@ def body_of(kind: type[Command]) -> type[BaseModel]:
             hint = hints[field.name]
             if field.name in ids and hint in (str, str | None):
                 hint = ids[field.name] if hint is str else ids[field.name] | None
-            made[field.name] = (written(hint, field.name), default_of(field))
-    if kind is DefineAccessPolicy:
-        made["priority"] = (Narrow, 0)
+            read = Quantity if field.name in QUANTITIES else written(hint, field.name)
+            made[field.name] = (Narrow if field.name in NUMBERS_OF_32_BITS and hint is int else read, default_of(field))
     if "occurred_at" in made:
         made["occurred_at"] = (UsageInstant | None, None)
     if kind is DefineEntitlementSet:
@@ -86,7 +95,7 @@ def body_of(kind: type[Command]) -> type[BaseModel]:
             kind.__name__, __base__=Strict, __doc__=kind.__doc__, **made
         )  # It is no set that is looked up.
     for prefix in ("",) if kind is ReviseProvision else prefixes(kind):
-        made[f"{prefix}rules"] = (written(list[Rule] | None), Field(None, description="Default: the rules of the set."))
+        made[f"{prefix}rules"] = (written(list[Rule] | None), Field(None, description=_OWN_RULES))
         made[f"{prefix}set_version"] = (Narrow | None, Field(None, description="Default: the newest version."))
         if f"{prefix}rung" in made:
             of_set = Field(
@@ -117,7 +126,7 @@ def _add(name: str, kind: type[Command]) -> None:
             issubclass(kind, _OPERATORS)
             and identity.organization_id != services_of(request).settings.operator_organization
         ):
-            raise Problem("not_found", "Only the operator can define the catalogue.")
+            raise OperatorOnly
         facts = {field: getattr(body, field) for field in body.model_fields_set}
         _check_organization(names, facts, identity)
         if looks_up(kind):
@@ -135,7 +144,10 @@ def _add(name: str, kind: type[Command]) -> None:
         if is_looked_at(command):
             await _check_beside(request, command)
         document = {"status": "accepted", "command": name, "id": address_of(command)[1]}
-        return await answered(request, command, document, await _noticed(request, command))
+        answer = await answered(request, command, document, await _noticed(request, command))
+        if isinstance(command, CreateApiKey | RevokeApiKey):
+            services_of(request).authenticator.forget(command.key_id)  # This worker asks at once.
+        return answer
 
     reads_first = looks_up(kind) or kind in (DefineResourceKey, AssignUnit, CreateApiKey)
     takes(*CHANGES, *((CONSISTENCY,) if reads_first else ()))(send)
@@ -160,23 +172,23 @@ async def _looked_up(
     services = services_of(request)
     first = partial(looked_up, is_all_known=False)
     try:
-        return await services.read(first, kind, facts, organization_id, at_least=at_least(request))
+        return await services.read(organization_id, first, kind, facts, organization_id, at_least=at_least(request))
     except (EntitlementsError, CommandRefused) as error:
         if not error.code.startswith("unknown_"):
             raise
     await services.catch_up()
-    return await services.read(looked_up, kind, facts, organization_id)
+    return await services.read(organization_id, looked_up, kind, facts, organization_id)
 
 
 async def _check_beside(request: Request, command: Command) -> None:
     """As check_beside, by all that was decided until now. A pool that is there needs no waiting."""
-    services = services_of(request)
+    services, organization_id = services_of(request), identity_of(request.scope).organization_id
     if isinstance(command, AssignUnit):
         with suppress(UnknownPool):
-            return await services.read(check_beside, command, at_least=at_least(request))
+            return await services.read(organization_id, check_beside, command, at_least=at_least(request))
     await services.reach(at_least(request))
     await services.catch_up()
-    await services.read(check_beside, command)
+    await services.read(organization_id, check_beside, command)
     return None
 
 
@@ -192,13 +204,14 @@ async def _noticed(request: Request, command: Command) -> dict[str, Any]:
     """What a typo in a new set would be seen by: a ladder that it brings into being, keys that nobody has defined."""
     if not isinstance(command, DefineEntitlementSet):
         return {}
-    services, keys = services_of(request), {rule.resource_key for rule in command.rules}
+    services, organization_id = services_of(request), identity_of(request.scope).organization_id
+    keys = {rule.resource_key for rule in command.rules}
     noticed: dict[str, Any] = {}
-    if await services.read(is_new_ladder, command.ladder):
+    if await services.read(organization_id, is_new_ladder, command.ladder):
         noticed["ladder_defined"] = command.ladder
-    if await services.read(keys_not_defined, keys):  # Perhaps one was defined just now.
+    if await services.read(organization_id, keys_not_defined, keys):  # Perhaps one was defined just now.
         await services.catch_up()
-        if undefined := await services.read(keys_not_defined, keys):
+        if undefined := await services.read(organization_id, keys_not_defined, keys):
             noticed["keys_not_defined"] = undefined
     return noticed
 

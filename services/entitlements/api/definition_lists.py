@@ -25,7 +25,7 @@ from entitlements.api.definition_list_bodies import (
 from entitlements.api.documents import PROBLEMS
 from entitlements.api.listing import LIMIT_DEFAULT, Cursor, Limit, listed
 from entitlements.api.routes import Route
-from entitlements.intake.strict import Id
+from entitlements.intake.strict import Flag, Id
 from entitlements_projections.reading import lists
 
 router = APIRouter(tags=["lists"], responses=PROBLEMS, route_class=Route)
@@ -37,7 +37,7 @@ async def sets(
     set_id: Id | None = None,
     ladder: Id | None = None,
     resource_key: Id | None = None,
-    all_versions: bool = False,  # noqa: FBT001, FBT002 - a parameter of the query.
+    all_versions: Flag = False,  # noqa: FBT002 - a parameter of the query.
     cursor: Cursor = None,
     limit: Limit = LIMIT_DEFAULT,
 ) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Body, Path, Query
@@ -21,16 +22,21 @@ from entitlements.api.routes import Route
 from entitlements.api.sending import answered, decided, envelope
 from entitlements.domain.errors import ApiKeyAlreadyExists
 from entitlements.domain.governance_commands import CreateApiKey, RetireAccessPolicy, RevokeApiKey
+from entitlements.errors import ServerIsAway
 from entitlements.intake.api_keys import key_id_under, new_api_key
 from entitlements.intake.looking import check_beside
 from entitlements.intake.policies import parse_policies, policy_command
-from entitlements.intake.strict import Id, Instant, MaybeId, Strict
+from entitlements.intake.strict import ApiKeyId, Id, Instant, MaybeId, NewNameInPath, Strict
+from entitlements_projections.errors import NotReachedYet
 
 router = APIRouter(tags=["governance"], responses=PROBLEMS, route_class=Route)
 
 
-KeyId = Annotated[Id, Path(description="The API key.")]
+KeyId = Annotated[ApiKeyId, Path(description="The id of the API key: the part between `ent_` and the last `_`.")]
 PolicyId = Annotated[Id, Path(description="The access policy.")]
+NewPolicyId = Annotated[NewNameInPath, Path(description="The access policy.")]
+#: Seconds for which the answer with a new key waits until it can be used: workers remember for a while which keys there are not.
+USABLE_WITHIN_FOR: Final = 5.0
 #: An example.
 POLICY: Final = {
     "effect": "DENY",
@@ -78,7 +84,7 @@ class CreatedApiKey(BaseModel):
 async def create_key(request: Request, body: NewApiKey) -> Response:
     """Create an API key. It cannot have more scopes, a later expiry or a higher rate limit than the key that creates it.
 
-    The key works as soon as the read models have it. The secret is not stored and is returned once: a repeat with the same
+    The key works at once (if the read models are behind, as soon as they have it). The secret is not stored and is returned once: a repeat with the same
     `Idempotency-Key` creates no second key and is refused with 409 `api_key_already_created` and the `key_id`.
     """
     identity, key = who(request, "administer"), key_of(request)
@@ -99,7 +105,7 @@ async def create_key(request: Request, body: NewApiKey) -> Response:
     )
     require_own(identity, command, services_of(request).settings.key_requests_per_s)
     try:
-        await services_of(request).read(check_beside, command)
+        await services_of(request).read(identity.organization_id, check_beside, command)
         outcome = await decided(request, command)
     except (ApiKeyAlreadyExists, Problem) as error:
         if key and error.code == ApiKeyAlreadyExists.code:  # Longer ago than keys are remembered.
@@ -107,6 +113,8 @@ async def create_key(request: Request, body: NewApiKey) -> Response:
         raise
     if outcome.repeated:
         raise _created_before(made.key_id)
+    with suppress(NotReachedYet, ServerIsAway):  # It is made all the same, and nobody sees its secret a second time.
+        await services_of(request).reach({outcome.partition: outcome.frame_offset}, USABLE_WITHIN_FOR)
     document = {
         "key_id": made.key_id,
         "key": made.token,
@@ -163,7 +171,7 @@ async def revoke_key(
 @takes(*CHANGES)
 async def define_policy(
     request: Request,
-    policy_id: PolicyId,
+    policy_id: NewPolicyId,
     body: Annotated[dict[str, Any], ToldAs(PolicyDefinition), Body(examples=[POLICY])],
 ) -> Response:
     """Create or change an access policy. An invalid policy is refused with the path of the error."""

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final, TypeAlias
 
+import orjson
 from fastapi import Query
 from starlette.requests import Request
 from starlette.responses import Response
 
 from entitlements.api.asking import at_least, json_answer, services_of
+from entitlements.api.auth import identity_of
 from entitlements.intake.strict import Digits, Instant
+from entitlements_projections.reading import cursors, lists
 from entitlements_projections.reading.listing import LIMIT_DEFAULT, LIMIT_MAX, Listing, page
 
-CURSOR_CHARACTERS_MAX: Final = 2_000
+#: As long as the longest cursor that any list hands out.
+CURSOR_CHARACTERS_MAX: Final = max(
+    cursors.characters_max(each.name, each.key) for each in vars(lists).values() if isinstance(each, Listing)
+)
 #: What a filter means, in every list that has it.
 FILTERS: Final = {
     "status": "Only rows with this status.",
@@ -74,5 +80,9 @@ async def listed(
 
     services = services_of(request)
     await services.reach(at_least(request))
-    found = await services.read_list(services.database, read)
+    organization_id = identity_of(request.scope).organization_id
+    found = await services.read_list(organization_id, services.database, read)
+    for row in found.items:
+        for column in listing.documents:  # As it is stored: what reads it might write its numbers otherwise.
+            row[column] = orjson.Fragment(row[column])
     return json_answer(found.document())

@@ -16,7 +16,7 @@ from entitlements.access.views import PostgresViews
 from entitlements.api import http_caching
 from entitlements.api.auth import authenticator
 from entitlements.api.following import Follower, Told
-from entitlements.api.services import LIST_THREADS, THREADS, Services
+from entitlements.api.services import LIST_THREADS, LOAD_THREADS, THREADS, Services
 from entitlements.ledger.caller import Caller
 from entitlements.ledger.ends import TopicEnds
 from entitlements.operations.lag import ProjectionLag
@@ -27,7 +27,7 @@ from entitlements_projections.database import LIVE, Connection, configure
 def open_services(settings: Settings) -> Services:
     """Open everything. Raises ServerIsAway, KafkaException: a server does not answer."""
     with ExitStack() as stack:
-        database = _pool(settings.postgres, stack, size=THREADS + LIST_THREADS)
+        database = _pool(settings.postgres, stack, size=THREADS + LOAD_THREADS + LIST_THREADS)
         lag = ProjectionLag(settings)
         stack.callback(lag.close)
         primary = PostgresViews(database.connection, lag=lambda: lag.seconds)
@@ -52,7 +52,7 @@ def open_services(settings: Settings) -> Services:
             caller=caller,
             ends=TopicEnds(settings, within_for=settings.answer_timeout_for),
             database=database,
-            log_tables=_pool(settings.postgres, stack, tables.SCHEMA, size=2),
+            log_tables=_pool(settings.postgres, stack, tables.SCHEMA, size=LIST_THREADS),
             views=levels.source,
             primary=primary,
             policies=policies,
@@ -77,7 +77,9 @@ def _forget(policies: RememberedPolicies, told: list[Told] | None) -> None:
             policies.forget(one.organization_id)
 
 
-def _pool(url: str, stack: ExitStack, schema: str = LIVE, size: int = THREADS) -> ConnectionPool[Connection]:
+def _pool(
+    url: str, stack: ExitStack, schema: str = LIVE, size: int = THREADS + LOAD_THREADS
+) -> ConnectionPool[Connection]:
     pool: ConnectionPool[Connection] = ConnectionPool(
         url,
         min_size=min(2, size),

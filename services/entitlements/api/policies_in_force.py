@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from entitlements.access.judging import parsed_policies
 from entitlements.access.remembered import RememberedPolicies
-from entitlements.api.apart import Apart
+from entitlements.api.turns import Turns
 from entitlements_client.deciding import PolicySet
 
 #: Policies that take longer to compile, in seconds, are compiled again only after a rest of so many times as long, in seconds at most:
@@ -28,10 +28,10 @@ class Policies(NamedTuple):
 
 
 class PoliciesInForce:
-    """For one event loop. in_thread: calls what blocks."""
+    """For one event loop. in_thread: calls what blocks for an organization."""
 
     def __init__(
-        self, remembered: RememberedPolicies, in_thread: Callable[..., Awaitable[Any]], computing: Apart
+        self, remembered: RememberedPolicies, in_thread: Callable[..., Awaitable[Any]], computing: Turns
     ) -> None:
         self._remembered, self._in_thread, self._computing = remembered, in_thread, computing
         self._parsed = parsed_policies()
@@ -43,7 +43,7 @@ class PoliciesInForce:
             self._remembered.forget(organization_id)
         document = self._remembered.peek(organization_id)
         if document is None:
-            document = await self._in_thread(self._remembered.load, organization_id)
+            document = await self._in_thread(organization_id, self._remembered.load, organization_id)
         known: PolicySet | None = self._parsed.peek(organization_id, "", document)
         return Policies(known or await self._compiled(organization_id, document), document)
 

@@ -13,6 +13,7 @@ from entitlements.api.documents import PROBLEM_MEMBERS
 from entitlements.api.http_caching import VARY
 from entitlements.domain.errors import CommandRefused, sentence_of
 from entitlements.errors import EntitlementsError
+from entitlements.masking import masked
 
 MEDIA_TYPE: Final = "application/problem+json"
 #: Statuses of codes that say not by their name what they are; all others of the domain are conflicts with what there is.
@@ -24,6 +25,7 @@ _STATUS: Final = {
     "organization_not_allowed": HTTPStatus.FORBIDDEN,
     "act_for_not_allowed": HTTPStatus.FORBIDDEN,
     "outside_unit": HTTPStatus.FORBIDDEN,
+    "operator_only": HTTPStatus.FORBIDDEN,
     "organization_required": HTTPStatus.UNPROCESSABLE_ENTITY,
     "request_timeout": HTTPStatus.REQUEST_TIMEOUT,
     "body_too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
@@ -72,14 +74,17 @@ class Problem(EntitlementsError):
 
     def document(self) -> dict[str, Any]:
         """The problem document."""
-        return {
+        found = {
             "type": f"urn:entitlements:problem:{self.code}",
             "title": HTTPStatus(self.status).phrase,
             "status": self.status,
             "code": self.code,
-            "detail": f"{self.detail} {self.advice}".strip(),
+            "detail": masked(f"{self.detail} {self.advice}".strip()),
             **self.facts,
         }
+        if "errors" in found:  # Their places have names of parameters and fields that the caller made up.
+            found["errors"] = [{name: masked(text) for name, text in each.items()} for each in found["errors"]]
+        return found
 
     def response(self) -> Response:
         """The answer that says so."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Final
 
 import msgspec
-from pydantic import ConfigDict, Field, JsonValue
+from pydantic import Field, JsonValue
 
 from entitlements.api.problems import Problem
 from entitlements.intake.strict import INTEGER_MAX, INTEGER_MIN, Id, MaybeId, Strict
@@ -17,13 +17,29 @@ MANY_MAX: Final = 10_000
 _Integer = Annotated[int, msgspec.Meta(ge=INTEGER_MIN, le=INTEGER_MAX)]
 
 
-class Circumstances(msgspec.Struct):
-    """The circumstances of a request; values of JSON. Anything else in it is not looked at."""
+class Client(msgspec.Struct, forbid_unknown_fields=True):
+    """Where a request comes from: what policies can compare of it."""
+
+    ip_address: str | None = None
+    user_agent: str | None = None
+    location: str | None = None
+
+
+class Resource(msgspec.Struct, forbid_unknown_fields=True):
+    """What a request is about."""
+
+    type: str | None = None
+    id: str | None = None
+    action: str | None = None
+
+
+class Circumstances(msgspec.Struct, forbid_unknown_fields=True):
+    """The circumstances of a request. What is misspelt would be passed over, and a policy not hold: it is refused."""
 
     request_id: str | None = None
     timestamp: str | None = None
-    client: dict[str, Any] | None = None
-    resource: dict[str, Any] | None = None
+    client: Client | None = None
+    resource: Resource | None = None
     customer: dict[str, Any] | None = None
     metadata: dict[str, Any] | None = None
 
@@ -32,11 +48,19 @@ class Circumstances(msgspec.Struct):
         return Context(
             request_id=self.request_id,
             timestamp=self.timestamp,
-            client=self.client,
-            resource=self.resource,
+            client=_stated(self.client),
+            resource=_stated(self.resource),
             customer=self.customer,
             metadata=self.metadata,
         )
+
+
+def _stated(part: Client | Resource | None) -> dict[str, str] | None:
+    return (
+        None
+        if part is None
+        else {name: value for name, value in msgspec.structs.asdict(part).items() if value is not None}
+    )
 
 
 class Check(msgspec.Struct, forbid_unknown_fields=True):
@@ -75,24 +99,36 @@ class Checks(msgspec.Struct, forbid_unknown_fields=True):
         return [Check(customer, key, *same) for customer in customers for key in keys]
 
 
+class ClientContext(Strict):
+    """Origin of a request, which policies can compare."""
+
+    ip_address: str | None = Field(None, description="IP address of the end user.", examples=["203.0.113.7"])
+    user_agent: str | None = Field(None, description="User agent of the end user.")
+    location: str | None = Field(None, description="Country or subdivision, such as DE or US-CA.", examples=["DE"])
+
+
+class ResourceContext(Strict):
+    """Resource that a request is about, which policies can compare."""
+
+    type: str | None = Field(None, description="Type of the resource.", examples=["report"])
+    id: str | None = Field(None, description="Id of the resource.", examples=["r-1"])
+    action: str | None = Field(
+        None, description="The requested action, unless the request has one.", examples=["export"]
+    )
+
+
 class ContextBody(Strict):
     """Context of a request, as JSON values."""
-
-    model_config = ConfigDict(strict=True, extra="ignore")
 
     request_id: str | None = Field(None, description="Id of the request in logs.", examples=["req-17"])
     timestamp: str | None = Field(
         None, description="Time of the request, RFC 3339. Default: now.", examples=["2026-11-21T12:00:00Z"]
     )
-    client: dict[str, JsonValue] | None = Field(
-        None,
-        description="Origin of the request: `ip_address`, `user_agent`, `location` (a country or subdivision, such as DE or US-CA).",
-        examples=[{"ip_address": "203.0.113.7", "location": "DE"}],
+    client: ClientContext | None = Field(
+        None, description="Origin of the request.", examples=[{"ip_address": "203.0.113.7", "location": "DE"}]
     )
-    resource: dict[str, JsonValue] | None = Field(
-        None,
-        description="Requested resource: `type`, `id`, `action`.",
-        examples=[{"type": "report", "id": "r-1", "action": "export"}],
+    resource: ResourceContext | None = Field(
+        None, description="Requested resource.", examples=[{"type": "report", "id": "r-1", "action": "export"}]
     )
     customer: dict[str, JsonValue] | None = Field(
         None, description="Attributes of the customer, such as its region.", examples=[{"region": "eu"}]

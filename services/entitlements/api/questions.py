@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
@@ -16,7 +15,8 @@ from entitlements.api import aside, http_caching
 from entitlements.api.answer_bodies import DecisionBody, DecisionsBody, EntitlementBody, RemainingBody, ViewBody
 from entitlements.api.answering import answers_to, in_another_process, newer
 from entitlements.api.aside import SOURCE
-from entitlements.api.asking import at_least, etags_of, json_answer, parsed, services_of, who, who_for
+from entitlements.api.asking import at_least, etags_of, hold_questions, json_answer, parsed, services_of, who, who_for
+from entitlements.api.disconnects import while_connected
 from entitlements.api.documents import PROBLEMS
 from entitlements.api.media_types import require_json
 from entitlements.api.openapi.headers import CONSISTENCY, IF_NONE_MATCH, takes
@@ -26,8 +26,10 @@ from entitlements.api.problems import Problem
 from entitlements.api.question_bodies import MANY_MAX, Check, CheckBody, Checks, ChecksBody, RemainingQuery
 from entitlements.api.repeats import require_no_repeats
 from entitlements.api.routes import Route
+from entitlements.api.turns import slices
 from entitlements.api.validation import explained_decoding
-from entitlements.intake.policies import InvalidPolicyDocument
+from entitlements.api.views import CUSTOMERS_AT_ONCE
+from entitlements.intake.policies import NUL, InvalidPolicyDocument
 from entitlements.intake.strict import Id
 from entitlements_client.deciding import (
     CustomerView,
@@ -45,7 +47,7 @@ CustomerId = Annotated[Id, Path(description="The customer.")]
 ResourceKeyId = Annotated[Id, Path(description="The resource key.")]
 #: Bodies that are decoded by hand, for the OpenAPI document.
 BODIES: Final = (CheckBody, ChecksBody)
-#: Customers with a key each that are looked up at once for one call.
+#: Customers with a key each whose entries are made at once for one call.
 ENTRIES_AT_ONCE: Final = 500
 _DECODE: Final = msgspec.json.Decoder(Check).decode
 _DECODE_MANY: Final = msgspec.json.Decoder(Checks).decode
@@ -84,7 +86,9 @@ async def answer_to(request: Request, body: bytes) -> bytes:
 async def check_many(request: Request) -> Response:
     """Check many customers and resource keys in one call: up to 10,000 checks."""
     identity = who(request, "read", within_unit=True)
-    answers = await answers_to(request, identity, await parsed(request, await request.body(), _many))
+    many = await parsed(request, await request.body(), _many)
+    hold_questions(request, len(many))
+    answers = await answers_to(request, identity, many)
     return json_answer({"decisions": [orjson.Fragment(answer) for answer in answers]})
 
 
@@ -115,7 +119,9 @@ def _decoded(body: bytes, decode: Callable[[bytes], T]) -> T:
 async def entitlements(request: Request, customer_id: CustomerId) -> Response:
     """Everything a customer is entitled to. A client can decide locally by this document."""
     identity = await who_for(request, "read", [customer_id])
-    documents = await services_of(request).view_documents(identity.organization_id, [customer_id], at_least(request))
+    documents = await services_of(request).customer_views.documents(
+        identity.organization_id, [customer_id], at_least(request)
+    )
     return services_of(request).cacheable(request, documents[customer_id], identity.organization_id, customer_id)
 
 
@@ -128,7 +134,7 @@ async def entitlements(request: Request, customer_id: CustomerId) -> Response:
 async def remaining(request: Request, customer_id: CustomerId, resource_key: ResourceKeyId) -> Response:
     """What a customer has of one resource key, and what remains."""
     identity = await who_for(request, "read", [customer_id])
-    views = await services_of(request).views_of(identity.organization_id, [customer_id], at_least(request))
+    views = await services_of(request).customer_views.of(identity.organization_id, [customer_id], at_least(request))
     view = views[customer_id]
     return json_answer(
         {
@@ -148,19 +154,26 @@ async def remaining_of_many(request: Request, body: RemainingQuery) -> Response:
     identity = await who_for(request, "read", body.customer_ids)
     if len(body.customer_ids) * len(body.resource_keys) > MANY_MAX:
         raise Problem("invalid_request", f"A request has at most {MANY_MAX} checks.")
-    views = await services_of(request).views_of(identity.organization_id, body.customer_ids, at_least(request))
-    wanted = [(customer_id, key) for customer_id in body.customer_ids for key in body.resource_keys]
-    found = await services_of(request).in_slices(
-        identity.organization_id, partial(_entries, views), wanted, ENTRIES_AT_ONCE
-    )
-    return json_answer({"remaining": [orjson.Fragment(entry) for entry in found]})
+    hold_questions(request, len(body.customer_ids) * len(body.resource_keys))
+    found = await while_connected(request.receive, _remaining(request, identity.organization_id, body))
+    return json_answer({"remaining": orjson.Fragment(b"[" + b",".join(found) + b"]")})
 
 
-def _entries(views: Mapping[str, CustomerView], wanted: Sequence[tuple[str, str]]) -> list[bytes]:
-    return [
-        orjson.dumps({"customer_id": customer_id, **_entry(views[customer_id], key)}, option=orjson.OPT_UTC_Z)
-        for customer_id, key in wanted
-    ]
+async def _remaining(request: Request, organization_id: str, body: RemainingQuery) -> list[bytes]:
+    """The entries that are asked for as JSON, in parts that are joined by commas. Of the views only those of a slice are kept at once."""
+    services, wanted, found = services_of(request), at_least(request), list[bytes]()
+    for customer_ids in slices(body.customer_ids, CUSTOMERS_AT_ONCE):
+        views = await services.customer_views.of(organization_id, customer_ids, wanted)
+        asked = [(customer_id, key) for customer_id in customer_ids for key in body.resource_keys]
+        for part in slices(asked, ENTRIES_AT_ONCE):
+            found.append(await services.compute(organization_id, _entries, views, part))
+    return found
+
+
+def _entries(views: Mapping[str, CustomerView], wanted: Sequence[tuple[str, str]]) -> bytes:
+    """The elements of a JSON array. As one text: what orjson returns keeps 8 KB and more, however short it is."""
+    found = [{"customer_id": customer_id, **_entry(views[customer_id], key)} for customer_id, key in wanted]
+    return orjson.dumps(found, option=orjson.OPT_UTC_Z)[1:-1]
 
 
 def _entry(view: CustomerView, key: str) -> dict[str, Any]:
@@ -178,7 +191,7 @@ async def policy_set(request: Request) -> Response:
     if wanted := at_least(request):
         await services.reach(wanted)
         services.policies.forget(identity.organization_id)
-    document = await services.in_thread(services.policies.load, identity.organization_id)
+    document = await services.in_thread(identity.organization_id, services.policies.load, identity.organization_id)
     headers = {
         "ETag": http_caching.etag_of(orjson.loads(document)),
         "Cache-Control": "private, no-cache",
@@ -198,7 +211,7 @@ async def try_policies(request: Request, body: DryRun) -> Response:
     identity = who(request, "administer")
     services, organization_id = services_of(request), identity.organization_id
     wanted = at_least(request)
-    views = await services.views_of(organization_id, [body.customer_id], wanted)
+    views = await services.customer_views.of(organization_id, [body.customer_id], wanted)
     in_force = await services.in_force.of(organization_id, anew=wanted is not None)
     document = in_force.document
     if body.policies is not None:
@@ -224,8 +237,11 @@ def _document(in_force: PolicySet, policies: list[dict[str, Any]]) -> bytes:
     """Policies that are tried instead of those in force, and what these know of keys. Raises Problem."""
     known = {"metered_keys": sorted(in_force.metered_keys), "keys": dict(in_force.keys)}
     try:
-        return orjson.dumps(
+        document = orjson.dumps(
             {"organization_id": in_force.organization_id, "version": in_force.version, "policies": policies, **known}
         )
     except orjson.JSONEncodeError as error:
         raise Problem("invalid_request", f"The context is invalid: {error}.") from error
+    if NUL in document:
+        raise InvalidPolicyDocument("policies", PolicyIsInvalid("invalid_value", "policies", "they contain NUL"))
+    return document

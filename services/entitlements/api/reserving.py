@@ -221,10 +221,12 @@ async def _require_of_unit(request: Request, identity: Identity, pool_id: str, r
     if not identity.unit_id:
         return
     services = services_of(request)
-    customer_id = await services.read(access.customer_of_reservation, pool_id, reservation_id)
+    customer_id = await services.read(identity.organization_id, access.customer_of_reservation, pool_id, reservation_id)
     if customer_id is None:  # It may have been made a moment ago.
         await services.catch_up()
-        customer_id = await services.read(access.customer_of_reservation, pool_id, reservation_id)
+        customer_id = await services.read(
+            identity.organization_id, access.customer_of_reservation, pool_id, reservation_id
+        )
     if not customer_id:
         raise OutsideUnit
     await services.units.require(identity, [customer_id])

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections import ChainMap
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -19,33 +19,31 @@ from starlette.responses import Response
 
 from entitlements.access.caching.documents import facts_of
 from entitlements.access.caching.floors import Floors
-from entitlements.access.caching.in_process import InProcess
-from entitlements.access.judging import Parsed, parsed_views
+from entitlements.access.judging import parsed_views
 from entitlements.access.log.writer import AccessLog
 from entitlements.access.remembered import RememberedPolicies
 from entitlements.access.sources import ViewSource
 from entitlements.api import http_caching
-from entitlements.api.apart import Apart
 from entitlements.api.aside import Aside
 from entitlements.api.auth import Knowing, RememberedOrganizations
 from entitlements.api.catching_up import CatchingUp, Following, what_follows
 from entitlements.api.connections import Streams
 from entitlements.api.fanout import Fanout
 from entitlements.api.following import Follower
-from entitlements.api.gathering import Gathering
 from entitlements.api.http_caching import Lifetimes
 from entitlements.api.openapi.headers import IF_NONE_MATCH, require_taken
 from entitlements.api.policies_in_force import PoliciesInForce
 from entitlements.api.reaching import Latest, Reaching
+from entitlements.api.turns import WAITING_MAX, Turns, slices
 from entitlements.api.units import Units
+from entitlements.api.views import CUSTOMERS_AT_ONCE, CustomerViews
 from entitlements.domain.commands import Command
-from entitlements.errors import InvalidRequest, OutcomeUnknown, ServerIsAway
+from entitlements.errors import OutcomeUnknown, ServerIsAway
 from entitlements.ledger.caller import Caller, Outcome, Sent
 from entitlements.ledger.ends import TopicEnds
 from entitlements.ledger.partitioning import partition_of
 from entitlements.operations.lag import ProjectionLag
 from entitlements.settings import Settings
-from entitlements_client.deciding import CustomerView
 from entitlements_projections.database import Connection
 from entitlements_projections.positions import read_positions
 from entitlements_projections.reading import access, offsets_unlike
@@ -54,12 +52,14 @@ from entitlements_projections.reading.views import pools_of_workspaces
 T = TypeVar("T")
 R = TypeVar("R")
 
-#: Views that are parsed at once: some 50 us each.
-VIEWS_AT_ONCE: Final = 50
 #: Threads, and connections to Postgres, of one worker: what is asked of a server blocks there and not in the loop.
 THREADS: Final = 16
 #: Threads for lists: however many ask for filters that look through much, all others are answered meanwhile.
 LIST_THREADS: Final = 4
+#: Threads for the views of many customers. To make them is computing: with more threads the loop would have less of the interpreter.
+LOAD_THREADS: Final = 2
+#: Whose turns what all organizations need takes, and whose the look-ups of organizations that there may not be. No organization has these ids.
+_SHARED, _UNKNOWN = "", "\0"
 
 
 @dataclass(kw_only=True)
@@ -83,30 +83,36 @@ class Services:
     cache_counts: Mapping[str, Any]
     lifetimes: Lifetimes
     floors: Floors
-    parsed_views: Parsed = field(default_factory=parsed_views)
     organizations: RememberedOrganizations = field(init=False)
     units: Units = field(init=False)
-    gathering: Gathering = field(init=False)
+    customer_views: CustomerViews = field(init=False)
     reaching: Reaching = field(init=False)
     in_force: PoliciesInForce = field(init=False)
     catching_up: CatchingUp = field(init=False)
-    threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(THREADS, "api"))
-    computing: Apart = field(default_factory=Apart)
-    deciding: Apart = field(default_factory=Apart)
+    threads: Turns = field(default_factory=lambda: Turns("api", THREADS))
+    listing: Turns = field(default_factory=lambda: Turns("lists", LIST_THREADS))
+    loading: Turns = field(default_factory=lambda: Turns("loading", LOAD_THREADS))
+    computing: Turns = field(default_factory=lambda: Turns("computing", waiting_max=WAITING_MAX))
+    deciding: Turns = field(default_factory=lambda: Turns("deciding", waiting_max=WAITING_MAX))
     another_process: Aside = field(default_factory=Aside)
     streams: Streams = field(init=False)
-    listing: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(LIST_THREADS, "lists"))
     closing: ExitStack = field(default_factory=ExitStack)
 
     def __post_init__(self) -> None:
         self.streams = Streams(self.settings)
         self.in_force = PoliciesInForce(self.policies, self.in_thread, self.computing)
         self.organizations = RememberedOrganizations(self.settings.operator_organization, self._knows)
-        self.units = Units(lambda *of: self.read(access.customers_in_unit, *of), self.catch_up)
-        self.gathering = Gathering(
-            lambda organization_id, those: self.in_thread(self.views.load, organization_id, those)
+        self.units = Units(self._in_unit, self.catch_up)
+        self.customer_views = CustomerViews(
+            self.views,
+            self.primary,
+            parsed_views(self.settings.cache_size),
+            self.computing,
+            load_few=self.in_thread,
+            load_many=partial(self._in, self.loading),
+            reach=self.reach,
         )
-        self.reaching = Reaching(lambda known: self.read(offsets_unlike, known))
+        self.reaching = Reaching(lambda known: self.read(_SHARED, offsets_unlike, known))
         self.catching_up = CatchingUp(self.reach, Latest(self._ledger_ends), self._what_follows)
 
     @cached_property
@@ -114,88 +120,34 @@ class Services:
         """Hands what happens to streams; made in the loop when the first one is asked for."""
         return Fanout(self.follower)
 
-    async def views_of(
-        self, organization_id: str, customer_ids: Sequence[str], at_least: Mapping[int, int] | None = None
-    ) -> dict[str, CustomerView]:
-        """What customers have. Raises NotReachedYet, ServerIsAway."""
-        documents = await self.view_documents(organization_id, customer_ids, at_least)
-        if len(documents) <= VIEWS_AT_ONCE:
-            return self._parsed(organization_id, documents)
-        parse = partial(self._parsed_of, organization_id)
-        return dict(await self.in_slices(organization_id, parse, list(documents.items()), VIEWS_AT_ONCE))
-
-    def view_at_hand(self, organization_id: str, customer_id: str, resource_key: str) -> CustomerView | None:
-        """What a customer has, if this worker knows it well enough to tell of a key; None: ask views_of."""
-        views = self.views
-        if not isinstance(views, InProcess):
-            return None
-        document = views.peek(organization_id, customer_id, of_features=True)
-        if document is None:
-            return None
-        view: CustomerView = self.parsed_views.of(organization_id, customer_id, document)
-        entry = view.entitlements.get(resource_key)
-        if entry is None or entry.is_feature or views.peek(organization_id, customer_id) is document:
-            return view
-        return None
-
-    async def view_documents(
-        self, organization_id: str, customer_ids: Sequence[str], at_least: Mapping[int, int] | None = None
-    ) -> dict[str, bytes]:
-        """What customers have, as JSON documents. Raises NotReachedYet, ServerIsAway."""
-        if len(customer_ids) == 1 and not at_least:
-            return {customer_ids[0]: await self.gathering.one(organization_id, customer_ids[0])}
-        await self.reach(at_least)
-        return await self.in_thread(self.views.load, organization_id, customer_ids, at_least)
-
-    async def fresh_views(self, organization_id: str, customer_ids: Sequence[str]) -> dict[str, CustomerView]:
-        """What customers have by the read models at this moment. Raises ServerIsAway."""
-        return self._parsed(organization_id, await self.in_thread(self.primary.load, organization_id, customer_ids))
-
-    def _parsed(self, organization_id: str, documents: Mapping[str, bytes]) -> dict[str, CustomerView]:
-        return dict(self._parsed_of(organization_id, list(documents.items())))
-
-    def _parsed_of(
-        self, organization_id: str, documents: Sequence[tuple[str, bytes]]
-    ) -> list[tuple[str, CustomerView]]:
-        return [(name, self.parsed_views.of(organization_id, name, each)) for name, each in documents]
-
-    async def apart(self, organization_id: str, function: Callable[..., T], *arguments: Any) -> T:
-        """Call what computes for long, organizations in turns (apart.py). Raises TooManyRequests."""
+    async def compute(self, organization_id: str, function: Callable[..., T], *arguments: Any) -> T:
+        """Call what computes for long, organizations in turns. Raises TooManyRequests."""
         return await self.computing.call(organization_id, function, *arguments)
 
     async def aside(self, organization_id: str, function: Callable[..., T], *arguments: Any) -> T:
         """Call a function of aside.py in the process for it, organizations in turns. Raises TooManyRequests, ServerIsAway."""
         return await self.deciding.call(organization_id, self.another_process.call, function, *arguments)
 
-    async def in_slices(
-        self, organization_id: str, function: Callable[[Sequence[T]], Sequence[R]], items: Sequence[T], size: int
-    ) -> list[R]:
-        """Call what computes for long with so many items at once, so that others have their turns between. Raises TooManyRequests."""
-        found: list[R] = []
-        for start in range(0, len(items), size):
-            found += await self.apart(organization_id, function, items[start : start + size])
-        return found
+    async def in_thread(self, organization_id: str, function: Callable[..., T], *arguments: Any) -> T:
+        """Call what blocks, organizations in turns. Raises ServerIsAway when Postgres is."""
+        return await self._in(self.threads, organization_id, function, *arguments)
 
-    async def in_thread(self, function: Callable[..., T], *arguments: Any) -> T:
-        """Call what blocks. Raises ServerIsAway when Postgres is."""
-        return await self._in(self.threads, function, *arguments)
-
-    async def read_list(self, pool: ConnectionPool[Any], function: Callable[[Connection], T]) -> T:
+    async def read_list(
+        self, organization_id: str, pool: ConnectionPool[Any], function: Callable[[Connection], T]
+    ) -> T:
         """Call what may look through much, with a connection, beside all others. Raises ServerIsAway."""
 
         def reading() -> T:
             with pool.connection() as connection:
                 return function(connection)
 
-        return await self._in(self.listing, reading)
+        return await self._in(self.listing, organization_id, reading)
 
-    async def _in(self, executor: ThreadPoolExecutor, function: Callable[..., T], *arguments: Any) -> T:
+    async def _in(self, turns: Turns, organization_id: str, function: Callable[..., T], *arguments: Any) -> T:
         try:
-            return await asyncio.get_running_loop().run_in_executor(executor, function, *arguments)
+            return await turns.call(organization_id, function, *arguments)
         except (psycopg.OperationalError, PoolTimeout) as error:
             raise ServerIsAway("Postgres.") from error
-        except psycopg.DataError as error:
-            raise InvalidRequest("A value is out of range.") from error
 
     async def reach(self, at_least: Mapping[int, int] | None, within_for: float | None = None) -> None:
         """Wait until the tables know the ledger up to an offset of each partition. Raises NotReachedYet, ServerIsAway.
@@ -205,7 +157,13 @@ class Services:
         if at_least:
             await self.reaching.wait(at_least, within_for or self.settings.answer_timeout_for)
 
-    async def read(self, function: Callable[..., T], *arguments: Any, at_least: Mapping[int, int] | None = None) -> T:
+    async def read(
+        self,
+        organization_id: str,
+        function: Callable[..., T],
+        *arguments: Any,
+        at_least: Mapping[int, int] | None = None,
+    ) -> T:
         """Call what reads the tables, with a connection before its arguments. Raises ServerIsAway, NotReachedYet.
 
         at_least: by partition the offset of the ledger that the tables must know first.
@@ -216,7 +174,13 @@ class Services:
             with self.database.connection() as connection:
                 return function(connection, *arguments)
 
-        return await self.in_thread(reading)
+        return await self.in_thread(organization_id, reading)
+
+    async def read_many(
+        self, organization_id: str, function: Callable[[Connection, Sequence[T]], R], items: Collection[T]
+    ) -> list[R]:
+        """Call what reads the tables about many, with some of them at once and a turn for each of these calls. Raises ServerIsAway."""
+        return [await self.read(organization_id, function, part) for part in slices(list(items), CUSTOMERS_AT_ONCE)]
 
     async def pools_of(
         self,
@@ -230,12 +194,23 @@ class Services:
         A customer that is not known is one only after the read models have all that was decided until now. Raises ServerIsAway: they have
         not. catch_up: waits for that, where several look for customers at the same moment.
         """
-        found = await self.read(_pools, organization_id, customers, at_least=at_least)
+        await self.reach(at_least)
+        found = await self._pools_of(organization_id, customers)
         missing = [customer_id for customer_id in customers if customer_id not in found]
         if missing:
             await (catch_up or self.catch_up)()
-            found |= await self.read(_pools, organization_id, missing)
+            found |= await self._pools_of(organization_id, missing)
         return found
+
+    async def _pools_of(self, organization_id: str, customers: Collection[str]) -> dict[str, list[tuple[str, bool]]]:
+        read = partial(_pools, organization_id)
+        return dict(ChainMap(*await self.read_many(organization_id, read, sorted(customers))))
+
+    async def _in_unit(self, organization_id: str, unit_id: str, customers: Collection[str]) -> set[str]:
+        def read(connection: Connection, part: Sequence[str]) -> set[str]:
+            return access.customers_in_unit(connection, organization_id, unit_id, part)
+
+        return set[str]().union(*await self.read_many(organization_id, read, customers))
 
     async def catch_up(self) -> None:
         """Wait until the read models have all that was decided until now: for what they do not know, and may in a moment.
@@ -245,24 +220,29 @@ class Services:
         await self.catching_up.wait()
 
     async def _ledger_ends(self) -> dict[int, int]:
-        return await self.in_thread(self.ends.of, "ledger", range(self.settings.partitions))
+        return await self.in_thread(_SHARED, self.ends.of, "ledger", range(self.settings.partitions))
 
     async def _what_follows(self) -> Following:
         ends = await self._ledger_ends()  # Before the positions: what is read meanwhile is not behind.
-        return await self.in_thread(what_follows, self.settings, await self.read(read_positions), ends)
+        known = await self.read(_SHARED, read_positions)
+        return await self.in_thread(_SHARED, what_follows, self.settings, known, ends)
 
     async def _knows(self, organization_id: str) -> bool:
-        if await self.read(access.organization_is_known, organization_id):
+        if await self.read(_UNKNOWN, access.organization_is_known, organization_id):
             return True
         await self.catch_up()
-        return await self.read(access.organization_is_known, organization_id)
+        return await self.read(_UNKNOWN, access.organization_is_known, organization_id)
 
     async def pool_with(
-        self, find: Callable[[Connection, Sequence[str], str], str | None], pool_ids: Sequence[str], id: str
+        self,
+        organization_id: str,
+        find: Callable[[Connection, Sequence[str], str], str | None],
+        pool_ids: Sequence[str],
+        id: str,
     ) -> str | None:
         """Which of the pools has something under an id, by all that is in the ledger now; None: none of them. Raises ServerIsAway."""
         await self.catch_up_with(pool_ids)
-        return await self.read(find, pool_ids, id)
+        return await self.read(organization_id, find, pool_ids, id)
 
     async def catch_up_with(self, pool_ids: Collection[str]) -> None:
         """Wait until the read models have all that was decided of some pools until now. Raises as catch_up does."""
@@ -305,17 +285,13 @@ class Services:
     def close(self) -> None:
         """Close what was opened."""
         self.closing.close()
-        for executor in (self.threads, self.listing):
-            executor.shutdown(wait=False, cancel_futures=True)
-        self.computing.close()
-        self.deciding.close()
+        for turns in (self.threads, self.listing, self.loading, self.computing, self.deciding):
+            turns.close()
         self.another_process.close()
 
 
-def _pools(
-    connection: Connection, organization_id: str, customers: Collection[str]
-) -> dict[str, list[tuple[str, bool]]]:
+def _pools(organization_id: str, connection: Connection, customers: Sequence[str]) -> dict[str, list[tuple[str, bool]]]:
     found: dict[str, list[tuple[str, bool]]] = {}
-    for row in pools_of_workspaces(connection, organization_id, sorted(customers)):
+    for row in pools_of_workspaces(connection, organization_id, customers):
         found.setdefault(row["workspace_id"], []).append((row["pool_id"], bool(row["may_overflow"])))
     return found

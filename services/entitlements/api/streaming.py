@@ -124,7 +124,7 @@ class _Listening:
         try:
             here, missed = self._follower.here, list[Told]() if since is None else None
             if since is not None:  # It looks at all that is kept.
-                here, missed = await self._services.apart(
+                here, missed = await self._services.compute(
                     self._organization_id, self._follower.since, since, self._organization_id
                 )
             self._here = here if missed is None else here | (since or {})

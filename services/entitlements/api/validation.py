@@ -12,11 +12,15 @@ import orjson
 
 from entitlements.advice import ADVICE
 from entitlements.api.problems import Problem
+from entitlements.domain.values import ID_CHARACTERS_MAX
+from entitlements.intake.instants import EXAMPLE
 from entitlements.intake.strict import INVALID_REQUEST, QUANTITIES, code_of_all, said_of
 from entitlements.intake.synonyms import hint_of_field
 
 #: So many places are named; whoever has more mends these first.
 _NAMED_MAX: Final = 20
+#: Of these so many stand in the sentence.
+_TOLD_MAX: Final = 5
 _EXAMPLE: Final = "such as"
 #: msgspec's names of types, as people know them.
 _TYPES: Final = {
@@ -56,16 +60,44 @@ def number_out_of_range(body: bytes) -> Problem | None:
     )
 
 
+def not_json(position: int) -> Problem:
+    """The problem for a body that is not JSON from a byte on."""
+    return Problem("invalid_json", f"The body is not valid JSON at byte {position}.", errors=[])
+
+
+def invalid_id(at: str) -> Problem:
+    """The problem for a place whose id is none."""
+    message = f"must have at most {ID_CHARACTERS_MAX} characters, none of them zero"
+    return _problem("invalid_id", [{"at": at, "message": message}])
+
+
+def invalid_instant(at: str) -> Problem:
+    """The problem for a place where there is no instant of usage."""
+    message = f"must be an RFC 3339 instant with a time zone, such as {EXAMPLE}, after 1970-01-01T00:00:00Z"
+    return _problem("invalid_instant", [{"at": at, "message": message}])
+
+
+def told_anew(problem: Problem) -> Problem:
+    """A problem whose places have been written otherwise, with a detail that says so."""
+    return _problem(problem.code, problem.facts["errors"])
+
+
+def too_deep() -> Problem:
+    """The problem for a body that is nested deeper than it could be written again."""
+    return Problem("invalid_json", "The body is nested too deep: 250 levels at most.", errors=[])
+
+
 #: Stands for a number that is out of range.
 _TOO_LARGE: Final = object()
 
 
-def _is_json(body: bytes) -> bool:
+def _no_json_at(body: bytes) -> Problem | None:
+    """The problem for a body that is no JSON; None: it is."""
     try:
         orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return number_out_of_range(body) is not None
-    return True
+    except orjson.JSONDecodeError as error:
+        return not_json(error.pos) if number_out_of_range(body) is None else None
+    return None
 
 
 def _as_number(text: str) -> Any:
@@ -91,12 +123,17 @@ def explained_decoding(error: Exception, body: bytes | None = None, fields: Coll
     """
     import msgspec
 
-    if body is not None and isinstance(error, msgspec.ValidationError) and not _is_json(body):
-        return Problem("invalid_json", "The body is not valid JSON.", errors=[])
+    if body is not None and isinstance(error, msgspec.ValidationError) and (problem := _no_json_at(body)) is not None:
+        return problem
+    if isinstance(error, RecursionError):
+        return too_deep()
     if not isinstance(error, msgspec.ValidationError):
         place = re.search(r"\(byte (\d+)\)", str(error))
-        where = f" at byte {place[1]}" if place else ""
-        return Problem("invalid_json", f"The body is not valid JSON{where}.", errors=[])
+        if place is not None:
+            return not_json(int(place[1]))
+        return (body is not None and _no_json_at(body)) or Problem(
+            "invalid_json", "The body is not valid JSON.", errors=[]
+        )
     # "Expected `int`, got `str` - at `$.quantity`": of what is missing or too much it names the object that has it.
     told, _, place_told = str(error).partition(" - at `$")
     at = "body" + re.sub(r"\[(\d+|\.\.\.)\]", r".\1", place_told.removesuffix("`"))
@@ -128,7 +165,9 @@ def explained_decoding(error: Exception, body: bytes | None = None, fields: Coll
 
 
 def _problem(code: str, found: list[dict[str, str]]) -> Problem:
-    said = "; ".join(f"{each['at']}: {each['message']}" for each in found[:3])
+    said = "; ".join(f"{each['at']}: {each['message']}" for each in found[:_TOLD_MAX])
+    if len(found) > _TOLD_MAX:
+        said += f"; and {len(found) - _TOLD_MAX} more, see errors"
     # An example once is enough.
     return Problem(
         code,

@@ -113,6 +113,7 @@ def create(
     from entitlements.domain.governance_commands import CreateApiKey, RevokeApiKey
     from entitlements.intake.api_keys import new_api_key
 
+    rotate = values.key_id_of(rotate) if rotate else ""
     expires_at, overlap_for = values.instant_or_after(expires), values.duration(overlap)
     made = new_api_key()
     with session(data) as opened:
@@ -265,7 +266,7 @@ def revoke(
     command = RevokeApiKey(
         **envelope(actor, ""),
         organization_id=values.id_of("organization", organization),
-        key_id=values.id_of("key", key_id),
+        key_id=values.key_id_of(key_id),
         revoke_at=values.instant_or_after(at),
         reason=reason,
     )

@@ -55,6 +55,22 @@ def id_of(what: str, text: str) -> str:
         ) from None
 
 
+def key_id_of(text: str) -> str:
+    """The id of an API key. Raises InvalidValue, which does not repeat what may be a key with its secret."""
+    from entitlements.domain.values import is_key_id
+
+    if is_key_id(text):
+        return text
+    if text.startswith("ent_"):
+        said, advice = "This is the API key itself, not its id.", "Use the part between ent_ and the last _."
+    else:
+        said, advice = (
+            "Invalid id of an API key.",
+            "It has 8 to 64 letters and digits; `entitlements api-key list` shows it.",
+        )
+    raise InvalidValue("invalid_id", said, advice)
+
+
 def names_a_document(text: str) -> bool:
     """Whether a text is the name of a YAML or JSON file, whether or not there is such a file."""
     return text.lower().endswith((".json", ".yaml", ".yml"))

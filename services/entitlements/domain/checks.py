@@ -10,7 +10,7 @@ from entitlements.domain import campaigns, commands, governance_commands, plan_c
 from entitlements.domain.commands import Command
 from entitlements.domain.errors import InvalidCommand, InvalidId, InvalidQuantity
 from entitlements.domain.ids import chosen_ids_of
-from entitlements.domain.values import ID_CHARACTERS_MAX, NO_SEGMENTS, QUANTITY_MAX, is_id
+from entitlements.domain.values import ID_CHARACTERS_MAX, NO_SEGMENTS, QUANTITY_MAX, is_id, is_key_id
 
 
 def check_fields(command: Command) -> None:
@@ -19,13 +19,13 @@ def check_fields(command: Command) -> None:
     for name, value in vars(command).items():
         if isinstance(value, str) and "\0" in value:
             raise InvalidCommand(f"{name} contains NUL")
-    for name in _NUMBERS_OF_32_BITS:
+    for name in NUMBERS_OF_32_BITS:
         number = getattr(command, name, None)
         if number is not None and not -(2**31) <= number < 2**31:
             raise InvalidCommand(f"{name} does not fit into 32 bits")
     if getattr(command, "sequence", 0) < 0:
         raise InvalidCommand("a sequence must not be negative")
-    for name in _QUANTITIES:
+    for name in QUANTITIES:
         quantity = getattr(command, name, 1)
         if not 0 < quantity <= QUANTITY_MAX:
             raise InvalidQuantity(str(quantity))
@@ -37,14 +37,17 @@ def _check_ids(command: Command) -> None:
         value = getattr(command, name)
         if value is not None and not is_id(value, characters_min):
             raise InvalidId(f"{name} has {len(value)} characters or contains NUL")
+        if name == "key_id" and not is_key_id(value):  # Perhaps a key: it is not repeated.
+            raise InvalidId("key_id must have 8 to 64 letters and digits")
     for name in _IN_PATHS.get(kind, ()):
-        if getattr(command, name) in NO_SEGMENTS and not _takes_out(command):
+        if getattr(command, name) in NO_SEGMENTS:
             raise InvalidId(f"{name} is {getattr(command, name)}, which a URL path cannot contain")
 
 
 #: Avro's int and Postgres' integer, of which writers take more than readers find.
-_NUMBERS_OF_32_BITS: Final = ("rung", "then_rung", "set_version", "then_set_version", "priority")
-_QUANTITIES: Final = ("quantity", "then_quantity")
+NUMBERS_OF_32_BITS: Final = ("rung", "then_rung", "set_version", "then_set_version", "priority")
+#: From 1 to QUANTITY_MAX, in every command that has them.
+QUANTITIES: Final = ("quantity", "then_quantity")
 _ALSO_IDS: Final = frozenset({"resource_key", "idempotency_key", "ladder", "source", "batch_key"})
 
 
@@ -69,10 +72,6 @@ _ALSO_CHECKED: Final[dict[type[Command], tuple[tuple[str, int], ...]]] = {
 }
 
 
-def _takes_out(command: Command) -> bool:
-    return isinstance(command, governance_commands.PlaceWorkspace) and not command.unit_id
-
-
 @cache
 def _ids_of(kind: type[Any]) -> tuple[tuple[str, int], ...]:
     """The names of a command's ids, each with the least of characters: one that defaults to empty may be empty."""
@@ -90,10 +89,14 @@ class IdRule:
     is_segment: bool = False
     #: A character that it must not hold, beside zero; empty: none.
     without: str = ""
+    #: It is that of an API key (values.KEY_ID).
+    is_key: bool = False
 
 
 #: It leaves room for what the ids of its grants have behind it.
-_OF_CAMPAIGN: Final = IdRule(characters_max=campaigns.ID_CHARACTERS_MAX, without=campaigns.GRANT_MARK)
+_OF_CAMPAIGN: Final = IdRule(characters_max=campaigns.ID_CHARACTERS_MAX, without=campaigns.GRANT_MARK, is_chosen=True)
+#: For RevokeApiKey too: what is no id of a key is refused before it is written anywhere.
+OF_API_KEY: Final = IdRule(characters_min=8, characters_max=64, is_key=True)
 
 
 def id_rules(kind: type[Command]) -> dict[str, IdRule]:
@@ -101,8 +104,8 @@ def id_rules(kind: type[Command]) -> dict[str, IdRule]:
     hashable: type = kind
     rules = {}
     for name, characters_min in (*_ids_of(hashable), *_ALSO_CHECKED.get(kind, ())):
-        # A workspace that is taken out may have any id.
-        is_segment = name in _IN_PATHS.get(kind, ()) and kind is not governance_commands.PlaceWorkspace
-        is_chosen = name in chosen_ids_of(kind)
+        is_segment, is_chosen = name in _IN_PATHS.get(kind, ()), name in chosen_ids_of(kind)
         rules[name] = IdRule(characters_min=characters_min, is_chosen=is_chosen, is_segment=is_segment)
-    return rules | ({"campaign_id": _OF_CAMPAIGN} if kind is governance_commands.DefineCampaign else {})
+    if kind is governance_commands.DefineCampaign:
+        rules["campaign_id"] = _OF_CAMPAIGN
+    return rules | ({"key_id": OF_API_KEY} if "key_id" in rules else {})

@@ -6,6 +6,7 @@ a hundred thousand of a second, and so they travel from Avro to the rules and ba
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Literal, TypedDict
@@ -38,6 +39,15 @@ ID_CHARACTERS_MAX: Final = 128
 
 #: What clients and proxies take out of a path, percent-encoded or not (RFC 3986, 6.2.2.3): no id that is named in paths.
 NO_SEGMENTS: Final = (".", "..")
+
+
+#: What the id of an API key is made of. A key itself, ent_<id>_<secret>, is none: its secret must stand nowhere.
+KEY_ID: Final = "[A-Za-z0-9]{8,64}"
+
+
+def is_key_id(text: str) -> bool:
+    """Whether a text can be the id of an API key."""
+    return re.fullmatch(KEY_ID, text) is not None
 
 
 def is_id(text: str, characters_min: int = 1) -> bool:

@@ -16,6 +16,8 @@ from entitlements_client.deciding.refusals import shown
 #: Words of a file that people may write otherwise: an effect in small letters.
 _EFFECTS: Final = {"allow": "ALLOW", "deny": "DENY"}
 
+#: NUL as JSON writes it. The decision of a policy refuses it too.
+NUL: Final = rb"\u0000"
 #: Whatever is nested deeper is refused by the check that follows, which counts as it goes down.
 _PLAIN_TO_DEPTH: Final = 64
 
@@ -55,9 +57,10 @@ def parse_policies(content: Any, where: str) -> list[dict[str, Any]]:
 
 
 def _require_text(document: dict[str, Any], where: str) -> None:
-    """JSON can write halves of characters, which nothing else can. Raises InvalidPolicyDocument."""
+    """JSON can write halves of characters, which nothing else can, and NUL, which no text here holds. Raises InvalidPolicyDocument."""
     try:
-        canonical(document).encode()
+        if NUL in canonical(document).encode():
+            raise ValueError("it contains NUL")
     except ValueError as error:
         said = PolicyIsInvalid("invalid_value", "policy", f"cannot be written as JSON: {error}")
         raise InvalidPolicyDocument(where, said) from error

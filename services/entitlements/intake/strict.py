@@ -29,9 +29,9 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError
 from pydantic_core.core_schema import CoreSchema, ErrorType, no_info_after_validator_function
 
-from entitlements.domain.checks import IdRule
+from entitlements.domain.checks import OF_API_KEY, IdRule
 from entitlements.domain.ids import DERIVED, is_derived
-from entitlements.domain.values import NO_SEGMENTS, is_id
+from entitlements.domain.values import KEY_ID, NO_SEGMENTS, QUANTITY_MAX, is_id, is_key_id
 from entitlements.intake.instants import EXAMPLE, NotAnInstant, cut_off, is_of_usage, read_instant
 from entitlements.intake.synonyms import hint_of_field
 
@@ -115,9 +115,16 @@ def _of_usage(at: datetime) -> datetime:
     return at
 
 
+_NOT_A_KEY_ID: Final = "must have 8 to 64 letters and digits"
+
+
 def _check_id(text: str, rule: IdRule) -> str:
     said = ""
-    if (
+    if rule.is_key:
+        said = "" if is_key_id(text) else _NOT_A_KEY_ID
+        if text.startswith("ent_"):
+            said += "; this is the API key itself: use its id, the part between ent_ and the last _"
+    elif (
         not is_id(text, rule.characters_min)
         or len(text) > rule.characters_max
         or (rule.without and rule.without in text)
@@ -133,6 +140,11 @@ def _check_id(text: str, rule: IdRule) -> str:
     return text
 
 
+def _flag(given: Any) -> Any:
+    """A truth value of a query: true or false, as JSON writes them."""
+    return {"true": True, "false": False}.get(given, given) if isinstance(given, str) else given
+
+
 def _digits(given: Any) -> Any:
     """A number of a query or a column: digits, since there is no other way to write it there."""
     if isinstance(given, str) and given.removeprefix("-").isdecimal() and given.isascii():
@@ -144,7 +156,10 @@ Instant = Annotated[datetime, BeforeValidator(_instant)]
 #: When usage occurred: clients send the epoch for an instant that they never set.
 UsageInstant = Annotated[Instant, AfterValidator(_of_usage)]
 Integer = Annotated[int, Field(ge=INTEGER_MIN, le=INTEGER_MAX)]
+Quantity = Annotated[int, Field(ge=1, le=QUANTITY_MAX)]
 Narrow = Annotated[int, Field(ge=NARROW_MIN, le=NARROW_MAX)]
+#: A truth value in a text.
+Flag = Annotated[bool, BeforeValidator(_flag), Field(strict=True)]
 #: An integer in a text.
 Digits = Annotated[int, BeforeValidator(_digits), Field(strict=True)]
 
@@ -165,6 +180,8 @@ class OfId:
 
 def id_pattern(rule: IdRule) -> str:
     """The regular expression of an id, without looking ahead: not every implementation can."""
+    if rule.is_key:
+        return f"^{KEY_ID}$"
     any_, first = rf"[^{rule.without}\u0000]", rf"[^{DERIVED if rule.is_chosen else ''}{rule.without}\u0000]"
     if not rule.is_segment:
         return f"^{any_}*$" if first == any_ else f"^({first}{any_}*)" + ("$" if rule.characters_min else "?$")
@@ -176,6 +193,8 @@ def id_pattern(rule: IdRule) -> str:
 Id = Annotated[str, OfId(IdRule())]
 MaybeId = Annotated[str, OfId(IdRule(characters_min=0))]
 NewId = Annotated[str, OfId(IdRule(is_chosen=True))]
+NewNameInPath = Annotated[str, OfId(IdRule(is_segment=True))]
+ApiKeyId = Annotated[str, OfId(OF_API_KEY)]
 NewSegment = Annotated[str, OfId(IdRule(is_chosen=True, is_segment=True))]
 
 

@@ -20,6 +20,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from entitlements.masking import masked
 from entitlements.operations import tracing
 from entitlements.operations.request_id import REQUEST_ID
 from entitlements.redacting import without_secrets
@@ -42,8 +43,10 @@ class OneLine(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         pairs = self.fields(record).items()
-        return " ".join(
-            f"{name}={value if name in _BARE else json.dumps(value, ensure_ascii=False)}" for name, value in pairs
+        return masked(
+            " ".join(
+                f"{name}={value if name in _BARE else json.dumps(value, ensure_ascii=False)}" for name, value in pairs
+            )
         )
 
     def fields(self, record: logging.LogRecord) -> dict[str, str]:
@@ -70,7 +73,8 @@ class OneDocument(OneLine):
     """Formats a record as one JSON object on one line."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return json.dumps(self.fields(record) | {"event": without_secrets(str(record.msg))}, ensure_ascii=False)
+        document = self.fields(record) | {"event": without_secrets(str(record.msg))}
+        return masked(json.dumps(document, ensure_ascii=False))
 
 
 def _code(record: logging.LogRecord, error: BaseException | None) -> str:

@@ -196,3 +196,32 @@ def test_where_the_only_event_is_refused_the_status_is_no_success(
     answer = send(tenant, told if content_type == SINGLE else [told], content_type)
     assert (answer.status_code, answer.json()["code"], answer.json()["accepted"]) == (status, code, 0)
     assert [each["code"] for each in answer.json()["refused"]] == [code]
+
+
+@pytest.mark.parametrize("content_type", [SINGLE, BATCH])
+def test_an_event_with_an_id_that_is_none_is_refused_alone(tenant: Any, content_type: str) -> None:
+    """No id reaches Postgres that it could refuse, which would refuse all events with it."""
+    bad = [
+        event(tenant, 1) | {"subject": "a\0"}, event(tenant, 2, customer_id="\0"), event(tenant, 3, pool_id="\0"),
+        event(tenant, 4, subject_id="\0"), event(tenant, 5) | {"subject": "x" * 129}, event(tenant, 6, resource_key="\0"),
+    ]  # fmt: skip
+    if content_type == SINGLE:
+        answers = [send(tenant, each, SINGLE) for each in bad]
+        assert [(each.status_code, each.json()["code"]) for each in answers] == [(422, "invalid_id")] * len(bad)
+        return
+    answer = send(tenant, [*bad, event(tenant, 9)])
+    assert (answer.status_code, answer.json()["accepted"]) == (200, 1), answer.text
+    assert [(each["index"], each["code"]) for each in answer.json()["refused"]] == [(n, "invalid_id") for n in range(6)]
+    assert consumed(tenant, answer) == 1
+
+
+def test_one_event_that_cannot_be_read_takes_nothing_from_the_others(tenant: Any) -> None:
+    good = json.dumps(event(tenant, 1))
+    deep = f'{json.dumps(event(tenant, 2))[:-1]},"x":{"[" * 1_500}{"]" * 1_500}}}'
+    half = json.dumps(event(tenant, 3)).replace("api_calls", r"\ud800")
+    twice = json.dumps(event(tenant, 4)).replace('"quantity": 1', '"quantity": 1, "quantity": 50')
+    body = f"[{deep},{half},{twice},{good}]"
+    answer = tenant.http.post("/v1/events/batch", content=body, headers={"content-type": BATCH})
+    assert (answer.status_code, answer.json()["accepted"]) == (200, 1), answer.text
+    assert [each["code"] for each in answer.json()["refused"]] == ["invalid_json", "invalid_json", "invalid_request"]
+    assert consumed(tenant, answer) == 1

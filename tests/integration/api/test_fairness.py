@@ -5,8 +5,9 @@ from __future__ import annotations
 import select
 import socket
 import time
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import ExitStack, contextmanager
 
 import httpx
 import orjson
@@ -15,7 +16,11 @@ from bench.latency import percentile
 from tests.integration.api.conftest import STREAMS_MAX, Tenant
 from tests.serving import Service
 
-from entitlements.api.apart import WAITING_MAX
+from entitlements.api.auth.limits import QUESTIONS_MAX
+from entitlements.api.question_bodies import MANY_MAX
+from entitlements.api.services import LIST_THREADS, THREADS
+from entitlements.api.turns import WAITING_MAX
+from entitlements_projections.database import connect
 
 #: More than granian would hold by default.
 SILENT = 1_100
@@ -81,6 +86,69 @@ def test_what_takes_long_is_bounded_and_beyond_that_refused(service: Service, te
     expensive = more | {"conditions": [*more["conditions"], *more["conditions"]]}
     answer = tenant.http.put("/v1/policies/p-more", json=expensive)
     assert (answer.status_code, answer.json()["mistake"]) == (422, "too_expensive")
+
+
+@contextmanager
+def locked(service: Service, *tables: str) -> Iterator[Callable[[str], int]]:
+    """Let nobody read some read models; gives how many wait for one of them."""
+    with connect(service.settings.postgres) as connection, connection.transaction():
+        connection.execute(f"lock table {', '.join(tables)} in access exclusive mode")
+
+        def waiting(table: str) -> int:
+            asked = "select count(*) from pg_locks where not granted and relation = %s::regclass"
+            (count,) = connection.execute(asked, [table]).fetchone()  # type: ignore[misc]
+            return int(count)
+
+        yield waiting
+
+
+def test_reads_of_one_organization_that_hang_leave_threads_to_others(
+    service: Service, tenant: Tenant, rival: Tenant
+) -> None:
+    """More of them than there are threads, of either kind: they wait for tables that nobody else needs."""
+    hanging = ["/v1/ladders/plans"] * (2 * THREADS) + ["/v1/usage"] * (2 * LIST_THREADS)
+    expected = {"plan_ladders": THREADS // 2, "usage_events": LIST_THREADS // 2}
+    with ThreadPoolExecutor(len(hanging)) as threads:
+        with locked(service, *expected) as waiting:
+            asked = [threads.submit(rival.http.get, path) for path in hanging]
+            while any(waiting(table) < count for table, count in expected.items()):
+                time.sleep(0.01)
+            for number in range(5):
+                unknown = tenant.http.post(
+                    "/v1/check", json={"customer_id": f"n{number}", "resource_key": "sso"}, timeout=10.0
+                )
+                assert unknown.json()["allowed"] is False
+                assert tenant.http.get("/v1/pools?limit=1", timeout=10.0).status_code == 200
+                assert tenant.check("sso")["allowed"] is True
+            assert {table: waiting(table) for table in expected} == expected
+        assert {each.result().status_code for each in asked} == {200}
+
+
+def test_questions_under_way_are_bounded_and_calls_of_the_most_fit(
+    service: Service, tenant: Tenant, rival: Tenant
+) -> None:
+    def ask(number: int) -> httpx.Response:
+        customer_ids = [f"{number}-{place}" for place in range(MANY_MAX)]
+        return tenant.http.post("/v1/remaining", json={"customer_ids": customer_ids, "resource_keys": ["sso"]})
+
+    fitting, small = QUESTIONS_MAX // MANY_MAX, {"customer_ids": ["c"], "resource_keys": ["sso"]}
+    with ThreadPoolExecutor(fitting + 1) as threads:
+        with locked(service, "workspace_pools"):
+            asked = [threads.submit(ask, number) for number in range(fitting + 1)]
+            refused = next(as_completed(asked)).result()
+            assert (refused.status_code, refused.json()["code"]) == (429, "too_many_requests")
+            assert refused.headers["retry-after"] == "1"
+            for path in ("/v1/remaining", "/v1/checks"):
+                assert tenant.http.post(path, json=small).status_code == 429
+        answered = [each.result() for each in asked]
+    assert sorted(each.status_code for each in answered) == [200] * fitting + [429]
+    for number, each in enumerate(answered):
+        if each.status_code == 200:
+            found = [one["customer_id"] for one in each.json()["remaining"]]
+            assert found == [f"{number}-{place}" for place in range(MANY_MAX)]
+    for path in ("/v1/remaining", "/v1/checks"):
+        assert tenant.http.post(path, json=small).status_code == 200
+        assert rival.http.post(path, json=small).status_code == 200
 
 
 def test_probes_are_answered_without_a_key(service: Service) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -225,6 +226,43 @@ def test_a_page_has_bounds_and_a_cursor_is_one_of_ours(ours: Furnished, path: st
     assert (limit["minimum"], limit["maximum"], limit["default"]) == (1, LIMIT_MAX, LIMIT_DEFAULT)
     unknown = ours.http.get(path, params={"limits": "3"})
     assert (unknown.status_code, "did you mean limit?" in unknown.json()["detail"]) == (422, True)
+
+
+def test_a_list_goes_on_from_the_longest_ids(service: Any) -> None:
+    """128 characters of four bytes: the cursor is the API's own, whatever its length."""
+    name = secrets.token_hex(4)
+    ids = sorted("\U0001f600" * 117 + f"-{name}-{n}" for n in range(3))
+    with service.client(f"org-{name}") as http:
+        http.post("/v1/commands/OpenPool", json={"pool_id": f"pool-{name}"})
+        for each in ids:
+            http.put(f"/v1/policies/{quote(each, safe='')}", json={"effect": "DENY", "resource_keys": ["nothing"]})
+            mine = {"unit_id": each, "name": "unit"}
+            assert http.post("/v1/commands/DefineUnit", json=mine).is_success
+            member = http.post(
+                "/v1/commands/SetMemberRole", json={"unit_id": each, "subject_id": each, "role": "editor"}
+            )
+            customer = {
+                "pool_id": f"pool-{name}",
+                "workspace_id": each,
+                "role": "primary" if each == ids[0] else "secondary",
+            }
+            assigned = http.post("/v1/commands/AssignWorkspace", json=customer)
+        for answer in (member, assigned):
+            assert answer.is_success, answer.text
+        token = ",".join(answer.headers["entitlements-consistency"] for answer in (member, assigned))
+        for path, column in (
+            ("/v1/policies", "policy_id"), ("/v1/units", "unit_id"), ("/v1/members", "subject_id"), ("/v1/customers", "customer_id"),
+        ):  # fmt: skip
+            found: list[str] = []
+            cursor: dict[str, str] = {}
+            while True:
+                answer = http.get(path, params={"limit": "1"} | cursor, headers={"entitlements-consistency": token})
+                assert answer.status_code == 200, (path, answer.text)
+                found += [row[column] for row in answer.json()["items"]]
+                if answer.json()["next"] is None:
+                    break
+                cursor = {"cursor": answer.json()["next"]}
+            assert found == ids, path
 
 
 def test_a_list_of_another_filter_refuses_the_cursor(ours: Furnished) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
+import time
 from datetime import UTC, datetime
 from typing import Any
 
+import orjson
 import pytest
 
 JSON = {"content-type": "application/json"}
@@ -93,6 +96,49 @@ def test_a_policy_with_a_number_that_no_reader_takes_is_refused_and_the_others_g
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_policy")
     assert tenant.http.get("/v1/policy-set").status_code == 200
     assert tenant.check("sso")["allowed"]
+
+
+VALUES = (
+    "1e308", "-1e308", "5e-324", "-0.0", "0.1", "1e19", "-1e19", str(2**63), str(2**53 + 1), "9" * 40, str(-(2**63) + 1),
+    r'"\u2028\ud83d\ude00\ufffe"', r'"\\u0000"', r'":\"\\"', "true",
+)  # fmt: skip
+
+
+def test_whatever_a_policy_may_say_every_answer_says_as_it_was_put(tenant: Any) -> None:
+    """Postgres' jsonb writes 1e308 as an integer of 309 digits, which nothing here reads: one policy took the list for good."""
+    put: dict[str, bytes] = {}
+    token: dict[str, str] = {}
+
+    def is_put(condition: str) -> bool:
+        policy_id = f"p{len(put)}"
+        policy = f'{{"effect":"DENY","priority":{len(put)},"resource_keys":["nothing"],"conditions":[{condition}]}}'
+        answer = tenant.http.put(f"/v1/policies/{policy_id}", content=policy, headers=JSON)
+        if answer.status_code != 200:
+            assert (answer.status_code, answer.json()["code"]) == (422, "invalid_policy"), (condition, answer.text)
+            return False
+        put[policy_id] = policy.encode()
+        token["entitlements-consistency"] = answer.headers["entitlements-consistency"]
+        return True
+
+    comparisons = [f'{{"field":"metadata.x","operator":"equals","value":{value}}}' for value in VALUES]
+    valid = [each for each in comparisons if is_put(each)]
+    assert len(valid) > len(VALUES) - 3
+    assert is_put(f'{{"any":[{{"not":{{"all":[{",".join(valid)}]}}}}]}}')
+    listed = tenant.http.get("/v1/policies", headers=token)
+    in_force = tenant.http.get("/v1/policy-set", headers=token)
+    assert (listed.status_code, in_force.status_code) == (200, 200), listed.text
+    of_list = {each["policy_id"]: each["document"] for each in orjson.loads(listed.content)["items"]}
+    of_set = {each["policy_id"]: each for each in orjson.loads(in_force.content)["policies"]}
+    for policy_id, policy in put.items():
+        as_put = repr(sorted(({"policy_id": policy_id} | orjson.loads(policy)).items()))  # repr: -0.0 is equal to 0.
+        assert [repr(sorted(each[policy_id].items())) for each in (of_list, of_set)] == [as_put] * 2
+
+
+def test_a_dry_run_takes_no_policy_that_cannot_be_put(tenant: Any) -> None:
+    policy = {"effect": "DENY", "conditions": [{"field": "metadata.x", "operator": "equals", "value": "a\0"}]}
+    asked = {"customer_id": tenant.customer_id, "resource_key": "sso", "policies": [policy | {"policy_id": "nul"}]}
+    answers = [tenant.http.put("/v1/policies/nul", json=policy), tenant.http.post("/v1/policies/dry-run", json=asked)]
+    assert [(each.status_code, each.json()["code"]) for each in answers] == [(422, "invalid_policy")] * 2
 
 
 def test_bytes_that_are_not_utf_8_are_no_json(tenant: Any) -> None:
@@ -242,3 +288,60 @@ def test_a_body_that_is_said_to_be_no_utf_8_is_not_read_as_such(tenant: Any, pat
         assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_media_type"), answer.text
     answer = tenant.http.post(path, content="{}", headers={"content-type": 'application/json; charset="utf-8"'})
     assert answer.status_code == 422
+
+
+@pytest.mark.parametrize(
+    "context",
+    [
+        {"unknown": 1}, {"client": {"ip_adress": "203.0.113.7"}}, {"client": {"ip_address": 5}}, {"client": []},
+        {"resource": {"kind": "report"}}, {"resource": {"id": 7}},
+    ],
+)  # fmt: skip
+def test_a_context_is_read_as_strictly_as_the_rest_of_a_body(tenant: Any, context: dict[str, Any]) -> None:
+    asked = {"customer_id": tenant.customer_id, "resource_key": "sso"}
+    for path, body in (
+        ("/v1/check", asked | {"context": context}),
+        ("/v1/checks", {"checks": [asked | {"context": context}]}),
+        ("/v1/policies/dry-run", asked | {"context": context}),
+    ):
+        answer = tenant.http.post(path, json=body)
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request"), (path, answer.text)
+    free = {"client": {"ip_address": None}, "resource": None, "customer": {"any": [1]}, "metadata": {"any": {"x": 1}}}
+    assert tenant.http.post("/v1/check", json=asked | {"context": free}).status_code == 200
+
+
+def test_a_position_in_a_partition_that_there_is_not_is_refused_at_once(tenant: Any) -> None:
+    began = time.monotonic()
+    for path in ("/v1/pools", "/v1/policy-set"):
+        answer = tenant.http.get(path, headers={"entitlements-consistency": f"{tenant.token},999999:1"})
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_consistency_token"), answer.text
+    assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize("value", ["1", "yes", "TRUE", "on", "t", ""])
+def test_nothing_but_true_and_false_is_a_truth_value(tenant: Any, value: str) -> None:
+    assert tenant.http.get("/v1/sets", params={"all_versions": value}).status_code == 422
+    assert tenant.http.get("/v1/sets", params={"all_versions": "true"}).status_code == 200
+    assert tenant.http.get("/v1/sets", params={"all_versions": "false"}).status_code == 200
+
+
+def test_what_is_not_there_is_said_with_what_is(tenant: Any) -> None:
+    missing = tenant.http.get("/v1/pool")
+    assert (missing.status_code, missing.json()["code"]) == (404, "not_found")
+    assert missing.json()["detail"] == "There is no path /v1/pool. See GET /openapi.json."
+    wrong = tenant.http.request("PATCH", "/v1/pools")
+    assert (wrong.status_code, wrong.headers["allow"]) == (405, "GET")
+    assert wrong.json()["detail"] == "PATCH is not allowed on /v1/pools. Allowed: GET."
+
+
+def test_a_command_with_nothing_in_it_is_told_all_that_is_missing(tenant: Any) -> None:
+    answer = tenant.http.post("/v1/commands/StartTrial", json={}).json()
+    assert len(answer["errors"]) > 5
+    assert f"; and {len(answer['errors']) - 5} more, see errors." in answer["detail"]
+
+
+def test_a_compressed_body_is_refused_with_what_to_do(tenant: Any) -> None:
+    body = gzip.compress(json.dumps({"customer_id": tenant.customer_id, "resource_key": "sso"}).encode())
+    answer = tenant.http.post("/v1/check", content=body, headers=JSON | {"content-encoding": "gzip"})
+    assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_media_type")
+    assert "uncompressed" in answer.json()["detail"]

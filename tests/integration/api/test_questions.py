@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from tests.serving import OPERATOR
 
 
 def test_has_access_is_answered_with_its_reason(tenant: Any) -> None:
@@ -220,6 +221,21 @@ def test_a_misspelt_command_is_told_its_name(tenant: Any) -> None:
     answer = tenant.http.post("/v1/commands/open_pol", json={"pool_id": "p"})
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
     assert "OpenPool" in answer.json()["detail"]
+
+
+def test_a_sum_above_what_one_usage_can_be_is_not_unlimited(service: Any, tenant: Any) -> None:
+    """The free plan's 100 and another 2^53: the largest quantity that can be used at once is 2^53."""
+    vast = {"resource_key": "api_calls", "rule_type": "quota", "amount": 2**53, "period": "lifetime", "stacking": "sum"}
+    set_id = f"vast-{tenant.pool_id}"
+    with service.client(OPERATOR) as operator:
+        defined = operator.post(
+            "/v1/commands/DefineEntitlementSet", json={"set_id": set_id, "name": "Vast", "rules": [vast]}
+        )
+    assert defined.is_success, defined.text
+    token = tenant.command("ProvisionPool", provision_id="vast", source="purchase", set_id=set_id)
+    found = tenant.check("api_calls", token, quantity=2**53)
+    assert (found["allowed"], found["limit"], found["remaining"]) == (True, 2**53 + 100, 2**53)
+    assert "unlimited" not in found["sentence"]
 
 
 def test_a_command_as_others_call_it_is_answered_with_ours_and_never_with_the_opposite(tenant: Any) -> None:

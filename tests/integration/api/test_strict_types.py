@@ -31,6 +31,13 @@ TOLERANT: Final = {"/v1/access-log"}
 CODES: Final = {"invalid_policy", "invalid_request", "invalid_quantity", "invalid_instant", "invalid_id"}
 
 
+#: Of these bodies one of two parts is needed, which a schema does not say.
+ONE_OF_TWO: dict[str, dict[str, Any]] = {
+    "ChecksBody": {"customer_ids": ["x"], "resource_keys": ["x"]},
+    "EventBody": {"data": {"resource_key": "x"}},
+}
+
+
 class Document:
     """The OpenAPI document: what its operations take."""
 
@@ -77,8 +84,7 @@ class Document:
         if "object" not in kinds:
             return
         whole = self.valid(schema)
-        if schema.get("$ref", "").endswith("/ChecksBody"):
-            whole = {"customer_ids": ["x"], "resource_keys": ["x"]}  # Or checks: one of both is needed.
+        whole |= ONE_OF_TWO.get(schema.get("$ref", "").rpartition("/")[2], {})
         for name, field in kinds["object"].get("properties", {}).items():
             taken = self.kinds(field)
             if not taken:

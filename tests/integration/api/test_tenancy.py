@@ -427,10 +427,48 @@ def test_a_key_is_made_used_and_taken_back(service: Any, victim: Any) -> None:
     assert victim.http.delete(f"/v1/keys/{key['key_id']}").status_code == 200
 
 
+def test_a_key_works_at_once_when_it_is_answered(service: Any, victim: Any) -> None:
+    asked = {"customer_id": victim.customer_id, "resource_key": "sso"}
+    for n in range(5):
+        made = victim.http.post("/v1/keys", json={"name": f"n-{n}", "scopes": ["read"]}).json()
+        headers = {"authorization": f"Bearer {made['key']}"}
+        assert httpx.post(f"{service.url}/v1/check", json=asked, headers=headers).status_code == 200
+
+
+def test_a_key_where_its_id_belongs_is_written_nowhere(victim: Any) -> None:
+    """Whoever mixes them up must not leave a secret in the ledger, an answer or a log."""
+    made = victim.http.post("/v1/keys", json={"scopes": ["read"]}).json()
+    key, secret = made["key"], made["key"].rpartition("_")[2]
+    answers = [
+        victim.http.delete(f"/v1/keys/{key}"),
+        victim.http.post("/v1/commands/RevokeApiKey", json={"key_id": key}),
+        victim.http.post(
+            "/v1/commands/CreateApiKey", json={"key_id": key, "secret_sha256": "0" * 64, "scopes": ["read"]}
+        ),
+    ]
+    for answer in answers:
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_id"), answer.text
+        assert "this is the API key itself" in answer.json()["detail"]
+        assert secret not in answer.text
+    elsewhere = [
+        victim.http.get("/v1/pools", params={key: "1"}),
+        victim.http.post("/v1/usage", json={key: 1, "customer_id": "c", "resource_key": "k"}),
+        victim.http.post("/v1/check", json={key: 1, "customer_id": "c", "resource_key": "k"}),
+        victim.http.get(f"/v1/{key}"),
+        victim.http.post(f"/v1/commands/{key}", json={}),
+    ]
+    for answer in elsewhere:
+        assert answer.status_code in {404, 422}
+        assert secret not in answer.text
+    assert victim.http.delete(f"/v1/keys/{made['key_id']}").is_success
+
+
 def test_the_catalogue_is_the_operators(tenant: Any) -> None:
     body = {"resource_key": "api_calls", "name": "mine", "data_type": "integer"}
     answer = tenant.http.post("/v1/commands/DefineResourceKey", json=body)
-    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+    assert (answer.status_code, answer.json()["code"]) == (403, "operator_only")
+    said = "Only the operator can define the catalogue. Use an API key of the operator's organization, or one that acts for it."
+    assert answer.json()["detail"] == said
     assert tenant.http.get("/v1/resource-keys/api_calls").json()["name"] == "api_calls"
 
 
@@ -442,4 +480,4 @@ def test_the_operators_key_defines_the_catalogue_for_the_operator_alone(service:
         with service.client_with(key, named) as client:
             answer = client.post("/v1/commands/DefineResourceKey", json=body)
         answers[named] = answer.json().get("code", answer.json()["status"])
-    assert answers == {OPERATOR: "accepted", tenant.organization_id: "not_found", "": "organization_required"}
+    assert answers == {OPERATOR: "accepted", tenant.organization_id: "operator_only", "": "organization_required"}

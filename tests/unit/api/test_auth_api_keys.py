@@ -135,6 +135,15 @@ def test_an_unknown_key_is_looked_for_once_in_a_while_only() -> None:
     assert world.keys.identify(RIGHT).organization_id == "acme"
 
 
+def test_a_key_that_was_made_just_now_is_looked_for_again() -> None:
+    world = World()
+    with pytest.raises(Unauthenticated):
+        world.keys.identify(RIGHT)
+    world.source.keys["k1234567"] = KEY
+    world.keys.forget("k1234567")
+    assert world.keys.identify(RIGHT).organization_id == "acme"
+
+
 def test_whoever_makes_keys_up_pushes_nobody_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(api_keys, "REMEMBERED_MAX", 10)
     world = World(KEY)

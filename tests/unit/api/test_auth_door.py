@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
+import tracemalloc
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -11,6 +13,8 @@ from typing import Any
 import pytest
 
 from entitlements.api.auth import bodies
+from entitlements.api.auth.api_keys import token_of
+from entitlements.api.auth.bodies import taken
 from entitlements.api.auth.door import Door, identity_of
 from entitlements.api.auth.limits import Limits
 from entitlements.api.auth.rates import BURST_FOR, Rates
@@ -102,9 +106,11 @@ def ask(
     method: str = "POST",
     length: str | None = None,
     organizations: Sequence[str] = (),
+    more: Sequence[tuple[bytes, bytes]] = (),
 ) -> tuple[int, dict[str, str], bytes]:
     headers = [] if authorization is None else [(b"authorization", authorization.encode())]
     headers += [(b"entitlements-organization", each.encode()) for each in organizations]
+    headers += more
     headers += [] if length is None else [(b"content-length", length.encode())]
     bodies = list(parts) or [b""]
     messages = [{"type": "http.request", "body": b, "more_body": at + 1 < len(bodies)} for at, b in enumerate(bodies)]
@@ -132,6 +138,49 @@ def test_who_is_not_known_is_told_how_to_say_it(door: Door, authorization: str |
     assert (status, headers["www-authenticate"]) == (401, "Bearer")
     assert headers["content-type"] == "application/problem+json"
     assert json.loads(body)["code"] == "unauthenticated"
+
+
+@pytest.mark.parametrize("other", [b"Bearer known", b"Bearer wrong", b""])
+def test_of_two_authorizations_neither_counts(door: Door, other: bytes) -> None:
+    status, _, body = ask(door, more=[(b"authorization", other)])
+    assert status == 401
+    assert "The request has several Authorization headers. Send one." in json.loads(body)["detail"]
+
+
+def test_who_sends_no_key_is_told_how_to_send_one(door: Door) -> None:
+    assert "Send `Authorization: Bearer <key>`." in json.loads(ask(door, None)[2])["detail"]
+    with pytest.raises(Unauthenticated, match=re.escape("Send `Authorization: Bearer <key>`.")):
+        token_of("ent_k1234567_s3cret")
+
+
+@pytest.mark.parametrize(
+    ("encoding", "status"), [(b"gzip", 415), (b"identity, br", 415), (b"Identity", 200), (b"", 200)]
+)
+def test_a_body_that_is_compressed_is_refused_before_anybody_reads_it(door: Door, encoding: bytes, status: int) -> None:
+    answer, _, body = ask(door, "Bearer known", b"abc", more=[(b"content-encoding", encoding)])
+    assert answer == status
+    if status == 415:
+        assert json.loads(body)["code"] == "unsupported_media_type"
+        assert "uncompressed" in json.loads(body)["detail"]
+
+
+def test_a_body_in_tiny_parts_takes_little_more_than_its_bytes() -> None:
+    left = [b"ab"] * 200_000
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": bytes(left.pop()), "more_body": bool(left)}
+
+    tracemalloc.start()
+    try:
+        message = asyncio.run(read_whole(receive))
+        assert tracemalloc.get_traced_memory()[1] < 4_000_000
+    finally:
+        tracemalloc.stop()
+    assert message["body"] == b"ab" * 200_000
+
+
+async def read_whole(receive: Any) -> Any:
+    return await (await taken(receive, 1_000_000, 10.0, lambda _: None))()
 
 
 def test_an_open_path_is_open_and_nothing_beside_it(door: Door) -> None:

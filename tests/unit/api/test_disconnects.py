@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from entitlements.api.apart import Apart
 from entitlements.api.disconnects import while_connected
 from entitlements.api.problems import Problem
+from entitlements.api.turns import Turns
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 
@@ -32,26 +32,26 @@ def test_work_that_waits_for_its_turn_is_not_begun_when_its_client_has_gone() ->
     first = threading.Event()
 
     async def all_of_them() -> None:
-        apart = Apart(waiting_max=4)
+        turns = Turns("test", waiting_max=4)
         staying, _ = client()
         leaving, leave = client()
-        begun = asyncio.create_task(apart.call("acme", first.wait, 10))
+        begun = asyncio.create_task(turns.call("acme", first.wait, 10))
         await asyncio.sleep(0)
         abandoned = [
-            asyncio.create_task(while_connected(leaving, apart.call("acme", computed.append, "abandoned")))
+            asyncio.create_task(while_connected(leaving, turns.call("acme", computed.append, "abandoned")))
             for _ in range(3)
         ]
-        awaited = asyncio.create_task(while_connected(staying, apart.call("acme", computed.append, "awaited")))
+        awaited = asyncio.create_task(while_connected(staying, turns.call("acme", computed.append, "awaited")))
         await asyncio.sleep(0.001)
         leave()
         for task in abandoned:
             with pytest.raises(Problem, match="closed its connection"):
                 await task
-        more = [asyncio.create_task(apart.call("acme", computed.append, "more")) for _ in range(3)]  # There is room.
+        more = [asyncio.create_task(turns.call("acme", computed.append, "more")) for _ in range(3)]  # There is room.
         await asyncio.sleep(0)
         first.set()
         await asyncio.gather(begun, awaited, *more)
-        apart.close()
+        turns.close()
 
     asyncio.run(all_of_them())
     assert computed == ["awaited", "more", "more", "more"]

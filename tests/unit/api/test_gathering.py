@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from entitlements.api.gathering import LOADS_MAX, Gathering
+from entitlements.api.gathering import LOADS_MAX, LOADS_OF_ONE_MAX, TOGETHER_MAX, Gathering
 
 
 class Slow:
@@ -40,10 +40,10 @@ def test_what_comes_while_a_load_is_under_way_goes_together() -> None:
         for customer_id in ("a", "b", "c", "d", "c"):
             asked.append(asyncio.ensure_future(gathering.one("acme", customer_id)))
             await settled()
-        assert slow.loads == [["acme/a"], ["acme/b"]][:LOADS_MAX]
+        assert slow.loads == [["acme/a"], ["acme/b"]][:LOADS_OF_ONE_MAX]
         slow.go.set()
         assert await asyncio.gather(*asked) == [b"acme/a", b"acme/b", b"acme/c", b"acme/d", b"acme/c"]
-        assert slow.loads[LOADS_MAX:] == [["acme/c", "acme/d"]]
+        assert slow.loads[LOADS_OF_ONE_MAX:] == [["acme/c", "acme/d"]]
 
     asyncio.run(story())
 
@@ -57,6 +57,43 @@ def test_organizations_are_never_mixed() -> None:
         found = await asyncio.gather(*(gathering.one(*name) for name in names))
         assert found == [b"one/same", b"two/same", b"three/same"]
         assert all(len({name.partition("/")[0] for name in load}) == 1 for load in slow.loads)
+
+    asyncio.run(story())
+
+
+def test_one_organization_that_misses_without_end_leaves_loads_to_others() -> None:
+    async def story() -> None:
+        slow = Slow()
+        gathering = Gathering(slow)
+        asked = []
+        for number in range(3 * LOADS_MAX):
+            asked.append(asyncio.ensure_future(gathering.one("noisy", f"c{number}")))
+            await settled()
+        asked.append(asyncio.ensure_future(gathering.one("quiet", "one")))
+        await settled()
+        assert [load[0].partition("/")[0] for load in slow.loads] == ["noisy"] * LOADS_OF_ONE_MAX + ["quiet"]
+        slow.go.set()
+        await asyncio.gather(*asked)
+
+    asyncio.run(story())
+
+
+def test_what_is_left_over_of_many_waits_behind_other_organizations() -> None:
+    async def story() -> None:
+        slow = Slow()
+        gathering = Gathering(slow)
+        asked = []
+        for number in range(LOADS_MAX):  # All loads are under way.
+            asked.append(asyncio.ensure_future(gathering.one(f"o{number}", "first")))
+            await settled()
+        asked += [asyncio.ensure_future(gathering.one("noisy", f"c{n}")) for n in range(2 * TOGETHER_MAX)]
+        await settled()
+        asked.append(asyncio.ensure_future(gathering.one("quiet", "one")))
+        await settled()
+        slow.go.set()
+        await asyncio.gather(*asked)
+        order = [load[0].partition("/")[0] for load in slow.loads[LOADS_MAX:]]
+        assert order == ["noisy", "quiet", "noisy"]
 
     asyncio.run(story())
 

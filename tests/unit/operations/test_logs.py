@@ -61,6 +61,14 @@ def test_a_message_names_the_request_and_the_span_that_it_belongs_to() -> None:
     assert "request_id" not in told("outside")
 
 
+def test_no_message_has_the_secret_of_a_key() -> None:
+    key = "ent_3kTfq09sXa2B_" + "s" * 43
+    for formatter in (OneLine("api"), OneDocument("api")):
+        line = formatter.format(record("DELETE /v1/keys/%s failed", key))
+        assert "s" * 43 not in line
+        assert "ent_3kTfq09sXa2B_***" in line
+
+
 def test_text_is_what_one_gets_without_asking(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(FORMAT_VARIABLE, raising=False)
     assert type(formatter_for("engine")) is OneLine

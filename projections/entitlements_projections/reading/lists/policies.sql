@@ -1,7 +1,8 @@
 -- policies --
--- Access policies as they were defined last, and the place of each: who wins comes first.
+-- Access policies as they were defined last, and the place of each: who wins comes first. document: as text, since jsonb would write
+-- some of its numbers as others (1e308 as an integer of 309 digits).
 select
     organization_id, policy_id, name, effect, priority, case when retired_at is null then 'active' else 'retired' end as status,
-    policy_version, policies_version, document::jsonb as document, changed_at, retired_at, actor,
+    policy_version, policies_version, document, changed_at, retired_at, actor,
     -priority::bigint as after_priority, case when effect = 'ALLOW' then 1 else 0 end as after_effect
 from access_policies;

@@ -12,7 +12,7 @@ acting     for which organization a request is made
 organizations  the known organizations
 rates      rate limits per key and organization
 bodies     reads bodies: how large they may be, and how long they may take
-limits     how large bodies may be by path, and how many concurrent requests an organization may have
+limits     how large bodies may be by path, and how many requests, bytes and questions an organization may have under way
 door       the middleware that does all of it before anything else happens
 
 Start reading at door.py.
@@ -23,7 +23,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from entitlements.api.auth.api_keys import ApiKeys
-from entitlements.api.auth.door import Door, identity_of
+from entitlements.api.auth.door import Door, answering_of, identity_of
 from entitlements.api.auth.either import ByForm, Knowing
 from entitlements.api.auth.keys import ApiKey, KeySource, PostgresKeys
 from entitlements.api.auth.limits import Limits
@@ -44,6 +44,7 @@ __all__ = [
     "Limits",
     "PostgresKeys",
     "RememberedOrganizations",
+    "answering_of",
     "authenticator",
     "identity_of",
     "require",

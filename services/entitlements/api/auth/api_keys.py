@@ -36,6 +36,8 @@ REMEMBERED_MAX: Final = 10_000
 _log = logging.getLogger(__name__)
 _AWAY: Final = "The API key cannot be verified at the moment."
 _SCHEME: Final = "bearer "
+#: How a key is sent.
+SEND_KEY: Final = "Send `Authorization: Bearer <key>`."
 _Value = TypeVar("_Value")
 
 
@@ -105,8 +107,9 @@ class ApiKeys:
         return self._proven(memory, secret)
 
     def forget(self, key_id: str) -> None:
-        """Read a key anew before it is honoured again: whoever revokes one here need not wait."""
+        """Read a key anew before it is honoured again, or refused: whoever revokes or creates one here need not wait."""
         self._known.pop(key_id, None)
+        self._unknown.pop(key_id, None)
 
     def close(self) -> None:
         """Read no more."""
@@ -179,7 +182,7 @@ class ApiKeys:
 def token_of(authorization: str) -> str:
     """What follows `Bearer`, in whatever case that is written. Raises Unauthenticated."""
     if authorization[:7].lower() != _SCHEME:
-        raise Unauthenticated
+        raise Unauthenticated(SEND_KEY)
     return authorization[7:].strip()
 
 

@@ -13,7 +13,8 @@ from typing import Any, Final, TypeAlias
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from entitlements.api.auth.acting import HEADER, acting_for
-from entitlements.api.auth.bodies import check_length, taken
+from entitlements.api.auth.api_keys import SEND_KEY
+from entitlements.api.auth.bodies import check_encoding, check_length, taken
 from entitlements.api.auth.either import Knowing
 from entitlements.api.auth.errors import (
     BodyTooLarge,
@@ -24,6 +25,7 @@ from entitlements.api.auth.errors import (
     RequestTimeout,
     TooManyRequests,
     UnknownOrganization,
+    UnsupportedEncoding,
 )
 from entitlements.api.auth.limits import Answering, Limits, UnderWay
 from entitlements.api.auth.organizations import Organizations
@@ -31,9 +33,12 @@ from entitlements.api.auth.rates import Rates
 from entitlements.api.http_caching import VARY
 from entitlements.api.identity import Identity, Unauthenticated
 from entitlements.errors import EntitlementsError, ServerIsAway
+from entitlements.masking import masked
 
 #: Where the identity stands in the scope of a request.
 IDENTITY: Final = "entitlements.identity"
+#: Where it is counted what a request takes.
+ANSWERING: Final = "entitlements.answering"
 #: Threads in which keys are looked up that are new here. More wait: that many strangers at once are an attack.
 _STRANGERS_MAX: Final = 8
 _STATUS: Final[dict[type[EntitlementsError], int]] = {
@@ -42,6 +47,7 @@ _STATUS: Final[dict[type[EntitlementsError], int]] = {
     UnknownOrganization: 404,
     RequestTimeout: 408,
     BodyTooLarge: 413,
+    UnsupportedEncoding: 415,
     InvalidOrganization: 422,
     OrganizationRequired: 422,
     RateLimited: 429,
@@ -49,7 +55,7 @@ _STATUS: Final[dict[type[EntitlementsError], int]] = {
     ServerIsAway: 503,
 }
 #: Answers after which the connection is closed: strangers keep none, and what is left of a body is not waited for.
-_CLOSING: Final = frozenset({401, 408, 413})
+_CLOSING: Final = frozenset({401, 408, 413, 415})
 _BODILESS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 #: (status, problem): the body of a refusal.
@@ -59,7 +65,7 @@ Render: TypeAlias = Callable[[int, EntitlementsError], dict[str, Any]]
 def problem(status: int, error: EntitlementsError) -> dict[str, Any]:
     """A problem document (RFC 9457)."""
     title = HTTPStatus(status).phrase
-    return {"type": "about:blank", "title": title, "status": status, "detail": str(error), "code": error.code}
+    return {"type": "about:blank", "title": title, "status": status, "detail": masked(str(error)), "code": error.code}
 
 
 def identity_of(scope: Scope) -> Identity:
@@ -68,13 +74,19 @@ def identity_of(scope: Scope) -> Identity:
     return identity
 
 
+def answering_of(scope: Scope) -> Answering:
+    """What counts what this request takes of its organization's share. KeyError: the answer has no end, or is open to everybody."""
+    answering: Answering = scope[ANSWERING]
+    return answering
+
+
 class Door:
     """Lets in who says who they are, for an organization that they may act for, as often and as much as their key may.
 
     open_paths are open to everybody; creating_paths bring an organization into being that is not known yet, with the verb POST.
 
     Answers 401 unauthenticated, 403 organization_not_allowed, 404 unknown_organization, 408 request_timeout, 413 body_too_large,
-    422 organization_required and invalid_organization, 429 rate_limited and too_many_requests, and 503 server_is_away by itself.
+    415 unsupported_media_type, 422 organization_required and invalid_organization, 429 rate_limited and too_many_requests, and 503 server_is_away by itself.
     """
 
     def __init__(
@@ -95,7 +107,7 @@ class Door:
         self._render = render
         self._rates = Rates()
         self._limits = limits or Limits()
-        self._under_way = UnderWay(self._limits.requests_max, self._limits.bodies_bytes_max)
+        self._under_way = UnderWay(self._limits.requests_max, self._limits.bodies_bytes_max, self._limits.questions_max)
         self._threads = ThreadPoolExecutor(_STRANGERS_MAX, "strangers")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -117,6 +129,7 @@ class Door:
         if answering is None:
             await self._app(scope, receive, send)
             return
+        scope[ANSWERING] = answering
         try:
             await self._pass_on(identity, answering, scope, receive, send)
         finally:
@@ -128,6 +141,8 @@ class Door:
         named: tuple[bytes, ...] = ()
         for name, value in scope["headers"]:
             if name == b"authorization":
+                if authorization is not None:  # Either of them might be meant.
+                    raise Unauthenticated("The request has several Authorization headers. Send one.")
                 authorization = value
             elif name == HEADER:
                 named = (*named, value)
@@ -146,15 +161,16 @@ class Door:
                 bytes_max = self._limits.body_bytes(scope["path"], identity.body_bytes_max)
                 length = next((value for name, value in scope["headers"] if name == b"content-length"), None)
                 check_length(length, bytes_max)
+                check_encoding(value for name, value in scope["headers"] if name == b"content-encoding")
                 receive = await taken(receive, bytes_max, self._limits.body_within_for, answering.hold)
-            except (BodyTooLarge, RequestTimeout, TooManyRequests) as error:
+            except (BodyTooLarge, RequestTimeout, TooManyRequests, UnsupportedEncoding) as error:
                 await self._refuse(error, scope, send)
                 return
         await self._app(scope, receive, send)
 
     async def _identify(self, authorization: bytes | None) -> Identity:
         if authorization is None:
-            raise Unauthenticated("The header Authorization is missing.")
+            raise Unauthenticated(f"The header Authorization is missing. {SEND_KEY}")
         text = authorization.decode("latin-1")
         identity = self._authenticator.known(text)
         if identity is None:

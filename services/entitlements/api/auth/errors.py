@@ -73,6 +73,18 @@ class BodyTooLarge(EntitlementsError):
     code: ClassVar[str] = "body_too_large"
 
 
+class UnsupportedEncoding(EntitlementsError):
+    """The body is compressed."""
+
+    code: ClassVar[str] = "unsupported_media_type"
+
+
+class OperatorOnly(EntitlementsError):
+    """Only the operator can define the catalogue. Use an API key of the operator's organization, or one that acts for it."""
+
+    code: ClassVar[str] = "operator_only"
+
+
 class RequestTimeout(EntitlementsError):
     """The request body did not arrive in time."""
 

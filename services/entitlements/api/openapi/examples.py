@@ -14,6 +14,7 @@ _NAMED: Final = {
     "set_id": "pro",
     "ladder": "plans",
     "secret_sha256": "0" * 64,
+    "key_id": "3kTfq09sXa2B",
     "name": "Pro",
     "reason": "Requested by the customer.",
     "reason_code": "allowed",

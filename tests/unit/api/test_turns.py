@@ -1,4 +1,4 @@
-"""Long computations: organizations in turns, each with a bounded queue; streams are handed what happens a few at a time."""
+"""What blocks or takes long: organizations in turns, none with all threads; streams are handed what happens a few at a time."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from entitlements.api.apart import Apart
 from entitlements.api.aside import Aside
 from entitlements.api.auth.errors import TooManyRequests
 from entitlements.api.connections import OTHER_FILES, Streams, within_files
 from entitlements.api.fanout import AT_ONCE, Batch, Fanout
 from entitlements.api.following import Told
 from entitlements.api.problems import Problem
+from entitlements.api.turns import Turns, slices
 from entitlements.settings import Settings
 
 
@@ -25,16 +25,16 @@ def test_whoever_has_much_waits_behind_its_own_and_not_others_behind_it() -> Non
     first = threading.Event()
 
     async def all_of_them() -> None:
-        apart = Apart()
-        begun = asyncio.create_task(apart.call("noisy", first.wait, 10))
+        turns = Turns("test")
+        begun = asyncio.create_task(turns.call("noisy", first.wait, 10))
         await asyncio.sleep(0)
-        noisy = [asyncio.create_task(apart.call("noisy", order.append, "noisy")) for _ in range(20)]
+        noisy = [asyncio.create_task(turns.call("noisy", order.append, "noisy")) for _ in range(20)]
         await asyncio.sleep(0)
-        quiet = [asyncio.create_task(apart.call("quiet", order.append, "quiet")) for _ in range(2)]
+        quiet = [asyncio.create_task(turns.call("quiet", order.append, "quiet")) for _ in range(2)]
         await asyncio.sleep(0)
         first.set()
         await asyncio.gather(begun, *noisy, *quiet)
-        apart.close()
+        turns.close()
 
     asyncio.run(all_of_them())
     assert order[:4] == ["noisy", "quiet", "noisy", "quiet"]
@@ -44,26 +44,74 @@ def test_what_is_too_much_is_refused_and_takes_no_turn_of_others() -> None:
     first = threading.Event()
 
     async def all_of_them() -> str:
-        apart = Apart(waiting_max=3)
-        begun = asyncio.create_task(apart.call("noisy", first.wait, 10))
-        while not apart._thread._work_queue.empty():  # type: ignore[attr-defined]  # noqa: ASYNC110 - until it is under way.
-            await asyncio.sleep(0.001)
-        waiting = [asyncio.create_task(apart.call("noisy", int)) for _ in range(3)]
+        turns = Turns("test", waiting_max=3)
+        begun = asyncio.create_task(turns.call("noisy", first.wait, 10))
+        await until(lambda: not turns._waiting)
+        waiting = [asyncio.create_task(turns.call("noisy", int)) for _ in range(3)]
         await asyncio.sleep(0)
         with pytest.raises(TooManyRequests):
-            await apart.call("noisy", int)
+            await turns.call("noisy", int)
         waiting[0].cancel()  # Whoever gives up leaves the others theirs.
-        quiet = asyncio.create_task(apart.call("quiet", str, "answered"))
+        quiet = asyncio.create_task(turns.call("quiet", str, "answered"))
         await asyncio.sleep(0)
         first.set()
         await asyncio.gather(begun, *waiting[1:])
-        apart_error = apart.call("quiet", int, "no number")
+        refused = turns.call("quiet", int, "no number")
         with pytest.raises(ValueError, match="no number"):
-            await apart_error
-        apart.close()
+            await refused
+        turns.close()
         return await quiet
 
     assert asyncio.run(all_of_them()) == "answered"
+
+
+@pytest.mark.parametrize(("threads", "of_one"), [(1, 1), (2, 1), (3, 1), (4, 2), (16, 8)])
+def test_one_organization_never_has_all_threads(threads: int, of_one: int) -> None:
+    go_on = threading.Event()
+    under_way: list[str] = []
+
+    def work(name: str) -> None:
+        under_way.append(name)
+        go_on.wait(10)
+
+    async def all_of_them() -> None:
+        turns = Turns("test", threads)
+        noisy = [asyncio.create_task(turns.call("noisy", work, "noisy")) for _ in range(3 * threads)]
+        await until(lambda: len(under_way) >= of_one)
+        quiet = [asyncio.create_task(turns.call(name, work, name)) for name in ("a", "b")]
+        await until(lambda: len(under_way) >= min(threads, of_one + 2))
+        of_noisy = under_way.count("noisy")
+        go_on.set()
+        assert of_noisy == of_one
+        await asyncio.gather(*noisy, *quiet)
+        assert len(under_way) == 3 * threads + 2
+        await until(lambda: (turns._free, turns._waiting, turns._running) == (threads, {}, {}))
+        turns.close()
+
+    asyncio.run(all_of_them())
+
+
+def test_organizations_have_turns_whatever_each_of_them_has_waiting() -> None:
+    first = threading.Event()
+    order: list[str] = []
+
+    async def all_of_them() -> None:
+        turns = Turns("test")
+        begun = asyncio.create_task(turns.call("a", first.wait, 10))
+        await until(lambda: not turns._waiting)
+        calls = [asyncio.create_task(turns.call(name, order.append, name)) for name in "aaaabbcaaa"]
+        await until(lambda: sum(map(len, turns._waiting.values())) == len(calls))
+        first.set()
+        await asyncio.gather(begun, *calls)
+        turns.close()
+
+    asyncio.run(all_of_them())
+    assert "".join(order) == "abcabaaaaa"
+
+
+def test_slices_are_all_of_it_in_order() -> None:
+    assert list(slices([1, 2, 3, 4, 5], 2)) == [[1, 2], [3, 4], [5]]
+    assert list(slices([], 2)) == []
 
 
 def test_the_process_that_decides_takes_neither_the_share_of_its_worker_nor_its_turns() -> None:
