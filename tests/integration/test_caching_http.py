@@ -76,7 +76,7 @@ def test_the_second_question_is_answered_without_the_service(cdn: Cdn) -> None:
     assert cdn.origin.asked == ["acme/ada"]
 
 
-def test_a_tenant_never_gets_another_tenants_answer(cdn: Cdn) -> None:
+def test_an_organization_never_gets_the_answer_of_another(cdn: Cdn) -> None:
     for _ in range(3):
         for organization in ("acme", "umbrella", "Acme"):
             for customer in ("ada", "bob"):

@@ -108,7 +108,7 @@ TAMED = "a\\x1b[2Jb\\nc\\u202ed\\x9b31m\\u200b\\xad\\U000e0041\\ufe0f\\u3164é[r
 UNSEEN = set("\x1b\x9b\u202e\u200b\u00ad\U000e0041\ufe0f\u3164\u2028")
 
 
-def test_what_tenants_name_steers_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+def test_names_that_callers_chose_steer_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     output.table(("Name",), [(HOSTILE,)], title=HOSTILE)
     output.facts({"Name": HOSTILE})
     output.say(f"Pool {output.strong(HOSTILE)} is open, {output.literal(HOSTILE)}.")

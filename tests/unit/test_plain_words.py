@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -195,3 +196,13 @@ def test_a_word_that_comes_back_is_found(text: str) -> None:
 @pytest.mark.parametrize("text", ["Run `entitlements said`.", "There is no such pool.", "It is no longer open."])
 def test_plain_words_are_left_alone(text: str) -> None:
     assert not given_up_in(text, one_line=True)
+
+
+def test_an_organization_has_one_name() -> None:
+    """In code, schemas, SQL and files too: who owns pools was called by another word here and there."""
+    suffixes = {".py", ".avsc", ".sql", ".yaml", ".yml", ".toml", ".md", ".vcl", ".service", ".env"}
+    folders = ("services", "projections", "schemas", "clients", "tests", "bench", "deploy", "docs")
+    files = [file for folder in folders for file in (ROOT / folder).rglob("*") if file.suffix in suffixes]
+    word = re.compile("ten" + r"an(t|cy)", re.IGNORECASE)
+    beside_the_list = [file for file in files if file.name != "plain_words.py" and word.search(file.read_text())]
+    assert not [str(file.relative_to(ROOT)) for file in beside_the_list if "node_modules" not in file.parts]

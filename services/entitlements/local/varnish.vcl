@@ -1,7 +1,7 @@
 vcl 4.1;
 
 # How Varnish caches the HTTP API (docs/caching.md). Every answer belongs to the key that asked for it, and to the organization that
-# the key named: both are part of what is looked up, so that no tenant and no other key of the same tenant ever gets it. Put the address of the service in the place of
+# the key named: both are part of what is looked up, so that no other organization and no other key of the same one ever gets it. Put the address of the service in the place of
 # {origin_host} and {origin_port}, and those of its processes into the list of purgers.
 
 backend origin {

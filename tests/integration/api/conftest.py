@@ -32,7 +32,7 @@ def service(kafka: str, postgres: str, tmp_path_factory: pytest.TempPathFactory)
         yield running
 
 
-class Tenant:
+class Account:
     """An organization with one pool on the free plan, which one customer uses."""
 
     def __init__(self, service: Service, key: str = "") -> None:
@@ -71,14 +71,14 @@ class Tenant:
 
 
 @pytest.fixture
-def tenant(service: Service) -> Iterator[Tenant]:
-    found = Tenant(service)
+def account(service: Service) -> Iterator[Account]:
+    found = Account(service)
     yield found
     found.http.close()
 
 
 @pytest.fixture
-def rival(service: Service) -> Iterator[Tenant]:
-    found = Tenant(service)
+def rival(service: Service) -> Iterator[Account]:
+    found = Account(service)
     yield found
     found.http.close()

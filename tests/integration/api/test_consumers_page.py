@@ -12,7 +12,7 @@ from threading import Event, Thread
 from typing import Any
 
 import pytest
-from tests.integration.api.conftest import Tenant
+from tests.integration.api.conftest import Account
 from tests.serving import Service
 
 from entitlements import registry
@@ -74,33 +74,33 @@ def with_topics_of(service: Service, code: str) -> str:
 
 
 @pytest.mark.usefixtures("folder")
-def test_the_example_for_changes_reads_the_changes_of_a_customer(service: Service, tenant: Tenant) -> None:
+def test_the_example_for_changes_reads_the_changes_of_a_customer(service: Service, account: Account) -> None:
     changes, _ = BLOCK.findall((DOCS / "consumers.md").read_text())
-    line = f"entitlement.granted {tenant.organization_id} {tenant.customer_id} api_calls"
+    line = f"entitlement.granted {account.organization_id} {account.customer_id} api_calls"
     assert run(with_topics_of(service, changes), line.__eq__) == line
 
 
 @pytest.mark.usefixtures("folder")
-def test_the_example_for_events_and_usage_reads_both_with_keys_of_text(service: Service, tenant: Tenant) -> None:
+def test_the_example_for_events_and_usage_reads_both_with_keys_of_text(service: Service, account: Account) -> None:
     _, events = BLOCK.findall((DOCS / "consumers.md").read_text())
-    use = {"customer_id": tenant.customer_id, "resource_key": "api_calls", "quantity": 3}
-    assert tenant.http.post("/v1/usage", json=use).is_success
+    use = {"customer_id": account.customer_id, "resource_key": "api_calls", "quantity": 3}
+    assert account.http.post("/v1/usage", json=use).is_success
     seen = set[str]()
 
     def both(line: str) -> bool:
         kind, key, _ = line.split()
-        seen.update({kind} if key == tenant.pool_id else ())
+        seen.update({kind} if key == account.pool_id else ())
         return {"entitlements.events.PoolOpened", "entitlements.events.UsageRecorded"} <= seen
 
     run(with_topics_of(service, events), both)
 
 
-def test_the_query_of_the_readme_fits_a_terminal_of_80_columns(service: Service, tenant: Tenant) -> None:
-    tenant.check("api_calls")
+def test_the_query_of_the_readme_fits_a_terminal_of_80_columns(service: Service, account: Account) -> None:
+    account.check("api_calls")
     (query,) = re.findall(r'-c "(select .*?)"', (DOCS.parent / "README.md").read_text(), re.DOTALL)
-    command = [program("psql"), service.settings.postgres, "-c", query.replace("acme-inc", tenant.organization_id)]
+    command = [program("psql"), service.settings.postgres, "-c", query.replace("acme-inc", account.organization_id)]
     shown = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    assert tenant.customer_id in shown
+    assert account.customer_id in shown
     assert max(map(len, shown.splitlines())) <= 80
 
 
@@ -109,9 +109,9 @@ def test_the_package_has_the_extras_that_the_page_names() -> None:
     assert set(extras.split(",")) <= set(metadata("confluent-kafka").get_all("Provides-Extra") or ())
 
 
-def test_an_auditor_finds_a_kept_hash_again_and_notices_another(service: Service, tenant: Tenant) -> None:
-    tenant.check("api_calls")  # It waits until the read models have all of the pool's frames.
-    partition = int(tenant.token.partition(":")[0])
+def test_an_auditor_finds_a_kept_hash_again_and_notices_another(service: Service, account: Account) -> None:
+    account.check("api_calls")  # It waits until the read models have all of the pool's frames.
+    partition = int(account.token.partition(":")[0])
     with connect(service.settings.postgres) as connection:
         found: Any = connection.execute(
             "select position from entitlements.projection_positions where partition = %s", [partition]

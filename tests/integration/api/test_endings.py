@@ -30,61 +30,61 @@ def keys(service: Any) -> dict[str, str]:
     return named
 
 
-def own(tenant: Any, name: str, key: str, amount: int | None, rule: Any = None, **more: Any) -> str:
+def own(account: Any, name: str, key: str, amount: int | None, rule: Any = None, **more: Any) -> str:
     """A provision with a rule of its own; its consistency token."""
     said = {"resource_key": key, "rule_type": "quota", "amount": amount, "period": "month", "stacking": "sum"}
     rules = [said | (rule or {})]
     about = {"provision_id": name, "source": "purchase", "set_id": f"own-{name}", "set_version": 1, "rules": rules}
-    return str(tenant.command("ProvisionPool", **about, **more))
+    return str(account.command("ProvisionPool", **about, **more))
 
 
-def told(tenant: Any, key: str, token: str) -> tuple[dict[str, Any], str | None]:
+def told(account: Any, key: str, token: str) -> tuple[dict[str, Any], str | None]:
     """The entry of a view, and the `ends_at` of a decision; both include a change."""
     headers = {"entitlements-consistency": token}
-    view = tenant.http.get(f"/v1/customers/{tenant.customer_id}/entitlements", headers=headers).json()
-    decision = tenant.check(key, token)
+    view = account.http.get(f"/v1/customers/{account.customer_id}/entitlements", headers=headers).json()
+    decision = account.check(key, token)
     assert "code" not in view
     return view["entitlements"][key], decision["ends_at"]
 
 
-def ends(tenant: Any, key: str, token: str) -> list[str | None]:
-    entry, of_decision = told(tenant, key, token)
+def ends(account: Any, key: str, token: str) -> list[str | None]:
+    entry, of_decision = told(account, key, token)
     return [entry["ends_at"], of_decision]
 
 
-def test_credits_that_a_quota_draws_on(tenant: Any, keys: dict[str, str]) -> None:
+def test_credits_that_a_quota_draws_on(account: Any, keys: dict[str, str]) -> None:
     draws = {"credit_key": keys["credits"], "credit_rate": 1, "credit_per": 1}
-    own(tenant, "a", keys["quota"], 0, draws)
-    token = own(tenant, "b", keys["credits"], 100, CREDITS)
-    assert ends(tenant, keys["quota"], token) == [None, None]
+    own(account, "a", keys["quota"], 0, draws)
+    token = own(account, "b", keys["credits"], 100, CREDITS)
+    assert ends(account, keys["quota"], token) == [None, None]
     until = "2099-01-01T00:00:00Z"
     override = {"override_id": "o", "resource_key": keys["credits"], "amount": 500, "reason": "r", "expires_at": until}
-    token = tenant.command("SetOverride", **override)
-    entry, of_decision = told(tenant, keys["quota"], token)
+    token = account.command("SetOverride", **override)
+    entry, of_decision = told(account, keys["quota"], token)
     assert (entry["remaining"], entry["ends_at"], of_decision) == (500, until, until)
-    assert entry["rests_on"] == [{"pool_id": tenant.pool_id, "resource_key": keys["credits"]}]
+    assert entry["rests_on"] == [{"pool_id": account.pool_id, "resource_key": keys["credits"]}]
     sooner = "2098-01-01T00:00:00Z"
-    assert ends(tenant, keys["quota"], own(tenant, "c", keys["credits"], 1, CREDITS, ends_at=sooner)) == [sooner] * 2
+    assert ends(account, keys["quota"], own(account, "c", keys["credits"], 1, CREDITS, ends_at=sooner)) == [sooner] * 2
 
 
-def test_a_later_pool_that_usage_goes_on_to(tenant: Any, keys: dict[str, str]) -> None:
-    other, shared = f"{tenant.pool_id}-more", {"workspace_id": tenant.customer_id, "may_overflow": True}
-    own(tenant, "a", keys["quota"], 10)
-    first = tenant.command("AssignWorkspace", role="primary", **shared)
-    tenant.command("OpenPool", pool_id=other)
-    own(tenant, "a", keys["quota"], 100, ends_at=END, pool_id=other)
-    token = tenant.command("AssignWorkspace", role="secondary", pool_id=other, **shared)
-    entry, of_decision = told(tenant, keys["quota"], f"{first},{token}")
+def test_a_later_pool_that_usage_goes_on_to(account: Any, keys: dict[str, str]) -> None:
+    other, shared = f"{account.pool_id}-more", {"workspace_id": account.customer_id, "may_overflow": True}
+    own(account, "a", keys["quota"], 10)
+    first = account.command("AssignWorkspace", role="primary", **shared)
+    account.command("OpenPool", pool_id=other)
+    own(account, "a", keys["quota"], 100, ends_at=END, pool_id=other)
+    token = account.command("AssignWorkspace", role="secondary", pool_id=other, **shared)
+    entry, of_decision = told(account, keys["quota"], f"{first},{token}")
     assert (entry["remaining"], entry["ends_at"], of_decision) == (100, END, END)
     assert entry["rests_on"] == [{"pool_id": other, "resource_key": keys["quota"]}]
-    token = own(tenant, "b", keys["quota"], 200)  # Now it is the first pool that more is left in.
-    assert ends(tenant, keys["quota"], f"{first},{token}") == [None, None]
+    token = own(account, "b", keys["quota"], 200)  # Now it is the first pool that more is left in.
+    assert ends(account, keys["quota"], f"{first},{token}") == [None, None]
 
 
-def test_what_grants_a_feature_by_inheritance(tenant: Any, keys: dict[str, str]) -> None:
+def test_what_grants_a_feature_by_inheritance(account: Any, keys: dict[str, str]) -> None:
     override = {"override_id": "o", "resource_key": keys["child"], "allowed": True, "reason": "r", "expires_at": END}
-    token = tenant.command("SetOverride", **override)
-    entry, of_decision = told(tenant, keys["parent"], token)
+    token = account.command("SetOverride", **override)
+    entry, of_decision = told(account, keys["parent"], token)
     assert (entry["allowed"], entry["inherited_path"]) == (True, [keys["child"]])
     assert (entry["ends_at"], entry["valid_until"], of_decision) == (END, END, END)
 
@@ -94,41 +94,41 @@ def test_what_grants_a_feature_by_inheritance(tenant: Any, keys: dict[str, str])
     [({"stacking": "min"}, True), ({"stacking": "sum"}, False), ({"stacking": "override"}, True)],
     ids=["min", "sum", "override"],
 )
-def test_a_provision_that_starts(tenant: Any, keys: dict[str, str], rule: dict[str, Any], *, lowers: bool) -> None:
-    own(tenant, "a", keys["quota"], 100, rule | {"period": "lifetime"})
+def test_a_provision_that_starts(account: Any, keys: dict[str, str], rule: dict[str, Any], *, lowers: bool) -> None:
+    own(account, "a", keys["quota"], 100, rule | {"period": "lifetime"})
     starts_at = "2099-01-01T00:00:00Z"
-    token = own(tenant, "b", keys["quota"], 10, rule | {"period": "lifetime"}, starts_at=starts_at)
-    entry, of_decision = told(tenant, keys["quota"], token)
+    token = own(account, "b", keys["quota"], 10, rule | {"period": "lifetime"}, starts_at=starts_at)
+    entry, of_decision = told(account, keys["quota"], token)
     assert entry["valid_until"] == starts_at
     assert [entry["ends_at"], of_decision] == [starts_at if lowers else None] * 2
 
 
-def test_a_denial_that_starts(tenant: Any, keys: dict[str, str]) -> None:
+def test_a_denial_that_starts(account: Any, keys: dict[str, str]) -> None:
     feature = {"rule_type": "boolean", "period": None, "stacking": "override"}
-    own(tenant, "a", keys["child"], None, feature)
-    token = own(tenant, "b", keys["child"], None, feature | {"denied": True}, starts_at=END)
-    assert ends(tenant, keys["child"], token) == [END, END]
-    assert ends(tenant, keys["parent"], token) == [END, END], "it is inherited from what ends"
+    own(account, "a", keys["child"], None, feature)
+    token = own(account, "b", keys["child"], None, feature | {"denied": True}, starts_at=END)
+    assert ends(account, keys["child"], token) == [END, END]
+    assert ends(account, keys["parent"], token) == [END, END], "it is inherited from what ends"
 
 
-def test_a_recurrence_that_lets_lapse_what_was_rolled_over(tenant: Any, keys: dict[str, str]) -> None:
+def test_a_recurrence_that_lets_lapse_what_was_rolled_over(account: Any, keys: dict[str, str]) -> None:
     """Forty days ago a plan began with periods of thirty days: ten are over, what was rolled over lapses after fifteen."""
     began = datetime.now(UTC).replace(microsecond=0) - timedelta(days=40)
-    pool = f"{tenant.pool_id}-old"
+    pool = f"{account.pool_id}-old"
 
     def at(days: int) -> str:
         return (began + timedelta(days=days)).isoformat().replace("+00:00", "Z")
 
-    tenant.command("OpenPool", pool_id=pool, backfill_from=at(0), anchor_at=at(0))
+    account.command("OpenPool", pool_id=pool, backfill_from=at(0), anchor_at=at(0))
     rule = {"period": "P30D", "anchored": True, "recurs": "P15D", "rollover_max": 50}
-    own(tenant, "a", keys["quota"], 100, rule, pool_id=pool, effective_at=at(0))
-    old = tenant.customer_id = f"{tenant.customer_id}-old"
-    token = tenant.command("AssignWorkspace", pool_id=pool, workspace_id=old, role="primary")
-    entry, of_decision = told(tenant, keys["quota"], token)
+    own(account, "a", keys["quota"], 100, rule, pool_id=pool, effective_at=at(0))
+    old = account.customer_id = f"{account.customer_id}-old"
+    token = account.command("AssignWorkspace", pool_id=pool, workspace_id=old, role="primary")
+    entry, of_decision = told(account, keys["quota"], token)
     assert (entry["remaining"], entry["resets_at"]) == (150, at(60))
     assert (entry["valid_until"], entry["ends_at"], of_decision) == (at(45), at(45), at(45))
     used = {"customer_id": old, "resource_key": keys["quota"], "quantity": 60}
-    token = tenant.http.post("/v1/usage", json=used).headers["entitlements-consistency"]
-    entry, of_decision = told(tenant, keys["quota"], token)
+    token = account.http.post("/v1/usage", json=used).headers["entitlements-consistency"]
+    entry, of_decision = told(account, keys["quota"], token)
     assert (entry["remaining"], entry["valid_until"]) == (90, at(45))
     assert [entry["ends_at"], of_decision] == [None, None], "what comes anew is more than what is left"

@@ -13,7 +13,7 @@ import httpx
 import orjson
 from bench import fairness, neighbours, questions
 from bench.latency import percentile
-from tests.integration.api.conftest import STREAMS_MAX, Tenant
+from tests.integration.api.conftest import STREAMS_MAX, Account
 from tests.serving import Service
 
 from entitlements.api.auth.limits import QUESTIONS_MAX
@@ -32,10 +32,10 @@ P99_FOR_MAX = 1.5
 
 
 def test_a_quiet_organization_is_answered_beside_neighbours_that_take_all_they_can(
-    service: Service, tenant: Tenant, rival: Tenant
+    service: Service, account: Account, rival: Account
 ) -> None:
     service.do(*fairness.policies_of(rival.organization_id))
-    quiet = tenant.key("read")
+    quiet = account.key("read")
     with (
         fairness.neighbours(
             service.settings, rival.key("read"), SILENT, STREAMS_MAX, 10.0, customer=rival.customer_id
@@ -49,13 +49,13 @@ def test_a_quiet_organization_is_answered_beside_neighbours_that_take_all_they_c
     assert percentile(waited, 99) < P99_FOR_MAX, sorted(waited)[-10:]
 
 
-def test_long_questions_of_clients_that_have_gone_keep_no_place(service: Service, tenant: Tenant) -> None:
+def test_long_questions_of_clients_that_have_gone_keep_no_place(service: Service, account: Account) -> None:
     """As many as may wait were asked by clients that gave up: without an end to those, nearly all that follow are refused."""
-    service.do(*fairness.policies_of(tenant.organization_id))
+    service.do(*fairness.policies_of(account.organization_id))
     context = neighbours.worst_context()
-    asked = {"customer_id": tenant.customer_id, "resource_key": "sso", "context": context}
-    request = neighbours.request("POST /v1/check", tenant.key("read"), orjson.dumps(asked))
-    tenant.check("sso", context=context)  # The policies are known here now.
+    asked = {"customer_id": account.customer_id, "resource_key": "sso", "context": context}
+    request = neighbours.request("POST /v1/check", account.key("read"), orjson.dumps(asked))
+    account.check("sso", context=context)  # The policies are known here now.
     with ThreadPoolExecutor(STAYING) as threads:
         with ExitStack() as stack:
             leaving = [
@@ -66,25 +66,25 @@ def test_long_questions_of_clients_that_have_gone_keep_no_place(service: Service
                 connection.sendall(request)
             while not any(each.recv(12) == b"HTTP/1.1 429" for each in select.select(leaving, (), (), 10.0)[0]):
                 pass
-        tenant.http.get("/v1/customers")  # There and back: it has heard by then that they have gone.
-        staying = [threads.submit(tenant.http.post, "/v1/check", json=asked) for _ in range(STAYING)]
+        account.http.get("/v1/customers")  # There and back: it has heard by then that they have gone.
+        staying = [threads.submit(account.http.post, "/v1/check", json=asked) for _ in range(STAYING)]
         assert [each.result().status_code for each in staying] == [200] * STAYING
 
 
-def test_what_takes_long_is_bounded_and_beyond_that_refused(service: Service, tenant: Tenant) -> None:
-    service.do(*fairness.policies_of(tenant.organization_id))
-    asked = {"customer_id": tenant.customer_id, "resource_key": "sso", "context": neighbours.worst_context()}
+def test_what_takes_long_is_bounded_and_beyond_that_refused(service: Service, account: Account) -> None:
+    service.do(*fairness.policies_of(account.organization_id))
+    asked = {"customer_id": account.customer_id, "resource_key": "sso", "context": neighbours.worst_context()}
     began = time.monotonic()
-    answer = tenant.http.post("/v1/check", json=asked)
+    answer = account.http.post("/v1/check", json=asked)
     assert answer.json()["allowed"] is True
     assert time.monotonic() - began < 10.0
-    many = tenant.http.post("/v1/checks", json={"checks": [asked] * 3})
+    many = account.http.post("/v1/checks", json={"checks": [asked] * 3})
     assert [each["allowed"] for each in many.json()["decisions"]] == [True] * 3
     more = {"policy_id": "p-more"} | {k: v for k, v in neighbours.worst_policies()[0].items() if k != "policy_id"}
-    refused = [tenant.http.put(f"/v1/policies/p-more-{n}", json=more | {"policy_id": f"p-more-{n}"}) for n in range(8)]
+    refused = [account.http.put(f"/v1/policies/p-more-{n}", json=more | {"policy_id": f"p-more-{n}"}) for n in range(8)]
     assert refused[-1].json()["code"] == "too_many_policies"
     expensive = more | {"conditions": [*more["conditions"], *more["conditions"]]}
-    answer = tenant.http.put("/v1/policies/p-more", json=expensive)
+    answer = account.http.put("/v1/policies/p-more", json=expensive)
     assert (answer.status_code, answer.json()["mistake"]) == (422, "too_expensive")
 
 
@@ -103,7 +103,7 @@ def locked(service: Service, *tables: str) -> Iterator[Callable[[str], int]]:
 
 
 def test_reads_of_one_organization_that_hang_leave_threads_to_others(
-    service: Service, tenant: Tenant, rival: Tenant
+    service: Service, account: Account, rival: Account
 ) -> None:
     """More of them than there are threads, of either kind: they wait for tables that nobody else needs."""
     hanging = ["/v1/ladders/plans"] * (2 * THREADS) + ["/v1/usage"] * (2 * LIST_THREADS)
@@ -114,22 +114,22 @@ def test_reads_of_one_organization_that_hang_leave_threads_to_others(
             while any(waiting(table) < count for table, count in expected.items()):
                 time.sleep(0.01)
             for number in range(5):
-                unknown = tenant.http.post(
+                unknown = account.http.post(
                     "/v1/check", json={"customer_id": f"n{number}", "resource_key": "sso"}, timeout=10.0
                 )
                 assert unknown.json()["allowed"] is False
-                assert tenant.http.get("/v1/pools?limit=1", timeout=10.0).status_code == 200
-                assert tenant.check("sso")["allowed"] is True
+                assert account.http.get("/v1/pools?limit=1", timeout=10.0).status_code == 200
+                assert account.check("sso")["allowed"] is True
             assert {table: waiting(table) for table in expected} == expected
         assert {each.result().status_code for each in asked} == {200}
 
 
 def test_questions_under_way_are_bounded_and_calls_of_the_most_fit(
-    service: Service, tenant: Tenant, rival: Tenant
+    service: Service, account: Account, rival: Account
 ) -> None:
     def ask(number: int) -> httpx.Response:
         customer_ids = [f"{number}-{place}" for place in range(MANY_MAX)]
-        return tenant.http.post("/v1/remaining", json={"customer_ids": customer_ids, "resource_keys": ["sso"]})
+        return account.http.post("/v1/remaining", json={"customer_ids": customer_ids, "resource_keys": ["sso"]})
 
     fitting, small = QUESTIONS_MAX // MANY_MAX, {"customer_ids": ["c"], "resource_keys": ["sso"]}
     with ThreadPoolExecutor(fitting + 1) as threads:
@@ -139,7 +139,7 @@ def test_questions_under_way_are_bounded_and_calls_of_the_most_fit(
             assert (refused.status_code, refused.json()["code"]) == (429, "too_many_requests")
             assert refused.headers["retry-after"] == "1"
             for path in ("/v1/remaining", "/v1/checks"):
-                assert tenant.http.post(path, json=small).status_code == 429
+                assert account.http.post(path, json=small).status_code == 429
         answered = [each.result() for each in asked]
     assert sorted(each.status_code for each in answered) == [200] * fitting + [429]
     for number, each in enumerate(answered):
@@ -147,7 +147,7 @@ def test_questions_under_way_are_bounded_and_calls_of_the_most_fit(
             found = [one["customer_id"] for one in each.json()["remaining"]]
             assert found == [f"{number}-{place}" for place in range(MANY_MAX)]
     for path in ("/v1/remaining", "/v1/checks"):
-        assert tenant.http.post(path, json=small).status_code == 200
+        assert account.http.post(path, json=small).status_code == 200
         assert rival.http.post(path, json=small).status_code == 200
 
 

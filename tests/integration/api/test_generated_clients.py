@@ -25,7 +25,7 @@ def document(service: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_a_typescript_client_compiles_and_works(tenant: Any, document: Path, tmp_path: Path) -> None:
+def test_a_typescript_client_compiles_and_works(account: Any, document: Path, tmp_path: Path) -> None:
     """openapi-typescript and openapi-fetch: what an application does is in tests/node/client.ts."""
     (tmp_path / "package.json").write_text('{"type": "module"}')
     (tmp_path / "node_modules").symlink_to(MODULES)
@@ -33,12 +33,12 @@ def test_a_typescript_client_compiles_and_works(tenant: Any, document: Path, tmp
         shutil.copy(HERE / name, tmp_path)
     node("openapi-typescript/bin/cli.js", document, "--output", tmp_path / "api.ts")
     node("typescript/bin/tsc", "--project", tmp_path)
-    key = tenant.http.headers["authorization"]
+    key = account.http.headers["authorization"]
     environment = {
-        "URL_OF_SERVICE": tenant.service.url,
+        "URL_OF_SERVICE": account.service.url,
         "API_KEY": key.removeprefix("Bearer "),
-        "CUSTOMER_ID": tenant.customer_id,
-        "POOL_ID": tenant.pool_id,
+        "CUSTOMER_ID": account.customer_id,
+        "POOL_ID": account.pool_id,
     }
     found = json.loads(node(str(tmp_path / "client.js"), **environment))
     assert found == {
@@ -47,7 +47,7 @@ def test_a_typescript_client_compiles_and_works(tenant: Any, document: Path, tmp
         "limit": 200,
         "allowed": True,
         "used": 3,
-        "refused": {"code": "quota_exceeded", "remaining": 197, "refusedBy": tenant.pool_id},
+        "refused": {"code": "quota_exceeded", "remaining": 197, "refusedBy": account.pool_id},
         "events": [1, 2],
         "heard": "hello",
         "grants": ["by-typescript"],
@@ -88,32 +88,32 @@ def call(made: str, name: str, **arguments: Any) -> Any:
     return sys.modules[module].sync_detailed(**arguments)  # type: ignore[attr-defined]
 
 
-def test_a_python_client_compiles_and_works(tenant: Any, made: str) -> None:
+def test_a_python_client_compiles_and_works(account: Any, made: str) -> None:
     models: Any = importlib.import_module(f"{made}.models")
     client = importlib.import_module(f"{made}.client").AuthenticatedClient(
-        base_url=tenant.service.url, token=tenant.http.headers["authorization"].removeprefix("Bearer ")
+        base_url=account.service.url, token=account.http.headers["authorization"].removeprefix("Bearer ")
     )
-    grant = models.IssueGrant(pool_id=tenant.pool_id, grant_id="by-python", reason="a test", set_id="free")
+    grant = models.IssueGrant(pool_id=account.pool_id, grant_id="by-python", reason="a test", set_id="free")
     issued = [call(made, "issue_grant", client=client, body=grant, idempotency_key="grant-by-python") for _ in range(2)]
     assert [each.parsed.command for each in issued] == ["IssueGrant", "IssueGrant"]
     assert [each.headers.get("idempotent-replay") for each in issued] == [None, "true"]
     token = issued[0].headers["entitlements-consistency"]
 
-    asked = models.CheckBody(customer_id=tenant.customer_id, resource_key="api_calls", quantity=3)
+    asked = models.CheckBody(customer_id=account.customer_id, resource_key="api_calls", quantity=3)
     decision = call(made, "check", client=client, body=asked, entitlements_consistency=token).parsed
     assert (decision.allowed, decision.limit) == (True, 200)
 
-    usage = models.Usage(resource_key="api_calls", customer_id=tenant.customer_id, quantity=3)
+    usage = models.Usage(resource_key="api_calls", customer_id=account.customer_id, quantity=3)
     used = call(made, "record_usage", client=client, body=usage, idempotency_key="usage-by-python")
     assert used.parsed.quantity == 3
     usage.quantity = 1_000_000
     refused = call(made, "record_usage", client=client, body=usage)
     assert (refused.status_code, refused.parsed.code) == (409, "quota_exceeded")
-    assert (refused.parsed.remaining, refused.parsed.pool_id) == (197, tenant.pool_id)
+    assert (refused.parsed.remaining, refused.parsed.pool_id) == (197, account.pool_id)
 
     events = [
         models.EventBody(
-            id=f"e-{number}", source="/python", type_="com.example.called", specversion="1.0", subject=tenant.customer_id,
+            id=f"e-{number}", source="/python", type_="com.example.called", specversion="1.0", subject=account.customer_id,
             data=models.UsageData(resource_key="api_calls", quantity=1),
         )
         for number in (1, 2)
@@ -126,7 +126,7 @@ def test_a_python_client_compiles_and_works(tenant: Any, made: str) -> None:
         made,
         "pool",
         client=client,
-        pool_id=tenant.pool_id,
+        pool_id=account.pool_id,
         entitlements_consistency=batch.headers["entitlements-consistency"],
     ).parsed
     assert [each.grant_id for each in found.grants] == ["by-python"]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.integration.api.conftest import Tenant
+from tests.integration.api.conftest import Account
 from tests.serving import Service
 
 from entitlements.local.folder import a_free_port
@@ -60,8 +60,8 @@ def test_a_connection_that_asks_nothing_more_is_closed(narrow: Service) -> None:
     assert answered_until_closed(narrow, b"GET /healthz HTTP/1.1\r\nhost: test\r\n\r\n").startswith(b"HTTP/1.1 200")
 
 
-def test_a_body_that_does_not_come_is_not_waited_for(narrow: Service, tenant: Tenant) -> None:
-    key = narrow.key(tenant.organization_id)
+def test_a_body_that_does_not_come_is_not_waited_for(narrow: Service, account: Account) -> None:
+    key = narrow.key(account.organization_id)
     answer = answered_until_closed(narrow, HEAD.format(key=key).encode() + b"{")
     assert answer.startswith(b"HTTP/1.1 408")
     assert b'"code":"request_timeout"' in answer.replace(b": ", b":")
@@ -93,22 +93,22 @@ def poke(connection: socket.socket) -> None:
         time.sleep(0.1)
 
 
-def test_a_stream_lives_on_where_silence_ends(narrow: Service, tenant: Tenant) -> None:
+def test_a_stream_lives_on_where_silence_ends(narrow: Service, account: Account) -> None:
     """It is silent for longer than a connection may be; what happens then still arrives."""
     with (
-        narrow.client(tenant.organization_id) as client,
+        narrow.client(account.organization_id) as client,
         client.stream("GET", "/v1/changes") as stream,
     ):
         lines = stream.iter_lines()
         assert "event: hello" in (next(lines), next(lines))
         time.sleep(3 * IDLE_FOR)  # Silence is what is tried here.
-        tenant.command("SetOverride", override_id="o", resource_key="sso", allowed=False, reason="r", actor="a")
+        account.command("SetOverride", override_id="o", resource_key="sso", allowed=False, reason="r", actor="a")
         assert next(line for line in lines if line == "event: change")
 
 
-def test_streams_are_bounded_in_all_and_refused_ones_closed(narrow: Service, tenant: Tenant, rival: Tenant) -> None:
+def test_streams_are_bounded_in_all_and_refused_ones_closed(narrow: Service, account: Account, rival: Account) -> None:
     with ExitStack() as stack:
-        clients = [narrow.client(each.organization_id) for each in (tenant, rival)]
+        clients = [narrow.client(each.organization_id) for each in (account, rival)]
         for client in clients:
             stream = stack.enter_context(stack.enter_context(client).stream("GET", "/v1/changes"))
             assert stream.status_code == 200
@@ -117,7 +117,7 @@ def test_streams_are_bounded_in_all_and_refused_ones_closed(narrow: Service, ten
         assert refused.headers["connection"] == "close"
         assert clients[0].post("/v1/check", json={"customer_id": "c", "resource_key": "sso"}).status_code == 200
     until = time.monotonic() + CLOSED_WITHIN_FOR
-    with narrow.client(tenant.organization_id) as client:
+    with narrow.client(account.organization_id) as client:
         while time.monotonic() < until:  # Those that are over count no more.
             with client.stream("GET", "/v1/changes") as again:
                 if again.status_code == 200:
@@ -126,8 +126,8 @@ def test_streams_are_bounded_in_all_and_refused_ones_closed(narrow: Service, ten
     raise AssertionError("a stream that is over still counts")
 
 
-def test_bodies_that_are_no_batch_are_small(narrow: Service, tenant: Tenant) -> None:
-    with narrow.client(tenant.organization_id) as client:
+def test_bodies_that_are_no_batch_are_small(narrow: Service, account: Account) -> None:
+    with narrow.client(account.organization_id) as client:
         for path, size in (("/v1/check", 257 * 1024), ("/v1/keys", 2 * 1024 * 1024 + 1)):
             answer = client.post(path, content=b" " * size, headers={"content-type": "application/json"})
             assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
@@ -139,15 +139,15 @@ def test_bodies_that_are_no_batch_are_small(narrow: Service, tenant: Tenant) -> 
         assert events.json()["code"] == "invalid_json"
 
 
-def test_a_context_that_is_too_large_decides_nothing(tenant: Tenant) -> None:
+def test_a_context_that_is_too_large_decides_nothing(account: Account) -> None:
     for context in ({"metadata": {"l": ["x"] * 1_001}}, {"customer": {"t": "x" * 2_049}}):
-        decided = tenant.check("sso", context=context)
+        decided = account.check("sso", context=context)
         assert (decided["allowed"], decided["reason_code"]) == (False, "context_too_large")
-    assert tenant.check("sso")["allowed"] is True
+    assert account.check("sso")["allowed"] is True
 
 
-def test_a_key_makes_none_that_lives_longer_or_asks_faster(service: Service, tenant: Tenant) -> None:
-    own = tenant.key("administer", "read", expires_at="2100-01-01T00:00:00Z", requests_per_s=10)
+def test_a_key_makes_none_that_lives_longer_or_asks_faster(service: Service, account: Account) -> None:
+    own = account.key("administer", "read", expires_at="2100-01-01T00:00:00Z", requests_per_s=10)
     within = {"expires_at": "2099-12-31T00:00:00Z", "requests_per_s": 10}
     greater = (
         {"requests_per_s": 10},
@@ -170,16 +170,16 @@ def test_a_key_makes_none_that_lives_longer_or_asks_faster(service: Service, ten
         assert client.post("/v1/keys", json={"scopes": ["read"]} | within).is_success
 
 
-def test_a_key_without_bounds_makes_keys_without_bounds_up_to_the_default_rate(tenant: Tenant) -> None:
-    assert tenant.key("read")
-    refused = tenant.http.post("/v1/keys", json={"scopes": ["read"], "requests_per_s": 1_000_000})
+def test_a_key_without_bounds_makes_keys_without_bounds_up_to_the_default_rate(account: Account) -> None:
+    assert account.key("read")
+    refused = account.http.post("/v1/keys", json={"scopes": ["read"], "requests_per_s": 1_000_000})
     assert refused.json()["code"] == "exceeds_own_key"
 
 
-def test_the_narrow_api_answers_as_the_other_does(narrow: Service, tenant: Tenant) -> None:
+def test_the_narrow_api_answers_as_the_other_does(narrow: Service, account: Account) -> None:
     with httpx.Client(base_url=narrow.url) as client:
         assert client.get("/healthz").status_code == 200
-    with narrow.client(tenant.organization_id) as client:
-        asked = {"customer_id": tenant.customer_id, "resource_key": "sso"}
-        headers = {"entitlements-consistency": tenant.token}
+    with narrow.client(account.organization_id) as client:
+        asked = {"customer_id": account.customer_id, "resource_key": "sso"}
+        headers = {"entitlements-consistency": account.token}
         assert client.post("/v1/check", json=asked, headers=headers).json()["allowed"] is True

@@ -190,20 +190,20 @@ def strict(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_answers_hold_what_the_document_tells_and_nothing_else(
-    service: Any, tenant: Any, document: dict[str, Any]
+    service: Any, account: Any, document: dict[str, Any]
 ) -> None:
     """A pool with something of everything, and each question about it."""
-    tenant.command("IssueGrant", grant_id="g", reason="r", set_id="free")
-    tenant.command(
+    account.command("IssueGrant", grant_id="g", reason="r", set_id="free")
+    account.command(
         "SetOverride",
         override_id="o",
         resource_key="api_calls",
         amount=500,
         reason="r",
-        workspace_id=tenant.customer_id,
+        workspace_id=account.customer_id,
     )
-    tenant.command("CapMember", workspace_id=tenant.customer_id, subject_id="ann", resource_key="api_calls", amount=9)
-    tenant.command(
+    account.command("CapMember", workspace_id=account.customer_id, subject_id="ann", resource_key="api_calls", amount=9)
+    account.command(
         "ConfigureOnDemand",
         resource_key="api_calls",
         enabled=True,
@@ -212,8 +212,8 @@ def test_answers_hold_what_the_document_tells_and_nothing_else(
         unit_price=1,
         spending_cap=100,
     )
-    tenant.http.post(
-        "/v1/reservations", json={"customer_id": tenant.customer_id, "resource_key": "api_calls", "quantity": 2}
+    account.http.post(
+        "/v1/reservations", json={"customer_id": account.customer_id, "resource_key": "api_calls", "quantity": 2}
     )
     condition = {"not": {"all": [{"field": "customer.region", "operator": "equals", "value": "eu"}]}}
     policy = {
@@ -222,18 +222,18 @@ def test_answers_hold_what_the_document_tells_and_nothing_else(
         "conditions": [condition],
         "temporal": {"weekdays": ["mon"]},
     }
-    token = tenant.http.put("/v1/policies/p-1", json=policy).headers["entitlements-consistency"]
-    tenant.http.headers["entitlements-consistency"] = token
+    token = account.http.put("/v1/policies/p-1", json=policy).headers["entitlements-consistency"]
+    account.http.headers["entitlements-consistency"] = token
     asked = {
-        "customer_id": tenant.customer_id,
+        "customer_id": account.customer_id,
         "resource_key": "api_calls",
         "quantity": 3,
         "context": {"customer": {"region": "us"}},
     }
-    usage = {"customer_id": tenant.customer_id, "resource_key": "api_calls", "quantity": 1}
+    usage = {"customer_id": account.customer_id, "resource_key": "api_calls", "quantity": 1}
     reserve = {"op": "reserve"} | usage
     answers = {
-        "PoolBody": ("GET", f"/v1/pools/{tenant.pool_id}", None),
+        "PoolBody": ("GET", f"/v1/pools/{account.pool_id}", None),
         "SetBody": ("GET", "/v1/sets/free", None),
         "LadderBody": ("GET", "/v1/ladders/plans", None),
         "ResourceKeyBody": ("GET", "/v1/resource-keys/api_calls", None),
@@ -250,18 +250,18 @@ def test_answers_hold_what_the_document_tells_and_nothing_else(
         "CampaignList": ("GET", "/v1/campaigns", None),
         "ApiKeyList": ("GET", "/v1/keys", None),
         "PoliciesBody": ("GET", "/v1/policy-set", None),
-        "ViewBody": ("GET", f"/v1/customers/{tenant.customer_id}/entitlements", None),
-        "EntitlementBody": ("GET", f"/v1/customers/{tenant.customer_id}/entitlements/api_calls", None),
+        "ViewBody": ("GET", f"/v1/customers/{account.customer_id}/entitlements", None),
+        "EntitlementBody": ("GET", f"/v1/customers/{account.customer_id}/entitlements/api_calls", None),
         "DecisionBody": ("POST", "/v1/check", asked),
         "DecisionsBody": ("POST", "/v1/checks", {"checks": [asked]}),
-        "RemainingBody": ("POST", "/v1/remaining", {"customer_ids": [tenant.customer_id], "resource_keys": ["api_calls", "sso"]}),
+        "RemainingBody": ("POST", "/v1/remaining", {"customer_ids": [account.customer_id], "resource_keys": ["api_calls", "sso"]}),
         "DryRunBody": ("POST", "/v1/policies/dry-run", asked | {"resource_key": "export"}),
         "UsageResults": ("POST", "/v1/usage/batch", {"usage": [usage, usage | {"quantity": 10**9}]}),
-        "OperationResults": ("POST", "/v1/reservations/batch", {"operations": [reserve, {"op": "extend", "reservation_id": "none", "pool_id": tenant.pool_id, "expires_in": 5}]}),
+        "OperationResults": ("POST", "/v1/reservations/batch", {"operations": [reserve, {"op": "extend", "reservation_id": "none", "pool_id": account.pool_id, "expires_in": 5}]}),
     }  # fmt: skip
     components = strict(document)
     for name, (verb, path, body) in answers.items():
-        answer = tenant.http.request(verb, path, json=body)
+        answer = account.http.request(verb, path, json=body)
         assert answer.status_code == 200, (name, answer.text)
         schema = {"$ref": f"#/components/schemas/{name}", "components": components}
         found = [
@@ -269,7 +269,7 @@ def test_answers_hold_what_the_document_tells_and_nothing_else(
             for error in jsonschema_rs.validator_for(schema).iter_errors(answer.json())
         ]
         assert found == [], (name, answer.text)
-    pool = tenant.http.get(f"/v1/pools/{tenant.pool_id}").json()
+    pool = account.http.get(f"/v1/pools/{account.pool_id}").json()
     assert all(
         pool[name]
         for name in (

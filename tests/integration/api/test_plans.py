@@ -54,17 +54,17 @@ def catalogue(service: Service) -> Catalogue:
 
 
 @pytest.fixture
-def customer(tenant: Any, catalogue: Catalogue) -> Any:
-    """A tenant on the low plan of the ladder."""
-    tenant.command("EndProvision", provision_id="plan", when="now")
-    tenant.command(
+def customer(account: Any, catalogue: Catalogue) -> Any:
+    """A account on the low plan of the ladder."""
+    account.command("EndProvision", provision_id="plan", when="now")
+    account.command(
         "ProvisionPool", provision_id="low", source="subscription", set_id=catalogue["low"], billing_period="month"
     )
-    return tenant
+    return account
 
 
-def refused(tenant: Any, command: str, **fields: Any) -> tuple[int, str]:
-    answer = tenant.http.post(f"/v1/commands/{command}", json={"pool_id": tenant.pool_id} | fields)
+def refused(account: Any, command: str, **fields: Any) -> tuple[int, str]:
+    answer = account.http.post(f"/v1/commands/{command}", json={"pool_id": account.pool_id} | fields)
     return answer.status_code, answer.json().get("code", "")
 
 

@@ -82,15 +82,15 @@ def listening(client: httpx.Client, last: str = "", **query: Any) -> Iterator[St
         stream.close()
 
 
-def test_a_revocation_is_told_with_its_position(tenant: Any) -> None:
-    with listening(tenant.http) as stream:
+def test_a_revocation_is_told_with_its_position(account: Any) -> None:
+    with listening(account.http) as stream:
         stream.next("hello")
-        token = tenant.command("EndProvision", provision_id="plan", when="now")
+        token = account.command("EndProvision", provision_id="plan", when="now")
         _, change = stream.next("change", type="entitlement.revoked", resource_key="sso")
-    assert (change["customer_id"], change["position"]) == (tenant.customer_id, token)
+    assert (change["customer_id"], change["position"]) == (account.customer_id, token)
 
 
-def test_foreign_records_stop_nobody(service: Any, tenant: Any) -> None:
+def test_foreign_records_stop_nobody(service: Any, account: Any) -> None:
     event = {
         "originator_id": "p",
         "originator_version": 1,
@@ -104,45 +104,45 @@ def test_foreign_records_stop_nobody(service: Any, tenant: Any) -> None:
         for partition in range(service.settings.partitions):
             producer.produce(service.settings.topic("changes"), value, partition=partition)
     assert producer.flush(10) == 0
-    with listening(tenant.http) as stream:
+    with listening(account.http) as stream:
         stream.next("hello")
-        tenant.command("SuspendPool")
+        account.command("SuspendPool")
         stream.next("change", type="entitlement.revoked", resource_key="sso")
 
 
-def test_whoever_was_cut_off_goes_on_where_it_stood(tenant: Any) -> None:
-    with listening(tenant.http) as stream:
+def test_whoever_was_cut_off_goes_on_where_it_stood(account: Any) -> None:
+    with listening(account.http) as stream:
         place, _ = stream.next("hello")
-    tenant.command("SuspendPool")
-    tenant.command("ResumePool")
-    with listening(tenant.http, place) as stream:
+    account.command("SuspendPool")
+    account.command("ResumePool")
+    with listening(account.http, place) as stream:
         first, _ = stream.next("change", type="entitlement.revoked", resource_key="sso")
         stream.next("change", type="entitlement.granted", resource_key="sso")
-    with listening(tenant.http, first) as stream:
+    with listening(account.http, first) as stream:
         stream.next("change", type="entitlement.granted", resource_key="sso")
 
 
-def test_a_place_that_is_not_kept_is_said(tenant: Any) -> None:
-    with listening(tenant.http, "c0:999999999") as stream:
+def test_a_place_that_is_not_kept_is_said(account: Any) -> None:
+    with listening(account.http, "c0:999999999") as stream:
         stream.next("reset")
-    assert tenant.http.get("/v1/changes", headers={"last-event-id": "x"}).status_code == 422
+    assert account.http.get("/v1/changes", headers={"last-event-id": "x"}).status_code == 422
 
 
-def test_nobody_hears_of_another_organization(tenant: Any, rival: Any) -> None:
-    with listening(rival.http) as stream, listening(rival.http, customer_id=tenant.customer_id) as asking:
+def test_nobody_hears_of_another_organization(account: Any, rival: Any) -> None:
+    with listening(rival.http) as stream, listening(rival.http, customer_id=account.customer_id) as asking:
         stream.next("hello")
-        tenant.command("EndProvision", provision_id="plan", when="now")
-        tenant.http.put("/v1/policies/one", json={"effect": "DENY", "resource_keys": ["sso"]})
+        account.command("EndProvision", provision_id="plan", when="now")
+        account.http.put("/v1/policies/one", json={"effect": "DENY", "resource_keys": ["sso"]})
         rival.command("EndProvision", provision_id="plan", when="now")
         stream.next("change", customer_id=rival.customer_id)
         for heard in (stream, asking):
-            heard.hears_nothing_of(tenant.customer_id)
+            heard.hears_nothing_of(account.customer_id)
 
 
-def test_customers_of_one_id_hear_each_of_its_own_organization(tenant: Any, rival: Any) -> None:
+def test_customers_of_one_id_hear_each_of_its_own_organization(account: Any, rival: Any) -> None:
     """granted, revoked and quota.exceeded are told as each one's own history says, whatever the other one has."""
-    customer = tenant.customer_id
-    with listening(tenant.http) as ours, listening(rival.http, customer_id=customer) as theirs:
+    customer = account.customer_id
+    with listening(account.http) as ours, listening(rival.http, customer_id=customer) as theirs:
         ours.next("hello")
         theirs.next("hello")
         rival.command("AssignWorkspace", workspace_id=customer, role="primary")
@@ -151,31 +151,31 @@ def test_customers_of_one_id_hear_each_of_its_own_organization(tenant: Any, riva
         body = {"customer_id": customer, "pool_id": rival.pool_id, "resource_key": "api_calls", "quantity": 101}
         assert rival.http.post("/v1/usage", json=body).status_code == 409
         theirs.next("change", type="quota.exceeded", **of_rival)
-        tenant.command("EndProvision", provision_id="plan", when="now")
+        account.command("EndProvision", provision_id="plan", when="now")
         _, first = ours.next("change")
-        assert (first["organization_id"], first["customer_id"]) == (tenant.organization_id, customer)
+        assert (first["organization_id"], first["customer_id"]) == (account.organization_id, customer)
         assert first["type"] == "entitlement.revoked"
         rival.command("UnassignWorkspace", workspace_id=customer)
         theirs.next("change", type="entitlement.revoked", resource_key="sso", **of_rival)
-        ours.hears_nothing_of_others(tenant.organization_id)
+        ours.hears_nothing_of_others(account.organization_id)
 
 
-def test_policies_that_change_are_told(tenant: Any) -> None:
-    with listening(tenant.http) as stream:
+def test_policies_that_change_are_told(account: Any) -> None:
+    with listening(account.http) as stream:
         stream.next("hello")
-        tenant.http.put("/v1/policies/one", json={"effect": "DENY", "resource_keys": ["sso"]})
+        account.http.put("/v1/policies/one", json={"effect": "DENY", "resource_keys": ["sso"]})
         stream.next("policies", policy_id="one")
 
 
-def test_a_stream_ends_with_the_key_it_was_asked_with(service: Any, tenant: Any) -> None:
-    made = tenant.http.post("/v1/keys", json={"scopes": ["read"]})
+def test_a_stream_ends_with_the_key_it_was_asked_with(service: Any, account: Any) -> None:
+    made = account.http.post("/v1/keys", json={"scopes": ["read"]})
     headers = {"authorization": f"Bearer {made.json()['key']}"}
     with (
         httpx.Client(base_url=service.url, headers=headers, timeout=20.0) as client,
         client.stream("GET", "/v1/changes") as stream,
     ):
         assert stream.status_code == 200, stream.read()
-        assert tenant.http.delete(f"/v1/keys/{made.json()['key_id']}").status_code == 200
+        assert account.http.delete(f"/v1/keys/{made.json()['key_id']}").status_code == 200
         # Sooner than the next sign of life, and than a key is honoured that the read model knows to be revoked.
         timer = threading.Timer(10.0, stream.close)
         timer.start()
@@ -186,60 +186,60 @@ def test_a_stream_ends_with_the_key_it_was_asked_with(service: Any, tenant: Any)
 
 
 def test_a_stream_of_a_key_that_acts_for_others_hears_of_the_organization_it_named_and_ends_with_its_key(
-    service: Any, tenant: Any, rival: Any
+    service: Any, account: Any, rival: Any
 ) -> None:
-    key = service.key(OPERATOR, ("read",), act_for=[tenant.organization_id, rival.organization_id])
+    key = service.key(OPERATOR, ("read",), act_for=[account.organization_id, rival.organization_id])
     with (
-        service.client_with(key, tenant.organization_id) as for_tenant,
+        service.client_with(key, account.organization_id) as for_account,
         service.client_with(key, rival.organization_id) as for_rival,
-        listening(for_tenant) as of_tenant,
+        listening(for_account) as of_account,
         for_rival.stream("GET", "/v1/changes") as of_rival,
     ):
-        of_tenant.next("hello")
+        of_account.next("hello")
         rival.command("SuspendPool")
-        tenant.command("SuspendPool")
-        of_tenant.next("change", customer_id=tenant.customer_id)
-        of_tenant.hears_nothing_of(rival.customer_id)
+        account.command("SuspendPool")
+        of_account.next("change", customer_id=account.customer_id)
+        of_account.hears_nothing_of(rival.customer_id)
         service.do(RevokeApiKey(command_id=new_id(), organization_id=OPERATOR, key_id=key.split("_")[1]))
         timer = threading.Timer(20.0, of_rival.close)
         timer.start()
         heard = of_rival.read().decode()
         assert timer.is_alive(), "it went on"
         timer.cancel()
-        assert for_tenant.get("/v1/policy-set").status_code == 401
+        assert for_account.get("/v1/policy-set").status_code == 401
     assert rival.customer_id in heard
-    assert tenant.customer_id not in heard
+    assert account.customer_id not in heard
 
 
-def test_a_key_of_a_unit_hears_of_its_customers_alone(service: Any, tenant: Any) -> None:
-    inside = f"{tenant.customer_id}-in"
+def test_a_key_of_a_unit_hears_of_its_customers_alone(service: Any, account: Any) -> None:
+    inside = f"{account.customer_id}-in"
     for name, sent in (
         ("DefineUnit", {"unit_id": "emea"}),
         ("PlaceWorkspace", {"workspace_id": inside, "unit_id": "emea"}),
     ):
-        assert tenant.http.post(f"/v1/commands/{name}", json=sent).is_success
-    tenant.command("AssignWorkspace", workspace_id=inside, role="primary")
-    with service.client_with(tenant.key("read", unit_id="emea")) as client, listening(client) as stream:
+        assert account.http.post(f"/v1/commands/{name}", json=sent).is_success
+    account.command("AssignWorkspace", workspace_id=inside, role="primary")
+    with service.client_with(account.key("read", unit_id="emea")) as client, listening(client) as stream:
         stream.next("hello")
-        tenant.command("SuspendPool")
+        account.command("SuspendPool")
         stream.next("change", customer_id=inside)
-        stream.hears_nothing_of(tenant.customer_id)
+        stream.hears_nothing_of(account.customer_id)
 
 
-def test_an_organization_has_so_many_streams_and_no_more(tenant: Any, rival: Any) -> None:
+def test_an_organization_has_so_many_streams_and_no_more(account: Any, rival: Any) -> None:
     with ExitStack() as stack:
         for _ in range(STREAMS_MAX - 1):
-            stack.enter_context(listening(tenant.http)).next("hello")
-        with tenant.http.stream("GET", "/v1/changes") as last:
+            stack.enter_context(listening(account.http)).next("hello")
+        with account.http.stream("GET", "/v1/changes") as last:
             lines = last.iter_lines()  # httpx ends a stream with whoever reads its lines.
             assert next(lines)
-            answer = tenant.http.get("/v1/changes")
+            answer = account.http.get("/v1/changes")
             assert (answer.status_code, answer.json()["code"]) == (429, "too_many_streams")
             assert answer.headers["retry-after"]
             with listening(rival.http) as another:
                 another.next("hello")
         until = time.monotonic() + 20.0
-        while not is_let_in(tenant.http):
+        while not is_let_in(account.http):
             assert time.monotonic() < until, "a stream that ended is still counted"
             time.sleep(0.05)
 

@@ -173,13 +173,13 @@ def test_every_field_of_every_body_takes_its_own_type_only(service: Any, documen
     assert sent_since(service, before) == []
 
 
-def test_every_parameter_of_every_query_takes_its_own_type_only(tenant: Any, document: Document) -> None:
+def test_every_parameter_of_every_query_takes_its_own_type_only(account: Any, document: Document) -> None:
     asked = 0
     for verb, path, operation in document.operations():
         for parameter in document.query_of(operation):
             for kind in document.kinds(parameter["schema"]):
                 for text in WRONG_IN_QUERIES.get(kind, ()):
-                    answer = tenant.http.request(
+                    answer = account.http.request(
                         verb, path.replace("{", "").replace("}", ""), params={parameter["name"]: text}
                     )
                     asked += 1
@@ -187,75 +187,75 @@ def test_every_parameter_of_every_query_takes_its_own_type_only(tenant: Any, doc
     assert asked >= 15
 
 
-def test_a_key_is_not_revoked_by_a_number_that_is_taken_for_an_instant(tenant: Any) -> None:
-    made = tenant.http.post("/v1/keys", json={"scopes": ["read"]}).json()
-    answer = tenant.http.delete(f"/v1/keys/{made['key_id']}", params={"revoke_at": "0.5"})
+def test_a_key_is_not_revoked_by_a_number_that_is_taken_for_an_instant(account: Any) -> None:
+    made = account.http.post("/v1/keys", json={"scopes": ["read"]}).json()
+    answer = account.http.delete(f"/v1/keys/{made['key_id']}", params={"revoke_at": "0.5"})
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_instant")
     assert [
-        each["revoked_at"] for each in tenant.http.get("/v1/keys").json()["items"] if each["key_id"] == made["key_id"]
+        each["revoked_at"] for each in account.http.get("/v1/keys").json()["items"] if each["key_id"] == made["key_id"]
     ] in ([None], [])
 
 
 @pytest.mark.parametrize("quantity", [0, -1, 2**53 + 1, 2**63, 2**64, 5.0, 1e3])
-def test_a_number_that_is_no_quantity_has_its_code_everywhere(tenant: Any, quantity: float) -> None:
-    body = {"customer_id": tenant.customer_id, "resource_key": "api_calls", "quantity": quantity}
-    event = {"id": "e", "source": "/s", "type": "t", "specversion": "1.0", "subject": tenant.customer_id}
+def test_a_number_that_is_no_quantity_has_its_code_everywhere(account: Any, quantity: float) -> None:
+    body = {"customer_id": account.customer_id, "resource_key": "api_calls", "quantity": quantity}
+    event = {"id": "e", "source": "/s", "type": "t", "specversion": "1.0", "subject": account.customer_id}
     event |= {"data": {"resource_key": "api_calls", "quantity": quantity}}
     answers = [
-        tenant.http.post("/v1/usage", json=body),
-        tenant.http.post("/v1/usage/batch", json={"usage": [body]}),
-        tenant.http.post("/v1/reservations", json=body),
-        tenant.http.post("/v1/events", json=event, headers={"content-type": "application/cloudevents+json"}),
-        tenant.http.post(
+        account.http.post("/v1/usage", json=body),
+        account.http.post("/v1/usage/batch", json={"usage": [body]}),
+        account.http.post("/v1/reservations", json=body),
+        account.http.post("/v1/events", json=event, headers={"content-type": "application/cloudevents+json"}),
+        account.http.post(
             "/v1/commands/ChangeQuantity",
-            json={"pool_id": tenant.pool_id, "provision_id": "plan", "quantity": quantity},
+            json={"pool_id": account.pool_id, "provision_id": "plan", "quantity": quantity},
         ),
     ]
     assert [(answer.status_code, answer.json()["code"]) for answer in answers] == [(422, "invalid_quantity")] * 5
 
 
-def test_an_instant_belongs_to_the_same_millisecond_on_every_route(tenant: Any) -> None:
+def test_an_instant_belongs_to_the_same_millisecond_on_every_route(account: Any) -> None:
     at = "2026-11-01T00:00:00.0009999Z"
     body = {
-        "customer_id": tenant.customer_id,
+        "customer_id": account.customer_id,
         "resource_key": "api_calls",
         "mode": "report",
         "occurred_at": at,
         "usage_id": "u",
     }
-    assert tenant.http.post("/v1/usage", json=body).status_code == 200
+    assert account.http.post("/v1/usage", json=body).status_code == 200
     # Under the same id another instant is another body: only what is cut off to the same millisecond is a repeat.
     for same in ("2026-11-01T00:00:00Z", "2026-11-01T01:00:00.0001+01:00"):
-        answer = tenant.http.post("/v1/usage", json=body | {"occurred_at": same})
+        answer = account.http.post("/v1/usage", json=body | {"occurred_at": same})
         assert answer.headers.get("idempotent-replay") == "true"
-    answer = tenant.http.post("/v1/usage", json=body | {"occurred_at": "2026-11-01T00:00:00.001Z"})
+    answer = account.http.post("/v1/usage", json=body | {"occurred_at": "2026-11-01T00:00:00.001Z"})
     assert answer.json()["code"] == "idempotency_key_reused"
 
 
-def test_a_query_holds_parameters_of_its_route_alone_and_each_once(tenant: Any, document: Document) -> None:
+def test_a_query_holds_parameters_of_its_route_alone_and_each_once(account: Any, document: Document) -> None:
     """Every route: what is misspelt would be passed over, and a key be revoked at once."""
     for verb, path, operation in document.operations():
         if operation["tags"] == ["operations"]:
             continue
         names = [each["name"] for each in document.query_of(operation)]
         where = path.replace("{", "").replace("}", "")
-        answer = tenant.http.request(verb, where, params={"nobody_knows_this": "1"})
+        answer = account.http.request(verb, where, params={"nobody_knows_this": "1"})
         assert refusal_of(answer, "query.nobody_knows_this") == "", (verb, path)
         for name in names:
             if path == "/v1/changes":  # It takes many customers, and goes on for ever.
                 continue
-            answer = tenant.http.request(verb, where, params=[(name, "x"), (name, "y")])
+            answer = account.http.request(verb, where, params=[(name, "x"), (name, "y")])
             assert refusal_of(answer, f"query.{name}") == "", (verb, path)
             assert "more than once" in answer.text, (verb, path)
 
 
 @pytest.mark.parametrize("misspelt", ["revokeAt", "revoke-at", "revoke_at_"])
-def test_a_key_is_not_revoked_at_once_by_a_misspelt_instant(tenant: Any, misspelt: str) -> None:
-    made = tenant.http.post("/v1/keys", json={"scopes": ["read"]})
+def test_a_key_is_not_revoked_at_once_by_a_misspelt_instant(account: Any, misspelt: str) -> None:
+    made = account.http.post("/v1/keys", json={"scopes": ["read"]})
     at = {misspelt: "2999-01-01T00:00:00Z"}
-    answer = tenant.http.delete(f"/v1/keys/{made.json()['key_id']}", params=at)
+    answer = account.http.delete(f"/v1/keys/{made.json()['key_id']}", params=at)
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
     assert "did you mean revoke_at?" in answer.text
     token = {"entitlements-consistency": made.headers["entitlements-consistency"]}
-    keys = tenant.http.get("/v1/keys", headers=token).json()["items"]
+    keys = account.http.get("/v1/keys", headers=token).json()["items"]
     assert [each["revoked_at"] for each in keys if each["key_id"] == made.json()["key_id"]] == [None]

@@ -13,7 +13,7 @@ from entitlements.ledger import clients
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.integration.api.conftest import Tenant
+    from tests.integration.api.conftest import Account
     from tests.serving import Service
 
 #: Topics that a consumer outside the service may be given. The others are between our processes.
@@ -38,8 +38,8 @@ def everything_in(service: Service, topic: str) -> Iterator[bytes]:
         consumer.close()
 
 
-def test_neither_the_secret_of_an_api_key_nor_its_hash_is_in_a_public_topic(service: Service, tenant: Tenant) -> None:
-    key = tenant.key("read", "use")
+def test_neither_the_secret_of_an_api_key_nor_its_hash_is_in_a_public_topic(service: Service, account: Account) -> None:
+    key = account.key("read", "use")
     _, key_id, secret = key.split("_", 2)
     digest = hashlib.sha256(secret.encode()).hexdigest().encode()
     assert any(digest in record for record in everything_in(service, "ledger")), "the engine needs it"

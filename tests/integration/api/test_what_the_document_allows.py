@@ -114,8 +114,8 @@ def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, A
 
 
 @pytest.mark.parametrize("seed", range(EXAMPLES))
-def test_what_the_document_allows_is_not_refused_for_its_form(tenant: Any, seed: int) -> None:
-    document = tenant.http.get("/openapi.json").json()
+def test_what_the_document_allows_is_not_refused_for_its_form(account: Any, seed: int) -> None:
+    document = account.http.get("/openapi.json").json()
     examples = Examples(document, seed)
     wrong: list[str] = []
     for method, template, operation in operations(document):
@@ -141,7 +141,7 @@ def test_what_the_document_allows_is_not_refused_for_its_form(tenant: Any, seed:
             # Data alone are the body of a binary event, which has headers.
             schema = schema["anyOf"][0] if "/v1/events" in path and "anyOf" in schema else schema
             body = {"json": examples.of(schema), "headers": {"content-type": media_type}}
-        answer = tenant.http.request(method, path, params=query, **body)
+        answer = account.http.request(method, path, params=query, **body)
         said = answer.json() if answer.headers.get("content-type", "").endswith("json") else {}
         if answer.status_code >= 500 or said.get("code") in OF_FORM:
             wrong.append(

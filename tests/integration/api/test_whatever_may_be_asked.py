@@ -47,9 +47,9 @@ def operations_of(schema: Any) -> list[Any]:
     return [found.ok() for found in schema.get_all_operations()]
 
 
-def test_no_answer_is_a_failure_of_ours_or_not_told_by_the_document(service: Any, tenant: Any, document: Any) -> None:
+def test_no_answer_is_a_failure_of_ours_or_not_told_by_the_document(service: Any, account: Any, document: Any) -> None:
     schema = schemathesis.openapi.from_dict(document)
-    headers = {"authorization": tenant.http.headers["authorization"]}
+    headers = {"authorization": account.http.headers["authorization"]}
     asked: set[str] = set()
     failures: list[str] = []
     for operation in operations_of(schema):

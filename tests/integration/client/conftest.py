@@ -43,7 +43,7 @@ def installation(kafka: str, postgres: str, tmp_path_factory: pytest.TempPathFac
         yield running
 
 
-class Tenant:
+class Account:
     """An organization with one pool on the free plan, which one customer uses."""
 
     def __init__(self, installation: Service) -> None:
@@ -68,14 +68,14 @@ class Tenant:
 
 
 @pytest.fixture(scope="session")
-def flags(installation: Service) -> Iterator[Tenant]:
+def flags(installation: Service) -> Iterator[Account]:
     """The customer of OpenFeature's scenarios, with the flags that they name."""
     with Client(Address(installation.url, installation.key(OPERATOR))) as operator:
         for keys, data_type in ((suite.FEATURE_KEYS, "boolean"), (suite.NUMBERS + suite.ZEROS, "integer")):
             for key in keys:
                 operator.command("DefineResourceKey", {"resource_key": key, "name": key, "data_type": data_type})
         operator.command("DefineEntitlementSet", {"set_id": "openfeature", "name": "Flags", "rules": suite.RULES})
-    found = Tenant(installation)
+    found = Account(installation)
     policy = {name: suite.TARGETING[name] for name in ("policy_id", "name", "effect")}
     document = json.dumps(suite.TARGETING, sort_keys=True, separators=(",", ":"))
     found.client.command(
@@ -158,7 +158,7 @@ def _listed(item: pytest.Function) -> list[suite.NotApplicable]:
 
 
 @pytest.fixture
-def tenant(installation: Service) -> Iterator[Tenant]:
-    found = Tenant(installation)
+def account(installation: Service) -> Iterator[Account]:
+    found = Account(installation)
     yield found
     found.client.close()

@@ -18,10 +18,10 @@ BLOCK = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_snippet_does_what_it_says(
-    page: Path, tenant: Any, installation: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    page: Path, account: Any, installation: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("ENTITLEMENTS_URL", tenant.address.url)
-    monkeypatch.setenv("ENTITLEMENTS_API_KEY", tenant.address.api_key)
+    monkeypatch.setenv("ENTITLEMENTS_URL", account.address.url)
+    monkeypatch.setenv("ENTITLEMENTS_API_KEY", account.address.api_key)
     monkeypatch.setenv("ENTITLEMENTS_OPERATOR_KEY", installation.key(OPERATOR, act_for="all"))
     monkeypatch.chdir(tmp_path)
     blocks = BLOCK.findall(page.read_text())
@@ -29,12 +29,12 @@ def test_every_snippet_does_what_it_says(
     names: dict[str, Any] = {}
     made: list[Any] = []
     for block in blocks:
-        code = block.replace("ws-1", tenant.customer_id).replace("/var/lib/my-app", str(tmp_path))
-        code = code.replace("acme-inc", tenant.organization_id)
+        code = block.replace("ws-1", account.customer_id).replace("/var/lib/my-app", str(tmp_path))
+        code = code.replace("acme-inc", account.organization_id)
         exec(compile(code, str(page), "exec"), names)
         made += [each for each in names.values() if isinstance(each, Shared) and each not in made]
         if "app" in names:
-            made.append(answers(names.pop("app"), tenant.customer_id))
+            made.append(answers(names.pop("app"), account.customer_id))
     assert "ENTITLEMENTS" in names or page.name == "README.md"
     made.append(names.get("ENTITLEMENTS", names["entitlements"]))
     for each in made:

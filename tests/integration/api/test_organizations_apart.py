@@ -1,4 +1,4 @@
-"""Two tenants, every route, every verb: nobody sees, changes or hears of what is another's."""
+"""Two organizations, every route, every verb: nobody sees, changes or hears of what is another's."""
 
 from __future__ import annotations
 
@@ -68,9 +68,9 @@ def calls(path: str, verb: str, victim: Any) -> tuple[str, dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def victim(service: Any) -> Any:
-    from tests.integration.api.conftest import Tenant
+    from tests.integration.api.conftest import Account
 
-    found = Tenant(service)
+    found = Account(service)
     assert found.http.put("/v1/policies/secret-policy", json={"effect": "ALLOW", "reason": "secret"}).is_success
     body = {"pool_id": found.pool_id, "resource_key": "api_calls", "quantity": 3, "reservation_id": "r-secret"}
     found.token = found.http.post("/v1/reservations", json=body).headers["entitlements-consistency"]
@@ -277,25 +277,25 @@ def test_validators_and_caches_keep_organizations_apart(service: Any, victim: An
 
 
 class Units:
-    """A tenant with two customers in units of their own, and a key of one of them."""
+    """A account with two customers in units of their own, and a key of one of them."""
 
-    def __init__(self, service: Any, tenant: Any) -> None:
-        self.tenant, self.inside, self.outside = tenant, f"{tenant.customer_id}-in", tenant.customer_id
-        command = tenant.http.post
+    def __init__(self, service: Any, account: Any) -> None:
+        self.account, self.inside, self.outside = account, f"{account.customer_id}-in", account.customer_id
+        command = account.http.post
         for unit, parent in (("emea", ""), ("berlin", "emea"), ("apac", "")):
             sent = {"unit_id": unit, "parent_unit_id": parent}
             assert command("/v1/commands/DefineUnit", json=sent).is_success
         for customer, unit in ((self.inside, "berlin"), (self.outside, "apac")):
             assert command("/v1/commands/PlaceWorkspace", json={"workspace_id": customer, "unit_id": unit}).is_success
-        self.token = tenant.command("AssignWorkspace", workspace_id=self.inside, role="primary")
-        self.http = service.client_with(tenant.key("read", "use", unit_id="emea"))
+        self.token = account.command("AssignWorkspace", workspace_id=self.inside, role="primary")
+        self.http = service.client_with(account.key("read", "use", unit_id="emea"))
 
 
-def test_a_key_of_a_unit_reaches_its_customers_and_nobody_else(service: Any, tenant: Any) -> None:
-    units = Units(service, tenant)
-    pool, inside, outside = tenant.pool_id, units.inside, units.outside
+def test_a_key_of_a_unit_reaches_its_customers_and_nobody_else(service: Any, account: Any) -> None:
+    units = Units(service, account)
+    pool, inside, outside = account.pool_id, units.inside, units.outside
     others = {"pool_id": pool, "resource_key": "api_calls", "quantity": 1, "reservation_id": "r-out"}
-    assert tenant.http.post("/v1/reservations", json=others | {"customer_id": outside}).is_success
+    assert account.http.post("/v1/reservations", json=others | {"customer_id": outside}).is_success
     calls_: list[tuple[str, str, Any]] = [
         ("POST", "/v1/check", {"customer_id": "WHO", "resource_key": "sso"}),
         ("POST", "/v1/checks", {"checks": [{"customer_id": "WHO", "resource_key": "sso"}]}),
@@ -348,7 +348,7 @@ def test_a_key_of_a_unit_reaches_its_customers_and_nobody_else(service: Any, ten
             and verb in {"POST", "PUT", "DELETE"}
             and path not in {each[1] for each in [*calls_, *refused]}
         ):
-            address, sent = calls(path, verb, tenant)
+            address, sent = calls(path, verb, account)
             answer = units.http.request(verb, address, json=sent)
             assert not answer.is_success or path == "/v1/reservations/batch", (verb, path, answer.text)
     assert units.http.get("/v1/policy-set").is_success
@@ -463,21 +463,21 @@ def test_a_key_where_its_id_belongs_is_written_nowhere(victim: Any) -> None:
     assert victim.http.delete(f"/v1/keys/{made['key_id']}").is_success
 
 
-def test_the_catalogue_is_the_operators(tenant: Any) -> None:
+def test_the_catalogue_is_the_operators(account: Any) -> None:
     body = {"resource_key": "api_calls", "name": "mine", "data_type": "integer"}
-    answer = tenant.http.post("/v1/commands/DefineResourceKey", json=body)
+    answer = account.http.post("/v1/commands/DefineResourceKey", json=body)
     assert (answer.status_code, answer.json()["code"]) == (403, "operator_only")
     said = "Only the operator can define the catalogue. Use an API key of the operator's organization, or one that acts for it."
     assert answer.json()["detail"] == said
-    assert tenant.http.get("/v1/resource-keys/api_calls").json()["name"] == "api_calls"
+    assert account.http.get("/v1/resource-keys/api_calls").json()["name"] == "api_calls"
 
 
-def test_the_operators_key_defines_the_catalogue_for_the_operator_alone(service: Any, tenant: Any) -> None:
+def test_the_operators_key_defines_the_catalogue_for_the_operator_alone(service: Any, account: Any) -> None:
     key = service.key(OPERATOR, act_for="all")
-    body = {"resource_key": f"key-{tenant.pool_id}", "name": "k", "data_type": "boolean"}
+    body = {"resource_key": f"key-{account.pool_id}", "name": "k", "data_type": "boolean"}
     answers = {}
-    for named in (OPERATOR, tenant.organization_id, ""):
+    for named in (OPERATOR, account.organization_id, ""):
         with service.client_with(key, named) as client:
             answer = client.post("/v1/commands/DefineResourceKey", json=body)
         answers[named] = answer.json().get("code", answer.json()["status"])
-    assert answers == {OPERATOR: "accepted", tenant.organization_id: "operator_only", "": "organization_required"}
+    assert answers == {OPERATOR: "accepted", account.organization_id: "operator_only", "": "organization_required"}
