@@ -318,7 +318,7 @@ def test_a_port_stays_and_whoever_has_taken_it_is_named(tmp_path: Path) -> None:
         postgres.kill()
         with socket.create_server((HOST, old)):
             for start in (postgres.restart, postgres.start):
-                with pytest.raises(PortIsTaken, match=rf"{old}, where .* \(process {os.getpid()}\).*--postgres-port"):
+                with pytest.raises(PortIsTaken, match=rf"{old}, which .* \(process {os.getpid()}\).*--postgres-port"):
                     start()
             postgres.stop()
             with LocalPostgres(tmp_path, fast=True, port=a_free_port(except_for=set())) as moved:

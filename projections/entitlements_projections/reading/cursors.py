@@ -49,7 +49,7 @@ def written(place: Place, name: str, columns: Columns, filters: Mapping[str, Any
     """The cursor of a place in a list."""
     said = [name, list(columns), _hash_of(filters), place.side, [_plain(value) for value in place.values]]
     text = json.dumps(said, separators=(",", ":"), ensure_ascii=False)  # Escaped, 128 emoji would be 1,536 characters.
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+    return base64.urlsafe_b64encode(text.encode(errors="surrogatepass")).decode().rstrip("=")
 
 
 def characters_max(name: str, columns: Columns) -> int:

@@ -1,6 +1,6 @@
 -- policies --
--- Access policies as they were defined last, and the place of each: who wins comes first. document: as text, since jsonb would write
--- some of its numbers as others (1e308 as an integer of 309 digits).
+-- Access policies as they were defined last, highest priority first.
+-- The document is read as text: jsonb would write some of its numbers as others (1e308 as an integer of 309 digits).
 select
     organization_id, policy_id, name, effect, priority, case when retired_at is null then 'active' else 'retired' end as status,
     policy_version, policies_version, document, changed_at, retired_at, actor,
