@@ -30,7 +30,7 @@ from bench.neighbours import CUSTOMER, KEY, worst_policies
 from bench.place import Place
 from entitlements.domain.commands import AssignWorkspace, OpenPool, ProvisionPool
 from entitlements.domain.governance_commands import CreateApiKey, DefineAccessPolicy
-from entitlements.domain.plan_commands import SetOverride
+from entitlements.domain.plan_commands import ClearOverride, SetOverride
 from entitlements.domain.values import Rule
 from entitlements.intake.api_keys import new_api_key
 from entitlements.intake.policies import policy_command
@@ -217,16 +217,13 @@ def changing(settings: Settings, per_s: float) -> Iterator[None]:
     stopping = threading.Event()
 
     def change() -> None:
-        number = 0
         with Caller(settings) as caller:
-            while not stopping.wait(1.0 / per_s):
-                number += 1
-                caller.send(
-                    SetOverride(
-                        command_id=new_id(), pool_id="noisy-pool", override_id=f"o-{new_id()}", resource_key=KEY,
-                        allowed=number % 2 == 0, reason="bench", actor="bench",
-                    )
-                )  # fmt: skip
+            while not stopping.is_set():  # Set and cleared: a pool has a bounded number of overrides.
+                named = {"pool_id": "noisy-pool", "override_id": f"o-{new_id()}", "actor": "bench"}
+                denied = SetOverride(command_id=new_id(), resource_key=KEY, allowed=False, reason="bench", **named)
+                for command in (denied, ClearOverride(command_id=new_id(), **named)):
+                    caller.send(command)
+                    stopping.wait(1.0 / per_s)
 
     with _thread(change, stopping):
         yield

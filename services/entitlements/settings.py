@@ -57,7 +57,9 @@ class Settings(KafkaSettings):
         default=10.0, gt=0, description="Seconds a caller waits for a decision before outcome_unknown."
     )
     session_timeout_for: float = Field(
-        default=10.0, ge=1, description="Seconds after which a silent engine or publisher is replaced."
+        default=10.0,
+        ge=1,
+        description="Seconds after which a silent engine, publisher, projector or access-log process is replaced.",
     )
     api_host: str = Field(default="127.0.0.1", description="Listen address of the HTTP API.")
     api_port: int = Field(default=8080, ge=0, le=65_535, description="Port of the HTTP API; 0: any free port.")

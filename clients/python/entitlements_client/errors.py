@@ -2,8 +2,8 @@
 
 EntitlementsError
 ├── Refused                  a rule of the service says no; `code` says which
-│   ├── NotEntitled          nothing confers the key
-│   │   └── ProvisionSuspended   what confers it is suspended, as for a payment that is past due
+│   ├── NotEntitled          no active plan includes the key
+│   │   └── ProvisionSuspended   what includes it is suspended, as for a payment that is past due
 │   ├── QuotaExceeded        not so much is left; `remaining` says how much is, where the service said it
 │   └── UnknownReservation   it was committed, released or has expired
 ├── RequestError             the request cannot be answered as it is: repeating it changes nothing
@@ -18,7 +18,7 @@ EntitlementsError
 │   ├── RateLimited          the API key asks too often
 │   └── NotReachedYet        the read models do not show the wanted position yet
 ├── OutcomeUnknown           it may have happened or not: repeat with the same `idempotency_key`
-├── BufferIsFull             usage/buffer.py: as much waits on disk as may
+├── BufferIsFull             usage.py: as much waits on disk as may
 └── ClientIsClosed           something was asked of what has been closed
 """
 

@@ -11,6 +11,7 @@ remembered  policies in memory
 caching   levels of caching before the read models
 log       the access log
 
-The rules are not repeated here: they are in domain/usage.py, domain/cover.py and domain/members.py.
-Start reading at checking.py.
+Two ways: a check over HTTP is decided by entitlements_client.deciding from a view (judging.py); `entitlements check`, and what a
+view cannot tell, by the domain's rules in domain/usage.py, domain/cover.py and domain/members.py (checking.py).
+Start reading at judging.py, then views.py and checking.py.
 """

@@ -18,14 +18,14 @@ granting    features that grant others, and constraints, in an answer
 catalogue   set define, show, example
 keys        key define, show
 ladders     ladder define, show, list
-access_policies  policy define, test, list, retire
+access_policies  policy define, test, list, show, retire
 api_keys    api-key create, list, revoke
 scenarios, previewing  scenario run, list, show, schema, preview
 sending     send
 explaining  what the commands of send take
 progress    progress
 pools       pool open, show, suspend, resume, close
-provisions  provision add, suspend, resume, end
+provisions  provision add, suspend, resume, end, cancel, uncancel
 grants      grant issue, revoke
 customers   assign · unassign · customer show
 checking    check

@@ -19,6 +19,8 @@ from entitlements.cli.output import Styled, text, visible
 _GAP: Final = "   "
 #: Prose in a narrower column than this is hard to read; its table becomes blocks.
 _PROSE_MIN: Final = 20
+#: The longest line below headings: in a file a cell of prose may be as long as it likes.
+_RULE_MAX: Final = 120
 _DIM: Final = "dim"
 
 
@@ -107,7 +109,7 @@ def _folded(columns: Sequence[_Column], width: int) -> list[int] | None:
 
 def _side_by_side(columns: Sequence[_Column], widths: Sequence[int]) -> Iterator[Text]:
     yield _line([(_Cell(column.name, "bold"), column, width) for column, width in zip(columns, widths, strict=True)])
-    yield Text("─" * (sum(widths) + len(_GAP) * (len(widths) - 1)), _DIM)
+    yield Text("─" * min(_RULE_MAX, sum(widths) + len(_GAP) * (len(widths) - 1)), _DIM)
     for row in zip(*(column.cells for column in columns), strict=True):
         folded = [
             _fold(cell, width) if column.is_prose else [cell]

@@ -12,7 +12,7 @@ _DOES: Final = {
     "publisher": "Publish the ledger's events to entitlements.events and entitlements.usage.",
     "projector": "Keep the read models in Postgres up to date.",
     "changes": "Publish the changes of each customer to entitlements.changes (a Faust worker).",
-    "reconciler": "Roll out new set versions, campaign grants and org-unit assignments to pools.",
+    "reconciler": "Roll out new set versions, campaign grants and unit assignments to pools.",
     "access-log": "Write the access log to Postgres and delete entries past their retention.",
     "api": "Serve the HTTP API.",
     "registry": "Serve the Avro schemas over the read-only Confluent Schema Registry API.",

@@ -1,4 +1,4 @@
-"""`entitlements progress`: how far the policies are with what follows from sets, campaigns and units."""
+"""`entitlements progress`: how far the reconciler is with new set versions and campaigns."""
 
 from __future__ import annotations
 

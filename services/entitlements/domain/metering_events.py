@@ -1,4 +1,8 @@
-"""The facts about usage and its periods. `apply` only takes down what happened; bounds of periods are facts too."""
+"""The facts about recorded usage, its quotas, overage and periods.
+
+Only UsageRecorded, UsageRefused and UsageReleased are metering (ledger/publisher.py). `apply` only takes down what happened; bounds
+of periods are facts too.
+"""
 
 from __future__ import annotations
 

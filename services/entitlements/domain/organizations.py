@@ -2,7 +2,7 @@
 Its access policies and API keys too.
 
 Assignments live on pools. An organization decides which follow from its units and tells them as a part of each event, so that
-whoever carries them out (policies) needs no rule of its own, and an auditor sees why a workspace got a pool.
+whoever carries them out (the reconciler) needs no rule of its own, and an auditor sees why a workspace got a pool.
 """
 
 from __future__ import annotations

@@ -86,7 +86,7 @@ PROCESSES: Final[dict[str, str]] = {
     "publisher": "publishes the ledger to entitlements.events and entitlements.usage",
     "projector": "updates the read models in Postgres",
     "changes": "publishes the changes of each customer (Faust)",
-    "reconciler": "rolls out new set versions, campaign grants and org-unit assignments",
+    "reconciler": "rolls out new set versions, campaign grants and unit assignments",
     "access-log": "writes the access log to Postgres",
     "registry": "serves the Avro schemas over HTTP",
     "api": "serves the HTTP API: checks, usage and commands",

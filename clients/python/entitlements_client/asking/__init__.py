@@ -11,5 +11,5 @@ overruling  when a newer view overrules an older answer of the service
 organizations  the state of a client for each organization
 facades    Entitlements and AsyncEntitlements, the objects of an application
 
-Start reading at asking.py.
+Start reading at facades.py, then asking.py.
 """
