@@ -135,7 +135,7 @@ def test_the_page_names_every_shipped_scenario() -> None:
         ("{expect: {keys: {k: {burnt: {a: 1}}}}}", "k.burnt", {"a": 1}, {"a": 0}),
         ("{expect: {keys: {k: {resets_at: 2026-03-04}}}}", "k.resets_at", "2026-03-04T00:00:00Z", "2026-03-03T00:00:00Z"),
         ("{expect: {keys: {other: {allowed: true}}}}", "other.allowed", True, False),
-        ("{expect: {customers: {berlin: {k: {allowed: true}}}}}", "berlin: k.allowed", True, False),
+        ("{expect: {workspaces: {berlin: {k: {allowed: true}}}}}", "berlin: k.allowed", True, False),
         ("{expect: {status: closed}}", "status", "closed", "open"),
         ("{expect: {provisions: {a: ended}}}", "a.status", "ended", "active"),
         ("{expect: {provisions: {b: active}}}", "b", "present", None),
@@ -210,8 +210,9 @@ def test_a_timeline_goes_on_after_a_difference(tmp_path: Path) -> None:
         ("{expect: {events: [{UsageRecorded: {}, QuotaExceeded: {}}]}}", "expect.events.1: must have at most 1 entries"),
         ("{do: {CancelProvision: {provision: a}}}", "no such command: CancelProvision; did you mean EndProvision?"),
         ("{do: {CapMember: {customer: w, key: k}}}", "no such field: customer; commands call it workspace_id."),
-        ("{use: {key: k, workspace: w}}", "no such field: workspace; did you mean customer?"),
-        ("{use: {key: k, workspace_id: w}}", "no such field: workspace_id; did you mean customer?"),
+        ("{use: {key: k, customer: w}}", "no such field: customer; commands call it workspace_id."),
+        ("{use: {key: k, customer_id: w}}", "no such field: customer_id; commands call it workspace_id."),
+        ("{expect: {customers: {w: {k: {remaining: 1}}}}}", "no such field: customers; commands call it workspaces."),
         ("{expekt: {}}", "no such field: expekt; did you mean expect?"),
         ("{expect: {keys: {k: {limits: 6}}}}", "expect.keys.k: no such field: limits; did you mean limit?"),
         ("{expect: {events: [UsageRecordet]}}", "no such event: UsageRecordet; did you mean UsageRecorded?"),
@@ -247,14 +248,14 @@ def test_what_is_invalid_is_said_with_its_place(tmp_path: Path, step: str, said:
             "pools: {a: {}, b: {}}\ntimeline: [{use: [{pool: a, key: k}, {pool: b, key: k}]}]",
             "a use must be in one pool",
         ),
-        ("pools: {a: {}, b: {}}\ntimeline: [{use: {key: k, customer: w}}]", "w is not assigned to any of a, b"),
+        ("pools: {a: {}, b: {}}\ntimeline: [{use: {key: k, workspace: w}}]", "w is not assigned to any of a, b"),
         (
             (
                 "pools: {a: {organization: acme}, b: {organization: rival}}\n"
                 "timeline:\n"
                 "  - {do: {AssignWorkspace: {pool: a, workspace: w, role: primary}}}\n"
                 "  - {do: {AssignWorkspace: {pool: b, workspace: w, role: primary}}}\n"
-                "  - {use: {key: k, customer: w}}"
+                "  - {use: {key: k, workspace: w}}"
             ),
             "set the pool: acme, rival each have a customer w",
         ),
@@ -358,7 +359,7 @@ def test_usage_and_expectations_name_the_customer_alike(tmp_path: Path) -> None:
         "  - do: {ProvisionPool: {provision: p, set: s}}\n"
         "  - do: {AssignWorkspace: {workspace: ws-1, role: primary}}\n"
         "  - do: {CapMember: {workspace: ws-1, key: calls, amount: 3, period: day}}\n"
-        "  - use: {customer: ws-1, key: calls, quantity: 2}\n"
-        "    expect: {customers: {ws-1: {calls: {consumed: 2, remaining: 1}}}}\n"
+        "  - use: {workspace: ws-1, key: calls, quantity: 2}\n"
+        "    expect: {workspaces: {ws-1: {calls: {consumed: 2, remaining: 1}}}}\n"
     )
     assert run_file(file).passed

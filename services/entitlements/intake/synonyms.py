@@ -58,7 +58,7 @@ _UNDOING: Final = ("un", "de", "dis", "re")
 #: Fields as others call them: which of these a thing may have.
 _FIELD_SYNONYMS: Final = {
     "customer": ("workspace_id", "customer_id"), "customer_id": ("workspace_id", "customer"),
-    "workspace": ("customer", "customer_id"), "workspace_id": ("customer", "customer_id"),
+    "customers": ("workspaces",), "workspace": ("customer", "customer_id"), "workspace_id": ("customer", "customer_id"),
     "user_id": ("subject_id",), "member_id": ("subject_id",),
     "feature": ("resource_key", "key"), "feature_id": ("resource_key", "key"), "feature_key": ("resource_key", "key"),
     "key": ("resource_key",), "plan": ("set", "set_id"), "plan_id": ("set", "set_id"),
@@ -67,7 +67,7 @@ _FIELD_SYNONYMS: Final = {
 }  # fmt: skip
 _FILES_NAMED_MAX: Final = 5
 #: Commands and events say workspace where everything else says customer.
-_OF_COMMANDS: Final = frozenset({"workspace_id", "workspace"})
+_OF_COMMANDS: Final = frozenset({"workspace_id", "workspace", "workspaces"})
 
 
 def command_near(name: str, known: Iterable[str]) -> str | None:

@@ -158,10 +158,7 @@ def _check_rules(written: Words) -> None:
 def value_of(written: Any, at: datetime) -> Any:
     """A value in a command, at the instant of its step."""
     if isinstance(written, Words):
-        facts = _facts(written, at)
-        if "customer_id" in facts:  # A line of usage of a step, where commands say workspace.
-            facts["workspace_id"] = facts.pop("customer_id")
-        facts = {name: value for name, value in facts.items() if name in _hints(written.kind)}
+        facts = {name: value for name, value in _facts(written, at).items() if name in _hints(written.kind)}
         if written.kind is UsageLine:
             facts["occurred_at"] = occurred_ms(facts["occurred_at"])
         elif written.kind is Rule:

@@ -32,7 +32,7 @@ def differences(world: World, expected: Expected, happened: Happened, at: dateti
     yield from _answer(expected, happened)
     if "events" in expected.model_fields_set:
         yield from _events("events", expected.events, [event for _, event in happened.events], at)
-    if expected.model_fields_set & {"status", "keys", "customers", "provisions"}:
+    if expected.model_fields_set & {"status", "keys", "workspaces", "provisions"}:
         yield from _pool(world.pools.get(world.only_pool()), expected, at, "")
     for pool_id, of_pool in expected.pools.items():
         if "events" in of_pool.model_fields_set:
@@ -67,7 +67,7 @@ def _pool(pool: ResourcePool | None, expected: PoolExpected, at: datetime, prefi
         yield from _facts(f"{prefix}{provision_id}", facts, pool.provisions.get(provision_id), at)
     for key, of_key in expected.keys.items():
         yield from _facts(f"{prefix}{key}", of_key, state_of(pool, key, at), at)
-    for workspace_id, keys in expected.customers.items():
+    for workspace_id, keys in expected.workspaces.items():
         for key, of_member in keys.items():
             found = state_of_member(pool, workspace_id, key, at)
             yield from _facts(f"{prefix}{workspace_id}: {key}", of_member, found, at)

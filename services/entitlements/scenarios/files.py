@@ -123,7 +123,9 @@ class PoolExpected(Words):
     )
     status: PoolStatus = "open"
     keys: dict[str, KeyExpected] = Field(default={}, description="Entitlements of the pool, by key.")
-    customers: dict[str, dict[str, MemberExpected]] = Field(default={}, description="Entitlements by customer and key.")
+    workspaces: dict[str, dict[str, MemberExpected]] = Field(
+        default={}, description="Entitlements by customer and key."
+    )
     provisions: dict[str, ProvisionOrStatus] = Field(default={}, description="By provision: status, or more fields.")
 
 
@@ -196,7 +198,7 @@ def model() -> type[ScenarioFile]:
     by_name: dict[str, Any] = {name: (model_of(kind), None) for name, kind in commands().items()}
     asked = create_model("Command", __base__=Asked, __doc__=Asked.__doc__, **by_name)
     pool = (str, Field(default="", description="Pool (default: the only one, or the customer's pools in order)."))
-    line = _model_of_use(pool)
+    line = _made(UsageLine, pool_id=pool)
     lines = Annotated[
         list[line],  # type: ignore[valid-type]
         OrShort(lambda given: given if isinstance(given, list) else [given], lambda full: full["items"]),
@@ -221,17 +223,6 @@ def _made(kind: type, **other: Any) -> type[Words]:
     base = model_of(kind)
     made = create_model(kind.__name__, __base__=base, __doc__=base.__doc__, **other)
     made.kind = kind
-    return made
-
-
-def _model_of_use(pool: Any) -> type[Words]:
-    """A line of usage as a step has it: in the words of what is expected, so its customer is `customer`."""
-    base = model_of(UsageLine)
-    made_of: dict[str, Any] = {name: (field.annotation, field) for name, field in base.model_fields.items()}
-    del made_of["workspace_id"]
-    made_of |= {"pool_id": pool, "customer_id": (str, Field(default="", description="Customer (default: none)."))}
-    made = create_model(UsageLine.__name__, __base__=Words, __doc__=base.__doc__, **made_of)
-    made.kind = UsageLine
     return made
 
 
