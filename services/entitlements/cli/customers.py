@@ -142,15 +142,6 @@ def organization_of(opened: Session, customer: str, organization: str) -> str:
     return found[0]
 
 
-def pool_in(opened: Session, pool: str) -> str:
-    """The id of a pool. Raises UnknownPool if an organization is named and the pool is known to be another's."""
-    from entitlements.cli import values
-
-    pool_id = values.id_of("pool", pool)
-    opened.require_own(pool_id)
-    return pool_id
-
-
 def role_of(pool: dict[str, Any]) -> str | None:
     """What a pool is to its customer: an older primary counts as secondary. None: nobody asked for a customer."""
     return None if "is_primary" not in pool else "primary" if pool["is_primary"] else "secondary"
@@ -163,6 +154,7 @@ def what_they_have(
 
     Raises UnknownPool, UnknownCustomer, AmbiguousCustomer.
     """
+    from entitlements.cli import values
     from entitlements.cli.failures import InvalidValue
     from entitlements.errors import UnknownCustomer
     from entitlements_projections import reading
@@ -171,7 +163,7 @@ def what_they_have(
         raise InvalidValue("invalid_request", "No customer or pool is given.", "Add --customer or --pool.")
     now = datetime.now(UTC)
     if pool:
-        found = opened.require_pool(pool_in(opened, pool))
+        found = opened.require_pool(values.id_of("pool", pool))
         if not customer:
             return [found], found["entitlements"]
         organization = str(found["organization_id"])  # A pool tells which of several customers is meant.

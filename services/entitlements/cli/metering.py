@@ -95,7 +95,6 @@ def record(
     A customer's primary pool is used first, then the others if overflow is enabled. One line of usage is never split between pools.
     """
     from entitlements.cli import values
-    from entitlements.cli.customers import pool_in
     from entitlements.intake.instants import occurred_ms
     from entitlements.ledger.caller import new_id
 
@@ -109,7 +108,7 @@ def record(
     )
     with session(data, organization) as opened:
         if pool:
-            candidates = {pool_in(opened, pool): False}
+            candidates = {values.id_of("pool", pool): False}
         else:
             was_in = _where_it_was(opened, wanted, organization) if usage_id and customer else None
             candidates = {was_in: False} if was_in else _pools_of(opened, wanted, organization)
@@ -204,13 +203,13 @@ def release(
 ) -> None:
     """Release usage of a limit, such as seats."""
     from entitlements.cli import values
-    from entitlements.cli.customers import pool_in, what_they_have
+    from entitlements.cli.customers import what_they_have
     from entitlements.domain.commands import ReleaseUsage
 
     number = values.quantity(quantity)
     with session(data, organization) as opened:
         if pool:
-            pool_id = pool_in(opened, pool)
+            pool_id = values.id_of("pool", pool)
         else:
             pool_id = _holder(resource_key, *what_they_have(opened, customer, "", organization))
         command = ReleaseUsage(
