@@ -7,7 +7,7 @@ import json
 import socket
 from datetime import UTC, datetime
 from io import BytesIO
-from threading import Event, Thread
+from threading import Event
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -18,6 +18,7 @@ from confluent_kafka.schema_registry import Schema, SchemaRegistryClient, topic_
 from confluent_kafka.schema_registry.avro import AvroDeserializer, AvroSerializer
 from confluent_kafka.schema_registry.error import SchemaRegistryError
 from confluent_kafka.serialization import MessageField, SerializationContext
+from tests.registries import a_registry
 
 from entitlements import registry
 from entitlements.errors import AddressIsTaken
@@ -57,21 +58,8 @@ STARTED = {
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    stopping, started, said = Event(), Event(), []
-
-    def hear(address: str) -> None:
-        said.append(address)
-        started.set()
-
-    running = Thread(target=registry.run, args=(Settings(registry_port=0), stopping, hear))
-    running.start()
-    try:
-        assert started.wait(10)
-        yield said[0]
-    finally:
-        stopping.set()
-        running.join(10)
-        assert not running.is_alive()
+    with a_registry() as address:
+        yield address
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import asyncio
 import json
 from datetime import UTC, datetime
 from io import BytesIO
-from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 from urllib.request import urlopen
 
@@ -17,8 +16,8 @@ from confluent_kafka import DeserializingConsumer, Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 from confluent_kafka.schema_registry import SchemaRegistryClient
 from confluent_kafka.schema_registry.avro import AvroDeserializer
+from tests.registries import a_registry
 
-from entitlements import registry
 from entitlements.settings import Settings
 from entitlements_schemas import Wire, cloudevents
 from entitlements_schemas.catalogue import CUSTOMER_KEY
@@ -70,18 +69,8 @@ WRITTEN: list[tuple[str, dict[str, Any]]] = [
 
 @pytest.fixture
 def registry_url() -> Iterator[str]:
-    stopping, started, said = Event(), Event(), []
-
-    def hear(address: str) -> None:
-        said.append(address)
-        started.set()
-
-    running = Thread(target=registry.run, args=(Settings(registry_port=0), stopping, hear))
-    running.start()
-    assert started.wait(10)
-    yield said[0]
-    stopping.set()
-    running.join(10)
+    with a_registry() as address:
+        yield address
 
 
 @pytest.fixture

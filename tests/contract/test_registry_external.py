@@ -9,12 +9,13 @@ from base64 import b64encode
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Event, Thread
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
+from tests.registries import a_registry
 from tests.secure_kafka import write_certificates
 
 from entitlements import registry
@@ -118,19 +119,8 @@ def test_a_registry_over_https_is_shown_the_password_and_must_be_trusted(tmp_pat
 
 @pytest.fixture
 def ours() -> Iterator[str]:
-    stopping, started, said = Event(), Event(), []
-
-    def hear(address: str) -> None:
-        said.append(address)
-        started.set()
-
-    settings = Settings(registry_port=0, topic_prefix="eu.")
-    running = Thread(target=registry.run, args=(settings, stopping, hear))
-    running.start()
-    assert started.wait(10)
-    yield said[0]
-    stopping.set()
-    running.join(10)
+    with a_registry(Settings(registry_port=0, topic_prefix="eu.")) as address:
+        yield address
 
 
 def test_our_own_registry_gives_the_bundled_ids(ours: str) -> None:

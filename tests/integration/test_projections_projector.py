@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -15,6 +14,7 @@ from typing import Any, Protocol
 import psycopg
 import pytest
 from confluent_kafka.admin import NewTopic
+from tests.readers import a_reader
 
 from entitlements.errors import LedgerIsCorrupt
 from entitlements.ledger import clients
@@ -249,22 +249,17 @@ def test_readers_with_open_transactions_and_advisory_locks_hold_up_no_rebuild_bu
     write(connection, frames[:100])
     reporting.install(settings.postgres)
     monkeypatch.setattr(locks, "GIVE_UP_AFTER_FOR", 0.6)
-    name = f"ana_{secrets.token_hex(4)}"
-    connection.execute(f"create role {name} login".encode())
-    connection.execute(f"grant entitlements_reader to {name}".encode())
-    ana = psycopg.conninfo.make_conninfo(settings.postgres, user=name)
-    with closing(psycopg.connect(ana)) as reader, projecting(settings):
+    with a_reader(settings.postgres) as ana, closing(psycopg.connect(ana)) as reader, projecting(settings):
         for lock in ("projections:entitlements", "rebuild", "reporting", "migrations"):
             reader.execute("select pg_advisory_lock(hashtextextended(%s, 0))", (f"entitlements.{lock}",))
         reader.execute("select count(*) from entitlements_reporting.customer_entitlements")
         assert rebuild(settings, compare_only=True).equal
-        with pytest.raises(LockIsHeld, match=f"The new tables are live, .* held by {name}"):
+        with pytest.raises(LockIsHeld, match=f"The new tables are live, .* held by {reader.info.user}"):
             rebuild(settings)
         append(frames[100:])
         until(lambda: read_offsets(connection) == ends(ledger))
         reader.rollback()
         assert rebuild(settings).equal
-    connection.execute(f"drop role {name}".encode())
     assert connection.execute(b"select to_regnamespace('entitlements_retired')").fetchone() == (None,)
 
 

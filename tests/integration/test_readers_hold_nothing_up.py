@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import secrets
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import date, datetime, timedelta
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from tests.readers import a_reader
 
 from entitlements import testing
 from entitlements.access.log import tables as of_access_log
@@ -56,14 +56,8 @@ def server(postgres: str) -> Iterator[str]:
 @pytest.fixture
 def ana(server: str) -> Iterator[str]:
     """Somebody with `grant entitlements_reader to ana`, by a connection string."""
-    name = f"ana_{secrets.token_hex(4)}"
-    with closing(psycopg.connect(server, autocommit=True)) as admin:
-        admin.execute(f"create role {name} login".encode())
-        admin.execute(f"grant entitlements_reader to {name}".encode())
-        try:
-            yield psycopg.conninfo.make_conninfo(server, user=name, application_name="tableau")
-        finally:
-            admin.execute(f"drop role {name}".encode())
+    with a_reader(server, application_name="tableau") as conninfo:
+        yield conninfo
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg.rows import dict_row
+from tests.readers import a_reader
 
 from entitlements import testing
 from entitlements.access.log import tables as of_access_log
@@ -69,16 +70,8 @@ def connection(filled: str) -> Iterator[Connection]:
 @pytest.fixture
 def reader(filled: str) -> Iterator[Connection]:
     """Somebody with the two lines of docs/analytics.md."""
-    name = f"ana_{secrets.token_hex(4)}"
-    with closing(psycopg.connect(filled, autocommit=True)) as admin:
-        admin.execute(f"create role {name} login".encode())
-        admin.execute(f"grant entitlements_reader to {name}".encode())
-        try:
-            as_reader = psycopg.conninfo.make_conninfo(filled, user=name)
-            with closing(psycopg.connect(as_reader, autocommit=True)) as connection:
-                yield connection
-        finally:
-            admin.execute(f"drop role {name}".encode())
+    with a_reader(filled) as conninfo, closing(psycopg.connect(conninfo, autocommit=True)) as connection:
+        yield connection
 
 
 def rows(connection: Connection, query: str, *parameters: Any) -> list[dict[str, Any]]:

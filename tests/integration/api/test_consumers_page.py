@@ -8,16 +8,14 @@ import subprocess
 from collections.abc import Callable, Iterator
 from importlib.metadata import metadata
 from pathlib import Path
-from threading import Event, Thread
 from typing import Any
 
 import pytest
 from tests.integration.api.conftest import Account
+from tests.registries import a_registry
 from tests.serving import Service
 
-from entitlements import registry
 from entitlements.local.postgres import program
-from entitlements.settings import Settings
 from entitlements_projections.database import connect
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -31,24 +29,12 @@ class Seen(Exception):
 @pytest.fixture
 def folder(service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Where `entitlements up` was started: with the addresses of the installation, and of a registry."""
-    stopping, started, said = Event(), Event(), list[str]()
-
-    def hear(address: str) -> None:
-        said.append(address)
-        started.set()
-
-    running = Thread(target=registry.run, args=(Settings(registry_port=0), stopping, hear))
-    running.start()
-    try:
-        assert started.wait(10)
+    with a_registry() as address:
         (tmp_path / ".entitlements").mkdir()
-        addresses = {"kafka": service.settings.kafka, "registry": said[0]}
+        addresses = {"kafka": service.settings.kafka, "registry": address}
         (tmp_path / ".entitlements/addresses.json").write_text(json.dumps(addresses))
         monkeypatch.chdir(tmp_path)
         yield tmp_path
-    finally:
-        stopping.set()
-        running.join(10)
 
 
 def run(code: str, is_it: Callable[[str], bool]) -> str:

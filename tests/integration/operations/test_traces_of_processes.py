@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import gzip
 import secrets
-import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +12,7 @@ import pytest
 from confluent_kafka import TopicPartition
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
+from tests.collecting import Collector
 from tests.serving import OPERATOR, Service, a_service
 
 from entitlements import testing
@@ -25,67 +23,39 @@ WITHIN_FOR = 20.0
 PROCESSES = {f"entitlements-{name}" for name in ("api", "engine", "publisher", "projector", "changes")}
 
 
-class Collector:
-    """A collector of OpenTelemetry: OTLP over HTTP, protobuf."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._taken: list[tuple[str, Span]] = []
-        taking = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["content-length"]))
-                if self.headers.get("content-encoding") == "gzip":
-                    body = gzip.decompress(body)
-                taking.take(ExportTraceServiceRequest.FromString(body))
-                self.send_response(200)
-                self.send_header("content-length", "0")
-                self.end_headers()
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
-
-    def take(self, request: ExportTraceServiceRequest) -> None:
-        for resource in request.resource_spans:
-            named = {each.key: each.value.string_value for each in resource.resource.attributes}
-            with self._lock:
-                self._taken += [(named["service.name"], span) for scope in resource.scope_spans for span in scope.spans]
+class Spans(Collector):
+    """The collector, by the spans that came."""
 
     def trace(self, trace_id: str, *last: str) -> dict[str, tuple[str, Span]]:
         """The spans of a trace by their names, each with its process; waits until those named are there."""
         until = time.monotonic() + WITHIN_FOR
         while True:
-            with self._lock:
-                found = {span.name: (of, span) for of, span in self._taken if span.trace_id.hex() == trace_id}
+            found = {span.name: (of, span) for of, span in self._all() if span.trace_id.hex() == trace_id}
             if found.keys() >= set(last):
                 return found
             assert time.monotonic() < until, f"{sorted(set(last) - found.keys())} never came; there is {sorted(found)}"
             time.sleep(0.05)
 
-    def close(self) -> None:
-        self.server.shutdown()
-        self.server.server_close()
+    def _all(self) -> Iterator[tuple[str, Span]]:
+        for _, _, body in list(self.taken):
+            for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
+                named = {each.key: each.value.string_value for each in resource.resource.attributes}
+                yield from ((named["service.name"], span) for scope in resource.scope_spans for span in scope.spans)
 
 
 @pytest.fixture(scope="module")
-def collector() -> Iterator[Collector]:
-    found = Collector()
+def collector() -> Iterator[Spans]:
+    found = Spans()
     yield found
     found.close()
 
 
 @pytest.fixture(scope="module")
-def traced(
-    kafka: str, postgres: str, collector: Collector, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Service]:
+def traced(kafka: str, postgres: str, collector: Spans, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """An installation that is told of the collector by OpenTelemetry's own variables, and by nothing else."""
     folder: Path = tmp_path_factory.mktemp("traced")
     with pytest.MonkeyPatch.context() as environment, testing.a_database(postgres) as database:
-        environment.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{collector.server.server_address[1]}")
+        environment.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
         environment.setenv("OTEL_BSP_SCHEDULE_DELAY", "100")
         with a_service(kafka, database, folder) as running:
             with running.client(OPERATOR) as operator:
@@ -151,7 +121,7 @@ def chain(spans: dict[str, tuple[str, Span]], last: str) -> list[tuple[str, str]
 
 
 def test_a_trace_runs_from_a_request_through_the_engine_to_the_event_and_on_to_the_change(
-    traced: Service, collector: Collector
+    traced: Service, collector: Spans
 ) -> None:
     trace_id, caller, traceparent = a_trace()
     command(traced, "AssignWorkspace", traceparent, workspace_id="ws", role="primary")
@@ -178,7 +148,7 @@ def test_a_trace_runs_from_a_request_through_the_engine_to_the_event_and_on_to_t
 
 
 @pytest.mark.parametrize("path", ["/v1/usage", "/v1/events"])
-def test_usage_carries_its_trace_into_the_metering_topic(traced: Service, collector: Collector, path: str) -> None:
+def test_usage_carries_its_trace_into_the_metering_topic(traced: Service, collector: Spans, path: str) -> None:
     trace_id, caller, traceparent = a_trace()
     line = {"resource_key": "api_calls", "quantity": 2, "customer_id": "ws", "pool_id": "pool"}
     event = {"specversion": "1.0", "id": trace_id, "source": "/test", "type": "test.used", "data": line}
