@@ -28,6 +28,7 @@ from bench import (
     strict_lines,
 )
 from bench.place import Place, a_stack
+from bench.whole import http
 
 #: In this order: the projection reads the ledger that the first one wrote.
 BENCHMARKS: Final[dict[str, Callable[[Place], dict[str, float]]]] = {
@@ -47,6 +48,8 @@ BENCHMARKS: Final[dict[str, Callable[[Place], dict[str, float]]]] = {
     "caching": caching.measure,
     "serving": serving.measure,
     "fairness": fairness.measure,
+    "http_use": http.use,
+    "http_check": http.check,
     "broker": broker.measure,
 }
 QUICK_SCALE: Final = 0.25

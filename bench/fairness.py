@@ -24,7 +24,8 @@ from typing import Any, Final, NamedTuple
 
 import httpx
 
-from bench import questions, serving
+from bench import questions
+from bench.installations import an_installation
 from bench.latency import percentile
 from bench.neighbours import CUSTOMER, KEY, worst_policies
 from bench.place import Place
@@ -75,7 +76,7 @@ class Round:
 
 def measure(place: Place) -> dict[str, float]:
     """Milliseconds of the quiet organization's checks, alone and beside the others."""
-    with serving.an_installation(place) as (settings, key, _):
+    with an_installation(place) as (settings, key, _):
         noisy = a_noisy_organization(settings)
         loads = {
             "alone": Load(),

@@ -20,7 +20,7 @@ class Figure(NamedTuple):
     aim: str = ""
 
 
-FIGURES: Final[dict[str, Figure]] = {
+FIGURES: dict[str, Figure] = {
     "strict_lines_per_s": Figure("lines/s", "strict lines, 100 a batch, 100 of 10,000 pools in each", ">= 100,000"),
     "strict_lines_per_s_hot_pool": Figure("lines/s", "strict lines, 100 a command, all on one pool"),
     "strict_lines_per_s_fsync": Figure("lines/s", "the first figure, with an fsync of the ledger for every frame"),
@@ -93,6 +93,56 @@ FIGURES: Final[dict[str, Figure]] = {
 }
 
 
+def _of_http() -> dict[str, Figure]:
+    """The figures of bench.whole: each way to ask at each number of connections."""
+    asked = {
+        "http_use": "POST /v1/usage, every process at work, 10,000 customers in turn",
+        "http_use_zipf": "the same, the first customer in a tenth of all requests (Zipf)",
+        "baseline_use": "rival: 30 lines of FastAPI, UPDATE and INSERT on the same Postgres, on disk",
+        "procedure_use": "rival: the same server, a stored procedure",
+        "valkey_use": "rival: the same server, a Lua script in Valkey, appendfsync always",
+        "http_check_all": "POST /v1/check about all of 10,000 customers in turn",
+        "baseline_check": "rival: the same server, a SELECT",
+    }
+    found = {}
+    for name, meaning in asked.items():
+        for number in (8, 64) if "check" in name else (1, 8, 64, 256):
+            of = f"{number} connections: {meaning}"
+            found[f"{name}_{number}_per_s"] = Figure("requests/s", of)
+            found[f"{name}_{number}_p50_ms"] = Figure("ms", "half of these are answered within")
+            found[f"{name}_{number}_p99_ms"] = Figure("ms", "99 of 100 of these")
+            found[f"{name}_{number}_cpu_us"] = Figure("us", "processor time of one of these, all processes")
+            if name.startswith("http_") and number in {8, 64}:
+                for process in (*_PROCESSES, "other"):
+                    found[f"{name}_{number}_cpu_us_{process}"] = Figure("us", f"of that in {process}")
+    for name, aim in _RATIOS_OF_HTTP.items():
+        found[name] = Figure("times", _ratio_in_words(name), aim)
+    return found
+
+
+_PROCESSES: Final = ("kafka", "postgres", "api", "engine", "projector", "publisher", "changes")
+#: Ours by that of FastAPI on Postgres, in one run.
+_RATIOS_OF_HTTP: Final = {
+    "ratio_use_1_p50": "<= 2.5", "ratio_use_8": ">= 0.8", "ratio_use_64": ">= 1.5", "ratio_use_256": "",
+    "ratio_use_zipf_64": "", "ratio_check_8": ">= 3", "ratio_check_64": ">= 3",
+}  # fmt: skip
+
+
+def _parts_of(ratio: str) -> tuple[str, str]:
+    """The figures that a ratio is made of."""
+    kind, number = ratio.removeprefix("ratio_").removesuffix("_p50").rsplit("_", 1)
+    ours = "http_check_all" if kind == "check" else f"http_{kind}"
+    figure = "p50_ms" if ratio.endswith("_p50") else "per_s"
+    return f"{ours}_{number}_{figure}", f"baseline_{kind.removesuffix('_zipf')}_{number}_{figure}"
+
+
+def _ratio_in_words(ratio: str) -> str:
+    return " / ".join(_parts_of(ratio))
+
+
+FIGURES |= _of_http()
+
+
 def with_ratios(measured: Mapping[str, float]) -> dict[str, float]:
     """The figures in their order, with the ratios that can be made of them."""
     found = dict(measured)
@@ -103,6 +153,10 @@ def with_ratios(measured: Mapping[str, float]) -> dict[str, float]:
         ):
             if rival in found:
                 found[ratio] = found["strict_lines_per_s"] / found[rival]
+    for ratio in _RATIOS_OF_HTTP:
+        ours, theirs = _parts_of(ratio)
+        if ours in found and theirs in found:
+            found[ratio] = found[ours] / found[theirs]
     return {name: found[name] for name in FIGURES if name in found}
 
 

@@ -1,4 +1,4 @@
-"""One real Valkey server in one folder. It keeps nothing over a restart: what it has can be loaded again."""
+"""One real Valkey server in one folder. As a cache it keeps nothing over a restart: what it has can be loaded again."""
 
 import signal
 import socket
@@ -23,21 +23,27 @@ class LocalValkey(LocalServer):
     name = "Valkey"
     stop_signal = signal.SIGTERM
 
+    def __init__(self, folder: Path | str, *, port: int | None = None, durable: bool = False) -> None:
+        """Describe a server; nothing runs yet. port: see LocalServer. durable: it is no cache: nothing is evicted, each write is on disk."""
+        super().__init__(folder, port=port)
+        self._durable = durable
+
     @property
     def url(self) -> str:
         """Its address for clients: "valkey://127.0.0.1:port"."""
         return f"valkey://{HOST}:{self.port}"
 
     def _prepare(self) -> None:
-        lines = {
+        lines: dict[str, object] = {
             "bind": HOST,
             "port": self.port,
             "dir": self.folder,
             "save": '""',
-            "appendonly": "no",
-            "maxmemory": MEMORY_BYTES_MAX,
-            "maxmemory-policy": "volatile-lru",
         }
+        if self._durable:
+            lines |= {"appendonly": "yes", "appendfsync": "always"}
+        else:
+            lines |= {"appendonly": "no", "maxmemory": MEMORY_BYTES_MAX, "maxmemory-policy": "volatile-lru"}
         (self.folder / "valkey.conf").write_text("".join(f"{key} {value}\n" for key, value in lines.items()))
 
     def _command(self) -> list[str]:
