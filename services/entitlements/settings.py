@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Final, Self
+from typing import Final, Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
@@ -55,6 +55,10 @@ class Settings(KafkaSettings):
     replication_factor: int = Field(default=1, ge=1)
     answer_timeout_for: float = Field(
         default=10.0, gt=0, description="Seconds a caller waits for a decision before outcome_unknown."
+    )
+    replies: Literal["direct", "kafka"] = Field(
+        default="direct",
+        description="How engines answer: direct: a caller on the same machine through a Unix socket, all others through Kafka; kafka: all.",
     )
     session_timeout_for: float = Field(
         default=10.0,

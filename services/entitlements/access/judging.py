@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -49,6 +49,15 @@ class Parsed:
 def parsed_views(kept: int) -> Parsed:
     """Views of customers. kept: documents that are kept in memory; of any other the parsed view is of no use to anybody."""
     return Parsed(CustomerView.from_document, max(1, min(kept, VIEWS_MAX)))
+
+
+def parsed_pools(kept: int) -> Parsed:
+    """The pools of customers, by their views: in their order, each with whether usage may go on from it. kept: as parsed_views."""
+    return Parsed(_pools_in, max(1, min(kept, VIEWS_MAX)))
+
+
+def _pools_in(document: Mapping[str, Any]) -> list[tuple[str, bool]]:
+    return [(pool["pool_id"], bool(pool["may_overflow"])) for pool in document["pools"]]
 
 
 def parsed_policies() -> Parsed:

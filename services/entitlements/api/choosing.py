@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import Field, model_validator
 from starlette.requests import Request
 from starlette.responses import Response
 
 from entitlements.access.checking import which_decides
-from entitlements.api.asking import caught_up, headers_of, json_answer, reached, services_of
+from entitlements.api.asking import at_least, caught_up, headers_of, json_answer, reached, services_of
 from entitlements.api.auth.errors import OutsideUnit
 from entitlements.api.identity import Identity
 from entitlements.api.problems import Problem, problem_of, refused
@@ -49,19 +49,40 @@ class Whose(Strict):
         return self
 
 
-async def pools_of(request: Request, identity: Identity, whose: Whose) -> list[tuple[str, bool]]:
-    """The pools to ask in their order, and whether usage may go on from each. Raises Problem: unknown_customer; OutsideUnit,
-    ServerIsAway.
-    """
+class Pools(NamedTuple):
+    """The pools to ask in their order, and whether usage may go on from each."""
+
+    those: list[tuple[str, bool]]
+    #: The customer that has them by a view that this worker keeps: what changed a moment ago may not be in it. Empty: they are certain.
+    believed_of: str = ""
+    #: No other is asked after the first.
+    first_only: bool = False
+
+    @property
+    def first(self) -> str:
+        """The pool that is asked first."""
+        return self.those[0][0]
+
+
+async def pools_of(request: Request, identity: Identity, whose: Whose) -> Pools:
+    """The pools of a customer, or the one that is named. Raises Problem: unknown_customer; OutsideUnit, ServerIsAway."""
     if identity.unit_id:
         # What names no customer is of the pool as a whole, which others use too.
         if whose.customer_id is None:
             raise OutsideUnit
         await services_of(request).units.require(identity, [whose.customer_id])
     if whose.pool_id is not None:
-        return [(whose.pool_id, False)]
+        return Pools([(whose.pool_id, False)])
     assert whose.customer_id is not None, "the body was checked"
-    customer_id = whose.customer_id
+    if at_least(request) is None:
+        pools = await services_of(request).customer_views.pools(identity.organization_id, whose.customer_id)
+        if pools:
+            return Pools(pools, whose.customer_id)
+    return Pools(await _newest_pools_of(request, identity, whose.customer_id))
+
+
+async def _newest_pools_of(request: Request, identity: Identity, customer_id: str) -> list[tuple[str, bool]]:
+    """The pools of a customer by the read models at this moment."""
     found = await services_of(request).pools_of(
         identity.organization_id, [customer_id], await reached(request), lambda: caught_up(request)
     )
@@ -72,17 +93,18 @@ async def pools_of(request: Request, identity: Identity, whose: Whose) -> list[t
 
 async def pools_for(
     request: Request, identity: Identity, whose: Whose, find: Callable[..., str | None], id: str, *, is_named: bool
-) -> list[tuple[str, bool]]:
+) -> Pools:
     """As pools_of; only the pool that took an id before, if one did. find: asks the read models for it. is_named: the caller knows
     the id and may repeat it.
 
     A repeat counts there, whichever pool comes first by now: it may have room again, have the key only now, or be the first since.
     """
     pools = await pools_of(request, identity, whose)
-    if len(pools) < 2 or not is_named:
+    if len(pools.those) < 2 or not is_named:
         return pools
-    found = await services_of(request).pool_with(identity.organization_id, find, [pool_id for pool_id, _ in pools], id)
-    return pools if found is None else [(found, False)]
+    pool_ids = [pool_id for pool_id, _ in pools.those]
+    found = await services_of(request).pool_with(identity.organization_id, find, pool_ids, id)
+    return pools if found is None else Pools([(found, False)])
 
 
 class Together:
@@ -120,13 +142,32 @@ class Together:
         return all(made == self._said[name] for found in parts for name, made in found)
 
 
-async def first_that_takes(request: Request, pools: list[tuple[str, bool]], command_for: Any) -> tuple[str, Outcome]:
-    """Ask the pools in their order. Raises Problem: what the pool says that decides (docs/architecture.md 5: never split)."""
+async def first_that_takes(
+    request: Request, identity: Identity, pools: Pools, command_for: Callable[[str], PoolCommand]
+) -> tuple[str, Outcome]:
+    """Ask the pools in their order. Raises Problem: what the pool says that decides (docs/architecture.md 5: never split).
+
+    Where pools that were believed to be the customer's refuse, the read models are asked which ones they are, and others are asked too.
+    """
+    try:
+        return await _first_that_takes(request, pools.those, command_for)
+    except Problem as refusal:
+        if not pools.believed_of or refusal.code == "outcome_unknown":
+            raise
+        newest = await _newest_pools_of(request, identity, pools.believed_of)
+        newest = newest[:1] if pools.first_only else newest
+        if newest == pools.those:
+            raise
+    return await _first_that_takes(request, newest, command_for)
+
+
+async def _first_that_takes(
+    request: Request, pools: list[tuple[str, bool]], command_for: Callable[[str], PoolCommand]
+) -> tuple[str, Outcome]:
     refusals: list[Problem] = []
     for pool_id, may_overflow in pools:
-        command: PoolCommand = command_for(pool_id)
         try:
-            outcome = await decided(request, command)
+            outcome = await decided(request, command_for(pool_id))
         except Problem as problem:
             if problem.code == "outcome_unknown":
                 problem.facts["pool_id"] = pool_id

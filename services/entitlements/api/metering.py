@@ -12,6 +12,7 @@ from starlette.responses import Response
 from entitlements.api.asking import Part, headers_of, json_answer, key_of, parts_of, wants_no_answer, who
 from entitlements.api.choosing import (
     MANY_MAX,
+    Pools,
     Quantity,
     Together,
     Whose,
@@ -85,8 +86,8 @@ async def record_usage(request: Request, body: Usage) -> Response:
     if wants_no_answer(request):
         usage_id = body.usage_id or part.key or new_id()
         pools = await _pools_of(request, identity, body, usage_id, is_named=bool(body.usage_id or part.key))
-        return await accepted(request, _recording(identity, body, pools[0][0], usage_id, part))
-    document, outcome = await _record(request, identity, body, part)
+        return await accepted(request, _recording(identity, body, pools.first, usage_id, part))
+    document, outcome = await recorded(request, identity, body, part)
     return json_answer(document, headers_of(outcome))
 
 
@@ -107,20 +108,21 @@ async def record_usages(request: Request, body: UsageBatch) -> Response:
     }
     together = Together(request, identity, usages_under_ids, under_key)
     return await many(
-        [_record(request, identity, usage, part, together) for usage, part in zip(body.usage, parts, strict=True)],
+        [recorded(request, identity, usage, part, together) for usage, part in zip(body.usage, parts, strict=True)],
         as_one=parts[0].key is not None,
     )
 
 
-async def _record(
+async def recorded(
     request: Request, identity: Identity, usage: Usage, part: Part, together: Together | None = None
 ) -> tuple[dict[str, Any], Outcome]:
+    """Record usage: the document that answers, and the outcome. Raises Problem, OutsideUnit, ServerIsAway."""
     usage_id = usage.usage_id or part.id or new_id()
     pools = await _pools_of(request, identity, usage, usage_id, is_named=bool(usage.usage_id or part.key))
-    if part.digest and together is not None and len(pools) > 1:
+    if part.digest and together is not None and len(pools.those) > 1:
         await together.require_same()
     pool_id, outcome = await first_that_takes(
-        request, pools, lambda pool_id: _recording(identity, usage, pool_id, usage_id, part)
+        request, identity, pools, lambda pool_id: _recording(identity, usage, pool_id, usage_id, part)
     )
     document = {
         "status": "recorded",
@@ -132,12 +134,12 @@ async def _record(
     return document, outcome
 
 
-async def _pools_of(
-    request: Request, identity: Identity, usage: Usage, usage_id: str, *, is_named: bool
-) -> list[tuple[str, bool]]:
+async def _pools_of(request: Request, identity: Identity, usage: Usage, usage_id: str, *, is_named: bool) -> Pools:
     """The pools to ask. is_named: the caller knows the id and may repeat it."""
     pools = await pools_for(request, identity, usage, pool_with_usage, usage_id, is_named=is_named)
-    return pools[:1] if usage.mode == "report" else pools  # What has happened is never refused for being too much.
+    if usage.mode == "report":  # What has happened is never refused for being too much.
+        return pools._replace(those=pools.those[:1], first_only=True)
+    return pools
 
 
 def _recording(identity: Identity, usage: Usage, pool_id: str, usage_id: str, part: Part) -> RecordUsage:

@@ -44,7 +44,7 @@ def open_services(settings: Settings) -> Services:
         follower.attach(lambda told: _forget(policies, told))
         follower.start()
         stack.callback(follower.stop)
-        caller = stack.enter_context(Caller(settings))
+        caller = stack.enter_context(Caller(settings, in_loop=True))
         access_log = AccessLog(settings)
         stack.callback(access_log.close)
         return Services(

@@ -80,7 +80,7 @@ async def reserve(request: Request, body: Reserve) -> Response:
             reservation_id,
             is_named=bool(body.reservation_id or part.key),
         )
-        return await accepted(request, _reserving(identity, body, pools[0][0], reservation_id, part))
+        return await accepted(request, _reserving(identity, body, pools.first, reservation_id, part))
     document, outcome = await _reserve(request, identity, body, part)
     return json_answer(document, headers_of(outcome))
 
@@ -92,10 +92,10 @@ async def _reserve(
     pools = await pools_for(
         request, identity, body, pool_with_reservation, reservation_id, is_named=bool(body.reservation_id or part.key)
     )
-    if part.digest and together is not None and len(pools) > 1:
+    if part.digest and together is not None and len(pools.those) > 1:
         await together.require_same()
     pool_id, outcome = await first_that_takes(
-        request, pools, lambda pool_id: _reserving(identity, body, pool_id, reservation_id, part)
+        request, identity, pools, lambda pool_id: _reserving(identity, body, pool_id, reservation_id, part)
     )
     document = {
         "reservation_id": reservation_id,

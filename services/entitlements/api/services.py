@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections import ChainMap
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property, partial
+from threading import get_ident
 from typing import Any, Final, TypeVar
 
 import orjson
@@ -19,7 +20,6 @@ from starlette.responses import Response
 
 from entitlements.access.caching.documents import facts_of
 from entitlements.access.caching.floors import Floors
-from entitlements.access.judging import parsed_views
 from entitlements.access.log.writer import AccessLog
 from entitlements.access.remembered import RememberedPolicies
 from entitlements.access.sources import ViewSource
@@ -106,7 +106,7 @@ class Services:
         self.customer_views = CustomerViews(
             self.views,
             self.primary,
-            parsed_views(self.settings.cache_size),
+            self.settings.cache_size,
             self.computing,
             load_few=self.in_thread,
             load_many=partial(self._in, self.loading),
@@ -266,13 +266,28 @@ class Services:
 
     async def do(self, command: Command, partition: int | None = None) -> Outcome:
         """Send a command and wait for its outcome. Raises OutcomeUnknown, CommandIsTooLarge, NotEncodable."""
-        future = self.caller.send(command, partition=partition)
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Outcome] = loop.create_future()
+        thread = get_ident()
+        self.caller.hear_in(loop)
+
+        def settle(outcome: Outcome | OutcomeUnknown) -> None:
+            if get_ident() == thread:
+                _tell(future, outcome)
+                return
+            with suppress(RuntimeError):  # The loop is closed: nobody waits.
+                loop.call_soon_threadsafe(_tell, future, outcome)
+
+        self.caller.ask(command, settle, partition)
+        # A timer of the loop costs a tenth of asyncio.timeout.
+        timer = loop.call_later(self.settings.answer_timeout_for, _tell, future, OutcomeUnknown())
         try:
-            async with asyncio.timeout(self.settings.answer_timeout_for):
-                return await asyncio.wrap_future(future)
-        except TimeoutError:
+            return await future
+        except OutcomeUnknown:
             self.caller.forget(command)
-            raise OutcomeUnknown from None
+            raise
+        finally:
+            timer.cancel()
 
     async def post(self, command: Command, partition: int | None = None) -> Sent:
         """Send a command and wait only until it is in the log. Raises as do."""
@@ -288,6 +303,15 @@ class Services:
         for turns in (self.threads, self.listing, self.loading, self.computing, self.deciding):
             turns.close()
         self.another_process.close()
+
+
+def _tell(future: asyncio.Future[Outcome], outcome: Outcome | OutcomeUnknown) -> None:
+    if future.done():
+        return  # It came too late, or whoever waited is gone.
+    if isinstance(outcome, OutcomeUnknown):
+        future.set_exception(outcome)
+    else:
+        future.set_result(outcome)
 
 
 def _pools(organization_id: str, connection: Connection, customers: Sequence[str]) -> dict[str, list[tuple[str, bool]]]:

@@ -1,28 +1,36 @@
-"""The short way of the question that is asked at every request: POST /v1/check without the routing of all others.
+"""The short way of what is asked at every request: POST /v1/check and /v1/usage without the routing of all others.
 
-It is the same handler; the framework around it costs as much again as the answer. Everything else passes through.
+They are the same handlers; the framework around them costs as much again as the answer. Everything else passes through.
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Coroutine
 from types import SimpleNamespace
-from typing import Final
+from typing import Any, Final, TypeAlias
 
+import orjson
 from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
+from entitlements.api import short_usage
 from entitlements.api.asking import path_of
+from entitlements.api.http_caching import VARY
+from entitlements.api.metering import record_usage
 from entitlements.api.problems import Problem, problem_of
 from entitlements.api.questions import answer_to, check
 
 _log = logging.getLogger(__name__)
 
+#: A body, and headers beside those that say what it is.
+_Answer: TypeAlias = tuple[bytes, list[tuple[bytes, bytes]]]
+
 PATH: Final = "/v1/check"
 #: As the router would say it, for whoever measures by route.
-_ROUTE: Final = SimpleNamespace(path=PATH)
+_ROUTES: Final = {path: SimpleNamespace(path=path) for path in (PATH, short_usage.PATH)}
 
 
 class ShortWay:
@@ -35,7 +43,7 @@ class ShortWay:
         """One request."""
         # A query is refused by the route, as on every other; a slash that is percent-encoded ends no segment.
         is_plain = scope["type"] == "http" and not scope["query_string"] and b"%" not in scope.get("raw_path", b"")
-        if not is_plain or scope["path"] != PATH or scope["method"] != "POST":
+        if not is_plain or scope["path"] not in _ROUTES or scope["method"] != "POST":
             if scope["type"] == "http":
                 try:
                     scope["path"] = path_of(scope)
@@ -43,16 +51,48 @@ class ShortWay:
                     await problem.response()(scope, receive, send)
                     return
             await self._app(scope, receive, send)
-            return
-        scope["app"], scope["route"], scope["endpoint"] = self._app, _ROUTE, check
+        elif scope["path"] == PATH:
+            await self._answer(scope, receive, send, check, self._check(scope, receive))
+        else:
+            body = await _read(receive)
+            plain = short_usage.read(scope, body)
+            if plain is None:
+                await self._app(scope, _again(body, receive), send)
+            else:
+                await self._answer(scope, receive, send, record_usage, self._use(scope, receive, plain))
+
+    async def _answer(
+        self, scope: Scope, receive: Receive, send: Send, endpoint: Any, answering: Coroutine[Any, Any, _Answer]
+    ) -> None:
+        scope["app"], scope["route"], scope["endpoint"] = self._app, _ROUTES[scope["path"]], endpoint
         try:
-            answer = await answer_to(Request(scope, receive), await _read(receive))
+            answer, more = await answering
         except Exception as error:  # noqa: BLE001 - whatever it is, it is answered.
-            await _problem(error)(scope, receive, send)
+            await _problem(error, scope["path"])(scope, receive, send)
             return
-        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(answer))]
+        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(answer)), *more]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": answer})
+
+    @staticmethod
+    async def _check(scope: Scope, receive: Receive) -> _Answer:
+        return await answer_to(Request(scope, receive), await _read(receive)), []
+
+    @staticmethod
+    async def _use(scope: Scope, receive: Receive, plain: short_usage.Plain) -> _Answer:
+        document, headers = await short_usage.answer_to(Request(scope, receive), plain)
+        said = [(name.encode(), value.encode()) for name, value in ({"vary": VARY} | headers).items()]
+        return orjson.dumps(document), said
+
+
+def _again(body: bytes, receive: Receive) -> Receive:
+    """For whoever reads a body that was read already."""
+    first: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive_again() -> Message:
+        return first.pop() if first else await receive()
+
+    return receive_again
 
 
 async def _read(receive: Receive) -> bytes:
@@ -66,8 +106,8 @@ async def _read(receive: Receive) -> bytes:
     return b"".join(parts)
 
 
-def _problem(error: Exception) -> Response:
+def _problem(error: Exception, path: str) -> Response:
     found = problem_of(error)
     if found.code == "internal":
-        _log.error("POST %s failed", PATH, exc_info=error)
+        _log.error("POST %s failed", path, exc_info=error)
     return found.response()

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
 
 from entitlements.access.caching.in_process import InProcess
-from entitlements.access.judging import Parsed
+from entitlements.access.judging import parsed_pools, parsed_views
 from entitlements.access.sources import ViewSource
 from entitlements.api.gathering import Gathering
 from entitlements.api.turns import Turns, slices
@@ -29,15 +29,19 @@ class CustomerViews:
         self,
         source: ViewSource,
         primary: ViewSource,
-        parsed: Parsed,
+        cache_size: int,
         computing: Turns,
         *,
         load_few: Blocking,
         load_many: Blocking,
         reach: Callable[[Mapping[int, int] | None], Awaitable[None]],
     ) -> None:
-        """source: before all caches. primary: what they are before; what became due a moment ago is read from there."""
-        self._source, self._primary, self._parsed, self._computing = source, primary, parsed, computing
+        """source: before all caches. primary: what they are before; what became due a moment ago is read from there.
+
+        cache_size: customers whose views are kept parsed, too.
+        """
+        self._source, self._primary, self._computing = source, primary, computing
+        self._parsed, self._pools = parsed_views(cache_size), parsed_pools(cache_size)
         self._load_few, self._load_many, self._reach = load_few, load_many, reach
         self._gathering = Gathering(
             lambda organization_id, those: load_few(organization_id, source.load, organization_id, those)
@@ -68,6 +72,23 @@ class CustomerViews:
         if entry is None or entry.is_feature or source.peek(organization_id, customer_id) is document:
             return view
         return None
+
+    def pools_at_hand(self, organization_id: str, customer_id: str) -> list[tuple[str, bool]] | None:
+        """The pools of a customer in their order, and whether usage may go on from each, if this worker knows; None: ask `pools`."""
+        source = self._source
+        if not isinstance(source, InProcess):
+            return None
+        document = source.peek(organization_id, customer_id, of_features=True)
+        return None if document is None else self._pools.of(organization_id, customer_id, document)
+
+    async def pools(self, organization_id: str, customer_id: str) -> list[tuple[str, bool]]:
+        """As pools_at_hand, loaded where this worker does not know; empty: there are none, as far as is known. Raises ServerIsAway."""
+        found = self.pools_at_hand(organization_id, customer_id)
+        if found is not None:
+            return found
+        document = await self._gathering.one(organization_id, customer_id)
+        pools: list[tuple[str, bool]] = self._pools.of(organization_id, customer_id, document)
+        return pools
 
     async def documents(
         self, organization_id: str, customer_ids: Sequence[str], at_least: Mapping[int, int] | None = None

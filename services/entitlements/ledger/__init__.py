@@ -8,8 +8,9 @@ frames       a frame's bytes
 chain        which frames count: the one reader's rules
 tail         valid frames from Kafka, for everybody who reads the ledger
 partition    state and decisions of one partition
+owned        a partition that an engine owns: commands that wait, the frame under way
 recovery     state from snapshots and the ledger's tail
-engine       the process: polls, decides, writes, reads back, answers
+engine       the process: polls, decides, writes, hears that it counts, answers
 states       the state of an aggregate as bytes, for snapshots
 ends         where topics end
 observing    metrics and traces of the engine
@@ -17,6 +18,7 @@ causes       which events followed from which traced commands
 ticker       asks for what has become due by time alone
 snapshots    state at a version, in a compacted topic
 outcomes     answers on their way back
+replies, hearing   their short way: a socket, on one machine; the caller's side of it
 caller       sends commands and waits for answers
 publisher    unfolds frames into entitlements.events and entitlements.usage
 quarantine   what could not be handled, and why

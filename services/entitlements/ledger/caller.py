@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import threading
-import uuid
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
-from dataclasses import dataclass, field
-from typing import Any, Final, Self
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final, Self, TypeAlias
 
+import msgspec
 from confluent_kafka import KafkaError, Message, TopicPartition
 
 from entitlements.domain.commands import Command, address_of
 from entitlements.errors import CommandIsTooLarge, OutcomeUnknown
 from entitlements.ledger import clients
 from entitlements.ledger.frames import wire
+from entitlements.ledger.hearing import Hearing
 from entitlements.ledger.outcomes import OUTCOME
 from entitlements.ledger.partitioning import partition_of
 from entitlements.ledger.records import name_of_command, shape_of
@@ -27,13 +31,13 @@ from entitlements_schemas import WireError
 
 #: Seconds between looks whether it is to close: every command of the command line closes a caller.
 LOOK_EVERY_FOR: Final = 0.02
+_OUTCOMES_AT_ONCE: Final = 500
 _ANSWERED: Final = {
     status: COMMANDS_ANSWERED.labels(status) for status in ("accepted", "partial", "refused", "unknown")
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class LineRefusal:
+class LineRefusal(msgspec.Struct, frozen=True, kw_only=True):
     """A line of usage that was refused; remaining in the smallest unit, -1: without meaning for the reason."""
 
     index: int
@@ -41,8 +45,7 @@ class LineRefusal:
     remaining: int
 
 
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """What became of a command, and the log position to wait for when reading."""
 
     command_id: str
@@ -57,7 +60,7 @@ class Outcome:
     accepted_lines: int
     refused_lines: list[LineRefusal]
     #: Of the lines of a command with an idempotency key, in order: by them they can be reversed. Else empty.
-    usage_ids: list[str] = field(default_factory=list)
+    usage_ids: list[str] = msgspec.field(default_factory=list)
     partition: int
     frame_offset: int
 
@@ -65,6 +68,10 @@ class Outcome:
     def is_accepted(self) -> bool:
         """Whether all of it was accepted, now or before."""
         return self.status == "accepted"
+
+
+#: Hears what became of a command: in a thread of the caller's, so it must not block.
+Settle: TypeAlias = Callable[["Outcome | OutcomeUnknown"], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,20 +83,33 @@ class Sent:
     offset: int
 
 
+#: Random ids that nobody has been given yet: the kernel is asked for many at once.
+_ids: list[str] = []
+_IDS_AT_ONCE: Final = 256
+os.register_at_fork(after_in_child=_ids.clear)
+
+
 def new_id() -> str:
-    """An id that nobody else has."""
-    return uuid.uuid4().hex
+    """An id that nobody else has: 128 random bits."""
+    try:
+        return _ids.pop()
+    except IndexError:
+        text = os.urandom(16 * _IDS_AT_ONCE).hex()
+        _ids.extend(text[at : at + 32] for at in range(32, len(text), 32))
+        return text[:32]
 
 
 class Caller:
     """Sends commands to the log and hears what became of them. Safe to share between threads; close it."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, in_loop: bool = False) -> None:
+        """in_loop: what comes on the short way is heard by an event loop (`hear_in`), not by a thread."""
         self.settings = settings
         self.name = f"caller-{new_id()}"
         self._topic = settings.topic("commands")
-        self._waiting: dict[str, Future[Outcome]] = {}
-        self._lock = threading.Lock()
+        #: Who waits, by the command's id. Each step on it is one of the interpreter's, so no lock is needed.
+        self._waiting: dict[str, Settle] = {}
+        self._key = self.name.encode()
         self._closing = threading.Event()
         self._wire = wire_for(settings)
         self._spans = CallerSpans.if_wanted()
@@ -100,6 +120,9 @@ class Caller:
             **{"fetch.wait.max.ms": 50, "auto.offset.reset": "latest"},
         )
         self._assign()
+        self._replies = Hearing(self.name, self._take) if settings.replies == "direct" else None
+        if self._replies is not None and not in_loop:
+            self._replies.hear_in_thread()
         self._thread = threading.Thread(target=self._listen, name=self.name, daemon=True)
         self._thread.start()
 
@@ -109,26 +132,39 @@ class Caller:
         _, end = clients.watermarks(self._consumer, own)
         self._consumer.assign([TopicPartition(own.topic, own.partition, end)])
 
-    def send(self, command: Command, *, wait: bool = True, partition: int | None = None) -> Future[Outcome]:
-        """Send a command; the future gives its outcome. Without wait nobody answers.
+    def ask(self, command: Command, settle: Settle, partition: int | None = None) -> None:
+        """Send a command; settle is called with its outcome, in another thread, or with OutcomeUnknown.
 
         The partition follows from the aggregate; a batch of many pools names it. Raises CommandIsTooLarge, and
         NotEncodable (of entitlements_schemas) when a field does not fit its type.
         """
-        future: Future[Outcome] = Future()
 
         def delivered(error: KafkaError | None, _: Message) -> None:
-            if error is not None and not future.done():
+            if error is not None:
                 # It may have been written all the same: only the log knows.
                 self._settle(command.command_id, OutcomeUnknown(error.str()))
-            elif self._spans is not None and not wait:
+
+        value = self._encoded(command, self.name)
+        self._waiting[command.command_id] = settle
+        self._produce(command, value, partition, delivered)
+
+    def hear_in(self, loop: asyncio.AbstractEventLoop) -> None:
+        """From now on, let a loop hear what comes on the short way. Call it in the loop."""
+        if self._replies is not None:
+            self._replies.hear_in_loop(loop)
+
+    def send(self, command: Command, *, wait: bool = True, partition: int | None = None) -> Future[Outcome]:
+        """Send a command; the future gives its outcome. Without wait nobody answers. Raises as ask does."""
+        future: Future[Outcome] = Future()
+        if wait:
+            self.ask(command, partial(_tell, future), partition)
+            return future
+
+        def delivered(error: KafkaError | None, _: Message) -> None:
+            if self._spans is not None and error is None:
                 self._spans.written(command.command_id)
 
-        value = self._encoded(command, self.name if wait else None)
-        if wait:
-            with self._lock:
-                self._waiting[command.command_id] = future
-        self._produce(command, value, partition, delivered)
+        self._produce(command, self._encoded(command, None), partition, delivered)
         return future
 
     def post(self, command: Command, partition: int | None = None) -> Future[Sent]:
@@ -183,9 +219,7 @@ class Caller:
 
     def forget(self, command: Command) -> None:
         """Whoever waited for this command has given up."""
-        with self._lock:
-            waiting = self._waiting.pop(command.command_id, None)
-        if waiting is not None:
+        if self._waiting.pop(command.command_id, None) is not None:
             self._note(command.command_id, None)
 
     def call(self, command: Command, partition: int | None = None) -> Outcome:
@@ -211,39 +245,37 @@ class Caller:
 
     def _listen(self) -> None:
         while not self._closing.is_set():
-            message = self._consumer.poll(LOOK_EVERY_FOR)
+            first = self._consumer.poll(LOOK_EVERY_FOR)
             self._producer.poll(0)
-            if message is None or message.error() is not None or message.key() != self.name.encode():
+            if first is None:
                 continue
-            try:
-                name, record = wire().decode_plain(message.value())
-            except WireError:
-                continue  # Not one of ours, whatever its key says; the caller hears outcome_unknown.
-            if name == OUTCOME:
-                self._settle_all(record, clients.headers_of(message) if self._spans is not None else ())
+            for message in (first, *self._consumer.consume(_OUTCOMES_AT_ONCE, 0)):
+                if message.error() is None and message.key() == self._key:
+                    self._take(message.value(), clients.headers_of(message) if self._spans is not None else ())
 
-    def _settle_all(self, record: dict[str, Any], headers: Iterable[tuple[str, Any]]) -> None:
+    def _take(self, value: bytes | None, headers: Iterable[tuple[str, Any]] = ()) -> None:
+        try:
+            name, record = wire().decode_plain(value)
+        except WireError:
+            return  # Not one of ours, whatever its key says; the caller hears outcome_unknown.
+        if name != OUTCOME:
+            return
+        partition, frame_offset = record["partition"], record["frame_offset"]
         for result in record["results"]:
-            refusals = [LineRefusal(**line) for line in result.pop("refused_lines")]
-            outcome = Outcome(
-                **result, refused_lines=refusals, partition=record["partition"], frame_offset=record["frame_offset"]
-            )
+            refusals = result["refused_lines"]
+            if refusals:
+                result["refused_lines"] = [LineRefusal(**line) for line in refusals]
+            outcome = Outcome(**result, partition=partition, frame_offset=frame_offset)
             self._settle(outcome.command_id, outcome, headers)
 
     def _settle(
         self, command_id: str, outcome: Outcome | OutcomeUnknown, headers: Iterable[tuple[str, Any]] = ()
     ) -> None:
-        with self._lock:
-            future = self._waiting.pop(command_id, None)
-        if future is None:
+        settle = self._waiting.pop(command_id, None)
+        if settle is None:
             return
         self._note(command_id, outcome if isinstance(outcome, Outcome) else None, headers)
-        if future.done():
-            return
-        if isinstance(outcome, Outcome):
-            future.set_result(outcome)
-        else:
-            future.set_exception(outcome)
+        settle(outcome)
 
     def _note(self, command_id: str, outcome: Outcome | None, headers: Iterable[tuple[str, Any]] = ()) -> None:
         """For operators: what became of a command; None: nobody knows."""
@@ -255,6 +287,8 @@ class Caller:
         """Stop. Whoever still waits hears outcome_unknown."""
         self._producer.flush(5)
         self._closing.set()
+        if self._replies is not None:
+            self._replies.close()
         self._thread.join(5)
         self._consumer.close()
         for command_id in list(self._waiting):
@@ -273,3 +307,12 @@ def by_partition(pool_ids: Iterable[str], partitions: int) -> dict[int, list[str
     for pool_id in pool_ids:
         found.setdefault(partition_of(pool_id, partitions), []).append(pool_id)
     return found
+
+
+def _tell(future: Future[Outcome], outcome: Outcome | OutcomeUnknown) -> None:
+    if future.done():
+        return  # Whoever waited has given up.
+    if isinstance(outcome, Outcome):
+        future.set_result(outcome)
+    else:
+        future.set_exception(outcome)

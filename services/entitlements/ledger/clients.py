@@ -28,6 +28,9 @@ DELIVERED_WITHIN_FOR: Final = 30.0
 #: Seconds before a process that lost the broker begins anew, and between two words of the client about the same broker.
 RETURN_AFTER_FOR: Final = 1.0
 SAY_EVERY_FOR: Final = 30.0
+#: For a consumer that waits between its reads: nothing more is asked of the broker while something lies unread. Else it would be asked
+#: again for every single record, which costs it, and us, more than the record does.
+PACED: Final[dict[str, Any]] = {"queued.min.messages": 1, "fetch.queue.backoff.ms": 5}
 
 
 class _NowAndThen(logging.Filter):

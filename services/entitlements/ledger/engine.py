@@ -1,7 +1,10 @@
-"""The process that decides. One loop: poll commands, decide, write a frame, read it back, answer.
+"""The process that decides. One loop: poll commands, decide, write a frame, hear that it counts, answer.
 
 One frame is under way per partition: the next one names its offset and hash. Partitions take turns, so that one decides
 while another's frame is on its way. A crash anywhere repeats at most one frame, which readers drop or which never was.
+
+A frame counts when the broker has acknowledged it at the very next offset after the frame that it continues: nothing stands
+between the two, so no rival was first. Anywhere else than there, the log is read from the one to the other, and says.
 """
 
 from __future__ import annotations
@@ -12,8 +15,6 @@ import socket
 import threading
 import time
 import uuid
-from collections import deque
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -21,13 +22,13 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from entitlements.errors import EntitlementsError
 from entitlements.ledger import clients
 from entitlements.ledger.causes import Causes
-from entitlements.ledger.chain import HASH_HEADER
+from entitlements.ledger.chain import HASH_HEADER, ChainPosition
 from entitlements.ledger.observing import WrittenFrame, note_load, note_start_over
-from entitlements.ledger.outcomes import Outcomes, Result
-from entitlements.ledger.partition import CannotBeDecided, LoggedCommand, Partition, results_of
+from entitlements.ledger.outcomes import Outcomes
+from entitlements.ledger.owned import BATCH_COMMANDS_MAX, Owned, UnderWay
+from entitlements.ledger.partition import CannotBeDecided, LoggedCommand, results_of
 from entitlements.ledger.quarantine import Quarantine
 from entitlements.ledger.recovery import Stopped, recover
-from entitlements.ledger.snapshots import Snapshots
 from entitlements.ledger.tail import LedgerFrame, LedgerTail
 from entitlements.ledger.ticker import Ticker
 from entitlements.operations.spans import TracedCommands
@@ -36,9 +37,6 @@ from entitlements.settings import FRAME_BYTES_MAX, Settings
 
 _log = logging.getLogger(__name__)
 
-#: Bounds of one frame: commands, and bytes of commands. What is decided is about as large as what was asked.
-BATCH_COMMANDS_MAX: Final = 5_000
-BATCH_BYTES_MAX: Final = 512 * 1024
 #: Room for what Kafka puts around a record.
 _FRAME_MARGIN_BYTES: Final = 64 * 1024
 #: Commands that wait in memory before no more are taken from Kafka's client.
@@ -47,38 +45,16 @@ WAITING_COMMANDS_MAX: Final = 20_000
 IDLE_FOR: Final = 0.05
 TICK_EVERY_FOR: Final = 0.25
 COMMIT_EVERY_FOR: Final = 1.0
-#: A frame that is neither read back nor refused for so long (seconds) is given up, and the log asked what became of it.
-READ_BACK_WITHIN_FOR: Final = 45.0
+#: A frame of which nobody says whether it counts for so long (seconds) is given up, and the log asked what became of it.
+CONFIRMED_WITHIN_FOR: Final = 45.0
+#: Seconds to wait for acknowledgements before commands are looked for again.
+_ACKNOWLEDGED_FOR: Final = 0.001
 
 
 class CommandsAreMissing(EntitlementsError):
     """Undecided commands were deleted by retention: no engine ran for longer than commands are kept."""
 
     code = "commands_are_missing"
-
-
-@dataclass
-class UnderWay:
-    """A frame that was written and not yet read back."""
-
-    hash: bytes
-    results: list[tuple[str, Result]]
-    seen: WrittenFrame
-    since: float = field(default_factory=time.monotonic)
-    failed: bool = False
-
-
-class Owned:
-    """A partition that this engine owns."""
-
-    def __init__(self, settings: Settings, partition: Partition, producer: Any) -> None:
-        self.partition = partition
-        self.waiting: deque[Message] = deque()
-        self.under_way: UnderWay | None = None
-        self.snapshots = Snapshots(settings, producer, partition)
-        self.committed = -1
-        #: Commands in the next frame at most; less than usual after a frame that became too large.
-        self.batch_commands_max = BATCH_COMMANDS_MAX
 
 
 class Engine:
@@ -123,11 +99,11 @@ class Engine:
                     self._decide(owned)
                 else:
                     owned.snapshots.work()
-        self._producer.poll(0)
         under_way = any(owned.under_way is not None for owned in self._owned.values())
-        for frame in self._tail.read(timeout=0.001 if under_way else 0):
+        self._producer.poll(_ACKNOWLEDGED_FOR if under_way else 0)
+        self._look_at_frames()
+        for frame in self._tail.read(timeout=0):
             self._read_back(frame)
-        self._give_up_late_frames()
         now = time.monotonic()
         if now >= self._next_tick:
             self._ticker.tick(owned.partition for owned in self._owned.values())
@@ -162,7 +138,7 @@ class Engine:
         partition = recover(self.settings, number, self.stopping)
         partition.commands_wire = self._wire
         self._owned[number] = Owned(self.settings, partition, self._producer)
-        self._tail.add({number: partition.position})
+        self._tail.drop([number])
         low, high = clients.watermarks(self._commands, TopicPartition(self._topic, number))
         if partition.position.offset < 0:
             return low
@@ -206,7 +182,7 @@ class Engine:
 
     def _decide(self, owned: Owned) -> None:
         partition = owned.partition
-        messages = _next_batch(owned)
+        messages = owned.next_batch()
         if not messages:
             return
         began = time.monotonic()
@@ -235,10 +211,11 @@ class Engine:
             return
         owned.batch_commands_max = BATCH_COMMANDS_MAX
         seen = WrittenFrame(batch, len(messages), traced, len(value), self._topic, began)
-        owned.under_way = under_way = UnderWay(digest, results_of(batch), seen)
+        owned.under_way = under_way = UnderWay(digest, batch.last_command, results_of(batch), seen)
 
-        def delivered(error: KafkaError | None, _: Message) -> None:
+        def delivered(error: KafkaError | None, message: Message) -> None:
             under_way.failed = error is not None
+            under_way.offset = None if error is not None else message.offset()
 
         self._producer.produce(
             self._ledger_topic,
@@ -263,27 +240,45 @@ class Engine:
 
     # --- Frames ------------------------------------------------------------------------------------------------------
 
-    def _read_back(self, frame: LedgerFrame) -> None:
-        owned = self._owned.get(frame.partition)
-        if owned is None or frame.offset <= owned.partition.position.offset:
-            return
-        under_way = owned.under_way
-        if under_way is None or frame.position_after.hash != under_way.hash:
-            self._start_over(frame.partition, f"frame {frame.offset} was written by a rival")
-            return
-        owned.partition.position = frame.position_after
-        owned.under_way = None
-        under_way.seen.read_back(frame.offset)
-        if under_way.results:
-            self._outcomes.send(frame.partition, frame.offset, under_way.results, under_way.seen.headers)
-            self._producer.poll(0)
-
-    def _give_up_late_frames(self) -> None:
+    def _look_at_frames(self) -> None:
+        """What the broker has said of frames under way."""
         now = time.monotonic()
         for number, owned in list(self._owned.items()):
-            under_way = owned.under_way
-            if under_way is not None and (under_way.failed or now - under_way.since > READ_BACK_WITHIN_FOR):
+            under_way, before = owned.under_way, owned.partition.position
+            if under_way is None:
+                continue
+            if under_way.failed or now - under_way.since > CONFIRMED_WITHIN_FOR:
                 self._start_over(number, "nobody knows what became of a frame")
+            elif under_way.offset == before.offset + 1:
+                self._confirm(
+                    owned, ChainPosition(before.offset + 1, under_way.last_command, under_way.hash, before.tips)
+                )
+            elif under_way.offset is not None and not under_way.is_looked_for:
+                under_way.is_looked_for = True
+                self._tail.add({number: before})
+
+    def _read_back(self, frame: LedgerFrame) -> None:
+        """A valid frame of a partition whose log is read for the one under way."""
+        owned = self._owned.get(frame.partition)
+        under_way = None if owned is None else owned.under_way
+        if owned is None or under_way is None or not under_way.is_looked_for:
+            return
+        if frame.position_after.hash != under_way.hash:
+            self._start_over(frame.partition, f"frame {frame.offset} was written by a rival")
+            return
+        self._tail.drop([frame.partition])
+        self._confirm(owned, frame.position_after)
+
+    def _confirm(self, owned: Owned, position: ChainPosition) -> None:
+        """The frame under way counts."""
+        under_way = owned.under_way
+        assert under_way is not None, "it is confirmed once"
+        owned.partition.position = position
+        owned.under_way = None
+        under_way.seen.confirmed(position.offset)
+        if under_way.results:
+            self._outcomes.send(owned.partition.number, position.offset, under_way.results, under_way.seen.headers)
+            self._producer.poll(0)
 
     def _on_foreign(self, message: Message) -> None:
         self._quarantine.put(message, "not_a_frame", "The ledger holds a record that is no frame.")
@@ -305,23 +300,11 @@ class Engine:
                 _log.debug("Offset commit failed: %s", error)
 
     def close(self) -> None:
-        """Leave the group and stop. Frames under way are read back by whoever comes next."""
+        """Leave the group and stop. Whoever comes next reads what became of frames under way."""
         self._producer.flush(5)
+        self._outcomes.close()
         self._commands.close()
         self._tail.close()
-
-
-def _next_batch(owned: Owned) -> list[Message]:
-    """Commands for one frame, without those that are decided already."""
-    batch: list[Message] = []
-    size = 0
-    decided = owned.partition.position.last_command if owned.partition.position.offset >= 0 else -1
-    while owned.waiting and len(batch) < owned.batch_commands_max and size < BATCH_BYTES_MAX:
-        message = owned.waiting.popleft()
-        if message.offset() > decided:  # type: ignore[operator]
-            batch.append(message)
-            size += len(message)
-    return batch
 
 
 def _explain(error: KafkaError) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class WrittenFrame:
-    """A frame on its way: what it holds is counted now, how long it was away when it is read back."""
+    """A frame on its way: what it holds is counted now, how long it was away when it counts."""
 
     def __init__(
         self, batch: Batch, commands: int, traced: TracedCommands | None, frame_bytes: int, topic: str, began: float
@@ -42,12 +42,12 @@ class WrittenFrame:
         """What the frame's record and its outcomes carry of it."""
         return [] if self._spans is None else self._spans.headers
 
-    def read_back(self, offset: int) -> None:
+    def confirmed(self, offset: int) -> None:
         """The frame counts."""
         metrics.ENGINE_FRAMES.inc()
-        metrics.ENGINE_READ_BACK_SECONDS.observe(time.monotonic() - self._written_at)
+        metrics.ENGINE_CONFIRMATION_SECONDS.observe(time.monotonic() - self._written_at)
         if self._spans is not None:
-            self._spans.read_back(offset)
+            self._spans.confirmed(offset)
 
     def given_up(self) -> None:
         """Nobody knows what became of it."""

@@ -42,6 +42,8 @@ INTERNAL: Final = frozenset({"AnswerRemembered", "PeriodsClosed", *(kind.__name_
 #: Seconds between stored positions; a crash repeats at most what was published since, which the output's tail cuts off.
 STORE_EVERY_FOR: Final = 1.0
 FRAMES_MAX: Final = 200
+#: Seconds from one read that found something to the next: what comes meanwhile is read, and written, together. The first is read at once.
+PACE_FOR: Final = 0.02
 SOURCE: Final = "entitlements/ledger"
 
 
@@ -69,7 +71,7 @@ class Publisher:
         # No event is ever given up while one after it is written: the output's tail would hide that it is missing.
         patient = {"delivery.timeout.ms": 0, "enable.gapless.guarantee": True}
         self._producer = clients.producer(settings, **{"linger.ms": 2} | patient)
-        self._tail = LedgerTail(settings, {}, self._on_foreign)
+        self._tail = LedgerTail(settings, {}, self._on_foreign, clients.PACED)
         # The group watches the ledger's partitions only to share them out; frames come through the tail.
         self._group: Consumer = clients.member(settings, "publisher")
         self._published: dict[tuple[str, int], Place] = {}
@@ -95,11 +97,12 @@ class Publisher:
         if self._failure is not None:
             raise self._failure
         frames = self._tail.read(FRAMES_MAX, timeout=0.05)
-        if not frames and not self._stored:
-            self.stopping.wait(0.02)
+        began = time.monotonic()
         for frame in frames:
             self._publish(frame)
         self._producer.poll(0)
+        if len(frames) < FRAMES_MAX and (frames or not self._stored):
+            self.stopping.wait(began + PACE_FOR - time.monotonic())
         if time.monotonic() >= self._next_store:
             self._store()
 

@@ -63,9 +63,11 @@ class LedgerTail:
         settings: Settings,
         positions: Mapping[int, ChainPosition],
         on_foreign: Callable[[Message], None] | None = None,
+        properties: Mapping[str, Any] | None = None,
     ) -> None:
+        """properties: of the consumer, beside or instead of ours, such as clients.PACED."""
         self._topic = settings.topic("ledger")
-        self._consumer = clients.reader(settings)
+        self._consumer = clients.reader(settings, **(properties or {}))
         self._on_foreign = on_foreign
         self._chains: dict[int, ChainReader] = {}
         self._next: dict[int, int] = {}

@@ -39,7 +39,7 @@ READY: Final = "ready"
 # shortest start; the optimizing compiler competes with the clients for the cores.
 JVM_FLAGS: Final = (
     "-XX:+UseSerialGC",
-    "-XX:TieredStopAtLevel=1",
+    "-XX:TieredStopAtLevel=4",
     # Objects live for one request or for ever: copying them to and fro made each pause 13 ms instead of 5.
     "-XX:MaxTenuringThreshold=1",
     # The room for one compiler's code is small by default; when it fills, everything stands still for 0.2 s.

@@ -54,8 +54,8 @@ ENGINE_FRAME_BYTES: Final = Counter("entitlements_engine_frame_bytes", "Bytes of
 ENGINE_DECIDING_SECONDS: Final = Counter(
     "entitlements_engine_deciding_seconds", "Seconds spent deciding and encoding; the rate is the share of one core."
 )
-ENGINE_READ_BACK_SECONDS: Final = Histogram(
-    "entitlements_engine_read_back_seconds", "Seconds from writing a frame to its confirmation.", buckets=_SECONDS
+ENGINE_CONFIRMATION_SECONDS: Final = Histogram(
+    "entitlements_engine_confirmation_seconds", "Seconds from writing a frame to its confirmation.", buckets=_SECONDS
 )
 ENGINE_START_OVERS: Final = Counter(
     "entitlements_engine_start_overs", "Partitions rebuilt from the log, after another engine wrote a frame."

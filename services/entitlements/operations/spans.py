@@ -175,7 +175,7 @@ class FrameSpans:
             parts.append(part)
         return [(EVENT_TRACEPARENTS, b",".join(parts))] if parts else []
 
-    def read_back(self, offset: int) -> None:
+    def confirmed(self, offset: int) -> None:
         """The frame counts."""
         self.frame.set_attribute("messaging.kafka.offset", offset)
         self._end()

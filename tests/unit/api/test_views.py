@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from entitlements.access.judging import parsed_views
 from entitlements.api.turns import Turns
 from entitlements.api.views import CUSTOMERS_AT_ONCE, VIEWS_AT_ONCE, CustomerViews
 
@@ -32,9 +31,7 @@ def views(source: Source, few: Turns, many: Turns) -> CustomerViews:
     async def reach(_: Mapping[int, int] | None) -> None:
         pass
 
-    return CustomerViews(
-        source, source, parsed_views(10), Turns("computing"), load_few=few.call, load_many=many.call, reach=reach
-    )
+    return CustomerViews(source, source, 10, Turns("computing"), load_few=few.call, load_many=many.call, reach=reach)
 
 
 @pytest.mark.parametrize(

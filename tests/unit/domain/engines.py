@@ -1,7 +1,8 @@
 """Engines without Kafka: a log of commands, a ledger, and whoever decides. What Kafka does to them is a list of choices.
 
-An engine here keeps to the contract of entitlements.ledger.engine: it writes on what it last read, takes its own frame when
-it reads it back as valid, and starts over from the log when it reads a valid frame of somebody else.
+An engine here keeps to the contract of entitlements.ledger.engine: it writes on what it last knew, takes its own frame when
+it hears that it stands right behind the one it continues or reads it as valid, and starts over from the log when it reads a
+valid frame of somebody else.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from generated import Logged
 from specification import state_of
 
 from entitlements.ledger.chain import ChainPosition, ChainReader, Verdict
-from entitlements.ledger.frames import decode_plain_events, wire
+from entitlements.ledger.frames import decode_plain_events, read_head, wire
 from entitlements.ledger.partition import LoggedCommand, Partition, results_of
 from entitlements.ledger.records import aggregate_type_of, name_of_command, shape_of
 from entitlements.ledger.states import dump_state, load_state
@@ -73,6 +74,8 @@ class Engine:
         self.chain = ChainReader(0, position)
         self.next_offset = self.chain.starts_at
         self.mine: bytes | None = None
+        #: Where the log says that the frame stands; None: it has not said.
+        self.stands_at: int | None = None
         self.results: list[tuple[str, dict[str, Any]]] = []
         while self.next_offset < len(self.ledger.records):
             value, verdict = self._read_one()
@@ -88,8 +91,24 @@ class Engine:
             if self.mine is None or self.chain.position.hash != self.mine:
                 self.recover(None)
                 return
-            self.partition.position, self.mine = self.chain.position, None
+            self.partition.position, self.mine, self.stands_at = self.chain.position, None, None
             self.answers |= {result["command_id"]: result for _, result in self.results}
+
+    def hear(self) -> None:
+        """What was acknowledged at the very next offset counts, unread; anything else is read."""
+        before = self.partition.position
+        if self.mine is None or self.stands_at is None:
+            return
+        if self.stands_at != before.offset + 1:
+            self.read()
+            return
+        value, digest = self.ledger.records[self.stands_at]
+        head = read_head(value)
+        assert head is not None and digest == self.mine  # noqa: PT018
+        position = ChainPosition(self.stands_at, head.last_command, digest, before.tips)
+        self.partition.position, self.mine, self.stands_at = position, None, None
+        self.answers |= {result["command_id"]: result for _, result in self.results}
+        self.chain, self.next_offset = ChainReader(0, position), position.offset
 
     def _read_one(self) -> tuple[bytes, Verdict]:
         value, digest = self.ledger.records[self.next_offset]
@@ -113,6 +132,8 @@ class Engine:
     def write(self) -> None:
         """The frame that is on its way arrives."""
         if self.on_its_way is not None:
+            if self.on_its_way[1] == self.mine:
+                self.stands_at = len(self.ledger.records)
             self.ledger.records.append(self.on_its_way)
             self.on_its_way = None
 
