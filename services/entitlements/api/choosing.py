@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, Protocol
 
 from pydantic import Field, model_validator
 from starlette.requests import Request
@@ -49,6 +49,13 @@ class Whose(Strict):
         return self
 
 
+class OfWhom(Protocol):
+    """A Whose, by whichever way it was read."""
+
+    customer_id: str | None
+    pool_id: str | None
+
+
 class Pools(NamedTuple):
     """The pools to ask in their order, and whether usage may go on from each."""
 
@@ -64,7 +71,7 @@ class Pools(NamedTuple):
         return self.those[0][0]
 
 
-async def pools_of(request: Request, identity: Identity, whose: Whose) -> Pools:
+async def pools_of(request: Request, identity: Identity, whose: OfWhom) -> Pools:
     """The pools of a customer, or the one that is named. Raises Problem: unknown_customer; OutsideUnit, ServerIsAway."""
     if identity.unit_id:
         # What names no customer is of the pool as a whole, which others use too.
@@ -92,7 +99,7 @@ async def _newest_pools_of(request: Request, identity: Identity, customer_id: st
 
 
 async def pools_for(
-    request: Request, identity: Identity, whose: Whose, find: Callable[..., str | None], id: str, *, is_named: bool
+    request: Request, identity: Identity, whose: OfWhom, find: Callable[..., str | None], id: str, *, is_named: bool
 ) -> Pools:
     """As pools_of; only the pool that took an id before, if one did. find: asks the read models for it. is_named: the caller knows
     the id and may repeat it.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
@@ -50,6 +50,19 @@ class Usage(Whose):
     usage_id: NewId | None = Field(
         None, description="Id of the usage: the same id counts once. Default: the `Idempotency-Key`, or a generated id."
     )
+
+
+class Used(Protocol):
+    """Usage that was read strictly, by whichever way (short_usage.py)."""
+
+    customer_id: str | None
+    pool_id: str | None
+    subject_id: str
+    resource_key: str
+    quantity: int
+    mode: UsageMode
+    occurred_at: Any
+    usage_id: str | None
 
 
 class Recorded(BaseModel):
@@ -114,7 +127,7 @@ async def record_usages(request: Request, body: UsageBatch) -> Response:
 
 
 async def recorded(
-    request: Request, identity: Identity, usage: Usage, part: Part, together: Together | None = None
+    request: Request, identity: Identity, usage: Used, part: Part, together: Together | None = None
 ) -> tuple[dict[str, Any], Outcome]:
     """Record usage: the document that answers, and the outcome. Raises Problem, OutsideUnit, ServerIsAway."""
     usage_id = usage.usage_id or part.id or new_id()
@@ -134,7 +147,7 @@ async def recorded(
     return document, outcome
 
 
-async def _pools_of(request: Request, identity: Identity, usage: Usage, usage_id: str, *, is_named: bool) -> Pools:
+async def _pools_of(request: Request, identity: Identity, usage: Used, usage_id: str, *, is_named: bool) -> Pools:
     """The pools to ask. is_named: the caller knows the id and may repeat it."""
     pools = await pools_for(request, identity, usage, pool_with_usage, usage_id, is_named=is_named)
     if usage.mode == "report":  # What has happened is never refused for being too much.
@@ -142,7 +155,7 @@ async def _pools_of(request: Request, identity: Identity, usage: Usage, usage_id
     return pools
 
 
-def _recording(identity: Identity, usage: Usage, pool_id: str, usage_id: str, part: Part) -> RecordUsage:
+def _recording(identity: Identity, usage: Used, pool_id: str, usage_id: str, part: Part) -> RecordUsage:
     line: Any = {
         "resource_key": usage.resource_key,
         "quantity": usage.quantity,

@@ -16,7 +16,7 @@ from entitlements.api.asking import Part, headers_of
 from entitlements.api.auth import identity_of
 from entitlements.api.identity import Identity
 from entitlements.api.media_types import JSON
-from entitlements.api.metering import Usage, recorded
+from entitlements.api.metering import recorded
 from entitlements.api.problems import Problem
 from entitlements.api.repeats import require_no_repeats
 from entitlements.domain.ids import is_derived
@@ -31,7 +31,7 @@ _MORE: Final = frozenset({b"prefer", b"entitlements-consistency"})
 _JSON: Final = frozenset({JSON.encode(), f"{JSON}; charset=utf-8".encode(), f"{JSON};charset=utf-8".encode()})
 
 
-class _Body(msgspec.Struct, forbid_unknown_fields=True):
+class Body(msgspec.Struct, forbid_unknown_fields=True):
     """As metering.Usage."""
 
     resource_key: str
@@ -40,7 +40,8 @@ class _Body(msgspec.Struct, forbid_unknown_fields=True):
     subject_id: str = ""
     quantity: Annotated[int, msgspec.Meta(ge=1, le=QUANTITY_MAX)] = 1
     mode: Literal["strict", "report"] = "strict"
-    occurred_at: str | None = None
+    #: A text, until it is read: then an instant.
+    occurred_at: Any = None
     usage_id: str | None = None
 
 
@@ -48,11 +49,11 @@ class Plain(NamedTuple):
     """A request that is plainly right."""
 
     identity: Identity
-    usage: Usage
+    usage: Body
     part: Part
 
 
-_decode: Final = msgspec.json.Decoder(_Body).decode
+_decode: Final = msgspec.json.Decoder(Body).decode
 
 
 def read(scope: Scope, body: bytes) -> Plain | None:
@@ -77,12 +78,21 @@ def read(scope: Scope, body: bytes) -> Plain | None:
     return None if usage is None else Plain(identity, usage, Part(key=key))
 
 
-def _usage(body: bytes) -> Usage | None:
+def _usage(body: bytes) -> Body | None:
     try:
         said = _decode(body)
         require_no_repeats(body)
-        occurred_at = None if said.occurred_at is None else read_instant(said.occurred_at)
-    except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError, RecursionError, NotAnInstant, Problem):
+        if said.occurred_at is not None:
+            said.occurred_at = read_instant(said.occurred_at)
+    except (
+        msgspec.ValidationError,
+        msgspec.DecodeError,
+        UnicodeDecodeError,
+        RecursionError,
+        NotAnInstant,
+        TypeError,
+        Problem,
+    ):
         return None
     ids = [said.resource_key]
     ids += [each for each in (said.customer_id, said.pool_id) if each is not None]
@@ -92,19 +102,7 @@ def _usage(body: bytes) -> Usage | None:
         and is_id(said.subject_id, 0)
         and (said.usage_id is None or _is_new_id(said.usage_id))
     )
-    if not is_right:
-        return None
-    # It was read strictly already.
-    return Usage.model_construct(
-        customer_id=said.customer_id,
-        pool_id=said.pool_id,
-        subject_id=said.subject_id,
-        resource_key=said.resource_key,
-        quantity=said.quantity,
-        mode=said.mode,
-        occurred_at=occurred_at,
-        usage_id=said.usage_id,
-    )
+    return said if is_right else None
 
 
 def _is_new_id(text: str) -> bool:

@@ -32,6 +32,8 @@ from entitlements_schemas import WireError
 #: Seconds between looks whether it is to close: every command of the command line closes a caller.
 LOOK_EVERY_FOR: Final = 0.02
 _OUTCOMES_AT_ONCE: Final = 500
+#: Seconds to wait for a delivery that somebody waits for, before outcomes are looked for.
+_DELIVERED_FOR: Final = 0.002
 _ANSWERED: Final = {
     status: COMMANDS_ANSWERED.labels(status) for status in ("accepted", "partial", "refused", "unknown")
 }
@@ -114,6 +116,8 @@ class Caller:
         self._wire = wire_for(settings)
         self._spans = CallerSpans.if_wanted()
         self._producer = clients.producer(settings)
+        #: Commands whose delivery somebody waits for.
+        self._posted = 0
         self._consumer = clients.reader(
             settings,
             # Whoever slept longer than outcomes are kept hears what is said from now on; who waited hears outcome_unknown.
@@ -172,6 +176,7 @@ class Caller:
         future: Future[Sent] = Future()
 
         def delivered(error: KafkaError | None, message: Message) -> None:
+            self._posted -= 1
             if self._spans is not None:
                 self._spans.written(command.command_id)
             if future.done():  # Given up.
@@ -183,7 +188,9 @@ class Caller:
             assert place is not None and offset is not None, "a delivered message stands somewhere"  # noqa: PT018
             future.set_result(Sent(command_id=command.command_id, partition=place, offset=offset))
 
-        self._produce(command, self._encoded(command, None), partition, delivered)
+        value = self._encoded(command, None)
+        self._posted += 1
+        self._produce(command, value, partition, delivered)
         return future
 
     def _encoded(self, command: Command, caller: str | None) -> bytes:
@@ -215,7 +222,6 @@ class Caller:
                 break
             except BufferError:
                 self._producer.poll(0.1)
-        self._producer.poll(0)
 
     def forget(self, command: Command) -> None:
         """Whoever waited for this command has given up."""
@@ -245,8 +251,9 @@ class Caller:
 
     def _listen(self) -> None:
         while not self._closing.is_set():
-            first = self._consumer.poll(LOOK_EVERY_FOR)
-            self._producer.poll(0)
+            # Of a command that is answered only a failed delivery is news, and not before the next look.
+            self._producer.poll(_DELIVERED_FOR if self._posted > 0 else 0)
+            first = self._consumer.poll(0 if self._posted > 0 else LOOK_EVERY_FOR)
             if first is None:
                 continue
             for message in (first, *self._consumer.consume(_OUTCOMES_AT_ONCE, 0)):
