@@ -13,7 +13,7 @@ reaching      requests that wait until the read models know a position; catching
 catching_up, repeats   all that was decided until now; names that a body has twice
 
 questions, question_bodies   check, checks, remaining, entitlements
-short_way     POST /v1/check and /v1/usage without the routing of all others; short_usage: usage that is plainly right
+short_way, short_usage   POST /v1/check and /v1/usage without the routing of all others; usage that is plainly right
 answering     decides questions
 views         what customers have, loaded for questions; many in slices
 turns, aside  what blocks or takes long, beside the loop: in threads, organizations in turns; in a process of its own

@@ -8,6 +8,7 @@ frames       a frame's bytes
 chain        which frames count: the one reader's rules
 tail         valid frames from Kafka, for everybody who reads the ledger
 partition    state and decisions of one partition
+confirming   which frames under way count
 owned        a partition that an engine owns: commands that wait, the frame under way
 recovery     state from snapshots and the ledger's tail
 engine       the process: polls, decides, writes, hears that it counts, answers

@@ -22,14 +22,14 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from entitlements.errors import EntitlementsError
 from entitlements.ledger import clients
 from entitlements.ledger.causes import Causes
-from entitlements.ledger.chain import HASH_HEADER, ChainPosition
+from entitlements.ledger.chain import HASH_HEADER
+from entitlements.ledger.confirming import Frames
 from entitlements.ledger.observing import WrittenFrame, note_load, note_start_over
 from entitlements.ledger.outcomes import Outcomes
 from entitlements.ledger.owned import BATCH_COMMANDS_MAX, Owned, UnderWay
 from entitlements.ledger.partition import CannotBeDecided, LoggedCommand, results_of
 from entitlements.ledger.quarantine import Quarantine
 from entitlements.ledger.recovery import Stopped, recover
-from entitlements.ledger.tail import LedgerFrame, LedgerTail
 from entitlements.ledger.ticker import Ticker
 from entitlements.operations.spans import TracedCommands
 from entitlements.registry import wire_for
@@ -45,8 +45,8 @@ WAITING_COMMANDS_MAX: Final = 20_000
 IDLE_FOR: Final = 0.05
 TICK_EVERY_FOR: Final = 0.25
 COMMIT_EVERY_FOR: Final = 1.0
-#: A frame of which nobody says whether it counts for so long (seconds) is given up, and the log asked what became of it.
-CONFIRMED_WITHIN_FOR: Final = 45.0
+#: Seconds between looks whether somebody else has written behind a frame of ours.
+LOOK_EVERY_FOR: Final = 1.0
 #: Seconds to wait for acknowledgements before commands are looked for again.
 _ACKNOWLEDGED_FOR: Final = 0.001
 
@@ -71,11 +71,11 @@ class Engine:
         self._quarantine = Quarantine(settings, self._producer, "engine")
         self._outcomes = Outcomes(settings, self._producer)
         self._ticker = Ticker(settings, self._producer)
-        self._tail = LedgerTail(settings, {}, self._on_foreign)
         self._commands: Consumer = clients.member(settings, "engine", **{"fetch.wait.max.ms": 50})
         self._owned: dict[int, Owned] = {}
+        self._frames = Frames(settings, self._owned, self._answer, self._start_over, self._on_foreign)
         self._poison: set[tuple[int, int]] = set()
-        self._next_tick = self._next_commit = 0.0
+        self._next_tick = self._next_commit = self._next_look = 0.0
         self._failure: BaseException | None = None
 
     def run(self) -> None:
@@ -101,9 +101,7 @@ class Engine:
                     owned.snapshots.work()
         under_way = any(owned.under_way is not None for owned in self._owned.values())
         self._producer.poll(_ACKNOWLEDGED_FOR if under_way else 0)
-        self._look_at_frames()
-        for frame in self._tail.read(timeout=0):
-            self._read_back(frame)
+        self._frames.look()
         now = time.monotonic()
         if now >= self._next_tick:
             self._ticker.tick(owned.partition for owned in self._owned.values())
@@ -112,6 +110,9 @@ class Engine:
             self._commit()
             note_load(len(self._owned), sum(len(owned.waiting) for owned in self._owned.values()))
             self._next_commit = now + COMMIT_EVERY_FOR
+        if now >= self._next_look:
+            self._frames.look_at_ends()
+            self._next_look = now + LOOK_EVERY_FOR
 
     # --- Ownership ---------------------------------------------------------------------------------------------------
 
@@ -130,7 +131,7 @@ class Engine:
     def _on_revoke(self, consumer: Consumer, taken: list[TopicPartition]) -> None:
         for at in taken:
             self._owned.pop(at.partition, None)
-        self._tail.drop(at.partition for at in taken)
+        self._frames.forget(at.partition for at in taken)
         consumer.unassign()
 
     def _take_over(self, number: int) -> int:
@@ -138,7 +139,7 @@ class Engine:
         partition = recover(self.settings, number, self.stopping)
         partition.commands_wire = self._wire
         self._owned[number] = Owned(self.settings, partition, self._producer)
-        self._tail.drop([number])
+        self._frames.forget([number])
         low, high = clients.watermarks(self._commands, TopicPartition(self._topic, number))
         if partition.position.offset < 0:
             return low
@@ -238,43 +239,9 @@ class Engine:
         self._poison.add((number, message.offset()))  # type: ignore[arg-type]
         self._ticker.leave_alone(number, self._wire.decode_plain(message.value()))
 
-    # --- Frames ------------------------------------------------------------------------------------------------------
-
-    def _look_at_frames(self) -> None:
-        """What the broker has said of frames under way."""
-        now = time.monotonic()
-        for number, owned in list(self._owned.items()):
-            under_way, before = owned.under_way, owned.partition.position
-            if under_way is None:
-                continue
-            if under_way.failed or now - under_way.since > CONFIRMED_WITHIN_FOR:
-                self._start_over(number, "nobody knows what became of a frame")
-            elif under_way.offset == before.offset + 1:
-                self._confirm(
-                    owned, ChainPosition(before.offset + 1, under_way.last_command, under_way.hash, before.tips)
-                )
-            elif under_way.offset is not None and not under_way.is_looked_for:
-                under_way.is_looked_for = True
-                self._tail.add({number: before})
-
-    def _read_back(self, frame: LedgerFrame) -> None:
-        """A valid frame of a partition whose log is read for the one under way."""
-        owned = self._owned.get(frame.partition)
-        under_way = None if owned is None else owned.under_way
-        if owned is None or under_way is None or not under_way.is_looked_for:
-            return
-        if frame.position_after.hash != under_way.hash:
-            self._start_over(frame.partition, f"frame {frame.offset} was written by a rival")
-            return
-        self._tail.drop([frame.partition])
-        self._confirm(owned, frame.position_after)
-
-    def _confirm(self, owned: Owned, position: ChainPosition) -> None:
-        """The frame under way counts."""
-        under_way = owned.under_way
-        assert under_way is not None, "it is confirmed once"
-        owned.partition.position = position
-        owned.under_way = None
+    def _answer(self, owned: Owned, under_way: UnderWay) -> None:
+        """A frame counts: whoever waits for its outcomes hears them."""
+        position = owned.partition.position
         under_way.seen.confirmed(position.offset)
         if under_way.results:
             self._outcomes.send(owned.partition.number, position.offset, under_way.results, under_way.seen.headers)
@@ -304,7 +271,7 @@ class Engine:
         self._producer.flush(5)
         self._outcomes.close()
         self._commands.close()
-        self._tail.close()
+        self._frames.close()
 
 
 def _explain(error: KafkaError) -> None:

@@ -27,12 +27,14 @@ class Hearing:
         self._buffer = memoryview(bytearray(replies.BYTES_MAX))
         self._engines: set[socket.socket] = set()
         self._closing = threading.Event()
+        self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def hear_in_thread(self) -> None:
         """Hear in a thread."""
         if self._listener is not None:
-            threading.Thread(target=self._run, name="replies", daemon=True).start()
+            self._thread = threading.Thread(target=self._run, name="replies", daemon=True)
+            self._thread.start()
 
     def hear_in_loop(self, loop: asyncio.AbstractEventLoop) -> None:
         """Hear in a loop; called in it. Said again, it changes nothing."""
@@ -42,12 +44,12 @@ class Hearing:
         loop.add_reader(self._listener, self._accept_in, loop, self._listener)
 
     def close(self) -> None:
-        """Hear no more."""
+        """Hear no more; whoever hears lets go of the sockets a moment later."""
         self._closing.set()
         if self._loop is not None:
             if self._loop.is_running():
                 self._loop.call_soon_threadsafe(self._leave, self._loop)
-        elif self._listener is not None and not self._engines:
+        elif self._listener is not None and self._thread is None:
             self._listener.close()
 
     def _accept_in(self, loop: asyncio.AbstractEventLoop, listener: socket.socket) -> None:

@@ -34,8 +34,6 @@ class UnderWay:
     failed: bool = False
     #: Where the broker says that it stands; None: it has not said yet. Below zero: it was written, nobody knows where.
     offset: int | None = None
-    #: The log is read for it.
-    is_looked_for: bool = False
 
 
 class Owned:
@@ -47,6 +45,10 @@ class Owned:
         self.under_way: UnderWay | None = None
         self.snapshots = Snapshots(settings, producer, partition)
         self.committed = -1
+        #: The log is known up to here: what stands after the frame of our position counts for nothing.
+        self.known_end = 0
+        #: The log is read: for the frame under way, or for what somebody else has written.
+        self.is_read = False
         #: Commands in the next frame at most; less than usual after a frame that became too large.
         self.batch_commands_max = BATCH_COMMANDS_MAX
 
