@@ -121,7 +121,10 @@ def _bodies(said: Mapping[str, object], count: int) -> list[bytes]:
 
 def _warm(whole: Whole, contenders: list[Contender]) -> None:
     """Every customer is asked about once: caches are full, as they are after a minute of any day."""
-    asked = {"customer_ids": [f"ws-{number}" for number in range(whole.place.sized(CUSTOMERS))], "resource_keys": ["sso"]}
+    asked = {
+        "customer_ids": [f"ws-{number}" for number in range(whole.place.sized(CUSTOMERS))],
+        "resource_keys": ["sso"],
+    }
     url = f"http://127.0.0.1:{whole.settings.api_port}/v1/checks"
     answer = httpx.post(url, json=asked, headers={"authorization": f"Bearer {whole.key}"}, timeout=60.0)
     assert answer.status_code == 200, answer.text
