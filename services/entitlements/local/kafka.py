@@ -50,8 +50,8 @@ SETTINGS: Final[Mapping[str, object]] = {
     "broker.heartbeat.interval.ms": 500,
     "broker.session.timeout.ms": 3_000,
     # Sized for one machine of 2 cores.
-    "num.network.threads": 2,
-    "num.io.threads": 4,
+    "num.network.threads": 1,
+    "num.io.threads": 2,
     "log.cleaner.dedupe.buffer.size": 32 * 1024 * 1024,
 }
 
