@@ -100,7 +100,7 @@ class _Session:
         self._connection = connect(settings.postgres)
         try:
             self._writer = Writer(self._connection)
-            self._tail = LedgerTail(settings, {}, properties={'queued.min.messages': 1, 'fetch.queue.backoff.ms': 5})
+            self._tail = LedgerTail(settings, {})
         except BaseException:
             self._connection.close()
             raise
@@ -114,15 +114,11 @@ class _Session:
             if not self._partitions:
                 stopping.wait(IDLE_FOR)
                 continue
-            frames = self._tail.read(BATCH_FRAMES_MAX, IDLE_FOR)
-            began = time.monotonic()
-            for batch in batches(frames):
+            for batch in batches(self._tail.read(BATCH_FRAMES_MAX, IDLE_FOR)):
                 with PROJECTOR_WRITE_SECONDS.time(), projecting([frame.event_traceparents for frame in batch]):
                     self._writer.write([projected(frame) for frame in batch])
                 PROJECTOR_FRAMES.inc(len(batch))
                 self.has_written = True
-            if frames:
-                stopping.wait(max(0.0, began + 0.02 - time.monotonic()))
             self._look_at_positions()
 
     def close(self) -> None:
