@@ -22,6 +22,7 @@ from entitlements.operations.onward import projecting
 from entitlements_projections.assignment import Membership
 from entitlements_projections.database import connect
 from entitlements_projections.errors import FrameCannotBeProjected, PositionMoved
+from entitlements_projections.pacing import Pace
 from entitlements_projections.positions import read_offsets, read_positions
 from entitlements_projections.writing import ProjectedFrame, Writer
 
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
     from entitlements.settings import Settings
 
+#: Nothing is fetched of a partition while anything of it waits to be read, so what we read together is fetched together.
+CONSUMER: Final = {"queued.min.messages": 1, "fetch.queue.backoff.ms": 10}
 #: Frames asked for at once.
 BATCH_FRAMES_MAX: Final = 500
 #: A transaction takes frames until it has this many bytes of them: some 20,000 to 40,000 lines.
@@ -100,10 +103,11 @@ class _Session:
         self._connection = connect(settings.postgres)
         try:
             self._writer = Writer(self._connection)
-            self._tail = LedgerTail(settings, {})
+            self._tail = LedgerTail(settings, {}, properties=CONSUMER)
         except BaseException:
             self._connection.close()
             raise
+        self._pace = Pace()
         self._partitions: frozenset[int] = frozenset()
         self._look_at = time.monotonic() + POSITIONS_EVERY_FOR
 
@@ -114,7 +118,10 @@ class _Session:
             if not self._partitions:
                 stopping.wait(IDLE_FOR)
                 continue
-            for batch in batches(self._tail.read(BATCH_FRAMES_MAX, IDLE_FOR)):
+            stopping.wait(self._pace.rest_for())
+            frames = self._tail.read(BATCH_FRAMES_MAX, IDLE_FOR)
+            self._pace.has_read(len(frames), BATCH_FRAMES_MAX)
+            for batch in batches(frames):
                 with PROJECTOR_WRITE_SECONDS.time(), projecting([frame.event_traceparents for frame in batch]):
                     self._writer.write([projected(frame) for frame in batch])
                 PROJECTOR_FRAMES.inc(len(batch))
