@@ -32,8 +32,6 @@ class ResourceKeys(ReadModel):
 
     def __init__(self) -> None:
         self._used: set[str] = set()
-        # What this writer has added stays. To add it again would lock the row until commit, and other projectors wait.
-        self._added: set[str] = set()
         self._defined: dict[str, tuple[Any, ...]] = {}
         self._parents: dict[str, list[tuple[Any, ...]]] = {}
 
@@ -70,11 +68,10 @@ class ResourceKeys(ReadModel):
 
     def write(self, cursor: Cursor, stage: Stage) -> None:
         """Add keys that are met for the first time, and complete those that were defined."""
-        keys = (self._used - self._added) | self._defined.keys()
+        keys = self._used | self._defined.keys()
         if keys:
             rows = [self._defined.get(key, (key, *_UNDESCRIBED)) for key in sorted(keys)]
             stage.write(cursor, statement(self.folder, "upsert"), "resource_keys", rows)
-            self._added |= keys
         if self._defined:
             stage.write(cursor, statement(self.folder, "forget_parents"), "resource_keys", self._defined.values())
             parents = (row for rows in self._parents.values() for row in rows)
