@@ -24,6 +24,11 @@ def borne_by(bearer: str, event: Event) -> dict[str, list[Event]]:
     return found
 
 
+def may_be_borne(name: str, event: Event) -> bool:
+    """Whether an event may have parts that somebody else bears, or moves what is owed: all but usage without details, which is most."""
+    return name != "UsageRecorded" or any(line["details"] is not None for line in event["lines"])
+
+
 def owed_since(event: Event) -> list[Event]:
     """The totals of periods under way that usage of a closed period has moved: its preserved overage is owed now, or not any more."""
     if "lines" not in event:

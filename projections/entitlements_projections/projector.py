@@ -15,6 +15,7 @@ import psycopg
 from confluent_kafka import KafkaException
 
 from entitlements.ledger.chain import ChainPosition
+from entitlements.ledger.clients import PACED
 from entitlements.ledger.frames import decode_plain_events
 from entitlements.ledger.tail import LedgerFrame, LedgerTail
 from entitlements.operations.metrics import PROJECTOR_FRAMES, PROJECTOR_WRITE_SECONDS
@@ -22,6 +23,7 @@ from entitlements.operations.onward import projecting
 from entitlements_projections.assignment import Membership
 from entitlements_projections.database import connect
 from entitlements_projections.errors import FrameCannotBeProjected, PositionMoved
+from entitlements_projections.pacing import Pace
 from entitlements_projections.positions import read_offsets, read_positions
 from entitlements_projections.writing import ProjectedFrame, Writer
 
@@ -100,10 +102,11 @@ class _Session:
         self._connection = connect(settings.postgres)
         try:
             self._writer = Writer(self._connection)
-            self._tail = LedgerTail(settings, {})
+            self._tail = LedgerTail(settings, {}, properties=PACED)
         except BaseException:
             self._connection.close()
             raise
+        self._pace = Pace()
         self._partitions: frozenset[int] = frozenset()
         self._look_at = time.monotonic() + POSITIONS_EVERY_FOR
 
@@ -114,7 +117,10 @@ class _Session:
             if not self._partitions:
                 stopping.wait(IDLE_FOR)
                 continue
-            for batch in batches(self._tail.read(BATCH_FRAMES_MAX, IDLE_FOR)):
+            stopping.wait(self._pace.rest_for())
+            frames = self._tail.read(BATCH_FRAMES_MAX, IDLE_FOR)
+            self._pace.has_read(len(frames), BATCH_FRAMES_MAX)
+            for batch in batches(frames):
                 with PROJECTOR_WRITE_SECONDS.time(), projecting([frame.event_traceparents for frame in batch]):
                     self._writer.write([projected(frame) for frame in batch])
                 PROJECTOR_FRAMES.inc(len(batch))

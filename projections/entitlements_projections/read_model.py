@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache, partial
 from typing import Any, ClassVar, Final, LiteralString, TypeAlias
 
+import orjson
 from psycopg import sql
 
 from entitlements_projections.database import Connection, Cursor, Row
@@ -44,31 +45,56 @@ POOL_EVENTS: Final = frozenset({
 })  # fmt: skip
 
 
+#: As many rows go with their statement; more cost less by COPY.
+FEW_ROWS_MAX: Final = 100
 #: Rows that may lie deleted in a temporary table before it is truncated: that costs a new file.
 _DEAD_ROWS_MAX: Final = 20_000
 
 
 class Stage:
-    """The temporary tables of one connection, filled by binary COPY.
+    """The rows that statements of one connection read as the table `staged_...`.
 
-    They keep their rows until they are filled again: to empty all of them at each commit costs more than a small batch.
+    Few of them are a parameter, in JSON, and `staged_...` is a name within the statement: one round trip. Many are put into
+    the temporary table of that name by binary COPY. It keeps them until it is filled again: to empty all of these tables at
+    each commit costs more than a small batch.
     """
 
     def __init__(self, connection: Connection, read_models: Sequence[ReadModel]) -> None:
-        self._types: dict[str, list[int]] = {}
+        # By table the names of its columns and their types.
+        self._columns: dict[str, tuple[list[str], list[int]]] = {}
+        self._few: dict[tuple[bytes, str], bytes] = {}
         # Truncated before the first use: an earlier writer may have left rows.
         self._dead = {table: _DEAD_ROWS_MAX + 1 for model in read_models for table in model.staged}
         for model in read_models:
             for table in model.staged:
                 connection.execute(statement(model.folder, f"stage_{table}"))
                 columns = connection.execute(_on("select * from {} limit 0", table)).description or []
-                self._types[table] = [column.type_code for column in columns]
+                self._columns[table] = [column.name for column in columns], [column.type_code for column in columns]
 
-    def fill(self, cursor: Cursor, table: str, rows: Iterable[Sequence[Any]]) -> None:
-        """Put rows, their columns in the order of the table, into a temporary table in place of those there."""
+    def write(self, cursor: Cursor, statement_text: bytes, table: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Run a statement on rows, their columns in the order of the temporary table."""
+        rows = list(rows)
+        if len(rows) > FEW_ROWS_MAX:
+            self._fill(cursor, table, rows)
+            cursor.execute(statement_text)
+        else:
+            names, _ = self._columns[table]
+            parameter = orjson.dumps([dict(zip(names, row, strict=True)) for row in rows]).decode()
+            cursor.execute(self._of_few(statement_text, table), (parameter,))
+
+    def _of_few(self, statement_text: bytes, table: str) -> bytes:
+        """The statement that takes the same rows as a parameter: within it the name stands for them, and not for the table."""
+        made = self._few.get((statement_text, table))
+        if made is None:
+            rows = _on("with {0} as (select * from json_populate_recordset(null::{0}, %s::json)) ", table)
+            made = self._few[statement_text, table] = rows + statement_text.replace(b"%", b"%%")
+        return made
+
+    def _fill(self, cursor: Cursor, table: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Put rows into a temporary table in place of those there."""
         self._empty(cursor, table)
         with cursor.copy(_on("copy {} from stdin (format binary)", table)) as copy:
-            copy.set_types(self._types[table])
+            copy.set_types(self._columns[table][1])
             for row in rows:
                 copy.write_row(row)
         self._dead[table] += cursor.rowcount
@@ -163,8 +189,8 @@ class FoldedRows(ReadModel):
                 row.update(zip(self.key, key, strict=True), version=version)
                 rows[key] = changed[key] = row
         if changed:
-            stage.fill(cursor, self.folder, ([row[column] for column in self.columns] for row in changed.values()))
-            cursor.execute(statement(self.folder, "upsert"))
+            written = ([row[column] for column in self.columns] for row in changed.values())
+            stage.write(cursor, statement(self.folder, "upsert"), self.folder, written)
 
     def clear(self) -> None:
         """Forget the collected events."""

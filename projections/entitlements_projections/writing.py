@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from entitlements_projections import positions
 from entitlements_projections.access_policies import AccessPolicies
 from entitlements_projections.api_keys import ApiKeys
+from entitlements_projections.bearing import may_be_borne
 from entitlements_projections.boolean_entitlements import BooleanEntitlements
 from entitlements_projections.campaign_pools import CampaignPools
 from entitlements_projections.campaigns import Campaigns
@@ -117,7 +118,7 @@ class Writer:
             for name, event in frame.events:
                 for take in self._plain_takers.get(name, ()):
                     take(name, event)
-                if name in self._takers:
+                if name in self._takers and may_be_borne(name, event):  # Of usage they only want who else bears it.
                     whole = with_instants(event)
                     for take in self._takers[name]:
                         take(name, whole)

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from tests.nightly import examples
 
 from entitlements.domain.aggregate import from_ms
+from entitlements_projections import read_model
 from entitlements_projections.comparing import TABLES, compare
 from entitlements_projections.database import Connection, connect
 from entitlements_projections.errors import PositionMoved
@@ -224,6 +225,51 @@ def test_of_two_projectors_one_writes_and_the_other_hears_it(connection: Connect
         with pytest.raises(PositionMoved):
             zombie.write(frames)
         assert everything(other) == before
+
+
+def test_a_position_that_another_projector_has_moved_is_named_and_no_other_moves(
+    connection: Connection, database: str
+) -> None:
+    ledger = SyntheticLedger()
+    random_history(ledger, Random(3), 60)
+    at_first = {partition: stream[:2] for partition, stream in ledger.streams.items()}
+    write(connection, [frame for stream in at_first.values() for frame in stream])
+    with closing(connect(database)) as other:
+        ours, theirs = Writer(connection), Writer(other)
+        theirs.write([projected(ledger.streams[1][2])])
+        before = everything(other)
+        with pytest.raises(PositionMoved, match=r"Partition 1 is no longer at 1\."):
+            ours.write([projected(stream[2]) for stream in ledger.streams.values()])
+        assert everything(other) == before
+
+
+def test_projectors_that_use_one_key_do_not_wait_for_each_other(connection: Connection, database: str) -> None:
+    ledger = SyntheticLedger()
+    pool_with_a_plan(ledger)
+    frames = all_frames(ledger)
+    writer = Writer(connection)
+    writer.write([projected(frame) for frame in frames])
+    connection.execute(b"set lock_timeout to '5s'")
+    with closing(connect(database)) as other, other.transaction():
+        other.execute(b"select from resource_keys for no key update")  # As a projector that has just added them.
+        writer.write([projected(frame) for frame in ledger.ask(AT_MS + 1, use("pool", usage_line(QUOTA, 3)))])
+
+
+def test_rows_are_the_same_whether_they_go_as_parameters_or_by_copy(
+    connection: Connection, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = SyntheticLedger()
+    random_history(ledger, Random(11), 400)
+    batches = list(ledger.interleaved(Random(11), 20))
+    monkeypatch.setattr(read_model, "FEW_ROWS_MAX", 0)
+    write(connection, *batches)
+    monkeypatch.setattr(read_model, "FEW_ROWS_MAX", 1_000_000)
+    migrate(database, "reference")
+    with closing(connect(database, "reference")) as reference:
+        write(reference, *batches)
+    compared = compare(connection, "entitlements", "reference")
+    assert [table for table in compared if not table.equal] == []
+    assert [table.table for table in compared if not table.rows] == []
 
 
 def test_a_projector_that_is_cut_off_in_the_middle_loses_and_doubles_nothing(

@@ -5,6 +5,7 @@ from typing import Any
 
 from entitlements.ledger.publisher import INTERNAL
 from entitlements.ledger.records import aggregate_type_of
+from entitlements_projections.bearing import may_be_borne
 from entitlements_projections.grants import Grants
 from entitlements_projections.numeric_entitlement_usage import NumericEntitlementUsage
 from entitlements_projections.numeric_entitlements import NumericEntitlements
@@ -210,3 +211,18 @@ def test_every_event_of_the_contract_is_known_here() -> None:
         "AnswerRemembered",
         "PeriodsClosed",
     }
+
+
+def test_usage_without_details_concerns_nobody_who_else_bears_it() -> None:
+    """The writer does not show it to models that fold rows: those that take usage look for its parts only."""
+    assert {model for model in READ_MODELS if "UsageRecorded" in model.events and not model.plain} == {
+        NumericEntitlements, PoolOndemandConfig,
+    }  # fmt: skip
+    plain_line = {"resource_key": "calls", "details": None, "late": True, "overage": 3}
+    usage = event(1, lines=[plain_line], totals=[{"resource_key": "calls", "period_start": 0}])
+    assert not may_be_borne("UsageRecorded", usage)
+    for model in (NumericEntitlements(), PoolOndemandConfig()):
+        assert list(model.facts("UsageRecorded", usage)) == []
+    details = {"parts": [], "counted_in": 0}
+    assert may_be_borne("UsageRecorded", usage | {"lines": [plain_line, plain_line | {"details": details}]})
+    assert may_be_borne("UsageCorrected", event(1))

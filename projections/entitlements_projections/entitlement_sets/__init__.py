@@ -38,13 +38,10 @@ class EntitlementSets(ReadModel):
     def write(self, cursor: Cursor, stage: Stage) -> None:
         """Add the versions that are not there yet."""
         if self._sets:
-            stage.fill(cursor, "entitlement_sets", self._sets)
-            cursor.execute(statement(self.folder, "insert_sets"))
-            stage.fill(cursor, "entitlement_set_rules", self._rules)
-            cursor.execute(statement(self.folder, "insert_rules"))
+            stage.write(cursor, statement(self.folder, "insert_sets"), "entitlement_sets", self._sets)
+            stage.write(cursor, statement(self.folder, "insert_rules"), "entitlement_set_rules", self._rules)
         if self._parents:
-            stage.fill(cursor, "entitlement_set_parents", self._parents)
-            cursor.execute(statement(self.folder, "insert_parents"))
+            stage.write(cursor, statement(self.folder, "insert_parents"), "entitlement_set_parents", self._parents)
 
     def clear(self) -> None:
         """Forget the collected events."""

@@ -67,8 +67,8 @@ class MemberCaps(ReadModel):
                 members.take(name, event, line)
             changed += members.changed()
         if changed:
-            stage.fill(cursor, "member_caps", ([row[column] for column in self.columns] for row in changed))
-            cursor.execute(statement(self.folder, "upsert"))
+            rows = ([row[column] for column in self.columns] for row in changed)
+            stage.write(cursor, statement(self.folder, "upsert"), "member_caps", rows)
 
     def clear(self) -> None:
         """Forget the collected events."""

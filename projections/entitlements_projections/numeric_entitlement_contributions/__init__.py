@@ -30,10 +30,8 @@ class NumericEntitlementContributions(ReadModel):
         """Replace the list of every key that changed."""
         if not self._newest:
             return
-        stage.fill(cursor, "restacked_entitlements", self._newest)
-        stage.fill(cursor, "numeric_entitlement_contributions", self._rows())
-        cursor.execute(statement(self.folder, "forget"))
-        cursor.execute(statement(self.folder, "insert"))
+        stage.write(cursor, statement(self.folder, "forget"), "restacked_entitlements", self._newest)
+        stage.write(cursor, statement(self.folder, "insert"), "numeric_entitlement_contributions", self._rows())
 
     def clear(self) -> None:
         """Forget the collected events."""

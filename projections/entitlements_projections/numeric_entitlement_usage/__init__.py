@@ -50,13 +50,11 @@ class NumericEntitlementUsage(ReadModel):
     def write(self, cursor: Cursor, stage: Stage) -> None:
         """Write the newest total of every row that moved."""
         if self._totals:
-            stage.fill(cursor, "numeric_entitlement_usage", ((*key, *row) for key, row in self._totals.items()))
-            cursor.execute(statement(self.folder, "upsert"))
+            rows = ((*key, *row) for key, row in self._totals.items())
+            stage.write(cursor, statement(self.folder, "upsert"), "numeric_entitlement_usage", rows)
             if self._withdrawn:
-                stage.fill(
-                    cursor, "withdrawn", ((*key, self._totals[key][4], self._totals[key][6]) for key in self._withdrawn)
-                )
-                cursor.execute(statement(self.folder, "withdraw"))
+                gone = ((*key, self._totals[key][4], self._totals[key][6]) for key in self._withdrawn)
+                stage.write(cursor, statement(self.folder, "withdraw"), "withdrawn", gone)
 
     def clear(self) -> None:
         """Forget the collected events."""

@@ -42,8 +42,7 @@ class PlanLadders(ReadModel):
         ladders = sorted(self._named | self._defined.keys())
         if ladders:
             rows = ((ladder, *self._defined.get(ladder, _UNDESCRIBED)) for ladder in ladders)
-            stage.fill(cursor, "plan_ladders", rows)
-            cursor.execute(statement(self.folder, "upsert"))
+            stage.write(cursor, statement(self.folder, "upsert"), "plan_ladders", rows)
 
     def clear(self) -> None:
         """Forget the collected events."""

@@ -40,19 +40,19 @@ def advance(cursor: Cursor, expected: Mapping[int, int], reached: Mapping[int, t
 
     Each is moved to a position of the chain and its frame's decided_at in epoch milliseconds.
     """
-    for partition in sorted(reached):  # The same order everywhere: two projectors never wait in a circle.
-        position, decided_at_ms = reached[partition]
-        was = expected.get(partition)
-        row = {
-            "partition": partition,
-            "expected": was,
-            "offset": position.offset,
-            "position": position.to_json(),
-            "decided_at_ms": decided_at_ms,
-        }
-        cursor.execute(statement("positions", "begin" if was is None else "advance"), row)
-        if cursor.rowcount != 1:
-            raise PositionMoved(f"Partition {partition} is no longer at {was}.")
+    for name, partitions in (
+        ("begin", reached.keys() - expected.keys()),
+        ("advance", reached.keys() & expected.keys()),
+    ):
+        if not partitions:
+            continue
+        rows = [(p, expected.get(p), reached[p][0].offset, reached[p][0].to_json(), reached[p][1]) for p in partitions]
+        columns = zip(
+            ("partitions", "expected", "offsets", "positions", "decided_at_ms"), zip(*rows, strict=True), strict=True
+        )
+        cursor.execute(statement("positions", name), {column: list(values) for column, values in columns})
+        for partition in sorted(partitions.difference(moved for (moved,) in cursor.fetchall())):
+            raise PositionMoved(f"Partition {partition} is no longer at {expected.get(partition)}.")
 
 
 def notify(cursor: Cursor) -> None:

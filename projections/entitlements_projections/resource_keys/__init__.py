@@ -70,13 +70,12 @@ class ResourceKeys(ReadModel):
         """Add keys that are met for the first time, and complete those that were defined."""
         keys = self._used | self._defined.keys()
         if keys:
-            rows = (self._defined.get(key, (key, *_UNDESCRIBED)) for key in sorted(keys))
-            stage.fill(cursor, "resource_keys", rows)
-            cursor.execute(statement(self.folder, "upsert"))
+            rows = [self._defined.get(key, (key, *_UNDESCRIBED)) for key in sorted(keys)]
+            stage.write(cursor, statement(self.folder, "upsert"), "resource_keys", rows)
         if self._defined:
-            stage.fill(cursor, "resource_key_parents", (row for rows in self._parents.values() for row in rows))
-            cursor.execute(statement(self.folder, "forget_parents"))
-            cursor.execute(statement(self.folder, "insert_parents"))
+            stage.write(cursor, statement(self.folder, "forget_parents"), "resource_keys", self._defined.values())
+            parents = (row for rows in self._parents.values() for row in rows)
+            stage.write(cursor, statement(self.folder, "insert_parents"), "resource_key_parents", parents)
 
     def clear(self) -> None:
         """Forget the collected events."""

@@ -1,5 +1,5 @@
 -- upsert --
--- Adds keys and completes them. The order of keys keeps two projectors from waiting for each other in a circle.
+-- Adds keys and completes them, in their order: two projectors never wait in a circle. One that is there and only used is not locked.
 insert into resource_keys as t (
     resource_key, name, data_type, unit, scale, defined_at, actor, version,
     entitlement_type, default_value, override_policy, usage_tracking, constraints
@@ -7,7 +7,8 @@ insert into resource_keys as t (
 select
     resource_key, name, data_type, unit, scale, defined_at, actor, version,
     entitlement_type, default_value, override_policy, usage_tracking, constraints
-from staged_resource_keys
+from staged_resource_keys s
+where s.version > 0 or not exists (select from resource_keys k where k.resource_key = s.resource_key)
 order by resource_key
 on conflict (resource_key) do update set
     name = excluded.name,

@@ -94,8 +94,7 @@ class PoolClocks(ReadModel):
     def write(self, cursor: Cursor, stage: Stage) -> None:
         """Move the clocks forward."""
         if self._clocks:
-            stage.fill(cursor, "pool_clocks", self._clocks.values())
-            cursor.execute(statement(self.folder, "move_clocks"))
+            stage.write(cursor, statement(self.folder, "move_clocks"), "pool_clocks", self._clocks.values())
 
     def clear(self) -> None:
         """Forget the collected events."""

@@ -65,8 +65,7 @@ class UsageEvents(ReadModel):
     def write(self, cursor: Cursor, stage: Stage) -> None:
         """Append the lines that are not there yet."""
         if self._rows:
-            stage.fill(cursor, "usage_events", self._rows)
-            cursor.execute(statement(self.folder, "append"))
+            stage.write(cursor, statement(self.folder, "append"), "usage_events", self._rows)
 
     def clear(self) -> None:
         """Forget the collected events."""

@@ -71,7 +71,7 @@ class Publisher:
         # No event is ever given up while one after it is written: the output's tail would hide that it is missing.
         patient = {"delivery.timeout.ms": 0, "enable.gapless.guarantee": True}
         self._producer = clients.producer(settings, **{"linger.ms": 2} | patient)
-        self._tail = LedgerTail(settings, {}, self._on_foreign, clients.PACED)
+        self._tail = LedgerTail(settings, {}, self._on_foreign, properties=clients.PACED)
         # The group watches the ledger's partitions only to share them out; frames come through the tail.
         self._group: Consumer = clients.member(settings, "publisher")
         self._published: dict[tuple[str, int], Place] = {}

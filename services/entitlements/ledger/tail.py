@@ -55,7 +55,8 @@ class LedgerTail:
     """Reads partitions of the ledger from positions on and gives valid frames only, each partition's in order.
 
     While the broker is away `read` gives nothing and goes on by itself. It raises LedgerIsCorrupt and LedgerHasAGap;
-    after that it must not be read again. `on_foreign` hears of records that are no frames at all.
+    after that it must not be read again. `on_foreign` hears of records that are no frames at all. `properties` are of the
+    Kafka client, over those that all readers share.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class LedgerTail:
         settings: Settings,
         positions: Mapping[int, ChainPosition],
         on_foreign: Callable[[Message], None] | None = None,
+        *,
         properties: Mapping[str, Any] | None = None,
     ) -> None:
         """properties: of the consumer, beside or instead of ours, such as clients.PACED."""
