@@ -8,6 +8,7 @@ frames       a frame's bytes
 chain        which frames count: the one reader's rules
 tail         valid frames from Kafka, for everybody who reads the ledger
 partition    state and decisions of one partition
+usage_folding  the short way of usage from a frame into the state
 recovery     state from snapshots and the ledger's tail
 engine       the process: polls, decides, writes, reads back, answers
 states       the state of an aggregate as bytes, for snapshots
