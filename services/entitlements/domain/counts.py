@@ -64,7 +64,7 @@ class Counts(Derived):
     @property
     def owed(self) -> int:
         """Overage that is neither paid nor forgiven, in the smallest unit."""
-        return sum(debt.quantity for debt in self.debts)
+        return sum(debt.quantity for debt in self.debts) if self.debts else 0
 
     @property
     def preserved(self) -> int:
