@@ -301,7 +301,7 @@ class ResourcePool(Aggregate):
 
     def _append(self, kind: type[UsageRecorded | UsageRefused], facts: dict[str, Any]) -> None:
         event = kind.__new__(kind)
-        vars(event).update(facts)  # A frozen class sets each field by a call of its own: a third of what a line costs.
+        vars(event).update(facts)  # A frozen class would set each field by a call of its own.
         self._version = event.originator_version
         self._modified_on = event.timestamp
         self._pending_events.append(event)
