@@ -44,6 +44,14 @@ FIGURES: dict[str, Figure] = {
     "decide_usage_line_us_200_keys": Figure("us", "the same with 200 keys"),
     "decide_usage_line_us_1000_reservations": Figure("us", "the same with 1,000 reservations held"),
     "decide_usage_line_us_careful": Figure("us", "the same, each line with an id, a capped workspace and a subject"),
+    "fold_events_per_s": Figure(
+        "events/s", "usage of one line folded from frames of 1 to 500 events into the state, in process", ">= 150,000"
+    ),
+    "fold_events_per_s_with_ids": Figure("events/s", "the same, each line with a usage id that is remembered"),
+    "fold_lines_per_s": Figure("lines/s", "the same, 100 lines an event, without ids"),
+    "idle_pool_bytes": Figure(
+        "bytes", "memory of a restored pool of two rules and one customer, by tracemalloc", "<= 2,000"
+    ),
     "local_check_us": Figure(
         "us", "may this customer use this feature: decided in process by the client's code", "< 2"
     ),

@@ -91,11 +91,18 @@ class Wire:
 
     ids maps (full name, version) to a registry's id; without it the bundled ids are used. Bundled ids are understood
     in any case: the ledger is kept for ever, and an installation may get its registry later.
+    patterns: records of unions that `decode_plain` gives as matches (compiled.reader_of).
     Raises catalogue.NotFrozen when an .avsc differs from its newest frozen version.
     """
 
-    def __init__(self, ids: Mapping[tuple[str, int], int] | None = None) -> None:
+    def __init__(
+        self,
+        ids: Mapping[tuple[str, int], int] | None = None,
+        *,
+        patterns: Mapping[str, re.Pattern[bytes]] | None = None,
+    ) -> None:
         catalogue.require_frozen()
+        self._patterns = patterns
         self._ids: dict[str, int] = {}
         self._entries: dict[bytes, catalogue.Entry] = {}
         for entry in catalogue.entries():
@@ -182,10 +189,17 @@ class Wire:
         newest = sources.plain_schema(entry.name) if plain else sources.schema(entry.name)
         current = entry.version == catalogue.newest(entry.name).version
         written = newest if current else catalogue.parsed(entry, plain=plain)
-        fast = compiled.reader_of(written) if plain and current else None
+        fast = self._compiled_reader(written) if plain and current else None
         reader = _Reader(entry.name, written, None if current else newest, _has_record_union(written), fast)
         (self._plain_readers if plain else self._readers)[prefix] = reader
         return reader
+
+    def _compiled_reader(self, schema: Any) -> compiled.Reader | None:
+        return (
+            compiled.reader_of(schema)
+            if self._patterns is None
+            else compiled.matching_reader_of(schema, self._patterns)
+        )
 
 
 def _encode(full_name: str, prefix: bytes, schema: Any, record: Mapping[str, Any]) -> bytes:

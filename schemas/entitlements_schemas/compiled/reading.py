@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from entitlements_schemas.compiled.code import Code, checked, nullable
@@ -13,7 +14,14 @@ Reader: TypeAlias = Callable[[bytes, int], tuple[Any, int]]
 
 
 class ReaderCode(Code):
-    """In generated code `v` are the bytes and `i` is the position."""
+    """In generated code `v` are the bytes and `i` is the position.
+
+    patterns: of records of a union, by full name. What is of such a form is not read: its match stands for the record.
+    """
+
+    def __init__(self, patterns: Mapping[str, re.Pattern[bytes]]) -> None:
+        super().__init__()
+        self._patterns = patterns
 
     def whole(self, node: Any) -> Reader:
         def body() -> str:
@@ -93,7 +101,8 @@ class ReaderCode(Code):
             def body(branch: Any = branch) -> str:
                 return f"{self._value(branch)}, i"
 
-            branches.append(f"{2 * index}: ({branch['name']!r}, {self.function('(v, i)', body)})")
+            read = self._matched(branch["name"], self.function("(v, i)", body))
+            branches.append(f"{2 * index}: ({branch['name']!r}, {read})")
         table = self.constant("t", None)
         self.functions.append(f"{table} = {{{', '.join(branches)}}}")
         self.line("b = v[i]")
@@ -104,6 +113,18 @@ class ReaderCode(Code):
         self.line(f"    name, read = {table}[2 * b]")
         self.line("record, i = read(v, i)")
         self.line(f"{name} = (name, record)")
+
+    def _matched(self, name: str, read: str) -> str:
+        """The function that reads a record; of one with a pattern, that which tries to match it first."""
+        if name not in self._patterns:
+            return read
+
+        def body() -> str:
+            self.line(f"m = {self.constant('p', self._patterns[name].match)}(v, i)")
+            self.line("if m is not None: return m, m.end()")
+            return f"{read}(v, i)"
+
+        return self.function("(v, i)", body)
 
     def _array(self, node: Any, name: str) -> None:
         count = self.fresh("n")

@@ -51,6 +51,25 @@ class ReadTexts(dict[bytes, str]):
         return _remember(self, encoded, encoded.decode())
 
 
+class ReadWrittenTexts(dict[bytes, str]):
+    """Short texts from all of their bytes, with the one that is their length."""
+
+    def __missing__(self, written: bytes) -> str:
+        text = written[1:].decode()
+        return text if len(written) > SHORT_BYTES_MAX + 1 else _remember(self, written, text)
+
+
+class ReadLongs(dict[bytes, int]):
+    """Whole numbers from their bytes, each of them whole."""
+
+    def __missing__(self, written: bytes) -> int:
+        number, end = (
+            long_in(written, 1, written[0]) if written[0] > 0x7F else ((written[0] >> 1) ^ -(written[0] & 1), 1)
+        )
+        assert end == len(written), "one number"
+        return _remember(self, written, number)
+
+
 def _remember(known: dict[K, V], key: K, value: V) -> V:
     if len(known) >= _REMEMBERED_MAX:
         known.clear()
@@ -61,6 +80,9 @@ def _remember(known: dict[K, V], key: K, value: V) -> V:
 LONGS_OUT: Final = WrittenLongs()
 TEXTS_OUT: Final = WrittenTexts()
 TEXTS_IN: Final = ReadTexts()
+#: Of what a pattern matched.
+WRITTEN_TEXTS_IN: Final = ReadWrittenTexts()
+WRITTEN_LONGS_IN: Final = ReadLongs()
 #: Instants of our time have six bytes; there are few different ones in a frame.
 _SIX_BYTES_IN: Final[dict[bytes, int]] = {}
 

@@ -21,6 +21,7 @@ organization_events  of organizations
 
 The pool:
 pools, pool_parts     its state
+sharing      values that many pools have alike, in memory once
 entitlement, buckets  one key of it: contributions, debts, closed periods
 counts       what is consumed and owed of a key
 lifecycle, assignments, provisions, grants   decisions about the pool and what is in it

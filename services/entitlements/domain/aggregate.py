@@ -88,6 +88,12 @@ class Aggregate(BaseAggregate[str]):
         self._modified_on = at
         self.clock_ms = to_ms(at)
 
+    def stand_at(self, version: int, at_ms: int) -> None:
+        """Its newest event has this version and happened at this instant."""
+        self._version = version
+        self._modified_on = from_ms(at_ms)
+        self.clock_ms = at_ms
+
     def happen(self, event_class: type[Event], at: datetime, **facts: Any) -> None:
         """Let an event happen that the command under way has caused."""
         self.trigger_event(event_class, timestamp=at, command_id=self.command_id, **facts)

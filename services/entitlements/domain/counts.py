@@ -9,11 +9,24 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from entitlements.domain.aggregate import NEVER_MS
-from entitlements.domain.buckets import ClosedPeriod, Debt
+from entitlements.domain.buckets import Bucket, ClosedPeriod, Debt
+from entitlements.domain.periods import Calendar
 
 
-@dataclass(kw_only=True)
-class Counts:
+@dataclass(kw_only=True, slots=True)
+class Derived:
+    """What follows from the rest of an entitlement and its pool: no part of the state, not compared, not in snapshots."""
+
+    #: By which calendar its periods are counted; follows from the pool's.
+    calendar: Calendar = field(init=False, compare=False, repr=False)
+    #: The bucket that burns, and up to which consumption nothing but it is concerned.
+    burning: Bucket | None = field(init=False, compare=False, repr=False)
+    usual_until: int = field(init=False, compare=False, repr=False)
+    is_recurring: bool = field(init=False, compare=False, repr=False)
+
+
+@dataclass(kw_only=True, slots=True)
+class Counts(Derived):
     """The consumption of one key in the period under way, in the smallest unit."""
 
     #: Consumed in the period, or held now.
@@ -51,7 +64,7 @@ class Counts:
     @property
     def owed(self) -> int:
         """Overage that is neither paid nor forgiven, in the smallest unit."""
-        return sum(debt.quantity for debt in self.debts)
+        return sum(debt.quantity for debt in self.debts) if self.debts else 0
 
     @property
     def preserved(self) -> int:

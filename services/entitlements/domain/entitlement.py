@@ -9,6 +9,7 @@ from entitlements.domain.aggregate import NEVER_MS
 from entitlements.domain.buckets import UNLIMITED, Bucket, ClosedPeriod, Debt, bear_for_all, bucket_of, going_on
 from entitlements.domain.counts import Counts
 from entitlements.domain.periods import UTC_CALENDAR, Calendar, period_bounds
+from entitlements.domain.sharing import shared_value
 from entitlements.domain.values import (
     Contribution,
     EffectiveValue,
@@ -24,19 +25,8 @@ from entitlements.domain.values import (
 NOTHING_IS_USUAL: Final = -1
 
 
-class Derived:
-    """What follows from the rest of an entitlement and its pool: no part of the state, not compared, not in snapshots."""
-
-    #: By which calendar its periods are counted; follows from the pool's.
-    calendar: Calendar
-    #: The bucket that burns, and up to which consumption nothing but it is concerned.
-    burning: Bucket | None
-    usual_until: int
-    is_recurring: bool
-
-
-@dataclass
-class Entitlement(Counts, Derived):
+@dataclass(slots=True)
+class Entitlement(Counts):
     """One key of one pool. It outlives its contributions: what was consumed stays consumed.
 
     The numbers beside `value` are the same limits in a form that compares fast; they are set in one place.
@@ -140,7 +130,7 @@ class Entitlement(Counts, Derived):
         after = change.after
         is_another_kind = change.entitlement_type != self.entitlement_type
         self.entitlement_type, self.stacking = change.entitlement_type, change.stacking
-        self.value = after
+        self.value = None if after is None else shared_value(after)
         held = {bucket.provision_id: bucket for bucket in self.buckets}
         stays = {stated.provision_id for stated in change.contributions}
         taken_over = [bucket for name, bucket in held.items() if name not in stays]

@@ -9,6 +9,7 @@ from entitlements.domain.periods import LIFETIME
 from entitlements.domain.pool_events import PoolEvent
 from entitlements.domain.pools import Cap, OnDemand, Override, ResourcePool
 from entitlements.domain.rolling import reschedule, schedule_roll
+from entitlements.domain.sharing import shared_rules
 from entitlements.domain.taking import schedule_recurrences
 from entitlements.domain.values import CapPeriod, KeyPeriod, PeriodName, Rule
 
@@ -24,7 +25,7 @@ class ProvisionRevised(PoolEvent):
 
     def apply(self, aggregate: ResourcePool) -> None:
         provision = aggregate.provisions[self.provision_id]
-        provision.set_version, provision.rules = self.set_version, self.rules
+        provision.set_version, provision.rules = self.set_version, shared_rules(self.rules)
         reschedule(aggregate, to_ms(self.timestamp))
 
 

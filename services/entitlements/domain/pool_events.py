@@ -8,6 +8,7 @@ from entitlements.domain.aggregate import Event, to_ms
 from entitlements.domain.entitlement import Entitlement
 from entitlements.domain.pools import Grant, Provision, ResourcePool
 from entitlements.domain.rolling import schedule_roll, take_terms
+from entitlements.domain.sharing import shared_rules
 from entitlements.domain.taking import schedule_recurrences
 from entitlements.domain.values import (
     AssignmentRole,
@@ -117,7 +118,7 @@ class ProvisionScheduled(PoolEvent):
             ladder=self.ladder,
             rung=self.rung,
             quantity=self.quantity,
-            rules=self.rules,
+            rules=shared_rules(self.rules),
             starts_at=self.starts_at,
             ends_at=self.ends_at,
             planned_ends_at=self.ends_at,

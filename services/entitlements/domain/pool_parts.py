@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from entitlements.domain.aggregate import NEVER_MS, to_ms
@@ -140,11 +141,21 @@ def _bears_together(part: RememberedPart) -> tuple[str, str, str]:
     return part.bearer, part.credit_key, part.payer if part.bearer == "on_demand" else ""
 
 
+@lru_cache(maxsize=4096)
+def borne_whole(provision_id: str, quantity: int) -> tuple[RememberedPart, ...]:
+    """The parts of a line that one contribution bears whole. Most lines are of few quantities: they share them."""
+    return (RememberedPart("included", provision_id, "", quantity, 0, ""),)
+
+
+#: What a line says: key, quantity, mode, workspace, and when it occurred.
+LineBody = tuple[str, int, UsageMode, str, int]
+
+
 class RememberedLine(NamedTuple):
     """A recorded line under its usage id: when, what it said, and who bears it. Short: a busy pool remembers very many."""
 
     recorded_at: int
-    body: tuple[str, int, UsageMode, str, int]
+    body: LineBody
     #: The turn of the pool at which it was recorded: what began at a later one knows nothing of it.
     turn: int
     #: Start of the closed period it counted in, in epoch milliseconds; 0: the one under way then, -1: in none.

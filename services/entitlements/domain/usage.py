@@ -123,7 +123,8 @@ def _record_usual(pool: ResourcePool, line: UsageLine, now_ms: int) -> bool:
     )
     pool.counted[entitlement.resource_key] = entitlement
     if usage_id:
-        pool.remember_usual(pool.recorded[-1])
+        body = line["resource_key"], quantity, line["mode"], workspace_id, occurred_at
+        pool.remember_usual(usage_id, now_ms, body, burning.provision_id)
     return True
 
 

@@ -10,6 +10,7 @@ tail         valid frames from Kafka, for everybody who reads the ledger
 partition    state and decisions of one partition
 confirming   which frames under way count
 owned        a partition that an engine owns: commands that wait, the frame under way
+usage_folding  the short way of usage from a frame into the state
 recovery     state from snapshots and the ledger's tail
 engine       the process: polls, decides, writes, hears that it counts, answers
 states       the state of an aggregate as bytes, for snapshots

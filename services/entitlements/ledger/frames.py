@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 
 import fastavro
 
+from entitlements.ledger.usage_folding import USUAL_EVENTS
 from entitlements_schemas import Wire, WireError, plain_schema
 from entitlements_schemas.wire import PREFIX_BYTES
 
@@ -114,6 +115,17 @@ def decode_events(value: bytes) -> FrameBody:
 def decode_plain_events(value: bytes) -> FrameBody:
     """The body with instants as epoch milliseconds, for folding and for whoever must be fast."""
     return _body(wire().decode_plain(value).record)
+
+
+def read_to_fold(value: bytes) -> list[tuple[str, Any]]:
+    """The events of a frame by full name: plain records, or matches of those in USUAL_EVENTS."""
+    events: list[tuple[str, Any]] = _folding_wire().decode_plain(value).record["events"]
+    return events
+
+
+@cache
+def _folding_wire() -> Wire:
+    return Wire(patterns=USUAL_EVENTS)
 
 
 def _body(record: dict[str, Any]) -> FrameBody:

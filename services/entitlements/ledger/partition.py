@@ -20,9 +20,10 @@ from entitlements.domain.values import ID_CHARACTERS_MAX, is_id
 from entitlements.ledger import outcomes, records
 from entitlements.ledger.causes import Causes
 from entitlements.ledger.chain import ChainPosition
-from entitlements.ledger.frames import FrameHead, Refusal, decode_plain_events, wire, write_frame
+from entitlements.ledger.frames import FrameHead, Refusal, read_to_fold, wire, write_frame
 from entitlements.ledger.outcomes import Result
 from entitlements.ledger.partitioning import partition_of
+from entitlements.ledger.usage_folding import fold_usage, read_whole
 from entitlements.settings import LINES_PER_COMMAND_MAX, RECORD_BYTES_MAX
 from entitlements_schemas import Wire, WireError
 
@@ -85,19 +86,30 @@ class Partition:
 
     def fold(self, value: bytes, position: ChainPosition) -> int:
         """Take a valid frame into the state and count its events. Those that a snapshot holds already are passed over."""
-        events = decode_plain_events(value).events
-        for short_name, record in events:
-            kind = records.aggregate_type_of(short_name)
-            of_kind = self.aggregates[kind]
-            aggregate = of_kind.get(record["originator_id"])
-            if aggregate is not None and record["originator_version"] <= aggregate.version:
-                continue
-            event = records.event_from_record(f"entitlements.events.{short_name}", record)
-            of_kind[event.originator_id] = mutated = event.mutate(aggregate)
-            assert isinstance(mutated, Aggregate)
-            self._note((kind, mutated.id), mutated)
+        events = read_to_fold(value)
+        for name, found in events:
+            if type(found) is dict:
+                self._fold_record(name, found)
+            elif (pool := fold_usage(self._pools, name, found)) is None:
+                self._fold_record(name, read_whole(name, found))
+            else:
+                self.dirty.add(("pool", pool.id))
+                if self._scheduled.get(pool.id) != pool.due_ms:
+                    self._schedule(pool)
         self.position = position
         return len(events)
+
+    def _fold_record(self, name: str, record: dict[str, Any]) -> None:
+        short_name = name.rpartition(".")[2]
+        kind = records.aggregate_type_of(short_name)
+        of_kind = self.aggregates[kind]
+        aggregate = of_kind.get(record["originator_id"])
+        if aggregate is not None and record["originator_version"] <= aggregate.version:
+            return
+        event = records.event_from_record(f"entitlements.events.{short_name}", record)
+        of_kind[event.originator_id] = mutated = event.mutate(aggregate)
+        assert isinstance(mutated, Aggregate)
+        self._note((kind, mutated.id), mutated)
 
     def _note(self, address: tuple[AggregateType, str], aggregate: Aggregate) -> None:
         self.dirty.add(address)

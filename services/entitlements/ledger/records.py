@@ -103,7 +103,7 @@ def _conversion(hint: Any, instant: Convert, nested: Callable[[type], Convert]) 
         return nested(hint)
     if get_origin(hint) is list:
         each = _conversion(get_args(hint)[0], instant, nested)
-        return None if each is None else lambda values: [each(value) for value in values]
+        return None if each is None else lambda values: [each(value) for value in values] if values else []
     if get_origin(hint) in (Union, types.UnionType):
         (inner,) = (arg for arg in get_args(hint) if arg is not type(None))
         some = _conversion(inner, instant, nested)

@@ -33,6 +33,7 @@ from entitlements.domain.pools import (
     Reservation,
     ResourcePool,
 )
+from entitlements.domain.sharing import shared_rules, shared_value
 from entitlements.domain.values import (
     AssignmentRole,
     DataType,
@@ -182,7 +183,13 @@ def load_state(kind: AggregateType, state: bytes) -> Aggregate:
         for name, empty in _EMPTY.items():
             setattr(aggregate, name, empty())
         aggregate.refresh_calendars()
+        for provision in aggregate.provisions.values():
+            provision.rules = shared_rules(provision.rules)
         for entitlement in aggregate.entitlements.values():
+            entitlement.value = None if entitlement.value is None else shared_value(entitlement.value)
             entitlement.refresh()
         aggregate.find_due()
+    aggregate.__dict__ = dict(
+        vars(aggregate)
+    )  # A dict that grew keeps room for twice as much; a copy has what it needs.
     return aggregate
