@@ -60,7 +60,7 @@ def a_kafka() -> Iterator[str]:
         with _kafka_container() as address:
             yield address
     else:
-        with _temporary_folder() as folder, LocalKafka(folder / "kafka") as kafka:
+        with _temporary_folder() as folder, LocalKafka(folder / "kafka", fast=True) as kafka:
             yield kafka.bootstrap
 
 

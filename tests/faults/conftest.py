@@ -12,5 +12,5 @@ from entitlements.local import LocalKafka
 def own_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalKafka]:
     """A broker of our own in a folder of our own. Whoever stops it restarts it."""
     folder: Path = tmp_path_factory.mktemp("kafka")
-    with LocalKafka(folder) as broker:
+    with LocalKafka(folder, fast=True) as broker:
         yield broker

@@ -22,7 +22,7 @@ CONSUMED = "select consumed from entitlements.numeric_entitlement_usage where po
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The files of a stopped broker, on which 85 of 100 calls were used."""
     folder = tmp_path_factory.mktemp("brokers")
-    with LocalKafka(folder / "first") as broker:
+    with LocalKafka(folder / "first", fast=True) as broker:
         settings = driving.settings_for(broker.bootstrap, "entitlements.")
         with driving.engine(settings), Caller(settings) as caller:
             for command in (open_pool("p0"), provision("p0", quota(100)), use("p0", line(85, usage_id="u-1"))):
@@ -41,7 +41,7 @@ def consumed(database: str) -> int | None:
 
 def test_a_copy_of_the_broker_is_a_whole_installation(copy: Path, database: str) -> None:
     migrate(database)  # The read models are empty: they were lost, or dropped as the page says.
-    with LocalKafka(copy) as broker:
+    with LocalKafka(copy, fast=True) as broker:
         settings: Settings = driving.settings_for(broker.bootstrap, "entitlements.", postgres=database)
         with driving.engine(settings), driving.projector(settings), Caller(settings) as caller:
             assert eventually(partial(consumed, database)) == 85

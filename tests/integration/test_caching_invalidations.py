@@ -229,7 +229,7 @@ def test_an_event_of_a_newer_version_still_says_whom_it_concerns(log: Log) -> No
 
 
 def test_while_the_broker_does_not_answer_the_floors_are_not_current_and_are_again_after(tmp_path: Path) -> None:
-    with LocalKafka(tmp_path / "kafka") as broker:
+    with LocalKafka(tmp_path / "kafka", fast=True) as broker:
         log = Log(broker.bootstrap)
         with following(log) as floors:
             assert broker.pid is not None

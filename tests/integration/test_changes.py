@@ -419,7 +419,7 @@ def test_a_worker_that_slept_while_another_took_over_writes_nothing_wrong_when_i
 
 
 def test_a_broker_that_dies_and_comes_back_costs_no_change(tmp_path: Path, topic_prefix: str) -> None:
-    with LocalKafka(tmp_path) as kafka:
+    with LocalKafka(tmp_path, fast=True) as kafka:
         bus = Bus(kafka.bootstrap, topic_prefix)
         history = History(bus, seed=random.randrange(10**6))
         with working(bus) as workers:

@@ -49,7 +49,7 @@ SETTINGS: Final[Mapping[str, object]] = {
     # After a SIGKILL the broker may register again when its old session is over; the default is 9 s.
     "broker.heartbeat.interval.ms": 500,
     "broker.session.timeout.ms": 3_000,
-    # Sized for one machine of 2 cores.
+    # Sized for one machine of 2 cores: more threads only wait for each other.
     "num.network.threads": 1,
     "num.io.threads": 2,
     "log.cleaner.dedupe.buffer.size": 32 * 1024 * 1024,
@@ -72,13 +72,14 @@ class LocalKafka(LocalServer):
         self,
         folder: Path | str,
         *,
+        fast: bool = False,
         settings: Mapping[str, object] | None = None,
         more_listeners: Mapping[str, tuple[int, str]] | None = None,
         jvm_flags: tuple[str, ...] = (),
         home: Path | None = None,
         port: int | None = None,
     ) -> None:
-        """Describe a broker; nothing runs yet.
+        """Describe a broker; nothing runs yet. fast: for tests, which end before it is warm.
 
         settings: broker properties beside or instead of ours. more_listeners: port and security protocol of further listeners,
         by name. home: where Kafka is installed, if not the usual place. port: see LocalServer.
@@ -86,7 +87,7 @@ class LocalKafka(LocalServer):
         super().__init__(folder, port=port)
         self._more_settings = dict(settings or {})
         self._more_listeners = dict(more_listeners or {})
-        self._more_flags = jvm_flags
+        self._more_flags = (*(jars.FAST_JVM_FLAGS if fast else ()), *jvm_flags)
         self._home = home
 
     @property

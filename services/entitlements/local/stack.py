@@ -21,7 +21,7 @@ class LocalStack:
     def __init__(self, folder: Path | str = DEFAULT_FOLDER, *, fast: bool = False) -> None:
         """Describe a stack; nothing runs yet. fast: for tests, not safe against a crash of the whole machine."""
         self.folder = Path(folder).absolute()
-        self.kafka_server = LocalKafka(self.folder / "kafka")
+        self.kafka_server = LocalKafka(self.folder / "kafka", fast=fast)
         self.postgres_server = LocalPostgres(self.folder / "postgres", fast=fast)
 
     @property
