@@ -4,6 +4,7 @@ kafka and postgres are real and shared by the session (entitlements.testing says
 itself by its topic_prefix and its own database. Tests under unit/ have no server: they run in seconds.
 """
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from xdist.scheduler import LoadFileScheduling
 from entitlements import testing
 
 HERE = Path(__file__).parent
+# Brokers of tests live for seconds, those of `entitlements up` too: a compiler that begins to pay after a minute would take their cores.
+os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
 #: Of tests/unit/domain, and used by others too: whichever of them comes first.
 pytest.register_assert_rewrite("specification", "model", "engines")
 #: Folders with an installation for all their tests: eight processes that are not started in every worker.

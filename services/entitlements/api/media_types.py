@@ -11,6 +11,7 @@ from entitlements.api.problems import Problem
 
 #: The media type of every body but that of events.
 JSON: Final = "application/json"
+_JSON: Final = JSON.encode()
 _CHARSET: Final = re.compile(r""";\s*charset\s*=\s*["']?([^"';\s]*)""", re.IGNORECASE)
 #: What UTF-8 is called, and its part that others call by a name of its own.
 _UTF_8: Final = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
@@ -31,6 +32,8 @@ def media_type_of(request: Request) -> str:
 
 def require_json(request: Request) -> None:
     """The one rule for bodies: they are application/json. Raises Problem: unsupported_media_type."""
+    if next((value for name, value in request.scope["headers"] if name == b"content-type"), b"") == _JSON:
+        return
     media_type = media_type_of(request)
     if media_type != JSON:
         raise Problem("unsupported_media_type", f"Send the body as {JSON}; Content-Type is {media_type or 'missing'}.")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
@@ -27,6 +26,7 @@ from entitlements.operations.metrics import COMMANDS_ANSWERED, COMMANDS_SENT
 from entitlements.operations.spans import CallerSpans
 from entitlements.registry import wire_for
 from entitlements.settings import RECORD_BYTES_MAX, Settings
+from entitlements.unique import new_id as new_id  # noqa: PLC0414 - whoever sends commands takes their ids from here.
 from entitlements_schemas import WireError
 
 #: Seconds between looks whether it is to close: every command of the command line closes a caller.
@@ -83,22 +83,6 @@ class Sent:
     command_id: str
     partition: int
     offset: int
-
-
-#: Random ids that nobody has been given yet: the kernel is asked for many at once.
-_ids: list[str] = []
-_IDS_AT_ONCE: Final = 256
-os.register_at_fork(after_in_child=_ids.clear)
-
-
-def new_id() -> str:
-    """An id that nobody else has: 128 random bits."""
-    try:
-        return _ids.pop()
-    except IndexError:
-        text = os.urandom(16 * _IDS_AT_ONCE).hex()
-        _ids.extend(text[at : at + 32] for at in range(32, len(text), 32))
-        return text[:32]
 
 
 class Caller:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import secrets
 import time
 from typing import Any, Final
 
@@ -20,6 +19,7 @@ from entitlements.operations.health import Readiness
 from entitlements.operations.metrics import REQUEST_SECONDS, REQUESTS_UNDER_WAY
 from entitlements.operations.request_id import REQUEST_ID
 from entitlements.settings import INSTALLATION_HEADER
+from entitlements.unique import new_id
 
 #: What a request's route is called when there is none: labels must not be made up by callers.
 NO_ROUTE: Final = "none"
@@ -134,7 +134,7 @@ def _told(scope: Scope) -> tuple[str, bytes | None]:
             told = value
         elif name == b"traceparent":
             traceparent = value
-    return told.decode() if told is not None and _WORD.fullmatch(told) else secrets.token_hex(8), traceparent
+    return told.decode() if told is not None and _WORD.fullmatch(told) else new_id()[:16], traceparent
 
 
 def _route(scope: Scope) -> str:
