@@ -52,6 +52,12 @@ class Running:
             time.sleep(0.05)
         raise AssertionError((self.name, words, self.lines))
 
+    def begins(self) -> None:
+        """Wait for a second line, or three seconds: eight interpreters that start at once wait for processors, not for servers."""
+        deadline = time.monotonic() + 3.0
+        while len(self.lines) < 2 and time.monotonic() < deadline and self.process.poll() is None:
+            time.sleep(0.05)
+
     def says_at_once(self, words: str) -> None:
         """Within two seconds of its first line."""
         began, said = instant(self.line("Starting: ")), instant(self.line(words))
@@ -65,8 +71,11 @@ def instant(line: str) -> float:
 
 @contextmanager
 def running(settings: Settings, folder: Path, *names: str) -> Iterator[dict[str, Running]]:
-    started = {name: Running(name, settings, folder) for name in names}
+    started: dict[str, Running] = {}
     try:
+        for name in names:
+            started[name] = Running(name, settings, folder)
+            started[name].begins()
         yield started
     finally:
         for each in started.values():

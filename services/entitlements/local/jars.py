@@ -222,7 +222,7 @@ def _train(home: Path) -> None:
 
     with tempfile.TemporaryDirectory(dir=home) as folder:
         output = home / f"{CLASS_CACHE}.new"
-        with LocalKafka(folder, jvm_flags=(f"-XX:AOTCacheOutput={output}",), home=home) as kafka:
+        with LocalKafka(folder, fast=True, jvm_flags=(f"-XX:AOTCacheOutput={output}",), home=home) as kafka:
             kafka.exercise()
         if output.exists():
             output.replace(home / CLASS_CACHE)

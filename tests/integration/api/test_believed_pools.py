@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tests.serving import Service
 
-from entitlements.access.caching.floors import Floors
-from entitlements.access.caching.invalidations import Invalidations
 from entitlements.domain.commands import AssignWorkspace, OpenPool, ProvisionPool, UnassignWorkspace
 from entitlements.domain.values import Rule
 from entitlements.ledger.caller import new_id
@@ -74,24 +71,3 @@ def test_a_refusal_by_pools_that_were_believed_is_not_the_last_word(service: Ser
             assert client.post("/v1/usage", json=usage).json()["pool_id"] == second
             report = client.post("/v1/usage", json=usage | {"mode": "report"})
             assert report.is_success, report.text
-
-
-def test_nobody_vouches_for_what_was_decided_and_not_published(service: Service) -> None:
-    floors = Floors()
-    with Invalidations(service.settings, floors):
-        began = time.monotonic()
-        _until(lambda: floors.vouched_at > began)
-        with standing_still(service, "publisher"):
-            a_pool(service)
-            decided = time.monotonic()
-            time.sleep(3.0)
-            assert floors.is_current, "it has read all there is to be read"
-            assert floors.vouched_at < decided
-        _until(lambda: floors.vouched_at > decided)
-
-
-def _until(holds: object, within_for: float = 20.0) -> None:
-    until = time.monotonic() + within_for
-    while not holds():  # type: ignore[operator]
-        assert time.monotonic() < until
-        time.sleep(0.05)

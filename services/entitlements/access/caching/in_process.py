@@ -60,9 +60,8 @@ class InProcess:
     """A ViewSource before another one.
 
     A view is answered for ttl_for seconds from when its load began, never past its own `valid_until`, and only while it includes
-    all that is known to have happened (Floors). Of features, which no usage changes, it tells for features_ttl_for seconds from when
-    the floors last had all that was decided: as long as they are kept up, it is not read again. While news are late it counts for
-    behind_ttl_for seconds only. A burst on one customer loads it once. Safe between threads.
+    all that is known to have happened (Floors). Of features, which no usage changes, it tells for features_ttl_for seconds. While
+    news are late it counts for behind_ttl_for seconds only. A burst on one customer loads it once. Safe between threads.
     """
 
     def __init__(
@@ -77,8 +76,7 @@ class InProcess:
     ) -> None:
         """size: customers that are kept, those asked for last. behind_ttl_for: seconds; 0 passes the level by.
 
-        features_ttl_for: seconds for which a view still tells of features after it was read, or the floors were vouched for, if that is
-        longer than ttl_for.
+        features_ttl_for: seconds for which a view still tells of features, if that is longer than ttl_for: no usage changes one.
         """
         assert size > 0
         self._source, self._floors, self._size = source, floors, size
@@ -128,13 +126,10 @@ class InProcess:
         if kept is None:
             return None
         now, floors = time.monotonic(), self._floors
-        since, ttl_for = kept.loaded_at, self._ttl_for
-        if not floors.is_current:
-            ttl_for = self._behind_ttl_for
-        elif of_features:
-            since, ttl_for = max(since, floors.vouched_at), self._features_ttl_for
+        ttl_for = self._features_ttl_for if of_features else self._ttl_for
+        ttl_for = ttl_for if floors.is_current else self._behind_ttl_for
         count = floors.count
-        if now >= kept.ends_at or now - since >= ttl_for:
+        if now >= kept.ends_at or now - kept.loaded_at >= ttl_for:
             return None
         if kept.admitted_at != count:
             if not floors.admits(*key, kept.position):
