@@ -74,21 +74,12 @@ class CustomerViews:
         return None
 
     def pools_at_hand(self, organization_id: str, customer_id: str) -> list[tuple[str, bool]] | None:
-        """The pools of a customer in their order, and whether usage may go on from each, if this worker knows; None: ask `pools`."""
+        """The pools of a customer in their order, and whether usage may go on from each, if this worker knows; None: ask the read models."""
         source = self._source
         if not isinstance(source, InProcess):
             return None
         document = source.peek(organization_id, customer_id, of_features=True)
         return None if document is None else self._pools.of(organization_id, customer_id, document)
-
-    async def pools(self, organization_id: str, customer_id: str) -> list[tuple[str, bool]]:
-        """As pools_at_hand, loaded where this worker does not know; empty: there are none, as far as is known. Raises ServerIsAway."""
-        found = self.pools_at_hand(organization_id, customer_id)
-        if found is not None:
-            return found
-        document = await self._gathering.one(organization_id, customer_id)
-        pools: list[tuple[str, bool]] = self._pools.of(organization_id, customer_id, document)
-        return pools
 
     async def documents(
         self, organization_id: str, customer_ids: Sequence[str], at_least: Mapping[int, int] | None = None

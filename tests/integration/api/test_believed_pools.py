@@ -47,6 +47,7 @@ def test_usage_of_a_customer_that_moved_goes_where_it_belongs_though_no_view_has
     assigned(service, old, customer)
     usage = {"customer_id": customer, "resource_key": "api_calls"}
     with service.client() as client:
+        assert client.post("/v1/check", json=usage).json()["allowed"], "the worker has a view now"
         assert client.post("/v1/usage", json=usage).json()["pool_id"] == old
         with standing_still(service, "publisher"):
             service.do(UnassignWorkspace(command_id=new_id(), pool_id=old, workspace_id=customer))
@@ -64,6 +65,7 @@ def test_a_refusal_by_pools_that_were_believed_is_not_the_last_word(service: Ser
     assigned(service, first, customer)
     usage = {"customer_id": customer, "resource_key": "api_calls", "quantity": 5}
     with service.client() as client:
+        assert client.post("/v1/check", json=usage).json()["allowed"], "the worker has a view now"
         assert client.post("/v1/usage", json=usage).is_success
         assert client.post("/v1/usage", json=usage).json()["code"] == "quota_exceeded"
         with standing_still(service, "publisher"):
