@@ -72,17 +72,19 @@ class Hearing:
     def _run(self) -> None:
         listener = self._listener
         assert listener is not None
-        with selectors.DefaultSelector() as selector, listener:
-            selector.register(listener, selectors.EVENT_READ)
-            while not self._closing.is_set():
-                for key, _ in selector.select(_LOOK_EVERY_FOR):
-                    if key.fileobj is listener:
-                        while (engine := replies.accepted(listener)) is not None:
-                            self._engines.add(engine)
-                            selector.register(engine, selectors.EVENT_READ)
-                    elif isinstance(key.fileobj, socket.socket) and not self._hear(key.fileobj):
-                        selector.unregister(key.fileobj)
-                        self._let_go(key.fileobj)
+        try:
+            with selectors.DefaultSelector() as selector, listener:
+                selector.register(listener, selectors.EVENT_READ)
+                while not self._closing.is_set():
+                    for key, _ in selector.select(_LOOK_EVERY_FOR):
+                        if key.fileobj is listener:
+                            while (engine := replies.accepted(listener)) is not None:
+                                self._engines.add(engine)
+                                selector.register(engine, selectors.EVENT_READ)
+                        elif isinstance(key.fileobj, socket.socket) and not self._hear(key.fileobj):
+                            selector.unregister(key.fileobj)
+                            self._let_go(key.fileobj)
+        finally:  # Whatever ended it: engines notice, and answer through Kafka.
             for engine in self._engines:
                 engine.close()
 
