@@ -2,7 +2,6 @@
 
 migrations   the tables, as plain SQL, and the runner
 projector    the process: ledger in, rows and positions out, in one transaction
-pacing       how often it writes
 writing      one batch of frames becomes one transaction
 assignment   which partitions a projector reads
 rebuild      all tables anew from the whole ledger, compared with the live ones and swapped in

@@ -17,13 +17,13 @@ from confluent_kafka import KafkaException
 from entitlements.ledger.chain import ChainPosition
 from entitlements.ledger.clients import PACED
 from entitlements.ledger.frames import decode_plain_events
+from entitlements.ledger.pacing import Pace
 from entitlements.ledger.tail import LedgerFrame, LedgerTail
 from entitlements.operations.metrics import PROJECTOR_FRAMES, PROJECTOR_WRITE_SECONDS
 from entitlements.operations.onward import projecting
 from entitlements_projections.assignment import Membership
 from entitlements_projections.database import connect
 from entitlements_projections.errors import FrameCannotBeProjected, PositionMoved
-from entitlements_projections.pacing import Pace
 from entitlements_projections.positions import read_offsets, read_positions
 from entitlements_projections.writing import ProjectedFrame, Writer
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import pytest
 
-from entitlements_projections.pacing import Pace
+from entitlements.ledger.pacing import Pace
 
 EVERY_FOR = 0.02
 

@@ -39,7 +39,7 @@ from entitlements.api.units import Units
 from entitlements.api.views import CUSTOMERS_AT_ONCE, CustomerViews
 from entitlements.domain.commands import Command
 from entitlements.errors import OutcomeUnknown, ServerIsAway
-from entitlements.ledger.caller import Caller, Outcome, Sent
+from entitlements.ledger.caller import Caller, Outcome, Sent, tell
 from entitlements.ledger.ends import TopicEnds
 from entitlements.ledger.partitioning import partition_of
 from entitlements.operations.lag import ProjectionLag
@@ -273,14 +273,14 @@ class Services:
 
         def settle(outcome: Outcome | OutcomeUnknown) -> None:
             if get_ident() == thread:
-                _tell(future, outcome)
+                tell(future, outcome)
                 return
             with suppress(RuntimeError):  # The loop is closed: nobody waits.
-                loop.call_soon_threadsafe(_tell, future, outcome)
+                loop.call_soon_threadsafe(tell, future, outcome)
 
         self.caller.ask(command, settle, partition)
         # A timer of the loop costs a tenth of asyncio.timeout.
-        timer = loop.call_later(self.settings.answer_timeout_for, _tell, future, OutcomeUnknown())
+        timer = loop.call_later(self.settings.answer_timeout_for, tell, future, OutcomeUnknown())
         try:
             return await future
         except OutcomeUnknown:
@@ -303,15 +303,6 @@ class Services:
         for turns in (self.threads, self.listing, self.loading, self.computing, self.deciding):
             turns.close()
         self.another_process.close()
-
-
-def _tell(future: asyncio.Future[Outcome], outcome: Outcome | OutcomeUnknown) -> None:
-    if future.done():
-        return  # It came too late, or whoever waited is gone.
-    if isinstance(outcome, OutcomeUnknown):
-        future.set_exception(outcome)
-    else:
-        future.set_result(outcome)
 
 
 def _pools(organization_id: str, connection: Connection, customers: Sequence[str]) -> dict[str, list[tuple[str, bool]]]:

@@ -9,14 +9,12 @@ from __future__ import annotations
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
 import msgspec
-from starlette.requests import Request
 from starlette.types import Scope
 
-from entitlements.api.asking import Part, headers_of
+from entitlements.api.asking import Part, is_key
 from entitlements.api.auth import identity_of
 from entitlements.api.identity import Identity
 from entitlements.api.media_types import JSON
-from entitlements.api.metering import recorded
 from entitlements.api.problems import Problem
 from entitlements.api.repeats import require_no_repeats
 from entitlements.domain.ids import is_derived
@@ -72,7 +70,7 @@ def read(scope: Scope, body: bytes) -> Plain | None:
             key = value.decode("latin-1")
         elif name in _MORE:
             return None
-    if not is_json or (key is not None and not (_is_new_id(key) and key.isascii() and key.isprintable())):
+    if not is_json or (key is not None and not is_key(key)):
         return None
     usage = _usage(body)
     return None if usage is None else Plain(identity, usage, Part(key=key))
@@ -100,16 +98,6 @@ def _usage(body: bytes) -> Body | None:
         len(ids) > 1
         and all(map(is_id, ids))
         and is_id(said.subject_id, 0)
-        and (said.usage_id is None or _is_new_id(said.usage_id))
+        and (said.usage_id is None or (is_id(said.usage_id) and not is_derived(said.usage_id)))
     )
     return said if is_right else None
-
-
-def _is_new_id(text: str) -> bool:
-    return is_id(text) and not is_derived(text)
-
-
-async def answer_to(request: Request, plain: Plain) -> tuple[dict[str, Any], dict[str, str]]:
-    """Record it: the document, and the headers. Raises Problem and what problem_of knows."""
-    document, outcome = await recorded(request, plain.identity, plain.usage, plain.part)
-    return document, headers_of(outcome)

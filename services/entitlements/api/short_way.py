@@ -17,9 +17,9 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from entitlements.api import short_usage
-from entitlements.api.asking import path_of
+from entitlements.api.asking import headers_of, path_of
 from entitlements.api.http_caching import VARY
-from entitlements.api.metering import record_usage
+from entitlements.api.metering import record_usage, recorded
 from entitlements.api.problems import Problem, problem_of
 from entitlements.api.questions import answer_to, check
 
@@ -80,8 +80,8 @@ class ShortWay:
 
     @staticmethod
     async def _use(scope: Scope, receive: Receive, plain: short_usage.Plain) -> _Answer:
-        document, headers = await short_usage.answer_to(Request(scope, receive), plain)
-        said = [(name.encode(), value.encode()) for name, value in ({"vary": VARY} | headers).items()]
+        document, outcome = await recorded(Request(scope, receive), plain.identity, plain.usage, plain.part)
+        said = [(name.encode(), value.encode()) for name, value in ({"vary": VARY} | headers_of(outcome)).items()]
         return orjson.dumps(document), said
 
 

@@ -22,6 +22,7 @@ snapshots    state at a version, in a compacted topic
 outcomes     answers on their way back
 replies, hearing   their short way: a socket, on one machine; the caller's side of it
 caller       sends commands and waits for answers
+pacing       how often publisher and projector read
 publisher    unfolds frames into entitlements.events and entitlements.usage
 quarantine   what could not be handled, and why
 Start reading at engine.py; the rules are in docs/architecture.md 3.

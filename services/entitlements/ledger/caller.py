@@ -100,8 +100,8 @@ class Caller:
         self._wire = wire_for(settings)
         self._spans = CallerSpans.if_wanted()
         self._producer = clients.producer(settings)
-        #: Commands whose delivery somebody waits for.
-        self._posted = 0
+        #: Commands whose delivery somebody waits for, by their ids; each step on it is one of the interpreter's, too.
+        self._posted: set[str] = set()
         self._consumer = clients.reader(
             settings,
             # Whoever slept longer than outcomes are kept hears what is said from now on; who waited hears outcome_unknown.
@@ -145,7 +145,7 @@ class Caller:
         """Send a command; the future gives its outcome. Without wait nobody answers. Raises as ask does."""
         future: Future[Outcome] = Future()
         if wait:
-            self.ask(command, partial(_tell, future), partition)
+            self.ask(command, partial(tell, future), partition)
             return future
 
         def delivered(error: KafkaError | None, _: Message) -> None:
@@ -160,7 +160,7 @@ class Caller:
         future: Future[Sent] = Future()
 
         def delivered(error: KafkaError | None, message: Message) -> None:
-            self._posted -= 1
+            self._posted.discard(command.command_id)
             if self._spans is not None:
                 self._spans.written(command.command_id)
             if future.done():  # Given up.
@@ -173,7 +173,7 @@ class Caller:
             future.set_result(Sent(command_id=command.command_id, partition=place, offset=offset))
 
         value = self._encoded(command, None)
-        self._posted += 1
+        self._posted.add(command.command_id)
         self._produce(command, value, partition, delivered)
         return future
 
@@ -236,8 +236,8 @@ class Caller:
     def _listen(self) -> None:
         while not self._closing.is_set():
             # Of a command that is answered only a failed delivery is news, and not before the next look.
-            self._producer.poll(_DELIVERED_FOR if self._posted > 0 else 0)
-            first = self._consumer.poll(0 if self._posted > 0 else LOOK_EVERY_FOR)
+            self._producer.poll(_DELIVERED_FOR if self._posted else 0)
+            first = self._consumer.poll(0 if self._posted else LOOK_EVERY_FOR)
             if first is None:
                 continue
             for message in (first, *self._consumer.consume(_OUTCOMES_AT_ONCE, 0)):
@@ -300,7 +300,8 @@ def by_partition(pool_ids: Iterable[str], partitions: int) -> dict[int, list[str
     return found
 
 
-def _tell(future: Future[Outcome], outcome: Outcome | OutcomeUnknown) -> None:
+def tell(future: Future[Outcome] | asyncio.Future[Outcome], outcome: Outcome | OutcomeUnknown) -> None:
+    """Settle a future, unless it is. One of an event loop: in its thread."""
     if future.done():
         return  # Whoever waited has given up.
     if isinstance(outcome, Outcome):

@@ -22,6 +22,7 @@ from entitlements.errors import ServerIsAway
 from entitlements.ledger import clients
 from entitlements.ledger.chain import ChainPosition
 from entitlements.ledger.frames import decode_plain_events
+from entitlements.ledger.pacing import READ_EVERY_FOR, Pace
 from entitlements.ledger.quarantine import Quarantine
 from entitlements.ledger.records import PRIVATE_FIELDS, aggregate_type_of
 from entitlements.ledger.tail import LedgerFrame, LedgerTail
@@ -42,8 +43,6 @@ INTERNAL: Final = frozenset({"AnswerRemembered", "PeriodsClosed", *(kind.__name_
 #: Seconds between stored positions; a crash repeats at most what was published since, which the output's tail cuts off.
 STORE_EVERY_FOR: Final = 1.0
 FRAMES_MAX: Final = 200
-#: Seconds from one read that found something to the next: what comes meanwhile is read, and written, together. The first is read at once.
-PACE_FOR: Final = 0.02
 SOURCE: Final = "entitlements/ledger"
 
 
@@ -77,6 +76,7 @@ class Publisher:
         self._published: dict[tuple[str, int], Place] = {}
         self._stored: dict[int, int] = {}
         self._quarantine = Quarantine(settings, self._producer, "publisher")
+        self._pace = Pace()
         self._failure: BaseException | None = None
         self._next_store = 0.0
 
@@ -97,12 +97,12 @@ class Publisher:
         if self._failure is not None:
             raise self._failure
         frames = self._tail.read(FRAMES_MAX, timeout=0.05)
-        began = time.monotonic()
+        self._pace.has_read(len(frames), FRAMES_MAX)
         for frame in frames:
             self._publish(frame)
         self._producer.poll(0)
-        if len(frames) < FRAMES_MAX and (frames or not self._stored):
-            self.stopping.wait(began + PACE_FOR - time.monotonic())
+        # Without partitions a read waits for nothing.
+        self.stopping.wait(self._pace.rest_for() if self._stored else READ_EVERY_FOR)
         if time.monotonic() >= self._next_store:
             self._store()
 

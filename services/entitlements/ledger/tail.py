@@ -55,8 +55,7 @@ class LedgerTail:
     """Reads partitions of the ledger from positions on and gives valid frames only, each partition's in order.
 
     While the broker is away `read` gives nothing and goes on by itself. It raises LedgerIsCorrupt and LedgerHasAGap;
-    after that it must not be read again. `on_foreign` hears of records that are no frames at all. `properties` are of the
-    Kafka client, over those that all readers share.
+    after that it must not be read again. `on_foreign` hears of records that are no frames at all.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
-"""How often a projector writes: at once after a pause, and while frames keep coming not more than once every so often.
+"""How often who follows the ledger reads it: at once after a pause, and while frames keep coming not more than once every so often.
 
-A transaction costs much the same for one frame as for forty. So frames that come one by one share transactions, and one
-that comes after a pause waits for no other.
+A transaction, or a request to the broker, costs much the same for one frame as for forty. So frames that come one by one share them,
+and one that comes after a pause waits for no other.
 """
 
 from __future__ import annotations
