@@ -23,10 +23,12 @@ from bench.whole.load import Result, by_zipf, evenly, offer, write_requests
 
 CONNECTIONS: Final = (1, 8, 64, 256)
 CONNECTIONS_OF_CHECKS: Final = (8, 64)
-#: Seconds of a run, and of one before all others that counts for nothing: code is warm afterwards, caches are full.
+#: Seconds of a run, and of one before all others that counts for nothing, with so many connections: caches are full afterwards, and the
+#: broker's compiler, which takes half of a core while code is new, has done its work.
 MEASURED_FOR: Final = 4.0
 MEASURED_FOR_QUICK: Final = 2.0
-WARMED_FOR: Final = 3.0
+WARMED_FOR: Final = 12.0
+WARMED_BY: Final = 64
 #: Processes that have a figure of their own; all others are in "other".
 _NAMED: Final = ("kafka", "postgres", "api", "engine", "projector", "publisher", "changes", "rivals", "valkey")
 _QUESTION: Final = {"resource_key": "sso"}
@@ -129,7 +131,7 @@ def _warm(whole: Whole, contenders: list[Contender]) -> None:
     answer = httpx.post(url, json=asked, headers={"authorization": f"Bearer {whole.key}"}, timeout=60.0)
     assert answer.status_code == 200, answer.text
     for one in contenders:
-        offer(one.port, one.requests, 8, WARMED_FOR)
+        offer(one.port, one.requests, WARMED_BY, WARMED_FOR)
 
 
 def _measured(whole: Whole, contenders: list[Contender], connections: tuple[int, ...]) -> dict[str, float]:

@@ -50,7 +50,9 @@ class Settings(KafkaSettings):
         default="", description="Prefix of all topic names and consumer groups, for several installations on one Kafka."
     )
     partitions: int = Field(
-        default=6, ge=1, description="Partitions of every keyed topic. Never change it for a topic that exists."
+        default=3,
+        ge=1,
+        description="Partitions of every keyed topic, and engines at most. Never change it for a topic that exists.",
     )
     replication_factor: int = Field(default=1, ge=1)
     answer_timeout_for: float = Field(

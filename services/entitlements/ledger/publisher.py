@@ -43,6 +43,8 @@ INTERNAL: Final = frozenset({"AnswerRemembered", "PeriodsClosed", *(kind.__name_
 #: Seconds between stored positions; a crash repeats at most what was published since, which the output's tail cuts off.
 STORE_EVERY_FOR: Final = 1.0
 FRAMES_MAX: Final = 200
+#: Milliseconds for which records of usage wait for others.
+METERING_LINGERS_MS: Final = 100
 SOURCE: Final = "entitlements/ledger"
 
 
@@ -70,6 +72,8 @@ class Publisher:
         # No event is ever given up while one after it is written: the output's tail would hide that it is missing.
         patient = {"delivery.timeout.ms": 0, "enable.gapless.guarantee": True}
         self._producer = clients.producer(settings, **{"linger.ms": 2} | patient)
+        # Nobody waits for a record of usage; the client sends a request for each partition, so they go in company.
+        self._metering = clients.producer(settings, **{"linger.ms": METERING_LINGERS_MS} | patient)
         self._tail = LedgerTail(settings, {}, self._on_foreign, properties=clients.PACED)
         # The group watches the ledger's partitions only to share them out; frames come through the tail.
         self._group: Consumer = clients.member(settings, "publisher")
@@ -101,6 +105,7 @@ class Publisher:
         for frame in frames:
             self._publish(frame)
         self._producer.poll(0)
+        self._metering.poll(0)
         # Without partitions a read waits for nothing.
         self.stopping.wait(self._pace.rest_for() if self._stored else READ_EVERY_FOR)
         if time.monotonic() >= self._next_store:
@@ -118,7 +123,7 @@ class Publisher:
             self._failure = error
 
     def _on_revoke(self, consumer: Consumer, taken: list[TopicPartition]) -> None:
-        if self._producer.flush(10) == 0:
+        if self._is_written(10):
             self._store()
         for at in taken:
             self._stored.pop(at.partition, None)
@@ -181,9 +186,10 @@ class Publisher:
             headers.append((TRACEPARENT, traceparent))
             on_delivery = partial(self._on_traced_delivery, span)
         value = self._wire.encode_plain(name, published(short_name, record))
+        producer = self._metering if topic == self._usage else self._producer
         while True:
             try:
-                self._producer.produce(
+                producer.produce(
                     topic, value, key=aggregate_id, partition=partition, headers=headers, on_delivery=on_delivery
                 )
             except BufferError:  # The broker is slower than we are.
@@ -191,7 +197,7 @@ class Publisher:
                     # Set, too, so that no position behind it is stored.
                     self._failure = OutputFailed("stopped before everything was written")
                     raise self._failure from None
-                self._producer.poll(0.1)
+                producer.poll(0.1)
             else:
                 return
 
@@ -208,12 +214,16 @@ class Publisher:
     def _on_foreign(self, message: Message) -> None:
         self._quarantine.put(message, "not_a_frame", "The ledger holds a record that is no frame.")
 
+    def _is_written(self, within_for: float) -> bool:
+        """Whether all that was published is written, within so many seconds for each producer."""
+        return not self._producer.flush(within_for) and not self._metering.flush(within_for)
+
     def _store(self) -> None:
         """Store positions with the group, after everything before them is written."""
         self._next_store = time.monotonic() + STORE_EVERY_FOR
         positions = {number: self._tail.position(number) for number in self._stored}
         moved = {number: at for number, at in positions.items() if at.offset != self._stored[number]}
-        if not moved or self._producer.flush(10) or self._failure is not None:
+        if not moved or not self._is_written(10) or self._failure is not None:
             return
         topic = self.settings.topic("ledger")
         offsets = [TopicPartition(topic, n, at.offset + 1, metadata=at.to_json()) for n, at in moved.items()]
@@ -228,7 +238,7 @@ class Publisher:
         """Write what is under way, store positions and leave the group."""
         if self._failure is None:
             self._store()
-        self._producer.flush(5)
+        self._is_written(5)
         self._group.close()
         self._tail.close()
 
