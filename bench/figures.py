@@ -51,7 +51,7 @@ FIGURES: dict[str, Figure] = {
     "decide_usage_line_us_100_provisions": Figure("us", "the same with 100 provisions"),
     "decide_usage_line_us_200_keys": Figure("us", "the same with 200 keys"),
     "decide_usage_line_us_1000_reservations": Figure("us", "the same with 1,000 reservations held"),
-    "decide_usage_line_us_careful": Figure("us", "the same, each line with an id, a capped workspace and a subject"),
+    "decide_usage_line_us_careful": Figure("us", "the same, each line with an id, a capped customer and a subject"),
     "fold_events_per_s": Figure(
         "events/s", "usage of one line folded from frames of 1 to 500 events into the state, in process", ">= 150,000"
     ),
@@ -152,7 +152,7 @@ def _parts_of(ratio: str) -> tuple[str, str]:
 
 
 def _ratio_in_words(ratio: str) -> str:
-    return " / ".join(_parts_of(ratio))
+    return " / ".join(f"`{part}`" for part in _parts_of(ratio))
 
 
 FIGURES |= _of_http()

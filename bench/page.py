@@ -18,8 +18,8 @@ from bench.results import Results
 
 PAGE: Final = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 _BLOCK: Final = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
-#: What a cell with a number begins with.
-_NUMERIC: Final = frozenset("0123456789 /")
+#: A cell with a number, with two, or with none.
+_NUMERIC: Final = re.compile(r"[\d,. /]*")
 _NOT_MEASURED: Final = "*Not measured yet.*"
 _PROCESSES: Final = ("kafka", "postgres", "api", "engine", "projector", "publisher", "changes", "other")
 _AIM: Final = re.compile(r"(<=|>=|<|>) ([\d,.]+)")
@@ -76,7 +76,7 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
     if not measured:
         return
     columns = zip(*measured, strict=True)
-    ruler = ["--:" if all(not cell or cell[0] in _NUMERIC for cell in column) else "---" for column in columns]
+    ruler = ["--:" if all(map(_NUMERIC.fullmatch, column)) else "---" for column in columns]
     for row in (head, ruler, *measured):
         yield f"| {' | '.join(row)} |"
 
