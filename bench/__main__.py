@@ -1,4 +1,4 @@
-"""`python -m bench [--quick] [NAME ...]`: measure, print a table, write bench/results.json."""
+"""`python -m bench [--quick | --full] [NAME ...]`: measure, print tables, write bench/results.json."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import os
 import platform
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Final
 
 from rich.console import Console
@@ -21,13 +23,18 @@ from bench import (
     fairness,
     figures,
     folding,
+    following,
     latency,
     postgres,
     projection,
+    remembering,
+    results,
     serving,
     single_lines,
     strict_lines,
 )
+from bench.growth import api, curves, engines, ledger, pools, provisions
+from bench.growth.curves import Points
 from bench.place import Place, a_stack
 from bench.whole import http
 
@@ -40,12 +47,14 @@ BENCHMARKS: Final[dict[str, Callable[[Place], dict[str, float]]]] = {
     "commands_hot_pool": single_lines.hot,
     "latency": latency.measure,
     "projection": projection.measure,
+    "following": following.measure,
     "postgres": postgres.single,
     "postgres_hot_row": postgres.hot,
     "postgres_batched": postgres.batched,
     "eventsourcing": es.measure,
     "decisions": decisions.measure,
     "folding": folding.measure,
+    "remembering": remembering.measure,
     "access": access.measure,
     "caching": caching.measure,
     "serving": serving.measure,
@@ -54,37 +63,69 @@ BENCHMARKS: Final[dict[str, Callable[[Place], dict[str, float]]]] = {
     "http_check": http.check,
     "broker": broker.measure,
 }
+#: Measured only when named, each by its name or all as `growth`: they take a quarter of an hour.
+GROWTH: Final[dict[str, Callable[[Place], dict[str, Points]]]] = {
+    "growth_provisions": provisions.measure,
+    "growth_pools": pools.measure,
+    "growth_partitions": engines.partitions,
+    "growth_engines": engines.engines,
+    "growth_customers": api.customers,
+    "growth_workers": api.workers,
+    "growth_ledger": ledger.measure,
+}
 QUICK_SCALE: Final = 0.25
 #: Load average per core from which on others use the machine too much for good figures.
 BUSY: Final = 0.5
 
 
+@dataclass
+class Run:
+    """What was measured, and words on it by figure."""
+
+    figures: dict[str, float] = field(default_factory=dict)
+    curves: dict[str, Points] = field(default_factory=dict)
+    notes: dict[str, str] = field(default_factory=dict)
+
+
 def main() -> None:
-    """Measure what is named, or everything."""
-    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS)}; none: all")
-    parser.add_argument("--quick", action="store_true", help="smaller and once: under a minute and a half, less exact")
-    arguments = parser.parse_args()
-    unknown = set(arguments.names) - BENCHMARKS.keys()
-    if unknown:
-        parser.error(f"no benchmark is named {', '.join(sorted(unknown))}")
+    """Measure what is named, or everything but growth."""
+    arguments, chosen = _arguments()
     console, began = Console(), time.monotonic()
     if os.getloadavg()[0] > (os.cpu_count() or 1) * BUSY:
         console.print(f"The machine is busy (load {os.getloadavg()[0]:.1f}): figures will be lower than it can do.")
-    chosen = [name for name in BENCHMARKS if not arguments.names or name in arguments.names]
-    measured, notes = _measure(console, chosen, quick=arguments.quick)
+    run = _measure(console, chosen, quick=arguments.quick, full=arguments.full)
     machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
-    figures.show(measured, machine + (", --quick" if arguments.quick else ""), notes)
-    figures.write_results(measured)
-    console.print(
-        f"Written to {figures.RESULTS.relative_to(figures.RESULTS.parent.parent)} after {time.monotonic() - began:.0f} s."
-    )
+    machine += ", --quick" if arguments.quick else ""
+    if run.figures:
+        figures.show(run.figures, machine, run.notes)
+    curves.show(run.curves)
+    measured = f"{datetime.now(UTC).date()}, {machine}"
+    results.write(results.of_run(run.figures, run.curves, measured), results.LAST_RUN)
+    console.print(f"Written to bench/{results.LAST_RUN.name} after {time.monotonic() - began:.0f} s.")
 
 
-def _measure(console: Console, chosen: list[str], *, quick: bool) -> tuple[dict[str, float], dict[str, str]]:
+def _arguments() -> tuple[argparse.Namespace, list[str]]:
+    """The options, and the names of what is measured in its order."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    named = f"of {', '.join(BENCHMARKS)}; none: all of these. Or growth, for all of {', '.join(GROWTH)}"
+    parser.add_argument("names", nargs="*", metavar="NAME", help=named)
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument("--quick", action="store_true", help="smaller and once: under a minute and a half, less exact")
+    size.add_argument("--full", action="store_true", help="growth up to 1M pools and 100M events: an hour and 15 GB")
+    arguments = parser.parse_args()
+    names = set(arguments.names)
+    if "growth" in names:
+        names = names - {"growth"} | GROWTH.keys()
+    unknown = names - BENCHMARKS.keys() - GROWTH.keys()
+    if unknown:
+        parser.error(f"no benchmark is named {', '.join(sorted(unknown))}")
+    return arguments, [name for name in (*BENCHMARKS, *GROWTH) if name in (names or BENCHMARKS)]
+
+
+def _measure(console: Console, chosen: list[str], *, quick: bool, full: bool) -> Run:
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
-    measured: dict[str, float] = {}
-    # Into a file go figures only.
+    run = Run()
+    # Into a file go lines that stay only.
     bars = Progress(*columns, TimeElapsedColumn(), console=console, transient=True, disable=not console.is_terminal)
     with bars as progress:
         whole = progress.add_task("starts Kafka and Postgres", total=len(chosen))
@@ -96,15 +137,22 @@ def _measure(console: Console, chosen: list[str], *, quick: bool) -> tuple[dict[
                 rounds=1 if quick else 3,
                 say=lambda text: progress.update(step, description=f"  {text}", completed=0.0),
                 progress=lambda done: progress.update(step, completed=done),
+                tell=lambda text: console.print(text, highlight=False, soft_wrap=True),
+                full=full,
+                notes=run.notes,
             )
             for name in chosen:
                 progress.update(whole, description=name)
-                found = BENCHMARKS[name](place)
-                measured |= found
+                if name in GROWTH:
+                    run.curves |= GROWTH[name](place)
+                else:
+                    found = BENCHMARKS[name](place)
+                    run.figures |= found
+                    for figure, value in found.items():
+                        place.tell(f"{figure} {value:,.1f}")
                 progress.advance(whole)
-                for figure, value in found.items():
-                    console.print(f"{figure} {value:,.1f}")
-    return figures.with_ratios(measured), place.notes
+    run.figures = figures.with_ratios(run.figures)
+    return run
 
 
 if __name__ == "__main__":

@@ -34,17 +34,17 @@ def measure(place: Place) -> dict[str, float]:
     gc.collect()
     gc.set_threshold(100_000, 50, 1_000)  # As the engine does.
     pools: dict[str, tuple[ResourcePool, Callable[[int, int], UsageLine]]] = {
-        "decide_usage_line_us": (a_pool(10, 20), _line(20)),
-        "decide_usage_line_us_100_provisions": (a_pool(100, 20), _line(20)),
-        "decide_usage_line_us_200_keys": (a_pool(10, 200), _line(200)),
-        "decide_usage_line_us_1000_reservations": (a_pool(10, 20, reservations=1_000), _line(20)),
+        "decide_usage_line_us": (a_pool(10, 20), a_line(20)),
+        "decide_usage_line_us_100_provisions": (a_pool(100, 20), a_line(20)),
+        "decide_usage_line_us_200_keys": (a_pool(10, 200), a_line(200)),
+        "decide_usage_line_us_1000_reservations": (a_pool(10, 20, reservations=1_000), a_line(20)),
         "decide_usage_line_us_careful": (a_pool(10, 20, capped=True), _careful(20)),
     }
     found: dict[str, list[float]] = {name: [] for name in pools}
     for number in range(place.rounds + 1):
         for name, (pool, line) in pools.items():
             place.say(f"decides {name}")
-            cost = _cost(pool, line, number)
+            cost = cost_of(pool, line, number)
             if number:  # The first round warms up.
                 found[name].append(cost)
     return {name: sorted(costs)[len(costs) // 2] for name, costs in found.items()}
@@ -94,7 +94,9 @@ def _made(kind: type[Any], **facts: Any) -> Any:
     return kind(command_id="c", pool_id="pool", **facts)
 
 
-def _line(keys: int) -> Callable[[int, int], UsageLine]:
+def a_line(keys: int) -> Callable[[int, int], UsageLine]:
+    """Lines of usage that go over the keys in turn."""
+
     def line(batch: int, at: int) -> UsageLine:
         return {
             "resource_key": f"key-{(batch + at) % keys}",
@@ -110,7 +112,7 @@ def _line(keys: int) -> Callable[[int, int], UsageLine]:
 
 
 def _careful(keys: int) -> Callable[[int, int], UsageLine]:
-    usual = _line(keys)
+    usual = a_line(keys)
     count = iter(range(10**9))
 
     def line(batch: int, at: int) -> UsageLine:
@@ -121,7 +123,8 @@ def _careful(keys: int) -> Callable[[int, int], UsageLine]:
     return line
 
 
-def _cost(pool: ResourcePool, line: Callable[[int, int], UsageLine], number: int) -> float:
+def cost_of(pool: ResourcePool, line: Callable[[int, int], UsageLine], number: int) -> float:
+    """Microseconds of processor time a line takes. number: of the round, each a minute after the one before."""
     batches = [[line(batch, at) for at in range(LINES)] for batch in range(BATCHES)]
     now_ms = START_MS + 60_000 * (number + 1)
     began = time.process_time()

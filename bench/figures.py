@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
+import textwrap
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Final, NamedTuple
 
 from entitlements.cli import output
 
-RESULTS: Final = Path(__file__).with_name("results.json")
+#: Of what is printed, on a terminal and in a file.
+COLUMNS: Final = 80
 
 
 class Figure(NamedTuple):
@@ -30,9 +30,17 @@ FIGURES: dict[str, Figure] = {
         "ms", "from sending a command to holding its decision, at 1,000/s: half are faster", "< 5"
     ),
     "command_p99_ms": Figure("ms", "the same: 99 of 100 are faster", "< 25"),
-    "read_back_p50_ms": Figure("ms", "from sending a command to the engine having read its frame back: half"),
-    "read_back_p99_ms": Figure("ms", "the same: 99 of 100"),
+    "command_kafka_p50_ms": Figure("ms", "the same with the answer through Kafka, as between machines: half"),
+    "command_kafka_p99_ms": Figure("ms", "the same: 99 of 100"),
     "projection_events_per_s": Figure("events/s", "usage lines and events from the ledger into an empty database"),
+    "publish_lines_per_s": Figure("lines/s", "usage from the ledger to entitlements.usage by one publisher"),
+    "changes_events_per_s": Figure(
+        "events/s", "events of pools to changes of their customers by one process, which runs Faust"
+    ),
+    "commands_bytes_per_line": Figure("bytes", "of a usage line in a command of 100 lines of 100 pools, uncompressed"),
+    "ledger_bytes_per_line": Figure("bytes", "of the same line in the ledger, whole frames"),
+    "outcomes_bytes_per_line": Figure("bytes", "of its answer, if that goes through Kafka"),
+    "usage_bytes_per_line": Figure("bytes", "of the same line in entitlements.usage"),
     "postgres_update_per_s": Figure("lines/s", "rival: conditional UPDATE + INSERT, a transaction a line, 10,000 rows"),
     "postgres_update_per_s_hot_row": Figure("lines/s", "the same on one row"),
     "postgres_update_per_s_batched": Figure("lines/s", "the same with 100 lines a transaction and statement"),
@@ -43,7 +51,7 @@ FIGURES: dict[str, Figure] = {
     "decide_usage_line_us_100_provisions": Figure("us", "the same with 100 provisions"),
     "decide_usage_line_us_200_keys": Figure("us", "the same with 200 keys"),
     "decide_usage_line_us_1000_reservations": Figure("us", "the same with 1,000 reservations held"),
-    "decide_usage_line_us_careful": Figure("us", "the same, each line with an id, a capped workspace and a subject"),
+    "decide_usage_line_us_careful": Figure("us", "the same, each line with an id, a capped customer and a subject"),
     "fold_events_per_s": Figure(
         "events/s", "usage of one line folded from frames of 1 to 500 events into the state, in process", ">= 150,000"
     ),
@@ -52,21 +60,20 @@ FIGURES: dict[str, Figure] = {
     "idle_pool_bytes": Figure(
         "bytes", "memory of a restored pool of two rules and one customer, by tracemalloc", "<= 2,000"
     ),
+    "usage_id_bytes": Figure("bytes", "memory of the engine for a usage id, which it remembers for 24 hours"),
     "local_check_us": Figure(
         "us", "may this customer use this feature: decided in process by the client's code", "< 2"
     ),
     "local_check_ten_policies_us": Figure(
         "us", "the same by ten policies of four conditions each, the last of which holds", "< 10"
     ),
-    "unleash_check_us": Figure("us", "rival: the first question, asked of UnleashClient with its toggles at hand"),
+    "unleash_check_us": Figure("us", "rival: the first question to UnleashClient with its toggles at hand"),
     "unleash_check_ten_policies_us": Figure("us", "the second, ten strategies of four constraints"),
-    "launchdarkly_check_us": Figure(
-        "us", "rival: the first question, asked of launchdarkly-server-sdk with a file of flags"
-    ),
+    "launchdarkly_check_us": Figure("us", "rival: the first question to launchdarkly-server-sdk with a file of flags"),
     "launchdarkly_check_ten_policies_us": Figure("us", "the second, ten rules of four clauses"),
-    "casbin_check_us": Figure("us", "rival: the first question, asked of casbin by roles"),
+    "casbin_check_us": Figure("us", "rival: the first question to casbin by roles"),
     "casbin_check_ten_policies_us": Figure("us", "the second, ten rules over attributes"),
-    "cedar_check_us": Figure("us", "rival: the first question, asked of cedarpy with policies and entities parsed"),
+    "cedar_check_us": Figure("us", "rival: the first question to cedarpy with policies and entities parsed"),
     "cedar_check_ten_policies_us": Figure("us", "the second, ten policies of four conditions"),
     "view_postgres_us": Figure("us", "a customer's view of 20 keys made from the read models of the primary"),
     "view_replica_us": Figure("us", "the same from a streaming replica that is fresh enough"),
@@ -104,7 +111,7 @@ FIGURES: dict[str, Figure] = {
 def _of_http() -> dict[str, Figure]:
     """The figures of bench.whole: each way to ask at each number of connections."""
     asked = {
-        "http_use": "POST /v1/usage, every process at work, 10,000 customers in turn",
+        "http_use": "POST /v1/usage, every process runs, 10,000 customers in turn",
         "http_use_zipf": "the same, the first customer in a tenth of all requests (Zipf)",
         "baseline_use": "rival: 30 lines of FastAPI, UPDATE and INSERT on the same Postgres, on disk",
         "procedure_use": "rival: the same server, a stored procedure",
@@ -115,7 +122,7 @@ def _of_http() -> dict[str, Figure]:
     found = {}
     for name, meaning in asked.items():
         for number in (8, 64) if "check" in name else (1, 8, 64, 256):
-            of = f"{number} connections: {meaning}"
+            of = f"{number} {'connection' if number == 1 else 'connections'}: {meaning}"
             found[f"{name}_{number}_per_s"] = Figure("requests/s", of)
             found[f"{name}_{number}_p50_ms"] = Figure("ms", "half of these are answered within")
             found[f"{name}_{number}_p99_ms"] = Figure("ms", "99 of 100 of these")
@@ -145,7 +152,7 @@ def _parts_of(ratio: str) -> tuple[str, str]:
 
 
 def _ratio_in_words(ratio: str) -> str:
-    return " / ".join(_parts_of(ratio))
+    return " / ".join(f"`{part}`" for part in _parts_of(ratio))
 
 
 FIGURES |= _of_http()
@@ -168,17 +175,14 @@ def with_ratios(measured: Mapping[str, float]) -> dict[str, float]:
     return {name: found[name] for name in FIGURES if name in found}
 
 
-def write_results(measured: Mapping[str, float], path: Path = RESULTS) -> None:
-    """Write {name: {"value": ..., "unit": ...}}."""
-    results = {name: {"value": round(value, 3), "unit": FIGURES[name].unit} for name, value in measured.items()}
-    path.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
-
-
 def show(measured: Mapping[str, float], machine: str, notes: Mapping[str, str]) -> None:
-    """Print the table, with how the best of several was chosen; into a file it is as wide as its longest line."""
-    rows = []
+    """Print each figure, and below it what it means and how the best of several was chosen: 80 columns, in a file too."""
+    output.plain(f"\nMeasured on {machine}\n\n")
     for name, value in measured.items():
         figure = FIGURES[name]
-        meaning = figure.meaning + (f" ({notes[name]})" if name in notes else "")
-        rows.append((name, f"{value:,.0f}" if value >= 1_000 else f"{value:,.2f}", figure.unit, figure.aim, meaning))
-    output.table(("Figure", ">Value", "Unit", "Aim", "~What it is"), rows, f"Measured on {machine}")
+        written = f"{value:,.0f}" if value >= 1_000 else f"{value:,.2f}"
+        beside = [each for each in (f"aim {figure.aim}" if figure.aim else "", notes.get(name, "")) if each]
+        meaning = figure.meaning + (f" ({'; '.join(beside)})" if beside else "")
+        folded = textwrap.fill(meaning, COLUMNS, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
+        output.plain(f"{name:<48} {written:>14} {figure.unit}\n{folded}\n")
+    output.plain("\n")

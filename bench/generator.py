@@ -41,7 +41,6 @@ def run(settings: Settings, rate: str, seconds: str, to: str) -> None:
         outcomes = [future.result(30) for future in futures]
     seen = {
         "accepted": sum(outcome.is_accepted for outcome in outcomes),
-        "command_ids": [command.command_id for command in commands],
         "due": due,
         "sent": sent,
         "decided": decided,

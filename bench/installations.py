@@ -34,7 +34,11 @@ CUSTOMERS: Final = 1_000
 
 @contextmanager
 def an_installation(
-    place: Place, name: str = "serving", processes: Collection[str] = PROCESSES, customers: int = CUSTOMERS
+    place: Place,
+    name: str = "serving",
+    processes: Collection[str] = PROCESSES,
+    customers: int = CUSTOMERS,
+    api_workers: int = 1,
 ) -> Iterator[tuple[Settings, str, Supervisor]]:
     """Processes at work, customers ws-0, ws-1, ... on a plan, and a key to ask with."""
     with ExitStack() as stack:
@@ -43,6 +47,7 @@ def an_installation(
         settings = place.installation(name).model_copy(
             update={
                 "api_port": a_free_port(except_for=set()),
+                "api_workers": api_workers,
                 "key_requests_per_s": 1_000_000.0,
                 "postgres": database,
             }

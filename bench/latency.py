@@ -2,8 +2,8 @@
 
 The generator is open-loop: it sends on schedule whether or not answers come, so a slow moment is felt by all commands that
 fall into it. `command_*` runs from the call that sends to the moment the caller's process holds the outcome: encode,
-produce, decide, write the frame, read it back, answer, decode. `read_back_*` ends earlier, when the engine has read the frame back
-and sends the outcome; Kafka stamps that in whole milliseconds, so it is exact to one.
+produce, decide, write the frame, hear that it stands, answer, decode. Once the answer comes through a socket, as on one
+machine, and once through Kafka, as from one machine to another.
 """
 
 from __future__ import annotations
@@ -11,53 +11,63 @@ from __future__ import annotations
 import json
 import statistics
 import time
+from collections import defaultdict
+from contextlib import ExitStack
 from typing import Final
 
 from bench import work
-from bench.place import FOLDER, Place, a_process, ends
-from bench.reading import outcomes_since
+from bench.place import FOLDER, Place, a_process
 from bench.rounds import wait_until_decided
+from entitlements.settings import Settings
 
 RATE: Final = 1_000
-MEASURED_FOR: Final = 12
+MEASURED_FOR: Final = 6
 #: Not counted: connections are made, code is warm afterwards.
 WARM_UP_FOR: Final = 2
 
 
 def measure(place: Place) -> dict[str, float]:
-    """Both latencies, each at the half and at 99 of 100."""
-    settings = place.installation("latency")
-    to = FOLDER / "latency.json"
-    with a_process(settings, "engine") as engine:
-        place.say("opens pools")
-        work.load(settings, work.openings(work.pool_ids()))
-        wait_until_decided(place, settings, engine)
-        start = ends(settings, "outcomes")
-        seconds = WARM_UP_FOR + MEASURED_FOR
-        place.say(f"sends {RATE:,} a second for {seconds} s")
-        with a_process(settings, "generator", str(RATE), str(seconds), str(to)) as generator:
-            began = time.monotonic()
-            while generator.poll() is None:
-                place.progress((time.monotonic() - began) / (seconds + 1))
-                time.sleep(0.2)
-            assert generator.returncode == 0, "the generator failed"
+    """Both latencies, each at the half and at 99 of 100: the medians of rounds in which both have their turn."""
+    ways = {
+        "command": place.installation("latency"),
+        "command_kafka": place.installation("latency-kafka").model_copy(update={"replies": "kafka"}),
+    }
+    found: dict[str, list[float]] = defaultdict(list)
+    with ExitStack() as stack:
+        for settings in ways.values():
+            engine = stack.enter_context(a_process(settings, "engine"))
+            place.say("opens pools")
+            work.load(settings, work.openings(work.pool_ids()))
+            wait_until_decided(place, settings, [engine])
+        for _ in range(place.rounds):
+            for name, settings in ways.items():
+                waited, from_due = _waited(place, settings)
+                found[f"{name}_p50_ms"].append(percentile(waited, 50))
+                found[f"{name}_p99_ms"].append(percentile(waited, 99))
+                found[f"{name}_due"].append(percentile(from_due, 99))
+    for name in ways:
+        place.notes[f"{name}_p99_ms"] = f"from the scheduled instant {statistics.median(found.pop(f'{name}_due')):.1f}"
+    return {name: statistics.median(values) for name, values in found.items()}
+
+
+def _waited(place: Place, settings: Settings) -> tuple[list[float], list[float]]:
+    """Milliseconds of each command, from when it was sent and from when it was to be sent."""
+    to, seconds = FOLDER / "latency.json", WARM_UP_FOR + MEASURED_FOR
+    place.say(f"sends {RATE:,} a second for {seconds} s")
+    with a_process(settings, "generator", str(RATE), str(seconds), str(to)) as generator:
+        began = time.monotonic()
+        while generator.poll() is None:
+            place.progress((time.monotonic() - began) / (seconds + 1))
+            time.sleep(0.2)
+        assert generator.returncode == 0, "the generator failed"
     seen = json.loads(to.read_text(encoding="utf-8"))
     assert seen["accepted"] == len(seen["sent"]), "every command was to be accepted"
-    read_back = outcomes_since(settings, start).sent_at_ms
     warm = slice(WARM_UP_FOR * RATE, None)
     sent, decided, due = seen["sent"][warm], seen["decided"][warm], seen["due"][warm]
-    waited = [(end - begin) * 1_000 for begin, end in zip(sent, decided, strict=True)]
-    from_due = [(end - begin) * 1_000 for begin, end in zip(due, decided, strict=True)]
-    to_read_back = [read_back[name] - at * 1_000 for name, at in zip(seen["command_ids"][warm], sent, strict=True)]
-    place.notes["command_p99_ms"] = (
-        f"from the scheduled instant {percentile(from_due, 99):.1f}; longest {max(waited):.0f}"
+    return (
+        [(end - begin) * 1_000 for begin, end in zip(sent, decided, strict=True)],
+        [(end - begin) * 1_000 for begin, end in zip(due, decided, strict=True)],
     )
-    return {
-        "command_p50_ms": percentile(waited, 50),
-        "command_p99_ms": percentile(waited, 99),
-        "read_back_p50_ms": percentile(to_read_back, 50),
-        "read_back_p99_ms": percentile(to_read_back, 99),
-    }
 
 
 def percentile(values: list[float], of_hundred: int) -> float:

@@ -38,14 +38,20 @@ class Place:
     rounds: int
     say: Callable[[str], None]
     progress: Progress
+    #: Prints a line that stays, also in a file.
+    tell: Callable[[str], None] = print
+    #: Sizes too that take many minutes.
+    full: bool = False
     #: A word on a figure, such as which number of workers was best.
     notes: dict[str, str] = field(default_factory=dict)
     #: Installations whose ledger others may read on.
     ledgers: dict[str, Settings] = field(default_factory=dict)
 
-    def installation(self, name: str) -> Settings:
+    def installation(self, name: str, partitions: int | None = None) -> Settings:
         """Settings of an installation of its own, its topics created."""
         settings = Settings(kafka=self.stack.kafka, postgres=self.stack.postgres, topic_prefix=f"{name}.")
+        if partitions is not None:
+            settings = settings.model_copy(update={"partitions": partitions})
         topics.create_topics(settings)
         return settings
 

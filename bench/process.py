@@ -31,6 +31,10 @@ def main(part: str, *arguments: str) -> None:
         from bench import generator
 
         generator.run(settings, *arguments)
+    elif part == "take-over":
+        from bench.growth import taking_over
+
+        taking_over.run(settings, *arguments)
     else:
         raise SystemExit(f"{part} is no part")
 

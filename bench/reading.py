@@ -54,8 +54,6 @@ class Outcomes:
     accepted_lines: int = 0
     refused: int = 0
     last_at_ms: int = 0
-    #: Command id to the instant (milliseconds) its outcome was sent: right after the frame was read back.
-    sent_at_ms: dict[str, int] = field(default_factory=dict)
 
 
 class Chain:
@@ -70,7 +68,7 @@ class Chain:
     def read_on(self) -> Ledger:
         """All frames written since the last call. Raises AssertionError for one that does not count."""
         ledger = Ledger(totals=self._totals)
-        for message in _records(self._settings, "ledger", self._next):
+        for message in records(self._settings, "ledger", self._next):
             number: Any = message.partition()
             stated = next((value for name, value in message.headers() or () if name == HASH_HEADER), None)
             verdict = self._readers[number].read(message.offset(), message.value(), stated)  # type: ignore[arg-type]
@@ -97,18 +95,17 @@ class Chain:
 def outcomes_since(settings: Settings, start: Mapping[int, int]) -> Outcomes:
     """What callers were told since these offsets."""
     found = Outcomes()
-    for message in _records(settings, "outcomes", start):
+    for message in records(settings, "outcomes", start):
         at_ms = message.timestamp()[1]
         found.last_at_ms = max(found.last_at_ms, at_ms)
         for result in wire().decode_plain(message.value()).record["results"]:
             found.commands += 1
             found.accepted_lines += result["accepted_lines"]
             found.refused += result["status"] != "accepted"
-            found.sent_at_ms[result["command_id"]] = at_ms
     return found
 
 
-def _records(settings: Settings, topic: str, start: Mapping[int, int]) -> Iterator[Message]:
+def records(settings: Settings, topic: str, start: Mapping[int, int]) -> Iterator[Message]:
     """The records of a topic from these offsets to its ends as they are now."""
     left = {number: end for number, end in ends(settings, topic).items() if end > start[number]}
     consumer = clients.reader(settings)

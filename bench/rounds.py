@@ -13,7 +13,9 @@ import signal
 import statistics
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from typing import Final
 
 from bench import work
@@ -29,25 +31,46 @@ LOOK_EVERY_FOR: Final = 0.5
 Load = Callable[[random.Random], Iterable[tuple[Command, int]]]
 
 
-def rates(place: Place, settings: Settings, pools: list[str], load: Load) -> list[float]:
-    """Lines per second of each round. Raises AssertionError when the ledger does not hold exactly what was sent."""
-    chance, sent, found = random.Random(settings.topic_prefix), 0, []
-    with a_process(settings, "engine") as engine:
+@dataclass
+class Opened:
+    """Engines at work, and a chain of frames in which pools are open and nothing is used yet."""
+
+    place: Place
+    settings: Settings
+    engines: list[subprocess.Popen[bytes]]
+    chain: Chain
+    sent: int = 0
+
+    def rate(self, load: Iterable[tuple[Command, int]]) -> float:
+        """Lines per second of one round. Raises AssertionError when the ledger does not hold exactly what was sent."""
+        self.place.say("loads")
+        start = ends(self.settings, "outcomes")
+        asked = _load_paused(self.engines, self.settings, load)
+        self.place.say("decides")
+        wait_until_decided(self.place, self.settings, self.engines)
+        self.place.say("checks")
+        self.sent += sum(asked)
+        return _rate_of(self.chain.read_on(), outcomes_since(self.settings, start), asked, self.sent)
+
+
+@contextmanager
+def opened(place: Place, settings: Settings, pools: list[str], engines: int = 1) -> Iterator[Opened]:
+    """Start engines and open pools."""
+    with ExitStack() as stack:
+        processes = [stack.enter_context(a_process(settings, "engine")) for _ in range(engines)]
         place.say("opens pools")
         work.load(settings, work.openings(pools))
-        wait_until_decided(place, settings, engine)
+        wait_until_decided(place, settings, processes)
         chain = Chain(settings)
         assert not chain.read_on().lines, "nothing was used yet"
-        for number in range(place.rounds):
-            place.say(f"loads round {number + 1} of {place.rounds}")
-            start = ends(settings, "outcomes")
-            asked = _load_paused(engine, settings, load(chance))
-            place.say(f"decides round {number + 1} of {place.rounds}")
-            wait_until_decided(place, settings, engine)
-            place.say(f"checks round {number + 1} of {place.rounds}")
-            sent += sum(asked)
-            found.append(_rate_of(chain.read_on(), outcomes_since(settings, start), asked, sent))
-    return found
+        yield Opened(place, settings, processes, chain)
+
+
+def rates(place: Place, settings: Settings, pools: list[str], load: Load) -> list[float]:
+    """Lines per second of each round. Raises AssertionError when the ledger does not hold exactly what was sent."""
+    chance = random.Random(settings.topic_prefix)
+    with opened(place, settings, pools) as engine:
+        return [engine.rate(load(chance)) for _ in range(place.rounds)]
 
 
 def median(values: Iterable[float]) -> float:
@@ -55,7 +78,9 @@ def median(values: Iterable[float]) -> float:
     return statistics.median(values)
 
 
-def _load_paused(engine: subprocess.Popen[bytes], settings: Settings, load: Iterable[tuple[Command, int]]) -> list[int]:
+def _load_paused(
+    engines: Sequence[subprocess.Popen[bytes]], settings: Settings, load: Iterable[tuple[Command, int]]
+) -> list[int]:
     asked: list[int] = []
 
     def counted() -> Iterator[Command]:
@@ -63,25 +88,29 @@ def _load_paused(engine: subprocess.Popen[bytes], settings: Settings, load: Iter
             asked.append(quantity)
             yield command
 
-    engine.send_signal(signal.SIGSTOP)
+    for engine in engines:
+        engine.send_signal(signal.SIGSTOP)
     try:
         work.load(settings, counted())
     finally:
-        engine.send_signal(signal.SIGCONT)
+        for engine in engines:
+            engine.send_signal(signal.SIGCONT)
     return asked
 
 
-def wait_until_decided(place: Place, settings: Settings, engine: subprocess.Popen[bytes]) -> None:
-    """Wait until the engine has decided every command there is. Raises AssertionError when it ends or takes too long."""
+def wait_until_decided(
+    place: Place, settings: Settings, engines: Sequence[subprocess.Popen[bytes]], within: float = WAIT_FOR_MAX
+) -> None:
+    """Wait until engines have decided every command there is. Raises AssertionError when one ends or it takes too long."""
     goal = ends(settings, "commands")
     before = sum(decided(settings).values())
-    until = time.monotonic() + WAIT_FOR_MAX
+    until = time.monotonic() + within
     while True:
         stand = decided(settings)
         if all(stand[number] >= goal[number] for number in goal):
             place.progress(1.0)
             return
-        assert engine.poll() is None, "the engine ended"
+        assert all(engine.poll() is None for engine in engines), "an engine ended"
         assert time.monotonic() < until, f"the engine stands at {stand}, to be at {goal}"
         place.progress((sum(stand.values()) - before) / max(1, sum(goal.values()) - before))
         time.sleep(LOOK_EVERY_FOR)

@@ -25,10 +25,6 @@ from entitlements.wiring.processes import PROCESSES
 from entitlements.wiring.supervisor import Supervisor
 
 CUSTOMERS: Final = 10_000
-#: Seconds for what follows from a run: an installation that does less than this of a core has nothing left to do.
-SETTLED_WITHIN_FOR: Final = 90.0
-_LOOK_EVERY_FOR: Final = 0.5
-_IDLE_CORES: Final = 0.35
 _ANSWERS_WITHIN_FOR: Final = 20.0
 
 
@@ -56,12 +52,7 @@ class Whole:
 
     def settle(self) -> None:
         """Wait until nothing is left to do: read models, publisher and changes have all that was decided."""
-        until = time.monotonic() + SETTLED_WITHIN_FOR
-        while time.monotonic() < until:
-            before = sum(cpu.seconds_of(self.pids()).values())
-            time.sleep(_LOOK_EVERY_FOR)
-            if sum(cpu.seconds_of(self.pids()).values()) - before < _IDLE_CORES * _LOOK_EVERY_FOR:
-                return
+        cpu.settle(self.pids)
 
     def recorded(self) -> int:
         """Lines of usage that the read models hold."""
