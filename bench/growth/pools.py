@@ -16,6 +16,8 @@ from bench.strict_lines import BATCHES
 POOLS: Final = (1_000, 10_000, 100_000)
 POOLS_QUICK: Final = (1_000, 10_000)
 POOLS_FULL: Final = (*POOLS, 1_000_000)
+#: Twice as many as there are by default: an installation of so many pools was made to grow.
+PARTITIONS: Final = 6
 
 
 def measure(place: Place) -> dict[str, Points]:
@@ -23,7 +25,7 @@ def measure(place: Place) -> dict[str, Points]:
     found: dict[str, Points] = {}
     for count in POOLS_FULL if place.full else POOLS if place.scale == 1 else POOLS_QUICK:
         pools, chance = work.pool_ids(count), random.Random(count)
-        settings = place.installation(f"pools-{count}")
+        settings = place.installation(f"pools-{count}", PARTITIONS)
         with opened(place, settings, pools) as engine:
             batches = place.sized(BATCHES)
             rates = [
