@@ -8,7 +8,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from engines import Engine, Ledger, as_logged
+from engines import Engine, Ledger, as_logged, stored
 from generated import Logged, histories, histories_settings
 from generated_whole import whole_histories
 from hypothesis import HealthCheck, given, settings
@@ -31,7 +31,7 @@ from entitlements.examples_of_terms import cap_member
 from entitlements.ledger import partition as module
 from entitlements.ledger.chain import ChainPosition, ChainReader
 from entitlements.ledger.partition import Partition
-from entitlements.ledger.states import dump_state, load_state
+from entitlements.ledger.states import load_state
 from entitlements.ledger.usage_folding import RECORDED, REFUSED, USUAL_EVENTS, fold_usage, read_whole
 from entitlements_schemas import plain_schema
 from entitlements_schemas.compiled import writer_of
@@ -69,7 +69,7 @@ class Folding:
     def described(partition: Partition) -> Any:
         pools = partition.aggregates["pool"].values()
         states = {
-            (kind, name): dump_state(aggregate)
+            (kind, name): stored(aggregate)
             for kind, of_kind in partition.aggregates.items()
             for name, aggregate in of_kind.items()
         }
@@ -81,7 +81,7 @@ class Folding:
         for partition in (self.fast, self.slow):
             for kind, of_kind in list(partition.aggregates.items()):
                 for aggregate in list(of_kind.values()):
-                    partition.restore(kind, load_state(kind, dump_state(aggregate)))
+                    partition.restore(kind, load_state(kind, *stored(aggregate)))
 
 
 def frames_of(log: Sequence[Logged], cuts: Sequence[int]) -> list[tuple[bytes, bytes]]:

@@ -1,0 +1,113 @@
+"""What remembered usage ids cost: memory, the snapshot, how long a step of it holds decisions up, and what a new owner waits for.
+
+A pool has so many lines with ids of 32 characters, of 100 customers, within one window. All of them are written to a real broker as the
+engine does it, a step at a time, while nothing is decided; then they are read back as whoever takes over reads them.
+"""
+
+from __future__ import annotations
+
+import gc
+import time
+import uuid
+from typing import Any, Final
+
+from bench import work
+from bench.decisions import START_MS
+from bench.folding import _Ledger
+from bench.place import Place
+from entitlements.domain.pools import ResourcePool
+from entitlements.ledger import clients, snapshots
+from entitlements.ledger.partition import Partition
+from entitlements.ledger.snapshots import NOTHING, Snapshots, restore
+from entitlements.settings import Settings
+
+SIZES: Final = {"1k": 1_000, "100k": 100_000, "10m": 10_000_000}
+CUSTOMERS: Final = 100
+_PAGE_BYTES: Final = 4096
+
+
+def measure(place: Place) -> dict[str, float]:
+    """Figures for each size; of ten million not if it should be quick."""
+    gc.collect()
+    gc.set_threshold(100_000, 50, 1_000)  # As the engine does.
+    found: dict[str, float] = {}
+    for name, size in SIZES.items():
+        if size > 1_000_000 and place.scale < 1:
+            continue
+        place.say(f"remembers {name} ids")
+        for figure, value in _measure(place.installation(f"remembered-{name}"), size).items():
+            found[f"remembered_{name}_{figure}"] = value
+    return found
+
+
+def _measure(settings: Settings, size: int) -> dict[str, float]:
+    partition, before = _partition(), _resident_bytes()
+    pool: ResourcePool = partition.aggregates["pool"]["pool-00000"]
+    began = time.process_time()
+    _remember(pool, size)
+    found = {"remember_us": (time.process_time() - began) / size * 1e6}
+    gc.collect()
+    found["bytes_a_line"] = (_resident_bytes() - before) / size
+    found |= _write(settings, partition, size)
+    partition.aggregates["pool"].clear()
+    del pool
+    gc.collect()
+    began = time.monotonic()
+    taken_over = Partition(partition.number, settings.partitions)
+    assert restore(settings, taken_over) is not NOTHING
+    found["take_over_s"] = time.monotonic() - began
+    assert len(taken_over.aggregates["pool"]["pool-00000"].usage_ids) == size
+    return found
+
+
+def _partition() -> Partition:
+    ledger, pools = _Ledger(), work.pool_ids(1)
+    for command in work.openings(pools):
+        ledger.decide([command])
+    assert pools == ["pool-00000"]
+    return ledger.partition
+
+
+def _remember(pool: ResourcePool, size: int) -> None:
+    for at in range(size):
+        at_ms = START_MS + at * 60_000_000 // size
+        body: Any = ("api_calls", 1 + at % 9, "strict", f"customer-{at % CUSTOMERS}", at_ms)
+        pool.remember_usual(uuid.uuid4().hex, at_ms, body, "provision")
+
+
+def _write(settings: Settings, partition: Partition, size: int) -> dict[str, float]:
+    """Write a round; the longest of its steps is what a decision may wait for."""
+    producer, longest, written = clients.producer(settings), 0.0, 0
+    real, snapshots.ROUND_EVERY_FOR = snapshots.ROUND_EVERY_FOR, 0.0  # type: ignore[misc]
+    try:
+        writer = Snapshots(settings, producer, partition)
+    finally:
+        snapshots.ROUND_EVERY_FOR = real  # type: ignore[misc]
+    produce = writer._produce
+
+    def counting(key: str, value: bytes | None) -> None:
+        nonlocal written
+        written += len(key) + len(value or b"")
+        produce(key, value)
+
+    writer._produce = counting  # type: ignore[method-assign]
+    began = time.monotonic()
+    while True:
+        producer.poll(0.001)
+        step = time.monotonic()
+        writer.work()
+        longest = max(longest, time.monotonic() - step)
+        if not writer.is_writing:
+            break
+    taken = time.monotonic() - began
+    producer.flush(30)
+    return {
+        "snapshot_bytes_a_line": written / size,
+        "snapshot_s": taken,
+        "snapshot_step_ms": longest * 1_000,
+    }
+
+
+def _resident_bytes() -> int:
+    with open("/proc/self/statm", encoding="ascii") as statm:
+        return int(statm.read().split()[1]) * _PAGE_BYTES
