@@ -9,14 +9,17 @@ from __future__ import annotations
 import gc
 import time
 import uuid
+from pathlib import Path
 from typing import Any, Final
+
+from confluent_kafka import Producer
 
 from bench import work
 from bench.decisions import START_MS
 from bench.folding import _Ledger
 from bench.place import Place
 from entitlements.domain.pools import ResourcePool
-from entitlements.ledger import clients, snapshots
+from entitlements.ledger import clients
 from entitlements.ledger.partition import Partition
 from entitlements.ledger.snapshots import NOTHING, Snapshots, restore
 from entitlements.settings import Settings
@@ -77,37 +80,35 @@ def _remember(pool: ResourcePool, size: int) -> None:
 
 def _write(settings: Settings, partition: Partition, size: int) -> dict[str, float]:
     """Write a round; the longest of its steps is what a decision may wait for."""
-    producer, longest, written = clients.producer(settings), 0.0, 0
-    real, snapshots.ROUND_EVERY_FOR = snapshots.ROUND_EVERY_FOR, 0.0  # type: ignore[misc]
-    try:
-        writer = Snapshots(settings, producer, partition)
-    finally:
-        snapshots.ROUND_EVERY_FOR = real  # type: ignore[misc]
-    produce = writer._produce
-
-    def counting(key: str, value: bytes | None) -> None:
-        nonlocal written
-        written += len(key) + len(value or b"")
-        produce(key, value)
-
-    writer._produce = counting  # type: ignore[method-assign]
+    producer, longest = _Counting(clients.producer(settings)), 0.0
+    writer = Snapshots(settings, producer, partition, first_round_after_for=0.0)  # type: ignore[arg-type]
     began = time.monotonic()
     while True:
-        producer.poll(0.001)
+        producer.real.poll(0.001)
         step = time.monotonic()
         writer.work()
         longest = max(longest, time.monotonic() - step)
         if not writer.is_writing:
             break
     taken = time.monotonic() - began
-    producer.flush(30)
+    producer.real.flush(30)
     return {
-        "snapshot_bytes_a_line": written / size,
+        "snapshot_bytes_a_line": producer.written / size,
         "snapshot_s": taken,
         "snapshot_step_ms": longest * 1_000,
     }
 
 
+class _Counting:
+    """A producer that counts bytes."""
+
+    def __init__(self, real: Producer) -> None:
+        self.real, self.written = real, 0
+
+    def produce(self, topic: str, value: bytes | None, *, key: str, **more: Any) -> None:
+        self.written += len(key) + len(value or b"")
+        self.real.produce(topic, value, key=key, **more)
+
+
 def _resident_bytes() -> int:
-    with open("/proc/self/statm", encoding="ascii") as statm:
-        return int(statm.read().split()[1]) * _PAGE_BYTES
+    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * _PAGE_BYTES

@@ -27,7 +27,7 @@ from entitlements.examples import (
 from entitlements.examples_of_terms import reverse_usage
 from entitlements.ledger import snapshots as module
 from entitlements.ledger.chain import ChainPosition, ChainReader
-from entitlements.ledger.chunks import dump_chunk
+from entitlements.ledger.chunks import NAME_BYTES, chunk_key, dump_chunk
 from entitlements.ledger.frames import wire
 from entitlements.ledger.partition import LoggedCommand, Partition
 from entitlements.ledger.records import name_of_command, shape_of
@@ -76,10 +76,10 @@ class Topic:
     def named(self) -> set[str]:
         """The keys of the chunks that the snapshots name."""
         return {
-            module.chunk_key(key, record["chunks"][at : at + module.NAME_BYTES])
+            chunk_key(key, record["chunks"][at : at + NAME_BYTES])
             for key, value in self.newest().items()
             if (record := wire().decode_plain(value).record) and "chunks" in record
-            for at in range(0, len(record["chunks"]), module.NAME_BYTES)
+            for at in range(0, len(record["chunks"]), NAME_BYTES)
         }
 
     def chunks(self) -> set[str]:

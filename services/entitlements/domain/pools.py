@@ -32,7 +32,8 @@ from entitlements.domain.pool_parts import (
     Reservation,
     borne_whole,
 )
-from entitlements.domain.remembered import Remembered, RememberedAnswer
+from entitlements.domain.remembered import Remembered
+from entitlements.domain.remembered_chunks import RememberedAnswer
 from entitlements.domain.remembered_lines import RememberedLines
 from entitlements.domain.values import (
     AssignmentRole,

@@ -7,7 +7,8 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from entitlements.domain.pool_parts import LineBody, RememberedLine, RememberedPart, borne_whole
-from entitlements.domain.remembered import Chunk, Remembered, Row
+from entitlements.domain.remembered import Remembered
+from entitlements.domain.remembered_chunks import Chunk, Row
 from entitlements.domain.values import UsageMode
 
 

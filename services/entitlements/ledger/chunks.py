@@ -16,11 +16,15 @@ from typing import Any, Final, TypeVar
 import msgspec
 from typing_extensions import TypedDict
 
-from entitlements.domain.remembered import AnswerChunk, Chunk, Remembered
+from entitlements.domain.aggregate import AggregateType
+from entitlements.domain.remembered import Remembered
+from entitlements.domain.remembered_chunks import AnswerChunk, Chunk
 from entitlements.domain.remembered_lines import LineChunk, LineKind, kind_of
 
 #: Bytes of a name.
 NAME_BYTES: Final = 16
+#: Between the key of a snapshot and the name of a chunk. No id has it.
+_SEPARATOR: Final = "\0"
 
 
 class AnswerColumns(TypedDict):
@@ -93,6 +97,25 @@ def name_of(value: bytes) -> bytes:
     return hashlib.sha256(value).digest()[:NAME_BYTES]
 
 
+def snapshot_key(kind: AggregateType, aggregate_id: str) -> str:
+    """The key of an aggregate's snapshot."""
+    return f"{kind}/{aggregate_id}"
+
+
+def chunk_key(key: str, name: bytes) -> str:
+    """The key of a chunk of the aggregate with this key."""
+    return f"{key}{_SEPARATOR}{name.hex()}"
+
+
+def named_by(key: str) -> tuple[str, bytes] | None:
+    """The key of the snapshot and the name of the chunk, if a key is that of a chunk; the name is empty if it is no name."""
+    of, separator, name = key.partition(_SEPARATOR)
+    try:
+        return (of, bytes.fromhex(name)) if separator else None
+    except ValueError:
+        return of, b""
+
+
 def dump_remembered(remembered: Remembered[Any, Any]) -> dict[str, Any]:
     """What is remembered, without the closed chunks."""
     chunk = remembered.open
@@ -131,8 +154,8 @@ def _columns(kind: type[Chunk[Any]], plain: dict[str, Any]) -> Columns:
             raise StateDoesNotFit("a line is of no kind")
         plain = plain | {"kinds": [kinds[at] for at in plain["kinds"]]}
     columns = tuple(plain[name] for name in kind.columns)
-    if len({len(column) for column in columns}) > 1:
-        raise StateDoesNotFit("the columns of a chunk differ in length")
+    if len({len(column) for column in columns}) > 1 or not columns[0]:
+        raise StateDoesNotFit("the columns of a chunk are empty or differ in length")
     return columns
 
 

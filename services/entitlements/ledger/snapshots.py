@@ -16,7 +16,6 @@ mark tells how many events there were, every event raises one version by one, so
 from __future__ import annotations
 
 import logging
-import re
 import time
 from collections.abc import Generator, Iterator
 from typing import Any, Final, NamedTuple
@@ -24,10 +23,18 @@ from typing import Any, Final, NamedTuple
 from confluent_kafka import KafkaError, Message, Producer, TopicPartition
 
 from entitlements.domain.aggregate import Aggregate, AggregateType
-from entitlements.domain.remembered import Chunk
+from entitlements.domain.remembered_chunks import Chunk
 from entitlements.ledger import clients
 from entitlements.ledger.chain import ChainPosition
-from entitlements.ledger.chunks import NAME_BYTES, StateDoesNotFit, dump_chunk, name_of
+from entitlements.ledger.chunks import (
+    NAME_BYTES,
+    StateDoesNotFit,
+    chunk_key,
+    dump_chunk,
+    name_of,
+    named_by,
+    snapshot_key,
+)
 from entitlements.ledger.frames import wire
 from entitlements.ledger.partition import Partition
 from entitlements.ledger.states import STATE_FORMAT, closed_chunks, dump_state, load_state
@@ -46,9 +53,6 @@ ROUND_EVERY_FOR: Final = 30.0
 SLICE_FOR: Final = 0.002
 #: Bytes of snapshots that the broker has not acknowledged: a frame waits behind them.
 UNDER_WAY_BYTES_MAX: Final = 1024 * 1024
-#: Between the key of a snapshot and the name of a chunk. No id has it.
-_SEPARATOR: Final = "\0"
-_NAME: Final = re.compile(rf"[0-9a-f]{{{2 * NAME_BYTES}}}")
 
 Address = tuple[AggregateType, str]
 
@@ -56,11 +60,15 @@ Address = tuple[AggregateType, str]
 class Snapshots:
     """Writes the rounds of one partition."""
 
-    def __init__(self, settings: Settings, producer: Producer, partition: Partition) -> None:
+    def __init__(
+        self, settings: Settings, producer: Producer, partition: Partition, first_round_after_for: float | None = None
+    ) -> None:
         self.producer, self.partition = producer, partition
         self._topic = settings.topic("snapshots")
         self._round: Iterator[bool] | None = None
-        self._next_round = time.monotonic() + ROUND_EVERY_FOR
+        self._next_round = time.monotonic() + (
+            ROUND_EVERY_FOR if first_round_after_for is None else first_round_after_for
+        )
         #: Bytes that the broker has not acknowledged, and whether it refused some of this round.
         self._under_way = 0
         self._has_failed = False
@@ -210,11 +218,11 @@ def restore(settings: Settings, partition: Partition) -> Restored:
     KafkaException when the broker is away.
     """
     found = _read_newest(settings, partition.number)
-    chunks = {key: found.pop(key) for key in list(found) if _SEPARATOR in key}
-    for key in chunks:
-        of, _, name = key.partition(_SEPARATOR)
-        if _NAME.fullmatch(name):
-            partition.stored_chunks.setdefault(of, set()).add(bytes.fromhex(name))
+    chunks: dict[str, bytes] = {}
+    for key in list(found):
+        if (named := named_by(key)) is not None:
+            partition.stored_chunks.setdefault(named[0], set()).add(named[1])
+            chunks[key] = found.pop(key)
     try:
         mark = _decode(found.pop("mark", None), MARK)
         if mark is None or mark["state_format"] != STATE_FORMAT:
@@ -261,16 +269,6 @@ def _load_chunk(key: str, name: bytes, chunks: dict[str, bytes]) -> bytes:
         raise StateDoesNotFit(f"a chunk of {key} is missing or another one")
     state: bytes = record["state"]
     return state
-
-
-def snapshot_key(kind: AggregateType, aggregate_id: str) -> str:
-    """The key of an aggregate's snapshot."""
-    return f"{kind}/{aggregate_id}"
-
-
-def chunk_key(key: str, name: bytes) -> str:
-    """The key of a chunk of the aggregate with this key."""
-    return f"{key}{_SEPARATOR}{name.hex()}"
 
 
 def _read_newest(settings: Settings, number: int) -> dict[str, bytes]:

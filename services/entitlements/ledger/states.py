@@ -32,7 +32,8 @@ from entitlements.domain.pools import (
     Reservation,
     ResourcePool,
 )
-from entitlements.domain.remembered import Chunk, Remembered, RememberedAnswers
+from entitlements.domain.remembered import Remembered, RememberedAnswers
+from entitlements.domain.remembered_chunks import Chunk
 from entitlements.domain.remembered_lines import RememberedLines
 from entitlements.domain.sharing import shared_rules, shared_value
 from entitlements.domain.values import (

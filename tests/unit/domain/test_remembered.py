@@ -12,7 +12,8 @@ from tests.nightly import examples
 
 from entitlements.domain import remembered as module
 from entitlements.domain.pool_parts import RememberedLine, RememberedPart, borne_whole
-from entitlements.domain.remembered import Remembered, RememberedAnswer, RememberedAnswers
+from entitlements.domain.remembered import Remembered, RememberedAnswers
+from entitlements.domain.remembered_chunks import RememberedAnswer
 from entitlements.domain.remembered_lines import RememberedLines
 from entitlements.ledger.chunks import StateDoesNotFit, dump_chunk, dump_remembered, load_chunk, load_remembered
 from entitlements.ledger.states import dump_state
