@@ -56,8 +56,7 @@ FIGURES: dict[str, Figure] = {
         f"remembered_{size}_{name}": figure
         for size in ("1k", "100k", "10m")
         for name, figure in {
-            "remember_us": Figure("us", f"{size} usage ids of one pool: remembering one"),
-            "bytes_a_line": Figure("bytes", "the same: memory of one, id and line"),
+            "bytes_a_line": Figure("bytes", f"memory of a line and its id, {size} in one pool"),
             "snapshot_bytes_a_line": Figure("bytes", "the same: one in the first snapshot of the pool"),
             "snapshot_s": Figure("s", "the same: that snapshot, a step at a time"),
             "snapshot_step_ms": Figure("ms", "the same: the longest that a step held decisions up", "<= 20"),

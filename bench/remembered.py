@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import time
+import tracemalloc
 import uuid
 from pathlib import Path
 from typing import Any, Final
@@ -26,6 +27,7 @@ from entitlements.settings import Settings
 
 SIZES: Final = {"1k": 1_000, "100k": 100_000, "10m": 10_000_000}
 CUSTOMERS: Final = 100
+EXACT_TO: Final = 100_000
 _PAGE_BYTES: Final = 4096
 
 
@@ -44,16 +46,10 @@ def measure(place: Place) -> dict[str, float]:
 
 
 def _measure(settings: Settings, size: int) -> dict[str, float]:
-    partition, before = _partition(), _resident_bytes()
-    pool: ResourcePool = partition.aggregates["pool"]["pool-00000"]
-    began = time.process_time()
-    _remember(pool, size)
-    found = {"remember_us": (time.process_time() - began) / size * 1e6}
-    gc.collect()
-    found["bytes_a_line"] = (_resident_bytes() - before) / size
+    partition = _partition()
+    found = {"bytes_a_line": _remember_counted(partition, size)}
     found |= _write(settings, partition, size)
     partition.aggregates["pool"].clear()
-    del pool
     gc.collect()
     began = time.monotonic()
     taken_over = Partition(partition.number, settings.partitions)
@@ -61,6 +57,18 @@ def _measure(settings: Settings, size: int) -> dict[str, float]:
     found["take_over_s"] = time.monotonic() - began
     assert len(taken_over.aggregates["pool"]["pool-00000"].usage_ids) == size
     return found
+
+
+def _remember_counted(partition: Partition, size: int) -> float:
+    """Bytes a line: exactly, or where that would take too long by the memory of the process."""
+    is_exact, before = size <= EXACT_TO, _resident_bytes()
+    if is_exact:
+        tracemalloc.start()
+    _remember(partition.aggregates["pool"]["pool-00000"], size)
+    gc.collect()
+    taken = tracemalloc.get_traced_memory()[0] if is_exact else _resident_bytes() - before
+    tracemalloc.stop()
+    return taken / size
 
 
 def _partition() -> Partition:
@@ -81,7 +89,8 @@ def _remember(pool: ResourcePool, size: int) -> None:
 def _write(settings: Settings, partition: Partition, size: int) -> dict[str, float]:
     """Write a round; the longest of its steps is what a decision may wait for."""
     producer, longest = _Counting(clients.producer(settings)), 0.0
-    writer = Snapshots(settings, producer, partition, first_round_after_for=0.0)  # type: ignore[arg-type]
+    writer = Snapshots(settings, producer, partition)  # type: ignore[arg-type]
+    writer.next_round = 0.0
     began = time.monotonic()
     while True:
         producer.real.poll(0.001)

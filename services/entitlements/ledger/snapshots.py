@@ -37,7 +37,7 @@ from entitlements.ledger.chunks import (
 )
 from entitlements.ledger.frames import wire
 from entitlements.ledger.partition import Partition
-from entitlements.ledger.states import STATE_FORMAT, closed_chunks, dump_state, load_state
+from entitlements.ledger.states import STATE_FORMAT, closed_chunks, dump_state, load_state, prepare
 from entitlements.settings import FRAME_BYTES_MAX, Settings
 from entitlements_schemas import WireError
 
@@ -60,15 +60,13 @@ Address = tuple[AggregateType, str]
 class Snapshots:
     """Writes the rounds of one partition."""
 
-    def __init__(
-        self, settings: Settings, producer: Producer, partition: Partition, first_round_after_for: float | None = None
-    ) -> None:
+    def __init__(self, settings: Settings, producer: Producer, partition: Partition) -> None:
+        prepare()
         self.producer, self.partition = producer, partition
         self._topic = settings.topic("snapshots")
         self._round: Iterator[bool] | None = None
-        self._next_round = time.monotonic() + (
-            ROUND_EVERY_FOR if first_round_after_for is None else first_round_after_for
-        )
+        #: When a round begins, though few have changed; by the monotonic clock.
+        self.next_round = time.monotonic() + ROUND_EVERY_FOR
         #: Bytes that the broker has not acknowledged, and whether it refused some of this round.
         self._under_way = 0
         self._has_failed = False
@@ -87,7 +85,7 @@ class Snapshots:
         """Write a slice, if a round is due or under way; whether one is. Call it only while no frame is under way."""
         if self._round is None:
             dirty = self.partition.dirty
-            if not dirty or (len(dirty) < DIRTY_MAX and time.monotonic() < self._next_round):
+            if not dirty or (len(dirty) < DIRTY_MAX and time.monotonic() < self.next_round):
                 return False
             self._round = self._write_round()
         if self._under_way > UNDER_WAY_BYTES_MAX:
@@ -136,12 +134,12 @@ class Snapshots:
             partition.stored_chunks[key].discard(name)
             self._produce(chunk_key(key, name), None)
             yield False
-        self._next_round = time.monotonic() + ROUND_EVERY_FOR
+        self.next_round = time.monotonic() + ROUND_EVERY_FOR
 
     def _give_up(self, again: list[Address], wait_for: float) -> None:
         """The round has no mark: a new owner folds more of the ledger."""
         self.partition.dirty.update(again)
-        self._next_round = time.monotonic() + wait_for
+        self.next_round = time.monotonic() + wait_for
 
     def _write_chunks(self, aggregate: Aggregate) -> Iterator[bool]:
         """Write the closed chunks that no snapshot has as they are now. Meanwhile others may change."""
