@@ -59,8 +59,13 @@ class Remembered(Generic[C, V]):
 
     def get(self, key: str) -> V | None:
         """What is remembered under a key."""
-        chunk = self._dict_of(key).get(key)
-        return None if chunk is None else chunk.value(self._row(chunk, key))
+        found = self._all
+        if found is None:
+            found = self._spread[hash(key) % _SPREAD_OVER]
+        chunk = found.get(key)
+        if chunk is None:
+            return None
+        return chunk.value(chunk.row_of(key, self._forgotten if chunk is self._chunks[0] else 0))  # type: ignore[no-any-return]
 
     def __getitem__(self, key: str) -> V:
         chunk = self._dict_of(key)[key]

@@ -62,9 +62,11 @@ class Chunk(Generic[V]):
     def row_of(self, key: str, start: int) -> int:
         """The row of a key, which is there at or after a start."""
         marks = self._marks
-        if len(marks) < len(self):
-            keys = self.keys[len(marks) :] if self.rows is None else [row[0] for row in self.rows[len(marks) :]]
-            marks.extend([hash(each) & 255 for each in keys])
+        if self.rows is None:
+            if len(marks) < len(self.keys):
+                marks.extend([hash(each) & 255 for each in self.keys[len(marks) :]])
+        elif len(marks) < len(self.rows):
+            marks.extend([hash(row[0]) & 255 for row in self.rows[len(marks) :]])
         mark = hash(key) & 255
         row = marks.index(mark, start)
         while self.key(row) != key:

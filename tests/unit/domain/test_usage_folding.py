@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from random import Random
 from typing import Any
 
@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.nightly import examples
 
+from entitlements.domain import remembered
 from entitlements.domain.aggregate import from_ms
 from entitlements.examples import (
     NOON_MS,
@@ -40,6 +41,15 @@ from entitlements_schemas.testing import records
 COMMANDS = histories(commands=40, pools=2)
 HOUR_MS = 3_600_000
 KEYS = ("calls", "calls", "hourly", "seats", "forever", "refilled", "capped", "unheard_of")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _small_chunks() -> Iterator[None]:
+    """What is remembered is closed, written apart and forgotten all the time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(remembered, "CHUNK_ROWS", 3)
+        patch.setattr(remembered, "SPREAD_FROM_CHUNKS", 5)
+        yield
 
 
 class Folding:
