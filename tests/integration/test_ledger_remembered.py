@@ -11,7 +11,7 @@ from tests.faults.driving import WIRE, eventually, line, open_pool, provision, q
 from entitlements.domain import remembered
 from entitlements.ledger import recovery
 from entitlements.ledger.caller import Caller
-from entitlements.ledger.chunks import NAME_BYTES, chunk_key
+from entitlements.ledger.chunks import chunk_key, names_in
 from entitlements.ledger.partition import Partition
 from entitlements.ledger.recovery import recover
 from entitlements.ledger.snapshots import CHUNK, NOTHING, SNAPSHOT
@@ -80,10 +80,7 @@ def chunks_of(settings: Settings) -> set[str]:
     """The keys of the chunks that the snapshots name: all are there, and hold all ids but the last few."""
     found = newest(settings)
     named = {
-        chunk_key(key, name.record["chunks"][at : at + NAME_BYTES])
-        for key, name in found.items()
-        if name.name == SNAPSHOT
-        for at in range(0, len(name.record["chunks"]), NAME_BYTES)
+        chunk_key(key, name) for key, each in found.items() if each.name == SNAPSHOT for name in names_in(each.record)
     }
     there = {key for key, name in found.items() if name.name == CHUNK}
     return named if named <= there and len(named) >= IDS // ROWS - 1 else set()

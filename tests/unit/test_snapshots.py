@@ -27,7 +27,7 @@ from entitlements.examples import (
 from entitlements.examples_of_terms import reverse_usage
 from entitlements.ledger import snapshots as module
 from entitlements.ledger.chain import ChainPosition, ChainReader
-from entitlements.ledger.chunks import NAME_BYTES, chunk_key, dump_chunk
+from entitlements.ledger.chunks import chunk_key, dump_chunk, names_in
 from entitlements.ledger.frames import wire
 from entitlements.ledger.partition import LoggedCommand, Partition
 from entitlements.ledger.records import name_of_command, shape_of
@@ -75,11 +75,12 @@ class Topic:
 
     def named(self) -> set[str]:
         """The keys of the chunks that the snapshots name."""
+        records = {key: wire().decode_plain(value) for key, value in self.newest().items()}
         return {
-            chunk_key(key, record["chunks"][at : at + NAME_BYTES])
-            for key, value in self.newest().items()
-            if (record := wire().decode_plain(value).record) and "chunks" in record
-            for at in range(0, len(record["chunks"]), NAME_BYTES)
+            chunk_key(key, name)
+            for key, found in records.items()
+            if found.name == SNAPSHOT
+            for name in names_in(found.record)
         }
 
     def chunks(self) -> set[str]:

@@ -97,6 +97,12 @@ def name_of(value: bytes) -> bytes:
     return hashlib.sha256(value).digest()[:NAME_BYTES]
 
 
+def names_in(snapshot: dict[str, Any]) -> list[bytes]:
+    """The names of the chunks in the record of a snapshot."""
+    names: bytes = snapshot["chunks"] or b""
+    return [names[at : at + NAME_BYTES] for at in range(0, len(names), NAME_BYTES)]
+
+
 def snapshot_key(kind: AggregateType, aggregate_id: str) -> str:
     """The key of an aggregate's snapshot."""
     return f"{kind}/{aggregate_id}"

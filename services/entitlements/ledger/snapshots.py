@@ -27,12 +27,12 @@ from entitlements.domain.remembered_chunks import Chunk
 from entitlements.ledger import clients
 from entitlements.ledger.chain import ChainPosition
 from entitlements.ledger.chunks import (
-    NAME_BYTES,
     StateDoesNotFit,
     chunk_key,
     dump_chunk,
     name_of,
     named_by,
+    names_in,
     snapshot_key,
 )
 from entitlements.ledger.frames import wire
@@ -174,7 +174,7 @@ class Snapshots:
             else:
                 names.append(self._write_chunk(key, dump_chunk(*chunk)))
                 yield False
-        record["chunks"] = b"".join(names)
+        record["chunks"] = b"".join(names) or None
         try:
             value = wire().encode_plain(SNAPSHOT, record)
         except WireError as error:  # Decisions go on without snapshots.
@@ -252,7 +252,7 @@ def _load(key: str, value: bytes, chunks: dict[str, bytes]) -> tuple[AggregateTy
     if record["state_format"] != STATE_FORMAT:
         raise StateDoesNotFit(f"format {record['state_format']} of {record['aggregate_id']}")
     kind: AggregateType = record["aggregate_type"]
-    names = [record["chunks"][at : at + NAME_BYTES] for at in range(0, len(record["chunks"]), NAME_BYTES)]
+    names = names_in(record)
     aggregate = load_state(kind, record["state"], (_load_chunk(key, name, chunks) for name in names))
     if (aggregate.id, aggregate.version) != (record["aggregate_id"], record["version"]):
         raise StateDoesNotFit(
