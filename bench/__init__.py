@@ -8,7 +8,6 @@ following       the publisher, and the process that makes changes of customers
 postgres        the honest rival: one conditional UPDATE and one INSERT a line
 es              an `eventsourcing` application on Postgres doing the same work
 decisions       what deciding one line costs, and how that grows with provisions, keys and reservations
-remembering     what a usage id takes in memory
 growth          the same at sizes a factor apart: pools, events, provisions, partitions, engines, customers, workers
 broker          what the broker takes from one producer, to know what the rest is made of
 

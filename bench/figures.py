@@ -60,7 +60,17 @@ FIGURES: dict[str, Figure] = {
     "idle_pool_bytes": Figure(
         "bytes", "memory of a restored pool of two rules and one customer, by tracemalloc", "<= 2,000"
     ),
-    "usage_id_bytes": Figure("bytes", "memory of the engine for a usage id, which it remembers for 24 hours"),
+    **{
+        f"remembered_{size}_{name}": figure
+        for size in ("1k", "100k", "10m")
+        for name, figure in {
+            "bytes_a_line": Figure("bytes", f"memory of a line and its id, {size} in one pool"),
+            "snapshot_bytes_a_line": Figure("bytes", "the same: one in the first snapshot of the pool"),
+            "snapshot_s": Figure("s", "the same: that snapshot, a step at a time"),
+            "snapshot_step_ms": Figure("ms", "the same: the longest that a step held decisions up", "<= 20"),
+            "take_over_s": Figure("s", "the same: read back by a new owner"),
+        }.items()
+    },
     "local_check_us": Figure(
         "us", "may this customer use this feature: decided in process by the client's code", "< 2"
     ),

@@ -36,6 +36,7 @@ _OTHER_TOPICS: Final = {
     # A record's key. Its subject is named as those of values are, as Confluent's TopicRecordNameStrategy does.
     CUSTOMER_KEY: "changes",
     "entitlements.entities.Snapshot": "snapshots",
+    "entitlements.entities.SnapshotChunk": "snapshots",
     "entitlements.entities.SnapshotMark": "snapshots",
     "entitlements.entities.Quarantined": "quarantine",
     "entitlements.events.UsageRecorded": "usage",

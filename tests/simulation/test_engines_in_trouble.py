@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from random import Random
 
 import pytest
 from engines import Engine, Ledger, answers_of, as_logged, final_states, story_of, undisturbed
 from generated import history
 from tests.nightly import NIGHTLY
+
+from entitlements.domain import remembered
 
 #: Seeds that once failed: an older number of a source, refused in the same frame, outlived a newer one.
 FAILED_ONCE = [1124, 1650, 2024, 2217, 2670, 3207, 3273]
@@ -18,6 +21,15 @@ if "SIMULATION_SEED" in os.environ:
 GROUPS = 10
 #: Turns after which trouble ends, and everything must come to its end.
 TURNS = 400
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _small_chunks() -> Iterator[None]:
+    """What is remembered is closed, written apart and forgotten all the time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(remembered, "CHUNK_ROWS", 3)
+        patch.setattr(remembered, "SPREAD_FROM_CHUNKS", 5)
+        yield
 
 
 def in_trouble(random: Random, engines: list[Engine], ledger: Ledger) -> int:

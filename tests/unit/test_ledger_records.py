@@ -303,7 +303,7 @@ def test_every_kind_of_aggregate_can_be_a_snapshot() -> None:
     for kind, aggregate in STATES.items():
         record = {
             "aggregate_type": kind, "aggregate_id": aggregate.id, "version": aggregate.version, "state_format": 1,
-            "state": dump_state(aggregate),
+            "state": dump_state(aggregate), "chunks": None,
         }  # fmt: skip
         assert wire().decode_plain(wire().encode_plain("entitlements.entities.Snapshot", record)).record == record
 

@@ -14,7 +14,7 @@ PACKAGES = [
 ]
 # The part of the standard library that can neither look at the clock, nor throw dice, nor do input or output.
 PURE = {
-    "__future__", "abc", "bisect", "calendar", "collections", "contextlib", "dataclasses", "datetime", "decimal", "enum",
+    "__future__", "abc", "array", "bisect", "calendar", "collections", "contextlib", "dataclasses", "datetime", "decimal", "enum",
     "functools", "hashlib", "heapq", "itertools", "json", "math", "operator", "re", "string", "types", "typing",
 }  # fmt: skip
 OURS = {"entitlements.domain", "eventsourcing.domain", "whenever"}  # whenever: calendar arithmetic, told the instant.

@@ -8,6 +8,7 @@ errors       why a command can be refused
 checks       what holds for the fields of every command
 ids          derived ids begin with `~`
 idempotency, remembering     idempotency keys, remembered by the aggregate
+remembered, remembered_chunks, remembered_lines     for a window of time, in chunks: answers, and lines of usage
 
 Commands:  one class each, one .avsc each.
 commands     pools, provisions, grants, usage, sets and keys

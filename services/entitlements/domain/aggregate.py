@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, ClassVar, Final, Literal, Self, TypeVar, dataclass_transform
 
 from eventsourcing.domain import BaseAggregate, CanMutateAggregate, MetaDomainEvent
+
+from entitlements.domain.remembered import Remembered, RememberedAnswers
 
 A = TypeVar("A", bound="Aggregate")
 AggregateType = Literal["pool", "entitlement_set", "resource_key", "organization", "campaign", "plan_ladder"]
@@ -50,14 +51,6 @@ class Event(CanMutateAggregate[str], metaclass=FrozenFacts):
     timestamp: datetime
 
 
-@dataclass(slots=True, frozen=True)
-class RememberedAnswer:
-    """An accepted command under an idempotency key."""
-
-    body_digest: str
-    at_ms: int
-
-
 class Aggregate(BaseAggregate[str]):
     """A consistency boundary. Its clock is the instant of its newest event and never goes back."""
 
@@ -69,7 +62,7 @@ class Aggregate(BaseAggregate[str]):
         self.clock_ms = to_ms(opened.timestamp)
         #: The command whose decision is under way; stamped on the events it causes. No part of the state.
         self.command_id = ""
-        self.answers: dict[str, RememberedAnswer] = {}
+        self.answers = RememberedAnswers()
 
     @classmethod
     def opened_by(cls, opened: Event) -> Self:
@@ -100,15 +93,15 @@ class Aggregate(BaseAggregate[str]):
 
     def remember_answer(self, idempotency_key: str, body_digest: str, at_ms: int) -> None:
         """Remember an answer for the idempotency window, and forget those whose window is over."""
-        self.answers.pop(idempotency_key, None)  # To the end: the dict is in the order of time.
-        self.answers[idempotency_key] = RememberedAnswer(body_digest, at_ms)
-        for key, answer in list(self.answers.items()):
-            if self.is_remembered(answer.at_ms, at_ms, len(self.answers)):
-                break
-            del self.answers[key]
+        self.answers.remember(idempotency_key, body_digest, at_ms)
+        self.forget(self.answers, at_ms)
 
-    def is_remembered(self, at_ms: int, now_ms: int, count: int = 0) -> bool:  # noqa: ARG002 - of a pool in backfill it matters.
-        """Whether what was accepted at an instant still makes a repeat of it harmless. count: how many of its kind there are."""
+    def forget(self, remembered: Remembered[Any, Any], now_ms: int) -> None:
+        """Forget the oldest of what was remembered for the window, if that is over."""
+        remembered.forget(now_ms - IDEMPOTENCY_WINDOW_MS)
+
+    def is_remembered(self, at_ms: int, now_ms: int) -> bool:
+        """Whether what was accepted at an instant still makes a repeat of it harmless."""
         return at_ms > now_ms - IDEMPOTENCY_WINDOW_MS
 
     def seal(self) -> None:

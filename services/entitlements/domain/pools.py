@@ -12,7 +12,6 @@ from entitlements.domain.aggregate import (
     NEVER_MS,
     Aggregate,
     Event,
-    RememberedAnswer,
     from_ms,
     to_ms,
 )
@@ -33,6 +32,9 @@ from entitlements.domain.pool_parts import (
     Reservation,
     borne_whole,
 )
+from entitlements.domain.remembered import Remembered
+from entitlements.domain.remembered_chunks import RememberedAnswer
+from entitlements.domain.remembered_lines import RememberedLines
 from entitlements.domain.values import (
     AssignmentRole,
     RecordedLine,
@@ -91,7 +93,7 @@ class ResourcePool(Aggregate):
         #: Named holders of limits, by key.
         self.holders: dict[str, dict[str, Holding]] = {}
         self.entitlements: dict[str, Entitlement] = {}
-        self.usage_ids: dict[str, RememberedLine] = {}
+        self.usage_ids = RememberedLines()
         self.sources: dict[str, int] = {}
         #: How many events there were beside recorded usage: what was recorded before something happened, and what after it.
         self.turn = 0
@@ -214,45 +216,40 @@ class ResourcePool(Aggregate):
     def remember_usage(self, line: RecordedLine, counted_in: int) -> None:
         """Remember the id of a line for the idempotency window, and forget those whose window is over."""
         at_ms, usage_id = line["recorded_at"], line["usage_id"]
-        remembered = self.usage_ids
-        remembered.pop(usage_id, None)  # To the end: the dict is in the order of time.
         details = line["details"]
-        remembered[usage_id] = RememberedLine(
-            at_ms,
-            body_of(line, line["occurred_at"]),
-            self.turn,
-            counted_in,
-            details["subject_id"] if details is not None else "",
-            details["reservation_id"] if details is not None else "",
-            parts_of(line),
+        self.usage_ids.remember(
+            usage_id,
+            RememberedLine(
+                at_ms,
+                body_of(line, line["occurred_at"]),
+                self.turn,
+                counted_in,
+                details["subject_id"] if details is not None else "",
+                details["reservation_id"] if details is not None else "",
+                parts_of(line),
+            ),
         )
-        self._forget_usage(at_ms)
+        if self.usage_ids.oldest_ms <= at_ms - IDEMPOTENCY_WINDOW_MS:
+            self.forget(self.usage_ids, at_ms)
 
     def remember_usual(self, usage_id: str, at_ms: int, body: LineBody, provision_id: str) -> None:
         """As remember_usage, for a line that counts now and that one contribution bears whole."""
-        remembered = self.usage_ids
-        remembered.pop(usage_id, None)
-        parts = borne_whole(provision_id, body[1])
-        # Half the time of calling the class.
-        remembered[usage_id] = tuple.__new__(RememberedLine, (at_ms, body, self.turn, 0, "", "", parts))
-        self._forget_usage(at_ms)
+        self.usage_ids.remember_usual(usage_id, at_ms, self.turn, body, provision_id)
+        if self.usage_ids.oldest_ms <= at_ms - IDEMPOTENCY_WINDOW_MS:
+            self.forget(self.usage_ids, at_ms)
 
-    def _forget_usage(self, now_ms: int) -> None:
-        remembered, until_ms = self.usage_ids, now_ms - IDEMPOTENCY_WINDOW_MS
-        oldest = next(iter(remembered))
-        while (at_ms := remembered[oldest].recorded_at) <= until_ms:
-            if self.is_remembered(at_ms, now_ms, len(remembered)):
-                return
-            del remembered[oldest]
-            oldest = next(iter(remembered))
+    def forget(self, remembered: Remembered[Any, Any], now_ms: int) -> None:
+        until_ms = now_ms - IDEMPOTENCY_WINDOW_MS
+        if self.is_backfilling:
+            remembered.forget(until_ms, REMEMBERED_OF_BACKFILL)
+        elif self.backfilled_at_ms <= until_ms:
+            remembered.forget(until_ms)
 
-    def is_remembered(self, at_ms: int, now_ms: int, count: int = 0) -> bool:
+    def is_remembered(self, at_ms: int, now_ms: int) -> bool:
         """As of every aggregate. Of a backfill the latest REMEMBERED_OF_BACKFILL are, and for the window after it was over: for who
         repeats no time has passed, however much history was brought in between.
         """
-        if self.is_backfilling:
-            return count <= REMEMBERED_OF_BACKFILL or at_ms > now_ms - IDEMPOTENCY_WINDOW_MS
-        return max(at_ms, self.backfilled_at_ms) > now_ms - IDEMPOTENCY_WINDOW_MS
+        return self.is_backfilling or max(at_ms, self.backfilled_at_ms) > now_ms - IDEMPOTENCY_WINDOW_MS
 
     def happen(self, event_class: type[Event], at: datetime, **facts: Any) -> None:
         """Let an event happen after whatever lines were decided before it."""

@@ -37,7 +37,7 @@ def take_correction(pool: ResourcePool, corrected: UsageCorrected) -> None:
         if known is not None and known.turn >= cap.since and known.recorded_at >= cap.period_start_ms:
             cap.consumed = max(0, cap.consumed + corrected.adjustment)
     if known is not None and corrected.adjustment < 0:
-        pool.usage_ids[corrected.corrects] = known._replace(parts=_without(known.parts, -corrected.adjustment))
+        pool.usage_ids.bear_anew(corrected.corrects, _without(known.parts, -corrected.adjustment))
 
 
 def _take_in_closed(pool: ResourcePool, entitlement: Entitlement, corrected: UsageCorrected) -> None:

@@ -48,11 +48,10 @@ def record_lines(pool: ResourcePool, lines: Sequence[UsageLine], now_ms: int, an
             answer.accepted += 1
             continue
         usage_id = line["usage_id"]
-        if usage_id and usage_id in pool.usage_ids:
-            known = pool.usage_ids[usage_id]
-            if pool.is_remembered(known.recorded_at, now_ms):
-                repeat(pool, line, known, now_ms, answer, index)
-                continue
+        known = pool.usage_ids.get(usage_id) if usage_id else None
+        if known is not None and pool.is_remembered(known.recorded_at, now_ms):
+            repeat(pool, line, known, now_ms, answer, index)
+            continue
         entitlement = pool.entitlements.get(line["resource_key"])
         if entitlement is None or closed:
             refuse(pool, line, now_ms, answer, index, PoolIsClosed if closed else UnknownKey)

@@ -13,7 +13,7 @@ owned        a partition that an engine owns: commands that wait, the frame unde
 usage_folding  the short way of usage from a frame into the state
 recovery     state from snapshots and the ledger's tail
 engine       the process: polls, decides, writes, hears that it counts, answers
-states       the state of an aggregate as bytes, for snapshots
+states, chunks       the state of an aggregate as bytes, for snapshots; what it remembers, in parts
 ends         where topics end
 observing    metrics and traces of the engine
 causes       which events followed from which traced commands

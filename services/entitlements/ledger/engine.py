@@ -30,6 +30,7 @@ from entitlements.ledger.owned import BATCH_COMMANDS_MAX, Owned, UnderWay
 from entitlements.ledger.partition import CannotBeDecided, LoggedCommand, results_of
 from entitlements.ledger.quarantine import Quarantine
 from entitlements.ledger.recovery import Stopped, recover
+from entitlements.ledger.snapshots import SLICE_FOR
 from entitlements.ledger.ticker import Ticker
 from entitlements.operations.spans import TracedCommands
 from entitlements.registry import wire_for
@@ -93,12 +94,13 @@ class Engine:
         """One round of the loop."""
         self._take_commands()
         self._raise_failure()
+        has_snapshotted = False
         for owned in list(self._owned.values()):
             if owned.under_way is None:
                 if owned.waiting:
                     self._decide(owned)
-                else:
-                    owned.snapshots.work()
+                elif not has_snapshotted:  # However many partitions there are, all of them wait for one slice.
+                    has_snapshotted = owned.snapshots.work()
         under_way = any(owned.under_way is not None for owned in self._owned.values())
         self._producer.poll(_ACKNOWLEDGED_FOR if under_way else 0)
         self._frames.look()
@@ -169,7 +171,8 @@ class Engine:
         idle = waiting == 0 and all(owned.under_way is None for owned in self._owned.values())
         if waiting >= WAITING_COMMANDS_MAX:
             return
-        first = self._commands.poll(IDLE_FOR if idle else 0)
+        is_writing = any(owned.snapshots.is_writing for owned in self._owned.values())
+        first = self._commands.poll(0 if not idle else SLICE_FOR if is_writing else IDLE_FOR)
         if first is None:
             return
         for message in (first, *self._commands.consume(BATCH_COMMANDS_MAX, 0)):

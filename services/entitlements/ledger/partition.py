@@ -78,6 +78,10 @@ class Partition:
         self._pools: dict[str, ResourcePool] = self.aggregates["pool"]
         #: Aggregates that have changed since their snapshot.
         self.dirty: set[tuple[AggregateType, str]] = set()
+        #: Names of the chunks that the topic of snapshots holds, by the key of the snapshot that they are of.
+        self.stored_chunks: dict[str, set[bytes]] = {}
+        #: How many events the ledger has up to the position.
+        self.events = 0
         #: What happens by itself and when: a heap, with the entries that were superseded still in it.
         self._due: list[tuple[int, str]] = []
         self._scheduled: dict[str, int] = {}
@@ -97,6 +101,7 @@ class Partition:
                 if self._scheduled.get(pool.id) != pool.due_ms:
                     self._schedule(pool)
         self.position = position
+        self.events += len(events)
         return len(events)
 
     def _fold_record(self, name: str, record: dict[str, Any]) -> None:
@@ -307,6 +312,7 @@ class Partition:
             if taken:
                 self._note(address, aggregate)
                 events.extend(map(records.event_to_record, taken))
+        self.events += len(events)
         if batch.causes is not None:
             batch.causes.note(events)
         head = FrameHead(self.number, batch.first_command, batch.last_command, self.position.offset, self.position.hash)

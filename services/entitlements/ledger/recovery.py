@@ -41,34 +41,35 @@ def recover(settings: Settings, number: int, stopping: threading.Event) -> Parti
 def _recover(settings: Settings, number: int, stopping: threading.Event) -> Partition:
     partition = Partition(number, settings.partitions)
     restored = restore(settings, partition)
-    partition.position = restored.position
+    partition.position, partition.events = restored
     try:
-        events = restored.events + _fold(settings, partition, stopping)
-        if events == partition.count_events():
+        _fold(settings, partition, stopping)
+        if partition.events == partition.count_events():
             return partition
-        reason = f"the ledger has {events} events, the state {partition.count_events()}"
+        reason = f"the ledger has {partition.events} events, the state {partition.count_events()}"
     except (OriginatorVersionError, AssertionError) as error:
         reason = f"a version is missing: {error}"
     assert restored is not NOTHING, f"the ledger alone does not add up: {reason}"
     _log.warning("Ignoring snapshots of partition %s: %s", number, reason)
-    partition = Partition(number, settings.partitions)
+    stored_chunks, partition = partition.stored_chunks, Partition(number, settings.partitions)
+    partition.stored_chunks = stored_chunks
     _fold(settings, partition, stopping)
     return partition
 
 
-def _fold(settings: Settings, partition: Partition, stopping: threading.Event) -> int:
-    """Fold the ledger from where the partition stands to its end; how many events that were."""
+def _fold(settings: Settings, partition: Partition, stopping: threading.Event) -> None:
+    """Fold the ledger from where the partition stands to its end."""
     number, began = partition.number, time.monotonic()
     tail = LedgerTail(settings, {number: partition.position})
     try:
-        end, frames, events = tail.end_offset(number), 0, 0
+        end, frames = tail.end_offset(number), 0
         if partition.position.offset >= end:
             raise LedgerHasAGap(f"Frame {partition.position.offset} of partition {number} is missing, it ends at {end}")
         while tail.next_offset(number) < end:
             if stopping.is_set():
                 raise Stopped
             for frame in tail.read():
-                events += partition.fold(frame.value, frame.position_after)
+                partition.fold(frame.value, frame.position_after)
                 frames += 1
         # Rivals' tips after the last valid frame are part of where we stand.
         partition.position = tail.position(number)
@@ -82,4 +83,3 @@ def _fold(settings: Settings, partition: Partition, stopping: threading.Event) -
         frames,
         time.monotonic() - began,
     )
-    return events

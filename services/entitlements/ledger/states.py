@@ -1,4 +1,4 @@
-"""The state of an aggregate as compressed JSON and back, for snapshots.
+"""The state of an aggregate as compressed JSON and back, for snapshots. Closed chunks of what it remembers are apart (chunks.py).
 
 `STATE_FORMAT` rises whenever the meaning of a state changes; snapshots of another format are passed over and the ledger is
 folded from its start instead. The types below are checked on the way in, so a snapshot that does not fit is found out.
@@ -7,6 +7,7 @@ folded from its start instead. The types below are checked on the way in, so a s
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterable
 from datetime import datetime
 from functools import cache
 from typing import Any, Final
@@ -28,11 +29,12 @@ from entitlements.domain.pools import (
     Override,
     PoolStatus,
     Provision,
-    RememberedAnswer,
-    RememberedLine,
     Reservation,
     ResourcePool,
 )
+from entitlements.domain.remembered import Remembered, RememberedAnswers
+from entitlements.domain.remembered_chunks import Chunk
+from entitlements.domain.remembered_lines import RememberedLines
 from entitlements.domain.sharing import shared_rules, shared_value
 from entitlements.domain.values import (
     AssignmentRole,
@@ -44,8 +46,15 @@ from entitlements.domain.values import (
     ParentSet,
     Rule,
 )
+from entitlements.ledger.chunks import (
+    RememberedAnswersState,
+    RememberedLinesState,
+    StateDoesNotFit,
+    dump_remembered,
+    load_remembered,
+)
 
-STATE_FORMAT: Final = 11
+STATE_FORMAT: Final = 12
 
 
 class _State(TypedDict):
@@ -53,7 +62,7 @@ class _State(TypedDict):
     version: int
     created_on: datetime
     modified_on: datetime
-    answers: dict[str, RememberedAnswer]
+    answers: RememberedAnswersState
 
 
 class _ResourceKeyState(_State):
@@ -125,7 +134,7 @@ class _PoolState(_State):
     reservations: dict[str, Reservation]
     holders: dict[str, dict[str, Holding]]
     entitlements: dict[str, Entitlement]
-    usage_ids: dict[str, RememberedLine]
+    usage_ids: RememberedLinesState
     sources: dict[str, int]
     turn: int
 
@@ -138,6 +147,8 @@ _STATES: Final[dict[AggregateType, tuple[type[Aggregate], Any]]] = {
     "campaign": (Campaign, _CampaignState),
     "plan_ladder": (PlanLadder, _PlanLadderState),
 }
+#: What is remembered, in the order of the chunks.
+_REMEMBERED: Final[dict[str, type[Remembered[Any, Any]]]] = {"answers": RememberedAnswers, "usage_ids": RememberedLines}
 #: What a pool has between two events only; empty in every snapshot.
 _EMPTY: Final[dict[str, type]] = {
     "recorded_by": str,
@@ -150,28 +161,34 @@ _EMPTY: Final[dict[str, type]] = {
 }
 
 
-class StateDoesNotFit(Exception):
-    """The snapshot has an unknown state format."""
-
-
 @cache
 def _adapter(kind: AggregateType) -> TypeAdapter[Any]:
     return TypeAdapter(_STATES[kind][1])
 
 
+def prepare() -> None:
+    """Make what writes states, so that no decision waits for it later: some 30 ms."""
+    for kind in _STATES:
+        _adapter(kind)
+
+
+def closed_chunks(aggregate: Aggregate) -> list[Chunk[Any]]:
+    """The chunks that are no part of what dump_state gives, in the order in which load_state needs them."""
+    return [chunk for name in _REMEMBERED if hasattr(aggregate, name) for chunk in getattr(aggregate, name).closed]
+
+
 def dump_state(aggregate: Aggregate) -> bytes:
-    """The whole state of an aggregate whose decisions are sealed."""
+    """The whole state of an aggregate whose decisions are sealed, but for its closed chunks."""
     kind = aggregate.aggregate_type
     names = _STATES[kind][1].__annotations__.keys() | _State.__annotations__.keys()
-    return zlib.compress(_adapter(kind).dump_json({name: getattr(aggregate, name) for name in sorted(names)}), 1)
+    fields = {name: getattr(aggregate, name) for name in sorted(names)}
+    fields |= {name: dump_remembered(fields[name]) for name in _REMEMBERED if name in fields}
+    return zlib.compress(_adapter(kind).dump_json(fields), 1)
 
 
-def load_state(kind: AggregateType, state: bytes) -> Aggregate:
-    """The aggregate of a state. Raises StateDoesNotFit."""
-    try:
-        fields = _adapter(kind).validate_json(zlib.decompress(state))
-    except (ValidationError, zlib.error) as error:
-        raise StateDoesNotFit(str(error)) from error
+def load_state(kind: AggregateType, state: bytes, chunks: Iterable[bytes] = ()) -> Aggregate:
+    """The aggregate of a state and its closed chunks. Raises StateDoesNotFit."""
+    fields = _fields(kind, state, chunks)
     cls = _STATES[kind][0]
     aggregate = cls.__new__(cls)
     aggregate.__base_init__(fields.pop("id"), fields.pop("version"), fields.pop("created_on"))
@@ -192,3 +209,17 @@ def load_state(kind: AggregateType, state: bytes) -> Aggregate:
     # A dict that grew keeps room for twice as much; a copy has what it needs.
     aggregate.__dict__ = dict(vars(aggregate))
     return aggregate
+
+
+def _fields(kind: AggregateType, state: bytes, chunks: Iterable[bytes]) -> dict[str, Any]:
+    try:
+        fields: dict[str, Any] = _adapter(kind).validate_json(zlib.decompress(state))
+    except (ValidationError, zlib.error) as error:
+        raise StateDoesNotFit(str(error)) from error
+    left = iter(chunks)
+    for name, remembered in _REMEMBERED.items():
+        if name in fields:
+            fields[name] = load_remembered(remembered, fields[name], left)
+    if next(left, None) is not None:
+        raise StateDoesNotFit("there are more chunks than the state has")
+    return fields

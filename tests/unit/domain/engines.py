@@ -15,11 +15,13 @@ from typing import Any, NamedTuple
 from generated import Logged
 from specification import state_of
 
+from entitlements.domain.aggregate import Aggregate
 from entitlements.ledger.chain import ChainPosition, ChainReader, Verdict
+from entitlements.ledger.chunks import dump_chunk
 from entitlements.ledger.frames import decode_plain_events, read_head, wire
 from entitlements.ledger.partition import LoggedCommand, Partition, results_of
 from entitlements.ledger.records import aggregate_type_of, name_of_command, shape_of
-from entitlements.ledger.states import dump_state, load_state
+from entitlements.ledger.states import closed_chunks, dump_state, load_state
 
 
 def as_logged(log: Sequence[Logged], gaps: Random | None = None) -> list[LoggedCommand]:
@@ -32,11 +34,17 @@ def as_logged(log: Sequence[Logged], gaps: Random | None = None) -> list[LoggedC
     return logged
 
 
+def stored(aggregate: Aggregate) -> tuple[bytes, list[bytes]]:
+    """What snapshots hold of an aggregate: its state, and the closed chunks of what it remembers."""
+    chunks = [dump_chunk(type(chunk), chunk.as_columns()) for chunk in closed_chunks(aggregate)]
+    return dump_state(aggregate), chunks
+
+
 class Snapshot(NamedTuple):
     """The state of a partition at a position, as bytes."""
 
     position: str
-    states: list[tuple[Any, bytes]]
+    states: list[tuple[Any, bytes, list[bytes]]]
 
 
 @dataclass
@@ -68,8 +76,8 @@ class Engine:
         self.partition, position = Partition(0, 1), ChainPosition()
         if snapshot is not None:
             position = ChainPosition.from_json(snapshot.position)
-            for kind, state in snapshot.states:
-                self.partition.restore(kind, load_state(kind, state))
+            for kind, *stored in snapshot.states:
+                self.partition.restore(kind, load_state(kind, *stored))
         self.partition.position = position
         self.chain = ChainReader(0, position)
         self.next_offset = self.chain.starts_at
@@ -146,7 +154,7 @@ class Engine:
         """Note the state while no frame is under way."""
         if self.mine is None:
             states = [
-                (kind, dump_state(aggregate))
+                (kind, *stored(aggregate))
                 for kind, of_kind in self.partition.aggregates.items()
                 for aggregate in of_kind.values()
             ]

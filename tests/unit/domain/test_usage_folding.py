@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from random import Random
 from typing import Any
 
 import pytest
-from engines import Engine, Ledger, as_logged
+from engines import Engine, Ledger, as_logged, stored
 from generated import Logged, histories, histories_settings
 from generated_whole import whole_histories
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.nightly import examples
 
+from entitlements.domain import remembered
 from entitlements.domain.aggregate import from_ms
 from entitlements.examples import (
     NOON_MS,
@@ -31,7 +32,7 @@ from entitlements.examples_of_terms import cap_member
 from entitlements.ledger import partition as module
 from entitlements.ledger.chain import ChainPosition, ChainReader
 from entitlements.ledger.partition import Partition
-from entitlements.ledger.states import dump_state, load_state
+from entitlements.ledger.states import load_state
 from entitlements.ledger.usage_folding import RECORDED, REFUSED, USUAL_EVENTS, fold_usage, read_whole
 from entitlements_schemas import plain_schema
 from entitlements_schemas.compiled import writer_of
@@ -40,6 +41,15 @@ from entitlements_schemas.testing import records
 COMMANDS = histories(commands=40, pools=2)
 HOUR_MS = 3_600_000
 KEYS = ("calls", "calls", "hourly", "seats", "forever", "refilled", "capped", "unheard_of")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _small_chunks() -> Iterator[None]:
+    """What is remembered is closed, written apart and forgotten all the time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(remembered, "CHUNK_ROWS", 3)
+        patch.setattr(remembered, "SPREAD_FROM_CHUNKS", 5)
+        yield
 
 
 class Folding:
@@ -69,7 +79,7 @@ class Folding:
     def described(partition: Partition) -> Any:
         pools = partition.aggregates["pool"].values()
         states = {
-            (kind, name): dump_state(aggregate)
+            (kind, name): stored(aggregate)
             for kind, of_kind in partition.aggregates.items()
             for name, aggregate in of_kind.items()
         }
@@ -81,7 +91,7 @@ class Folding:
         for partition in (self.fast, self.slow):
             for kind, of_kind in list(partition.aggregates.items()):
                 for aggregate in list(of_kind.values()):
-                    partition.restore(kind, load_state(kind, dump_state(aggregate)))
+                    partition.restore(kind, load_state(kind, *stored(aggregate)))
 
 
 def frames_of(log: Sequence[Logged], cuts: Sequence[int]) -> list[tuple[bytes, bytes]]:
