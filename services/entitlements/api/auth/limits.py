@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from entitlements.api.auth.errors import TooManyRequests
+from entitlements.api.auth.rates import Rates
 
 #: Bytes of the body of one question: its context may hold 32 KiB of text, each character up to 6 bytes.
 QUESTION_BYTES_MAX: Final = 256 * 1024
@@ -39,6 +40,8 @@ class Limits:
     other_body_bytes_max: int = BODY_BYTES_MAX
     #: Batches: only the key's own limit holds.
     batch_paths: frozenset[str] = frozenset()
+    #: Counts the requests of each key; None: by this worker alone.
+    rates: Rates | None = None
     #: Answers without an end, counted elsewhere.
     stream_paths: frozenset[str] = frozenset()
 
