@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from bench import fairness, questions
 from bench.installations import an_installation
-from bench.large_work import CUSTOMERS, KINDS
+from bench.large_work import CUSTOMER, CUSTOMERS, KINDS
 from bench.latency import percentile
 from bench.place import Place
 from entitlements.domain.commands import AssignWorkspace, OpenPool, ProvisionPool
@@ -116,8 +116,10 @@ def a_noisy_organization(settings: Settings) -> str:
 
 
 @contextmanager
-def at_work(settings: Settings, key: str, kind: str, connections: int) -> Iterator[dict[str, int]]:
-    """Large work of a kind, by another process; what was answered is told at the end."""
+def at_work(
+    settings: Settings, key: str, kind: str, connections: int, customer: str = CUSTOMER
+) -> Iterator[dict[str, int]]:
+    """Large work of a kind, by another process; what was answered is told at the end. customer: one, or all that begin so (`ws-noisy-`)."""
     command = [sys.executable, "-m", "bench.large_work", settings.api_host, str(settings.api_port), key, kind]
     counts: dict[str, int] = {}
     ready = threading.Event()
@@ -129,7 +131,11 @@ def at_work(settings: Settings, key: str, kind: str, connections: int) -> Iterat
             ready.set()
 
     with subprocess.Popen(
-        [*command, str(connections)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+        [*command, str(connections), customer],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     ) as process:
         reading_it = threading.Thread(target=read, daemon=True)
         reading_it.start()

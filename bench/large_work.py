@@ -1,4 +1,4 @@
-"""Large work of one organization, as a process: `python -m bench.large_work HOST PORT KEY KIND CONNECTIONS`.
+"""Large work of one organization, as a process: `python -m bench.large_work HOST PORT KEY KIND CONNECTIONS CUSTOMER`.
 
 Each connection sends the largest call of its kind that is allowed, and the next as soon as it is answered. Says once a second how many were
 answered, by status. Ends with its input.
@@ -18,12 +18,14 @@ from typing import Any, Final
 import orjson
 import uvloop
 
-from bench.neighbours import CUSTOMER, KEY, request, worst_context, worst_policies
+from bench.neighbours import KEY, request, worst_context, worst_policies
 
 #: Lines, events or questions of one call: the most that is allowed.
 MANY: Final = 10_000
 #: Customers of the organization, ws-noisy-0 and so on, each with a pool of its own.
 CUSTOMERS: Final = 1_000
+#: How their ids begin. A customer's whole id is possible too: then all is about that one.
+CUSTOMER: Final = "ws-noisy-"
 #: Stands in a body for the number of its call: it is made once, so that who asks takes little of the processors.
 CALL: Final = "########"
 #: Attributes that nobody reads: with them an event has 1.6 KB, and 10,000 of them 16 MiB.
@@ -46,13 +48,17 @@ def _usage() -> tuple[str, Any]:
     return "/v1/usage/batch", {"usage": lines}
 
 
+def _customer(number: int) -> str:
+    return f"{CUSTOMER}{number % CUSTOMERS}" if _about == CUSTOMER else _about
+
+
 def _used(number: int) -> dict[str, Any]:
-    return {"customer_id": f"ws-noisy-{number % CUSTOMERS}", "resource_key": "api_calls"}
+    return {"customer_id": _customer(number), "resource_key": "api_calls"}
 
 
 def _event(number: int) -> dict[str, Any]:
     named = {"specversion": "1.0", "id": f"{CALL}-{number}", "source": "/bench", "type": "call"}
-    return {**named, "subject": f"ws-noisy-{number % CUSTOMERS}", "data": {"resource_key": "api_calls"}}
+    return {**named, "subject": _customer(number), "data": {"resource_key": "api_calls"}}
 
 
 def _events() -> tuple[str, Any]:
@@ -61,7 +67,7 @@ def _events() -> tuple[str, Any]:
 
 def _hot_events() -> tuple[str, Any]:
     """All of one customer: one pool, and one partition of the log."""
-    return "/v1/events/batch", [_event(n) | {"subject": "ws-noisy-0"} for n in range(MANY)]
+    return "/v1/events/batch", [_event(n) | {"subject": _customer(0)} for n in range(MANY)]
 
 
 def _reservations() -> tuple[str, Any]:
@@ -72,10 +78,12 @@ def _reservations() -> tuple[str, Any]:
 
 
 def _dry_runs() -> tuple[str, Any]:
-    named = {"customer_id": CUSTOMER, "resource_key": KEY, "context": worst_context()}
+    named = {"customer_id": _customer(0), "resource_key": KEY, "context": worst_context()}
     return "/v1/policies/dry-run", named | {"policies": worst_policies()}
 
 
+#: Whom it is about.
+_about = CUSTOMER
 KINDS: Final[dict[str, Callable[[], tuple[str, Any]]]] = {
     "checks": _checks,
     "remaining": _remaining,
@@ -127,5 +135,5 @@ async def _main(host: str, port: int, key: str, kind: str, connections: int) -> 
 
 
 if __name__ == "__main__":
-    host, port, key, kind, connections = sys.argv[1:]
+    host, port, key, kind, connections, _about = sys.argv[1:]
     uvloop.run(_main(host, int(port), key, kind, int(connections)))

@@ -92,6 +92,16 @@ class Settings(KafkaSettings):
     api_requests_max: int = Field(
         default=1_000, ge=1, description="Concurrent requests per organization and worker, without streams."
     )
+    api_bodies_bytes_max: int = Field(
+        default=128 * 1024 * 1024,
+        ge=1,
+        description="Bytes of request bodies that are read or answered at once, per organization and worker.",
+    )
+    organization_pools_max: int = Field(
+        default=1_000_000,
+        ge=1,
+        description="Pools that an organization can open over the API, closed ones included; counted every 10 s.",
+    )
     operator_organization: str = Field(
         default="operator",
         description="Organization of the platform operator: only its keys can define the catalogue, and no other key can act for it.",

@@ -5,6 +5,7 @@ serving       the process `api`: granian and its workers
 opening, services  what a worker needs, opened once by the settings
 auth          API keys, OIDC tokens, scopes, rates
 identity      the caller: its organization and what it may do
+pool_counts   how many pools an organization may open
 units         the customers that a key of a unit may name
 routes        routes that read requests strictly
 asking        headers that every request may have: consistency, preference, idempotency

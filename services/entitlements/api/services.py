@@ -33,6 +33,7 @@ from entitlements.api.following import Follower
 from entitlements.api.http_caching import Lifetimes
 from entitlements.api.openapi.headers import IF_NONE_MATCH, require_taken
 from entitlements.api.policies_in_force import PoliciesInForce
+from entitlements.api.pool_counts import PoolCounts
 from entitlements.api.reaching import Latest, Reaching
 from entitlements.api.turns import WAITING_MAX, Turns, slices
 from entitlements.api.units import Units
@@ -88,6 +89,7 @@ class Services:
     floors: Floors
     organizations: RememberedOrganizations = field(init=False)
     units: Units = field(init=False)
+    pool_counts: PoolCounts = field(init=False)
     customer_views: CustomerViews = field(init=False)
     reaching: Reaching = field(init=False)
     in_force: PoliciesInForce = field(init=False)
@@ -107,6 +109,7 @@ class Services:
         self.in_force = PoliciesInForce(self.policies, self.in_thread, self.computing)
         self.organizations = RememberedOrganizations(self.settings.operator_organization, self._knows)
         self.units = Units(self._in_unit, self.catch_up)
+        self.pool_counts = PoolCounts(self.settings.organization_pools_max, self.read)
         self.customer_views = CustomerViews(
             self.views,
             self.primary,

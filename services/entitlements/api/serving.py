@@ -61,6 +61,7 @@ def application() -> ASGIApp:
         lambda _, error: problem_of(error).document(),
         Limits(
             requests_max=services.settings.api_requests_max,
+            bodies_bytes_max=services.settings.api_bodies_bytes_max,
             body_within_for=services.settings.api_idle_for,
             body_bytes_max={PATH: QUESTION_BYTES_MAX, "/v1/checks": QUESTIONS_BYTES_MAX},
             batch_paths=BATCH_PATHS,
@@ -79,7 +80,7 @@ def application() -> ASGIApp:
 
 def _rates(settings: Settings) -> Rates:
     """The rates of this worker: counted together with the other workers of its process, else by its share."""
-    path = os.environ.get(VARIABLE, "")
+    path = os.environ.pop(VARIABLE, "")
     if settings.api_workers == 1 or path:
         try:
             buckets = SharedBuckets(path) if path else None

@@ -66,7 +66,8 @@ class Turns:
         with self._lock:
             jobs = self._waiting.setdefault(organization_id, deque())
             if self._waiting_max is not None and len(jobs) >= self._waiting_max:
-                raise TooManyRequests(f"{len(jobs)} long decisions are queued.")
+                detail = f"{len(jobs)} long computations are queued."
+                raise TooManyRequests(detail, "long_computations", self._waiting_max)
             jobs.append(job)
             begins = self._free > 0
             self._free -= begins

@@ -195,7 +195,7 @@ class Door:
         """Raises RateLimited."""
         wait_for = self._rates.take(identity)
         if wait_for:
-            raise RateLimited(wait_for)
+            raise RateLimited(wait_for, identity.requests_per_s)
 
     async def _refuse(self, error: EntitlementsError, scope: Scope, send: Send) -> None:
         status = _STATUS[type(error)]
