@@ -77,6 +77,13 @@ def _reservations() -> tuple[str, Any]:
     }
 
 
+def _reports() -> tuple[str, Any]:
+    named = {"decided_at": "2026-12-01T12:00:00Z", "resource_key": KEY, "allowed": True, "reason_code": "allowed"}
+    return "/v1/access-log", {
+        "decisions": [{**named, "source": "LOCAL", "customer_id": _customer(n), "count": 1} for n in range(MANY)]
+    }
+
+
 def _dry_runs() -> tuple[str, Any]:
     named = {"customer_id": _customer(0), "resource_key": KEY, "context": worst_context()}
     return "/v1/policies/dry-run", named | {"policies": worst_policies()}
@@ -91,6 +98,7 @@ KINDS: Final[dict[str, Callable[[], tuple[str, Any]]]] = {
     "events": _events,
     "hot_events": _hot_events,
     "reservations": _reservations,
+    "reports": _reports,
     "dry_runs": _dry_runs,
 }
 

@@ -13,7 +13,6 @@ from starlette.responses import Response
 from entitlements.api import aside, http_caching
 from entitlements.api.answer_bodies import DecisionBody, DecisionsBody, EntitlementBody, RemainingBody, ViewBody
 from entitlements.api.answering import answers_to, in_another_process, newer
-from entitlements.api.aside import SOURCE
 from entitlements.api.asking import (
     at_least,
     etags_of,
@@ -213,10 +212,9 @@ async def try_policies(request: Request, body: DryRun) -> Response:
     if decision.needs_service:
         view = await newer(services, organization_id, views, asked, decision.needs_service)
     found = await in_another_process(request, organization_id, aside.dry_run, organization_id, document, view, asked)
-    try:
-        return json_answer(found | {"source": SOURCE})
-    except orjson.JSONEncodeError as error:
-        raise Problem("invalid_request", "The request has a string or number that JSON cannot represent.") from error
+    if found is None:
+        raise Problem("invalid_request", "The request has a string or number that JSON cannot represent.")
+    return json_answer(orjson.Fragment(found))
 
 
 def _document(in_force: PolicySet, policies: list[dict[str, Any]]) -> bytes:
