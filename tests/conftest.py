@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from xdist.scheduler import LoadFileScheduling
 
@@ -19,6 +20,9 @@ HERE = Path(__file__).parent
 os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
 #: Of tests/unit/domain, and used by others too: whichever of them comes first.
 pytest.register_assert_rewrite("specification", "model", "engines")
+# How long an example takes is a matter of the machine: the first one builds tables that a fresh clone has not, for seconds on a busy one.
+hypothesis.settings.register_profile("tests", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("tests")
 #: Folders with an installation for all their tests: eight processes that are not started in every worker.
 INSTALLED_ONCE = {"tests/integration/api", "tests/integration/client"}
 SERVER_FIXTURES = {"kafka", "postgres", "database"}

@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from confluent_kafka import Consumer, Message, TopicPartition
+from tests import standing_still
 
 from entitlements.domain import commands
 from entitlements.domain.commands import Command
@@ -132,7 +133,7 @@ class Running:
 
     def pause(self) -> None:
         """SIGSTOP."""
-        os.kill(self.pid, signal.SIGSTOP)
+        standing_still.stop(self.pid)
 
     def resume(self) -> None:
         """SIGCONT."""
@@ -221,7 +222,7 @@ def stop_itself(method: str, at_call: int) -> None:
 
 def is_stopped(process: Running) -> bool:
     """Whether a process has been stopped (SIGSTOP)."""
-    return Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+    return standing_still.is_stopped(process.pid)
 
 
 # --- Commands ----------------------------------------------------------------------------------------------------------

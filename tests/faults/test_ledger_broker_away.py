@@ -1,12 +1,11 @@
 """The broker goes away and comes back: commands wait or answer outcome_unknown, processes come back by themselves."""
 
-import os
-import signal
 import time
 from typing import Any
 
 from tests.faults import driving
 from tests.faults.driving import Traffic, eventually, line, open_pool, provision, quota, use
+from tests.standing_still import standing_still
 
 from entitlements.ledger.caller import Caller
 from entitlements.ledger.publisher import INTERNAL
@@ -76,9 +75,8 @@ def test_no_event_is_left_out_when_the_broker_stands_still(own_kafka: LocalKafka
     with driving.publisher(settings, IMPATIENT, prepare=publish_slowly) as publisher:
         eventually(lambda: driving.end_of(settings, "usage", 0) > 20)
         assert own_kafka.pid is not None
-        os.kill(own_kafka.pid, signal.SIGSTOP)
-        time.sleep(1.3)
-        os.kill(own_kafka.pid, signal.SIGCONT)
+        with standing_still(own_kafka.pid):
+            time.sleep(1.3)
         truth = driving.read_ledger(settings)
         wanted = [event for event in truth.events[0] if event.name == "UsageRecorded"]
         eventually(lambda: driving.published(settings, "usage")[0][-1].offset == wanted[-1].offset, every=0.2)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -13,6 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 from confluent_kafka import Producer
+from tests.standing_still import standing_still
 
 from entitlements import testing
 from entitlements.access.caching.floors import BEHIND_FOR_MAX, Concerned, Floors
@@ -233,11 +232,10 @@ def test_while_the_broker_does_not_answer_the_floors_are_not_current_and_are_aga
         log = Log(broker.bootstrap)
         with following(log) as floors:
             assert broker.pid is not None
-            os.kill(broker.pid, signal.SIGSTOP)
-            stopped = time.monotonic()
-            wait_until(lambda: not floors.is_current)
-            assert time.monotonic() - stopped <= BEHIND_FOR_MAX + 0.5
-            os.kill(broker.pid, signal.SIGCONT)
+            with standing_still(broker.pid):
+                stopped = time.monotonic()
+                wait_until(lambda: not floors.is_current)
+                assert time.monotonic() - stopped <= BEHIND_FOR_MAX + 0.5
             wait_until(lambda: floors.is_current)
             offset = log.reset("ada")
             wait_until(lambda: not floors.admits("acme", "ada", {0: offset - 1}))

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from tests.standing_still import standing_still
 from valkey import Valkey
 
 from entitlements.access.caching import shared
@@ -184,8 +183,7 @@ def test_a_valkey_that_hangs_makes_no_answer_slow(server: LocalValkey, client: V
     process = Process(source, client)
     process.position()
     assert server.pid is not None
-    os.kill(server.pid, signal.SIGSTOP)
-    try:
+    with standing_still(server.pid):
         began, took = time.monotonic(), list[float]()
         while time.monotonic() - began < 1.0:
             each = time.monotonic()
@@ -193,5 +191,3 @@ def test_a_valkey_that_hangs_makes_no_answer_slow(server: LocalValkey, client: V
             took.append(time.monotonic() - each)
         assert max(took) < 2 * ANSWER_WITHIN_FOR + BUSY_FOR
         assert process.level.counts.failed <= 1 + 1.0 / OPEN_FOR, "it is tried now and then, not each time"
-    finally:
-        os.kill(server.pid, signal.SIGCONT)

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from tests.standing_still import standing_still
 
 from entitlements.changes import pools, workspaces
 from entitlements.changes.facts import Cause, Customer, PoolEvent, Position
@@ -409,9 +410,8 @@ def test_a_worker_that_slept_while_another_took_over_writes_nothing_wrong_when_i
     with working(bus, number=2) as workers:
 
         def sleep() -> None:
-            workers[0].process.send_signal(signal.SIGSTOP)
-            flow(history, workers, seconds=2.5 * SESSION_FOR)
-            workers[0].process.send_signal(signal.SIGCONT)
+            with standing_still(workers[0].process.pid):
+                flow(history, workers, seconds=2.5 * SESSION_FOR)
 
         play(history, workers, disturb=sleep, times=1)
         wait_until(bus.is_handled, workers)

@@ -18,6 +18,7 @@ from entitlements.access.caching.documents import facts_of, position_of, positio
 from entitlements.access.caching.floors import Concerned, Floors
 from entitlements.access.caching.hooks import BundleUpdate, EntitlementGrant, Hooks, SubscriptionChange, UsageReset
 from entitlements.access.caching.in_process import InProcess
+from entitlements.access.caching.vouching import Published, Vouching
 
 ORGANIZATION = "acme"
 
@@ -408,3 +409,45 @@ def test_of_features_a_view_tells_longer_than_of_numbers_and_never_past_its_end_
     assert level.peek("acme", "ws-1", of_features=True) is not None
     floors.rise(0, 10**6, of("ws-1"))
     assert level.peek("acme", "ws-1", of_features=True) is None
+
+
+def test_of_features_a_view_tells_as_long_as_somebody_vouches_for_what_is_known() -> None:
+    source, floors = Source(), Floors(behind_for_max=60.0)
+    level = InProcess(source, ttl_for=0.05, size=10, floors=floors, behind_ttl_for=0.05, features_ttl_for=0.5)
+    floors.known_at(time.monotonic())
+    level.load("acme", ["ws-1"])
+    for _ in range(3):
+        time.sleep(0.2)
+        floors.vouch(time.monotonic())
+        assert level.peek("acme", "ws-1", of_features=True) is not None
+        assert level.peek("acme", "ws-1") is None, "what it says of numbers is as old as ever"
+    time.sleep(0.51)
+    assert level.peek("acme", "ws-1", of_features=True) is None, "nobody has vouched since"
+    floors.vouch(time.monotonic())
+    floors.rise(0, 10**6, of("ws-1"))
+    assert level.peek("acme", "ws-1", of_features=True) is None
+    assert len(source.loads) == 1
+
+
+def test_what_was_vouched_for_never_sinks_and_means_nothing_while_news_are_late() -> None:
+    source, floors = Source(), Floors(behind_for_max=60.0)
+    level = InProcess(source, ttl_for=0.05, size=10, floors=floors, behind_ttl_for=0.02, features_ttl_for=5.0)
+    floors.vouch(2.0)
+    floors.vouch(1.0)
+    assert floors.vouched_at == 2.0
+    floors.known_at(time.monotonic())
+    level.load("acme", ["ws-1"])
+    floors.vouch(time.monotonic())
+    floors._known_at = float("-inf")
+    time.sleep(0.03)
+    assert level.peek("acme", "ws-1", of_features=True) is None
+
+
+def test_floors_are_vouched_for_when_all_that_was_published_is_in_them() -> None:
+    floors, vouching = Floors(), Vouching.__new__(Vouching)
+    vouching._found = Published(5.0, {("events", 0): 3, ("events", 1): 0})
+    vouching.pass_on(floors, {("events", 0): 2, ("events", 1): 7})
+    assert floors.vouched_at < 0
+    vouching.pass_on(floors, {("events", 0): 3})
+    assert floors.vouched_at == 5.0
+    assert vouching._found is None, "it is looked for anew"

@@ -2,6 +2,7 @@
 
 views     the view of a customer: everything it has, as one document
 judging   decisions from views and policies
+customer_pools  the pools of customers alone, for usage
 standing  one key of one pool from the read models, as the state that the domain's rules use
 checking  the domain's own strict decision on that state
 endings   until when an answer holds without a change

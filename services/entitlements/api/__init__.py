@@ -17,6 +17,7 @@ questions, question_bodies   check, checks, remaining, entitlements
 reading_checks  reads checks, many in slices
 short_way, short_usage   POST /v1/check and /v1/usage without the routing of all others; usage that is plainly right
 answering     decides questions
+customer_pools  the pools that usage asks in turn, in memory
 views         what customers have, loaded for questions; many in slices
 turns, aside  what blocks or takes long, beside the loop: in threads, organizations in turns; in a process of its own
 windows       how much usage of one organization is under way at once

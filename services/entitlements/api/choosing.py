@@ -84,9 +84,11 @@ async def pools_of(request: Request, identity: Identity, whose: OfWhom) -> Pools
         return Pools([(whose.pool_id, False)])
     assert whose.customer_id is not None, "the body was checked"
     if at_least(request) is None:
-        pools = services_of(request).customer_views.pools_at_hand(identity.organization_id, whose.customer_id)
-        if pools:
+        known = services_of(request).customer_pools
+        if pools := known.at_hand(identity.organization_id, whose.customer_id):
             return Pools(pools, whose.customer_id)
+        if pools := await known.read(identity.organization_id, whose.customer_id):
+            return Pools(pools)
     return Pools(await _newest_pools_of(request, identity, whose.customer_id))
 
 

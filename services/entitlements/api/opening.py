@@ -8,6 +8,7 @@ from psycopg_pool import ConnectionPool
 
 from entitlements.access.caching.levels import addresses_in, open_levels
 from entitlements.access.caching.purging import Purger
+from entitlements.access.customer_pools import PostgresPools
 from entitlements.access.log import tables
 from entitlements.access.log.writer import AccessLog
 from entitlements.access.policy_source import PostgresPolicies
@@ -35,6 +36,7 @@ def open_services(settings: Settings) -> Services:
         levels = open_levels(
             settings,
             primary,
+            PostgresPools(database.connection),
             lambda url: PostgresViews(_pool(url, stack).connection, lag=lambda: lag.seconds),
             stack,
             listeners=listeners,
@@ -54,6 +56,7 @@ def open_services(settings: Settings) -> Services:
             database=database,
             log_tables=_pool(settings.postgres, stack, tables.SCHEMA, size=LIST_THREADS),
             views=levels.source,
+            pools=levels.pools,
             primary=primary,
             policies=policies,
             authenticator=authenticator(settings),

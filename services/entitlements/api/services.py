@@ -19,6 +19,7 @@ from starlette.responses import Response
 
 from entitlements.access.caching.documents import facts_of
 from entitlements.access.caching.floors import Floors
+from entitlements.access.caching.in_process import InProcess
 from entitlements.access.log.writer import AccessLog
 from entitlements.access.remembered import RememberedPolicies
 from entitlements.access.sources import ViewSource
@@ -28,6 +29,7 @@ from entitlements.api.aside import Aside
 from entitlements.api.auth import Knowing, RememberedOrganizations
 from entitlements.api.catching_up import CatchingUp, Following, what_follows
 from entitlements.api.connections import Streams
+from entitlements.api.customer_pools import CustomerPools
 from entitlements.api.fanout import Fanout
 from entitlements.api.following import Follower
 from entitlements.api.http_caching import Lifetimes
@@ -78,6 +80,8 @@ class Services:
     #: Before all caches, and what they are before: what became due a moment ago is read from there.
     views: ViewSource
     primary: ViewSource
+    #: The pools of customers in memory, if that is on.
+    pools: InProcess | None
     policies: RememberedPolicies
     authenticator: Knowing
     follower: Follower
@@ -119,6 +123,7 @@ class Services:
             load_many=partial(self._in, self.loading),
             reach=self.reach,
         )
+        self.customer_pools = CustomerPools(self.pools, self.views, self.settings.cache_size, self.in_thread)
         self.reaching = Reaching(lambda known: self.read(_SHARED, offsets_unlike, known))
         self.catching_up = CatchingUp(self.reach, Latest(self._ledger_ends), self._what_follows)
 

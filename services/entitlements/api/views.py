@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
 
 from entitlements.access.caching.in_process import InProcess
-from entitlements.access.judging import parsed_pools, parsed_views
+from entitlements.access.judging import parsed_views
 from entitlements.access.sources import ViewSource
 from entitlements.api.gathering import Gathering
 from entitlements.api.turns import Turns, slices
@@ -41,7 +41,7 @@ class CustomerViews:
         cache_size: customers whose views are kept parsed, too.
         """
         self._source, self._primary, self._computing = source, primary, computing
-        self._parsed, self._pools = parsed_views(cache_size), parsed_pools(cache_size)
+        self._parsed = parsed_views(cache_size)
         self._load_few, self._load_many, self._reach = load_few, load_many, reach
         self._gathering = Gathering(
             lambda organization_id, those: load_few(organization_id, source.load, organization_id, those)
@@ -72,14 +72,6 @@ class CustomerViews:
         if entry is None or entry.is_feature or source.peek(organization_id, customer_id) is document:
             return view
         return None
-
-    def pools_at_hand(self, organization_id: str, customer_id: str) -> list[tuple[str, bool]] | None:
-        """The pools of a customer in their order, and whether usage may go on from each, if this worker knows; None: ask the read models."""
-        source = self._source
-        if not isinstance(source, InProcess):
-            return None
-        document = source.peek(organization_id, customer_id, of_features=True)
-        return None if document is None else self._pools.of(organization_id, customer_id, document)
 
     async def documents(
         self, organization_id: str, customer_ids: Sequence[str], at_least: Mapping[int, int] | None = None

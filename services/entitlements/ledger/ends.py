@@ -43,5 +43,8 @@ class TopicEnds:
                 raise KafkaException(errors[0])
         except KafkaException as error:
             raise ServerIsAway(f"Kafka did not return the end offsets: {error}") from error
+        ends = {(answer.topic, answer.partition): answer.offset for answer in answers}
+        if len(ends) < len(asked) or min(ends.values(), default=0) < 0:
+            raise ServerIsAway("Kafka did not return all end offsets.")
         self._consumer = consumer
-        return {(answer.topic, answer.partition): answer.offset for answer in answers}
+        return ends

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import secrets
-import signal
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +13,7 @@ import httpx
 from confluent_kafka import TopicPartition
 from tests.faults.driving import eventually
 from tests.serving import OPERATOR
+from tests.standing_still import standing_still
 
 from entitlements.ledger import clients
 from entitlements.ledger.ends import TopicEnds
@@ -25,12 +24,8 @@ CONSISTENCY = "entitlements-consistency"
 
 @contextmanager
 def projector_stopped(service: Any) -> Iterator[None]:
-    projector = service.supervisor.pids()["projector"]
-    os.kill(projector, signal.SIGSTOP)
-    try:
+    with standing_still(service.supervisor.pids()["projector"]):
         yield
-    finally:
-        os.kill(projector, signal.SIGCONT)
 
 
 def said(answer: httpx.Response) -> tuple[int, str, bool]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable
 
+import pytest
 from tests.serving import Service
+from tests.standing_still import standing_still
 
+from entitlements.access.caching.floors import Floors
+from entitlements.access.caching.invalidations import Invalidations
 from entitlements.domain.commands import AssignWorkspace, OpenPool, ProvisionPool, UnassignWorkspace
 from entitlements.domain.values import Rule
 from entitlements.ledger.caller import new_id
@@ -31,25 +33,24 @@ def assigned(service: Service, pool_id: str, customer_id: str) -> None:
     service.do(AssignWorkspace(command_id=new_id(), pool_id=pool_id, workspace_id=customer_id, role="primary"))
 
 
-@contextmanager
-def standing_still(service: Service, process: str) -> Iterator[None]:
+def pid_of(service: Service, process: str) -> int:
     pid = service.supervisor.pids()[process]
     assert pid is not None
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
+    return pid
 
 
-def test_usage_of_a_customer_that_moved_goes_where_it_belongs_though_no_view_has_heard_of_it(service: Service) -> None:
+@pytest.mark.parametrize("is_checked", [False, True])
+def test_usage_of_a_customer_that_moved_goes_where_it_belongs_though_no_view_has_heard_of_it(
+    service: Service, *, is_checked: bool
+) -> None:
     old, new, customer = a_pool(service), a_pool(service), f"ws-{new_id()}"
     assigned(service, old, customer)
     usage = {"customer_id": customer, "resource_key": "api_calls"}
     with service.client() as client:
-        assert client.post("/v1/check", json=usage).json()["allowed"], "the worker has a view now"
+        if is_checked:
+            assert client.post("/v1/check", json=usage).json()["allowed"], "the worker has a view now"
         assert client.post("/v1/usage", json=usage).json()["pool_id"] == old
-        with standing_still(service, "publisher"):
+        with standing_still(pid_of(service, "publisher")):
             service.do(UnassignWorkspace(command_id=new_id(), pool_id=old, workspace_id=customer))
             assigned(service, new, customer)
             # By the short way, by the ordinary one, and as a reservation.
@@ -68,8 +69,40 @@ def test_a_refusal_by_pools_that_were_believed_is_not_the_last_word(service: Ser
         assert client.post("/v1/check", json=usage).json()["allowed"], "the worker has a view now"
         assert client.post("/v1/usage", json=usage).is_success
         assert client.post("/v1/usage", json=usage).json()["code"] == "quota_exceeded"
-        with standing_still(service, "publisher"):
+        with standing_still(pid_of(service, "publisher")):
             assigned(service, second, customer)
             assert client.post("/v1/usage", json=usage).json()["pool_id"] == second
             report = client.post("/v1/usage", json=usage | {"mode": "report"})
             assert report.is_success, report.text
+
+
+def test_the_pools_that_usage_knows_a_customer_by_are_read_again_when_they_have_changed(service: Service) -> None:
+    old, new, customer = a_pool(service), a_pool(service), f"ws-{new_id()}"
+    assigned(service, old, customer)
+    usage = {"customer_id": customer, "resource_key": "api_calls"}
+    with service.client() as client:
+        for _ in range(2):
+            assert client.post("/v1/usage", json=usage).json()["pool_id"] == old
+        assigned(service, new, customer)
+        _until(lambda: client.post("/v1/usage", json=usage).json().get("pool_id") == new)
+
+
+def test_nobody_vouches_for_what_was_decided_and_not_published(service: Service) -> None:
+    floors = Floors()
+    with Invalidations(service.settings, floors):
+        began = time.monotonic()
+        _until(lambda: floors.vouched_at > began)
+        with standing_still(pid_of(service, "publisher")):
+            a_pool(service)
+            decided = time.monotonic()
+            time.sleep(3.0)
+            assert floors.is_current, "it has read all there is to be read"
+            assert floors.vouched_at < decided
+        _until(lambda: floors.vouched_at > decided)
+
+
+def _until(holds: Callable[[], bool], within_for: float = 20.0) -> None:
+    until = time.monotonic() + within_for
+    while not holds():
+        assert time.monotonic() < until
+        time.sleep(0.05)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import secrets
-import signal
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import quote
@@ -13,6 +11,7 @@ import httpx
 import pytest
 from tests.integration.api.conftest import QUOTA
 from tests.serving import OPERATOR
+from tests.standing_still import standing_still
 
 CALLS = "api_calls"
 
@@ -329,11 +328,8 @@ def test_a_body_of_no_type_that_is_known_is_refused(account: Any) -> None:
 
 def test_no_answer_in_time_is_unknown_and_a_retry_under_its_key_has_one_effect(service: Any, account: Any) -> None:
     engine, key = service.supervisor.pids()["engine"], {"idempotency-key": secrets.token_hex(8)}
-    os.kill(engine, signal.SIGSTOP)
-    try:
+    with standing_still(engine):
         unknown = account.http.post("/v1/usage", json=usage(account, 3), headers=key)
-    finally:
-        os.kill(engine, signal.SIGCONT)
     assert (unknown.status_code, unknown.json()["code"]) == (504, "outcome_unknown")
     assert unknown.json()["idempotency_key"] == key["idempotency-key"]
     assert unknown.json()["pool_id"] == account.pool_id

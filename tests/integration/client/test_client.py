@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from tests.serving import OPERATOR
+from tests.standing_still import standing_still
 
 from entitlements.domain.commands import SuspendPool
 from entitlements.ledger.caller import new_id
@@ -254,14 +255,11 @@ def test_usage_of_a_customer_that_was_made_just_now_waits_for_the_read_models(
 ) -> None:
     buffer, projector = UsageBuffer(tmp_path / "usage.sqlite"), installation.supervisor.pids()["projector"]
     with Entitlements(account.address, Remote(), usage=buffer) as entitlements:
-        os.kill(projector, signal.SIGSTOP)
-        try:
+        with standing_still(projector):
             account.command("AssignWorkspace", workspace_id="just-made", role="primary")
             entitlements.report_usage("just-made", "api_calls", 3)
             eventually(lambda: buffer.progress().failure)
             assert (buffer.progress().waiting, buffer.aside()) == (1, [])
-        finally:
-            os.kill(projector, signal.SIGCONT)
         eventually(lambda: buffer.progress().waiting == 0)
         assert (buffer.progress().reported, buffer.aside()) == (1, [])
     assert eventually(lambda: account.left()["consumed"] == 3)

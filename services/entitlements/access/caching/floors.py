@@ -63,6 +63,8 @@ class Floors:
         self._everybody: dict[int, int] = {}
         self._max, self._behind_for_max = floors_max, behind_for_max
         self._known_at = _NEVER
+        #: The instant of the monotonic clock until which the floors have all that was decided (`vouch`).
+        self.vouched_at = _NEVER
         self._lock = Lock()
         #: Counts what was raised: a view that was admitted at a count needs no other look until it moves.
         self.count = 0
@@ -110,6 +112,10 @@ class Floors:
     def known_at(self, instant: float) -> None:
         """Everything that was told until an instant of the monotonic clock is in the floors."""
         self._known_at = max(self._known_at, instant)
+
+    def vouch(self, instant: float) -> None:
+        """Everything that was decided until an instant of the monotonic clock was told, and is in the floors."""
+        self.vouched_at = max(self.vouched_at, instant)
 
     @property
     def is_current(self) -> bool:

@@ -60,8 +60,9 @@ class InProcess:
     """A ViewSource before another one.
 
     A view is answered for ttl_for seconds from when its load began, never past its own `valid_until`, and only while it includes
-    all that is known to have happened (Floors). While news are late it counts for behind_ttl_for seconds only. A burst on one
-    customer loads it once. Safe between threads.
+    all that is known to have happened (Floors). Of features, which no usage changes, it tells for features_ttl_for seconds from when
+    the floors last had all that was decided: as long as they are kept up, it is not read again. While news are late it counts for
+    behind_ttl_for seconds only. A burst on one customer loads it once. Safe between threads.
     """
 
     def __init__(
@@ -76,7 +77,8 @@ class InProcess:
     ) -> None:
         """size: customers that are kept, those asked for last. behind_ttl_for: seconds; 0 passes the level by.
 
-        features_ttl_for: seconds for which a view still tells of features, if that is longer than ttl_for: no usage changes one.
+        features_ttl_for: seconds for which a view still tells of features after it was read, or the floors were vouched for, if that is
+        longer than ttl_for.
         """
         assert size > 0
         self._source, self._floors, self._size = source, floors, size
@@ -97,7 +99,7 @@ class InProcess:
             found = {
                 c: kept
                 for c in asked
-                if (kept := self._look((organization_id, c), at_least, self._ttl_for)) is not None
+                if (kept := self._look((organization_id, c), at_least, of_features=False)) is not None
             }
             missing = [customer_id for customer_id in asked if customer_id not in found]
             self.counts.hits += len(found)
@@ -115,21 +117,24 @@ class InProcess:
         of_features: what it says of numbers may be older than ttl_for, and is not to be believed.
         """
         with self._lock:
-            ttl_for = self._features_ttl_for if of_features else self._ttl_for
-            found = self._look((organization_id, customer_id), None, ttl_for)
+            found = self._look((organization_id, customer_id), None, of_features=of_features)
             if found is not None:
                 self.counts.hits += 1
             return found
 
-    def _look(self, key: _Key, at_least: Mapping[int, int] | None, ttl_for: float) -> bytes | None:
-        """What is kept and counts for so many seconds. The lock is held."""
+    def _look(self, key: _Key, at_least: Mapping[int, int] | None, *, of_features: bool) -> bytes | None:
+        """What is kept and counts. The lock is held."""
         kept = self._kept.get(key)
         if kept is None:
             return None
         now, floors = time.monotonic(), self._floors
-        ttl_for = ttl_for if floors.is_current else self._behind_ttl_for
+        since, ttl_for = kept.loaded_at, self._ttl_for
+        if not floors.is_current:
+            ttl_for = self._behind_ttl_for
+        elif of_features:
+            since, ttl_for = max(since, floors.vouched_at), self._features_ttl_for
         count = floors.count
-        if now >= kept.ends_at or now - kept.loaded_at >= ttl_for:
+        if now >= kept.ends_at or now - since >= ttl_for:
             return None
         if kept.admitted_at != count:
             if not floors.admits(*key, kept.position):
@@ -214,7 +219,7 @@ class InProcess:
                 if not self._floors.admits(*key, known.position):
                     self.counts.stale += 1
                     continue
-                ends_at = began + min(self._features_ttl_for, known.valid_until - began_at)
+                ends_at = began + known.valid_until - began_at
                 self._kept[key] = _Kept(document, known.position, began, ends_at, count)
                 self._kept.move_to_end(key)
             while len(self._kept) > self._size:

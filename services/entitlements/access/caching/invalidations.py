@@ -4,7 +4,7 @@ Reads all partitions of `entitlements.changes` and `entitlements.events`, in no 
 process that starts knows what happened to the views it finds in a shared cache; hooks and listeners hear of nothing from before
 the start. While it is at the end of both topics it
 says so to the floors several times a second; when it cannot, because Kafka is away or it is behind, levels notice by
-themselves (Floors.is_current) and fall back.
+themselves (Floors.is_current) and fall back. That everything was published, too, is looked at beside it (vouching.py).
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 from entitlements.access.caching import news
 from entitlements.access.caching.floors import Concerned, Floors
 from entitlements.access.caching.hooks import BundleUpdate, Hooks, call
+from entitlements.access.caching.vouching import Vouching
 from entitlements.errors import ServerIsAway
 from entitlements.ledger import clients
 from entitlements.ledger.ends import TopicEnds
@@ -118,10 +119,12 @@ class Invalidations:
         consumer, ends = clients.reader(self._settings), _Ends(self._settings)
         try:
             consumer.assign(self._places(consumer))
-            while not stopping.is_set():
-                first = consumer.poll(WAIT_FOR)  # consume() would wait for a whole batch, or all of its time.
-                self._take([] if first is None else [first, *consumer.consume(RECORDS_MAX - 1, 0)])
-                self._say_how_far(ends)
+            with Vouching(self._settings) as vouching:
+                while not stopping.is_set():
+                    first = consumer.poll(WAIT_FOR)  # consume() would wait for a whole batch, or all of its time.
+                    self._take([] if first is None else [first, *consumer.consume(RECORDS_MAX - 1, 0)])
+                    self._say_how_far(ends)
+                    vouching.pass_on(self._floors, self._next)
         finally:
             consumer.close()
 

@@ -21,9 +21,12 @@ from entitlements_projections.replicas import Replicas
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Levels:
-    """source: what to read from. floors: what is known. counts: of each level that is switched on, by its name."""
+    """source: what to read from. pools: of customers, in memory, if that is switched on. floors: what is known. counts: of each level
+    that is switched on, by its name.
+    """
 
     source: ViewSource
+    pools: InProcess | None
     floors: Floors
     counts: dict[str, Counts] = field(default_factory=dict)
     replicas: Replicas | None = None
@@ -32,6 +35,7 @@ class Levels:
 def open_levels(
     settings: Settings,
     primary: ViewSource,
+    pools: ViewSource,
     replica_at: Callable[[str], ViewSource],
     stack: ExitStack,
     *,
@@ -40,7 +44,7 @@ def open_levels(
 ) -> Levels:
     """Open the levels of the settings before a primary; the stack closes what runs in threads.
 
-    replica_at: makes a ViewSource for the address of a replica. Where no level is on, source is the primary, and the follower runs for
+    pools: of the primary, the pools of customers alone. replica_at: makes a ViewSource for the address of a replica. Where no level is on, source is the primary, and the follower runs for
     hooks and listeners only. Raises ServerIsAway when an external registry does not answer.
     """
     floors = Floors()
@@ -60,18 +64,24 @@ def open_levels(
             source, client, ttl_for=settings.valkey_ttl_for, floors=floors, prefix=prefix
         )
         counts["valkey"] = in_valkey.counts
+    pools_in_process: InProcess | None = None
     if settings.cache_size:
-        source = in_process = InProcess(
-            source,
-            ttl_for=settings.cache_ttl_for,
-            size=settings.cache_size,
-            floors=floors,
-            behind_ttl_for=settings.cache_behind_ttl_for,
-            features_ttl_for=settings.cache_features_ttl_for,
-        )
-        counts["in_process"] = in_process.counts
+        source = in_process = _in_process(settings, source, floors)
+        pools_in_process = _in_process(settings, pools, floors)
+        counts["in_process"], counts["pools"] = in_process.counts, pools_in_process.counts
     stack.enter_context(Invalidations(settings, floors, hooks=hooks, listeners=listeners))
-    return Levels(source=source, floors=floors, counts=counts, replicas=watched)
+    return Levels(source=source, pools=pools_in_process, floors=floors, counts=counts, replicas=watched)
+
+
+def _in_process(settings: Settings, source: ViewSource, floors: Floors) -> InProcess:
+    return InProcess(
+        source,
+        ttl_for=settings.cache_ttl_for,
+        size=settings.cache_size,
+        floors=floors,
+        behind_ttl_for=settings.cache_behind_ttl_for,
+        features_ttl_for=settings.cache_features_ttl_for,
+    )
 
 
 def addresses_in(text: str) -> list[str]:
