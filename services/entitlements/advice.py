@@ -105,5 +105,4 @@ ADVICE: Final[dict[str, str]] = {
     "unknown_campaign": "Check the id, or define the campaign first (DefineCampaign).",
     "campaign_is_active": "Deactivate it first (DeactivateCampaign).",
     "too_many_pools": _SPLIT,
-    "too_many_pools_of_organization": "Ask the operator to raise ENTITLEMENTS_ORGANIZATION_POOLS_MAX.",
 }  # fmt: skip

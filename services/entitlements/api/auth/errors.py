@@ -108,5 +108,5 @@ class TooManyPoolsOfOrganization(EntitlementsError):
     code: ClassVar[str] = "too_many_pools_of_organization"
 
     def __init__(self, maximum: int) -> None:
-        super().__init__(f"The maximum is {maximum}, including closed ones.")
+        super().__init__(f"The maximum is {maximum}, including closed ones. Ask the operator to raise it.")
         self.facts = {"bound": "pools", "maximum": maximum}
