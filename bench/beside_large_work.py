@@ -35,8 +35,8 @@ PER_S: Final = 100
 ASKED: Final = ("check", "use", "check", "use", "bulk")
 #: Connections of its neighbour, by each kind of call; of all kinds at once each has one.
 CONNECTIONS: Final = 4
-SECONDS: Final = 8
-WARM_FOR: Final = 2.0
+SECONDS: Final = 10
+WARM_FOR: Final = 1.0
 
 
 def measure(place: Place) -> dict[str, float]:
