@@ -97,7 +97,7 @@ def a_noisy_organization(settings: Settings) -> str:
         )
     ]  # fmt: skip
     for number in range(CUSTOMERS):
-        pool = {"pool_id": f"noisy-{number}"}
+        pool: Any = {"pool_id": f"noisy-{number}"}
         commands += [
             OpenPool(command_id=new_id(), organization_id=fairness.NOISY, **pool),
             ProvisionPool(

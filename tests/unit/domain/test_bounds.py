@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 from specification import Happens, given, happens, pool_with
@@ -115,7 +115,7 @@ def test_an_idempotency_key_of_a_batch_that_there_is_no_room_for_is_refused_line
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(idempotency, "KEYS_MAX", 1)
-    past = [pool_with(quota("api_calls", 100)), assign_workspace("berlin", idempotency_key="k-1")]
+    past: list[Any] = [pool_with(quota("api_calls", 100)), assign_workspace("berlin", idempotency_key="k-1")]
     given(*past).when(record_usage_batch(line(), line(), idempotency_key="k-2")).lines(
         (0, TooManyIdempotencyKeys, -1), (1, TooManyIdempotencyKeys, -1)
     )
@@ -125,7 +125,7 @@ def test_an_idempotency_key_of_a_batch_that_there_is_no_room_for_is_refused_line
 def test_usage_ids_of_a_pool(monkeypatch: pytest.MonkeyPatch, mode: Literal["strict", "report"]) -> None:
     monkeypatch.setattr(usage, "USAGE_IDS_MAX", 2)
     lines = [line("api_calls", 1, mode, usage_id=f"u-{n}") for n in range(4)]
-    past = [pool_with(quota("api_calls", 100)), record_usage(*lines[:2])]
+    past: list[Any] = [pool_with(quota("api_calls", 100)), record_usage(*lines[:2])]
     given(*past).when(record_usage(*lines[1:])).lines(
         (1, TooManyUsageIds, -1), (2, TooManyUsageIds, -1), accepted=1, repeated=1
     )
