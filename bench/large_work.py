@@ -86,7 +86,7 @@ def _reports() -> tuple[str, Any]:
 
 def _dry_runs() -> tuple[str, Any]:
     named = {"customer_id": _customer(0), "resource_key": KEY, "context": worst_context()}
-    return "/v1/policies/dry-run", named | {"policies": worst_policies()}
+    return "/v1/policies/dry-run", named | {"policies": worst_policies(1_900_000)}
 
 
 #: Whom it is about.

@@ -35,7 +35,6 @@ from entitlements.api.reading_checks import one_question, questions_of
 from entitlements.api.routes import Route
 from entitlements.api.turns import slices
 from entitlements.api.views import CUSTOMERS_AT_ONCE
-from entitlements.domain.admitting import DOCUMENTS_CHARACTERS_MAX
 from entitlements.intake.policies import NUL, InvalidPolicyDocument
 from entitlements.intake.strict import Id
 from entitlements_client.deciding import (
@@ -221,9 +220,6 @@ def _document(in_force: PolicySet, policies: list[dict[str, Any]]) -> bytes:
     """Policies that are tried instead of those in force, and what these know of keys. Raises Problem."""
     known = {"metered_keys": sorted(in_force.metered_keys), "keys": dict(in_force.keys)}
     try:
-        if len(orjson.dumps(policies).decode()) > DOCUMENTS_CHARACTERS_MAX:
-            message = f"they have at most {DOCUMENTS_CHARACTERS_MAX} characters in total"
-            raise InvalidPolicyDocument("policies", PolicyIsInvalid("too_many_policies", "policies", message))
         document = orjson.dumps(
             {"organization_id": in_force.organization_id, "version": in_force.version, "policies": policies, **known}
         )
