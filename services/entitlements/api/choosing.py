@@ -32,7 +32,7 @@ Seconds = Annotated[
 #: Single requests that one call may hold.
 MANY_MAX = 10_000
 #: Of these so many are under way at once; of all calls of an organization as many as fit into its window (windows.py).
-_AT_ONCE = 64
+_AT_ONCE = 40
 
 
 class Whose(Strict):

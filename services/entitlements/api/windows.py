@@ -15,7 +15,7 @@ from typing import Final
 #: Lines of usage of one organization that are under way from one worker: some 20 ms of an engine's time.
 LINES_UNDER_WAY_MAX: Final = 2_000
 #: Lines as which a command of one line counts: it costs the loop and the engine as much as so many of a batch.
-LINES_OF_A_COMMAND: Final = 20
+LINES_OF_A_COMMAND: Final = 50
 
 
 class Windows:
