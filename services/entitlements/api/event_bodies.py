@@ -34,7 +34,7 @@ from entitlements.intake.instants import NotAnInstant, occurred_ms, read_instant
 _Id = Annotated[str, msgspec.Meta(min_length=1, max_length=ID_CHARACTERS_MAX)]
 
 
-# An event holds no other that holds it: ten thousand of them are nothing in which the collector of garbage need look.
+# Nothing that is read here holds what holds it: the collector of garbage need not look into ten thousand of them.
 class Used(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     """The event's data. customer_id: left out, the event's subject. A misspelt field would be passed over: it is refused."""
 
@@ -47,7 +47,7 @@ class Used(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     mode: UsageMode = ""  # type: ignore[assignment]
 
 
-class Event(msgspec.Struct, dict=True, gc=False):
+class Event(msgspec.Struct, dict=True):
     """A CloudEvent about usage. Extension attributes are not looked at."""
 
     id: Annotated[str, msgspec.Meta(min_length=1)]
