@@ -16,6 +16,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 
 from bench import (
     access,
+    beside_large_work,
     broker,
     caching,
     decisions,
@@ -59,6 +60,7 @@ BENCHMARKS: Final[dict[str, Callable[[Place], dict[str, float]]]] = {
     "caching": caching.measure,
     "serving": serving.measure,
     "fairness": fairness.measure,
+    "large_work": beside_large_work.measure,
     "http_use": http.use,
     "http_check": http.check,
     "broker": broker.measure,

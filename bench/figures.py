@@ -112,6 +112,12 @@ FIGURES: dict[str, Figure] = {
     "quiet_check_times_alone": Figure(
         "times", "that by what it is alone in the same round: the median of the rounds", "<= 2"
     ),
+    "quiet_p99_ms_beside_large_work": Figure(
+        "ms",
+        "checks, usage and small calls of many of a quiet organization at 100/s, open-loop, beside the kind of large work that is worst",
+        "< 50",
+    ),
+    "quiet_p99_ms_beside_no_work": Figure("ms", "the same without large work"),
     "broker_produce_mb_per_s": Figure("MB/s", "what the broker takes from one idempotent producer, 1 KB records"),
     "ratio_to_postgres": Figure("times", "strict_lines_per_s / postgres_update_per_s", ">= 15"),
     "ratio_to_eventsourcing": Figure("times", "strict_lines_per_s / eventsourcing_per_s"),

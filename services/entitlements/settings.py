@@ -70,6 +70,11 @@ class Settings(KafkaSettings):
     api_host: str = Field(default="127.0.0.1", description="Listen address of the HTTP API.")
     api_port: int = Field(default=8080, ge=0, le=65_535, description="Port of the HTTP API; 0: any free port.")
     api_workers: int = Field(default=1, ge=1, description="Processes that serve the HTTP API.")
+    api_processes: int = Field(
+        default=1,
+        ge=1,
+        description="API processes of the installation, on all machines: each allows its share of every rate limit.",
+    )
     api_streams_max: int = Field(default=1_000, ge=1, description="Change streams per organization and worker.")
     api_streams_total_max: int = Field(
         default=4_000,
@@ -88,6 +93,16 @@ class Settings(KafkaSettings):
     )
     api_requests_max: int = Field(
         default=1_000, ge=1, description="Concurrent requests per organization and worker, without streams."
+    )
+    api_bodies_bytes_max: int = Field(
+        default=128 * 1024 * 1024,
+        ge=1,
+        description="Bytes of request bodies that are read or answered at once, per organization and worker.",
+    )
+    organization_pools_max: int = Field(
+        default=1_000_000,
+        ge=1,
+        description="Pools that an organization can open over the API, closed ones included; counted every 10 s.",
     )
     operator_organization: str = Field(
         default="operator",
@@ -155,7 +170,7 @@ class Settings(KafkaSettings):
     key_requests_per_s: float = Field(
         default=5_000.0,
         gt=0,
-        description="Default rate limit of an API key in requests per second, per API process.",
+        description="Default rate limit of an API key in requests per second, of all workers together.",
     )
     key_body_bytes_max: int = Field(
         default=16 * 1024 * 1024, gt=0, description="Maximum size of a request body in bytes."

@@ -63,6 +63,12 @@ def organization_is_known(connection: Connection, organization_id: str) -> bool:
     return bool(row["is_known"])
 
 
+def count_pools(connection: Connection, organization_id: str, at_most: int) -> int:
+    """How many pools an organization has, closed ones included; counted no further than asked."""
+    (row,) = _all(connection, "count_pools", {"organization_id": organization_id, "at_most": at_most})
+    return int(row["count"])
+
+
 def customers_in_unit(
     connection: Connection, organization_id: str, unit_id: str, customer_ids: Iterable[str]
 ) -> set[str]:

@@ -23,7 +23,7 @@ SOURCE: Final = "SERVICE"
 
 
 class Parsed:
-    """Documents as what they say, parsed once as long as they are the same object. One thread parses; whoever wants may peek."""
+    """Documents as what they say, parsed once as long as they are the same object. Safe to share between threads: at worst two parse the same."""
 
     def __init__(self, parse: Callable[[Any], Any], size_max: int) -> None:
         self._parse, self._size_max = parse, size_max

@@ -5,6 +5,7 @@ serving       the process `api`: granian and its workers
 opening, services  what a worker needs, opened once by the settings
 auth          API keys, OIDC tokens, scopes, rates
 identity      the caller: its organization and what it may do
+pool_counts   how many pools an organization may open
 units         the customers that a key of a unit may name
 routes        routes that read requests strictly
 asking        headers that every request may have: consistency, preference, idempotency
@@ -13,11 +14,13 @@ reaching      requests that wait until the read models know a position; catching
 catching_up, repeats   all that was decided until now; names that a body has twice
 
 questions, question_bodies   check, checks, remaining, entitlements
+reading_checks  reads checks, many in slices
 short_way, short_usage   POST /v1/check and /v1/usage without the routing of all others; usage that is plainly right
 answering     decides questions
 customer_pools  the pools that usage asks in turn, in memory
 views         what customers have, loaded for questions; many in slices
 turns, aside  what blocks or takes long, beside the loop: in threads, organizations in turns; in a process of its own
+windows       how much usage of one organization is under way at once
 disconnects   long work ends with the client that waits for it
 policies_in_force  the policies of each organization, compiled once for each worker
 connections, fanout   bounds of connections and streams; what happened, handed to streams a few at a time

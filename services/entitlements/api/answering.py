@@ -1,4 +1,4 @@
-"""Decides questions: at once where that is cheap, else in a process of its own, in slices, organizations in turns (aside.py, turns.py)."""
+"""Decides questions: in the loop where that is cheap, else in a process of its own, in slices, organizations in turns (aside.py, turns.py)."""
 
 from __future__ import annotations
 
@@ -29,9 +29,10 @@ from entitlements_client.deciding.decide import RESET_IS_DUE
 
 T = TypeVar("T")
 
-#: Costs are in tenths of a microsecond (deciding/policies.py): what is decided in the loop at most, what a slice elsewhere may cost, and
-#: what a question costs without its policies, its answer in JSON included.
+#: Costs are in tenths of a microsecond (deciding/policies.py): what is decided in the loop before others have their turn, and all that a
+#: call has decided there; what a slice elsewhere may cost, and what a question costs without its policies, its answer in JSON included.
 _AT_ONCE_COST: Final = 5_000
+_IN_LOOP_COST: Final = 50_000
 _SLICE_COST: Final = 50_000
 _QUESTION_COST: Final = 300
 #: Questions whose ids are looked at before others have their turn.
@@ -67,6 +68,8 @@ async def answers_to(request: Request, identity: Identity, many: Sequence[Check]
                     ((decision, document),) = await deciding.decided([(view, asked)], is_cheap=is_cheap)  # noqa: PLW2901
                 services.access_log.decided(identity, asked, decision)
                 found.append(document)
+            if len(found) < len(many):
+                await asyncio.sleep(0)
     return found
 
 
@@ -114,16 +117,15 @@ def _rendered(decision: Decision) -> _Answer:
 def _slices(asked: Sequence[Asked], policies: Policies) -> Iterator[tuple[Sequence[Asked], bool]]:
     """Questions that are decided together, each slice with whether that is cheap enough for the loop."""
     costs = [_QUESTION_COST + policies.compiled.cost_about(one.resource_key) for one in asked]
-    if sum(costs) <= _AT_ONCE_COST:
-        yield asked, True
-        return
+    is_cheap = max(costs) <= _AT_ONCE_COST and sum(costs) <= _IN_LOOP_COST
+    slice_cost = _AT_ONCE_COST if is_cheap else _SLICE_COST
     start = cost = 0
     for place, each in enumerate(costs):
-        if place > start and cost + each > _SLICE_COST:
-            yield asked[start:place], False
+        if place > start and cost + each > slice_cost:
+            yield asked[start:place], is_cheap
             start, cost = place, 0
         cost += each
-    yield asked[start:], False
+    yield asked[start:], is_cheap
 
 
 def _asked(one: Check) -> Asked:

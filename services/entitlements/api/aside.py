@@ -8,20 +8,24 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import orjson
 
 from entitlements.errors import ServerIsAway
 from entitlements_client.deciding import AsOf, CustomerView, PolicyIsInvalid, PolicySet, Request, decide, explain
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+    from multiprocessing.context import SpawnProcess
 
 T = TypeVar("T")
 
@@ -30,6 +34,10 @@ SOURCE: Final = "SERVICE"
 #: How much it leaves the processors to those that answer.
 _NICE: Final = 10
 _SESSION_NICE: Final = 5
+#: Questions that it computes at once, sharing its processor among them: a dry run of seconds and an answer of milliseconds go on side by side.
+AT_ONCE: Final = 8
+#: Seconds for which one of them has the interpreter.
+_SWITCH_EVERY_FOR: Final = 0.001
 #: Organizations whose policies it keeps compiled.
 _COMPILED_MAX: Final = 100
 
@@ -83,9 +91,13 @@ def answers(organization_id: str, policies: bytes, asked: Sequence[tuple[Custome
     return found
 
 
-def dry_run(organization_id: str, policies: bytes, view: CustomerView, asked: Request) -> dict[str, Any]:
-    """The five steps of a decision."""
-    return explain(view, _policies(organization_id, policies), asked, time.time())
+def dry_run(organization_id: str, policies: bytes, view: CustomerView, asked: Request) -> bytes | None:
+    """The five steps of a decision as JSON: what a context has is in it as often as it is compared. None: JSON cannot say it."""
+    found = explain(view, _policies(organization_id, policies), asked, time.time())
+    try:
+        return orjson.dumps(found | {"source": SOURCE}, option=orjson.OPT_UTC_Z)
+    except orjson.JSONEncodeError:
+        return None
 
 
 def check(policies: bytes) -> tuple[str, str, str] | None:
@@ -122,30 +134,84 @@ def _begin(worker: int) -> None:
         Path("/proc/self/autogroup").write_text(str(_SESSION_NICE), encoding="ascii")
 
 
+def _work(connections: Sequence[Connection], worker: int) -> None:
+    """Answer what comes over each connection, each in a thread: so what takes long shares this process with what does not."""
+    _begin(worker)
+    sys.setswitchinterval(_SWITCH_EVERY_FOR)
+    threads = [threading.Thread(target=_answer, args=(connection,), daemon=True) for connection in connections]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def _answer(connection: Connection) -> None:
+    with connection, suppress(EOFError, OSError):  # Whoever asked has ended.
+        while True:
+            function, arguments = connection.recv()
+            try:
+                said: tuple[Any, Exception | None] = function(*arguments), None
+            except Exception as error:  # noqa: BLE001 - whoever asked hears it.
+                said = None, error
+            connection.send(said)
+            del function, arguments, said  # They are kept no longer than whoever asks needs them.
+
+
 # --- In the worker -------------------------------------------------------------------------------------------------------
 
 
 class Aside:
-    """The process: begun when it is first asked, and again when it has ended. Ask it from one thread."""
+    """The process: begun when it is first asked, and again when it has ended. Ask it from AT_ONCE threads at most."""
 
     def __init__(self) -> None:
-        self._pool: ProcessPoolExecutor | None = None
+        self._process: SpawnProcess | None = None
+        self._free: list[Connection] = []
+        self._changing = threading.Lock()
 
     def call(self, function: Callable[..., T], *arguments: Any) -> T:
         """Call one of the functions above there, and wait. Raises ServerIsAway: it has ended; what the function raises."""
-        if self._pool is None:
-            spawn = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(1, spawn, _begin, (os.getpid(),))
+        with self._changing:
+            if not self._free:
+                self._start()
+            connection, process = self._free.pop(), self._process
         try:
-            return self._pool.submit(function, *arguments).result()
-        except BrokenProcessPool as error:
-            self._pool = None
-            raise ServerIsAway("The decision process exited.") from error
+            connection.send((function, arguments))
+            found, error = connection.recv()
+        except BaseException as gone:
+            connection.close()
+            with self._changing:
+                if self._process is process:
+                    self.close()  # None of the others leads anywhere, or it is not known what they would say.
+            if isinstance(gone, EOFError | OSError):
+                raise ServerIsAway("The decision process exited.") from gone
+            raise
+        with self._changing:
+            if self._process is process:
+                self._free.append(connection)
+            else:
+                connection.close()
+        if error is not None:
+            raise error
+        answer: T = found
+        return answer
+
+    def _start(self) -> None:
+        spawn = multiprocessing.get_context("spawn")
+        pairs = [spawn.Pipe() for _ in range(AT_ONCE)]
+        self._process = spawn.Process(target=_work, args=([theirs for _, theirs in pairs], os.getpid()), daemon=True)
+        self._process.start()
+        for _, theirs in pairs:
+            theirs.close()  # Else nobody would hear that the process has ended.
+        self._free = [ours for ours, _ in pairs]
 
     def close(self) -> None:
-        """End it."""
-        if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
+        """End it: its threads end with their connections."""
+        for connection in self._free:
+            connection.close()
+        self._free = []
+        if self._process is not None:
+            self._process.kill()
+            self._process = None
 
 
 def needed(view: CustomerView, resource_key: str) -> CustomerView:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Annotated, Any, NamedTuple, Protocol
 
 from pydantic import Field, model_validator
@@ -12,10 +12,12 @@ from starlette.responses import Response
 
 from entitlements.access.checking import which_decides
 from entitlements.api.asking import at_least, caught_up, headers_of, json_answer, reached, services_of
+from entitlements.api.auth import identity_of
 from entitlements.api.auth.errors import OutsideUnit
 from entitlements.api.identity import Identity
 from entitlements.api.problems import Problem, problem_of, refused
 from entitlements.api.sending import decided
+from entitlements.api.windows import LINES_OF_A_COMMAND
 from entitlements.domain.commands import PoolCommand
 from entitlements.domain.overflow import asks_the_next
 from entitlements.domain.values import QUANTITY_MAX
@@ -29,8 +31,8 @@ Seconds = Annotated[
 ]
 #: Single requests that one call may hold.
 MANY_MAX = 10_000
-#: Of these so many are under way at once.
-_AT_ONCE = 256
+#: Of these so many are under way at once; of all calls of an organization as many as fit into its window (windows.py).
+_AT_ONCE = 40
 
 
 class Whose(Strict):
@@ -194,22 +196,27 @@ async def _first_that_takes(
     raise refusals[which_decides([refusal.code for refusal in refusals])]
 
 
-async def many(all_of_them: list[Any], *, as_one: bool = False) -> Response:
-    """Let many be decided side by side; each has its own answer or problem.
+async def many(
+    request: Request, works: Iterable[Awaitable[tuple[dict[str, Any], Outcome]]], count: int, *, as_one: bool = False
+) -> Response:
+    """Let many be decided side by side, each begun when there is room; each has its own answer or problem.
 
     as_one: they are one body under one key. Raises Problem: idempotency_key_reused, when each of them says so.
     """
-    gate = asyncio.Semaphore(_AT_ONCE)
+    windows, organization_id = services_of(request).windows, identity_of(request.scope).organization_id
+    found: list[tuple[dict[str, Any], Outcome | None]] = []
 
-    async def one(work: Any) -> tuple[dict[str, Any], Outcome | None]:
-        async with gate:
-            try:
-                found: tuple[dict[str, Any], Outcome] = await work
-            except EntitlementsError as error:
-                return problem_of(error).document(), None
-        return found
+    async def work() -> None:
+        for place, each in numbered:
+            found.append(({}, None))  # Whoever takes the next one writes behind it.
+            async with windows.within(organization_id, LINES_OF_A_COMMAND):
+                try:
+                    found[place] = await each
+                except EntitlementsError as error:
+                    found[place] = problem_of(error).document(), None
 
-    found = await asyncio.gather(*map(one, all_of_them))
+    numbered = enumerate(works)
+    await asyncio.gather(*(work() for _ in range(min(count, _AT_ONCE))))
     if as_one and {document.get("code") for document, _ in found} == {"idempotency_key_reused"}:
         raise refused("idempotency_key_reused")
     outcomes = [outcome for _, outcome in found if outcome is not None]

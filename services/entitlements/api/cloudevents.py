@@ -7,8 +7,7 @@ for each partition of the log, which is what makes ingestion quick; each line is
 from __future__ import annotations
 
 import asyncio
-from collections import ChainMap
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from fastapi import APIRouter
@@ -16,10 +15,19 @@ from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from entitlements.api.asking import at_least, headers_of, json_answer, parsed, services_of, wants_no_answer, who
+from entitlements.api.asking import (
+    SLICE_BYTES,
+    at_least,
+    headers_of,
+    json_answer,
+    parsed,
+    services_of,
+    wants_no_answer,
+    who,
+)
 from entitlements.api.auth import identity_of
 from entitlements.api.documents import ACCEPTED, PROBLEMS, RefusedEvent
-from entitlements.api.event_bodies import Event, Malformed, Used, batch_of, events_of
+from entitlements.api.event_bodies import Event, Malformed, Used, batch_of, events_in, events_of, is_list, parts_of
 from entitlements.api.event_schemas import BATCH_SCHEMAS, BODIES, SCHEMAS
 from entitlements.api.identity import Identity
 from entitlements.api.media_types import media_type_of
@@ -28,6 +36,7 @@ from entitlements.api.problems import Problem
 from entitlements.api.problems import refused as refused_problem
 from entitlements.api.routes import Route
 from entitlements.api.sending import accepted, decided, envelope
+from entitlements.api.turns import slices_of_bytes
 from entitlements.domain.commands import RecordUsageBatch
 from entitlements.domain.ids import derived_id
 from entitlements.domain.values import UsageLine, UsageMode
@@ -39,8 +48,8 @@ __all__ = ["BODIES", "router"]
 
 router = APIRouter(tags=["usage"], responses=PROBLEMS, route_class=Route)
 
-#: Lines that one command carries: it must stay below the log's bound of a record.
-LINES_MAX: Final = 2_500
+#: Lines that one command carries: a few milliseconds of an engine, after which it may decide for others.
+LINES_MAX: Final = 500
 #: What the modes mean; empty: left out.
 _MODES: Final[Mapping[str, UsageMode]] = {"": "report", "report": "report", "strict": "strict"}
 #: Events after which others of this worker have their turn: half a millisecond.
@@ -93,18 +102,31 @@ async def ingest_batch(request: Request) -> Response:
 async def _read(
     request: Request, read: Callable[..., Sequence[Event | Malformed]], *more: Any
 ) -> Sequence[Event | Malformed]:
-    """The events of a request; many are read beside the loop. Raises Problem, TooManyRequests."""
-    media_type = media_type_of(request)
-    return await parsed(request, await request.body(), lambda body: read(media_type, *more, body))
+    """The events of a request; many are read beside the loop, and so many that it takes long in slices. Raises Problem, TooManyRequests."""
+    media_type, body = media_type_of(request), await request.body()
+    if len(body) <= SLICE_BYTES or not is_list(media_type, request.headers, body):
+        return await parsed(request, body, lambda whole: read(media_type, *more, whole))
+    events: list[Event | Malformed] = []
+    parts = await parsed(request, body, parts_of)
+    compute, organization_id = services_of(request).compute, identity_of(request.scope).organization_id
+    for those in slices_of_bytes(parts, SLICE_BYTES):
+        events += await compute(organization_id, events_in, those)
+    return events
 
 
 async def _ingested(request: Request, identity: Identity, events: Sequence[Event | Malformed]) -> Response:
     lines, refused = await _lines_of(request, identity, events)
-    commands = list(_commands(identity, lines, services_of(request).settings.partitions))
+    commands = [each async for each in _commands(identity, lines, services_of(request).settings.partitions)]
     if wants_no_answer(request) and not refused:
         made = [command for command, _, _ in commands]
         return await accepted(request, *made, partitions=[partition for _, partition, _ in commands])
-    outcomes = await asyncio.gather(*(decided(request, command, partition) for command, partition, _ in commands))
+    windows = services_of(request).windows
+
+    async def outcome_of(command: RecordUsageBatch, partition: int, lines: int) -> Outcome:
+        async with windows.within(identity.organization_id, lines):
+            return await decided(request, command, partition)
+
+    outcomes = await asyncio.gather(*(outcome_of(command, at, len(indexes)) for command, at, indexes in commands))
     for (_, _, indexes), outcome in zip(commands, outcomes, strict=True):
         refused += _refused(events, indexes, outcome)
     refused.sort(key=lambda each: int(each["index"]))
@@ -176,7 +198,10 @@ async def _where_they_were(
     services = services_of(request)
     await services.catch_up_with({pool_id for pool_id, _ in asked})
     organization_id = identity_of(request.scope).organization_id
-    return dict(ChainMap(*await services.read_many(organization_id, pools_with_usages, asked)))
+    found: dict[str, str] = {}
+    for part in reversed(await services.read_many(organization_id, pools_with_usages, asked)):
+        found |= part  # Of two pools the one that was looked for first.
+    return found
 
 
 def _only_one(refusal: Mapping[str, Any]) -> Problem:
@@ -189,17 +214,20 @@ def usage_id_of(source: str, event_id: str) -> str:
     return derived_id("event", source, event_id)
 
 
-def _commands(
+async def _commands(
     identity: Identity, lines: Sequence[tuple[int, str, UsageLine]], partitions: int
-) -> Iterator[tuple[RecordUsageBatch, int, list[int]]]:
+) -> AsyncIterator[tuple[RecordUsageBatch, int, list[int]]]:
     """Commands with their partitions, and the indexes of the events that are their lines in order."""
     by_pool: dict[str, list[tuple[int, UsageLine]]] = {}
     for index, pool_id, line in lines:
         by_pool.setdefault(pool_id, []).append((index, line))
     by_partition: dict[int, dict[str, list[tuple[int, UsageLine]]]] = {}
-    for pool_id, those in by_pool.items():
+    for place, (pool_id, those) in enumerate(by_pool.items(), 1):
         by_partition.setdefault(partition_of(pool_id, partitions), {})[pool_id] = those
+        if place % OTHERS_AFTER == 0:
+            await asyncio.sleep(0)
     for partition, pools in by_partition.items():
+        await asyncio.sleep(0)
         groups: list[Any] = []
         indexes: list[int] = []
         for pool_id, those in pools.items():

@@ -29,6 +29,7 @@ from entitlements.domain.commands import (
     DefineEntitlementSet,
     DefineLadder,
     DefineResourceKey,
+    OpenPool,
     RecordUsage,
     RecordUsageBatch,
     address_of,
@@ -141,6 +142,8 @@ def _add(name: str, kind: type[Command]) -> None:
             require_meant(command)
         if isinstance(command, CreateApiKey):
             require_own(identity, command, services_of(request).settings.key_requests_per_s)
+        if isinstance(command, OpenPool):
+            await services_of(request).pool_counts.take_one(command.organization_id, command.pool_id)
         if is_looked_at(command):
             await _check_beside(request, command)
         document = {"status": "accepted", "command": name, "id": address_of(command)[1]}

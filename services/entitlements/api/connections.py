@@ -96,9 +96,9 @@ class Streams:
     def begin(self, organization_id: str) -> None:
         """A stream is asked for. Raises Problem: too_many_streams; else say `end` when it is over."""
         if self._open[organization_id] >= self._each_max:
-            self._refuse(f"{self._each_max} streams of the organization are open here.")
+            self._refuse(f"{self._each_max} streams of the organization are open here.", "streams", self._each_max)
         if self.total >= self._total_max:
-            self._refuse(f"{self._total_max} streams are open here.")
+            self._refuse(f"{self._total_max} streams are open here.", "streams_of_all", self._total_max)
         self._open[organization_id] += 1
         self.total += 1
 
@@ -110,5 +110,5 @@ class Streams:
             del self._open[organization_id]
 
     @staticmethod
-    def _refuse(detail: str) -> None:
-        raise Problem("too_many_streams", detail, {"connection": "close"})
+    def _refuse(detail: str, bound: str, maximum: int) -> None:
+        raise Problem("too_many_streams", detail, {"connection": "close"}, bound=bound, maximum=maximum)

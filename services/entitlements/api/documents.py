@@ -49,6 +49,12 @@ class ProblemDocument(BaseModel):
         default_factory=_left_out,
         description="For `outcome_unknown`: the idempotency key to retry with; null: the request had none.",
     )
+    bound: str = Field(
+        default_factory=_left_out,
+        description="For a bound of a key or an organization that is reached: which one.",
+        examples=["requests_per_s", "requests", "body_bytes", "checks", "long_computations", "streams", "pools"],
+    )
+    maximum: int = Field(default_factory=_left_out, description="The size of that bound.")
     errors: list[FieldProblem] = Field(default_factory=_left_out, description="The invalid fields.")
     mistake: str = Field(default_factory=_left_out, description="For `invalid_policy`: what is wrong with the policy.")
     path: str = Field(

@@ -34,7 +34,8 @@ from entitlements.intake.instants import NotAnInstant, occurred_ms, read_instant
 _Id = Annotated[str, msgspec.Meta(min_length=1, max_length=ID_CHARACTERS_MAX)]
 
 
-class Used(msgspec.Struct, forbid_unknown_fields=True):
+# Nothing that is read here holds what holds it: the collector of garbage need not look into ten thousand of them.
+class Used(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     """The event's data. customer_id: left out, the event's subject. A misspelt field would be passed over: it is refused."""
 
     resource_key: _Id
@@ -98,7 +99,7 @@ class Event(msgspec.Struct, dict=True):
                 raise invalid_id(f"body.{at}")
 
 
-class Malformed(msgspec.Struct):
+class Malformed(msgspec.Struct, gc=False):
     """An event of the batch is not valid usage."""
 
     id: str
@@ -122,8 +123,8 @@ def events_of(media_type: str, headers: Headers, body: bytes) -> Sequence[Event 
 
     A body that is application/json is the data of a binary event where the request has an event's headers, else an event or a list of them.
     """
-    is_binary = any(f"ce-{name}" in headers for name in _ATTRIBUTES)
-    if media_type == BATCH or (media_type == JSON and not is_binary and body.lstrip()[:1] == b"["):
+    is_binary = _is_binary(headers)
+    if is_list(media_type, headers, body):
         return batch_of(media_type, body)
     try:
         if media_type == SINGLE or (media_type == JSON and not is_binary):
@@ -136,6 +137,15 @@ def events_of(media_type: str, headers: Headers, body: bytes) -> Sequence[Event 
     raise Problem("unsupported_media_type", f"Send events as {SINGLE}, {BATCH} or {JSON}.")
 
 
+def is_list(media_type: str, headers: Headers, body: bytes) -> bool:
+    """Whether a request has a list of events."""
+    return media_type == BATCH or (media_type == JSON and not _is_binary(headers) and body.lstrip()[:1] == b"[")
+
+
+def _is_binary(headers: Headers) -> bool:
+    return any(f"ce-{name}" in headers for name in _ATTRIBUTES)
+
+
 def batch_of(media_type: str, body: bytes) -> Sequence[Event | Malformed]:
     """The events of a list. Raises Problem: it is no list, or another media type."""
     if media_type not in {BATCH, JSON}:
@@ -143,11 +153,29 @@ def batch_of(media_type: str, body: bytes) -> Sequence[Event | Malformed]:
     try:
         events: Sequence[Event | Malformed] = _all_valid(body)
     except (*_NOT_MEANT, Problem):
-        parts = elements_of(body, EVENTS_MAX)
-        events = [_event_or_why_not(part) for part in parts]
+        return [_event_or_why_not(part) for part in parts_of(body)]
+    _require_not_too_many(events)
+    return events
+
+
+def parts_of(body: bytes) -> list[bytes]:
+    """The elements of a list of events, for `events_in`. Raises Problem: it is no list, or has too many."""
+    parts = elements_of(body, EVENTS_MAX)
+    _require_not_too_many(parts)
+    return parts
+
+
+def events_in(parts: Sequence[bytes]) -> Sequence[Event | Malformed]:
+    """The events of some elements of a list, each as in the whole."""
+    try:
+        return _all_valid(b"[" + b",".join(parts) + b"]")
+    except (*_NOT_MEANT, Problem):
+        return [_event_or_why_not(part) for part in parts]
+
+
+def _require_not_too_many(events: Sequence[Any]) -> None:
     if len(events) > EVENTS_MAX:
         raise Problem("invalid_request", f"The maximum is {EVENTS_MAX} events; the request has {len(events)}.")
-    return events
 
 
 def _all_valid(body: bytes) -> list[Event]:

@@ -113,17 +113,15 @@ async def record_usages(request: Request, body: UsageBatch) -> Response:
 
     With an `Idempotency-Key`, the first usage without an id gets the key as its id. The others get generated ids, which the response contains.
     """
-    identity, parts = who(request, "use", within_unit=True), parts_of(request, body.usage)
+    identity, parts = who(request, "use", within_unit=True), await parts_of(request, body.usage)
     under_key = {
         part.id: (usage.customer_id or "", usage.resource_key, usage.quantity)
         for usage, part in zip(body.usage, parts, strict=True)
         if part.id and not usage.usage_id
     }
     together = Together(request, identity, usages_under_ids, under_key)
-    return await many(
-        [recorded(request, identity, usage, part, together) for usage, part in zip(body.usage, parts, strict=True)],
-        as_one=parts[0].key is not None,
-    )
+    works = (recorded(request, identity, usage, part, together) for usage, part in zip(body.usage, parts, strict=True))
+    return await many(request, works, len(parts), as_one=parts[0].key is not None)
 
 
 async def recorded(

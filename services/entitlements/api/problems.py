@@ -33,6 +33,8 @@ _STATUS: Final = {
     "rate_limited": HTTPStatus.TOO_MANY_REQUESTS,
     "too_many_requests": HTTPStatus.TOO_MANY_REQUESTS,
     "too_many_streams": HTTPStatus.TOO_MANY_REQUESTS,
+    "too_many_idempotency_keys": HTTPStatus.TOO_MANY_REQUESTS,
+    "too_many_usage_ids": HTTPStatus.TOO_MANY_REQUESTS,
     "filter_too_broad": HTTPStatus.UNPROCESSABLE_ENTITY,
     "idempotency_key_reused": HTTPStatus.UNPROCESSABLE_ENTITY,
     "ladder_mismatch": HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -53,6 +55,8 @@ _RETRY_AFTER: Final = {
     "rate_limited": 1,
     "too_many_requests": 1,
     "too_many_streams": 5,
+    "too_many_idempotency_keys": 60,
+    "too_many_usage_ids": 60,
 }
 
 

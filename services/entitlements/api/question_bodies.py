@@ -99,6 +99,12 @@ class Checks(msgspec.Struct, forbid_unknown_fields=True):
         return [Check(customer, key, *same) for customer in customers for key in keys]
 
 
+class ChecksApart(msgspec.Struct, forbid_unknown_fields=True):
+    """Checks of which each is still the JSON that it came as, and nothing beside them."""
+
+    checks: list[msgspec.Raw]
+
+
 class ClientContext(Strict):
     """Origin of a request, which policies can compare."""
 

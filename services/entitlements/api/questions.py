@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any, Final, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Final
 
-import msgspec
 import orjson
 from fastapi import APIRouter, Path
 from starlette.requests import Request
@@ -14,8 +13,16 @@ from starlette.responses import Response
 from entitlements.api import aside, http_caching
 from entitlements.api.answer_bodies import DecisionBody, DecisionsBody, EntitlementBody, RemainingBody, ViewBody
 from entitlements.api.answering import answers_to, in_another_process, newer
-from entitlements.api.aside import SOURCE
-from entitlements.api.asking import at_least, etags_of, hold_questions, json_answer, parsed, services_of, who, who_for
+from entitlements.api.asking import (
+    at_least,
+    etags_of,
+    hold_questions,
+    json_answer,
+    parsed,
+    services_of,
+    who,
+    who_for,
+)
 from entitlements.api.disconnects import while_connected
 from entitlements.api.documents import PROBLEMS
 from entitlements.api.media_types import require_json
@@ -23,11 +30,10 @@ from entitlements.api.openapi.headers import CONSISTENCY, IF_NONE_MATCH, takes
 from entitlements.api.openapi.telling import body_as
 from entitlements.api.policy_bodies import DryRun, DryRunBody, PoliciesBody
 from entitlements.api.problems import Problem
-from entitlements.api.question_bodies import MANY_MAX, Check, CheckBody, Checks, ChecksBody, RemainingQuery
-from entitlements.api.repeats import require_no_repeats
+from entitlements.api.question_bodies import MANY_MAX, CheckBody, ChecksBody, RemainingQuery
+from entitlements.api.reading_checks import one_question, questions_of
 from entitlements.api.routes import Route
 from entitlements.api.turns import slices
-from entitlements.api.validation import explained_decoding
 from entitlements.api.views import CUSTOMERS_AT_ONCE
 from entitlements.intake.policies import NUL, InvalidPolicyDocument
 from entitlements.intake.strict import Id
@@ -39,8 +45,6 @@ from entitlements_client.deciding import (
 )
 from entitlements_client.deciding import Request as Asked
 
-T = TypeVar("T")
-
 router = APIRouter(tags=["access"], responses=PROBLEMS, route_class=Route)
 
 CustomerId = Annotated[Id, Path(description="The customer.")]
@@ -49,9 +53,6 @@ ResourceKeyId = Annotated[Id, Path(description="The resource key.")]
 BODIES: Final = (CheckBody, ChecksBody)
 #: Customers with a key each whose entries are made at once for one call.
 ENTRIES_AT_ONCE: Final = 500
-_DECODE: Final = msgspec.json.Decoder(Check).decode
-_DECODE_MANY: Final = msgspec.json.Decoder(Checks).decode
-_FIELDS: Final = frozenset(field.name for kind in (Check, Checks) for field in msgspec.structs.fields(kind))
 
 
 @router.post(
@@ -71,7 +72,7 @@ async def answer_to(request: Request, body: bytes) -> bytes:
     """The answer to a question as JSON. Raises Problem and what problem_of knows."""
     identity = who(request, "read", within_unit=True)
     require_json(request)
-    (answer,) = await answers_to(request, identity, [await parsed(request, body, _one)])
+    (answer,) = await answers_to(request, identity, [await parsed(request, body, one_question)])
     return answer
 
 
@@ -86,27 +87,10 @@ async def answer_to(request: Request, body: bytes) -> bytes:
 async def check_many(request: Request) -> Response:
     """Check many customers and resource keys in one call: up to 10,000 checks."""
     identity = who(request, "read", within_unit=True)
-    many = await parsed(request, await request.body(), _many)
+    many = await questions_of(request, await request.body())
     hold_questions(request, len(many))
     answers = await answers_to(request, identity, many)
     return json_answer({"decisions": [orjson.Fragment(answer) for answer in answers]})
-
-
-def _one(body: bytes) -> Check:
-    return _decoded(body, _DECODE)
-
-
-def _many(body: bytes) -> list[Check]:
-    return _decoded(body, _DECODE_MANY).all_of_them()
-
-
-def _decoded(body: bytes, decode: Callable[[bytes], T]) -> T:
-    try:
-        found = decode(body)
-        require_no_repeats(body)
-    except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise explained_decoding(error, body, _FIELDS) from error
-    return found
 
 
 @router.get(
@@ -227,10 +211,9 @@ async def try_policies(request: Request, body: DryRun) -> Response:
     if decision.needs_service:
         view = await newer(services, organization_id, views, asked, decision.needs_service)
     found = await in_another_process(request, organization_id, aside.dry_run, organization_id, document, view, asked)
-    try:
-        return json_answer(found | {"source": SOURCE})
-    except orjson.JSONEncodeError as error:
-        raise Problem("invalid_request", "The request has a string or number that JSON cannot represent.") from error
+    if found is None:
+        raise Problem("invalid_request", "The request has a string or number that JSON cannot represent.")
+    return json_answer(orjson.Fragment(found))
 
 
 def _document(in_force: PolicySet, policies: list[dict[str, Any]]) -> bytes:

@@ -131,13 +131,11 @@ def _reserving(identity: Identity, body: Reserve, pool_id: str, reservation_id: 
 @takes(IDEMPOTENCY_KEY, CONSISTENCY)
 async def operate(request: Request, body: OperationBatch) -> Response:
     """Reserve, extend, commit and release in one call. Each operation is decided separately."""
-    identity, parts = who(request, "use", within_unit=True), parts_of(request, body.operations)
-
-    extras = [operation.model_dump() for operation in body.operations]
+    identity, parts = who(request, "use", within_unit=True), await parts_of(request, body.operations)
     under_key = {
-        part.id: (said.get("customer_id") or "", said.get("resource_key"))
-        for said, part in zip(extras, parts, strict=True)
-        if part.id and said["op"] == "reserve" and not said["reservation_id"]
+        part.id: ((said := operation.model_extra or {}).get("customer_id") or "", said.get("resource_key"))
+        for operation, part in zip(body.operations, parts, strict=True)
+        if part.id and operation.op == "reserve" and not operation.reservation_id
     }
     together = Together(request, identity, reservations_under_ids, under_key)
 
@@ -153,7 +151,7 @@ async def operate(request: Request, body: OperationBatch) -> Response:
         command = _changing(identity, reservation_id, parsed, part)
         return _changed(reservation_id, parsed), await decided(request, command)
 
-    return await many(list(map(one, body.operations, parts)), as_one=parts[0].key is not None)
+    return await many(request, map(one, body.operations, parts), len(parts), as_one=parts[0].key is not None)
 
 
 def _parsed(model: Any, fields: dict[str, Any]) -> Any:

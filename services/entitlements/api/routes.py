@@ -8,19 +8,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
 from typing import Any, get_args, get_origin
 
 import orjson
 from fastapi.routing import APIRoute
+from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from entitlements.api.asking import parsed
+from entitlements.api.asking import PARSED_AT_ONCE_BYTES, parsed
 from entitlements.api.media_types import JSON, require_json
 from entitlements.api.problems import Problem
 from entitlements.api.repeats import require_no_repeats
-from entitlements.api.validation import invalid, number_out_of_range
+from entitlements.api.validation import explained, invalid, number_out_of_range
 from entitlements.intake.synonyms import hint_of_field
 
 
@@ -33,6 +35,8 @@ class Route(APIRoute):
         assert not self.dependant.dependencies, "parameters of dependencies would be refused"
         takes_json = self.body_field is not None or _documented(self.openapi_extra) == {JSON}
         repeats = {each.alias: _is_list(each.field_info.annotation) for each in self.dependant.query_params}
+        model = None if self.body_field is None else self.body_field.field_info.annotation
+        strict = partial(_Strict, model if isinstance(model, type) and issubclass(model, BaseModel) else None)
 
         async def handle_strictly(request: Request) -> Response:
             if request.scope["query_string"]:
@@ -40,7 +44,7 @@ class Route(APIRoute):
             if takes_json:
                 require_json(request)
             try:
-                return await handle(_Strict(request.scope, request.receive))
+                return await handle(strict(request.scope, request.receive))
             except _NumberOutOfRange as error:
                 raise error.problem from error
             except HTTPException as error:
@@ -75,8 +79,23 @@ def _check_query(request: Request, repeats: Mapping[str, bool]) -> None:
 
 
 class _Strict(Request):
+    def __init__(self, model: type[BaseModel] | None, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._model = model
+
     async def json(self) -> Any:
-        return await parsed(self, await self.body(), _strictly)
+        """What the body says; of a large one already as the model of its route, made where it is read and not in the loop."""
+        body, model = await self.body(), self._model
+        if len(body) <= PARSED_AT_ONCE_BYTES or model is None:
+            return await parsed(self, body, _strictly)
+        return await parsed(self, body, lambda whole: _as_model(model, _strictly(whole)))
+
+
+def _as_model(model: type[BaseModel], found: Any) -> BaseModel:
+    try:
+        return model.model_validate(found)
+    except ValidationError as error:
+        raise explained([{**each, "loc": ("body", *each["loc"])} for each in error.errors()]) from error
 
 
 def _strictly(body: bytes) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import ChainMap
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
@@ -25,6 +24,7 @@ from entitlements.access.log.writer import AccessLog
 from entitlements.access.remembered import RememberedPolicies
 from entitlements.access.sources import ViewSource
 from entitlements.api import http_caching
+from entitlements.api.aside import AT_ONCE as DECIDING_AT_ONCE
 from entitlements.api.aside import Aside
 from entitlements.api.auth import Knowing, RememberedOrganizations
 from entitlements.api.catching_up import CatchingUp, Following, what_follows
@@ -35,10 +35,12 @@ from entitlements.api.following import Follower
 from entitlements.api.http_caching import Lifetimes
 from entitlements.api.openapi.headers import IF_NONE_MATCH, require_taken
 from entitlements.api.policies_in_force import PoliciesInForce
+from entitlements.api.pool_counts import PoolCounts
 from entitlements.api.reaching import Latest, Reaching
 from entitlements.api.turns import WAITING_MAX, Turns, slices
 from entitlements.api.units import Units
 from entitlements.api.views import CUSTOMERS_AT_ONCE, CustomerViews
+from entitlements.api.windows import Windows
 from entitlements.domain.commands import Command
 from entitlements.errors import OutcomeUnknown, ServerIsAway
 from entitlements.ledger.caller import Caller, Outcome, Sent, tell
@@ -60,6 +62,8 @@ THREADS: Final = 16
 LIST_THREADS: Final = 4
 #: Threads for the views of many customers. To make them is computing: with more threads the loop would have less of the interpreter.
 LOAD_THREADS: Final = 2
+#: Threads that compute, one of an organization at most: what one has that cannot be cut leaves the other to all others.
+COMPUTE_THREADS: Final = 2
 #: Whose turns what all organizations need takes, and whose the look-ups of organizations that there may not be. No organization has these ids.
 _SHARED, _UNKNOWN = "", "\0"
 
@@ -89,6 +93,7 @@ class Services:
     floors: Floors
     organizations: RememberedOrganizations = field(init=False)
     units: Units = field(init=False)
+    pool_counts: PoolCounts = field(init=False)
     customer_views: CustomerViews = field(init=False)
     reaching: Reaching = field(init=False)
     in_force: PoliciesInForce = field(init=False)
@@ -96,8 +101,9 @@ class Services:
     threads: Turns = field(default_factory=lambda: Turns("api", THREADS))
     listing: Turns = field(default_factory=lambda: Turns("lists", LIST_THREADS))
     loading: Turns = field(default_factory=lambda: Turns("loading", LOAD_THREADS))
-    computing: Turns = field(default_factory=lambda: Turns("computing", waiting_max=WAITING_MAX))
-    deciding: Turns = field(default_factory=lambda: Turns("deciding", waiting_max=WAITING_MAX))
+    computing: Turns = field(default_factory=lambda: Turns("computing", COMPUTE_THREADS, WAITING_MAX, of_one=1))
+    deciding: Turns = field(default_factory=lambda: Turns("deciding", DECIDING_AT_ONCE, WAITING_MAX, of_one=1))
+    windows: Windows = field(default_factory=Windows)
     another_process: Aside = field(default_factory=Aside)
     streams: Streams = field(init=False)
     closing: ExitStack = field(default_factory=ExitStack)
@@ -107,6 +113,7 @@ class Services:
         self.in_force = PoliciesInForce(self.policies, self.in_thread, self.computing)
         self.organizations = RememberedOrganizations(self.settings.operator_organization, self._knows)
         self.units = Units(self._in_unit, self.catch_up)
+        self.pool_counts = PoolCounts(self.settings.organization_pools_max, self.read)
         self.customer_views = CustomerViews(
             self.views,
             self.primary,
@@ -208,8 +215,8 @@ class Services:
         return found
 
     async def _pools_of(self, organization_id: str, customers: Collection[str]) -> dict[str, list[tuple[str, bool]]]:
-        read = partial(_pools, organization_id)
-        return dict(ChainMap(*await self.read_many(organization_id, read, sorted(customers))))
+        parts = await self.read_many(organization_id, partial(_pools, organization_id), sorted(customers))
+        return {customer_id: pools for part in parts for customer_id, pools in part.items()}
 
     async def _in_unit(self, organization_id: str, unit_id: str, customers: Collection[str]) -> set[str]:
         def read(connection: Connection, part: Sequence[str]) -> set[str]:

@@ -10,13 +10,14 @@ import socket
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 from starlette.types import ASGIApp
 
-from entitlements.api.auth import Door, Limits
+from entitlements.api.auth import Door, Limits, Rates
 from entitlements.api.auth.limits import QUESTION_BYTES_MAX, QUESTIONS_BYTES_MAX
+from entitlements.api.auth.shared_rates import VARIABLE, SharedBuckets, shared_memory
 from entitlements.api.connections import within_files
 from entitlements.local.ports import cannot_listen
 from entitlements.settings import Settings
@@ -60,10 +61,12 @@ def application() -> ASGIApp:
         lambda _, error: problem_of(error).document(),
         Limits(
             requests_max=services.settings.api_requests_max,
+            bodies_bytes_max=services.settings.api_bodies_bytes_max,
             body_within_for=services.settings.api_idle_for,
             body_bytes_max={PATH: QUESTION_BYTES_MAX, "/v1/checks": QUESTIONS_BYTES_MAX},
             batch_paths=BATCH_PATHS,
             stream_paths=STREAM_PATHS,
+            rates=_rates(services.settings),
         ),
     )
     readiness = readiness_of("api", services.settings, services.lag)
@@ -73,6 +76,18 @@ def application() -> ASGIApp:
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
     return operate(behind, services.settings, services.cache_counts, readiness)
+
+
+def _rates(settings: Settings) -> Rates:
+    """The rates of this worker: counted together with the other workers of its process, else by its share."""
+    path = os.environ.pop(VARIABLE, "")
+    if settings.api_workers == 1 or path:
+        try:
+            buckets = SharedBuckets(path) if path else None
+            return Rates(buckets=buckets, shares=settings.api_processes)
+        except OSError as error:
+            _log.warning("Each worker allows its share of each rate: the workers share no memory: %s", error)
+    return Rates(shares=settings.api_processes * settings.api_workers)
 
 
 def run(settings: Settings, stopping: threading.Event) -> None:
@@ -136,6 +151,9 @@ def _serve(settings: Settings, stopping: threading.Event) -> None:
 
     # Workers are processes of their own; they read their settings there, and end with this one in whatever way it ends.
     os.environ.update(environment_of(settings) | {SUPERVISOR_VARIABLE: str(os.getpid())})
+    if settings.api_workers > 1:
+        with suppress(OSError, AttributeError):  # The system has no such memory.
+            os.environ[VARIABLE] = shared_memory(settings.api_workers)
     logging.getLogger("_granian").addFilter(_in_our_words)
     server: Any = Server(
         "entitlements.api.serving:application",

@@ -32,15 +32,27 @@ def slices(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
         yield items[start : start + size]
 
 
+def slices_of_bytes(items: Sequence[bytes], size: int) -> Iterator[Sequence[bytes]]:
+    """The items in their order, together until they have so many bytes."""
+    start = held = 0
+    for place, item in enumerate(items, 1):
+        held += len(item)
+        if held >= size:
+            yield items[start:place]
+            start, held = place, 0
+    if start < len(items):
+        yield items[start:]
+
+
 class Turns:
     """Calls functions in threads. The organization that has waited longest without a turn is next.
 
     One organization has at most half of the threads, and at least one: the others are for others, however long its calls take.
     """
 
-    def __init__(self, name: str, threads: int = 1, waiting_max: int | None = None) -> None:
-        """waiting_max: calls of one organization that wait; None: as many as it may make requests."""
-        self._free, self._of_one, self._waiting_max = threads, max(1, threads // 2), waiting_max
+    def __init__(self, name: str, threads: int = 1, waiting_max: int | None = None, of_one: int | None = None) -> None:
+        """waiting_max: calls of one organization that wait; None: as many as it may make requests. of_one: threads of one organization."""
+        self._free, self._of_one, self._waiting_max = threads, of_one or max(1, threads // 2), waiting_max
         self._waiting: OrderedDict[str, deque[_Job]] = OrderedDict()
         self._running: Counter[str] = Counter()
         self._lock = Lock()
@@ -54,7 +66,8 @@ class Turns:
         with self._lock:
             jobs = self._waiting.setdefault(organization_id, deque())
             if self._waiting_max is not None and len(jobs) >= self._waiting_max:
-                raise TooManyRequests(f"{len(jobs)} long decisions are queued.")
+                detail = f"{len(jobs)} long computations are queued."
+                raise TooManyRequests(detail, "long_computations", self._waiting_max)
             jobs.append(job)
             begins = self._free > 0
             self._free -= begins

@@ -40,7 +40,13 @@ from entitlements.domain.aggregate import Aggregate, from_ms, to_ms
 from entitlements.domain.checks import check_fields
 from entitlements.domain.commands import Command, OpenPool, PoolCommand, RecordUsage, RecordUsageBatch
 from entitlements.domain.due import let_due_happen
-from entitlements.domain.errors import EffectiveAtIsNotAllowed, IdempotencyKeyReused, InvalidCommand, UnknownPool
+from entitlements.domain.errors import (
+    EffectiveAtIsNotAllowed,
+    IdempotencyKeyReused,
+    InvalidCommand,
+    TooManyIdempotencyKeys,
+    UnknownPool,
+)
 from entitlements.domain.idempotency import is_repeat, remember
 from entitlements.domain.lines import UsageAnswer, lines_under_key, refuse
 from entitlements.domain.pool_events import BackfillEnded
@@ -291,9 +297,9 @@ def _record_lines_of_group(
     answer.usage_ids += [line["usage_id"] for line in keyed]
     try:
         is_known = is_repeat(pool, command, now_ms)
-    except IdempotencyKeyReused:
+    except (IdempotencyKeyReused, TooManyIdempotencyKeys) as refusal:
         for index, line in enumerate(keyed, first):
-            refuse(pool, line, now_ms, answer, index, IdempotencyKeyReused)
+            refuse(pool, line, now_ms, answer, index, type(refusal))
         return
     usage.record_lines(pool, keyed, now_ms, answer, first)
     if answer.accepted - answer.repeated > new_before and not is_known:

@@ -15,10 +15,11 @@ CommandRefused
 ├── corrections  UnknownUsage, MoreThanWasUsed, MoreThanIsOwed
 ├── inheritance  UnknownParent, InheritanceCycle, InheritanceIsTooDeep, ParentsDisagree
 ├── usage        MemberCapIsReached, NotEntitled, UnknownKey, KeyIsNotMetered, KeyIsNotHeld, QuotaIsExceeded, PeriodIsClosed, MoreThanIsHeld
-├── units        UnknownUnit, UnitCycle, UnitIsNotEmpty, TooManyUnits
+├── units        UnknownUnit, UnitCycle, UnitIsNotEmpty, TooManyUnits, TooManyRoles, TooManyCustomers, TooManyAssignments
 ├── policies     UnknownPolicy, TooManyPolicies
 ├── keys         UnknownApiKey, ApiKeyAlreadyExists, ApiKeyIsOver, ActForNotAllowed, TooManyApiKeys
 ├── campaigns    UnknownCampaign, CampaignIsActive, TooManyPools
+├── remembering  TooManyIdempotencyKeys, TooManyUsageIds
 └── IdempotencyKeyReused      the same key with another body
 
 The docstring is the message; `entitlements.advice` says what to do.
@@ -346,6 +347,24 @@ class TooManyUnits(CommandRefused):
     code = "too_many_units"
 
 
+class TooManyRoles(CommandRefused):
+    """An organization has at most 100,000 member roles."""
+
+    code = "too_many_roles"
+
+
+class TooManyCustomers(CommandRefused):
+    """An organization has at most 100,000 customers in units."""
+
+    code = "too_many_customers"
+
+
+class TooManyAssignments(CommandRefused):
+    """An organization has at most 10,000 pools assigned to units, and one command changes at most 20,000 assignments."""
+
+    code = "too_many_assignments"
+
+
 class UnknownCampaign(CommandRefused):
     """No such campaign."""
 
@@ -434,6 +453,18 @@ class TooManyApiKeys(CommandRefused):
     """An organization has at most 1,000 active API keys and 10,000 in total."""
 
     code = "too_many_api_keys"
+
+
+class TooManyIdempotencyKeys(CommandRefused):
+    """A pool or organization remembers at most 1,000,000 idempotency keys at a time, each for 24 hours."""
+
+    code = "too_many_idempotency_keys"
+
+
+class TooManyUsageIds(CommandRefused):
+    """A pool remembers at most 10,000,000 usage ids at a time, each for 24 hours."""
+
+    code = "too_many_usage_ids"
 
 
 class IdempotencyKeyReused(CommandRefused):

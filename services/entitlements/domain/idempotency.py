@@ -10,10 +10,13 @@ from typing import Any, Final
 
 from entitlements.domain.aggregate import Aggregate, to_ms
 from entitlements.domain.commands import Command, RecordUsage, RecordUsageBatch
-from entitlements.domain.errors import IdempotencyKeyReused
+from entitlements.domain.errors import IdempotencyKeyReused, TooManyIdempotencyKeys
 from entitlements.domain.pool_events import AnswerRemembered
 from entitlements.domain.pools import ResourcePool
 from entitlements.domain.remembering import REMEMBERED_BY
+
+#: Idempotency keys that an aggregate remembers at a time, beside the ids of usage (usage.USAGE_IDS_MAX).
+KEYS_MAX: Final = 1_000_000
 
 
 def is_repeat(aggregate: Aggregate, command: Command, now_ms: int) -> bool:
@@ -31,6 +34,7 @@ def is_repeat(aggregate: Aggregate, command: Command, now_ms: int) -> bool:
         return True
     if not names_its_line(command):
         _require_unused(aggregate, key, now_ms)
+        _require_room(aggregate, now_ms)
     return False
 
 
@@ -49,6 +53,14 @@ def _require_unused(aggregate: Aggregate, key: str, now_ms: int) -> None:
     line = aggregate.usage_ids.get(key) if isinstance(aggregate, ResourcePool) else None
     if line is not None and aggregate.is_remembered(line.recorded_at, now_ms):
         raise IdempotencyKeyReused(key)
+
+
+def _require_room(aggregate: Aggregate, now_ms: int) -> None:
+    """Raises TooManyIdempotencyKeys: as many as there may be are remembered, and the window of the oldest is not over."""
+    if len(aggregate.answers) >= KEYS_MAX:
+        oldest = next(iter(aggregate.answers.values()))
+        if aggregate.is_remembered(oldest.at_ms, now_ms, len(aggregate.answers)):
+            raise TooManyIdempotencyKeys
 
 
 def names_its_line(command: Command) -> bool:

@@ -70,7 +70,9 @@ class UnitAssigned(OrganizationEvent):
 
     def apply(self, aggregate: Organization) -> None:
         assignment = UnitAssignment(role=self.role, may_overflow=self.may_overflow)
-        aggregate.units[self.unit_id].assignments[self.pool_id] = assignment
+        assignments = aggregate.units[self.unit_id].assignments
+        aggregate.assignments_count += self.pool_id not in assignments
+        assignments[self.pool_id] = assignment
 
 
 class UnitUnassigned(OrganizationEvent):
@@ -83,6 +85,7 @@ class UnitUnassigned(OrganizationEvent):
 
     def apply(self, aggregate: Organization) -> None:
         del aggregate.units[self.unit_id].assignments[self.pool_id]
+        aggregate.assignments_count -= 1
 
 
 class MemberRoleSet(OrganizationEvent):
@@ -99,10 +102,10 @@ class MemberRoleSet(OrganizationEvent):
             members = aggregate.units[self.unit_id].members
         else:
             members = aggregate.members.setdefault(self.workspace_id, {})
+        aggregate.roles_count -= members.pop(self.subject_id, None) is not None
         if self.role:
             members[self.subject_id] = self.role
-        else:
-            members.pop(self.subject_id, None)
+            aggregate.roles_count += 1
         if self.workspace_id and not members:
             del aggregate.members[self.workspace_id]
 

@@ -88,6 +88,14 @@ class Organization(Aggregate):
         #: How often a policy was defined or retired: the version of all of them together.
         self.policies_version = 0
         self.api_keys: dict[str, ApiKey] = {}
+        self.count_again()
+
+    def count_again(self) -> None:
+        """Count what is bounded and lies in many places. No part of the state: it follows from it."""
+        units = self.units.values()
+        #: Roles of members in units and workspaces, and pools that units are assigned.
+        self.roles_count = sum(len(one.members) for one in units) + sum(map(len, self.members.values()))
+        self.assignments_count = sum(len(one.assignments) for one in units)
 
     def unit(self, unit_id: str) -> Unit | None:
         """A unit that was not removed."""

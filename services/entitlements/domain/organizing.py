@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
 from entitlements.domain.aggregate import begin
 from entitlements.domain.errors import (
     InvalidCommand,
+    TooManyAssignments,
+    TooManyCustomers,
+    TooManyRoles,
     TooManyUnits,
     UnitCycle,
     UnitIsNotEmpty,
@@ -36,8 +39,13 @@ from entitlements.domain.values import AssignmentChange
 #: Units of an organization, removed ones included, and how deep they lie.
 UNITS_MAX: Final = 10_000
 DEPTH_MAX: Final = 32
-#: Workspaces that one command may concern: each is told in its event.
+#: Workspaces that one command may concern, and assignments that it may change: each is told in its event.
 WORKSPACES_MAX: Final = 5_000
+CHANGES_MAX: Final = 20_000
+#: Of one organization: workspaces in units, pools assigned to units, roles of members. All of it is one state.
+PLACED_MAX: Final = 100_000
+ASSIGNMENTS_MAX: Final = 10_000
+ROLES_MAX: Final = 100_000
 
 
 def define_unit(held: Organization | None, command: DefineUnit, now: datetime) -> Organization:
@@ -66,15 +74,8 @@ def define_unit(held: Organization | None, command: DefineUnit, now: datetime) -
         raise UnitCycle(f"{parent_id} is below {command.unit_id}")
     if sum(1 for _ in held.upwards(parent_id)) + _height(held, command.unit_id) > DEPTH_MAX:
         raise TooManyUnits(f"the maximum depth is {DEPTH_MAX}")
-    workspaces = _workspaces_below(held, command.unit_id) if present is not None else []
-    before = _assigned(held, workspaces)
-    if present is not None:
-        parent_before, present.parent_unit_id = present.parent_unit_id, parent_id
-        after = _assigned(held, workspaces)
-        present.parent_unit_id = parent_before  # It was only a question; the event moves it.
-    else:
-        after = before
-    held.happen(UnitDefined, now, **facts, assignments=_differences(before, after), actor=command.actor)
+    changes = [] if present is None else _moved(held, command.unit_id, present.parent_unit_id, parent_id)
+    held.happen(UnitDefined, now, **facts, assignments=changes, actor=command.actor)
     return held
 
 
@@ -100,6 +101,8 @@ def place_workspace(held: Organization | None, command: PlaceWorkspace, now: dat
     before_id = held.workspaces.get(command.workspace_id, "")
     if before_id == command.unit_id:
         return held
+    if not before_id and len(held.workspaces) >= PLACED_MAX:
+        raise TooManyCustomers
     before = {(command.workspace_id, pool): a for pool, a in held.assigned(before_id).items()}
     after = {(command.workspace_id, pool): a for pool, a in held.assigned(command.unit_id).items()}
     held.happen(
@@ -123,6 +126,8 @@ def assign_unit(held: Organization | None, command: AssignUnit, now: datetime) -
     if unit.assignments.get(command.pool_id) == wanted:
         return held
     present = unit.assignments.get(command.pool_id)
+    if present is None and held.assignments_count >= ASSIGNMENTS_MAX:
+        raise TooManyAssignments
     changes = _reassigned(held, command.unit_id, command.pool_id, present, wanted)
     held.happen(
         UnitAssigned,
@@ -167,7 +172,10 @@ def set_member_role(held: Organization | None, command: SetMemberRole, now: date
     if held is None or (command.unit_id and unit is None):
         raise UnknownUnit(command.unit_id)
     members = unit.members if unit is not None else held.members.get(command.workspace_id, {})
-    if members.get(command.subject_id, "") != command.role:
+    before = members.get(command.subject_id, "")
+    if not before and command.role and held.roles_count >= ROLES_MAX:
+        raise TooManyRoles
+    if before != command.role:
         held.happen(
             MemberRoleSet,
             now,
@@ -199,31 +207,59 @@ def _workspaces_below(held: Organization, unit_id: str) -> list[str]:
 _Assigned = dict[tuple[str, str], UnitAssignment]
 
 
-def _assigned(held: Organization, workspaces: Iterable[str]) -> _Assigned:
-    by_unit = {unit_id: held.assigned(unit_id) for unit_id in {held.workspaces[name] for name in workspaces}}
-    return {
-        (name, pool_id): assignment
-        for name in workspaces
-        for pool_id, assignment in by_unit[held.workspaces[name]].items()
-    }
+def _moved(held: Organization, unit_id: str, before_id: str, after_id: str) -> list[AssignmentChange]:
+    """What follows for workspaces in and below a unit when it moves from below one to below another; nothing has happened yet."""
+    workspaces, before, after = _workspaces_below(held, unit_id), held.assigned(before_id), held.assigned(after_id)
+    pools = [pool_id for pool_id in {**before, **after} if before.get(pool_id) != after.get(pool_id)]
+    return _changes_above(held, unit_id, workspaces, {pool: (before.get(pool), after.get(pool)) for pool in pools})
 
 
 def _reassigned(
     held: Organization, unit_id: str, pool_id: str, present: UnitAssignment | None, wanted: UnitAssignment | None
 ) -> list[AssignmentChange]:
     """What follows for workspaces when a unit has another assignment of a pool; nothing has happened yet."""
-    workspaces, own = _workspaces_below(held, unit_id), held.units[unit_id].assignments
-    before = _assigned(held, workspaces)
-    try:
-        own.pop(pool_id, None)
-        if wanted is not None:
-            own[pool_id] = wanted
-        after = _assigned(held, workspaces)
-    finally:
-        own.pop(pool_id, None)
-        if present is not None:
-            own[pool_id] = present
+    above = held.assigned(held.units[unit_id].parent_unit_id).get(pool_id)
+    workspaces = _workspaces_below(held, unit_id)
+    return _changes_above(held, unit_id, workspaces, {pool_id: (present or above, wanted or above)}, is_its_own=True)
+
+
+def _changes_above(
+    held: Organization,
+    unit_id: str,
+    workspaces: Sequence[str],
+    changing: Mapping[str, tuple[UnitAssignment | None, UnitAssignment | None]],
+    *,
+    is_its_own: bool = False,
+) -> list[AssignmentChange]:
+    """What follows for workspaces in and below a unit when pools are assigned otherwise above it, or by itself: before and after.
+
+    A unit between says otherwise of a pool than what changes above it: that is nearer. Raises TooManyAssignments.
+    """
+    if len(workspaces) * len(changing) > CHANGES_MAX:
+        raise TooManyAssignments(f"{len(workspaces) * len(changing)} assignments would change")
+    nearer: dict[str, set[str]] = {}
+    before: _Assigned = {}
+    after: _Assigned = {}
+    for name in workspaces:
+        within = held.workspaces[name]
+        if within not in nearer:
+            nearer[within] = _said_between(held, within, unit_id, is_its_own=is_its_own)
+        for pool_id, (old, new) in changing.items():
+            if pool_id not in nearer[within]:
+                if old is not None:
+                    before[name, pool_id] = old
+                if new is not None:
+                    after[name, pool_id] = new
     return _differences(before, after)
+
+
+def _said_between(held: Organization, within: str, unit_id: str, *, is_its_own: bool) -> set[str]:
+    """Pools of which a unit says something, or one of those above it up to another; of that one only if the change is not its own."""
+    found: set[str] = set()
+    while within != unit_id:
+        found |= held.units[within].assignments.keys()
+        within = held.units[within].parent_unit_id
+    return found if is_its_own else found | held.units[unit_id].assignments.keys()
 
 
 def _differences(before: _Assigned, after: _Assigned) -> list[AssignmentChange]:

@@ -136,7 +136,7 @@ class Remembered(Generic[C, V]):
     def forget(self, until_ms: int, keep: int = 0) -> None:
         """Forget what was remembered until an instant, and is not among the newest to keep; the oldest first, a few at a time."""
         for _ in range(FORGOTTEN_AT_ONCE):
-            if self.oldest_ms > until_ms or (keep and self._rows() <= keep):
+            if self.oldest_ms > until_ms or (keep and self.rows <= keep):
                 return
             first = self._chunks[0]
             key = first.key(self._forgotten)
@@ -150,7 +150,9 @@ class Remembered(Generic[C, V]):
     def _look_at_oldest(self) -> None:
         self.oldest_ms = self._chunks[0].time(self._forgotten) if self._chunks else _NO_TIME_MS
 
-    def _rows(self) -> int:
+    @property
+    def rows(self) -> int:
+        """How many there are, at no cost; what was remembered anew and is not forgotten yet counts twice."""
         return self._closed_rows - self._forgotten + (0 if self._open is None else len(self._open))
 
     def _trim(self, first: C) -> None:

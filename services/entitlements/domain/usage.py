@@ -7,6 +7,7 @@ recorded, and what lies above the limit is marked overage (docs/architecture.md 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from entitlements.domain.aggregate import from_ms
 from entitlements.domain.buckets import UNLIMITED
@@ -22,6 +23,7 @@ from entitlements.domain.errors import (
     PoolIsClosed,
     PoolIsSuspended,
     QuotaIsExceeded,
+    TooManyUsageIds,
     UnknownKey,
 )
 from entitlements.domain.late_usage import decide_late
@@ -39,6 +41,9 @@ from entitlements.domain.values import (
     is_id,
 )
 
+#: Ids of usage that a pool remembers at a time.
+USAGE_IDS_MAX: Final = 10_000_000
+
 
 def record_lines(pool: ResourcePool, lines: Sequence[UsageLine], now_ms: int, answer: UsageAnswer, first: int) -> None:
     """Decide lines at an instant to which time has advanced already; `first` is the index of the first line."""
@@ -52,6 +57,9 @@ def record_lines(pool: ResourcePool, lines: Sequence[UsageLine], now_ms: int, an
         if known is not None and pool.is_remembered(known.recorded_at, now_ms):
             repeat(pool, line, known, now_ms, answer, index)
             continue
+        if usage_id and _is_full(pool, now_ms):
+            refuse(pool, line, now_ms, answer, index, TooManyUsageIds)
+            continue
         entitlement = pool.entitlements.get(line["resource_key"])
         if entitlement is None or closed:
             refuse(pool, line, now_ms, answer, index, PoolIsClosed if closed else UnknownKey)
@@ -61,6 +69,12 @@ def record_lines(pool: ResourcePool, lines: Sequence[UsageLine], now_ms: int, an
             refuse(pool, line, now_ms, answer, index, invalid)
             continue
         _decide(pool, entitlement, line, now_ms, answer, index)
+
+
+def _is_full(pool: ResourcePool, now_ms: int) -> bool:
+    """Whether a pool remembers as many ids as it may, and the window of the oldest is not over."""
+    remembered = pool.usage_ids
+    return remembered.rows >= USAGE_IDS_MAX and pool.is_remembered(remembered.oldest_ms, now_ms, remembered.rows)
 
 
 def refuse_lines(
@@ -87,7 +101,9 @@ def _record_usual(pool: ResourcePool, line: UsageLine, now_ms: int) -> bool:
     """
     entitlement = pool.entitlements.get(line["resource_key"])
     usage_id = line["usage_id"]
-    if entitlement is None or line["subject_id"] or (usage_id and (usage_id in pool.usage_ids or not is_id(usage_id))):
+    if entitlement is None or line["subject_id"]:
+        return False
+    if usage_id and (usage_id in pool.usage_ids or pool.usage_ids.rows >= USAGE_IDS_MAX or not is_id(usage_id)):
         return False
     before, quantity, workspace_id = entitlement.consumed, line["quantity"], line["workspace_id"]
     after, occurred_at = before + quantity, line["occurred_at"] or now_ms

@@ -206,6 +206,8 @@ def load_state(kind: AggregateType, state: bytes, chunks: Iterable[bytes] = ()) 
             entitlement.value = None if entitlement.value is None else shared_value(entitlement.value)
             entitlement.refresh()
         aggregate.find_due()
+    elif isinstance(aggregate, Organization):
+        aggregate.count_again()
     # A dict that grew keeps room for twice as much; a copy has what it needs.
     aggregate.__dict__ = dict(vars(aggregate))
     return aggregate

@@ -16,7 +16,17 @@ from entitlements.settings import Settings
 
 _PREFIX: Final = "ENTITLEMENTS_"
 #: Variables that are no settings of a process: of its log, of the supervisor, of the command line and of clients.
-_OTHERS: Final = ("LOG", "LOG_FORMAT", "SUPERVISOR", "DATA", "ORGANIZATION", "URL", "API_KEY", "OPERATOR_KEY")
+_OTHERS: Final = (
+    "LOG",
+    "LOG_FORMAT",
+    "SUPERVISOR",
+    "RATES_MEMORY",
+    "DATA",
+    "ORGANIZATION",
+    "URL",
+    "API_KEY",
+    "OPERATOR_KEY",
+)
 
 
 def unknown_variables(environment: Mapping[str, str] = os.environ) -> list[str]:

@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 
 import httpx
 import orjson
-from bench import fairness, neighbours, questions
+from bench import beside_large_work, fairness, neighbours, questions
 from bench.latency import percentile
 from tests.integration.api.conftest import STREAMS_MAX, Account
 from tests.serving import Service
@@ -154,3 +154,33 @@ def test_questions_under_way_are_bounded_and_calls_of_the_most_fit(
 def test_probes_are_answered_without_a_key(service: Service) -> None:
     with httpx.Client(base_url=service.url) as client:
         assert client.get("/readyz").status_code == 200
+
+
+#: The largest calls that are allowed, of one organization; what it may ask is asked over as many connections as are given here.
+LARGE = {"checks": 1, "usage": 1, "events": 1, "hot_events": 1, "reservations": 1, "dry_runs": 1}
+
+
+def test_a_quiet_organization_is_answered_beside_the_largest_calls_of_another(
+    service: Service, account: Account, rival: Account
+) -> None:
+    """All kinds at once. How soon is measured by `python -m bench large_work`: here only that nobody waits for the whole of a large call."""
+    with ExitStack() as stack:
+        key = rival.key("read", "use", "administer")
+        counts = [
+            stack.enter_context(beside_large_work.at_work(service.settings, key, kind, connections, rival.customer_id))
+            for kind, connections in LARGE.items()
+        ]
+        quiet, waited = account.http, list[float]()
+        until = time.monotonic() + 3 * SECONDS
+        while time.monotonic() < until:
+            for path, body in (
+                ("/v1/check", {"customer_id": account.customer_id, "resource_key": "sso"}),
+                ("/v1/usage", {"customer_id": account.customer_id, "resource_key": "api_calls", "mode": "report"}),
+                ("/v1/checks", {"customer_ids": [account.customer_id] * 50, "resource_keys": ["sso"]}),
+            ):
+                began = time.monotonic()
+                assert quiet.post(path, json=body).status_code == 200
+                waited.append(time.monotonic() - began)
+    assert any(counts)
+    assert {status for each in counts for status in each} <= {"200"}
+    assert percentile(waited, 95) < P99_FOR_MAX, sorted(waited)[-10:]

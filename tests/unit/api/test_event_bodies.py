@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from starlette.datastructures import Headers
 
-from entitlements.api.event_bodies import Event, Malformed, batch_of, events_of
+from entitlements.api.event_bodies import Event, Malformed, batch_of, events_in, events_of, parts_of
 from entitlements.api.event_schemas import BATCH, EVENTS_MAX, SINGLE
 from entitlements.api.problems import Problem
 
@@ -138,3 +138,19 @@ def test_nothing_is_nothing() -> None:
 def test_the_tests_have_an_event_that_is_one() -> None:
     found: Any = batch_of(BATCH, f"[{PLAIN}]".encode())[0]
     assert (found.id, found.data.quantity) == ("e", 1)
+
+
+@pytest.mark.parametrize(
+    "element",
+    [PLAIN, "1", "{}", "null", '{"id":"x"}', PLAIN.replace('"', ' "', 1), PLAIN[:-1] + ',"x":"\\ud800"}', PLAIN[:-1] + ',"x":01}', "[" * 300 + "]" * 300],
+)  # fmt: skip
+def test_a_slice_of_a_list_is_read_as_in_the_whole(element: str) -> None:
+    whole = f" [ {PLAIN} , {element} ,{PLAIN}, {element}]".encode()
+    parts = parts_of(whole)
+    in_slices = [each for part in ([parts[0]], parts[1:3], parts[3:]) for each in events_in(part)]
+    assert in_slices == list(batch_of(BATCH, whole))
+
+
+def test_the_elements_of_a_list_are_bounded_before_they_are_read() -> None:
+    with pytest.raises(Problem, match="The maximum is"):
+        parts_of(b"[" + b"1," * EVENTS_MAX + b"1]")

@@ -5,18 +5,21 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from entitlements.api import aside as deciding
 from entitlements.api.aside import Aside
 from entitlements.api.auth.errors import TooManyRequests
 from entitlements.api.connections import OTHER_FILES, Streams, within_files
 from entitlements.api.fanout import AT_ONCE, Batch, Fanout
 from entitlements.api.following import Told
 from entitlements.api.problems import Problem
-from entitlements.api.turns import Turns, slices
+from entitlements.api.turns import Turns, slices, slices_of_bytes
+from entitlements.errors import ServerIsAway
 from entitlements.settings import Settings
 
 
@@ -112,6 +115,41 @@ def test_organizations_have_turns_whatever_each_of_them_has_waiting() -> None:
 def test_slices_are_all_of_it_in_order() -> None:
     assert list(slices([1, 2, 3, 4, 5], 2)) == [[1, 2], [3, 4], [5]]
     assert list(slices([], 2)) == []
+
+
+def test_slices_of_bytes_are_all_of_it_in_order() -> None:
+    items = [b"a" * 4, b"b", b"c" * 9, b"d"]
+    assert [list(each) for each in slices_of_bytes(items, 5)] == [items[:2], items[2:3], items[3:]]
+    assert list(slices_of_bytes([], 5)) == []
+
+
+def test_an_answer_of_milliseconds_does_not_wait_for_one_of_seconds() -> None:
+    aside, order = Aside(), list[str]()
+
+    def ask(name: str, seconds: float) -> None:
+        aside.call(time.sleep, seconds)
+        order.append(name)
+
+    aside.call(int)  # It is begun.
+    threads = [threading.Thread(target=ask, args=each) for each in (("long", 1.0), ("short", 0.0))]
+    for thread in threads:
+        thread.start()
+        time.sleep(0.05)
+    for thread in threads:
+        thread.join()
+    aside.close()
+    assert order == ["short", "long"]
+
+
+def test_the_process_that_decides_is_begun_again_when_it_has_ended() -> None:
+    aside = Aside()
+    with pytest.raises(ServerIsAway):
+        aside.call(os._exit, 1)
+    for _ in range(2 * deciding.AT_ONCE):
+        assert aside.call(int, "7") == 7
+        with pytest.raises(ValueError, match="no number"):
+            aside.call(int, "no number")
+    aside.close()
 
 
 def test_the_process_that_decides_takes_neither_the_share_of_its_worker_nor_its_turns() -> None:

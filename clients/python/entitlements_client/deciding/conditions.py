@@ -94,6 +94,26 @@ def _at(place: int, judge: Judge) -> Test:
     return lambda values: judge(values[place])
 
 
+def _of_not(parts: Sequence[bool | None]) -> bool | None:
+    return None if parts[0] is None else not parts[0]
+
+
+def _of_all(parts: Sequence[bool | None]) -> bool | None:
+    return False if False in parts else None if None in parts else True
+
+
+def _of_any(parts: Sequence[bool | None]) -> bool | None:
+    return True if True in parts else None if None in parts else False
+
+
+#: What a node of the tree comes to, by its kind, of what each of its parts does.
+COMBINED: Final[Mapping[str, Callable[[Sequence[bool | None]], bool | None]]] = {
+    "not": _of_not,
+    "all": _of_all,
+    "any": _of_any,
+}
+
+
 def _not(test: Test) -> Test:
     def turned(values: Values) -> bool | None:
         said = test(values)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from entitlements_client.deciding.conditions import Condition
+from entitlements_client.deciding.conditions import COMBINED, Condition
 from entitlements_client.deciding.context import NO_CONTEXT, Request, context_of
 from entitlements_client.deciding.decide import decide
 from entitlements_client.deciding.fields import Facts, Values, action_of
@@ -29,7 +29,7 @@ def explain(view: CustomerView, policies: PolicySet, request: Request, now: date
     values = policies.fields.values(enumerate(policies.fields.readers), facts)
     matching = [(policy, _why_not(policy, request, now_s)) for policy in policies.policies]
     asked = [policy for policy, why_not in matching if why_not is None]
-    outcomes = [(policy, [_outcome(one, policies, values) for one in policy.conditions]) for policy in asked]
+    outcomes = [(policy, [_outcome(one, policies, values)[1] for one in policy.conditions]) for policy in asked]
     held = [policy for policy, found in outcomes if all(one["outcome"] == "holds" for one in found)]
     return {
         "context": {
@@ -70,19 +70,21 @@ def _why_not(policy: Policy, request: Request, now_s: float) -> str | None:
     return None
 
 
-def _outcome(condition: Condition, policies: PolicySet, values: Values) -> dict[str, Any]:
-    """What a condition came to, and each of its parts."""
-    outcome = OUTCOMES[condition.test(values)]
+def _outcome(condition: Condition, policies: PolicySet, values: Values) -> tuple[bool | None, dict[str, Any]]:
+    """What a condition came to, as its test says, and the same of each of its parts. Each comparison is made once, however deep it is."""
     if condition.kind == "comparison":
-        return {
+        said = condition.test(values)
+        return said, {
             "field": policies.fields.field(condition.place),
             "operator": condition.document["operator"],
             "value": condition.document.get("value"),
             "found": values[condition.place],
-            "outcome": outcome,
+            "outcome": OUTCOMES[said],
         }
     parts = [_outcome(part, policies, values) for part in condition.parts]
-    return {condition.kind: parts[0] if condition.kind == "not" else parts, "outcome": outcome}
+    said = COMBINED[condition.kind]([part for part, _ in parts])
+    told = [document for _, document in parts]
+    return said, {condition.kind: told[0] if condition.kind == "not" else told, "outcome": OUTCOMES[said]}
 
 
 def _resolution(held: Sequence[Policy]) -> dict[str, Any]:

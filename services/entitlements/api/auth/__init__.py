@@ -11,6 +11,7 @@ either     API key or bearer token, by its format
 acting     for which organization a request is made
 organizations  the known organizations
 rates      rate limits per key and organization
+shared_rates   the same of all workers of a process together
 bodies     reads bodies: how large they may be, and how long they may take
 limits     how large bodies may be by path, and how many requests, bytes and questions an organization may have under way
 door       the middleware that does all of it before anything else happens
@@ -29,6 +30,7 @@ from entitlements.api.auth.keys import ApiKey, KeySource, PostgresKeys
 from entitlements.api.auth.limits import Limits
 from entitlements.api.auth.oidc import BearerTokens
 from entitlements.api.auth.organizations import RememberedOrganizations
+from entitlements.api.auth.rates import Rates
 from entitlements.api.auth.scopes import require, require_own
 from entitlements.api.auth.signing import SigningKeys
 
@@ -43,6 +45,7 @@ __all__ = [
     "Knowing",
     "Limits",
     "PostgresKeys",
+    "Rates",
     "RememberedOrganizations",
     "answering_of",
     "authenticator",

@@ -105,8 +105,8 @@ class Door:
         self._open = frozenset(open_paths)
         self._creating = frozenset(creating_paths)
         self._render = render
-        self._rates = Rates()
         self._limits = limits or Limits()
+        self._rates = self._limits.rates or Rates()
         self._under_way = UnderWay(self._limits.requests_max, self._limits.bodies_bytes_max, self._limits.questions_max)
         self._threads = ThreadPoolExecutor(_STRANGERS_MAX, "strangers")
 
@@ -195,7 +195,7 @@ class Door:
         """Raises RateLimited."""
         wait_for = self._rates.take(identity)
         if wait_for:
-            raise RateLimited(wait_for)
+            raise RateLimited(wait_for, identity.requests_per_s)
 
     async def _refuse(self, error: EntitlementsError, scope: Scope, send: Send) -> None:
         status = _STATUS[type(error)]

@@ -62,9 +62,10 @@ class RateLimited(EntitlementsError):
 
     code: ClassVar[str] = "rate_limited"
 
-    def __init__(self, retry_after_for: float) -> None:
-        super().__init__(f"Retry in {retry_after_for:.3f} s.")
+    def __init__(self, retry_after_for: float, requests_per_s: float) -> None:
+        super().__init__(f"Retry in {retry_after_for:.3f} s; the maximum is {requests_per_s:g} requests/s.")
         self.retry_after_for = retry_after_for
+        self.facts = {"bound": "requests_per_s", "maximum": max(1, round(requests_per_s))}
 
 
 class BodyTooLarge(EntitlementsError):
@@ -95,3 +96,17 @@ class TooManyRequests(EntitlementsError):
     """Too many concurrent requests from this organization."""
 
     code: ClassVar[str] = "too_many_requests"
+
+    def __init__(self, detail: str, bound: str, maximum: int) -> None:
+        super().__init__(detail)
+        self.facts = {"bound": bound, "maximum": maximum}
+
+
+class TooManyPoolsOfOrganization(EntitlementsError):
+    """The organization has too many pools."""
+
+    code: ClassVar[str] = "too_many_pools_of_organization"
+
+    def __init__(self, maximum: int) -> None:
+        super().__init__(f"The maximum is {maximum}, including closed ones. Ask the operator to raise it.")
+        self.facts = {"bound": "pools", "maximum": maximum}

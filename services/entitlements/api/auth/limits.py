@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from entitlements.api.auth.errors import TooManyRequests
+from entitlements.api.auth.rates import Rates
 
 #: Bytes of the body of one question: its context may hold 32 KiB of text, each character up to 6 bytes.
 QUESTION_BYTES_MAX: Final = 256 * 1024
@@ -39,6 +40,8 @@ class Limits:
     other_body_bytes_max: int = BODY_BYTES_MAX
     #: Batches: only the key's own limit holds.
     batch_paths: frozenset[str] = frozenset()
+    #: Counts the requests of each key; None: by this worker alone.
+    rates: Rates | None = None
     #: Answers without an end, counted elsewhere.
     stream_paths: frozenset[str] = frozenset()
 
@@ -67,14 +70,15 @@ class UnderWay:
         """A request comes in. Raises TooManyRequests; else say `end` of what is returned when it is answered."""
         count = self._counts[organization_id]
         if count >= self._requests_max:
-            raise TooManyRequests(f"{count} are in progress; wait for one of them to finish.")
+            raise TooManyRequests(f"{count} are in progress; wait for one of them to finish.", "requests", count)
         self._counts[organization_id] = count + 1
         return Answering(self, organization_id)
 
     def hold(self, organization_id: str, size: int) -> None:
         """So many bytes more are kept. Raises TooManyRequests: then they are not to be."""
         if self._bytes[organization_id] + size > self._bytes_max:
-            raise TooManyRequests(f"Their bodies have {self._bytes_max} bytes; send the next when one is answered.")
+            detail = f"Their bodies have {self._bytes_max} bytes; send the next when one is answered."
+            raise TooManyRequests(detail, "body_bytes", self._bytes_max)
         self._bytes[organization_id] += size
 
     def ask(self, organization_id: str, count: int) -> None:
@@ -83,7 +87,9 @@ class UnderWay:
         if under_way and under_way + count > self._questions_max:
             raise TooManyRequests(
                 f"{under_way} checks of bulk requests are in progress and the maximum is {self._questions_max}; "
-                f"send these {count} when some of them are answered."
+                f"send these {count} when some of them are answered.",
+                "checks",
+                self._questions_max,
             )
         self._questions[organization_id] = under_way + count
 
