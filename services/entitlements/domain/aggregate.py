@@ -104,6 +104,10 @@ class Aggregate(BaseAggregate[str]):
         """Whether what was accepted at an instant still makes a repeat of it harmless."""
         return at_ms > now_ms - IDEMPOTENCY_WINDOW_MS
 
+    def keeps_all(self, remembered: Remembered[Any, Any], now_ms: int) -> bool:
+        """Whether even the oldest of what was remembered has to be kept still."""
+        return self.is_remembered(remembered.oldest_ms, now_ms)
+
     def seal(self) -> None:
         """Turn whatever was decided but not yet written as an event into events."""
 

@@ -57,10 +57,8 @@ def _require_unused(aggregate: Aggregate, key: str, now_ms: int) -> None:
 
 def _require_room(aggregate: Aggregate, now_ms: int) -> None:
     """Raises TooManyIdempotencyKeys: as many as there may be are remembered, and the window of the oldest is not over."""
-    if len(aggregate.answers) >= KEYS_MAX:
-        oldest = next(iter(aggregate.answers.values()))
-        if aggregate.is_remembered(oldest.at_ms, now_ms, len(aggregate.answers)):
-            raise TooManyIdempotencyKeys
+    if aggregate.answers.rows >= KEYS_MAX and aggregate.keeps_all(aggregate.answers, now_ms):
+        raise TooManyIdempotencyKeys
 
 
 def names_its_line(command: Command) -> bool:

@@ -251,6 +251,11 @@ class ResourcePool(Aggregate):
         """
         return self.is_backfilling or max(at_ms, self.backfilled_at_ms) > now_ms - IDEMPOTENCY_WINDOW_MS
 
+    def keeps_all(self, remembered: Remembered[Any, Any], now_ms: int) -> bool:
+        if self.is_backfilling and remembered.rows > REMEMBERED_OF_BACKFILL:
+            return remembered.oldest_ms > now_ms - IDEMPOTENCY_WINDOW_MS
+        return super().keeps_all(remembered, now_ms)
+
     def happen(self, event_class: type[Event], at: datetime, **facts: Any) -> None:
         """Let an event happen after whatever lines were decided before it."""
         self.seal()

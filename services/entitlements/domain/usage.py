@@ -74,7 +74,7 @@ def record_lines(pool: ResourcePool, lines: Sequence[UsageLine], now_ms: int, an
 def _is_full(pool: ResourcePool, now_ms: int) -> bool:
     """Whether a pool remembers as many ids as it may, and the window of the oldest is not over."""
     remembered = pool.usage_ids
-    return remembered.rows >= USAGE_IDS_MAX and pool.is_remembered(remembered.oldest_ms, now_ms, remembered.rows)
+    return remembered.rows >= USAGE_IDS_MAX and pool.keeps_all(remembered, now_ms)
 
 
 def refuse_lines(
