@@ -133,7 +133,7 @@ def load_remembered(cls: type[R], state: dict[str, Any], closed: Iterator[bytes]
     """What is remembered; its closed chunks are the next of these. Raises StateDoesNotFit."""
     chunks = [load_chunk(cls.chunk, value) for value in islice(closed, state["closed"])]
     if len(chunks) != state["closed"]:
-        raise StateDoesNotFit(f"{len(chunks)} of {state['closed']} chunks are there")
+        raise StateDoesNotFit(f"only {len(chunks)} of {state['closed']} chunks were given")
     if state["open"] is not None:
         chunks.append(_open(cls.chunk, state["open"]))
     if (state["open"] is None and chunks) or (chunks and not 0 <= state["forgotten"] < len(chunks[0])):
