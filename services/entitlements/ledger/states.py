@@ -142,6 +142,7 @@ _STATES: Final[dict[AggregateType, tuple[type[Aggregate], Any]]] = {
 _EMPTY: Final[dict[str, type]] = {
     "recorded_by": str,
     "recorded": list,
+    "written": type(None),
     "refused": list,
     "counted": dict,
     "counted_late": dict,
@@ -189,6 +190,4 @@ def load_state(kind: AggregateType, state: bytes) -> Aggregate:
             entitlement.value = None if entitlement.value is None else shared_value(entitlement.value)
             entitlement.refresh()
         aggregate.find_due()
-    # A dict that grew keeps room for twice as much; a copy has what it needs.
-    aggregate.__dict__ = dict(vars(aggregate))
     return aggregate
