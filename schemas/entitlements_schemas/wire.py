@@ -123,6 +123,11 @@ class Wire:
         except KeyError:
             raise NotEncodable(f"{full_name} belongs to no topic.") from None
 
+    def prefixes_of(self, full_name: str) -> list[bytes]:
+        """What records of the newest version of a schema begin with, whichever of its ids they are written under."""
+        newest = catalogue.newest(full_name)
+        return [prefix for prefix, entry in self._entries.items() if entry == newest]
+
     def name_of(self, schema_id: int) -> str:
         """The record's full name. Raises UnknownSchemaId."""
         try:
@@ -140,7 +145,10 @@ class Wire:
         return _encode(full_name, writer.prefix, writer.schema, record)
 
     def encode_plain(self, full_name: str, record: Mapping[str, Any]) -> bytes:
-        """As encode, the same bytes; instants are integers, milliseconds since 1970 (UTC)."""
+        """As encode, the same bytes; instants are integers, milliseconds since 1970 (UTC).
+
+        In a union of records a record may be its own bytes. Then NotEncodable may also mean that fastavro would have to write the rest.
+        """
         writer = self._writers.get(full_name) or self._writer(full_name)
         if writer.fast is not None:
             try:  # Not suppress(): it costs as much as a small record.

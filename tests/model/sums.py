@@ -44,8 +44,8 @@ class Sums:
 
     def _check_folded(self, pool: ResourcePool) -> None:
         """The pool whose history is folded from its events is the pool that decided."""
-        folded = {name: value for name, value in vars(self.folded).items() if name not in TRANSIENT}
-        live = {name: value for name, value in vars(pool).items() if name not in TRANSIENT}
+        folded = {name: value for name, value in self.folded.fields().items() if name not in TRANSIENT}
+        live = {name: value for name, value in pool.fields().items() if name not in TRANSIENT}
         assert folded == live, f"folded is not live: {[name for name in live if folded.get(name) != live[name]]}"
 
 

@@ -314,8 +314,8 @@ def test_a_state_is_restored_whole(kind: Any) -> None:
     restored = load_state(kind, dump_state(live))
     assert type(restored) is type(live)
     unlike = {"command_id", "recorded_by", "_pending_events"}
-    assert {k: v for k, v in vars(restored).items() if k not in unlike} == {
-        k: v for k, v in vars(live).items() if k not in unlike
+    assert {k: v for k, v in restored.fields().items() if k not in unlike} == {
+        k: v for k, v in live.fields().items() if k not in unlike
     }
     assert dump_state(restored) == dump_state(live)
 

@@ -12,9 +12,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.nightly import examples
 
+from entitlements.ledger.frames import FrameHead, write_frame
 from entitlements.ledger.records import name_in_ledger
-from entitlements_schemas import Undecodable, Wire, WireError, catalogue, names, plain_schema
+from entitlements_schemas import NotEncodable, Undecodable, Wire, WireError, catalogue, names, plain_schema
 from entitlements_schemas.compiled import Unusual, reader_of, writer_of
+from entitlements_schemas.compiled.patterns import EMPTY
+from entitlements_schemas.compiled.templates import GIVEN, template_of
+from entitlements_schemas.compiled.values import LONGS_OUT, TEXTS_OUT
 from entitlements_schemas.testing import records
 from entitlements_schemas.wire import PREFIX_BYTES
 
@@ -195,3 +199,61 @@ def test_what_is_not_known_is_raised_not_guessed() -> None:
     assert write is not None
     with pytest.raises(Unusual):
         write({**used, "more": 1})
+
+
+LINE = "entitlements.entities.RecordedLine"
+
+
+@settings(few, max_examples=examples(100))
+@given(data=st.data())
+def test_a_template_of_the_fields_is_the_record_that_is_written(data: st.DataObject) -> None:
+    record, write = data.draw(records(LINE, plain=True)), writer_of(plain_schema(LINE))
+    empty = {"overage": 0, "late": False, "details": None}
+    record = {name: empty.get(name, record[name]) for name in records_fields(LINE)}
+    fields = {name: EMPTY if name in empty else GIVEN for name in record}
+    given_as = {"mode": lambda mode: LONGS_OUT[["strict", "report"].index(mode)], "resource_key": TEXTS_OUT.__getitem__}
+    given = [
+        given_as.get(name, (TEXTS_OUT if isinstance(value, str) else LONGS_OUT).__getitem__)(value)
+        for name, value in record.items()
+        if name not in empty
+    ]
+    assert write is not None
+    assert template_of(plain_schema(LINE), fields) % tuple(given) == write(record)
+
+
+def test_arrays_of_a_template_are_given_by_count_and_items_and_nulls_by_value() -> None:
+    total, event = "entitlements.entities.UsageTotal", "entitlements.events.UsageRefused"
+    periods: dict[str, str] = {"resource_key": GIVEN, "period_start": GIVEN, "period_end": EMPTY, "consumed": GIVEN,
+                               "elsewhere": EMPTY, "owed": EMPTY}  # fmt: skip
+    record = {"resource_key": "k", "period_start": 7, "period_end": None, "consumed": 3, "elsewhere": 0, "owed": 0}
+    template, write = template_of(plain_schema(total), periods), writer_of(plain_schema(total))
+    assert write is not None
+    assert template % (TEXTS_OUT["k"], LONGS_OUT[7], LONGS_OUT[3]) == write(record)
+    fields = {name: GIVEN if name == "lines" else EMPTY for name in records_fields(event)}
+    assert template_of(plain_schema(event), fields) == b"\x00\x00\x00\x00%b%b\x00\x00"
+
+
+def records_fields(name: str) -> list[str]:
+    schema: Any = plain_schema(name)
+    return [field["name"] for field in schema["fields"]]
+
+
+def test_an_event_of_a_frame_may_be_written_already_whoever_writes_the_rest() -> None:
+    """An engine's name that is no plain text is for fastavro, which knows records only."""
+
+    class Text(str):
+        __slots__ = ()
+
+    name, key = "entitlements.events.UsageRefused", {"originator_id": "p", "originator_version": 1, "timestamp": 2}
+    record = {**key, "sources": [], "lines": [], "actor": "ann"}
+    write: Any = writer_of(plain_schema(name))
+    frames = [
+        write_frame(FrameHead(0, 1, 2, 3, b"4"), decided_at_ms=5, engine=engine, events=[(name, event)], refusals=[])
+        for event in (record, write(record))
+        for engine in ("me", Text("me"))
+    ]
+    assert set(frames) == {frames[0]}
+    with pytest.raises(NotEncodable):
+        write_frame(
+            FrameHead(0, 1, 2, 3, b"4"), decided_at_ms="5", engine="", events=[(name, write(record))], refusals=[]
+        )  # type: ignore[arg-type]

@@ -10,6 +10,7 @@ code      lines of Python as they are made
 writing   the code that writes the records of one schema
 reading   the code that reads them
 patterns  regular expressions that match the usual form of a record, for who needs few of its fields
+templates  the usual form of a record as a format, for who has its fields as bytes
 
 Instants are plain integers here, as in sources.plain_schema.
 """

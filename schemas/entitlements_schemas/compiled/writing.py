@@ -98,7 +98,7 @@ class WriterCode(Code):
         self.indent(-1)
 
     def _records(self, node: list[Any], value: str) -> None:
-        """A union of records: (full name, record)."""
+        """A union of records: (full name, record), or its bytes where somebody has written it already."""
         branches = {}
         for index, branch in enumerate(map(self.known, node)):
             if not (isinstance(branch, dict) and branch["type"] == "record"):
@@ -115,7 +115,8 @@ class WriterCode(Code):
         self.line(f"name, record = {value}")
         self.line(f"index, write = {table}[name]")
         self.line("out.append(index)")
-        self.line("write(record, out)")
+        self.line("if type(record) is bytes: out.append(record)")
+        self.line("else: write(record, out)")
 
     def _array(self, node: Any, value: str) -> None:
         self.line(f"if type({value}) is not list: raise Unusual")

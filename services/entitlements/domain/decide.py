@@ -206,10 +206,17 @@ def _record_under_key(
 
 
 def record_usage(
-    pool: ResourcePool, command_id: str, actor: str, effective_ms: int | None, lines: list[UsageLine], logged_ms: int
+    pool: ResourcePool,
+    command_id: str,
+    actor: str,
+    effective_ms: int | None,
+    lines: list[UsageLine],
+    logged_ms: int,
+    answer: UsageAnswer | None = None,
 ) -> UsageAnswer:
-    """Decide the lines of one command of usage."""
-    answer = UsageAnswer()
+    """Decide the lines of one command of usage; with the answer to those before them, where they are not the first."""
+    if answer is None:
+        answer = UsageAnswer()
     _record(pool, lines, effective_ms, advance(pool, command_id, actor, effective_ms, logged_ms), answer)
     return answer
 
@@ -217,11 +224,12 @@ def record_usage(
 def _record(
     pool: ResourcePool, lines: list[UsageLine], effective_ms: int | None, now_ms: int, answer: UsageAnswer
 ) -> None:
-    """Decide lines; outside of a backfill none has an effective instant but a repeat."""
+    """Decide lines, after those that are answered; outside of a backfill none has an effective instant but a repeat."""
+    first = answer.accepted + len(answer.refused)
     if effective_ms is None or pool.is_backfilling:
-        usage.record_lines(pool, lines, now_ms, answer, 0)
+        usage.record_lines(pool, lines, now_ms, answer, first)
     else:
-        usage.refuse_lines(pool, lines, now_ms, answer, 0, EffectiveAtIsNotAllowed)
+        usage.refuse_lines(pool, lines, now_ms, answer, first, EffectiveAtIsNotAllowed)
 
 
 def advance(
@@ -277,7 +285,9 @@ def record_group(
     _record_lines_of_group(pool, command, lines, now_ms, answer, first)
     if source:
         # With whichever event is to come; where a threshold has just sealed both, with one of no lines.
-        sources = pool.refused_sources if pool.refused and not pool.recorded else pool.recorded_sources
+        sources = (
+            pool.refused_sources if pool.refused and not (pool.recorded or pool.written) else pool.recorded_sources
+        )
         sources[source] = command.sequence
 
 

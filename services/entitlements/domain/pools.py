@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 from entitlements.domain.aggregate import (
     IDEMPOTENCY_WINDOW_FOR,
@@ -62,10 +62,28 @@ REMEMBERED_OF_BACKFILL: Final = 100_000
 PoolStatus = Literal["open", "suspended", "closed"]
 
 
+class WrittenLines(Protocol):
+    """Recorded lines, in another form than records."""
+
+    def __len__(self) -> int:
+        """How many there are."""
+
+    def records(self) -> list[RecordedLine]:
+        """The lines in their order."""
+
+
 class ResourcePool(Aggregate):
     """A capability container: decouples who pays from who uses."""
 
     aggregate_type = "pool"
+
+    __slots__ = (
+        "anchor_at", "assignments", "backfill_from", "backfilled_at_ms", "billing_account_id", "caps", "counted",
+        "counted_late", "defaults", "due_ms", "entitlements", "grants", "holders", "is_backfilling", "may_overflow",
+        "name", "on_demand", "organization_id", "overrides", "provisions", "recorded", "recorded_by",
+        "recorded_sources", "refused", "refused_sources", "reservations", "sources", "status", "time_zone", "turn",
+        "usage_ids", "written",
+    )  # fmt: skip
 
     def __init__(self, opened: PoolOpened) -> None:
         super().__init__(opened)
@@ -103,6 +121,8 @@ class ResourcePool(Aggregate):
         self.recorded_by = ""
         # Lines decided since the last event; `seal` makes events of them. Empty whenever the pool is looked at from outside.
         self.recorded: list[RecordedLine] = []
+        #: Those before them, where whoever decided them has written them already.
+        self.written: WrittenLines | None = None
         self.refused: list[RefusedLine] = []
         self.counted: dict[str, Entitlement] = {}
         self.counted_late: dict[tuple[str, int], tuple[Entitlement, ClosedPeriod]] = {}
@@ -272,6 +292,8 @@ class ResourcePool(Aggregate):
         """Turn the lines decided since the last event into one event of each kind. The state has them already."""
         from entitlements.domain.metering_events import UsageRecorded, UsageRefused
 
+        if self.written is not None:
+            self.recorded, self.written = self.written.records() + self.recorded, None
         if self.recorded or self.recorded_sources:
             self._append(
                 UsageRecorded,
@@ -300,6 +322,20 @@ class ResourcePool(Aggregate):
                 },
             )
             self.refused, self.refused_sources = [], {}
+
+    @property
+    def is_told_by_lines(self) -> bool:
+        """Whether the next event has nothing to tell but its lines and totals of periods under way."""
+        return bool(self.counted) and not (self.recorded_sources or self.counted_late)
+
+    def stand_at_event(self) -> list[Entitlement]:
+        """Whoever has written the lines since the last event has made the next one of them: stand at it. The entitlements whose totals it
+        is to tell.
+        """
+        counted = list(self.counted.values())
+        self.recorded, self.written, self.counted = [], None, {}
+        self.stand_at(self._version + 1, self.clock_ms)
+        return counted
 
     def _append(self, kind: type[UsageRecorded | UsageRefused], facts: dict[str, Any]) -> None:
         event = kind.__new__(kind)

@@ -47,24 +47,20 @@ def take_line(pool: ResourcePool, line: RecordedLine) -> None:
         pool.remember_usage(line, counted_in)
 
 
-def is_usual(pool: ResourcePool, entitlement: Entitlement, provision_id: str, quantity: int) -> bool:
-    """Whether usage that a provision bears whole changes nothing but two counts: then `count_usual` does what `take_line` would."""
-    burning = entitlement.burning
-    return (
-        0 < entitlement.consumed < entitlement.consumed + quantity <= entitlement.usual_until
-        and burning is not None
-        and burning.provision_id == provision_id
-        # The end of the period is scheduled already.
-        and pool.due_ms <= entitlement.period_end_ms
-    )
+def is_usual(entitlement: Entitlement, quantity: int) -> bool:
+    """Whether usage that the contribution which burns bears whole changes nothing but two counts: then `count_usual` does what
+    `take_line` would.
+    """
+    return 0 < entitlement.consumed < entitlement.consumed + quantity <= entitlement.usual_until
 
 
-def count_usual(entitlement: Entitlement, quantity: int) -> None:
-    """Count usage that is_usual."""
+def count_usual(entitlement: Entitlement, quantity: int) -> str:
+    """Count usage that is_usual; the provision that bears it."""
     burning = entitlement.burning
     assert burning is not None, "with no contribution nothing is usual"
     burning.consumed += quantity
     entitlement.consumed += quantity
+    return burning.provision_id
 
 
 def _count(pool: ResourcePool, entitlement: Entitlement, line: RecordedLine) -> None:

@@ -30,9 +30,11 @@ from entitlements.domain.late_usage import decide_late
 from entitlements.domain.lines import CLOCK_SKEW_MS_MAX, UsageAnswer, recorded, refuse, repeat, take
 from entitlements.domain.members import what_narrows
 from entitlements.domain.owing import pay
-from entitlements.domain.pools import ResourcePool
+from entitlements.domain.pool_parts import LineBody
+from entitlements.domain.pools import ResourcePool, body_of
 from entitlements.domain.restack import tell_over_allocation
 from entitlements.domain.suspension import why_not_entitled
+from entitlements.domain.taking import count_usual, is_usual
 from entitlements.domain.thresholds import exceed, tell_payers, warn
 from entitlements.domain.values import (
     QUANTITY_MAX,
@@ -95,52 +97,56 @@ def refuse_lines(
 
 
 def _record_usual(pool: ResourcePool, line: UsageLine, now_ms: int) -> bool:
-    """Record a line to which nothing special applies, as most are: borne by one contribution, in the current period, of nobody's own.
-
-    False: nothing is done yet, and the long way decides; it would have done the same with this line.
-    """
-    entitlement = pool.entitlements.get(line["resource_key"])
-    usage_id = line["usage_id"]
-    if entitlement is None or line["subject_id"]:
+    """Record a line if it is usual. False: nothing is done yet."""
+    usage_id, body = line["usage_id"], body_of(line, line["occurred_at"] or now_ms)
+    bearer = None if line["subject_id"] else take_if_usual(pool, body, usage_id, now_ms)
+    if bearer is None:
         return False
-    if usage_id and (usage_id in pool.usage_ids or pool.usage_ids.rows >= USAGE_IDS_MAX or not is_id(usage_id)):
-        return False
-    before, quantity, workspace_id = entitlement.consumed, line["quantity"], line["workspace_id"]
-    after, occurred_at = before + quantity, line["occurred_at"] or now_ms
-    if not (
-        # With something consumed the end of the period is scheduled already.
-        0 < before < after <= entitlement.usual_until
-        and quantity <= QUANTITY_MAX
-        and entitlement.period_start_ms <= occurred_at <= now_ms + CLOCK_SKEW_MS_MAX
-        and now_ms < entitlement.period_end_ms
-        and (not workspace_id or workspace_id in pool.assignments)
-    ):
-        return False
-    burning = entitlement.burning
-    assert burning is not None, "with no contribution nothing is usual"
-    burning.consumed += quantity
-    entitlement.consumed = after
-    pool.clock_ms = now_ms
+    resource_key, quantity, mode, workspace_id, occurred_at = body
     pool.recorded.append(
         {
-            "resource_key": line["resource_key"],
+            "resource_key": resource_key,
             "quantity": quantity,
             "overage": 0,
-            "mode": line["mode"],
+            "mode": mode,
             "occurred_at": occurred_at,
             "recorded_at": now_ms,
             "workspace_id": workspace_id,
             "usage_id": usage_id,
-            "provision_id": burning.provision_id,
+            "provision_id": bearer,
             "late": False,
             "details": None,
         }
     )
-    pool.counted[entitlement.resource_key] = entitlement
-    if usage_id:
-        body = line["resource_key"], quantity, line["mode"], workspace_id, occurred_at
-        pool.remember_usual(usage_id, now_ms, body, burning.provision_id)
     return True
+
+
+def take_if_usual(pool: ResourcePool, body: LineBody, usage_id: str, now_ms: int) -> str | None:
+    """Take a line of no subject into the state of a pool that is not closed if nothing special applies to it, as to most: borne by one
+    contribution, in the current period, of nobody's own. Who bears it; whoever asks is to write it down.
+
+    None: nothing is done yet, and the long way decides; it would have done the same with this line.
+    """
+    resource_key, quantity, _, workspace_id, occurred_at = body
+    entitlement = pool.entitlements.get(resource_key)
+    if entitlement is None or not (
+        # With something consumed the end of the period is scheduled already.
+        is_usual(entitlement, quantity)
+        and quantity <= QUANTITY_MAX
+        and entitlement.period_start_ms <= occurred_at <= now_ms + CLOCK_SKEW_MS_MAX
+        and now_ms < entitlement.period_end_ms
+        and (not workspace_id or workspace_id in pool.assignments)
+        and (
+            not usage_id or (usage_id not in pool.usage_ids and pool.usage_ids.rows < USAGE_IDS_MAX and is_id(usage_id))
+        )
+    ):
+        return None
+    bearer = count_usual(entitlement, quantity)
+    pool.clock_ms = now_ms
+    pool.counted[resource_key] = entitlement
+    if usage_id:
+        pool.remember_usual(usage_id, now_ms, body, bearer)
+    return bearer
 
 
 def _what_is_invalid(

@@ -8,6 +8,9 @@ frames       a frame's bytes
 chain        which frames count: the one reader's rules
 tail         valid frames from Kafka, for everybody who reads the ledger
 partition    state and decisions of one partition
+batch        commands of the log, and what was decided about several of them
+usual_commands  commands of usage that say nothing but lines, by their bytes
+usage_deciding  the short way of usage from a command into the state and a frame
 confirming   which frames under way count
 owned        a partition that an engine owns: commands that wait, the frame under way
 usage_folding  the short way of usage from a frame into the state

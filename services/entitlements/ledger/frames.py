@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 import fastavro
 
 from entitlements.ledger.usage_folding import USUAL_EVENTS
-from entitlements_schemas import Wire, WireError, plain_schema
+from entitlements_schemas import NotEncodable, Wire, WireError, plain_schema
 from entitlements_schemas.wire import PREFIX_BYTES
 
 FRAME: Final = "entitlements.ledger.Frame"
@@ -94,17 +94,25 @@ def write_frame(
     *,
     decided_at_ms: int,
     engine: str,
-    events: list[tuple[str, dict[str, Any]]],
+    events: Sequence[tuple[str, dict[str, Any] | bytes]],
     refusals: Sequence[Refusal],
 ) -> bytes:
-    """The bytes of a frame. Events are (full name, plain record)."""
+    """The bytes of a frame. Events are (full name, plain record), or its bytes where it is written already."""
     record = head._asdict() | {
         "decided_at": decided_at_ms,
         "engine": engine,
         "events": events,
         "refusals": [refusal._asdict() for refusal in refusals],
     }
-    return wire().encode_plain(FRAME, record)
+    try:
+        return wire().encode_plain(FRAME, record)
+    except NotEncodable:  # Perhaps fastavro has to write something else here, which knows records only.
+        read = [(name, _read(name, event) if isinstance(event, bytes) else event) for name, event in events]
+        return wire().encode_plain(FRAME, record | {"events": read})
+
+
+def _read(name: str, event: bytes) -> Any:
+    return fastavro.schemaless_reader(io.BytesIO(event), plain_schema(name), None)
 
 
 def decode_events(value: bytes) -> FrameBody:

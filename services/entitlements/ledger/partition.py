@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import heapq
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple, get_args
+from typing import Any, get_args
 
 from entitlements.domain import commands
 from entitlements.domain.aggregate import NEVER_MS, Aggregate, AggregateType
@@ -16,53 +15,20 @@ from entitlements.domain.decide import decide, is_of, record_group, record_usage
 from entitlements.domain.errors import CommandRefused, InvalidCommand, InvalidId, PoolIsElsewhere, UnknownPool
 from entitlements.domain.lines import UsageAnswer
 from entitlements.domain.pools import ResourcePool
-from entitlements.domain.values import ID_CHARACTERS_MAX, is_id
+from entitlements.domain.values import ID_CHARACTERS_MAX, UsageLine, is_id
 from entitlements.ledger import outcomes, records
+from entitlements.ledger.batch import Batch, CannotBeDecided, LoggedCommand, results_of
 from entitlements.ledger.causes import Causes
 from entitlements.ledger.chain import ChainPosition
 from entitlements.ledger.frames import FrameHead, Refusal, read_to_fold, wire, write_frame
-from entitlements.ledger.outcomes import Result
 from entitlements.ledger.partitioning import partition_of
+from entitlements.ledger.usage_deciding import UsualLines, events_of
 from entitlements.ledger.usage_folding import fold_usage, read_whole
+from entitlements.ledger.usual_commands import RECORD_USAGE, UsualCommand, count_of, read_usual
 from entitlements.settings import LINES_PER_COMMAND_MAX, RECORD_BYTES_MAX
 from entitlements_schemas import Wire, WireError
 
-RECORD_USAGE: Final = "entitlements.commands.RecordUsage"
-
-
-class LoggedCommand(NamedTuple):
-    """A record of the command log."""
-
-    offset: int
-    timestamp_ms: int
-    value: bytes | None
-
-
-class CannotBeDecided(Exception):
-    """The decision of a command failed with an unexpected error."""
-
-    def __init__(self, offset: int) -> None:
-        super().__init__(f"The command at offset {offset} cannot be decided.")
-        self.offset = offset
-
-
-@dataclass(slots=True)
-class Batch:
-    """What was decided about commands m to n, before it is a frame."""
-
-    first_command: int
-    last_command: int
-    decided_at_ms: int
-    #: Lines of usage, refused ones too.
-    lines: int = 0
-    refusals: list[Refusal] = field(default_factory=list)
-    #: (caller, result, aggregate): the version is read off when everything is sealed.
-    results: list[tuple[str, Result, Aggregate | None]] = field(default_factory=list)
-    #: (index in the batch of commands, code, reason) of records that go to the quarantine.
-    unreadable: list[tuple[int, str, str]] = field(default_factory=list)
-    touched: dict[tuple[AggregateType, str], Aggregate] = field(default_factory=dict)
-    #: Which events follow from commands that are traced; None: none is.
-    causes: Causes | None = None
+__all__ = ["Batch", "CannotBeDecided", "LoggedCommand", "Partition", "results_of"]
 
 
 class Partition:
@@ -168,9 +134,12 @@ class Partition:
         first = self.position.last_command + 1 if self.position.offset >= 0 else commands_logged[0].offset
         last = commands_logged[-1]
         batch = Batch(first, last.offset, last.timestamp_ms, causes=causes)
+        batch.usual = UsualLines(self._pools, batch.touched) if causes is None else None  # Causes look at records.
         for index, logged in enumerate(commands_logged):
             if logged.offset in poison:
                 self._unreadable(batch, index, logged, "could_not_be_decided", "The decision failed twice.")
+                continue
+            if self._is_decided_as_usual(batch, logged):
                 continue
             command = self._read(batch, index, logged)
             if command is None:
@@ -224,6 +193,58 @@ class Partition:
         batch.unreadable.append((index, code, reason))
         batch.refusals.append(Refusal(logged.offset, "", "", code, reason[:500]))
 
+    def _is_decided_as_usual(self, batch: Batch, logged: LoggedCommand) -> bool:
+        """Decide usage the short way if its command has the usual form. Of its lines the long way decides those that are not usual."""
+        if batch.usual is None or logged.value is None or len(logged.value) > RECORD_BYTES_MAX:
+            return False
+        try:
+            usual = read_usual(self.commands_wire, logged.value)
+            return usual is not None and self._decide_usual(batch, batch.usual, usual, logged)
+        except Exception as error:
+            raise CannotBeDecided(logged.offset) from error
+
+    def _decide_usual(self, batch: Batch, lines: UsualLines, usual: UsualCommand, logged: LoggedCommand) -> bool:
+        if usual.is_batch:
+            return self._decide_usual_batch(batch, lines, usual, logged)
+        pool = self._pools.get(usual.pool_id)
+        if pool is None or not is_of(pool, usual.organization_id) or not usual.is_under_its_id(pool):
+            return False
+        answer = UsageAnswer()
+        answer.accepted = taken = lines.take(usual, usual.groups[0], logged.timestamp_ms)
+        batch.lines += usual.lines
+        if taken < usual.lines:
+            left = self.commands_wire.decode_plain(logged.value).record["lines"][taken:]
+            record_usage(pool, usual.command_id, usual.actor, None, left, logged.timestamp_ms, answer)
+            batch.touched["pool", pool.id] = pool
+        if usual.caller is not None:
+            result = outcomes.usage_result(usual.command_id, answer, repeated=answer.repeated == usual.lines)
+            batch.results.append((usual.caller, result, pool))
+        return True
+
+    def _decide_usual_batch(self, batch: Batch, lines: UsualLines, usual: UsualCommand, logged: LoggedCommand) -> bool:
+        command = commands.RecordUsageBatch(
+            command_id=usual.command_id,
+            actor=usual.actor,
+            caller=usual.caller,
+            caller_organization_id=usual.organization_id,
+            groups=[],
+        )
+        try:
+            check_fields(command)
+        except CommandRefused:
+            return False
+        answer, first, record = UsageAnswer(), 0, None
+        for at, group in enumerate(usual.groups):
+            number, taken = count_of(group), lines.take(usual, group, logged.timestamp_ms)
+            answer.accepted += taken
+            if taken < number:
+                record = record or self.commands_wire.decode_plain(logged.value).record
+                pool_id, said = record["groups"][at]["pool_id"], record["groups"][at]["lines"]
+                self._decide_group(batch, command, pool_id, said[taken:], logged, answer, first + taken)
+            first += number
+        self._answer_many(batch, command, answer, first)
+        return True
+
     def _decide_usage(self, batch: Batch, command: dict[str, Any], logged: LoggedCommand) -> None:
         pool_id, command_id, caller = command["pool_id"], command["command_id"], command["caller"]
         pool, lines = self._pools[pool_id], command["lines"]
@@ -264,21 +285,35 @@ class Partition:
             self._refuse(batch, command, logged, "", refusal)
             return
         for group in command.groups:
-            pool_id, lines = group["pool_id"], group["lines"]
-            pool = self._pools.get(pool_id)
-            if pool is None or not is_of(pool, command.caller_organization_id):
-                reason = self._why_unknown(pool_id)
-                told = pool_id[:ID_CHARACTERS_MAX]
-                batch.refusals.append(Refusal(logged.offset, command.command_id, told, reason.code, str(reason)))
-                answer.refused.extend((first + at, reason.code, -1) for at in range(len(lines)))
-            else:
-                record_group(pool, command, lines, logged.timestamp_ms, answer, first)
-                batch.touched["pool", pool_id] = pool
-            first += len(lines)
-        batch.lines += first
+            self._decide_group(batch, command, group["pool_id"], group["lines"], logged, answer, first)
+            first += len(group["lines"])
+        self._answer_many(batch, command, answer, first)
+
+    def _decide_group(
+        self,
+        batch: Batch,
+        command: commands.RecordUsageBatch,
+        pool_id: str,
+        lines: list[UsageLine],
+        logged: LoggedCommand,
+        answer: UsageAnswer,
+        first: int,
+    ) -> None:
+        """Decide lines of one pool, of which the first has this index in its command."""
+        pool = self._pools.get(pool_id)
+        if pool is None or not is_of(pool, command.caller_organization_id):
+            reason = self._why_unknown(pool_id)
+            told = pool_id[:ID_CHARACTERS_MAX]
+            batch.refusals.append(Refusal(logged.offset, command.command_id, told, reason.code, str(reason)))
+            answer.refused.extend((first + at, reason.code, -1) for at in range(len(lines)))
+        else:
+            record_group(pool, command, lines, logged.timestamp_ms, answer, first)
+            batch.touched["pool", pool_id] = pool
+
+    def _answer_many(self, batch: Batch, command: commands.RecordUsageBatch, answer: UsageAnswer, lines: int) -> None:
+        batch.lines += lines
         if command.caller is not None:
-            repeated = 0 < first == answer.repeated
-            result = outcomes.usage_result(command.command_id, answer, repeated=repeated)
+            result = outcomes.usage_result(command.command_id, answer, repeated=0 < lines == answer.repeated)
             batch.results.append((command.caller, result, None))
 
     def _refuse(
@@ -306,12 +341,12 @@ class Partition:
 
     def to_frame(self, batch: Batch, engine: str) -> tuple[bytes, bytes]:
         """Seal what was decided: the frame and its SHA-256. The state is now that after it, should it turn out valid."""
-        events: list[tuple[str, dict[str, Any]]] = []
+        events: list[tuple[str, Any]] = []
         for address, aggregate in batch.touched.items():
-            taken = aggregate.take_events()
+            taken = events_of(aggregate)
             if taken:
                 self._note(address, aggregate)
-                events.extend(map(records.event_to_record, taken))
+                events.extend(taken)
         self.events += len(events)
         if batch.causes is not None:
             batch.causes.note(events)
@@ -320,14 +355,6 @@ class Partition:
             head, decided_at_ms=batch.decided_at_ms, engine=engine, events=events, refusals=batch.refusals
         )
         return value, hashlib.sha256(value).digest()
-
-
-def results_of(batch: Batch) -> list[tuple[str, Result]]:
-    """The results for the callers, with the versions after the whole batch."""
-    for _, result, aggregate in batch.results:
-        if aggregate is not None:
-            result["aggregate_id"], result["version"] = aggregate.id, aggregate.version
-    return [(caller, result) for caller, result, _ in batch.results]
 
 
 def _check_lines(lines: int) -> None:

@@ -153,6 +153,7 @@ _REMEMBERED: Final[dict[str, type[Remembered[Any, Any]]]] = {"answers": Remember
 _EMPTY: Final[dict[str, type]] = {
     "recorded_by": str,
     "recorded": list,
+    "written": type(None),
     "refused": list,
     "counted": dict,
     "counted_late": dict,
@@ -208,8 +209,6 @@ def load_state(kind: AggregateType, state: bytes, chunks: Iterable[bytes] = ()) 
         aggregate.find_due()
     elif isinstance(aggregate, Organization):
         aggregate.count_again()
-    # A dict that grew keeps room for twice as much; a copy has what it needs.
-    aggregate.__dict__ = dict(vars(aggregate))
     return aggregate
 
 

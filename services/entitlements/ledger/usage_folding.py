@@ -129,7 +129,7 @@ def _take_one(pool: ResourcePool, found: Any) -> bool:
         or key != of
         or not _is_under_way(entitlement, start, end)
         or quantity[0] & 1  # Avro's sign.
-        or not is_usual(pool, entitlement, provision_id, LONGS[quantity])
+        or not _is_usual(pool, entitlement, provision_id, LONGS[quantity])
     ):
         return False
     count_usual(entitlement, LONGS[quantity])
@@ -154,7 +154,7 @@ def _take_many(pool: ResourcePool, lines: Sequence[Line], totals: Sequence[Total
     counted: list[tuple[Entitlement, int]] = []
     for (key, provision), total in sums.items():
         entitlement = entitlements.get(TEXTS[key])
-        if entitlement is None or not is_usual(pool, entitlement, TEXTS[provision], total):
+        if entitlement is None or not _is_usual(pool, entitlement, TEXTS[provision], total):
             return False
         counted.append((entitlement, total))
     for entitlement, total in counted:
@@ -171,3 +171,15 @@ def _is_under_way(entitlement: Entitlement, start: bytes | None, end: bytes | No
     if not start or not end:
         return False
     return entitlement.period_start_ms == LONGS[start] and entitlement.period_end_ms == LONGS[end]
+
+
+def _is_usual(pool: ResourcePool, entitlement: Entitlement, provision_id: str, quantity: int) -> bool:
+    """Whether what a provision bears can be counted here."""
+    burning = entitlement.burning
+    return (
+        is_usual(entitlement, quantity)
+        and burning is not None
+        and burning.provision_id == provision_id
+        # The end of the period is scheduled already.
+        and pool.due_ms <= entitlement.period_end_ms
+    )

@@ -164,7 +164,7 @@ def state_of(aggregate: Aggregate) -> dict[str, Any]:
     """All that an aggregate is, without what it has only while a command is under way."""
     return {
         name: value
-        for name, value in vars(aggregate).items()
+        for name, value in aggregate.fields().items()
         if name not in {"command_id", "recorded_by", "_pending_events"}
     }
 
