@@ -35,8 +35,11 @@ EVERY: Final = 0.5
 PAUSE_FOR_MAX: Final = 30.0
 #: Lines that were put aside are kept at most so many, the newest.
 ASIDE_MAX: Final = 10_000
-#: Problems of a line that pass by themselves.
-PASSING: Final = frozenset({"outcome_unknown", "service_is_away", "rate_limited", "server_is_away", "not_reached_yet"})
+#: Problems of a line that pass by themselves: nobody can say yet, or there is more than the service takes for now.
+PASSING: Final = frozenset({
+    "outcome_unknown", "service_is_away", "server_is_away", "not_reached_yet",
+    "rate_limited", "too_many_requests", "too_many_usage_ids", "too_many_idempotency_keys",
+})  # fmt: skip
 
 _SCHEMA: Final = """
 create table if not exists waiting (

@@ -30,7 +30,6 @@ from entitlements.ledger.owned import BATCH_COMMANDS_MAX, Owned, UnderWay
 from entitlements.ledger.partition import CannotBeDecided, LoggedCommand, results_of
 from entitlements.ledger.quarantine import Quarantine
 from entitlements.ledger.recovery import Stopped, recover
-from entitlements.ledger.snapshots import SLICE_FOR
 from entitlements.ledger.ticker import Ticker
 from entitlements.operations.spans import TracedCommands
 from entitlements.registry import wire_for
@@ -44,6 +43,8 @@ _FRAME_MARGIN_BYTES: Final = 64 * 1024
 WAITING_COMMANDS_MAX: Final = 20_000
 #: Seconds: how long an idle engine waits for commands, and how often it looks at clocks.
 IDLE_FOR: Final = 0.05
+#: The same while snapshots are written: between two slices.
+BETWEEN_SLICES_FOR: Final = 0.002
 TICK_EVERY_FOR: Final = 0.25
 COMMIT_EVERY_FOR: Final = 1.0
 #: Seconds between looks whether somebody else has written behind a frame of ours.
@@ -172,7 +173,7 @@ class Engine:
         if waiting >= WAITING_COMMANDS_MAX:
             return
         is_writing = any(owned.snapshots.is_writing for owned in self._owned.values())
-        first = self._commands.poll(0 if not idle else SLICE_FOR if is_writing else IDLE_FOR)
+        first = self._commands.poll(0 if not idle else BETWEEN_SLICES_FOR if is_writing else IDLE_FOR)
         if first is None:
             return
         for message in (first, *self._commands.consume(BATCH_COMMANDS_MAX, 0)):

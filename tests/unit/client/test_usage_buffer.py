@@ -131,7 +131,7 @@ def test_what_will_never_be_taken_is_put_aside_with_its_reason_and_holds_nobody_
     assert (aside["code"], aside["quantity"]) == ("unknown_key", 2)
 
 
-@pytest.mark.parametrize("code", ["outcome_unknown", "server_is_away", "not_reached_yet"])
+@pytest.mark.parametrize("code", ["outcome_unknown", "server_is_away", "not_reached_yet", "too_many_usage_ids"])
 def test_what_may_pass_waits_on(buffer: UsageBuffer, client: Client, counting: Counting, code: str) -> None:
     counting.refuses = {"slow": code}
     buffer.add_all([line(), line(2, "slow")])
