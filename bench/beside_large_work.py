@@ -6,24 +6,18 @@ large_work.py says, over a few connections, each with the next call as soon as t
 
 from __future__ import annotations
 
-import json
 import os
 import statistics
-import subprocess
-import sys
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any, Final
 
 from bench import fairness, questions
-from bench.installations import an_installation
+from bench.installations import an_installation, customers_on_a_plan
 from bench.large_work import CUSTOMER, CUSTOMERS, KINDS
 from bench.latency import percentile
 from bench.place import Place
-from entitlements.domain.commands import AssignWorkspace, OpenPool, ProvisionPool
 from entitlements.domain.governance_commands import CreateApiKey
-from entitlements.domain.values import Rule
 from entitlements.intake.api_keys import new_api_key
 from entitlements.ledger.caller import Caller, new_id
 from entitlements.settings import Settings
@@ -86,26 +80,13 @@ def _note(found: Mapping[str, Sequence[questions.Waits]], answered: Mapping[str,
 def a_noisy_organization(settings: Settings) -> str:
     """An organization with many customers; a key of it for everything."""
     made = new_api_key()
-    rules = [
-        Rule(resource_key="sso", rule_type="boolean", stacking="any"),
-        Rule(resource_key="api_calls", rule_type="quota", amount=10**9, period="month", stacking="sum"),
-    ]
     commands: list[Any] = [
         CreateApiKey(
             command_id=new_id(), organization_id=fairness.NOISY, key_id=made.key_id, secret_sha256=made.secret_sha256,
             scopes=["read", "use", "administer"],
         )
     ]  # fmt: skip
-    for number in range(CUSTOMERS):
-        pool: Any = {"pool_id": f"noisy-{number}"}
-        commands += [
-            OpenPool(command_id=new_id(), organization_id=fairness.NOISY, **pool),
-            ProvisionPool(
-                command_id=new_id(), provision_id="plan", source="subscription", set_id="pro", set_version=1, rules=rules,
-                **pool,
-            ),
-            AssignWorkspace(command_id=new_id(), workspace_id=f"ws-noisy-{number}", role="primary", **pool),
-        ]  # fmt: skip
+    commands += customers_on_a_plan(fairness.NOISY, CUSTOMERS, "noisy-", "ws-noisy-")
     with Caller(settings) as caller:
         outcomes = caller.call_all(commands)
     assert all(outcome.is_accepted for outcome in outcomes)
@@ -120,33 +101,5 @@ def at_work(
     settings: Settings, key: str, kind: str, connections: int, customer: str = CUSTOMER
 ) -> Iterator[dict[str, int]]:
     """Large work of a kind, by another process; what was answered is told at the end. customer: one, or all that begin so (`ws-noisy-`)."""
-    command = [sys.executable, "-m", "bench.large_work", settings.api_host, str(settings.api_port), key, kind]
-    counts: dict[str, int] = {}
-    ready = threading.Event()
-
-    def read() -> None:
-        for line in process.stdout or ():
-            if line.startswith("{"):
-                counts.update(json.loads(line))
-            ready.set()
-
-    with subprocess.Popen(
-        [*command, str(connections), customer],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    ) as process:
-        reading_it = threading.Thread(target=read, daemon=True)
-        reading_it.start()
-        try:
-            assert ready.wait(fairness.READY_WITHIN_FOR), "large work never came"
-            yield counts
-        finally:
-            assert process.stdin is not None
-            process.stdin.close()
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-            reading_it.join(5)
+    with fairness.another_process("bench.large_work", settings, key, kind, str(connections), customer) as counts:
+        yield counts

@@ -180,7 +180,14 @@ def neighbours(
     settings: Settings, key: str, silent: int, streams: int, per_s: float, customer: str = CUSTOMER
 ) -> Iterator[dict[str, int]]:
     """The neighbours at work (neighbours.py); what they have done is told at the end."""
-    command = [sys.executable, "-m", "bench.neighbours", settings.api_host, str(settings.api_port), key]
+    with another_process("bench.neighbours", settings, key, str(silent), str(streams), str(per_s), customer) as counts:
+        yield counts
+
+
+@contextmanager
+def another_process(module: str, settings: Settings, *arguments: str) -> Iterator[dict[str, int]]:
+    """A module that calls the API as long as its input is open; what it has counted is told at the end."""
+    command = [sys.executable, "-m", module, settings.api_host, str(settings.api_port), *arguments]
     counts: dict[str, int] = {}
     ready = threading.Event()
 
@@ -191,7 +198,7 @@ def neighbours(
             ready.set()
 
     with subprocess.Popen(
-        [*command, str(silent), str(streams), str(per_s), customer],
+        command,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -200,7 +207,7 @@ def neighbours(
         reading_it = threading.Thread(target=read, daemon=True)
         reading_it.start()
         try:
-            assert ready.wait(READY_WITHIN_FOR), "the neighbours never came"
+            assert ready.wait(READY_WITHIN_FOR), f"{module} never came"
             yield counts
         finally:
             assert process.stdin is not None

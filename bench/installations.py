@@ -65,10 +65,6 @@ def an_installation(
 def _prepared(settings: Settings, caller: Caller, customers: int) -> str:
     key_id, secret = f"k{secrets.token_hex(8)}", secrets.token_hex(32)
     digest = hashlib.sha256(secret.encode()).hexdigest()
-    rules = [
-        Rule(resource_key="sso", rule_type="boolean", stacking="any"),
-        Rule(resource_key="api_calls", rule_type="quota", amount=10**9, period="month", stacking="sum"),
-    ]
     commands: list[Any] = [
         DefineResourceKey(command_id=new_id(), resource_key="sso", name="SSO", data_type="boolean"),
         DefineResourceKey(command_id=new_id(), resource_key="api_calls", name="Calls", data_type="integer"),
@@ -76,19 +72,30 @@ def _prepared(settings: Settings, caller: Caller, customers: int) -> str:
             command_id=new_id(), organization_id=ORGANIZATION, key_id=key_id, secret_sha256=digest, scopes=["read", "use"]
         ),
     ]  # fmt: skip
-    for number in range(customers):
-        pool = {"pool_id": f"pool-{number}"}
-        commands += [
-            OpenPool(command_id=new_id(), organization_id=ORGANIZATION, **pool),
-            ProvisionPool(
-                command_id=new_id(), provision_id="plan", source="subscription", set_id="pro", set_version=1, rules=rules,
-                **pool,
-            ),
-            AssignWorkspace(command_id=new_id(), workspace_id=f"ws-{number}", role="primary", **pool),
-        ]  # fmt: skip
+    commands += customers_on_a_plan(ORGANIZATION, customers, "pool-", "ws-")
     outcomes = caller.call_all(commands)
     assert all(outcome.is_accepted for outcome in outcomes)
     with connect(settings.postgres) as connection:
         for outcome in outcomes[:3] + outcomes[-1_000:]:
             reading.wait_for(connection, outcome.partition, outcome.frame_offset, 60.0)
     return f"ent_{key_id}_{secret}"
+
+
+def customers_on_a_plan(organization_id: str, count: int, pools: str, customers: str) -> list[Any]:
+    """Commands that give customers, named by what their ids begin with, a pool each on a plan of a feature and a quota."""
+    rules = [
+        Rule(resource_key="sso", rule_type="boolean", stacking="any"),
+        Rule(resource_key="api_calls", rule_type="quota", amount=10**9, period="month", stacking="sum"),
+    ]
+    commands: list[Any] = []
+    for number in range(count):
+        pool: Any = {"pool_id": f"{pools}{number}"}
+        commands += [
+            OpenPool(command_id=new_id(), organization_id=organization_id, **pool),
+            ProvisionPool(
+                command_id=new_id(), provision_id="plan", source="subscription", set_id="pro", set_version=1, rules=rules,
+                **pool,
+            ),
+            AssignWorkspace(command_id=new_id(), workspace_id=f"{customers}{number}", role="primary", **pool),
+        ]  # fmt: skip
+    return commands

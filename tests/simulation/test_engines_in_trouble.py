@@ -7,11 +7,9 @@ from collections.abc import Iterator
 from random import Random
 
 import pytest
-from engines import Engine, Ledger, answers_of, as_logged, final_states, story_of, undisturbed
+from engines import Engine, Ledger, answers_of, as_logged, final_states, small_chunks, story_of, undisturbed
 from generated import history
 from tests.nightly import NIGHTLY
-
-from entitlements.domain import remembered
 
 #: Seeds that once failed: an older number of a source, refused in the same frame, outlived a newer one.
 FAILED_ONCE = [1124, 1650, 2024, 2217, 2670, 3207, 3273]
@@ -25,10 +23,7 @@ TURNS = 400
 
 @pytest.fixture(autouse=True, scope="module")
 def _small_chunks() -> Iterator[None]:
-    """What is remembered is closed, written apart and forgotten all the time."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(remembered, "CHUNK_ROWS", 3)
-        patch.setattr(remembered, "SPREAD_FROM_CHUNKS", 5)
+    with small_chunks():
         yield
 
 

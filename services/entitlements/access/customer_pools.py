@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import orjson
-
-from entitlements.access.caching.documents import position_to_text
+from entitlements.access.caching.documents import exactly, position_to_text
 from entitlements.access.views import Connections
 from entitlements_projections import reading
 from entitlements_projections.positions import read_offsets
@@ -32,4 +30,4 @@ class PostgresPools:
             for row in pools_of_workspaces(connection, organization_id, customer_ids):
                 pools[row["workspace_id"]].append({"pool_id": row["pool_id"], "may_overflow": row["may_overflow"]})
         as_of = {"position": position_to_text(position)}
-        return {name: orjson.dumps({"as_of": as_of, "pools": those}) for name, those in pools.items()}
+        return {name: exactly({"as_of": as_of, "pools": those}) for name, those in pools.items()}

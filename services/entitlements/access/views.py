@@ -12,8 +12,7 @@ from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-import orjson
-
+from entitlements.access.caching.documents import exactly
 from entitlements.access.checking import (
     ALLOWED,
     KeyFacts,
@@ -64,13 +63,8 @@ class PostgresViews:
                 behind_for = self._lag()
                 lag_ms = None if behind_for is None else round(behind_for * 1000)
                 views = views_of(organization_id, part, gather(connection, organization_id, part), lag_ms)
-                found |= {name: _exactly(each) for name, each in views.items()}
+                found |= {name: exactly(each) for name, each in views.items()}
         return found
-
-
-def _exactly(document: dict[str, Any]) -> bytes:
-    """As JSON, in as much memory as it is long: what orjson returns keeps 8 KB and more, and views are kept by the thousand."""
-    return bytes(memoryview(orjson.dumps(document)))
 
 
 def views_of(

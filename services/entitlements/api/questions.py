@@ -13,16 +13,7 @@ from starlette.responses import Response
 from entitlements.api import aside, http_caching
 from entitlements.api.answer_bodies import DecisionBody, DecisionsBody, EntitlementBody, RemainingBody, ViewBody
 from entitlements.api.answering import answers_to, in_another_process, newer
-from entitlements.api.asking import (
-    at_least,
-    etags_of,
-    hold_questions,
-    json_answer,
-    parsed,
-    services_of,
-    who,
-    who_for,
-)
+from entitlements.api.asking import at_least, etags_of, hold_questions, json_answer, parsed, services_of, who, who_for
 from entitlements.api.disconnects import while_connected
 from entitlements.api.documents import PROBLEMS
 from entitlements.api.media_types import require_json

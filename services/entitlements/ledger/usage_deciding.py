@@ -20,6 +20,7 @@ from entitlements.domain.pools import ResourcePool
 from entitlements.domain.usage import take_if_usual
 from entitlements.domain.values import RecordedLine, UsageMode
 from entitlements.ledger.records import event_to_record
+from entitlements.ledger.usage_folding import RECORDED
 from entitlements.ledger.usual_commands import POOL, Group, UsualCommand, lines_of
 from entitlements_schemas import plain_schema
 from entitlements_schemas.compiled import reader_of, writer_of
@@ -28,8 +29,6 @@ from entitlements_schemas.compiled.templates import GIVEN, template_of
 from entitlements_schemas.compiled.values import LONGS_OUT, TEXTS_OUT
 from entitlements_schemas.compiled.values import WRITTEN_LONGS_IN as LONGS
 from entitlements_schemas.compiled.values import WRITTEN_TEXTS_IN as TEXTS
-
-RECORDED: Final = "entitlements.events.UsageRecorded"
 
 _NOTHING: Final = b"\x00"
 _MODES: Final[dict[bytes, UsageMode]] = {b"\x00": "strict", b"\x02": "report"}

@@ -78,13 +78,13 @@ def test_another_organization_has_its_turn_between_the_slices() -> None:
 
 MEASURED = """
 from pathlib import Path
-from entitlements.access.views import _exactly
+from entitlements.access.caching.documents import exactly
 
 def resident_pages():
     return int(Path("/proc/self/statm").read_text().split()[1])
 
 before = resident_pages()
-kept = [_exactly({"customer_id": str(number), "pools": [], "entitlements": {}}) for number in range(10_000)]
+kept = [exactly({"customer_id": str(number), "pools": [], "entitlements": {}}) for number in range(10_000)]
 print((resident_pages() - before) * 4096)
 """
 

@@ -7,14 +7,17 @@ valid frame of somebody else.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any, NamedTuple
 
+import pytest
 from generated import Logged
 from specification import state_of
 
+from entitlements.domain import remembered
 from entitlements.domain.aggregate import Aggregate
 from entitlements.ledger.chain import ChainPosition, ChainReader, Verdict
 from entitlements.ledger.chunks import dump_chunk
@@ -22,6 +25,15 @@ from entitlements.ledger.frames import decode_plain_events, read_head, wire
 from entitlements.ledger.partition import LoggedCommand, Partition, results_of
 from entitlements.ledger.records import aggregate_type_of, name_of_command, shape_of
 from entitlements.ledger.states import closed_chunks, dump_state, load_state
+
+
+@contextmanager
+def small_chunks() -> Iterator[None]:
+    """What is remembered is closed, written apart and forgotten all the time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(remembered, "CHUNK_ROWS", 3)
+        patch.setattr(remembered, "SPREAD_FROM_CHUNKS", 5)
+        yield
 
 
 def as_logged(log: Sequence[Logged], gaps: Random | None = None) -> list[LoggedCommand]:

@@ -6,7 +6,7 @@ contested, keys are repeated with the same and with other bodies.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from random import Random
@@ -21,6 +21,7 @@ from entitlements.domain.aggregate import from_ms
 from entitlements.domain.commands import Command
 from entitlements.domain.values import Rule, UsageLine
 from entitlements.examples import NOON_MS
+from entitlements.examples_of_terms import cap_member
 
 HOUR_MS: Final = 3_600_000
 STEPS_MS: Final = (
@@ -261,3 +262,24 @@ ASKED: Final = (
     *["release"] * 2, "tick", "cancel", "uncancel",
 )  # fmt: skip
 Author.asked = ASKED
+
+
+def busy_pools(random: Random, at_ms: int, pool_ids: Sequence[str], *more: Rule) -> list[Logged]:
+    """Pools whose usage is nearly all usual: of keys with room, and of some near their limits and the ends of their periods."""
+    log: list[Logged] = []
+    for pool_id in pool_ids:
+        rules = [
+            ask.quota("calls", random.choice((30, 10_000)), soft_limit=random.choice((None, 20))),
+            ask.quota("hourly", 10_000, period="hour"),
+            ask.limit("seats", 1_000),
+            ask.quota("forever", None),
+            ask.quota("refilled", 10_000, period="month", recurs="hour"),
+            ask.quota("capped", 10_000),
+            *more,
+        ]
+        log.append(Logged(at_ms, ask.open_pool(pool_id=pool_id)))
+        log.append(Logged(at_ms, ask.provision_pool("p-1", *rules, pool_id=pool_id)))
+        log.append(Logged(at_ms, ask.provision_pool("p-2", *rules[:3], pool_id=pool_id)))
+        log.append(Logged(at_ms, ask.assign_workspace("ws", pool_id=pool_id)))
+        log.append(Logged(at_ms, cap_member(10_000, workspace_id="ws", resource_key="capped", pool_id=pool_id)))
+    return log

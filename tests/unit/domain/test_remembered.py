@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from copy import deepcopy
 from random import Random
 
 import pytest
+from engines import small_chunks
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.nightly import examples
@@ -29,9 +31,9 @@ PARTS = (
 
 
 @pytest.fixture(autouse=True)
-def _small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "CHUNK_ROWS", 3)
-    monkeypatch.setattr(module, "SPREAD_FROM_CHUNKS", 5)
+def _small() -> Iterator[None]:
+    with small_chunks():
+        yield
 
 
 class Lived:

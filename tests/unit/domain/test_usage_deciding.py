@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from engines import as_logged
-from generated import Logged, histories, histories_settings
+from generated import Logged, busy_pools, histories, histories_settings
 from generated_whole import whole_histories
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -21,16 +21,13 @@ from entitlements.domain.commands import RecordUsage, RecordUsageBatch
 from entitlements.domain.pools import ResourcePool
 from entitlements.examples import (
     NOON_MS,
-    assign_workspace,
     close_pool,
-    limit,
     line,
     open_pool,
     provision_pool,
     quota,
     suspend_pool,
 )
-from entitlements.examples_of_terms import cap_member
 from entitlements.ledger import partition as module
 from entitlements.ledger.chain import ChainPosition
 from entitlements.ledger.frames import decode_plain_events, wire
@@ -150,22 +147,8 @@ def busy(random: Random, commands: int = 50) -> list[Logged]:
     """Usage and next to nothing else, of one pool and of many: of keys with room, near their limits and ends of periods, with ids and
     without, by several, of pools that are suspended, closed, unknown or somebody else's.
     """
-    at_ms, log = NOON_MS, list[Logged]()
-    for pool_id in POOLS[:-1]:
-        rules = [
-            quota("calls", random.choice((30, 10_000)), soft_limit=random.choice((None, 20))),
-            quota("hourly", 10_000, period="hour"),
-            limit("seats", 1_000),
-            quota("forever", None),
-            quota("refilled", 10_000, period="month", recurs="hour"),
-            quota("capped", 10_000),
-            quota("schlüssel", 10_000),
-        ]
-        log.append(Logged(at_ms, open_pool(pool_id=pool_id)))
-        log.append(Logged(at_ms, provision_pool("p-1", *rules, pool_id=pool_id)))
-        log.append(Logged(at_ms, provision_pool("p-2", *rules[:3], pool_id=pool_id)))
-        log.append(Logged(at_ms, assign_workspace("ws", pool_id=pool_id)))
-        log.append(Logged(at_ms, cap_member(10_000, workspace_id="ws", resource_key="capped", pool_id=pool_id)))
+    at_ms = NOON_MS
+    log = busy_pools(random, at_ms, POOLS[:-1], quota("schlüssel", 10_000))
     for number in range(commands):
         at_ms += random.choice((-5, 0, 0, 1, 1, 1_000, HOUR_MS // 4))
         log.append(Logged(at_ms, _used(random, at_ms, number)))

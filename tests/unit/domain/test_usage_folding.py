@@ -8,27 +8,20 @@ from random import Random
 from typing import Any
 
 import pytest
-from engines import Engine, Ledger, as_logged, stored
-from generated import Logged, histories, histories_settings
+from engines import Engine, Ledger, as_logged, small_chunks, stored
+from generated import Logged, busy_pools, histories, histories_settings
 from generated_whole import whole_histories
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.nightly import examples
 
-from entitlements.domain import remembered
 from entitlements.domain.aggregate import from_ms
 from entitlements.examples import (
     NOON_MS,
-    assign_workspace,
-    limit,
     line,
-    open_pool,
-    provision_pool,
-    quota,
     record_usage,
     record_usage_batch,
 )
-from entitlements.examples_of_terms import cap_member
 from entitlements.ledger import partition as module
 from entitlements.ledger.chain import ChainPosition, ChainReader
 from entitlements.ledger.partition import Partition
@@ -45,10 +38,7 @@ KEYS = ("calls", "calls", "hourly", "seats", "forever", "refilled", "capped", "u
 
 @pytest.fixture(autouse=True, scope="module")
 def _small_chunks() -> Iterator[None]:
-    """What is remembered is closed, written apart and forgotten all the time."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(remembered, "CHUNK_ROWS", 3)
-        patch.setattr(remembered, "SPREAD_FROM_CHUNKS", 5)
+    with small_chunks():
         yield
 
 
@@ -132,21 +122,7 @@ def test_busy_pools_are_folded_to_the_same_states_and_nearly_all_the_short_way(s
 def busy(random: Random, commands: int = 60) -> list[Logged]:
     """Usage and next to nothing else: of few keys with room, near their soft limits and ends of periods, with ids and without."""
     pools, at_ms = ["pool-1", "pool-2"], NOON_MS
-    log: list[Logged] = []
-    for pool_id in pools:
-        rules = [
-            quota("calls", random.choice((30, 10_000)), soft_limit=random.choice((None, 20))),
-            quota("hourly", 10_000, period="hour"),
-            limit("seats", 1_000),
-            quota("forever", None),
-            quota("refilled", 10_000, period="month", recurs="hour"),
-            quota("capped", 10_000),
-        ]
-        log.append(Logged(at_ms, open_pool(pool_id=pool_id)))
-        log.append(Logged(at_ms, provision_pool("p-1", *rules, pool_id=pool_id)))
-        log.append(Logged(at_ms, provision_pool("p-2", *rules[:3], pool_id=pool_id)))
-        log.append(Logged(at_ms, assign_workspace("ws", pool_id=pool_id)))
-        log.append(Logged(at_ms, cap_member(10_000, workspace_id="ws", resource_key="capped", pool_id=pool_id)))
+    log = busy_pools(random, at_ms, pools)
     for number in range(commands):
         at_ms += random.choice((0, 1, 1, 1_000, HOUR_MS // 4))
         lines = [

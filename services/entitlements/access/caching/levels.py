@@ -44,8 +44,8 @@ def open_levels(
 ) -> Levels:
     """Open the levels of the settings before a primary; the stack closes what runs in threads.
 
-    pools: of the primary, the pools of customers alone. replica_at: makes a ViewSource for the address of a replica. Where no level is on, source is the primary, and the follower runs for
-    hooks and listeners only. Raises ServerIsAway when an external registry does not answer.
+    pools: of the primary, the pools of customers alone. replica_at: makes a ViewSource for the address of a replica. Where no level is
+    on, source is the primary, and the follower runs for hooks and listeners only. Raises ServerIsAway when an external registry does not answer.
     """
     floors = Floors()
     source, counts = primary, dict[str, Counts]()
