@@ -96,7 +96,10 @@ def test_no_error_about_kafka_repeats_a_password() -> None:
     away = Settings().model_copy(update={"kafka": "user:hunter2@127.0.0.1:1,b:hun,ter2@[::1]:2"})
     with pytest.raises(ServerIsAway, match="Connection refused") as error:
         require_kafka(away)
-    broker = Broker(away)
-    with pytest.raises(ServerIsAway) as heard:
-        broker.topics(0.1)
-    assert "ter2" not in f"{error.value} {heard.value}"
+    assert "ter2" not in str(error.value)
+    broker, said = Broker(away), list[str]()
+    for _ in range(8):  # Of several errors the last that was heard is told: each of them in turn.
+        with pytest.raises(ServerIsAway) as heard:
+            broker.topics(0.1)
+        said.append(str(heard.value))
+    assert not [text for text in said if "hun" in text or "ter2" in text]

@@ -41,6 +41,7 @@ class Broker:
     def __init__(self, settings: KafkaSettings) -> None:
         """Raises SettingIsWrong: the client knows no such property, or no such value."""
         self._addresses = without_secrets(settings.kafka)
+        self._has_secrets = "@" in settings.kafka
         self._heard: list[KafkaError] = []
         properties = properties_of(settings)
         more: dict[str, Any] = {"error_cb": self._heard.append, "logger": _silent, "reconnect.backoff.max.ms": 1_000}
@@ -80,7 +81,9 @@ class Broker:
         heard = [each for each in self._heard if each.code() != KafkaError._ALL_BROKERS_DOWN]
         if not heard and error.args[0].code() == KafkaError._TRANSPORT:
             return "no response. If it requires TLS or SASL, set ENTITLEMENTS_KAFKA_SECURITY_PROTOCOL."
-        return f"{_plain((heard or [error.args[0]])[-1].str())}."
+        found = (heard or [error.args[0]])[-1]
+        # Its text repeats the address as librdkafka takes it: a comma in a password divides it, and both halves are hosts.
+        return f"{_plain((KafkaError(found.code()) if self._has_secrets else found).str())}."
 
 
 def _advice(error: KafkaError) -> str:
