@@ -19,7 +19,6 @@ settings    every setting, its unit and its default
 redacting   addresses without their secrets
 errors      the exceptions, each with a stable code
 advice      what to do about each error
-unique      ids that nobody else has
 masking     keeps secrets of API keys out of errors and logs
 examples, examples_of_terms, examples_of_governance   one example of each command and event
 testing     servers for tests: given, in containers, or local

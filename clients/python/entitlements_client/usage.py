@@ -23,8 +23,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from entitlements_client.deciding.unique import new_id
 from entitlements_client.errors import BufferIsFull, ClientIsClosed, OutcomeUnknown, RequestError
-from entitlements_client.transport.call import key_of, new_id
+from entitlements_client.transport.call import key_of
 from entitlements_client.transport.clients import Client, Service
 from entitlements_client.transport.results import Line
 

@@ -15,8 +15,9 @@ catching_up, repeats   all that was decided until now; names that a body has twi
 
 questions, question_bodies   check, checks, remaining, entitlements
 reading_checks  reads checks, many in slices
-short_way, short_usage   POST /v1/check and /v1/usage without the routing of all others; usage that is plainly right
-answering     decides questions
+short_way   POST /v1/check and /v1/usage without the routing of all others
+short_check, short_usage   of these, what can be told at once, and usage that is plainly right
+answering, decision_json   decides questions; the answers as JSON
 customer_pools  the pools that usage asks in turn, in memory
 views         what customers have, loaded for questions; many in slices
 turns, aside  what blocks or takes long, beside the loop: in threads, organizations in turns; in a process of its own

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias, TypeVar
 
-import orjson
 from starlette.requests import Request
 
 from entitlements.access.judging import judge, view_for
 from entitlements.api import aside
 from entitlements.api.asking import at_least, services_of
+from entitlements.api.decision_json import json_of
 from entitlements.api.disconnects import while_connected
 from entitlements.api.identity import Identity
 from entitlements.api.policies_in_force import Policies
@@ -60,7 +60,7 @@ async def answers_to(request: Request, identity: Identity, many: Sequence[Check]
         # After the views: what was waited for is in the policies, too.
         policies = await services.in_force.of(organization_id, anew=wanted is not None and not found)
         deciding = _Deciding(request, organization_id, policies)
-        for those, is_cheap in _slices([_asked(one) for one in part], policies):
+        for those, is_cheap in _slices([asked_by(one) for one in part], policies):
             answers = await deciding.decided([(views[asked.customer_id], asked) for asked in those], is_cheap=is_cheap)
             for asked, (decision, document) in zip(those, answers, strict=True):
                 if decision.needs_service:
@@ -110,8 +110,13 @@ async def in_another_process(request: Request, organization_id: str, function: C
     return await while_connected(request.receive, calling)
 
 
+def is_cheap(policies: Policies, resource_key: str) -> bool:
+    """Whether a question about a key is decided in the loop, however its policies turn out."""
+    return _QUESTION_COST + policies.compiled.cost_about(resource_key) <= _AT_ONCE_COST
+
+
 def _rendered(decision: Decision) -> _Answer:
-    return decision, orjson.dumps(decision.to_document())
+    return decision, json_of(decision)
 
 
 def _slices(asked: Sequence[Asked], policies: Policies) -> Iterator[tuple[Sequence[Asked], bool]]:
@@ -128,7 +133,8 @@ def _slices(asked: Sequence[Asked], policies: Policies) -> Iterator[tuple[Sequen
     yield asked[start:], is_cheap
 
 
-def _asked(one: Check) -> Asked:
+def asked_by(one: Check) -> Asked:
+    """A question as decisions take it."""
     context = Context() if one.context is None else one.context.context()
     if context.request_id is None:
         # In the access log a decision is found by the id that the answer carries.

@@ -37,6 +37,14 @@ class PoliciesInForce:
         self._parsed = parsed_policies()
         self._again_at: dict[str, float] = {}
 
+    def at_hand(self, organization_id: str) -> Policies | None:
+        """The policies of an organization, if this worker knows them and they are compiled; None: ask `of`."""
+        document = self._remembered.peek(organization_id)
+        if document is None:
+            return None
+        known: PolicySet | None = self._parsed.peek(organization_id, "", document)
+        return None if known is None else Policies(known, document)
+
     async def of(self, organization_id: str, *, anew: bool = False) -> Policies:
         """The policies of an organization; anew: as they are now, whatever is remembered. Raises ServerIsAway, TooManyRequests."""
         if anew:

@@ -39,7 +39,8 @@ def application() -> ASGIApp:
     from entitlements.api.app import BATCH_PATHS, CREATING_PATHS, OPEN_PATHS, STREAM_PATHS, create
     from entitlements.api.opening import open_services
     from entitlements.api.problems import problem_of
-    from entitlements.api.short_way import PATH, ShortWay
+    from entitlements.api.short_check import PATH
+    from entitlements.api.short_way import ShortWay
     from entitlements.operations import tracing
     from entitlements.operations.health import readiness_of
     from entitlements.operations.worker import operate

@@ -14,7 +14,7 @@ from starlette.types import Scope
 from entitlements.api.asking import Part, is_key
 from entitlements.api.auth import identity_of
 from entitlements.api.identity import Identity
-from entitlements.api.media_types import JSON
+from entitlements.api.media_types import is_plain_json
 from entitlements.api.problems import Problem
 from entitlements.api.repeats import require_no_repeats
 from entitlements.domain.ids import is_derived
@@ -26,7 +26,6 @@ PATH: Final = "/v1/usage"
 _BYTES_MAX: Final = 4_096
 #: Headers that ask for more than a record of usage.
 _MORE: Final = frozenset({b"prefer", b"entitlements-consistency"})
-_JSON: Final = frozenset({JSON.encode(), f"{JSON}; charset=utf-8".encode(), f"{JSON};charset=utf-8".encode()})
 
 
 class Body(msgspec.Struct, forbid_unknown_fields=True):
@@ -63,7 +62,7 @@ def read(scope: Scope, body: bytes) -> Plain | None:
     is_json = False
     for name, value in scope["headers"]:
         if name == b"content-type":
-            is_json = value in _JSON
+            is_json = is_plain_json(value)
         elif name == b"idempotency-key":
             if key is not None:
                 return None

@@ -16,21 +16,21 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from entitlements.api import short_usage
+from entitlements.api import short_check, short_usage
 from entitlements.api.asking import headers_of, path_of
 from entitlements.api.http_caching import VARY
 from entitlements.api.metering import record_usage, recorded
 from entitlements.api.problems import Problem, problem_of
 from entitlements.api.questions import answer_to, check
+from entitlements.api.services import Services
 
 _log = logging.getLogger(__name__)
 
 #: A body, and headers beside those that say what it is.
 _Answer: TypeAlias = tuple[bytes, list[tuple[bytes, bytes]]]
 
-PATH: Final = "/v1/check"
 #: As the router would say it, for whoever measures by route.
-_ROUTES: Final = {path: SimpleNamespace(path=path) for path in (PATH, short_usage.PATH)}
+_ROUTES: Final = {path: SimpleNamespace(path=path) for path in (short_check.PATH, short_usage.PATH)}
 
 
 class ShortWay:
@@ -38,6 +38,7 @@ class ShortWay:
 
     def __init__(self, app: FastAPI) -> None:
         self._app = app
+        self._services: Services = app.state.services
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
@@ -51,7 +52,7 @@ class ShortWay:
                     await problem.response()(scope, receive, send)
                     return
             await self._app(scope, receive, send)
-        elif scope["path"] == PATH:
+        elif scope["path"] == short_check.PATH:
             await self._answer(scope, receive, send, check, self._check(scope, receive))
         else:
             body = await _read(receive)
@@ -74,9 +75,10 @@ class ShortWay:
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": answer})
 
-    @staticmethod
-    async def _check(scope: Scope, receive: Receive) -> _Answer:
-        return await answer_to(Request(scope, receive), await _read(receive)), []
+    async def _check(self, scope: Scope, receive: Receive) -> _Answer:
+        body = await _read(receive)
+        answer = short_check.answer(self._services, scope, body)
+        return (await answer_to(Request(scope, receive), body) if answer is None else answer), []
 
     @staticmethod
     async def _use(scope: Scope, receive: Receive, plain: short_usage.Plain) -> _Answer:

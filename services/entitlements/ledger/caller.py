@@ -26,7 +26,7 @@ from entitlements.operations.metrics import COMMANDS_ANSWERED, COMMANDS_SENT
 from entitlements.operations.spans import CallerSpans
 from entitlements.registry import wire_for
 from entitlements.settings import RECORD_BYTES_MAX, Settings
-from entitlements.unique import new_id as new_id  # noqa: PLC0414 - whoever sends commands takes their ids from here.
+from entitlements_client.deciding.unique import new_id as new_id  # noqa: PLC0414 - whoever sends commands takes their ids from here.
 from entitlements_schemas import WireError
 
 #: Seconds between looks whether it is to close: every command of the command line closes a caller.

@@ -19,7 +19,7 @@ from entitlements.operations.health import Readiness
 from entitlements.operations.metrics import REQUEST_SECONDS, REQUESTS_UNDER_WAY
 from entitlements.operations.request_id import REQUEST_ID
 from entitlements.settings import INSTALLATION_HEADER
-from entitlements.unique import new_id
+from entitlements_client.deciding.unique import new_id
 
 #: What a request's route is called when there is none: labels must not be made up by callers.
 NO_ROUTE: Final = "none"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from itertools import product
 from typing import Any
 from urllib.parse import quote
 
@@ -33,6 +34,24 @@ def test_a_check_and_usage_without_a_quantity_are_of_1(account: Any) -> None:
     used_up = account.http.post("/v1/usage", json=line | {"quantity": 99})
     found = account.check("api_calls", used_up.headers["entitlements-consistency"])
     assert (found["reason_code"], found["remaining"]) == ("quota_exceeded", 0)
+
+
+#: Of the same question asked twice.
+_OF_EACH = {"decision_id": "", "decided_at": "", "as_of": {}}
+
+
+def test_what_is_answered_at_once_is_what_the_ordinary_way_answers(account: Any) -> None:
+    account.check("sso")  # From here on there is what the plan gives.
+    quantities: list[Any] = [None, 1, 100, 101, 0, -1, 2**53 + 1, "x"]
+    for key, quantity, subject in product(["sso", "api_calls", "seats", "", "x" * 129], quantities, ["", "ann"]):
+        asked = {"customer_id": account.customer_id, "resource_key": key, "subject_id": subject}
+        asked |= {} if quantity is None else {"quantity": quantity}
+        # A charset in this form is right, and nothing that is seen at a glance.
+        media_type = {"content-type": 'application/json; charset="utf-8"'}
+        usual = account.http.post("/v1/check", json=asked, headers=media_type)
+        for _ in range(2):
+            quick = account.http.post("/v1/check", json=asked)
+            assert (quick.status_code, quick.json() | _OF_EACH) == (usual.status_code, usual.json() | _OF_EACH), asked
 
 
 def test_a_read_with_a_token_knows_what_was_used_before(account: Any) -> None:

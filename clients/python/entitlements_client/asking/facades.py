@@ -19,12 +19,12 @@ from entitlements_client.asking.memory import Memory
 from entitlements_client.asking.organizations import Parts
 from entitlements_client.asking.ways import Cached, Local, Remote, Way
 from entitlements_client.deciding import Context, Decision, Request
+from entitlements_client.deciding.unique import new_id
 from entitlements_client.errors import BufferIsFull
 from entitlements_client.leasing.admitting import is_for_the_lease
 from entitlements_client.leasing.lease import Lease
 from entitlements_client.leasing.leases import Leases
 from entitlements_client.leasing.terms import LeaseTerms
-from entitlements_client.transport.call import new_id
 from entitlements_client.transport.clients import AsyncClient, Client, Service
 from entitlements_client.transport.results import Line
 from entitlements_client.usage import UsageBuffer

@@ -18,6 +18,7 @@ instants    RFC 3339 text and seconds
 temporal    windows, weekdays and hours of a policy
 zones       time zones, from the pinned package tzdata only
 places      where and when a key may be used
+unique      ids that nobody else has
 
 Start reading at decide.py; docs/policies.md explains the same to authors of policies.
 """

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, Self
-from uuid import uuid4
 
 from entitlements_client.deciding.context import Request
 from entitlements_client.deciding.instants import rfc3339, seconds_of
 from entitlements_client.deciding.policies import Policy, PolicySet
 from entitlements_client.deciding.sentences import sentence_of
+from entitlements_client.deciding.unique import new_id
 from entitlements_client.deciding.view import AsOf, CustomerView, Entry, first_end
 
 _NEVER: Final = float("inf")
+#: Stands for what a customer has not.
+_NOTHING: Final = Entry("", {"entitlement_type": None})
 
 #: A client has heard that the customer has the key no longer, and has not read why.
 REVOKED_JUST_NOW: Final = "revoked"
@@ -80,6 +82,21 @@ class Decision:
     def __repr__(self) -> str:
         answer = "allowed" if self.allowed else "refused"
         return f"<Decision {answer} ({self.reason_code}) {self.resource_key} for {self.customer_id}, {self.source}>"
+
+    @property
+    def entry_alone(self) -> Entry | None:
+        """What the customer has of the key, if everything but the id and the instant of this decision follows from that, from the reason
+        and from the policies; None: more does.
+        """
+        request, policies = self._request, self._policies
+        if request.quantity is not None or policies is None or type(request.resource_key) is not str:
+            return None
+        return self._entry if policies.program(request.resource_key) is None else None
+
+    @property
+    def policies(self) -> PolicySet | None:
+        """The policies that this was decided by; None: somebody else decided it."""
+        return self._policies
 
     @property
     def customer_id(self) -> str:
@@ -175,6 +192,11 @@ class Decision:
         return datetime.fromtimestamp(self._decided_s, UTC)
 
     @property
+    def decided_at_text(self) -> str:
+        """The same as RFC 3339 text."""
+        return self.decided_at.isoformat().replace("+00:00", "Z")
+
+    @property
     def matched_policies(self) -> list[dict[str, Any]]:
         """The policies that matched, the winner first: policy_id, effect, priority."""
         return [dict(one) if isinstance(one, Mapping) else one.named() for one in self._matched]
@@ -183,7 +205,7 @@ class Decision:
     def decision_id(self) -> str:
         """Id of this decision in logs, generated on first use."""
         if not self._decision_id:
-            self._decision_id = uuid4().hex
+            self._decision_id = new_id()
         return self._decision_id
 
     @property
@@ -210,16 +232,29 @@ class Decision:
 
     def to_document(self) -> dict[str, Any]:
         """The decision as JSON, as in the response of POST /v1/check."""
-        same = (
-            "decision_id", "allowed", "reason_code", "sentence", "customer_id", "resource_key", "quantity", "entitlement_type",
-            "pool_id", "limit", "consumed", "owed", "remaining", "resets_at", "ends_at", "data_type", "matched_policies",
-            "policy_version",
-        )  # fmt: skip
+        entry, request = self._entry or _NOTHING, self._request
         return {
-            **{name: getattr(self, name) for name in same},
+            "decision_id": self.decision_id,
+            "allowed": self.allowed,
+            "reason_code": self.reason_code,
+            "sentence": self.sentence,
+            "customer_id": request.customer_id,
+            "resource_key": request.resource_key,
+            "quantity": request.quantity,
+            "entitlement_type": entry.entitlement_type,
+            "pool_id": entry.pool_id,
+            "limit": entry.limit,
+            "consumed": entry.consumed,
+            "owed": entry.owed,
+            "remaining": entry.remaining,
+            "resets_at": entry.resets_at,
+            "ends_at": self.ends_at,
+            "data_type": self.data_type,
+            "matched_policies": self.matched_policies,
+            "policy_version": self.policy_version,
             "contributions": list(self.contributions),
             "as_of": self.as_of.to_document(),
-            "decided_at": self.decided_at.isoformat().replace("+00:00", "Z"),
+            "decided_at": self.decided_at_text,
             "source": self.source,
         }
 

@@ -33,7 +33,12 @@ class AsOf:
         )
 
     def to_document(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in ("position", "decided_at", "read_at", "lag_ms")}
+        return {
+            "position": self.position,
+            "decided_at": self.decided_at,
+            "read_at": self.read_at,
+            "lag_ms": self.lag_ms,
+        }
 
 
 #: The fields of an entry as its document has them, and what they are when they are left out.
@@ -82,6 +87,7 @@ class Entry:
                            by itself
     rests_on               what it rests on beside its own key of its own pool, as (pool, key): credits, and pools that usage goes on to
     has_subject_caps       a subject may have a cap of its own, which only the service knows
+    kept                   whatever is kept with it for as long as it is kept: it says nothing
     """
 
     __slots__ = (
@@ -96,6 +102,7 @@ class Entry:
         "has_subject_caps",
         "inherited_path",
         "is_plain",
+        "kept",
         "limit",
         "min_role",
         "owed",
@@ -135,6 +142,7 @@ class Entry:
 
     def __init__(self, resource_key: str, document: Mapping[str, Any]) -> None:
         self.resource_key = resource_key
+        self.kept: Any = None
         for name, otherwise in _ENTRY.items():
             setattr(self, name, document.get(name, otherwise))
         constraints = document.get("constraints")

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
+from entitlements_client.deciding.unique import new_id
 from entitlements_client.leasing.terms import NEVER, Holding
-from entitlements_client.transport.call import new_id
 
 #: Enough for the longest ids there are: five of 128 characters, each of six bytes where JSON has to escape it.
 SLOT_BYTES: Final = 4096

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Final
 
 from entitlements_client.asking.failing import FailureModes
+from entitlements_client.deciding.unique import new_id
 from entitlements_client.leasing.account import Account
 from entitlements_client.leasing.journal import SUFFIX, Journal, Orphan
 from entitlements_client.leasing.lease import Lease
 from entitlements_client.leasing.terms import NEVER, Holding, LeaseTerms
-from entitlements_client.transport.call import new_id
 from entitlements_client.transport.clients import Client, Service
 
 WORKERS: Final = 4

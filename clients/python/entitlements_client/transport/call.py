@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar
 from urllib.parse import quote
 
 from entitlements_client.deciding.instants import plain
+from entitlements_client.deciding.unique import new_id
 from entitlements_client.errors import NotFound, RequestError
 
 T_co = TypeVar("T_co", covariant=True)
@@ -160,11 +160,6 @@ def key_of(*parts: str | int) -> str:
     """A key that follows from parts: the same for the same, another for all others. They are hashed with their lengths."""
     text = "".join(f"{len(part)}:{part}" for part in map(str, parts))
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def new_id() -> str:
-    """An id that nobody else has: 128 bits, as hex."""
-    return secrets.token_hex(16)
 
 
 def without_none(**fields: Any) -> dict[str, Any]:

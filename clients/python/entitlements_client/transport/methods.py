@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from entitlements_client.deciding import Context, CustomerView, Decision, Request
+from entitlements_client.deciding.unique import new_id
 from entitlements_client.transport.administering import (
     command,
     create_key,
     report_access,
     revoke_key,
 )
-from entitlements_client.transport.call import Call, changing, new_id, path_id, reading, without_none
+from entitlements_client.transport.call import Call, changing, path_id, reading, without_none
 from entitlements_client.transport.lists import Lists
 from entitlements_client.transport.method import Method
 from entitlements_client.transport.results import (
