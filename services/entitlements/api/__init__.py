@@ -36,6 +36,7 @@ cloudevents, event_bodies, event_schemas   usage as CloudEvents
 splitting     where the elements of an array end, whatever they are
 commands      every command of the domain
 sending       sends a command and renders its outcome
+commanding, together   to the engine and back; what comes meanwhile goes together
 following     follows changes and events, once per worker
 streaming     GET /v1/changes
 access_log    the access log

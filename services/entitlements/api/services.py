@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property, partial
-from threading import get_ident
 from typing import Any, Final, TypeVar
 
 import orjson
@@ -28,6 +26,7 @@ from entitlements.api.aside import AT_ONCE as DECIDING_AT_ONCE
 from entitlements.api.aside import Aside
 from entitlements.api.auth import Knowing, RememberedOrganizations
 from entitlements.api.catching_up import CatchingUp, Following, what_follows
+from entitlements.api.commanding import Commanding
 from entitlements.api.connections import Streams
 from entitlements.api.customer_pools import CustomerPools
 from entitlements.api.fanout import Fanout
@@ -42,8 +41,8 @@ from entitlements.api.units import Units
 from entitlements.api.views import CUSTOMERS_AT_ONCE, CustomerViews
 from entitlements.api.windows import Windows
 from entitlements.domain.commands import Command
-from entitlements.errors import OutcomeUnknown, ServerIsAway
-from entitlements.ledger.caller import Caller, Outcome, Sent, tell
+from entitlements.errors import ServerIsAway
+from entitlements.ledger.caller import Caller, Outcome, Sent
 from entitlements.ledger.ends import TopicEnds
 from entitlements.ledger.partitioning import partition_of
 from entitlements.operations.lag import ProjectionLag
@@ -106,10 +105,12 @@ class Services:
     windows: Windows = field(default_factory=Windows)
     another_process: Aside = field(default_factory=Aside)
     streams: Streams = field(init=False)
+    commanding: Commanding = field(init=False)
     closing: ExitStack = field(default_factory=ExitStack)
 
     def __post_init__(self) -> None:
         self.streams = Streams(self.settings)
+        self.commanding = Commanding(self.caller, self.settings)
         self.in_force = PoliciesInForce(self.policies, self.in_thread, self.computing)
         self.organizations = RememberedOrganizations(self.settings.operator_organization, self._knows)
         self.units = Units(self._in_unit, self.catch_up)
@@ -277,37 +278,12 @@ class Services:
         return Response(document, headers=headers, media_type="application/json")
 
     async def do(self, command: Command, partition: int | None = None) -> Outcome:
-        """Send a command and wait for its outcome. Raises OutcomeUnknown, CommandIsTooLarge, NotEncodable."""
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Outcome] = loop.create_future()
-        thread = get_ident()
-        self.caller.hear_in(loop)
-
-        def settle(outcome: Outcome | OutcomeUnknown) -> None:
-            if get_ident() == thread:
-                tell(future, outcome)
-                return
-            with suppress(RuntimeError):  # The loop is closed: nobody waits.
-                loop.call_soon_threadsafe(tell, future, outcome)
-
-        self.caller.ask(command, settle, partition)
-        # A timer of the loop costs a tenth of asyncio.timeout.
-        timer = loop.call_later(self.settings.answer_timeout_for, tell, future, OutcomeUnknown())
-        try:
-            return await future
-        except OutcomeUnknown:
-            self.caller.forget(command)
-            raise
-        finally:
-            timer.cancel()
+        """As Commanding.do."""
+        return await self.commanding.do(command, partition)
 
     async def post(self, command: Command, partition: int | None = None) -> Sent:
-        """Send a command and wait only until it is in the log. Raises as do."""
-        try:
-            async with asyncio.timeout(self.settings.answer_timeout_for):
-                return await asyncio.wrap_future(self.caller.post(command, partition=partition))
-        except TimeoutError:
-            raise OutcomeUnknown from None
+        """As Commanding.post."""
+        return await self.commanding.post(command, partition)
 
     def close(self) -> None:
         """Close what was opened."""
