@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from entitlements.domain.aggregate import NEVER_MS, to_ms
 from entitlements.domain.pool_parts import Provision, takes_over
+from entitlements.domain.sharing import rules_about
 from entitlements.domain.values import Rule
 
 if TYPE_CHECKING:
@@ -36,10 +37,9 @@ def rule_that_ranks_first(pool: ResourcePool, resource_key: str, period: str | N
         (rule, provision)
         for provision in pool.provisions.values()
         if provision.status in ("active", "suspended")
-        for rule in provision.rules
-        if rule.resource_key == resource_key
+        for rule in rules_about(provision.rules, resource_key)
         # What is paused and has another period waits until it is resumed.
-        and (rule.period == period or (provision.status == "active" and pool.status == "open"))
+        if rule.period == period or (provision.status == "active" and pool.status == "open")
     ]
     if sources:
         return max(enumerate(sources), key=rank)[1][0]

@@ -15,6 +15,7 @@ from entitlements.domain.aggregate import NEVER_MS
 from entitlements.domain.buckets import UNLIMITED, Bucket, Rest
 from entitlements.domain.periods import LIFETIME
 from entitlements.domain.ranking import rule_that_ranks_first
+from entitlements.domain.sharing import rules_about
 from entitlements.domain.values import Rule
 
 if TYPE_CHECKING:
@@ -41,9 +42,10 @@ def take_terms(pool: ResourcePool, entitlement: Entitlement) -> None:
 def own_rule(pool: ResourcePool, entitlement: Entitlement, bucket: Bucket) -> tuple[Rule | None, int]:
     """The rule by which a contribution is there, and how many times."""
     provision = pool.provisions.get(bucket.provision_id)
-    rules = provision.rules if provision is not None else list(pool.defaults.values())
-    rule = next((rule for rule in rules if rule.resource_key == entitlement.resource_key), None)
-    return rule, provision.quantity if provision is not None and rule is not None and rule.per_unit else 1
+    if provision is None:
+        return pool.defaults.get(entitlement.resource_key), 1
+    rule = next(iter(rules_about(provision.rules, entitlement.resource_key)), None)
+    return rule, provision.quantity if rule is not None and rule.per_unit else 1
 
 
 def own_left(pool: ResourcePool, entitlement: Entitlement, bucket: Bucket) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from entitlements.domain.errors import CommandRefused, NotEntitled, ProvisionIsSuspended
 from entitlements.domain.pools import Provision, ResourcePool
+from entitlements.domain.sharing import rules_about
 
 
 def why_not_entitled(pool: ResourcePool, resource_key: str, workspace_id: str = "") -> type[CommandRefused]:
@@ -19,4 +20,4 @@ def why_not_entitled(pool: ResourcePool, resource_key: str, workspace_id: str = 
 def _would_confer(provision: Provision, resource_key: str) -> bool:
     if provision.status != "suspended":
         return False
-    return any(rule.resource_key == resource_key and not rule.denied for rule in provision.rules)
+    return any(not rule.denied for rule in rules_about(provision.rules, resource_key))
