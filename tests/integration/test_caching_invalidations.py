@@ -14,9 +14,11 @@ from confluent_kafka import Producer
 from tests.standing_still import standing_still
 
 from entitlements import testing
+from entitlements.access.caching import pool_users
 from entitlements.access.caching.floors import BEHIND_FOR_MAX, Concerned, Floors
 from entitlements.access.caching.hooks import BundleUpdate, Hooks, UsageReset
-from entitlements.access.caching.invalidations import Invalidations, PoolUsers
+from entitlements.access.caching.invalidations import Invalidations
+from entitlements.access.caching.pool_users import PoolUsers
 from entitlements.ledger.topics import create_topics
 from entitlements.local import LocalKafka
 from entitlements.settings import Settings
@@ -141,6 +143,51 @@ def test_an_event_of_a_pool_that_names_a_customer_raises_the_floor_of_its_organi
         assert asked == ["known", "new"], "of pools that were heard of nobody is asked, but when they are opened"
         third = log.event("pool", "nowhere", "WorkspaceAssigned", **ASSIGNED)
         wait_until(lambda: not floors.admits("whoever", "bob", {0: third - 1}))
+
+
+def test_who_was_assigned_a_moment_ago_is_concerned_though_the_read_models_have_not_heard_of_it(log: Log) -> None:
+    """Whoever reads its view between the two positions would keep what the second one took away."""
+    knows = dict[str, PoolUsers]()
+    with following(log, users_of=lambda pool_ids: {p: knows[p] for p in pool_ids if p in knows}) as floors:
+        log.event("pool", "p", "PoolOpened", organization_id="acme", **OPENED)
+        assigned = log.event("pool", "p", "WorkspaceAssigned", **ASSIGNED)
+        wait_until(lambda: not floors.admits("acme", "ada", {0: assigned - 1}))
+        suspended = log.event("pool", "p", "PoolSuspended", reason="", actor="a")
+        wait_until(lambda: not floors.admits("acme", "ada", {0: assigned}))
+        assert floors.admits("acme", "ada", {0: suspended})
+        assert floors.admits("acme", "bob", {}), "nobody else is concerned"
+        knows["p"] = PoolUsers("acme", ["ada", "bob"])
+        resumed = log.event("pool", "p", "PoolResumed", actor="a")
+        wait_until(lambda: not floors.admits("acme", "bob", {0: resumed - 1}))
+        assert not floors.admits("acme", "ada", {0: resumed - 1})
+
+
+@pytest.mark.parametrize("is_behind", [True, False])
+def test_of_more_than_are_kept_nobody_is_forgotten_before_the_read_models_know_them(
+    log: Log, *, is_behind: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool_users, "NAMED_MAX", 10)
+    monkeypatch.setattr(pool_users, "ASKED_AT_ONCE", 1)
+    knows = dict[str, PoolUsers]()
+    with following(log, users_of=lambda pool_ids: {p: knows[p] for p in pool_ids if p in knows}) as floors:
+        log.event("pool", "p", "PoolOpened", organization_id="acme", **OPENED)
+        if not is_behind:
+            knows["p"] = PoolUsers("acme", [f"c{n}" for n in range(20)])
+        for number in range(20):
+            assigned = log.event(
+                "pool",
+                "p",
+                "WorkspaceAssigned",
+                workspace_id=f"c{number}",
+                role="primary",
+                may_overflow=False,
+                actor="a",
+            )
+        wait_until(lambda: not floors.admits("acme", "c19", {0: assigned - 1}))
+        suspended = log.event("pool", "p", "PoolSuspended", reason="", actor="a")
+        wait_until(lambda: not floors.admits("acme", "c0", {0: suspended - 1}))
+        assert not floors.admits("acme", "c19", {0: suspended - 1})
+        assert floors.admits("acme", "elsewhere", {}) is not is_behind
 
 
 def test_where_nobody_can_say_who_draws_on_a_pool_every_view_is_taken_for_old(log: Log) -> None:

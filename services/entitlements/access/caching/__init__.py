@@ -2,6 +2,7 @@
 
 floors         minimum position that a view must include, for all levels of a process
 invalidations  follows the log, raises the floors, and calls hooks and purgers
+pool_users     whom news of a pool concern
 vouching       until when everything that was decided has been published
 news           what a record of the log means for views: the table
 hooks          on_subscription_change, on_bundle_update, on_entitlement_grant, on_usage_reset

@@ -12,16 +12,16 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields
 from typing import Any, Final, Self, TypeAlias
 
-import psycopg
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from entitlements.access.caching import news
 from entitlements.access.caching.floors import Concerned, Floors
 from entitlements.access.caching.hooks import BundleUpdate, Hooks, call
+from entitlements.access.caching.pool_users import PoolsInPostgres, Users, UsersOfPools
 from entitlements.access.caching.vouching import Vouching
 from entitlements.errors import ServerIsAway
 from entitlements.ledger import clients
@@ -29,8 +29,6 @@ from entitlements.ledger.ends import TopicEnds
 from entitlements.ledger.records import EVENTS
 from entitlements.registry import wire_for
 from entitlements.settings import Settings
-from entitlements_projections import reading
-from entitlements_projections.database import Connection, connect
 from entitlements_schemas import CHANGE_PREFIX, EVENT_PREFIX, WireError
 
 _log = logging.getLogger(__name__)
@@ -42,9 +40,6 @@ RECORDS_MAX: Final = 500
 WAIT_FOR: Final = 0.05
 LOOK_EVERY_FOR: Final = 0.5
 _ANSWER_FOR_MAX: Final = 1.0
-
-#: Pools whose organizations are remembered: some 200 bytes each.
-OWNERS_MAX: Final = 100_000
 
 #: Events that name no workspace, as the CloudEvents header says it: their headers tell all that is asked here.
 _OPENED: Final = f"{EVENT_PREFIX}PoolOpened"
@@ -58,16 +53,6 @@ _NAMELESS: Final = frozenset(
 _Place: TypeAlias = tuple[str, int]
 
 
-@dataclass(frozen=True, slots=True)
-class PoolUsers:
-    """The organization of a pool, and the ids of its customers that are or were assigned to it."""
-
-    organization_id: str
-    customer_ids: Sequence[str]
-
-
-#: Who uses pools, by pool; a pool that is not known yet is not there. Raises psycopg.Error when that cannot be said.
-UsersOfPools: TypeAlias = Callable[[Collection[str]], Mapping[str, PoolUsers]]
 Listener: TypeAlias = Callable[[Concerned], None]
 
 
@@ -85,9 +70,7 @@ class Invalidations:
     ) -> None:
         """listeners: told whom each round concerned, after the floors rose (purging.Purger is one); they must not block."""
         self._settings, self._floors = settings, floors
-        self._users_of = users_of or PoolsInPostgres(settings.postgres)
-        #: The organization of pools: that never changes. Those that were heard of first are forgotten first.
-        self._owners: dict[str, str] = {}
+        self._users = Users(users_of or PoolsInPostgres(settings.postgres))
         self.hooks = hooks or Hooks()
         self._listeners = list(listeners)
         self._wire = wire_for(settings)
@@ -173,13 +156,13 @@ class Invalidations:
                 if not name.startswith(CHANGE_PREFIX):
                     raise ValueError(name)
                 found, short = news.of_change(record), name.removeprefix(CHANGE_PREFIX)
-                self._learn(record["pool_id"], record["organization_id"])
+                self._users.learn(record["pool_id"], record["organization_id"])
                 facts.append(lambda: self.hooks.tell_change(short, record))
                 return found
             headers = dict(clients.headers_of(message))
             name, event = ("", {}) if headers.get("ce_type") in _NAMELESS else self._decoded(message)
             if name == _OPENED:
-                self._learn(event["originator_id"], event["organization_id"])
+                self._users.learn(event["originator_id"], event["organization_id"])
             elif name == f"{EVENT_PREFIX}EntitlementSetDefined":
                 update = BundleUpdate(set_id=event["originator_id"], set_version=event["version"])
                 facts.append(lambda: self.hooks.tell(update))
@@ -198,43 +181,12 @@ class Invalidations:
             return "", {}
 
     def _raise_floors(self, told: list[news.News]) -> Concerned:
-        pools = {one.pool_id for one in told if one.pool_id and not (one.customer_id and one.pool_id in self._owners)}
-        users: Mapping[str, PoolUsers] | None = {}
-        try:
-            users = self._users_of(pools) if pools else {}
-        except psycopg.Error as error:
-            users = None
-            _log.warning("Customers of %d pools unknown, invalidating all cached views: %s", len(pools), error)
-        for pool_id, known in (users or {}).items():
-            self._learn(pool_id, known.organization_id)
         together = Concerned()
-        for one in told:
-            concerned = self._concerned(one, users) if one.pool_id else one.concerned
+        for one, concerned in self._users.concerned(told):
             if concerned:
                 self._floors.rise(one.partition, one.offset, concerned)
                 together |= concerned
         return together
-
-    def _concerned(self, one: news.News, users: Mapping[str, PoolUsers] | None) -> Concerned:
-        """Whom news of a pool concern; everybody where that is not known. users: None: it could not be asked."""
-        if one.customer_id:
-            owner = self._owners.get(one.pool_id)
-            if owner is None:  # A customer of this id has a view in some organization; nobody can say in which.
-                return Concerned(everybody=True)
-            return Concerned(customers=frozenset({(owner, one.customer_id)}))
-        if users is None:
-            return Concerned(everybody=True)
-        known = users.get(one.pool_id)
-        if known is None:
-            return (
-                Concerned()
-            )  # No view has anything of it yet: who is assigned to it is told by events that name them.
-        return Concerned(customers=frozenset((known.organization_id, customer) for customer in known.customer_ids))
-
-    def _learn(self, pool_id: str, organization_id: str) -> None:
-        if pool_id not in self._owners and len(self._owners) >= OWNERS_MAX:
-            del self._owners[next(iter(self._owners))]
-        self._owners[pool_id] = organization_id
 
     def _say_how_far(self, ends: _Ends) -> None:
         """What was written until a moment is in the floors as soon as we are where the topics ended then."""
@@ -263,23 +215,3 @@ class _Ends:
             self.known, self.at = self._ends.at(self._places), now
         except ServerIsAway as error:
             _log.debug("%s", error)
-
-
-class PoolsInPostgres:
-    """Says who uses pools, from the read models of the primary. For one thread."""
-
-    def __init__(self, url: str) -> None:
-        self._url = url
-        self._connection: Connection | None = None
-
-    def __call__(self, pool_ids: Collection[str]) -> dict[str, PoolUsers]:
-        """Who uses pools. Raises psycopg.Error."""
-        if self._connection is None or self._connection.closed:
-            self._connection = connect(self._url)
-        try:
-            rows = reading.workspaces_of_pools(self._connection, sorted(pool_ids))
-        except psycopg.Error:
-            self._connection.close()
-            self._connection = None
-            raise
-        return {row["pool_id"]: PoolUsers(row["organization_id"], row["workspace_ids"]) for row in rows}
