@@ -53,10 +53,11 @@ def parsed_views(kept: int) -> Parsed:
 
 def parsed_pools(kept: int) -> Parsed:
     """The pools of customers, by their views: in their order, each with whether usage may go on from it. kept: as parsed_views."""
-    return Parsed(_pools_in, max(1, min(kept, VIEWS_MAX)))
+    return Parsed(pools_in, max(1, min(kept, VIEWS_MAX)))
 
 
-def _pools_in(document: Mapping[str, Any]) -> list[tuple[str, bool]]:
+def pools_in(document: Mapping[str, Any]) -> list[tuple[str, bool]]:
+    """The pools of a customer that a document names, in their order, each with whether usage may go on from it."""
     return [(pool["pool_id"], bool(pool["may_overflow"])) for pool in document["pools"]]
 
 

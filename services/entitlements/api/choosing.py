@@ -73,8 +73,11 @@ class Pools(NamedTuple):
         return self.those[0][0]
 
 
-async def pools_of(request: Request, identity: Identity, whose: OfWhom) -> Pools:
-    """The pools of a customer, or the one that is named. Raises Problem: unknown_customer; OutsideUnit, ServerIsAway."""
+async def pools_of(request: Request, identity: Identity, whose: OfWhom, *, is_certain: bool = False) -> Pools:
+    """The pools of a customer, or the one that is named. is_certain: not by what this worker remembers.
+
+    Raises Problem: unknown_customer; OutsideUnit, ServerIsAway.
+    """
     if identity.unit_id:
         # What names no customer is of the pool as a whole, which others use too.
         if whose.customer_id is None:
@@ -85,9 +88,10 @@ async def pools_of(request: Request, identity: Identity, whose: OfWhom) -> Pools
     assert whose.customer_id is not None, "the body was checked"
     if at_least(request) is None:
         known = services_of(request).customer_pools
-        if pools := known.at_hand(identity.organization_id, whose.customer_id):
+        if not is_certain and (pools := known.at_hand(identity.organization_id, whose.customer_id)):
             return Pools(pools, whose.customer_id)
-        if pools := await known.read(identity.organization_id, whose.customer_id):
+        read = known.newest if is_certain else known.read
+        if pools := await read(identity.organization_id, whose.customer_id):
             return Pools(pools)
     return Pools(await _newest_pools_of(request, identity, whose.customer_id))
 
@@ -103,14 +107,22 @@ async def _newest_pools_of(request: Request, identity: Identity, customer_id: st
 
 
 async def pools_for(
-    request: Request, identity: Identity, whose: OfWhom, find: Callable[..., str | None], id: str, *, is_named: bool
+    request: Request,
+    identity: Identity,
+    whose: OfWhom,
+    find: Callable[..., str | None],
+    id: str,
+    *,
+    is_named: bool,
+    is_awaited: bool = True,
 ) -> Pools:
     """As pools_of; only the pool that took an id before, if one did. find: asks the read models for it. is_named: the caller knows
-    the id and may repeat it.
+    the id and may repeat it. is_awaited: somebody hears what the pool says.
 
     A repeat counts there, whichever pool comes first by now: it may have room again, have the key only now, or be the first since.
+    A pool that is only remembered would take it once more. And of what nobody waits for nobody would hear that such a pool refused it.
     """
-    pools = await pools_of(request, identity, whose)
+    pools = await pools_of(request, identity, whose, is_certain=is_named or not is_awaited)
     if len(pools.those) < 2 or not is_named:
         return pools
     pool_ids = [pool_id for pool_id, _ in pools.those]

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
+import orjson
+
 from entitlements.access.caching.in_process import InProcess
-from entitlements.access.judging import Parsed, parsed_pools
+from entitlements.access.judging import Parsed, parsed_pools, pools_in
 from entitlements.access.sources import ViewSource
 from entitlements.api.gathering import Gathering
 
@@ -32,9 +34,13 @@ class CustomerPools:
             (source, parsed_pools(cache_size)) for source in (pools, views) if isinstance(source, InProcess)
         ]
         self._gathering: Gathering | None = None
+        self._gathering_newest: Gathering | None = None
         if pools is not None:
             self._gathering = Gathering(
                 lambda organization_id, those: load(organization_id, pools.load, organization_id, those)
+            )
+            self._gathering_newest = Gathering(
+                lambda organization_id, those: load(organization_id, pools.source.load, organization_id, those)
             )
 
     def at_hand(self, organization_id: str, customer_id: str) -> Those:
@@ -56,3 +62,9 @@ class CustomerPools:
         document = await self._gathering.one(organization_id, customer_id)
         pools: Those = self._places[0][1].of(organization_id, customer_id, document)
         return pools
+
+    async def newest(self, organization_id: str, customer_id: str) -> Those:
+        """As read, whatever is remembered; nothing is kept."""
+        if self._gathering_newest is None:
+            return []
+        return pools_in(orjson.loads(await self._gathering_newest.one(organization_id, customer_id)))

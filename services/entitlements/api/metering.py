@@ -98,7 +98,8 @@ async def record_usage(request: Request, body: Usage) -> Response:
     identity, part = who(request, "use", within_unit=True), Part(key=key_of(request))
     if wants_no_answer(request):
         usage_id = body.usage_id or part.key or new_id()
-        pools = await _pools_of(request, identity, body, usage_id, is_named=bool(body.usage_id or part.key))
+        is_named = bool(body.usage_id or part.key)
+        pools = await _pools_of(request, identity, body, usage_id, is_named=is_named, is_awaited=False)
         return await accepted(request, _recording(identity, body, pools.first, usage_id, part))
     document, outcome = await recorded(request, identity, body, part)
     return json_answer(document, headers_of(outcome))
@@ -145,9 +146,13 @@ async def recorded(
     return document, outcome
 
 
-async def _pools_of(request: Request, identity: Identity, usage: Used, usage_id: str, *, is_named: bool) -> Pools:
-    """The pools to ask. is_named: the caller knows the id and may repeat it."""
-    pools = await pools_for(request, identity, usage, pool_with_usage, usage_id, is_named=is_named)
+async def _pools_of(
+    request: Request, identity: Identity, usage: Used, usage_id: str, *, is_named: bool, is_awaited: bool = True
+) -> Pools:
+    """The pools to ask. As pools_for."""
+    pools = await pools_for(
+        request, identity, usage, pool_with_usage, usage_id, is_named=is_named, is_awaited=is_awaited
+    )
     if usage.mode == "report":  # What has happened is never refused for being too much.
         return pools._replace(those=pools.those[:1], first_only=True)
     return pools

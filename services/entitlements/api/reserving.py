@@ -79,6 +79,7 @@ async def reserve(request: Request, body: Reserve) -> Response:
             pool_with_reservation,
             reservation_id,
             is_named=bool(body.reservation_id or part.key),
+            is_awaited=False,
         )
         return await accepted(request, _reserving(identity, body, pools.first, reservation_id, part))
     document, outcome = await _reserve(request, identity, body, part)

@@ -76,6 +76,44 @@ def test_a_refusal_by_pools_that_were_believed_is_not_the_last_word(service: Ser
             assert report.is_success, report.text
 
 
+@pytest.mark.parametrize("path", ["/v1/usage", "/v1/reservations"])
+def test_what_nobody_waits_for_goes_where_it_belongs_for_nobody_would_hear_of_a_refusal(
+    service: Service, path: str
+) -> None:
+    old, new, customer = a_pool(service), a_pool(service), f"ws-{new_id()}"
+    assigned(service, old, customer)
+    usage = {"customer_id": customer, "resource_key": "api_calls", "quantity": 2}
+    usage |= {"expires_in": 600} if path == "/v1/reservations" else {}
+    with service.client() as client:
+        assert client.post(path, json=usage).json()["pool_id"] == old
+        with standing_still(pid_of(service, "publisher")):
+            service.do(UnassignWorkspace(command_id=new_id(), pool_id=old, workspace_id=customer))
+            assigned(service, new, customer)
+            assert client.post(path, json=usage, headers={"prefer": "respond-async"}).status_code == 202
+            too_much = {"pool_id": new, "resource_key": "api_calls", "quantity": 6}
+            _until(lambda: client.post("/v1/usage", json=too_much).json()["remaining"] == 3)
+
+
+def test_a_named_usage_is_counted_once_though_only_a_view_knows_the_pool_that_had_the_customer(
+    service: Service,
+) -> None:
+    """Both pools would take it: the second one by a name that only the first one remembers."""
+    first, second, customer = a_pool(service), a_pool(service), f"ws-{new_id()}"
+    assigned(service, first, customer)
+    usage = {"customer_id": customer, "resource_key": "api_calls"}
+    with service.client() as client:
+        answer = client.post("/v1/usage", json=usage)
+        assert answer.json()["pool_id"] == first
+        token = {"entitlements-consistency": answer.headers["entitlements-consistency"]}
+        with standing_still(pid_of(service, "publisher")):
+            assigned(service, second, customer)
+            named = {"idempotency-key": new_id()}
+            pools = [
+                client.post("/v1/usage", json=usage, headers=named | more).json()["pool_id"] for more in (token, {})
+            ]
+            assert pools[0] == pools[1], "the repeat was counted where it was counted before"
+
+
 def test_the_pools_that_usage_knows_a_customer_by_are_read_again_when_they_have_changed(service: Service) -> None:
     old, new, customer = a_pool(service), a_pool(service), f"ws-{new_id()}"
     assigned(service, old, customer)

@@ -90,6 +90,11 @@ class InProcess:
         self._lock = Lock()
         self.counts = Counts()
 
+    @property
+    def source(self) -> ViewSource:
+        """What it stands before."""
+        return self._source
+
     def load(
         self, organization_id: str, customer_ids: Sequence[str], at_least: Mapping[int, int] | None = None
     ) -> dict[str, bytes]:
