@@ -5,6 +5,8 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .SUFFIXES:
 MAKEFLAGS += --no-print-directory
+# Images of Python often set it. Every process of ours, and tests start hundreds, would compile all modules anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -34,8 +36,9 @@ up: setup ## Keep Kafka, Postgres and all processes running until Ctrl-C
 test: setup $(NODE) ## Run all tests
 	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
-soak: setup ## Decide 20,000 histories, compare them with a second model
+soak: setup ## Decide 20,000 histories beside a second model; kill the demo
 	@$(BIN)/python -m tests.model.soak $(ARGS)
+	@$(if $(ARGS),,HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest -q tests/e2e/test_demo.py tests/faults/test_demo_under_fire.py)
 
 lint: setup ## Style, types and dependency rules
 	@$(BIN)/ruff check .

@@ -6,11 +6,13 @@ itself by its topic_prefix and its own database. Tests under unit/ have no serve
 
 import os
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import hypothesis
 import pytest
+import typer.main
 from xdist.scheduler import LoadFileScheduling
 
 from entitlements import testing
@@ -50,6 +52,14 @@ class ByInstallation(LoadFileScheduling):
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling | None:
     return ByInstallation(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_command_line() -> Iterator[None]:
+    """Tests run a thousand command lines in one process; the commands and options are put together once, as in a process of one."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("typer.main.get_command", cache(typer.main.get_command))
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from hypothesis import strategies as st
@@ -28,8 +29,12 @@ _VALUES: Final[dict[str, st.SearchStrategy[Any]]] = {
 }
 
 
+@cache
 def records(full_name: str, *, plain: bool = False) -> st.SearchStrategy[dict[str, Any]]:
-    """Any record of a schema; plain: instants as milliseconds. In a union of records: (full name, record)."""
+    """Any record of a schema; plain: instants as milliseconds. In a union of records: (full name, record).
+
+    Made once: tests ask inside each example, and what hypothesis finds out about a strategy takes longer than to draw from it.
+    """
     return records_of(sources.text(full_name), plain=plain)
 
 

@@ -12,9 +12,12 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from tests.nightly import NIGHTLY
 
 from entitlements import testing
 
+#: Limits and rows. The limit between is that of tests/faults/test_demo_under_fire.py, which needs servers of its own anyway.
+LIMITS = [(50, 3_000), (0, 1_000), *([(37, 1_500)] if NIGHTLY else [])]
 REQUESTS = Path(__file__).parents[2] / "services/entitlements/demo/web-usage.csv.gz"
 
 
@@ -39,11 +42,11 @@ def first_rows(rows: int, to: Path) -> Path:
 
 
 @pytest.mark.timeout(150)
-@pytest.mark.parametrize(("limit", "rows"), [(50, 3_000), (37, 1_500), (0, 1_000)])
+@pytest.mark.parametrize(("limit", "rows"), LIMITS)
 def test_the_counts_of_the_demo_are_those_of_an_independent_script(
     limit: int, rows: int, tmp_path: Path, kafka: str, postgres: str
 ) -> None:
-    """On servers of its own, from nothing, and on servers that are there. The whole file is counted while processes are killed."""
+    """On servers of its own, from nothing, and on servers that are there. The whole file is counted in `make soak`, while processes are killed."""
     usage = first_rows(rows, tmp_path / "usage.csv")
     addresses = {} if limit == 50 else {testing.KAFKA_VARIABLE: kafka, testing.POSTGRES_VARIABLE: postgres}
     demo = [sys.executable, "-m", "entitlements.cli", "demo", "--json", "--limit", str(limit), "--usage", str(usage)]

@@ -57,8 +57,9 @@ def parsed(file: Path) -> ast.Module:
 
 def nodes(files: list[Path]) -> Iterator[tuple[str, ast.AST]]:
     for file in files:
+        name = file.relative_to(ROOT)  # Once: it takes longer than a node, and there are a million of them.
         for node in ast.walk(parsed(file)):
-            yield f"{file.relative_to(ROOT)}:{getattr(node, 'lineno', 0)}", node
+            yield f"{name}:{getattr(node, 'lineno', 0)}", node
 
 
 def texts(node: ast.AST) -> Iterator[str]:

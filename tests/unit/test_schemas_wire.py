@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from functools import cache
 from io import BytesIO
 from typing import Any
 
@@ -267,11 +268,16 @@ def test_a_record_of_no_topic_is_not_encodable(name: str) -> None:
 # --- versions --------------------------------------------------------------------------------------------------------
 
 
+@cache
+def frozen_records(entry: catalogue.Entry) -> st.SearchStrategy[Any]:
+    return records_of(json.loads(catalogue.frozen_text(entry)))
+
+
 @pytest.mark.parametrize("entry", catalogue.entries(), ids=lambda entry: f"{entry.name}.{entry.version}")
 @few
 @given(data=st.data())
 def test_the_newest_version_reads_every_frozen_one(entry: catalogue.Entry, data: st.DataObject) -> None:
-    record = data.draw(records_of(json.loads(catalogue.frozen_text(entry))))
+    record = data.draw(frozen_records(entry))
     out = BytesIO()
     fastavro.schemaless_writer(out, catalogue.parsed(entry), record)
     value = b"\x00" + entry.id.to_bytes(4, "big") + out.getvalue()
