@@ -8,8 +8,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from entitlements.api.asking import headers_of, json_answer, services_of, wants_no_answer
+from entitlements.api.auth import identity_of
 from entitlements.api.identity import Identity
 from entitlements.api.problems import Problem, problem_of, refused
+from entitlements.api.windows import LINES_OF_ANY_OTHER
 from entitlements.domain.commands import Command, RecordUsage, RecordUsageBatch
 from entitlements.errors import OutcomeUnknown
 from entitlements.ledger.caller import Outcome, new_id
@@ -57,7 +59,9 @@ async def answered(
     """
     if wants_no_answer(request):
         return await accepted(request, command)
-    outcome = await decided(request, command)
+    # What it says of one pool may take an engine as long as thousands of lines of usage.
+    async with services_of(request).windows.within(identity_of(request.scope).organization_id, LINES_OF_ANY_OTHER):
+        outcome = await decided(request, command)
     return json_answer(document | (first or {} if not outcome.repeated else {}), headers_of(outcome))
 
 

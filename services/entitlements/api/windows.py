@@ -16,6 +16,8 @@ from typing import Final
 LINES_UNDER_WAY_MAX: Final = 2_000
 #: Lines as which a command of one line counts: it costs the loop and the engine as much as so many of a batch.
 LINES_OF_A_COMMAND: Final = 50
+#: The same of a command that is not of usage: one about a pool of a thousand keys takes an engine tens of milliseconds.
+LINES_OF_ANY_OTHER: Final = 500
 
 
 class Windows:

@@ -220,7 +220,9 @@ class Engine:
 
         def delivered(error: KafkaError | None, message: Message) -> None:
             under_way.failed = error is not None
-            under_way.offset = None if error is not None else message.offset()
+            if error is None:  # A broker that does not say where it stands has written it all the same.
+                at = message.offset()
+                under_way.offset = -1 if at is None else at
 
         self._producer.produce(
             self._ledger_topic,

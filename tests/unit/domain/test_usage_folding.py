@@ -155,12 +155,14 @@ def busy(random: Random, commands: int = 60) -> list[Logged]:
 def test_what_a_pattern_matches_is_the_record_that_was_written(name: str, data: st.DataObject) -> None:
     record, write = data.draw(records(name, plain=True)), writer_of(plain_schema(name))
     assert write is not None
+    for each in (*record["lines"], *record.get("totals", ())):
+        each["resource_key"] = (
+            each["resource_key"] or "k"
+        )  # No key is empty; where one is, the number of lines tells (fold_usage).
     if data.draw(st.booleans()):  # Records of the usual form are few among all.
         record["sources"], record["lines"] = [], record["lines"] or data.draw(st.just([]))
-        for each in record["lines"]:
-            each.update(resource_key=each["resource_key"] or "k")
-            if name == RECORDED:
-                each.update(overage=0, late=False, details=None)
+        for each in record["lines"] if name == RECORDED else ():
+            each.update(overage=0, late=False, details=None)
     value = b"12345" + write(record)
     match = USUAL_EVENTS[name].match(value + data.draw(st.binary(max_size=20)), 5)
     if match is not None:
