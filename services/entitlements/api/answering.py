@@ -12,6 +12,8 @@ from starlette.requests import Request
 from entitlements.access.judging import judge, view_for
 from entitlements.api import aside
 from entitlements.api.asking import at_least, services_of
+from entitlements.api.auth import answering_of
+from entitlements.api.auth.limits import Answering
 from entitlements.api.decision_json import json_of
 from entitlements.api.disconnects import while_connected
 from entitlements.api.identity import Identity
@@ -35,6 +37,8 @@ _AT_ONCE_COST: Final = 5_000
 _IN_LOOP_COST: Final = 50_000
 _SLICE_COST: Final = 50_000
 _QUESTION_COST: Final = 300
+#: Bytes of all answers of one call: 10,000 of them have some 2 KB each, and where hundreds of policies hold one has 100 KB.
+ANSWERS_BYTES_MAX: Final = 64 * 1024 * 1024
 #: Questions whose ids are looked at before others have their turn.
 _IDS_AT_ONCE: Final = 1_000
 
@@ -45,7 +49,10 @@ _Answer: TypeAlias = tuple[Decision | aside.Answer, bytes]
 
 
 async def answers_to(request: Request, identity: Identity, many: Sequence[Check]) -> list[bytes]:
-    """The answer to each question as JSON. Raises Problem, TooManyRequests and what the services raise."""
+    """The answer to each question as JSON. Raises Problem, TooManyRequests and what the services raise.
+
+    They are counted as bytes of the organization that are under way, as bodies are.
+    """
     for place, one in enumerate(many, 1):
         if not (is_id(one.customer_id) and is_id(one.resource_key) and is_id(one.subject_id, 0)):
             raise Problem("invalid_id", "An id has 1 to 128 characters.")
@@ -54,11 +61,11 @@ async def answers_to(request: Request, identity: Identity, many: Sequence[Check]
     services, organization_id = services_of(request), identity.organization_id
     if identity.unit_id:
         await services.units.require(identity, {one.customer_id for one in many})
-    wanted, found = at_least(request), list[bytes]()
+    wanted, found = at_least(request), _Found(answering_of(request.scope))
     for part in slices(many, CUSTOMERS_AT_ONCE):
         views = await _views_for(request, organization_id, part, wanted)
         # After the views: what was waited for is in the policies, too.
-        policies = await services.in_force.of(organization_id, anew=wanted is not None and not found)
+        policies = await services.in_force.of(organization_id, anew=wanted is not None and not found.those)
         deciding = _Deciding(request, organization_id, policies)
         for those, is_cheap in _slices([asked_by(one) for one in part], policies):
             answers = await deciding.decided([(views[asked.customer_id], asked) for asked in those], is_cheap=is_cheap)
@@ -67,10 +74,29 @@ async def answers_to(request: Request, identity: Identity, many: Sequence[Check]
                     view = await newer(services, organization_id, views, asked, decision.needs_service)
                     ((decision, document),) = await deciding.decided([(view, asked)], is_cheap=is_cheap)  # noqa: PLW2901
                 services.access_log.decided(identity, asked, decision)
-                found.append(document)
-            if len(found) < len(many):
+                found.add(document)
+            if len(found.those) < len(many):
                 await asyncio.sleep(0)
-    return found
+    return found.those
+
+
+class _Found:
+    """The answers of one call, as many bytes as it may have."""
+
+    def __init__(self, answering: Answering) -> None:
+        self._answering, self._size = answering, 0
+        self.those: list[bytes] = []
+
+    def add(self, document: bytes) -> None:
+        """Raises Problem: they are too large; TooManyRequests: all of the organization's are."""
+        self._size += len(document)
+        if self._size > ANSWERS_BYTES_MAX:
+            raise Problem(
+                "invalid_request",
+                f"The answers have more than {ANSWERS_BYTES_MAX} bytes; send fewer checks in one request.",
+            )
+        self._answering.hold(len(document))
+        self.those.append(document)
 
 
 async def _views_for(

@@ -25,7 +25,7 @@ from entitlements.api.question_bodies import MANY_MAX, CheckBody, ChecksBody, Re
 from entitlements.api.reading_checks import one_question, questions_of
 from entitlements.api.routes import Route
 from entitlements.api.turns import slices
-from entitlements.api.views import CUSTOMERS_AT_ONCE
+from entitlements.api.views import CUSTOMERS_AT_ONCE, VIEW_BYTES_AT_ONCE
 from entitlements.intake.policies import NUL, InvalidPolicyDocument
 from entitlements.intake.strict import Id
 from entitlements_client.deciding import (
@@ -97,7 +97,10 @@ async def entitlements(request: Request, customer_id: CustomerId) -> Response:
     documents = await services_of(request).customer_views.documents(
         identity.organization_id, [customer_id], at_least(request)
     )
-    return services_of(request).cacheable(request, documents[customer_id], identity.organization_id, customer_id)
+    services, organization_id, document = services_of(request), identity.organization_id, documents[customer_id]
+    if len(document) <= VIEW_BYTES_AT_ONCE:
+        return services.cacheable(request, document, organization_id, customer_id)
+    return await services.compute(organization_id, services.cacheable, request, document, organization_id, customer_id)
 
 
 @router.get(

@@ -12,8 +12,9 @@ from entitlements.api.gathering import Gathering
 from entitlements.api.turns import Turns, slices
 from entitlements_client.deciding import CustomerView
 
-#: Views that are parsed at once: some 50 us each.
+#: Views that are parsed at once: some 50 us each; and bytes of views that are parsed in the loop: a millisecond.
 VIEWS_AT_ONCE: Final = 50
+VIEW_BYTES_AT_ONCE: Final = 64 * 1024
 #: Customers that are loaded at once, some 100 us each. Whoever asks for more takes turns with all others, and for as long as it can
 #: does with the views of so many.
 CUSTOMERS_AT_ONCE: Final = 500
@@ -52,7 +53,10 @@ class CustomerViews:
     ) -> dict[str, CustomerView]:
         """What customers have. Of many ask for CUSTOMERS_AT_ONCE at a time. Raises NotReachedYet, ServerIsAway, TooManyRequests."""
         documents = list((await self.documents(organization_id, customer_ids, at_least)).items())
-        if len(documents) <= VIEWS_AT_ONCE:
+        return await self._parsed_of(organization_id, documents)
+
+    async def _parsed_of(self, organization_id: str, documents: Sequence[tuple[str, bytes]]) -> dict[str, CustomerView]:
+        if sum(len(document) for _, document in documents) <= VIEW_BYTES_AT_ONCE:
             return self._parse(organization_id, documents)
         found: dict[str, CustomerView] = {}
         for part in slices(documents, VIEWS_AT_ONCE):
@@ -67,7 +71,11 @@ class CustomerViews:
         document = source.peek(organization_id, customer_id, of_features=True)
         if document is None:
             return None
-        view: CustomerView = self._parsed.of(organization_id, customer_id, document)
+        view: CustomerView | None = self._parsed.peek(organization_id, customer_id, document)
+        if view is None:
+            if len(document) > VIEW_BYTES_AT_ONCE:
+                return None
+            view = self._parsed.of(organization_id, customer_id, document)
         entry = view.entitlements.get(resource_key)
         if entry is None or entry.is_feature or source.peek(organization_id, customer_id) is document:
             return view
@@ -89,7 +97,7 @@ class CustomerViews:
     async def newest(self, organization_id: str, customer_id: str) -> dict[str, CustomerView]:
         """What a customer has by the read models at this moment. Raises ServerIsAway."""
         loaded = await self._load_few(organization_id, self._primary.load, organization_id, [customer_id])
-        return self._parse(organization_id, list(loaded.items()))
+        return await self._parsed_of(organization_id, list(loaded.items()))
 
     def _parse(self, organization_id: str, documents: Sequence[tuple[str, bytes]]) -> dict[str, CustomerView]:
         return {name: self._parsed.of(organization_id, name, each) for name, each in documents}

@@ -120,6 +120,19 @@ def test_costly_policies_and_many_questions_keep_nobody_else_waiting(account: An
     assert max(took) < 1, took
 
 
+def test_answers_of_more_bytes_than_one_call_may_have_are_refused(account: Any) -> None:
+    policies = [{"policy_id": f"{n:0>128}", "effect": "ALLOW", "priority": n} for n in range(150)]
+    with ThreadPoolExecutor(8) as putting:
+        answers = list(putting.map(lambda p: account.http.put(f"/v1/policies/{p['policy_id']}", json=p), policies))
+    assert all(answer.is_success for answer in answers), answers[0].text
+    positions = {"entitlements-consistency": ",".join(each.headers["entitlements-consistency"] for each in answers)}
+    asked = {"customer_ids": [account.customer_id], "resource_keys": [f"key-{n}" for n in range(4_000)]}
+    refused = account.http.post("/v1/checks", json=asked, headers=positions)
+    assert (refused.status_code, refused.json()["code"]) == (422, "invalid_request"), refused.text[:500]
+    fewer = account.http.post("/v1/checks", json=asked | {"resource_keys": ["sso", "x"]}).json()["decisions"]
+    assert [len(each["matched_policies"]) for each in fewer] == [150, 150]
+
+
 @pytest.mark.parametrize("token", ["", "x", "1", "1:", "1:2:3", "1:2,", "-1:2", "9" * 30 + ":1"])
 def test_a_token_that_is_none_is_refused(account: Any, token: str) -> None:
     asked = {"customer_id": account.customer_id, "resource_key": "sso"}

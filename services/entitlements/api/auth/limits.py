@@ -18,8 +18,8 @@ QUESTIONS_BYTES_MAX: Final = 8 * 1024 * 1024
 BODY_BYTES_MAX: Final = 2 * 1024 * 1024
 #: Bytes of all bodies of an organization that are being read or answered: a thousand of the largest would be 16 GB.
 BODIES_BYTES_MAX: Final = 128 * 1024 * 1024
-#: Questions (customers times keys) of an organization that are being answered by calls of many; one call has 10,000 at most. With its
-#: answer each takes some 2 KB.
+#: Questions (customers times keys) of an organization that are being answered by calls of many; one call has 10,000 at most. The bytes
+#: of their answers are counted with those of bodies.
 QUESTIONS_MAX: Final = 50_000
 
 
@@ -77,7 +77,7 @@ class UnderWay:
     def hold(self, organization_id: str, size: int) -> None:
         """So many bytes more are kept. Raises TooManyRequests: then they are not to be."""
         if self._bytes[organization_id] + size > self._bytes_max:
-            detail = f"Their bodies have {self._bytes_max} bytes; send the next when one is answered."
+            detail = f"Their bodies, and answers to checks, have {self._bytes_max} bytes; send the next when one is answered."
             raise TooManyRequests(detail, "body_bytes", self._bytes_max)
         self._bytes[organization_id] += size
 
