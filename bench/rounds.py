@@ -2,7 +2,7 @@
 
 The engine is a process of its own. While a load is put on the command log it is stopped (SIGSTOP, far shorter than its
 session), so the load does not compete with it and it finds everything there. Its rate runs from the instant the first frame
-was written to the instant the last outcome was sent, which is after the last frame was read back; what the first frame
+was written to the instant the last outcome was sent, which is after the broker acknowledged the last frame; what the first frame
 holds is not counted, as its time is not.
 """
 

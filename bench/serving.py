@@ -126,7 +126,7 @@ def _ask(settings: Settings, requests: list[bytes], count: int) -> tuple[float, 
 
 
 def _ingested(settings: Settings, key: str, numbers: range) -> float:
-    """Calls of 10,000 events, three under way; counted when the answer is here: every line decided, durable and read back."""
+    """Calls of 10,000 events, three under way; counted when the answer is here: every line decided and durable."""
     calls = [_events(number) for number in numbers]
     headers = {"authorization": f"Bearer {key}", "content-type": "application/cloudevents-batch+json"}
     url = f"http://{settings.api_host}:{settings.api_port}/v1/events"

@@ -14,7 +14,7 @@ from bench.installations import an_installation
 from bench.place import FOLDER, Place
 from bench.rounds import median
 from bench.whole import cpu
-from bench.whole.load import evenly, offer, write_requests
+from bench.whole.load import at_random, offer, write_requests
 from entitlements.settings import Settings
 from entitlements.wiring.supervisor import Supervisor
 
@@ -88,7 +88,7 @@ def _rates(place: Place, settings: Settings, requests: Path, connections: int, s
 
 def _requests(path: str, key: str, body: dict[str, object], count: int) -> Path:
     bodies = [orjson.dumps({"customer_id": f"ws-{number}"} | body) for number in range(count)]
-    return write_requests(FOLDER / f"growth-{path}", f"/v1/{path}", key, bodies, evenly(count))
+    return write_requests(FOLDER / f"growth-{path}", f"/v1/{path}", key, bodies, at_random(count))
 
 
 def _ask_about_all(settings: Settings, key: str, count: int) -> None:

@@ -1,6 +1,6 @@
 """Usage and checks over HTTP, one request at a time: ours, and in turn with it, in one run, what a team would build instead.
 
-10,000 customers, at 1, 8, 64 and 256 connections that each ask again as soon as they are answered. Every process of an installation is
+10,000 customers, at 1, 8, 64 and 256 connections (checks at 8 and 64) that each ask again as soon as they are answered. Every process of an installation is
 at work and writes what it must; between two runs everything catches up, and all of that is in the processor time of a request.
 """
 
@@ -19,7 +19,7 @@ import orjson
 from bench.place import Place
 from bench.whole import cpu, rivals
 from bench.whole.installation import CUSTOMERS, Whole, everything
-from bench.whole.load import Result, by_zipf, evenly, offer, write_requests
+from bench.whole.load import Result, at_random, by_zipf, offer, write_requests
 
 CONNECTIONS: Final = (1, 8, 64, 256)
 CONNECTIONS_OF_CHECKS: Final = (8, 64)
@@ -43,7 +43,7 @@ class Contender:
     port: int
     requests: Path
     is_ours: bool
-    #: How much usage it holds; None: it is asked and holds nothing.
+    #: How much usage it holds; None: not counted.
     recorded: Callable[[], int] | None = None
 
 
@@ -89,18 +89,18 @@ def check(place: Place) -> dict[str, float]:
 def _of_usage(whole: Whole) -> Iterator[Contender]:
     count = whole.place.sized(CUSTOMERS)
     url, bodies = whole.settings.postgres, _bodies(_USAGE, count)
-    for name, order in (("http_use", evenly(count)), ("http_use_zipf", by_zipf(count))):
+    for name, order in (("http_use", at_random(count)), ("http_use_zipf", by_zipf(count))):
         requests = write_requests(whole.files / name, "/v1/usage", whole.key, bodies, order)
         yield Contender(name, whole.settings.api_port, requests, True, whole.recorded)
     for name, path in (("baseline", "/usage"), ("procedure", "/usage/procedure"), ("valkey", "/usage/valkey")):
-        requests = write_requests(whole.files / name, path, "none", bodies, evenly(count))
+        requests = write_requests(whole.files / name, path, "none", bodies, at_random(count))
         recorded = None if name == "valkey" else lambda: rivals.recorded(url)
         yield Contender(f"{name}_use", whole.rivals_port, requests, False, recorded)
 
 
 def _of_checks(whole: Whole) -> Iterator[Contender]:
     count = whole.place.sized(CUSTOMERS)
-    bodies, order = _bodies(_QUESTION, count), evenly(count)
+    bodies, order = _bodies(_QUESTION, count), at_random(count)
     ours = write_requests(whole.files / "http_check_all", "/v1/check", whole.key, bodies, order)
     theirs = write_requests(whole.files / "baseline_check", "/check", "none", bodies, order)
     for port, path, body in (

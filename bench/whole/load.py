@@ -37,8 +37,8 @@ class Result(NamedTuple):
         return self.requests / self.seconds
 
 
-def evenly(customers: int) -> list[int]:
-    """The places of customers asked for in turn, each as often as any other."""
+def at_random(customers: int) -> list[int]:
+    """The places of customers, each as likely as any other."""
     chance = random.Random(1)
     return [chance.randrange(customers) for _ in range(ORDER)]
 

@@ -132,6 +132,27 @@ def test_a_process_that_starts_on_a_flipped_byte_ends_with_an_error_that_names_t
             assert "LedgerIsCorrupt" in process.said or "LedgerHasAGap" in process.said
 
 
+def test_a_flipped_byte_among_undecided_commands_ends_the_engine_with_an_error_that_says_so(
+    own_kafka: LocalKafka, topic_prefix: str
+) -> None:
+    """Nothing behind it can be decided in its order; an engine that only waited would say nothing of it."""
+    settings = driving.settings_for(own_kafka.bootstrap, topic_prefix, partitions=1)
+    pool = next(pools_on(0, 1))
+    with Caller(settings) as caller:
+        with driving.engine(settings):
+            caller.call_all([open_pool(pool), provision(pool, quota(9))])
+        for number in range(3):
+            caller.post(use(pool, line(usage_id=f"u{number}"))).result(10)
+    value = driving.read_all(settings, "commands")[0][-2].value()
+    own_kafka.stop()
+    segment = own_kafka.folder / "data" / f"{settings.topic('commands')}-0" / f"{0:020}.log"
+    flip(segment, value, FLIPS["the middle of the value"])  # type: ignore[arg-type]
+    own_kafka.restart()
+    with driving.engine(settings) as engine:
+        assert engine.ended(30.0) == 1, engine.said
+        assert "CommandsAreCorrupt" in engine.said and "Partition 0" in engine.said, engine.said  # noqa: PT018
+
+
 # --- While they run ----------------------------------------------------------------------------------------------------
 
 

@@ -31,11 +31,13 @@ from entitlements_client.deciding.decide import RESET_IS_DUE
 
 T = TypeVar("T")
 
-#: Costs are in tenths of a microsecond (deciding/policies.py): what is decided in the loop before others have their turn, and all that a
-#: call has decided there; what a slice elsewhere may cost, and what a question costs without its policies, its answer in JSON included.
+#: Costs are in tenths of a microsecond (deciding/policies.py): of what is decided in the loop before others have their turn,
 _AT_ONCE_COST: Final = 5_000
+#: of all that one call has decided in the loop,
 _IN_LOOP_COST: Final = 50_000
+#: of a slice that is decided in another process,
 _SLICE_COST: Final = 50_000
+#: and of a question without its policies, its answer in JSON included.
 _QUESTION_COST: Final = 300
 #: Bytes of all answers of one call: 10,000 of them have some 2 KB each, and where hundreds of policies hold one has 100 KB.
 ANSWERS_BYTES_MAX: Final = 64 * 1024 * 1024

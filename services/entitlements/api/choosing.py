@@ -130,7 +130,7 @@ async def pools_for(
     return pools if found is None else Pools([(found, False)])
 
 
-class Together:
+class SameUnderKey:
     """What a request says under the ids that follow from its key, held against what was made under them before.
 
     The pool that is asked first may not be the one that knows the key: it cannot tell that the request is another one.

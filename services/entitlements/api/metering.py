@@ -14,7 +14,7 @@ from entitlements.api.choosing import (
     MANY_MAX,
     Pools,
     Quantity,
-    Together,
+    SameUnderKey,
     Whose,
     first_that_takes,
     many,
@@ -120,13 +120,13 @@ async def record_usages(request: Request, body: UsageBatch) -> Response:
         for usage, part in zip(body.usage, parts, strict=True)
         if part.id and not usage.usage_id
     }
-    together = Together(request, identity, usages_under_ids, under_key)
+    together = SameUnderKey(request, identity, usages_under_ids, under_key)
     works = (recorded(request, identity, usage, part, together) for usage, part in zip(body.usage, parts, strict=True))
     return await many(request, works, len(parts), as_one=parts[0].key is not None)
 
 
 async def recorded(
-    request: Request, identity: Identity, usage: Used, part: Part, together: Together | None = None
+    request: Request, identity: Identity, usage: Used, part: Part, together: SameUnderKey | None = None
 ) -> tuple[dict[str, Any], Outcome]:
     """Record usage: the document that answers, and the outcome. Raises Problem, OutsideUnit, ServerIsAway."""
     usage_id = usage.usage_id or part.id or new_id()

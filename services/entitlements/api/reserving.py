@@ -20,7 +20,7 @@ from entitlements.api.asking import (
 )
 from entitlements.api.auth.errors import OutsideUnit
 from entitlements.api.choosing import (
-    Together,
+    SameUnderKey,
     first_that_takes,
     many,
     pools_for,
@@ -87,7 +87,7 @@ async def reserve(request: Request, body: Reserve) -> Response:
 
 
 async def _reserve(
-    request: Request, identity: Identity, body: Reserve, part: Part, together: Together | None = None
+    request: Request, identity: Identity, body: Reserve, part: Part, together: SameUnderKey | None = None
 ) -> tuple[dict[str, Any], Outcome]:
     reservation_id = body.reservation_id or part.id or new_id()
     pools = await pools_for(
@@ -138,7 +138,7 @@ async def operate(request: Request, body: OperationBatch) -> Response:
         for operation, part in zip(body.operations, parts, strict=True)
         if part.id and operation.op == "reserve" and not operation.reservation_id
     }
-    together = Together(request, identity, reservations_under_ids, under_key)
+    together = SameUnderKey(request, identity, reservations_under_ids, under_key)
 
     async def one(operation: Operation, part: Part) -> tuple[dict[str, Any], Outcome]:
         fields = operation.model_dump(exclude_unset=True, exclude={"op"})

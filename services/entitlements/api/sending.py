@@ -11,7 +11,7 @@ from entitlements.api.asking import headers_of, json_answer, services_of, wants_
 from entitlements.api.auth import identity_of
 from entitlements.api.identity import Identity
 from entitlements.api.problems import Problem, problem_of, refused
-from entitlements.api.windows import LINES_OF_ANY_OTHER
+from entitlements.api.windows import LINES_OF_A_SLOW_COMMAND
 from entitlements.domain.commands import Command, RecordUsage, RecordUsageBatch
 from entitlements.errors import OutcomeUnknown
 from entitlements.ledger.caller import Outcome, new_id
@@ -60,7 +60,7 @@ async def answered(
     if wants_no_answer(request):
         return await accepted(request, command)
     # What it says of one pool may take an engine as long as thousands of lines of usage.
-    async with services_of(request).windows.within(identity_of(request.scope).organization_id, LINES_OF_ANY_OTHER):
+    async with services_of(request).windows.within(identity_of(request.scope).organization_id, LINES_OF_A_SLOW_COMMAND):
         outcome = await decided(request, command)
     return json_answer(document | (first or {} if not outcome.repeated else {}), headers_of(outcome))
 

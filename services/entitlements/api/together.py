@@ -1,7 +1,7 @@
 """Commands that come while others are under way go together: one request to the broker, and one frame of the ledger, for all of them.
 
-A partition decides one frame at a time, so a command that arrives while one is decided waits anyway. Here it waits where it costs nothing:
-half as many requests to the broker are half of what a request over HTTP costs with few connections.
+A partition decides one frame at a time, so a command that arrives while one is decided waits anyway. Here it
+waits where that saves requests to the broker.
 """
 
 from __future__ import annotations

@@ -15,8 +15,8 @@ from entitlements_client.deciding import CustomerView
 #: Views that are parsed at once: some 50 us each; and bytes of views that are parsed in the loop: a millisecond.
 VIEWS_AT_ONCE: Final = 50
 VIEW_BYTES_AT_ONCE: Final = 64 * 1024
-#: Customers that are loaded at once, some 100 us each. Whoever asks for more takes turns with all others, and for as long as it can
-#: does with the views of so many.
+#: Customers that are loaded at once, some 100 us each. Larger requests take turns,
+#: and hold the views of only so many at a time.
 CUSTOMERS_AT_ONCE: Final = 500
 
 #: Calls what blocks: for an organization, what and with what. Raises ServerIsAway.
@@ -37,7 +37,7 @@ class CustomerViews:
         load_many: Blocking,
         reach: Callable[[Mapping[int, int] | None], Awaitable[None]],
     ) -> None:
-        """source: before all caches. primary: what they are before; what became due a moment ago is read from there.
+        """source: through all caches. primary: Postgres itself, past them: what became due a moment ago is read from there.
 
         cache_size: customers whose views are kept parsed, too.
         """

@@ -1,4 +1,4 @@
-"""How much of an organization's usage is on its way to the ledger at once: the rest waits here, behind its own and nobody else.
+"""How much of an organization is on its way to the ledger at once, in lines of usage: the rest waits here, behind its own and nobody else.
 
 A partition is decided in the order of its log: whatever of one organization stands there comes before all that others send next. And what is
 answered together goes on together in the loop. So calls of many put little into the log at a time, and the next when that is decided.
@@ -17,7 +17,7 @@ LINES_UNDER_WAY_MAX: Final = 2_000
 #: Lines as which a command of one line counts: it costs the loop and the engine as much as so many of a batch.
 LINES_OF_A_COMMAND: Final = 50
 #: The same of a command that is not of usage: one about a pool of a thousand keys takes an engine tens of milliseconds.
-LINES_OF_ANY_OTHER: Final = 500
+LINES_OF_A_SLOW_COMMAND: Final = 500
 
 
 class Windows:

@@ -30,6 +30,7 @@ from entitlements.ledger.owned import BATCH_COMMANDS_MAX, Owned, UnderWay
 from entitlements.ledger.partition import CannotBeDecided, LoggedCommand, results_of
 from entitlements.ledger.quarantine import Quarantine
 from entitlements.ledger.recovery import Stopped, recover
+from entitlements.ledger.tail import CORRUPT
 from entitlements.ledger.ticker import Ticker
 from entitlements.operations.spans import TracedCommands
 from entitlements.registry import wire_for
@@ -57,6 +58,12 @@ class CommandsAreMissing(EntitlementsError):
     """Undecided commands were deleted by retention: no engine ran for longer than commands are kept."""
 
     code = "commands_are_missing"
+
+
+class CommandsAreCorrupt(EntitlementsError):
+    """Undecided commands are damaged on the broker's disk: restore this partition of the topic, or no command behind them is decided."""
+
+    code = "commands_are_corrupt"
 
 
 class Engine:
@@ -181,7 +188,7 @@ class Engine:
             owned = self._owned.get(message.partition())  # type: ignore[arg-type]
             if error is not None:
                 self._raise_failure()  # What we could not take over the client assigns by itself, from no offset.
-                _explain(error)
+                _explain(error, message.partition())
             elif owned is not None:
                 owned.waiting.append(message)
 
@@ -280,9 +287,11 @@ class Engine:
         self._frames.close()
 
 
-def _explain(error: KafkaError) -> None:
+def _explain(error: KafkaError, partition: int | None) -> None:
     if error.code() == KafkaError._AUTO_OFFSET_RESET:
         raise CommandsAreMissing(error.str())
+    if error.code() in CORRUPT:
+        raise CommandsAreCorrupt(f"Partition {partition}: {error.str()}")
     if error.fatal():
         raise KafkaException(error)
     _log.debug("Command consumer: %s", error.str())
@@ -291,7 +300,7 @@ def _explain(error: KafkaError) -> None:
 def run(settings: Settings, stopping: threading.Event) -> None:
     """Run an engine until stopping is set; it comes back by itself when the broker was away.
 
-    Raises LedgerError and CommandsAreMissing: what was lost does not come back by trying.
+    Raises LedgerError, CommandsAreMissing and CommandsAreCorrupt: what was lost does not come back by trying.
     """
     # State is many small objects that live for ever and hold no cycles; looking for some would stop the loop for nothing.
     gc.set_threshold(100_000, 50, 1_000)

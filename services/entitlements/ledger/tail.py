@@ -18,7 +18,8 @@ from entitlements.settings import Settings
 
 #: Seconds for the client library to close; it takes milliseconds.
 _CLOSE_WITHIN_FOR: Final = 10.0
-_CORRUPT = {
+#: Errors of the client that say that what the broker has on its disk is damaged.
+CORRUPT = {
     KafkaError._BAD_MSG,
     KafkaError._BAD_COMPRESSION,
     KafkaError._NOT_IMPLEMENTED,  # A format of records that nobody has written.
@@ -171,7 +172,7 @@ class LedgerTail:
         self._consumer.seek(TopicPartition(self._topic, partition, following))
 
     def _explain(self, error: KafkaError, partition: int | None) -> None:
-        if error.code() in _CORRUPT:
+        if error.code() in CORRUPT:
             at = "?" if partition is None else self._next.get(partition, "?")
             raise LedgerIsCorrupt(f"Frame {at} of partition {partition} cannot be read: {error.str()}")
         if error.code() == KafkaError._AUTO_OFFSET_RESET:

@@ -21,7 +21,7 @@ from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 from entitlements.access.caching import news
 from entitlements.access.caching.floors import Concerned, Floors
 from entitlements.access.caching.hooks import BundleUpdate, Hooks, call
-from entitlements.access.caching.pool_users import PoolsInPostgres, Users, UsersOfPools
+from entitlements.access.caching.pool_users import UsersInPostgres, UsersOfPools, WhomNewsConcern
 from entitlements.access.caching.vouching import Vouching
 from entitlements.errors import ServerIsAway
 from entitlements.ledger import clients
@@ -70,7 +70,7 @@ class Invalidations:
     ) -> None:
         """listeners: told whom each round concerned, after the floors rose (purging.Purger is one); they must not block."""
         self._settings, self._floors = settings, floors
-        self._users = Users(users_of or PoolsInPostgres(settings.postgres))
+        self._whom = WhomNewsConcern(users_of or UsersInPostgres(settings.postgres))
         self.hooks = hooks or Hooks()
         self._listeners = list(listeners)
         self._wire = wire_for(settings)
@@ -156,13 +156,13 @@ class Invalidations:
                 if not name.startswith(CHANGE_PREFIX):
                     raise ValueError(name)
                 found, short = news.of_change(record), name.removeprefix(CHANGE_PREFIX)
-                self._users.learn(record["pool_id"], record["organization_id"])
+                self._whom.learn(record["pool_id"], record["organization_id"])
                 facts.append(lambda: self.hooks.tell_change(short, record))
                 return found
             headers = dict(clients.headers_of(message))
             name, event = ("", {}) if headers.get("ce_type") in _NAMELESS else self._decoded(message)
             if name == _OPENED:
-                self._users.learn(event["originator_id"], event["organization_id"])
+                self._whom.learn(event["originator_id"], event["organization_id"])
             elif name == f"{EVENT_PREFIX}EntitlementSetDefined":
                 update = BundleUpdate(set_id=event["originator_id"], set_version=event["version"])
                 facts.append(lambda: self.hooks.tell(update))
@@ -182,7 +182,7 @@ class Invalidations:
 
     def _raise_floors(self, told: list[news.News]) -> Concerned:
         together = Concerned()
-        for one, concerned in self._users.concerned(told):
+        for one, concerned in self._whom.concerned(told):
             if concerned:
                 self._floors.rise(one.partition, one.offset, concerned)
                 together |= concerned

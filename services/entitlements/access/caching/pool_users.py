@@ -21,7 +21,7 @@ _log = logging.getLogger(__name__)
 OWNERS_MAX: Final = 100_000
 #: Customers that were named of pools and that the read models do not know of yet, as far as anybody has looked: some 200 bytes each.
 NAMED_MAX: Final = 100_000
-#: With more than that it is looked after each so many; and pools that one question asks about.
+#: Pools in one query. Above NAMED_MAX the read models are asked again after so many names more.
 ASKED_AT_ONCE: Final = 500
 
 
@@ -37,7 +37,7 @@ class PoolUsers:
 UsersOfPools: TypeAlias = Callable[[Collection[str]], Mapping[str, PoolUsers]]
 
 
-class Users:
+class WhomNewsConcern:
     """Hears all news in the order of their partitions. For one thread.
 
     An event that names a customer comes before all others of its pool that concern it, and may come before the read models have it. Whoever
@@ -71,7 +71,10 @@ class Users:
             yield one, self._of_pool(one, users) if one.pool_id else one.concerned
 
     def _of_pool(self, one: News, users: Mapping[str, PoolUsers] | None) -> Concerned:
-        """Everybody where it is not known. users: None: it could not be asked."""
+        """Everybody where nobody can tell; nobody where the read models do not know the pool and nobody was named: no view has anything of it.
+
+        users: None: it could not be asked.
+        """
         pool_id, owner = one.pool_id, self._owners.get(one.pool_id)
         if one.customer_id:
             self._note(pool_id, one.customer_id)
@@ -108,7 +111,7 @@ class Users:
                 self._let_go()
 
     def _let_go(self) -> None:
-        """Of whom the read models know by now. As long as these know too few, news of a pool concern everybody."""
+        """Forget those whom the read models know by now. As long as these know too few, news of a pool concern everybody."""
         pools = list(self._named)
         with suppress(psycopg.Error):
             for first in range(0, len(pools), ASKED_AT_ONCE):
@@ -118,7 +121,7 @@ class Users:
                     return  # Those that were named first are not known, nor will the later ones be.
 
 
-class PoolsInPostgres:
+class UsersInPostgres:
     """Says who uses pools, from the read models of the primary. For one thread."""
 
     def __init__(self, url: str) -> None:
