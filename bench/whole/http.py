@@ -27,7 +27,7 @@ CONNECTIONS_OF_CHECKS: Final = (8, 64)
 #: broker's compiler, which takes half of a core while code is new, has done its work.
 MEASURED_FOR: Final = 4.0
 MEASURED_FOR_QUICK: Final = 2.0
-WARMED_FOR: Final = 12.0
+WARMED_FOR: Final = 20.0
 WARMED_BY: Final = 64
 #: Processes that have a figure of their own; all others are in "other".
 _NAMED: Final = ("kafka", "postgres", "api", "engine", "projector", "publisher", "changes", "rivals", "valkey")

@@ -105,8 +105,8 @@ def test_costly_policies_and_many_questions_keep_nobody_else_waiting(account: An
     account.check("sso")
     with ThreadPoolExecutor(2) as costly:
         under_way = [
-            costly.submit(rival.http.post, "/v1/checks", json=many, headers=headers),
-            costly.submit(rival.http.post, "/v1/policies/dry-run", json=one),
+            costly.submit(rival.http.post, "/v1/checks", json=many, headers=headers, timeout=120.0),
+            costly.submit(rival.http.post, "/v1/policies/dry-run", json=one, timeout=120.0),
         ]
         took = []
         while not all(each.done() for each in under_way):
