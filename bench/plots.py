@@ -11,13 +11,13 @@ from bench.svg import Line, plot
 CONNECTIONS: Final = (1, 8, 64, 256)
 #: Ways to record usage and to check, by the beginning of their figures' names, as the page names them.
 WAYS: Final = {
-    "http_use": "strict usage, all customers in turn",
+    "http_use": "strict usage, customers at random",
     "http_use_zipf": "strict usage, some customers far more often (Zipf)",
     "baseline_use": "FastAPI and Postgres",
     "procedure_use": "FastAPI and a stored procedure",
     "valkey_use": "FastAPI and Valkey, a Lua script",
 }
-CHECKS: Final = {"http_check_all": "check, all customers in turn", "baseline_check": "FastAPI and a SELECT"}
+CHECKS: Final = {"http_check_all": "check, customers at random", "baseline_check": "FastAPI and a SELECT"}
 #: The same in a legend.
 _LEGEND: Final = WAYS | {
     "http_use": "Entitlements", "http_use_zipf": "Entitlements, customers by Zipf", "http_check_all": "Entitlements",
