@@ -54,7 +54,7 @@ def block(file: Path, name: str) -> str:
 
 def test_tables_are_filled(a_page: Path) -> None:
     page.write(RUN, a_page)
-    assert "| strict usage, all customers in turn | 232 |  | 921 |  | 3.70 /  |" in block(a_page, "usage")
+    assert "| strict usage, customers at random | 232 |  | 921 |  | 3.70 /  |" in block(a_page, "usage")
     assert "| `ratio_use_64` | 1.53 | >= 1.5 | yes |" in block(a_page, "ratios")
     assert "| `ratio_use_8` | 0.50 | >= 0.8 | no |" in block(a_page, "ratios")
     assert "| `strict_lines_per_s` | 98,123 | lines/s | >= 100,000 | no |" in block(a_page, "others")
