@@ -56,7 +56,7 @@ async def answers_to(request: Request, identity: Identity, many: Sequence[Check]
     They are counted as bytes of the organization that are under way, as bodies are.
     """
     for place, one in enumerate(many, 1):
-        if not (is_id(one.customer_id) and is_id(one.resource_key) and is_id(one.subject_id, 0)):
+        if not has_ids(one):
             raise Problem("invalid_id", "An id has 1 to 128 characters.")
         if place % _IDS_AT_ONCE == 0:
             await asyncio.sleep(0)
@@ -138,9 +138,18 @@ async def in_another_process(request: Request, organization_id: str, function: C
     return await while_connected(request.receive, calling)
 
 
+def has_ids(one: Check) -> bool:
+    """Whether a question names customer, key and subject by what can be their ids."""
+    return is_id(one.customer_id) and is_id(one.resource_key) and is_id(one.subject_id, 0)
+
+
 def is_cheap(policies: Policies, resource_key: str) -> bool:
     """Whether a question about a key is decided in the loop, however its policies turn out."""
-    return _QUESTION_COST + policies.compiled.cost_about(resource_key) <= _AT_ONCE_COST
+    return _cost_of(policies, resource_key) <= _AT_ONCE_COST
+
+
+def _cost_of(policies: Policies, resource_key: str) -> int:
+    return _QUESTION_COST + policies.compiled.cost_about(resource_key)
 
 
 def _rendered(decision: Decision) -> _Answer:
@@ -149,16 +158,16 @@ def _rendered(decision: Decision) -> _Answer:
 
 def _slices(asked: Sequence[Asked], policies: Policies) -> Iterator[tuple[Sequence[Asked], bool]]:
     """Questions that are decided together, each slice with whether that is cheap enough for the loop."""
-    costs = [_QUESTION_COST + policies.compiled.cost_about(one.resource_key) for one in asked]
-    is_cheap = max(costs) <= _AT_ONCE_COST and sum(costs) <= _IN_LOOP_COST
-    slice_cost = _AT_ONCE_COST if is_cheap else _SLICE_COST
+    costs = [_cost_of(policies, one.resource_key) for one in asked]
+    fits_the_loop = max(costs) <= _AT_ONCE_COST and sum(costs) <= _IN_LOOP_COST
+    slice_cost = _AT_ONCE_COST if fits_the_loop else _SLICE_COST
     start = cost = 0
     for place, each in enumerate(costs):
         if place > start and cost + each > slice_cost:
-            yield asked[start:place], is_cheap
+            yield asked[start:place], fits_the_loop
             start, cost = place, 0
         cost += each
-    yield asked[start:], is_cheap
+    yield asked[start:], fits_the_loop
 
 
 def asked_by(one: Check) -> Asked:

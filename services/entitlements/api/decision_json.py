@@ -24,13 +24,13 @@ class _Written(NamedTuple):
 
 def json_of(decision: Decision) -> bytes:
     """A decision's document."""
-    entry = decision.entry_alone
-    if entry is None:
+    entry, policies = decision.entry_alone, decision.policies
+    if entry is None or policies is None:
         return orjson.dumps(decision.to_document())
     kept = entry.kept
     if (
         type(kept) is _Written
-        and kept.policies is decision.policies
+        and kept.policies is policies
         and kept.reason_code == decision.reason_code
         and kept.allowed is decision.allowed
     ):
@@ -38,10 +38,8 @@ def json_of(decision: Decision) -> bytes:
             (_BEGIN, decision.decision_id.encode(), kept.middle, decision.decided_at_text.encode(), kept.end)
         )
     whole = orjson.dumps(decision.to_document())
-    policies = decision.policies
-    if policies is not None:
-        # The last one is the decision's own: nothing behind it is named so, and within a text its quotes would have backslashes.
-        at = whole.rindex(_DECIDED_AT) + len(_DECIDED_AT)
-        middle, end = whole[len(_BEGIN) + len(decision.decision_id) : at], whole[whole.index(b'"', at) :]
-        entry.kept = _Written(policies, decision.reason_code, decision.allowed, middle, end)
+    # The last one is the decision's own: nothing behind it is named so, and within a text its quotes would have backslashes.
+    at = whole.rindex(_DECIDED_AT) + len(_DECIDED_AT)
+    middle, end = whole[len(_BEGIN) + len(decision.decision_id) : at], whole[whole.index(b'"', at) :]
+    entry.kept = _Written(policies, decision.reason_code, decision.allowed, middle, end)
     return whole

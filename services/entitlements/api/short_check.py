@@ -10,20 +10,19 @@ from typing import Final
 from starlette.types import Scope
 
 from entitlements.access.judging import judge
-from entitlements.api.answering import asked_by, is_cheap
-from entitlements.api.asking import PARSED_AT_ONCE_BYTES
+from entitlements.api.answering import asked_by, has_ids, is_cheap
+from entitlements.api.asking import CONSISTENCY, PARSED_AT_ONCE_BYTES
 from entitlements.api.auth import identity_of
 from entitlements.api.decision_json import json_of
 from entitlements.api.media_types import is_plain_json
 from entitlements.api.problems import Problem
 from entitlements.api.reading_checks import one_question
 from entitlements.api.services import Services
-from entitlements.domain.values import is_id
 from entitlements_client.deciding import Request as Asked
 
 PATH: Final = "/v1/check"
 #: The header that asks for more than an answer.
-_CONSISTENCY: Final = b"entitlements-consistency"
+_CONSISTENCY: Final = CONSISTENCY.encode()
 
 
 def answer(services: Services, scope: Scope, body: bytes) -> bytes | None:
@@ -58,5 +57,4 @@ def _question(scope: Scope, body: bytes) -> Asked | None:
         one = one_question(body)
     except Problem:
         return None
-    is_right = is_id(one.customer_id) and is_id(one.resource_key) and is_id(one.subject_id, 0)
-    return asked_by(one) if is_right else None
+    return asked_by(one) if has_ids(one) else None

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final, Literal, NamedTuple
 import msgspec
 from starlette.types import Scope
 
-from entitlements.api.asking import Part, is_key
+from entitlements.api.asking import CONSISTENCY, Part, is_key
 from entitlements.api.auth import identity_of
 from entitlements.api.identity import Identity
 from entitlements.api.media_types import is_plain_json
@@ -25,7 +25,7 @@ PATH: Final = "/v1/usage"
 #: Bytes of a body that is read in the loop.
 _BYTES_MAX: Final = 4_096
 #: Headers that ask for more than a record of usage.
-_MORE: Final = frozenset({b"prefer", b"entitlements-consistency"})
+_MORE: Final = frozenset({b"prefer", CONSISTENCY.encode()})
 
 
 class Body(msgspec.Struct, forbid_unknown_fields=True):

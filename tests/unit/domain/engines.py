@@ -52,6 +52,22 @@ def stored(aggregate: Aggregate) -> tuple[bytes, list[bytes]]:
     return dump_state(aggregate), chunks
 
 
+def states_of(partition: Partition) -> dict[tuple[str, str], tuple[bytes, list[bytes]]]:
+    """What snapshots would hold of each aggregate of a partition, by its kind and name."""
+    return {
+        (kind, name): stored(aggregate)
+        for kind, of_kind in partition.aggregates.items()
+        for name, aggregate in of_kind.items()
+    }
+
+
+def start_over_from_snapshots(*partitions: Partition) -> None:
+    """They go on from snapshots of what they have, as whoever takes over does."""
+    for partition in partitions:
+        for (kind, _), snapshot in states_of(partition).items():
+            partition.restore(kind, load_state(kind, *snapshot))  # type: ignore[arg-type]
+
+
 class Snapshot(NamedTuple):
     """The state of a partition at a position, as bytes."""
 

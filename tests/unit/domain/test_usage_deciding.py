@@ -9,7 +9,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from engines import as_logged
+from engines import as_logged, start_over_from_snapshots, states_of
 from generated import Logged, busy_pools, histories, histories_settings
 from generated_whole import whole_histories
 from hypothesis import HealthCheck, given, settings
@@ -85,20 +85,8 @@ class Deciding:
     @staticmethod
     def described(partition: Partition) -> Any:
         pools = partition.aggregates["pool"].values()
-        states = {
-            (kind, name): dump_state(aggregate)
-            for kind, of_kind in partition.aggregates.items()
-            for name, aggregate in of_kind.items()
-        }
         beside = [{name: value for name, value in pool.fields().items() if name != "command_id"} for pool in pools]
-        return states, beside, partition.dirty, partition._scheduled, sorted(partition._due)
-
-    def start_over_from_snapshots(self) -> None:
-        """Both go on from the same snapshots, as whoever takes over does."""
-        for partition in (self.fast, self.slow):
-            for kind, of_kind in list(partition.aggregates.items()):
-                for aggregate in list(of_kind.values()):
-                    partition.restore(kind, load_state(kind, dump_state(aggregate)))
+        return states_of(partition), beside, partition.dirty, partition._scheduled, sorted(partition._due)
 
 
 def decide_all(log: Sequence[Logged], cuts: Sequence[int], random: Random | None = None) -> Deciding:
@@ -108,7 +96,7 @@ def decide_all(log: Sequence[Logged], cuts: Sequence[int], random: Random | None
         deciding.decide(logged[:size])
         logged, turn = logged[size:], turn + 1
         if random is not None and random.random() < 0.2:
-            deciding.start_over_from_snapshots()
+            start_over_from_snapshots(deciding.fast, deciding.slow)
     return deciding
 
 

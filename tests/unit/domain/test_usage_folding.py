@@ -8,7 +8,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from engines import Engine, Ledger, as_logged, small_chunks, stored
+from engines import Engine, Ledger, as_logged, small_chunks, start_over_from_snapshots, states_of
 from generated import Logged, busy_pools, histories, histories_settings
 from generated_whole import whole_histories
 from hypothesis import HealthCheck, given, settings
@@ -25,7 +25,6 @@ from entitlements.examples import (
 from entitlements.ledger import partition as module
 from entitlements.ledger.chain import ChainPosition, ChainReader
 from entitlements.ledger.partition import Partition
-from entitlements.ledger.states import load_state
 from entitlements.ledger.usage_folding import RECORDED, REFUSED, USUAL_EVENTS, fold_usage, read_whole
 from entitlements_schemas import plain_schema
 from entitlements_schemas.compiled import writer_of
@@ -68,20 +67,15 @@ class Folding:
     @staticmethod
     def described(partition: Partition) -> Any:
         pools = partition.aggregates["pool"].values()
-        states = {
-            (kind, name): stored(aggregate)
-            for kind, of_kind in partition.aggregates.items()
-            for name, aggregate in of_kind.items()
-        }
         beside = [(pool.id, pool.due_ms, pool.clock_ms, list(pool.usage_ids)) for pool in pools]
-        return states, beside, partition.dirty, partition._scheduled, sorted(partition._due), partition.position
-
-    def start_over_from_snapshots(self) -> None:
-        """Both go on from the same snapshots, as whoever takes over does."""
-        for partition in (self.fast, self.slow):
-            for kind, of_kind in list(partition.aggregates.items()):
-                for aggregate in list(of_kind.values()):
-                    partition.restore(kind, load_state(kind, *stored(aggregate)))
+        return (
+            states_of(partition),
+            beside,
+            partition.dirty,
+            partition._scheduled,
+            sorted(partition._due),
+            partition.position,
+        )
 
 
 def frames_of(log: Sequence[Logged], cuts: Sequence[int]) -> list[tuple[bytes, bytes]]:
@@ -108,7 +102,7 @@ def test_histories_of_everything_are_folded_to_the_same_states_from_any_snapshot
     for frame in frames_of(log, cuts):
         folding.fold([frame])
         if random.random() < 0.2:
-            folding.start_over_from_snapshots()
+            start_over_from_snapshots(folding.fast, folding.slow)
 
 
 @settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.too_slow])
